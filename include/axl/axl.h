@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file axl.h
+ * All of axl's public headers.
+ */
+#ifndef AXL_AXL_H
+#define AXL_AXL_H
+
+#include <axl/context.h>
+#include <axl/status.h>
+
+#endif

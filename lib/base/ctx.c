@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ctx.c - the context: what every handle shares.  See ctx.h. */
+#include "ctx.h"
+
+#include "os.h"
+#include "pool.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONTEXT_MAGIC 0x41584C43u /* "AXLC" */
+
+enum { LOG_LINE_MAX = 1024, THREADS_MAX = 1024 };
+
+struct axl_cancel {
+    atomic_int refs;  /* the handle and the context have one each */
+    atomic_bool raised;
+    axl_context *ctx; /* the handle's reference, dropped by axl_cancel_free */
+};
+
+struct axl_context {
+    uint32_t magic;
+    atomic_int refs;
+    axl_context_options opts;
+    axl__pool *pool;
+    axl_isa isa;
+    int64_t process;
+    axl_cancel *_Atomic cancel;
+    _Atomic double last_progress;
+    char *plugin_dir, *hub_cache, *hub_token;
+};
+
+/* ---- memory ---- */
+
+void *axl__alloc(axl_context *ctx, size_t size)
+{
+    if (size == 0)
+        size = 1;
+    return ctx->opts.alloc ? ctx->opts.alloc(ctx->opts.alloc_user, size) : malloc(size);
+}
+
+void *axl__calloc(axl_context *ctx, size_t count, size_t size)
+{
+    if (size != 0 && count > SIZE_MAX / size)
+        return NULL;
+    if (!ctx->opts.alloc)
+        return calloc(count ? count : 1, size ? size : 1);
+    void *p = axl__alloc(ctx, count * size);
+    if (p)
+        memset(p, 0, count * size);
+    return p;
+}
+
+void *axl__realloc(axl_context *ctx, void *block, size_t size)
+{
+    if (size == 0)
+        size = 1;
+    return ctx->opts.alloc ? ctx->opts.realloc(ctx->opts.alloc_user, block, size)
+                           : realloc(block, size);
+}
+
+void axl__free(axl_context *ctx, void *block)
+{
+    if (!block)
+        return;
+    if (ctx->opts.alloc)
+        ctx->opts.free(ctx->opts.alloc_user, block);
+    else
+        free(block);
+}
+
+enum { ALIGNMENT = 64 };
+
+void *axl__alloc_aligned(axl_context *ctx, size_t size)
+{
+    if (size > SIZE_MAX - ALIGNMENT - sizeof(void *))
+        return NULL;
+    void *block = axl__alloc(ctx, size + ALIGNMENT + sizeof(void *));
+    if (!block)
+        return NULL;
+    uintptr_t at = ((uintptr_t)block + sizeof(void *) + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1);
+    memcpy((void *)(at - sizeof(void *)), &block, sizeof block);
+    return (void *)at;
+}
+
+void axl__free_aligned(axl_context *ctx, void *p)
+{
+    void *block;
+
+    if (!p)
+        return;
+    memcpy(&block, (char *)p - sizeof(void *), sizeof block);
+    axl__free(ctx, block);
+}
+
+char *axl__strndup(axl_context *ctx, const char *text, size_t len)
+{
+    char *copy = axl__alloc(ctx, len + 1);
+
+    if (copy) {
+        memcpy(copy, text, len);
+        copy[len] = '\0';
+    }
+    return copy;
+}
+
+char *axl__strdup(axl_context *ctx, const char *text)
+{
+    return text ? axl__strndup(ctx, text, strlen(text)) : NULL;
+}
+
+/* ---- life ---- */
+
+static axl_status check_options(const axl_context_options *o)
+{
+    if (!!o->alloc != !!o->realloc || !!o->alloc != !!o->free)
+        return axl__fail(AXL_ERR_INVALID, "alloc, realloc and free must be given together");
+    if (o->threads > THREADS_MAX)
+        return axl__fail(AXL_ERR_INVALID, "threads must be at most %d, got %u", THREADS_MAX,
+                         o->threads);
+    if (o->isa && axl__isa_parse(o->isa) < 0)
+        return axl__fail(AXL_ERR_INVALID,
+                         "isa must be baseline, avx2, avx512, avx512_bf16 or amx, got \"%s\"", o->isa);
+    return AXL_OK;
+}
+
+static char *join2(axl_context *ctx, const char *a, const char *b)
+{
+    size_t len = strlen(a) + strlen(b) + 1;
+    char *s = axl__alloc(ctx, len);
+
+    if (s)
+        snprintf(s, len, "%s%s", a, b);
+    return s;
+}
+
+static const char *env(const char *name)
+{
+    const char *v = getenv(name);
+
+    return v && *v ? v : NULL;
+}
+
+static axl_status read_token(axl_context *ctx, const char *hf_home)
+{
+    axl__file f;
+    char *path = join2(ctx, hf_home, "/token");
+
+    if (!path)
+        return axl__fail_nomem();
+    if (axl__file_open(&f, ctx, path, true) == AXL_OK) {
+        size_t n = f.size;
+        while (n > 0 && (f.data[n - 1] == '\n' || f.data[n - 1] == '\r' || f.data[n - 1] == ' '))
+            n--;
+        if (n > 0)
+            ctx->hub_token = axl__strndup(ctx, (const char *)f.data, n);
+        axl__file_close(&f);
+    }
+    axl__free(ctx, path);
+    return AXL_OK;
+}
+
+/* HF_HUB_CACHE, else HF_HOME/hub, else HOME/.cache/huggingface/hub, as huggingface_hub does. */
+static axl_status read_environment(axl_context *ctx)
+{
+    const char *home = env("HOME"), *hf = env("HF_HOME"), *cache = env("HF_HUB_CACHE");
+    const char *offline = env("HF_HUB_OFFLINE");
+    char *hf_home = hf ? axl__strdup(ctx, hf) : home ? join2(ctx, home, "/.cache/huggingface") : NULL;
+    axl_status status = AXL_OK;
+
+    if (!hf_home && (hf || home))
+        return axl__fail_nomem();
+    if (cache)
+        ctx->hub_cache = axl__strdup(ctx, cache);
+    else if (hf_home)
+        ctx->hub_cache = join2(ctx, hf_home, "/hub");
+    if (!ctx->hub_cache && (cache || hf_home))
+        status = axl__fail_nomem();
+    if (env("HF_TOKEN"))
+        ctx->hub_token = axl__strdup(ctx, env("HF_TOKEN"));
+    else if (hf_home && status == AXL_OK)
+        status = read_token(ctx, hf_home);
+    if (offline && strcmp(offline, "0") != 0)
+        ctx->opts.allow_network = 0;
+    axl__free(ctx, hf_home);
+    return status;
+}
+
+static axl_status context_setup(axl_context *ctx, const axl_context_options *given)
+{
+    uint32_t threads = given->threads ? given->threads : axl__cpu_count();
+
+    if (given->parallel_for)
+        threads = 1;
+    ctx->opts.threads = threads;
+    ctx->isa = axl__isa_detect();
+    if (given->isa && axl__isa_parse(given->isa) < (int)ctx->isa)
+        ctx->isa = (axl_isa)axl__isa_parse(given->isa);
+    ctx->plugin_dir = axl__strdup(ctx, given->plugin_dir);
+    if (given->plugin_dir && !ctx->plugin_dir)
+        return axl__fail_nomem();
+    ctx->opts.plugin_dir = ctx->opts.isa = NULL; /* the caller's strings are not ours to keep */
+    AXL_TRY(read_environment(ctx));
+    if (threads > 1) {
+        ctx->pool = axl__pool_new(threads);
+        if (!ctx->pool)
+            return axl__fail(AXL_ERR_NOMEM, "cannot start %u threads", threads);
+    }
+    return AXL_OK;
+}
+
+axl_status axl_context_new(axl_context **out, const axl_context_options *given)
+{
+    axl_context_options opts = AXL_CONTEXT_OPTIONS_INIT;
+    axl_context *ctx;
+    axl_status status;
+
+    axl__error_clear();
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
+    *out = NULL;
+    AXL_TRY(axl__options_import(&opts, sizeof opts, given, sizeof opts));
+    AXL_TRY(check_options(&opts));
+    ctx = opts.alloc ? opts.alloc(opts.alloc_user, sizeof *ctx) : malloc(sizeof *ctx);
+    if (!ctx)
+        return axl__fail_nomem();
+    memset(ctx, 0, sizeof *ctx);
+    ctx->magic = CONTEXT_MAGIC;
+    atomic_init(&ctx->refs, 1);
+    ctx->opts = opts;
+    ctx->process = axl__process_id();
+    status = context_setup(ctx, &opts);
+    if (status < 0) {
+        axl_context_free(ctx);
+        return status;
+    }
+    *out = ctx;
+    return AXL_OK;
+}
+
+axl_context *axl__context_ref(axl_context *ctx)
+{
+    atomic_fetch_add(&ctx->refs, 1);
+    return ctx;
+}
+
+static void cancel_unref(axl_context *memory, axl_cancel *c)
+{
+    if (c && atomic_fetch_sub(&c->refs, 1) == 1)
+        axl__free(memory, c);
+}
+
+void axl_context_free(axl_context *ctx)
+{
+    if (!ctx || ctx->magic != CONTEXT_MAGIC || atomic_fetch_sub(&ctx->refs, 1) != 1)
+        return;
+    ctx->magic = 0;
+    if (ctx->process == axl__process_id()) /* a fork's child has no such threads */
+        axl__pool_free(ctx->pool);
+    cancel_unref(ctx, atomic_load(&ctx->cancel));
+    axl__free(ctx, ctx->plugin_dir);
+    axl__free(ctx, ctx->hub_cache);
+    axl__free(ctx, ctx->hub_token);
+    if (ctx->opts.alloc)
+        ctx->opts.free(ctx->opts.alloc_user, ctx);
+    else
+        free(ctx);
+}
+
+axl_status axl__context_enter(axl_context *ctx)
+{
+    axl__error_clear();
+    if (!ctx || ctx->magic != CONTEXT_MAGIC)
+        return axl__fail(AXL_ERR_INVALID, "not a live axl_context");
+    if (ctx->process != axl__process_id())
+        return axl__fail(AXL_ERR_FORKED, "this handle belongs to the parent process; make a new "
+                                         "context after fork()");
+    return AXL_OK;
+}
+
+/* ---- what it knows ---- */
+
+uint32_t axl_context_threads(const axl_context *ctx)
+{
+    return ctx && ctx->magic == CONTEXT_MAGIC ? ctx->opts.threads : 1;
+}
+
+const char *axl_context_isa(const axl_context *ctx)
+{
+    return axl__isa_name(ctx && ctx->magic == CONTEXT_MAGIC ? ctx->isa : AXL_ISA_BASELINE);
+}
+
+axl_isa axl__context_isa_level(const axl_context *ctx)
+{
+    return ctx->isa;
+}
+
+bool axl__context_onednn_allowed(const axl_context *ctx)
+{
+    return !ctx->opts.no_onednn;
+}
+
+const char *axl__context_plugin_dir(const axl_context *ctx)
+{
+    return ctx->plugin_dir;
+}
+
+bool axl__context_network(const axl_context *ctx)
+{
+    return ctx->opts.allow_network != 0;
+}
+
+const char *axl__context_hub_cache(const axl_context *ctx)
+{
+    return ctx->hub_cache;
+}
+
+const char *axl__context_hub_token(const axl_context *ctx)
+{
+    return ctx->hub_token;
+}
+
+/* ---- log, cancel, progress, threads ---- */
+
+void axl__log(axl_context *ctx, axl_log_level level, const char *fmt, ...)
+{
+    char line[LOG_LINE_MAX];
+    va_list ap;
+
+    if (!ctx->opts.log || (uint32_t)level > ctx->opts.log_level)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    ctx->opts.log(ctx->opts.log_user, level, line);
+}
+
+axl_status axl_cancel_new(axl_cancel **out, axl_context *ctx)
+{
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
+    *out = NULL;
+    AXL_TRY(axl__context_enter(ctx));
+    axl_cancel *c = axl__calloc(ctx, 1, sizeof *c);
+    if (!c)
+        return axl__fail_nomem();
+    atomic_init(&c->refs, 2); /* the caller's and the context's */
+    c->ctx = axl__context_ref(ctx);
+    cancel_unref(ctx, atomic_exchange(&ctx->cancel, c));
+    *out = c;
+    return AXL_OK;
+}
+
+void axl_cancel_raise(axl_cancel *c)
+{
+    if (c)
+        atomic_store(&c->raised, true);
+}
+
+void axl_cancel_clear(axl_cancel *c)
+{
+    if (c)
+        atomic_store(&c->raised, false);
+}
+
+void axl_cancel_free(axl_cancel *c)
+{
+    if (!c)
+        return;
+    axl_context *ctx = c->ctx;
+    cancel_unref(ctx, c);
+    axl_context_free(ctx);
+}
+
+axl_status axl__cancelled(axl_context *ctx)
+{
+    axl_cancel *c = atomic_load_explicit(&ctx->cancel, memory_order_acquire);
+
+    if (c && atomic_load_explicit(&c->raised, memory_order_relaxed))
+        return axl__fail(AXL_ERR_CANCELLED, "cancelled");
+    return AXL_OK;
+}
+
+axl_status axl__poll(axl_context *ctx, const char *phase, uint64_t done, uint64_t total)
+{
+    AXL_TRY(axl__cancelled(ctx));
+    if (!ctx->opts.progress)
+        return AXL_OK;
+    double now = axl__now();
+    if (now - atomic_load(&ctx->last_progress) < 0.1 && done != total)
+        return AXL_OK;
+    atomic_store(&ctx->last_progress, now);
+    axl_progress p = { sizeof p, phase, done, total };
+    if (ctx->opts.progress(ctx->opts.progress_user, &p) != 0)
+        return axl__fail(AXL_ERR_CANCELLED, "stopped by the progress callback");
+    return AXL_OK;
+}
+
+void axl__parallel_for(axl_context *ctx, uint64_t count, axl_task_fn fn, void *arg)
+{
+    if (ctx->opts.parallel_for && count > 1)
+        ctx->opts.parallel_for(ctx->opts.parallel_user, count, fn, arg);
+    else
+        axl__pool_run(ctx->pool, count, fn, arg);
+}
+
+/* ---- buffers ---- */
+
+axl_status axl__buffer_check(const axl_buffer *out)
+{
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "the buffer must not be NULL");
+    if (out->size < sizeof *out)
+        return axl__fail(AXL_ERR_ABI, "axl_buffer has size %zu; use AXL_BUFFER_INIT", out->size);
+    return AXL_OK;
+}
+
+axl_status axl__buffer_set(axl_context *ctx, axl_buffer *out, const void *data, size_t length)
+{
+    AXL_TRY(axl__buffer_check(out));
+    char *copy = axl__alloc(ctx, length + 1);
+    if (!copy)
+        return axl__fail_nomem();
+    if (length > 0)
+        memcpy(copy, data, length);
+    copy[length] = '\0';
+    axl_buffer_free(out);
+    out->data = copy;
+    out->length = length;
+    out->reserved = axl__context_ref(ctx);
+    return AXL_OK;
+}
+
+void axl_buffer_free(axl_buffer *buffer)
+{
+    if (!buffer || !buffer->reserved)
+        return;
+    axl_context *ctx = buffer->reserved;
+    axl__free(ctx, buffer->data);
+    buffer->data = buffer->reserved = NULL;
+    buffer->length = 0;
+    axl_context_free(ctx);
+}

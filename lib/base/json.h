@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * json.h - reading JSON (RFC 8259) into a tree: keeps integers apart from floats, key order,
+ * duplicate keys and U+0000.  Strings are UTF-8; lone surrogates become U+FFFD, ill-formed bytes
+ * pass through unchanged.  Shaped for rows: one record at a time from a mapped file.
+ */
+#ifndef AXL_BASE_JSON_H
+#define AXL_BASE_JSON_H
+
+#include "arena.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum {
+    AXL__JSON_NULL,
+    AXL__JSON_BOOL,
+    AXL__JSON_INT,   /* fits int64 */
+    AXL__JSON_FLOAT, /* has a '.', an exponent, or does not fit */
+    AXL__JSON_STRING,
+    AXL__JSON_ARRAY,
+    AXL__JSON_OBJECT
+} axl__json_type;
+
+typedef struct axl__json {
+    axl__json_type type;
+    bool boolean;
+    uint32_t count;         /* children */
+    int64_t integer;
+    double number;          /* of INT and FLOAT */
+    const char *text;       /* string with a NUL behind it, or a number as written (no NUL) */
+    size_t len;
+    const char *key;        /* in an object */
+    size_t key_len;
+    struct axl__json *child, *next;
+} axl__json;
+
+/* Parses the value at text[*at], leaving *at behind it (white space before it is skipped, behind
+ * it not).  name is the file for messages, NULL for none: "rows.json:3:14: …". */
+axl_status axl__json_parse_at(axl__json **out, axl__arena *arena, const char *text, size_t len,
+                              size_t *at, const char *name);
+/* The whole text must be one value. */
+axl_status axl__json_parse(axl__json **out, axl__arena *arena, const char *text, size_t len,
+                           const char *name);
+
+/* The last member of that name, as Python reads duplicates; NULL when there is none or obj is NULL
+ * or no object. */
+const axl__json *axl__json_get(const axl__json *obj, const char *key);
+/* The member if it is there and of the type, else NULL / the default. */
+const char *axl__json_string(const axl__json *obj, const char *key, const char *otherwise);
+int64_t axl__json_int(const axl__json *obj, const char *key, int64_t otherwise);
+double axl__json_double(const axl__json *obj, const char *key, double otherwise);
+bool axl__json_bool(const axl__json *obj, const char *key, bool otherwise);
+/* "null", "a boolean", "a string", … for messages. */
+const char *axl__json_type_name(const axl__json *value);
+
+/* 1-based line and column (in code points) of an offset. */
+void axl__text_position(const char *text, size_t len, size_t at, size_t *line, size_t *column);
+
+#endif

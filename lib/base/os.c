@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* os.c - the Linux side of os.h; no other file of the library makes system calls. */
+#define _GNU_SOURCE
+#include "os.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* f_type values of statfs(2) under which a map may fault when the other side goes away. */
+enum { NFS_MAGIC = 0x6969, SMB_MAGIC = 0x517B, CIFS_MAGIC = (int)0xFF534D42, FUSE_MAGIC = 0x65735546,
+       SMB2_MAGIC = (int)0xFE534D42, V9FS_MAGIC = 0x01021997 };
+enum { ARCH_REQ_XCOMP_PERM_ = 0x1023, XFEATURE_XTILEDATA_ = 18 };
+
+static axl_status fail_errno(const char *what, const char *path)
+{
+    int e = errno;
+    char text[128];
+    /* GNU strerror_r returns the text, which may be a static string. */
+    const char *reason = strerror_r(e, text, sizeof text);
+
+    if (e == ENOENT || e == ENOTDIR)
+        return axl__fail(AXL_ERR_NOT_FOUND, "%s %s: %s", what, path, reason);
+    return axl__fail(e == ENOMEM ? AXL_ERR_NOMEM : AXL_ERR_IO, "%s %s: %s", what, path, reason);
+}
+
+/* ---- reading ---- */
+
+static void id_from_stat(axl__file_id *id, const struct stat *st)
+{
+    id->size = (uint64_t)st->st_size;
+    id->mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+    id->inode = (uint64_t)st->st_ino;
+}
+
+static bool map_is_risky(int fd)
+{
+    struct statfs fs;
+
+    if (fstatfs(fd, &fs) != 0)
+        return false;
+    int type = (int)fs.f_type;
+    return type == NFS_MAGIC || type == SMB_MAGIC || type == CIFS_MAGIC || type == FUSE_MAGIC ||
+           type == SMB2_MAGIC || type == V9FS_MAGIC;
+}
+
+static axl_status read_fully(int fd, unsigned char *data, size_t size, const char *path)
+{
+    size_t done = 0;
+
+    while (done < size) {
+        size_t want = size - done < (1u << 30) ? size - done : (1u << 30);
+        ssize_t n = read(fd, data + done, want);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail_errno("cannot read", path);
+        if (n == 0)
+            return axl__fail(AXL_ERR_IO, "cannot read %s: it became shorter while being read", path);
+        done += (size_t)n;
+    }
+    return AXL_OK;
+}
+
+static axl_status file_fill(axl__file *f, bool read_it)
+{
+    if (f->size == 0) {
+        f->data = (const unsigned char *)"";
+        return AXL_OK;
+    }
+    if (!read_it && !map_is_risky(f->fd)) {
+        void *p = mmap(NULL, f->size, PROT_READ, MAP_PRIVATE, f->fd, 0);
+        if (p != MAP_FAILED) {
+            f->data = p;
+            f->mapped = true;
+            return AXL_OK;
+        }
+    }
+    unsigned char *data = axl__alloc_aligned(f->ctx, f->size);
+    if (!data)
+        return axl__fail_nomem();
+    f->data = data;
+    return read_fully(f->fd, data, f->size, f->path);
+}
+
+axl_status axl__file_open(axl__file *out, axl_context *ctx, const char *path, bool read_it)
+{
+    struct stat st;
+    axl_status status;
+
+    memset(out, 0, sizeof *out);
+    out->ctx = ctx;
+    out->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (out->fd < 0)
+        return fail_errno("cannot open", path);
+    out->path = axl__strdup(ctx, path);
+    if (!out->path) {
+        status = axl__fail_nomem();
+    } else if (fstat(out->fd, &st) != 0) {
+        status = fail_errno("cannot read", path);
+    } else if (!S_ISREG(st.st_mode)) {
+        status = axl__fail(AXL_ERR_IO, "cannot read %s: it is not a file", path);
+    } else {
+        id_from_stat(&out->id, &st);
+        out->size = (size_t)st.st_size;
+        status = file_fill(out, read_it);
+    }
+    if (status < 0)
+        axl__file_close(out);
+    return status;
+}
+
+void axl__file_close(axl__file *f)
+{
+    if (!f->ctx)
+        return;
+    if (f->mapped)
+        munmap((void *)(uintptr_t)f->data, f->size);
+    else if (f->size > 0)
+        axl__free_aligned(f->ctx, (void *)(uintptr_t)f->data);
+    if (f->fd >= 0)
+        close(f->fd);
+    axl__free(f->ctx, f->path);
+    memset(f, 0, sizeof *f);
+    f->fd = -1;
+}
+
+axl_status axl__file_unchanged(const axl__file *f)
+{
+    struct stat st;
+    axl__file_id now;
+
+    if (!f->mapped)
+        return AXL_OK;
+    if (fstat(f->fd, &st) != 0)
+        return fail_errno("cannot read", f->path);
+    id_from_stat(&now, &st);
+    if (now.size != f->id.size || now.mtime_ns != f->id.mtime_ns)
+        return axl__fail(AXL_ERR_IO, "%s was changed while it was in use", f->path);
+    return AXL_OK;
+}
+
+axl__path_kind axl__path_kind_of(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return AXL__PATH_NONE;
+    return S_ISDIR(st.st_mode) ? AXL__PATH_DIR : AXL__PATH_FILE;
+}
+
+axl_status axl__path_id(const char *path, axl__file_id *out)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return fail_errno("cannot open", path);
+    id_from_stat(out, &st);
+    return AXL_OK;
+}
+
+/* ---- folders ---- */
+
+axl_status axl__make_dirs(axl_context *ctx, const char *path)
+{
+    char *p = axl__strdup(ctx, path);
+    axl_status status = AXL_OK;
+
+    if (!p)
+        return axl__fail_nomem();
+    for (char *s = p + 1; status == AXL_OK && *p; s++) {
+        char c = *s;
+        if (c != '/' && c != '\0')
+            continue;
+        *s = '\0';
+        if (mkdir(p, 0777) != 0 && !(errno == EEXIST && axl__path_kind_of(p) == AXL__PATH_DIR))
+            status = fail_errno("cannot make the folder", p);
+        *s = c;
+        if (c == '\0')
+            break;
+    }
+    axl__free(ctx, p);
+    return status;
+}
+
+axl_status axl__remove_file(const char *path)
+{
+    if (unlink(path) != 0 && errno != ENOENT)
+        return fail_errno("cannot remove", path);
+    return AXL_OK;
+}
+
+axl_status axl__remove_tree(axl_context *ctx, const char *path)
+{
+    struct stat st;
+    char **names;
+    size_t n;
+    axl_status status = AXL_OK;
+
+    if (lstat(path, &st) != 0)
+        return errno == ENOENT ? AXL_OK : fail_errno("cannot remove", path);
+    if (!S_ISDIR(st.st_mode))
+        return axl__remove_file(path);
+    AXL_TRY(axl__list_dir(ctx, path, &names, &n));
+    for (size_t i = 0; i < n && status == AXL_OK; i++) {
+        size_t len = strlen(path) + strlen(names[i]) + 2;
+        char *child = axl__alloc(ctx, len);
+        if (!child) {
+            status = axl__fail_nomem();
+            break;
+        }
+        snprintf(child, len, "%s/%s", path, names[i]);
+        status = axl__remove_tree(ctx, child);
+        axl__free(ctx, child);
+    }
+    axl__free(ctx, names);
+    if (status == AXL_OK && rmdir(path) != 0)
+        status = fail_errno("cannot remove", path);
+    return status;
+}
+
+axl_status axl__rename(const char *from, const char *to)
+{
+    return rename(from, to) == 0 ? AXL_OK : fail_errno("cannot write", to);
+}
+
+static int name_order(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Two passes over the folder: count, then copy into one block of pointers and bytes. */
+axl_status axl__list_dir(axl_context *ctx, const char *path, char ***names, size_t *count)
+{
+    DIR *d = opendir(path);
+    size_t n = 0, bytes = 0, filled = 0, used = 0;
+    struct dirent *e;
+
+    *names = NULL;
+    *count = 0;
+    if (!d)
+        return fail_errno("cannot list", path);
+    while ((e = readdir(d))) {
+        n++;
+        bytes += strlen(e->d_name) + 1;
+    }
+    char **block = axl__alloc(ctx, (n + 1) * sizeof *block + bytes);
+    if (!block) {
+        closedir(d);
+        return axl__fail_nomem();
+    }
+    char *text = (char *)(block + n + 1);
+    rewinddir(d);
+    while ((e = readdir(d)) && filled < n) {
+        size_t len = strlen(e->d_name) + 1;
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || used + len > bytes)
+            continue;
+        memcpy(text + used, e->d_name, len);
+        block[filled++] = text + used;
+        used += len;
+    }
+    closedir(d);
+    block[filled] = NULL;
+    qsort(block, filled, sizeof *block, name_order);
+    *names = block;
+    *count = filled;
+    return AXL_OK;
+}
+
+axl_status axl__sync_dir(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        return fail_errno("cannot open", path);
+    int rc = fsync(fd);
+    int e = errno;
+    close(fd);
+    errno = e;
+    return rc == 0 || e == EINVAL ? AXL_OK : fail_errno("cannot sync", path);
+}
+
+/* ---- writing ---- */
+
+static axl_status write_fully(int fd, const unsigned char *data, size_t size, const char *path)
+{
+    while (size > 0) {
+        ssize_t n = write(fd, data, size < (1u << 30) ? size : (1u << 30));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail_errno("cannot write", path);
+        data += n;
+        size -= (size_t)n;
+    }
+    return AXL_OK;
+}
+
+axl_status axl__writer_open(axl__writer *w, axl_context *ctx, const char *path)
+{
+    size_t len = strlen(path) + 32;
+
+    memset(w, 0, sizeof *w);
+    w->ctx = ctx;
+    w->fd = -1;
+    w->path = axl__strdup(ctx, path);
+    w->temp = axl__alloc(ctx, len);
+    if (!w->path || !w->temp) {
+        axl__writer_abort(w);
+        return axl__fail_nomem();
+    }
+    snprintf(w->temp, len, "%s.tmp%lld", path, (long long)getpid());
+    w->fd = open(w->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (w->fd < 0) {
+        axl_status status = fail_errno("cannot write", path);
+        axl__free(ctx, w->temp);
+        w->temp = NULL;
+        axl__writer_abort(w);
+        return status;
+    }
+    return AXL_OK;
+}
+
+axl_status axl__writer_put(axl__writer *w, const void *data, size_t size)
+{
+    return write_fully(w->fd, data, size, w->path);
+}
+
+axl_status axl__writer_commit(axl__writer *w)
+{
+    axl_status status = AXL_OK;
+
+    if (fsync(w->fd) != 0)
+        status = fail_errno("cannot write", w->path);
+    int rc = close(w->fd);
+    w->fd = -1;
+    if (status == AXL_OK && rc != 0)
+        status = fail_errno("cannot write", w->path);
+    if (status == AXL_OK)
+        status = axl__rename(w->temp, w->path);
+    if (status == AXL_OK) {
+        axl__free(w->ctx, w->temp);
+        w->temp = NULL;
+    }
+    axl__writer_abort(w);
+    return status;
+}
+
+void axl__writer_abort(axl__writer *w)
+{
+    if (!w->ctx)
+        return;
+    if (w->fd >= 0)
+        close(w->fd);
+    if (w->temp)
+        unlink(w->temp);
+    axl__free(w->ctx, w->temp);
+    axl__free(w->ctx, w->path);
+    memset(w, 0, sizeof *w);
+    w->fd = -1;
+}
+
+axl_status axl__write_file(axl_context *ctx, const char *path, const void *data, size_t size)
+{
+    axl__writer w;
+
+    AXL_TRY(axl__writer_open(&w, ctx, path));
+    axl_status status = axl__writer_put(&w, data, size);
+    if (status < 0) {
+        axl__writer_abort(&w);
+        return status;
+    }
+    return axl__writer_commit(&w);
+}
+
+axl_status axl__check_writable(axl_context *ctx, const char *dir)
+{
+    size_t len = strlen(dir) + 32;
+    char *path = axl__alloc(ctx, len);
+    axl_status status = AXL_OK;
+
+    if (!path)
+        return axl__fail_nomem();
+    snprintf(path, len, "%s/.axl-write-%lld", dir, (long long)getpid());
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        status = fail_errno("cannot write into", dir);
+    } else {
+        close(fd);
+        unlink(path);
+    }
+    axl__free(ctx, path);
+    return status;
+}
+
+axl_status axl__append_file(const char *path, const void *data, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+
+    if (fd < 0)
+        return fail_errno("cannot write", path);
+    axl_status status = write_fully(fd, data, size, path);
+    if (close(fd) != 0 && status == AXL_OK)
+        status = fail_errno("cannot write", path);
+    return status;
+}
+
+axl_status axl__truncate_file(const char *path, uint64_t size)
+{
+    return truncate(path, (off_t)size) == 0 ? AXL_OK : fail_errno("cannot write", path);
+}
+
+/* ---- time and processors ---- */
+
+double axl__now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+int64_t axl__unix_time(void)
+{
+    return (int64_t)time(NULL);
+}
+
+int64_t axl__process_id(void)
+{
+    return (int64_t)getpid();
+}
+
+void axl__os_yield(void)
+{
+    sched_yield();
+}
+
+static bool read_small(const char *path, char *text, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    ssize_t n = read(fd, text, size - 1);
+    close(fd);
+    if (n < 0)
+        return false;
+    text[n] = '\0';
+    return true;
+}
+
+/* The cgroup's quota in processors, rounded up; 0 when there is none. */
+static uint32_t cgroup_quota(void)
+{
+    char text[128], *end;
+    long long quota = -1, period = 0;
+
+    if (read_small("/sys/fs/cgroup/cpu.max", text, sizeof text)) {
+        quota = strtoll(text, &end, 10);
+        period = strtoll(end, NULL, 10);
+    } else if (read_small("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", text, sizeof text)) {
+        quota = strtoll(text, NULL, 10);
+        if (read_small("/sys/fs/cgroup/cpu/cpu.cfs_period_us", text, sizeof text))
+            period = strtoll(text, NULL, 10);
+    }
+    return quota > 0 && period > 0 ? (uint32_t)((quota + period - 1) / period) : 0;
+}
+
+uint32_t axl__cpu_count(void)
+{
+    cpu_set_t set;
+    uint32_t n = 1, quota = cgroup_quota();
+
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        n = (uint32_t)CPU_COUNT(&set);
+    if (quota > 0 && quota < n)
+        n = quota;
+    return n > 0 ? n : 1;
+}
+
+bool axl__request_amx(void)
+{
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM_, XFEATURE_XTILEDATA_) == 0;
+}
+
+uint64_t axl__peak_rss(void)
+{
+    struct rusage u;
+
+    return getrusage(RUSAGE_SELF, &u) == 0 ? (uint64_t)u.ru_maxrss * 1024 : 0;
+}
+
+/* ---- plugins ---- */
+
+void *axl__dl_open(const char *path)
+{
+    void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+
+    if (!lib)
+        axl__fail(AXL_ERR_NOT_FOUND, "%s", dlerror());
+    return lib;
+}
+
+void *axl__dl_symbol(void *lib, const char *name)
+{
+    return dlsym(lib, name);
+}
+
+void axl__dl_close(void *lib)
+{
+    dlclose(lib);
+}
+
+char *axl__own_dir(axl_context *ctx)
+{
+    Dl_info info;
+    char real[PATH_MAX];
+
+    if (!dladdr((void *)(uintptr_t)axl__own_dir, &info) || !info.dli_fname)
+        return NULL;
+    if (!realpath(info.dli_fname, real))
+        return NULL;
+    char *slash = strrchr(real, '/');
+    if (!slash)
+        return NULL;
+    *slash = '\0';
+    return axl__strdup(ctx, real);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * os.h - everything that axl asks of the operating system, in one file's reach: files, folders,
+ * time, processors.  Paths are bytes as the host gives them.  Failures record one line that names
+ * the path.
+ */
+#ifndef AXL_BASE_OS_H
+#define AXL_BASE_OS_H
+
+#include "ctx.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What identifies a file's content cheaply; a change under a map is noticed by comparing two. */
+typedef struct axl__file_id {
+    uint64_t size;
+    int64_t mtime_ns;
+    uint64_t inode;
+} axl__file_id;
+
+/* A whole file, read-only: mapped, or read into memory (read is forced on network file systems
+ * and by `read`). */
+typedef struct axl__file {
+    axl_context *ctx;
+    const unsigned char *data; /* never NULL; "" for an empty file */
+    size_t size;
+    bool mapped;
+    int fd;
+    axl__file_id id;
+    char *path;
+} axl__file;
+
+axl_status axl__file_open(axl__file *out, axl_context *ctx, const char *path, bool read);
+void axl__file_close(axl__file *file);
+/* AXL_ERR_IO naming the file when its size or time changed since it was opened. */
+axl_status axl__file_unchanged(const axl__file *file);
+
+typedef enum { AXL__PATH_NONE, AXL__PATH_FILE, AXL__PATH_DIR } axl__path_kind;
+axl__path_kind axl__path_kind_of(const char *path); /* links are followed */
+axl_status axl__path_id(const char *path, axl__file_id *out);
+axl_status axl__make_dirs(axl_context *ctx, const char *path); /* and parents; existing is fine */
+axl_status axl__remove_file(const char *path);                 /* absent is fine */
+axl_status axl__remove_tree(axl_context *ctx, const char *path); /* absent is fine; follows no link */
+axl_status axl__rename(const char *from, const char *to);
+/* Names in a folder, without "." and "..", sorted by bytes; NULL-terminated; one block for
+ * axl__free. */
+axl_status axl__list_dir(axl_context *ctx, const char *path, char ***names, size_t *count);
+/* AXL_ERR_IO unless a file can be created in the folder. */
+axl_status axl__check_writable(axl_context *ctx, const char *dir);
+/* fsync of a folder's entries. */
+axl_status axl__sync_dir(const char *path);
+
+/* Writes a new file beside path, syncs it, renames it over path: all or nothing. */
+axl_status axl__write_file(axl_context *ctx, const char *path, const void *data, size_t size);
+
+/* A file being written in pieces under a temporary name beside its path. */
+typedef struct axl__writer {
+    axl_context *ctx;
+    char *path, *temp;
+    int fd;
+} axl__writer;
+axl_status axl__writer_open(axl__writer *out, axl_context *ctx, const char *path);
+axl_status axl__writer_put(axl__writer *w, const void *data, size_t size);
+axl_status axl__writer_commit(axl__writer *w); /* sync and rename; the writer is gone after it */
+void axl__writer_abort(axl__writer *w);        /* nothing stays; fine after commit */
+
+/* Appends to a file, creating it; truncate cuts to `size` bytes. */
+axl_status axl__append_file(const char *path, const void *data, size_t size);
+axl_status axl__truncate_file(const char *path, uint64_t size);
+
+/* Seconds on a clock that only goes forward. */
+double axl__now(void);
+int64_t axl__unix_time(void);
+int64_t axl__process_id(void);
+void axl__os_yield(void);
+
+/* Processors this process may use: affinity mask, then the cgroup quota rounded up; at least 1. */
+uint32_t axl__cpu_count(void);
+/* Asks the kernel for AMX tile data; false when it refuses. */
+bool axl__request_amx(void);
+uint64_t axl__peak_rss(void); /* bytes */
+
+/* dlopen and friends.  open gives NULL and records the loader's message. */
+void *axl__dl_open(const char *path);
+void *axl__dl_symbol(void *lib, const char *name);
+void axl__dl_close(void *lib);
+/* The folder that the running libaxl was loaded from; NULL when it is not known. */
+char *axl__own_dir(axl_context *ctx);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pool.h - the context's threads. */
+#ifndef AXL_BASE_POOL_H
+#define AXL_BASE_POOL_H
+
+#include <axl/context.h>
+
+#include <stdint.h>
+
+typedef struct axl__pool axl__pool;
+
+/* A pool of n_threads, the caller counted, so n_threads - 1 are started.  NULL on failure (no
+ * memory or no thread); workers have all signals blocked and sleep when idle. */
+axl__pool *axl__pool_new(uint32_t n_threads);
+void axl__pool_free(axl__pool *pool);
+
+/* See axl__parallel_for. */
+void axl__pool_run(axl__pool *pool, uint64_t count, axl_task_fn fn, void *arg);
+
+#endif

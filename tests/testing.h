@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* testing.h - what every test file starts with: cmocka, a context, a temporary folder, paths. */
+#ifndef AXL_TESTING_H
+#define AXL_TESTING_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <axl/axl.h>
+
+/* AXL_TEST=part_of_a_name runs the matching cases only. */
+#define test_run(tests)                                                                            \
+    (cmocka_set_test_filter(getenv("AXL_TEST") ? getenv("AXL_TEST") : "*"),                        \
+     cmocka_run_group_tests(tests, NULL, NULL))
+
+#define assert_ok(expr)                                                                            \
+    do {                                                                                           \
+        axl_status status_ = (expr);                                                               \
+        if (status_ != AXL_OK)                                                                     \
+            fail_msg("%s: %s: %s", #expr, axl_status_name(status_), axl_last_error());             \
+    } while (0)
+
+/* The failure's status, and that its line holds a text. */
+#define assert_fails(expr, status, text)                                                           \
+    do {                                                                                           \
+        axl_status status_ = (expr);                                                               \
+        if (status_ != (status) || !strstr(axl_last_error(), text))                                \
+            fail_msg("%s: %s: %s", #expr, axl_status_name(status_), axl_last_error());             \
+    } while (0)
+
+static inline axl_context *test_context(void)
+{
+    axl_context *ctx;
+
+    assert_ok(axl_context_new(&ctx, NULL));
+    return ctx;
+}
+
+/* A folder of this process, made at the first call and for the test to remove. */
+static inline const char *test_temp_dir(void)
+{
+    static char path[64];
+
+    if (!path[0]) {
+        strcpy(path, "/tmp/axl-test-XXXXXX");
+        if (!mkdtemp(path))
+            fail_msg("mkdtemp failed");
+    }
+    return path;
+}
+
+/* A path below the source tree. */
+static inline const char *test_source_path(const char *relative)
+{
+    static char paths[4][1024];
+    static int turn;
+    const char *root = getenv("AXL_SOURCE_DIR");
+    char *p = paths[turn++ % 4];
+
+    snprintf(p, sizeof paths[0], "%s/%s", root ? root : ".", relative);
+    return p;
+}
+
+/* A path below the folder of shared test data beside the source tree (AXL_SHARED_DIR, else
+ * ../shared); NULL when it is not there, and the caller skips. */
+static inline const char *test_shared_path(const char *relative)
+{
+    static char paths[4][1024];
+    static int turn;
+    const char *root = getenv("AXL_SHARED_DIR"), *source = getenv("AXL_SOURCE_DIR");
+    char *p = paths[turn++ % 4];
+    FILE *f;
+
+    if (root)
+        snprintf(p, sizeof paths[0], "%s/%s", root, relative);
+    else
+        snprintf(p, sizeof paths[0], "%s/../shared/%s", source ? source : ".", relative);
+    f = fopen(p, "r");
+    if (!f)
+        return NULL;
+    fclose(f);
+    return p;
+}
+
+#endif
