@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backend.h - the table through which the model and the trainer reach every operation.  Private:
+ * the table may change with its abi number until a backend is built outside this tree.
+ *
+ * Pointers in the argument structs are device memory unless a comment says host.  Calls are
+ * ordered: each sees what the earlier ones wrote.  Outputs never alias inputs unless a comment
+ * allows it.  An operation returns AXL_OK or records an error; shapes are the caller's
+ * responsibility and asserted only.  T tokens of a batch lie one behind another, the sequences
+ * marked by cu_seqlens; C hidden size, H heads, G kv heads, D head size, V vocabulary.
+ */
+#ifndef AXL_TENSOR_BACKEND_H
+#define AXL_TENSOR_BACKEND_H
+
+#include "base/ctx.h"
+#include "dtype.h"
+
+#define AXL_BACKEND_ABI 1u
+
+typedef struct axl_device axl_device; /* each backend has its own */
+
+/* A row-major matrix of f32 or bf16; row r starts at element r * stride. */
+typedef struct axl_mat {
+    void *data;
+    axl_dtype dtype;
+    int64_t rows, cols, stride;
+} axl_mat;
+
+typedef struct axl_device_info {
+    bool native_bf16;     /* has bf16 dot products: `bf16: auto` means bf16 */
+    bool host_memory;     /* device pointers are host pointers */
+    const char *matmul;   /* what computes large matmuls: "axl", "oneDNN 2.6.3", … */
+    const char *isa;      /* "avx512_bf16", … */
+} axl_device_info;
+
+/* y (m,n) = alpha * op(x) op(w) + beta * y, accumulated in f32.
+ * op(x) is (m,k): x, or its transpose when trans_x; op(w) is (k,n) likewise.
+ * compute AXL_F32 multiplies what is stored (bf16 widened); AXL_BF16 first rounds f32 operands to
+ * bf16.  beta is 0 (y is not read) or 1.  x and w may be the same memory, y neither.
+ * Each output's bits depend on the shapes and dtypes alone, not on threads. */
+typedef struct axl_matmul_args {
+    axl_mat x, w, y;
+    bool trans_x, trans_w;
+    float alpha, beta;
+    axl_dtype compute;
+} axl_matmul_args;
+
+/* y[t,c] = x[t,c] * rstd[t] * w[c];  rstd[t] = 1 / sqrt(mean_c(x^2) + eps).
+ * x, y (T,C) of one dtype; w (C) of either; rstd (T) f32 is written. */
+typedef struct axl_rms_norm_args {
+    axl_mat x, y;
+    const void *w;
+    axl_dtype w_dtype;
+    float *rstd;
+    float eps;
+} axl_rms_norm_args;
+
+/* dx[t,c] += rstd (w dy - x rstd^2 mean_c(x w dy)): the gradient is added to what dx holds. */
+typedef struct axl_rms_norm_backward_args {
+    axl_mat x, dy, dx;
+    const void *w;
+    axl_dtype w_dtype;
+    const float *rstd;
+} axl_rms_norm_backward_args;
+
+/* Rotates the pairs (i, i + D/2) of every head of x (T, n_heads * D) in place by the angle of the
+ * token's position: cos, sin (n_positions, D/2) f32.  inverse is the backward. */
+typedef struct axl_rope_args {
+    axl_mat x;
+    const int32_t *positions; /* (T) < n_positions */
+    const float *cos, *sin;
+    int64_t n_heads, head_dim;
+    bool inverse;
+} axl_rope_args;
+
+/* Softmax attention within sequences.  q, out (Tq, H*D); k, v (Tk, G*D) of one dtype; query head h
+ * reads kv head h / (H/G).  Sequence s has queries [cu_q[s], cu_q[s+1]) and keys [cu_k[s],
+ * cu_k[s+1]), no fewer keys than queries, aligned at their ends; a query sees the keys at or before
+ * its place.  lse (H, Tq) f32 is the log of the softmax's denominator, maximum included; may be
+ * NULL.  Softmax and sums in f32; nothing of size Tq x Tk is stored. */
+typedef struct axl_attention_args {
+    axl_mat q, k, v, out;
+    float *lse;
+    const int32_t *cu_q, *cu_k; /* host, (n_seqs + 1) */
+    int64_t n_seqs, n_heads, n_kv_heads, head_dim;
+    float scale;
+} axl_attention_args;
+
+/* cu_k == cu_q.  dq, dk, dv are written.  delta (H, Tq) f32 is scratch. */
+typedef struct axl_attention_backward_args {
+    axl_attention_args forward; /* as it was, out and lse filled */
+    axl_mat dout, dq, dk, dv;
+    float *delta;
+} axl_attention_backward_args;
+
+/* y = gate * sigmoid(gate) * up, all (T, F). */
+typedef struct axl_swiglu_args {
+    axl_mat gate, up, y;
+} axl_swiglu_args;
+
+/* dgate may be gate, dup may be up: each element is read before it is written. */
+typedef struct axl_swiglu_backward_args {
+    axl_mat gate, up, dy, dgate, dup;
+} axl_swiglu_backward_args;
+
+/* gather: y[i,:] = x[rows[i],:];  scatter: y[rows[i],:] = x[i,:], rows all different.  x and y may
+ * differ in dtype.  n = number of rows taken. */
+typedef struct axl_rows_args {
+    axl_mat x, y;
+    const int32_t *rows; /* (n) */
+    int64_t n;
+} axl_rows_args;
+
+/* losses[i] = log(sum_v exp(logits[i,v])) - logits[i,targets[i]], f32 with the sum in f32 or
+ * better;  dlogits[i,v] = scale * (softmax(logits)[i,v] - [v == targets[i]]).
+ * logits (n,V) f32; dlogits (n,V) f32 (may be logits) or bf16 (may start where logits starts, the
+ * rows at its own stride: a row's f32 are read before any bf16 of it or a later row is written);
+ * dlogits.data NULL: no gradient. */
+typedef struct axl_cross_entropy_args {
+    axl_mat logits, dlogits;
+    const int32_t *targets; /* (n) in [0, V) */
+    float *losses;          /* (n) */
+    float scale;
+} axl_cross_entropy_args;
+
+/* y[i] = keep(i) ? x[i] / (1 - p) : 0, i = offset + row * cols + col, where keep(i) is
+ * philox(seed, stream, i / 4)[i % 4] >= round(p * 2^32): the same mask again for the backward.
+ * y may be x.  x and y of one dtype. */
+typedef struct axl_dropout_args {
+    axl_mat x, y;
+    float p;
+    uint64_t seed, stream, offset; /* offset a multiple of 4 */
+} axl_dropout_args;
+
+/* y = x (convert), y += x (add): f32 sums, rounded once.  Any two dtypes. */
+typedef struct axl_unary_args {
+    axl_mat x, y;
+} axl_unary_args;
+
+/* *out += sum_i x[i]^2 in double (a NaN or infinity stays visible).  x (n) f32; out f64. */
+typedef struct axl_sum_squares_args {
+    const float *x;
+    int64_t n;
+    double *out;
+} axl_sum_squares_args;
+
+/* Decoupled weight decay (Loshchilov, Hutter, "Decoupled weight decay regularization", 2019), in
+ * the order of torch.optim.AdamW: g' = g * grad_scale; p -= lr * weight_decay * p;
+ * m = beta1 m + (1 - beta1) g'; v = beta2 v + (1 - beta2) g'^2;
+ * p -= lr / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + eps).  All (n) f32. */
+typedef struct axl_adamw_args {
+    float *p, *m, *v;
+    const float *g;
+    int64_t n;
+    double lr, beta1, beta2, eps, weight_decay, grad_scale;
+    int64_t step; /* from 1 */
+} axl_adamw_args;
+
+typedef struct axl_backend_ops {
+    uint32_t abi;     /* AXL_BACKEND_ABI: bumped for a break */
+    uint32_t size;    /* sizeof(axl_backend_ops) where it was compiled */
+    const char *name; /* "cpu", "reference"; static storage */
+
+    /* ---- device and memory ---- */
+    axl_status (*device_open)(axl_device **out, axl_context *ctx, int32_t ordinal);
+    void (*device_close)(axl_device *dev);
+    void (*device_info)(axl_device *dev, axl_device_info *out);
+    /* 64-byte aligned at least, contents undefined. */
+    axl_status (*buffer_new)(axl_device *dev, void **out, size_t size);
+    void (*buffer_free)(axl_device *dev, void *buffer); /* NULL is fine */
+    /* Host bytes that stay valid and unchanged until weights_unmap: the same pointer where device
+     * and host share memory, else a copy. */
+    axl_status (*weights_map)(axl_device *dev, void **out, const void *host, size_t size);
+    void (*weights_unmap)(axl_device *dev, void *mapped);
+    axl_status (*upload)(axl_device *dev, void *dst, const void *host, size_t size);
+    axl_status (*download)(axl_device *dev, void *host, const void *src, size_t size); /* waits */
+    axl_status (*copy)(axl_device *dev, void *dst, const void *src, size_t size);
+    axl_status (*zero)(axl_device *dev, void *dst, size_t size);
+    axl_status (*synchronize)(axl_device *dev);
+
+    /* ---- operations ---- */
+    axl_status (*matmul)(axl_device *dev, const axl_matmul_args *a);
+    axl_status (*rms_norm_forward)(axl_device *dev, const axl_rms_norm_args *a);
+    axl_status (*rms_norm_backward)(axl_device *dev, const axl_rms_norm_backward_args *a);
+    axl_status (*rope)(axl_device *dev, const axl_rope_args *a);
+    axl_status (*attention_forward)(axl_device *dev, const axl_attention_args *a);
+    axl_status (*attention_backward)(axl_device *dev, const axl_attention_backward_args *a);
+    axl_status (*swiglu_forward)(axl_device *dev, const axl_swiglu_args *a);
+    axl_status (*swiglu_backward)(axl_device *dev, const axl_swiglu_backward_args *a);
+    axl_status (*gather_rows)(axl_device *dev, const axl_rows_args *a);
+    axl_status (*scatter_rows)(axl_device *dev, const axl_rows_args *a);
+    axl_status (*cross_entropy)(axl_device *dev, const axl_cross_entropy_args *a);
+    axl_status (*dropout)(axl_device *dev, const axl_dropout_args *a);
+    axl_status (*convert)(axl_device *dev, const axl_unary_args *a);
+    axl_status (*add)(axl_device *dev, const axl_unary_args *a);
+    axl_status (*sum_squares)(axl_device *dev, const axl_sum_squares_args *a);
+    axl_status (*adamw)(axl_device *dev, const axl_adamw_args *a);
+    /* Append above this line. */
+} axl_backend_ops;
+
+/* The built-in tables, defined under kernels/. */
+extern const axl_backend_ops axl__backend_cpu;
+extern const axl_backend_ops axl__backend_reference;
+
+/* A backend by name; AXL_ERR_NOT_FOUND names the ones there are. */
+axl_status axl__backend_find(const axl_backend_ops **out, const char *name);
+
+#endif
