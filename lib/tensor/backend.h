@@ -113,8 +113,8 @@ typedef struct axl_rows_args {
 
 /* losses[i] = log(sum_v exp(logits[i,v])) - logits[i,targets[i]], f32 with the sum in f32 or
  * better;  dlogits[i,v] = scale * (softmax(logits)[i,v] - [v == targets[i]]).
- * logits (n,V) f32; dlogits (n,V) f32 (may be logits) or bf16 (may start where logits starts, the
- * rows at its own stride: a row's f32 are read before any bf16 of it or a later row is written);
+ * logits (n,V) f32; dlogits (n,V) f32 or bf16.  It may lie over logits: as f32 with the same stride,
+ * as bf16 with twice the stride in elements, so that a row only overwrites itself.
  * dlogits.data NULL: no gradient. */
 typedef struct axl_cross_entropy_args {
     axl_mat logits, dlogits;
