@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file dataset.h
+ * Tokenised training samples: from the files that a config names, or from a host's memory.
+ * Immutable once built; several threads may read one.
+ */
+#ifndef AXL_DATASET_H
+#define AXL_DATASET_H
+
+#include <axl/config.h>
+#include <axl/context.h>
+#include <axl/tokenizer.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct axl_dataset axl_dataset;
+
+/** The label of a token that is not trained. */
+#define AXL_LABEL_IGNORE (-100)
+
+/** Which part of a config's data. */
+typedef enum axl_split {
+    AXL_SPLIT_TRAIN = 0,
+    AXL_SPLIT_VALIDATION = 1, /**< cut off by val_set_size, or test_datasets */
+    AXL_SPLIT_FORCE_INT32 = 0x7fffffff
+} axl_split;
+
+/** One sample.  labels[i] is the label of input_ids[i] (not shifted), or AXL_LABEL_IGNORE. */
+typedef struct axl_sample {
+    size_t size;              /**< sizeof(axl_sample); set by the caller */
+    const int32_t *input_ids; /**< (length) */
+    const int32_t *labels;    /**< (length) */
+    const char *source;       /**< the file it was read from; NULL for a host's own */
+    uint64_t row;             /**< 0-based record in the source */
+    uint32_t length;          /**< tokens */
+    uint32_t n_trained;       /**< labels that are not AXL_LABEL_IGNORE, the first token's left out */
+    uint32_t part;            /**< which of the samples of one record */
+    uint32_t reserved0;
+} axl_sample;
+
+#define AXL_SAMPLE_INIT { sizeof(axl_sample), NULL, NULL, NULL, 0, 0u, 0u, 0u, 0u }
+
+/** What became of the rows that were read for this split. */
+typedef struct axl_dataset_stats {
+    size_t size;                  /**< sizeof(axl_dataset_stats); set by the caller */
+    uint64_t rows_read;           /**< records in the sources */
+    uint64_t rows;                /**< samples kept in this split */
+    uint64_t tokens;              /**< tokens of the kept samples */
+    uint64_t trained_tokens;      /**< of them, with a label */
+    uint64_t dropped_too_long;    /**< excess_length_strategy: drop */
+    uint64_t dropped_too_short;   /**< below min_sample_len */
+    uint64_t dropped_no_trained;  /**< without a trained token */
+    uint64_t from_cache;          /**< 1 when the prepared file was used */
+} axl_dataset_stats;
+
+#define AXL_DATASET_STATS_INIT { sizeof(axl_dataset_stats), 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * Read, render and tokenise the data sets of a config, or take them from dataset_prepared_path when
+ * the same config, files and tokenizer prepared them.  The order: load, tokenise, merge, shuffle
+ * (shuffle_merged_datasets), length rule, drop rows without a trained token, split.
+ *
+ * @param[out] out   The data set; NULL on failure.  Release with axl_dataset_free().
+ * @param[in]  cfg   Borrowed for the call.
+ * @param[in]  tok   Borrowed for the call.
+ * @param[in]  split Which part.
+ *
+ * @retval AXL_END           The config has no validation data (@p split AXL_SPLIT_VALIDATION); @p out is NULL.
+ * @retval AXL_ERR_NOT_FOUND A file does not exist.
+ * @retval AXL_ERR_DATA      Malformed records, a missing column, or nothing left to train on.
+ * @retval AXL_ERR_CANCELLED
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.  Progress phase "tokenize".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_dataset_from_config(axl_dataset **out, const axl_config *cfg,
+                                                          const axl_tokenizer *tok,
+                                                          axl_split split);
+
+/**
+ * A data set of a host's own samples, kept in the given order.
+ *
+ * @param[out] out     The data set; NULL on failure.  Release with axl_dataset_free().
+ * @param[in]  ctx     The data set takes its own reference.
+ * @param[in]  samples (n) Copied, with ids and labels; source may be NULL, n_trained is recounted.
+ * @param[in]  n       Number of samples; at least 1.
+ *
+ * @retval AXL_ERR_INVALID An empty sample, or none.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_dataset_from_samples(axl_dataset **out, axl_context *ctx,
+                                                           const axl_sample *samples, size_t n);
+
+/**
+ * Drop the caller's reference.
+ *
+ * @param[in] data NULL is fine.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API void axl_dataset_free(axl_dataset *data);
+
+/**
+ * The number of samples.
+ *
+ * @param[in] data Borrowed.
+ * @return The count; 0 for NULL.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API uint64_t axl_dataset_count(const axl_dataset *data);
+
+/**
+ * One sample.
+ *
+ * @param[in]     data  Borrowed.
+ * @param[in]     index 0 <= index < axl_dataset_count().
+ * @param[in,out] out   Its size is set by the caller; the pointers are borrowed from @p data.
+ *
+ * @retval AXL_ERR_INVALID @p index is past the end.
+ * @retval AXL_ERR_ABI     @p out has no valid size.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_dataset_sample(const axl_dataset *data, uint64_t index,
+                                                     axl_sample *out);
+
+/**
+ * What became of the rows.
+ *
+ * @param[in]     data Borrowed.
+ * @param[in,out] out  Its size is set by the caller.
+ *
+ * @retval AXL_ERR_ABI @p out has no valid size.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_dataset_get_stats(const axl_dataset *data,
+                                                        axl_dataset_stats *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file tokenizer.h
+ * Text to token ids and back, with the ids of Hugging Face transformers.
+ *
+ * Text is UTF-8; each maximal ill-formed part of it reads as one U+FFFD.  A tokenizer is immutable:
+ * several threads may use one at the same time.
+ */
+#ifndef AXL_TOKENIZER_H
+#define AXL_TOKENIZER_H
+
+#include <axl/config.h>
+#include <axl/context.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct axl_tokenizer axl_tokenizer;
+
+/** What the caller decides over the tokenizer's own files.  Strings are copied. */
+typedef struct axl_tokenizer_options {
+    size_t size;           /**< sizeof(axl_tokenizer_options); set by _INIT */
+    const char *type;      /**< class name as in tokenizer_type; NULL: from tokenizer_config.json */
+    const char *bos_token; /**< NULL: as the files say */
+    const char *eos_token;
+    const char *unk_token;
+    const char *pad_token;
+    int32_t legacy;        /**< 1 or 0; -1: as the files say */
+    uint32_t reserved0;    /**< must be 0 */
+} axl_tokenizer_options;
+
+#define AXL_TOKENIZER_OPTIONS_INIT \
+    { sizeof(axl_tokenizer_options), NULL, NULL, NULL, NULL, NULL, -1, 0u }
+
+/** Flags of axl_tokenizer_encode() and axl_tokenizer_decode(). */
+enum {
+    AXL_TOKENIZE_NO_SPECIAL = 1, /**< encode: add no BOS or EOS; special tokens in the text still count */
+    AXL_DECODE_SKIP_SPECIAL = 2  /**< decode: leave special tokens out */
+};
+
+/**
+ * Open the tokenizer of a model folder, or one bare file.
+ *
+ * @param[out] out  The tokenizer; NULL on failure.  Release with axl_tokenizer_free().
+ * @param[in]  ctx  The tokenizer takes its own reference.
+ * @param[in]  path A folder with tokenizer.json or tokenizer.model (and tokenizer_config.json), or a
+ *                  SentencePiece .model file, which gets a BOS and no more.
+ * @param[in]  opts NULL for the files' own settings.  Copied.
+ *
+ * @retval AXL_ERR_NOT_FOUND   There is no tokenizer there; axl_last_error() names what was sought.
+ * @retval AXL_ERR_FORMAT      A file is broken.
+ * @retval AXL_ERR_UNSUPPORTED The file asks for a part that axl does not have; it is named.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_open(axl_tokenizer **out, axl_context *ctx,
+                                                     const char *path,
+                                                     const axl_tokenizer_options *opts);
+
+/**
+ * Open the tokenizer that a config describes: tokenizer_config or base_model, tokenizer_type,
+ * tokenizer_legacy, special_tokens.
+ *
+ * @param[out] out The tokenizer; NULL on failure.  Release with axl_tokenizer_free().
+ * @param[in]  cfg Borrowed for the call.
+ *
+ * @retval AXL_ERR_INVALID A special token of the config is not in the vocabulary.
+ * @return Otherwise as axl_tokenizer_open().
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_from_config(axl_tokenizer **out,
+                                                            const axl_config *cfg);
+
+/**
+ * Drop the caller's reference.
+ *
+ * @param[in] tok NULL is fine.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API void axl_tokenizer_free(axl_tokenizer *tok);
+
+/**
+ * Encode a text.
+ *
+ * @param[in]     tok    Borrowed.
+ * @param[in]     text   Borrowed; may hold NUL bytes.
+ * @param[in]     length Bytes in @p text.
+ * @param[in]     flags  0 or AXL_TOKENIZE_NO_SPECIAL.
+ * @param[in,out] ids    int32_t ids, length / 4 of them; what it held is released.  Release with
+ *                       axl_buffer_free().
+ *
+ * @retval AXL_ERR_INVALID   A NULL argument or an unknown flag.
+ * @retval AXL_ERR_CANCELLED
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any, several at once.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_encode(const axl_tokenizer *tok, const char *text,
+                                                       size_t length, uint32_t flags,
+                                                       axl_buffer *ids);
+
+/**
+ * Decode ids into text, as transformers' decode without cleaning up spaces.
+ *
+ * @param[in]     tok   Borrowed.
+ * @param[in]     ids   (n) Borrowed; an id outside the vocabulary gives no text.
+ * @param[in]     n     Number of ids.
+ * @param[in]     flags 0 or AXL_DECODE_SKIP_SPECIAL.
+ * @param[in,out] text  UTF-8 with a NUL behind it; what it held is released.  Release with
+ *                      axl_buffer_free().
+ *
+ * @retval AXL_ERR_INVALID A NULL argument or an unknown flag.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any, several at once.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_decode(const axl_tokenizer *tok, const int32_t *ids,
+                                                       size_t n, uint32_t flags, axl_buffer *text);
+
+/**
+ * The number of ids, added tokens included: one more than the largest id.
+ *
+ * @param[in] tok Borrowed.
+ * @return The count.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API uint32_t axl_tokenizer_vocab_size(const axl_tokenizer *tok);
+
+/**
+ * The id of a token by its exact text, for example "</s>".
+ *
+ * @param[in] tok   Borrowed.
+ * @param[in] token Borrowed.
+ * @return The id, or -1 when there is none.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API int32_t axl_tokenizer_id(const axl_tokenizer *tok, const char *token);
+
+/**
+ * The begin-of-sequence id.
+ *
+ * @param[in] tok Borrowed.
+ * @return The id, or -1 when the tokenizer has none.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API int32_t axl_tokenizer_bos(const axl_tokenizer *tok);
+
+/**
+ * The end-of-sequence id.
+ *
+ * @param[in] tok Borrowed.
+ * @return The id, or -1 when the tokenizer has none.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API int32_t axl_tokenizer_eos(const axl_tokenizer *tok);
+
+/**
+ * The padding id: pad_token, else "</s>" for the Llama family, else EOS.
+ *
+ * @param[in] tok Borrowed.
+ * @return The id, or -1 when the tokenizer has none.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API int32_t axl_tokenizer_pad(const axl_tokenizer *tok);
+
+/**
+ * Write the tokenizer's files (tokenizer.json, tokenizer.model, tokenizer_config.json,
+ * special_tokens_map.json, chat_template.jinja: those it was opened from) into a folder, with the
+ * special tokens of the options put in.
+ *
+ * @param[in] tok Borrowed.
+ * @param[in] dir An existing folder.  Borrowed for the call.
+ *
+ * @retval AXL_ERR_IO
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_save(const axl_tokenizer *tok, const char *dir);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
