@@ -13,7 +13,8 @@
  *   vf_blend_lt(a, b, x, y) = a < b ? x : y;
  *   vf_round (to nearest even), vf_pow2i(n) = 2^n for an integral n in [-126, 127];
  *   vf_sum, vf_hmax: over the lanes, by halves, always in the same order;
- *   vf_to_bf16_value(v): v rounded to bf16 and widened again; vf_transpose(v[VF_N]) in place.
+ *   vf_to_bf16_value(v): v rounded to bf16 and widened again; vf_transpose(v[VF_N]) in place;
+ *   VF_TILE_ROWS, VF_TILE_VECS: rows and vectors of a matmul tile that fits the registers.
  * Rounding to bf16 is axl__f32_to_bf16 bit for bit.
  */
 #ifndef AXL_CPU_SIMD_H
@@ -37,25 +38,6 @@
 #endif
 
 #include AXL_SIMD_FILE
-
-/* e^x within 2 units in the last place; 0 below -104, infinity above 89, NaN for NaN. */
-AXL_INLINE vf vf_exp(vf x)
-{
-    x = vf_min(vf_set1(89.0f), vf_max(vf_set1(-104.0f), x)); /* a NaN is the second operand */
-    vf n = vf_round(vf_mul(x, vf_set1(1.44269504f)));
-    vf r = vf_fma(n, vf_set1(-0.693359375f), x);
-    r = vf_fma(n, vf_set1(2.12194440e-4f), r);
-    vf p = vf_set1(1.9875691500e-4f); /* Cephes expf */
-    p = vf_fma(p, r, vf_set1(1.3981999507e-3f));
-    p = vf_fma(p, r, vf_set1(8.3334519073e-3f));
-    p = vf_fma(p, r, vf_set1(4.1665795894e-2f));
-    p = vf_fma(p, r, vf_set1(1.6666665459e-1f));
-    p = vf_fma(p, r, vf_set1(5.0000001201e-1f));
-    p = vf_fma(p, vf_mul(r, r), vf_add(r, vf_set1(1.0f)));
-    /* 2^n in two factors: n reaches -150 and 128. */
-    vf half = vf_round(vf_mul(n, vf_set1(0.5f)));
-    return vf_mul(vf_mul(p, vf_pow2i(half)), vf_pow2i(vf_sub(n, half)));
-}
 
 /* Element i of f32 or bf16 memory, as vectors; n lanes with the _n forms. */
 AXL_INLINE vf vf_load_t(const void *p, axl_dtype t, int64_t i)
@@ -83,6 +65,54 @@ AXL_INLINE void vf_store_t_n(void *p, axl_dtype t, int64_t i, vf v, int64_t n)
         vf_store_n((float *)p + i, v, n);
     else
         vf_store_bf16_n((uint16_t *)p + i, v, n);
+}
+
+#ifndef VF_HAS_DOT_BF16
+/* Pairs of bf16 in a 32-bit lane, the first in the lower half: only where the machine multiplies
+ * them; these stand in so that code for both compiles. */
+#define VF_HAS_DOT_BF16 0
+
+AXL_INLINE vf vf_dot_bf16(vf acc, vf a, vf b)
+{
+    (void)a;
+    (void)b;
+    return acc;
+}
+
+AXL_INLINE vf vf_join_pairs(vf first, vf second)
+{
+    (void)second;
+    return first;
+}
+
+AXL_INLINE vf vf_load_pairs(const void *p, axl_dtype t, int64_t i)
+{
+    return vf_load_t(p, t, i);
+}
+
+AXL_INLINE vf vf_load_pairs_n(const void *p, axl_dtype t, int64_t i, int64_t n)
+{
+    return vf_load_t_n(p, t, i, n);
+}
+#endif
+
+/* e^x within 2 units in the last place; 0 below -104, infinity above 89, NaN for NaN. */
+AXL_INLINE vf vf_exp(vf x)
+{
+    x = vf_min(vf_set1(89.0f), vf_max(vf_set1(-104.0f), x)); /* a NaN is the second operand */
+    vf n = vf_round(vf_mul(x, vf_set1(1.44269504f)));
+    vf r = vf_fma(n, vf_set1(-0.693359375f), x);
+    r = vf_fma(n, vf_set1(2.12194440e-4f), r);
+    vf p = vf_set1(1.9875691500e-4f); /* Cephes expf */
+    p = vf_fma(p, r, vf_set1(1.3981999507e-3f));
+    p = vf_fma(p, r, vf_set1(8.3334519073e-3f));
+    p = vf_fma(p, r, vf_set1(4.1665795894e-2f));
+    p = vf_fma(p, r, vf_set1(1.6666665459e-1f));
+    p = vf_fma(p, r, vf_set1(5.0000001201e-1f));
+    p = vf_fma(p, vf_mul(r, r), vf_add(r, vf_set1(1.0f)));
+    /* 2^n in two factors: n reaches -150 and 128. */
+    vf half = vf_round(vf_mul(n, vf_set1(0.5f)));
+    return vf_mul(vf_mul(p, vf_pow2i(half)), vf_pow2i(vf_sub(n, half)));
 }
 
 /* The address of element i. */

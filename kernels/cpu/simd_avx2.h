@@ -6,6 +6,8 @@
 #include <immintrin.h>
 
 #define VF_N 8
+#define VF_TILE_ROWS 6
+#define VF_TILE_VECS 2
 
 typedef __m256 vf;
 

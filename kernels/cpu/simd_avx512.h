@@ -6,6 +6,8 @@
 #include <immintrin.h>
 
 #define VF_N 16
+#define VF_TILE_ROWS 8
+#define VF_TILE_VECS 3
 
 typedef __m512 vf;
 

@@ -9,6 +9,8 @@
 #include <math.h>
 
 #define VF_N 4
+#define VF_TILE_ROWS 4
+#define VF_TILE_VECS 2
 
 typedef float vf __attribute__((vector_size(16)));
 typedef int32_t vi __attribute__((vector_size(16)));
