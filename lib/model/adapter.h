@@ -48,10 +48,13 @@ axl_status axl__adapter_enter(const axl_adapter *adapter);
 axl_status axl__adapter_make(axl_adapter **out, axl_model *model, const bool *on,
                              const axl_adapter_options *opts);
 
-/* Sets all values from a file as axl_adapter_save writes it; nothing is set when it does not fit. */
-axl_status axl__adapter_read_file(axl_adapter *adapter, const char *path);
-/* Reads the pairs named prefix + tensor name of an open file into host, laid out as params. */
+/* Reads the tensors named prefix + name from an open file into host (n_params), laid out as params;
+ * AXL_ERR_FORMAT when one is missing or has another shape. */
 axl_status axl__adapter_read_tensors(const axl_adapter *adapter, const axl__safetensors *st,
                                      const char *prefix, float *host);
+/* Entries (n_tensors) for axl__safetensors_write of host (n_params), named prefix + name from
+ * arena. */
+axl_status axl__adapter_entries(const axl_adapter *adapter, axl__arena *arena, const char *prefix,
+                                const float *host, axl__st_entry *entries);
 
 #endif
