@@ -361,7 +361,7 @@ bfloat16) with its SentencePiece tokenizer, for trying axl without downloading a
 `tests/golden/make_tiny_llama.py`, which invents a small world (the colours of animals in ten places, capitals, sums up
 to nine plus nine, what people like), writes plain sentences about it and pretrains the model on them on a CPU.
 `../tiny-alpaca.jsonl` asks for the same facts as instructions, a form that this base model has never seen: it answers
-with an unrelated continuation until an adapter has been trained. `versions.json` names the packages and the seed.
+with nothing but empty lines until an adapter has been trained. `versions.json` names the packages and the seed.
 """
 
 
