@@ -20,6 +20,7 @@ import tempfile
 import sentencepiece
 import torch
 import transformers
+from sentencepiece import sentencepiece_model_pb2
 
 SEED = 20250711
 VOCAB = 768
@@ -200,6 +201,17 @@ def rows():
     return out
 
 
+def forget_paths(path):
+    """The trainer writes the names of its files into the model."""
+    model = sentencepiece_model_pb2.ModelProto()
+    with open(path, "rb") as f:
+        model.ParseFromString(f.read())
+    del model.trainer_spec.input[:]
+    model.trainer_spec.model_prefix = "tokenizer"
+    with open(path, "wb") as f:
+        f.write(model.SerializeToString(deterministic=True))
+
+
 def make_tokenizer(out, texts):
     """tokenizer.model by SentencePiece, the rest from it by transformers."""
     with tempfile.TemporaryDirectory() as tmp:
@@ -214,6 +226,7 @@ def make_tokenizer(out, texts):
             normalization_rule_name="identity", remove_extra_whitespaces=False, character_coverage=1.0,
             required_chars="".join(map(chr, range(33, 127))), minloglevel=2)
     os.remove(os.path.join(out, "tokenizer.vocab"))
+    forget_paths(os.path.join(out, "tokenizer.model"))
     with open(os.path.join(out, "tokenizer_config.json"), "w") as f:
         json.dump({"tokenizer_class": "LlamaTokenizer", "add_bos_token": True, "add_eos_token": False, "legacy": False,
                    "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "model_max_length": 1024,
@@ -348,7 +361,7 @@ bfloat16) with its SentencePiece tokenizer, for trying axl without downloading a
 `tests/golden/make_tiny_llama.py`, which invents a small world (the colours of animals in ten places, capitals, sums up
 to nine plus nine, what people like), writes plain sentences about it and pretrains the model on them on a CPU.
 `../tiny-alpaca.jsonl` asks for the same facts as instructions, a form that this base model has never seen: it answers
-with an unrelated continuation until an adapter has been trained. `versions.json` names the packages and the seed.
+with nothing but empty lines until an adapter has been trained. `versions.json` names the packages and the seed.
 """
 
 
