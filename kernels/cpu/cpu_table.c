@@ -4,9 +4,5 @@
 
 extern const axl_cpu_kernels AXL_ISA_NAME(kernels);
 
-/* A line for each operation as its <op>_cpu.c comes. */
-const axl_cpu_kernels AXL_ISA_NAME(kernels) = {
-    .matmul = AXL_ISA_NAME(matmul),
-    .attention_forward = AXL_ISA_NAME(attention_forward),
-    .attention_backward = AXL_ISA_NAME(attention_backward),
-};
+#define AXL_CPU_ENTRY(op, args) .op = AXL_ISA_NAME(op),
+const axl_cpu_kernels AXL_ISA_NAME(kernels) = { AXL_CPU_OPS(AXL_CPU_ENTRY) };

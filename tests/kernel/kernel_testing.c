@@ -109,20 +109,42 @@ axl_mat kernel_mat(kernel_run *run, int64_t rows, int64_t cols, axl_dtype dtype,
 void kernel_normals(float *x, int64_t n, uint64_t seed, float scale)
 {
     for (int64_t i = 0; i < n; i++) {
-        double u = axl__random_double(seed, AXL__STREAM_SAMPLE, (uint64_t)(2 * i));
-        double v = axl__random_double(seed, AXL__STREAM_SAMPLE, (uint64_t)(2 * i + 1));
-        double z = sqrt(-2.0 * log(1.0 - u)) * cos(6.283185307179586 * v);
-        x[i] = (float)(rint(scale * z * 0x1p12) * 0x1p-12);
+        uint32_t w[4];
+        double sum = 0.0;
+
+        axl__philox(w, seed, AXL__STREAM_SAMPLE, (uint64_t)i);
+        for (int k = 0; k < 4; k++)
+            sum += w[k] * 0x1p-32 - 0.5;
+        x[i] = (float)(rint(scale * sum * sqrt(3.0) * 0x1p12) * 0x1p-12);
     }
+}
+
+/* The numbers of the n-th draw, kept from one target to the next. */
+static const float *drawn(uint64_t draw, int64_t n, float scale)
+{
+    static struct {
+        float *x;
+        int64_t n;
+        float scale;
+    } kept[16];
+    size_t k = draw % 16;
+
+    if (!kept[k].x || kept[k].n != n || kept[k].scale != scale) {
+        free(kept[k].x);
+        kept[k].x = must_alloc((size_t)n * sizeof(float));
+        kept[k].n = n;
+        kept[k].scale = scale;
+        kernel_normals(kept[k].x, n, draw, scale);
+    }
+    return kept[k].x;
 }
 
 axl_mat kernel_random(kernel_run *run, int64_t rows, int64_t cols, axl_dtype dtype, int64_t pad,
                       float scale)
 {
     axl_mat m = { NULL, dtype, rows, cols, cols + pad };
-    float *x = must_alloc((size_t)(rows * cols) * sizeof *x);
+    const float *x = drawn(run->n_draws++ % 16, rows * cols, scale);
 
-    kernel_normals(x, rows * cols, ++run->n_draws, scale);
     m.data = must_alloc(mat_bytes(&m));
     memset(m.data, 0xFF, mat_bytes(&m));
     for (int64_t r = 0; r < rows; r++)
@@ -131,7 +153,6 @@ axl_mat kernel_random(kernel_run *run, int64_t rows, int64_t cols, axl_dtype dty
     void *host = m.data;
     m.data = kernel_put(run, host, mat_bytes(&m));
     free(host);
-    free(x);
     return m;
 }
 

@@ -73,8 +73,9 @@ void kernel_check_shapes(kernel_body *body);
 void kernel_check_gradient(const char *name, float *x, const float *grad, int64_t n,
                            double (*loss)(const void *arg), const void *arg, double tolerance);
 
-/* Standard normal numbers that depend on (seed, i) alone, rounded to multiples of 2^-12 so that
- * the steps of kernel_check_gradient are exact. */
+/* Numbers of mean 0 and standard deviation scale, nearly normal (the sum of four uniform ones), that
+ * depend on (seed, i) alone; multiples of 2^-12, so that the steps of kernel_check_gradient are
+ * exact. */
 void kernel_normals(float *x, int64_t n, uint64_t seed, float scale);
 
 #endif
