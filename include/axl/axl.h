@@ -6,6 +6,7 @@
 #ifndef AXL_AXL_H
 #define AXL_AXL_H
 
+#include <axl/config.h>
 #include <axl/context.h>
 #include <axl/status.h>
 
