@@ -144,15 +144,16 @@ static void say_value(walk *w, const axl__schema_key *k, const axl__yaml *n)
 {
     char near[128], hint[160] = "";
 
-    if (axl__nearest_value(k->values, n->text, near, sizeof near))
+    /* "qlora" holds "lora" and is no slip of it. */
+    if (axl__nearest_value(k->values, n->text, near, sizeof near) && !strstr(n->text, near))
         snprintf(hint, sizeof hint, "; did you mean \"%s\"?", near);
     if (k->answer == A_IMPL && k->reason && !hint[0]) {
         axl__config_say(w->p, AXL__C_UNSUPPORTED, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
-                        "\"%s\" is not supported: %s; use %s", n->text, k->reason, k->values);
+                        "\"%.100s\" is not supported: %s; use %s", n->text, k->reason, k->values);
         return;
     }
     axl__config_say(w->p, AXL__C_BAD_VALUE, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
-                    "must be %s%s, found \"%s\"%s", strchr(k->values, ',') ? "one of " : "",
+                    "must be %s%s, found \"%.100s\"%s", strchr(k->values, ',') ? "one of " : "",
                     k->values, n->text, hint);
 }
 
@@ -240,8 +241,9 @@ static bool refusal_is_neutral(const axl__schema_key *k, axl__yaml *n)
 static void say_unknown(walk *w, const axl__yaml *n)
 {
     const char *key = path_of(w), *last = strrchr(key, '.');
+    axl_severity severity = w->p->warn_unknown ? AXL_SEVERITY_WARNING : AXL_SEVERITY_ERROR;
 
-    if (axl__diagnostics_full(w->p->diags))
+    if (axl__diagnostics_full(w->p->diags, severity))
         return; /* the search for a near name is the slow part */
     const char *near = axl__nearest_key(key);
     char hint[200] = "";
@@ -251,9 +253,8 @@ static void say_unknown(walk *w, const axl__yaml *n)
                        axl__starts_with(near, "axl.") == axl__starts_with(key, "axl.");
         snprintf(hint, sizeof hint, "; did you mean \"%s\"?", sibling ? near_last + 1 : near);
     }
-    axl__config_say(w->p, AXL__C_UNKNOWN_KEY,
-                    w->p->warn_unknown ? AXL_SEVERITY_WARNING : AXL_SEVERITY_ERROR, n, AT_KEY, key,
-                    "unknown key \"%s\"%s", last ? last + 1 : key, hint);
+    axl__config_say(w->p, AXL__C_UNKNOWN_KEY, severity, n, AT_KEY, key,
+                    "unknown key \"%.100s\"%s", last ? last + 1 : key, hint);
 }
 
 /* ---- the walk ---- */
