@@ -8,6 +8,8 @@
 
 #include <axl/config.h>
 #include <axl/context.h>
+#include <axl/dataset.h>
+#include <axl/loader.h>
 #include <axl/status.h>
 
 #endif
