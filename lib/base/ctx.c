@@ -318,6 +318,11 @@ bool axl__context_network(const axl_context *ctx)
     return ctx->opts.allow_network != 0;
 }
 
+bool axl__context_host_loop(const axl_context *ctx)
+{
+    return ctx->opts.parallel_for != NULL;
+}
+
 const char *axl__context_hub_cache(const axl_context *ctx)
 {
     return ctx->hub_cache;
