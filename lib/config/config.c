@@ -55,13 +55,20 @@ bool axl__yaml_truthy(const axl__yaml *n)
 
 const char *axl__yaml_describe(const axl__yaml *n, char *out, size_t room)
 {
+    size_t shown;
+
     switch (n->type) {
     case AXL__YAML_NULL: snprintf(out, room, "null"); break;
     case AXL__YAML_BOOL: snprintf(out, room, "%s", n->boolean ? "true" : "false"); break;
     case AXL__YAML_INT: snprintf(out, room, "the integer %.40s", n->text); break;
     case AXL__YAML_FLOAT: snprintf(out, room, "the number %.40s", n->text); break;
     case AXL__YAML_STRING:
-        snprintf(out, room, n->len > 60 ? "the text \"%.60s...\"" : "the text \"%s\"", n->text);
+        shown = n->len;
+        if (shown > 60) /* cut before a whole character */
+            for (shown = 60; shown > 0 && ((unsigned char)n->text[shown] & 0xC0) == 0x80;)
+                shown--;
+        snprintf(out, room, "the text \"%.*s%s\"", (int)shown, n->text,
+                 shown < n->len ? "..." : "");
         break;
     case AXL__YAML_LIST: snprintf(out, room, "a list"); break;
     case AXL__YAML_MAP: snprintf(out, room, "a mapping"); break;

@@ -2,7 +2,7 @@
 /*
  * config_keys.c - each key by itself: is it known, is its value of its type and in its range, and
  * does axl do what it asks.  Values are converted as pydantic's lax mode does ("4" and 4.0 are an
- * integer where one is wanted), but a boolean is no number.
+ * integer where one is wanted), but true is no number.
  */
 #include "config_priv.h"
 
@@ -27,6 +27,19 @@ static const char *path_of(const walk *w)
 /* ---- types ---- */
 
 static bool coerce(axl__yaml *n, uint16_t type, const char *values);
+
+/* "false" is how some files turn a count off. */
+static bool bool_to(axl__yaml *n, uint16_t type)
+{
+    if (type & T_B)
+        return true;
+    if (n->boolean || !(type & (T_I | T_F)))
+        return false;
+    n->type = type & T_I ? AXL__YAML_INT : AXL__YAML_FLOAT;
+    n->integer = 0;
+    n->number = 0;
+    return true;
+}
 
 static bool float_to(axl__yaml *n, uint16_t type)
 {
@@ -110,7 +123,7 @@ static bool coerce(axl__yaml *n, uint16_t type, const char *values)
         return true;
     switch (n->type) {
     case AXL__YAML_NULL: return false;
-    case AXL__YAML_BOOL: return (type & T_B) != 0;
+    case AXL__YAML_BOOL: return bool_to(n, type);
     case AXL__YAML_INT: return int_to(n, type);
     case AXL__YAML_FLOAT: return float_to(n, type);
     case AXL__YAML_STRING: return string_to(n, type, values);
@@ -144,15 +157,16 @@ static void say_value(walk *w, const axl__schema_key *k, const axl__yaml *n)
 {
     char near[128], hint[160] = "";
 
-    if (axl__nearest_value(k->values, n->text, near, sizeof near))
+    /* "qlora" holds "lora" and is no slip of it. */
+    if (axl__nearest_value(k->values, n->text, near, sizeof near) && !strstr(n->text, near))
         snprintf(hint, sizeof hint, "; did you mean \"%s\"?", near);
     if (k->answer == A_IMPL && k->reason && !hint[0]) {
         axl__config_say(w->p, AXL__C_UNSUPPORTED, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
-                        "\"%s\" is not supported: %s; use %s", n->text, k->reason, k->values);
+                        "\"%.100s\" is not supported: %s; use %s", n->text, k->reason, k->values);
         return;
     }
     axl__config_say(w->p, AXL__C_BAD_VALUE, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
-                    "must be %s%s, found \"%s\"%s", strchr(k->values, ',') ? "one of " : "",
+                    "must be %s%s, found \"%.100s\"%s", strchr(k->values, ',') ? "one of " : "",
                     k->values, n->text, hint);
 }
 
@@ -240,8 +254,9 @@ static bool refusal_is_neutral(const axl__schema_key *k, axl__yaml *n)
 static void say_unknown(walk *w, const axl__yaml *n)
 {
     const char *key = path_of(w), *last = strrchr(key, '.');
+    axl_severity severity = w->p->warn_unknown ? AXL_SEVERITY_WARNING : AXL_SEVERITY_ERROR;
 
-    if (axl__diagnostics_full(w->p->diags))
+    if (axl__diagnostics_full(w->p->diags, severity))
         return; /* the search for a near name is the slow part */
     const char *near = axl__nearest_key(key);
     char hint[200] = "";
@@ -251,9 +266,8 @@ static void say_unknown(walk *w, const axl__yaml *n)
                        axl__starts_with(near, "axl.") == axl__starts_with(key, "axl.");
         snprintf(hint, sizeof hint, "; did you mean \"%s\"?", sibling ? near_last + 1 : near);
     }
-    axl__config_say(w->p, AXL__C_UNKNOWN_KEY,
-                    w->p->warn_unknown ? AXL_SEVERITY_WARNING : AXL_SEVERITY_ERROR, n, AT_KEY, key,
-                    "unknown key \"%s\"%s", last ? last + 1 : key, hint);
+    axl__config_say(w->p, AXL__C_UNKNOWN_KEY, severity, n, AT_KEY, key,
+                    "unknown key \"%.100s\"%s", last ? last + 1 : key, hint);
 }
 
 /* ---- the walk ---- */

@@ -69,6 +69,19 @@ static axl_status fill_slot(axl__config_pass *p, const slot *s, axl__yaml *value
     return AXL_OK;
 }
 
+/* a, a.b, a[0].b */
+static bool is_path(const char *key)
+{
+    slot s;
+
+    for (const char *at = key; at && (at == key || *at);) {
+        at = next_part(at, &s);
+        if (!at || (s.item && *key == '['))
+            return false;
+    }
+    return true;
+}
+
 /* Goes down a path, making what is missing.  *ok is false after a diagnostic. */
 static axl_status find_slot(axl__config_pass *p, const char *key, slot *s, bool *ok)
 {
@@ -76,12 +89,12 @@ static axl_status find_slot(axl__config_pass *p, const char *key, slot *s, bool 
 
     *ok = false;
     s->parent = p->root;
+    if (!is_path(key)) {
+        say_override(p, key, "is no key: write a.b or a[0].b");
+        return AXL_OK;
+    }
     for (;;) {
         at = next_part(at, s);
-        if (!at || (s->item && s->parent == p->root)) {
-            say_override(p, key, "is no key: write a.b or a[0].b");
-            return AXL_OK;
-        }
         if (s->parent->type != (s->item ? AXL__YAML_LIST : AXL__YAML_MAP)) {
             say_override(p, key, s->item ? "the value before [ is not a list"
                                          : "the value before the last part is not a mapping");

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A hostile file must not make a list as long as itself. */
+/* A hostile file must not make a list as long as itself; warnings leave room for errors. */
 enum { DIAGNOSTICS_MAX = 200, WARNINGS_MAX = 150, MESSAGE_MAX = 700 };
 
 typedef struct entry {
@@ -54,9 +54,10 @@ void axl_diagnostics_free(axl_diagnostics *d)
     axl_context_free(ctx);
 }
 
-bool axl__diagnostics_full(const axl_diagnostics *d)
+bool axl__diagnostics_full(const axl_diagnostics *d, axl_severity severity)
 {
-    return d->count == DIAGNOSTICS_MAX;
+    return d->count == DIAGNOSTICS_MAX ||
+           (severity == AXL_SEVERITY_WARNING && d->count - d->errors == WARNINGS_MAX);
 }
 
 /* A byte below space in a message would break its line. */
@@ -92,8 +93,7 @@ void axl__diag(axl_diagnostics *d, axl__diag_id id, axl_severity severity, uint3
     char message[MESSAGE_MAX], number[16];
     va_list ap;
 
-    if (axl__diagnostics_full(d) ||
-        (severity == AXL_SEVERITY_WARNING && d->count - d->errors == WARNINGS_MAX))
+    if (axl__diagnostics_full(d, severity))
         return;
     va_start(ap, fmt);
     vsnprintf(message, sizeof message, fmt, ap);

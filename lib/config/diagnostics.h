@@ -42,7 +42,6 @@ typedef enum {
     AXL__C_BATCH_FIELDS = 302,
     AXL__C_BATCH_CONFLICT = 303,
     AXL__C_BATCH_DIVISION = 304,
-    AXL__C_EVAL_BATCH_SIZE = 305,
     AXL__C_WARMUP_CONFLICT = 306,
     AXL__C_SAVE_CONFLICT = 307,
     AXL__C_EVAL_CONFLICT = 308,
@@ -51,7 +50,6 @@ typedef enum {
     AXL__C_VAL_SET_SIZE = 311,
     AXL__C_ATTENTION_CONFLICT = 312,
     AXL__C_NO_TARGETS = 313,
-    AXL__C_ADAM_WITHOUT_ADAM = 314,
     AXL__C_FP16 = 315,
     AXL__C_PLUGIN = 316,
     AXL__C_TARGET_REGEX = 317,
@@ -65,8 +63,8 @@ axl_status axl__diagnostics_new(axl_diagnostics **out, axl_context *ctx, const c
 void axl__diag(axl_diagnostics *d, axl__diag_id id, axl_severity severity, uint32_t line,
                uint32_t column, const char *key, const char *fmt, ...) AXL_PRINTF(7, 8);
 
-/* No more are taken; what says them may stop. */
-bool axl__diagnostics_full(const axl_diagnostics *d);
+/* No more of them are taken; what says them may stop. */
+bool axl__diagnostics_full(const axl_diagnostics *d, axl_severity severity);
 
 /* Sorts by place.  AXL_ERR_NOMEM if one was lost; AXL_ERR_CONFIG with the first error's line as
  * last error if there is one. */

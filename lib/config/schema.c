@@ -39,20 +39,33 @@ const axl__schema_key *axl__schema_find(const char *path)
     return NULL;
 }
 
+/* Whether what follows a key in a path ("[]", ".x", "[].x") may be there. */
+static bool may_follow(const axl__schema_key *k, const char *rest)
+{
+    if (*rest == '.')
+        return (k->type & (T_M | T_ANY)) != 0;
+    if (strncmp(rest, "[]", 2) != 0 || !(k->type & (T_L | T_ANY)))
+        return false;
+    return rest[2] == '\0' || (k->type & T_ANY) || (k->type >> T_ITEM_SHIFT & (T_M | T_ANY));
+}
+
 bool axl__schema_knows(const char *path)
 {
-    char name[KEY_MAX];
+    char name[KEY_MAX], rest[KEY_MAX];
 
+    if (axl__schema_find(path))
+        return true;
     if (!canonical(name, path))
         return false;
-    if (axl__schema_find(name))
-        return true;
-    for (char *dot; (dot = strrchr(name, '.')) || (dot = strrchr(name, '['));) {
-        bool member = *dot == '.';
-        *dot = '\0';
+    for (size_t cut = strlen(name); cut-- > 1;) {
+        if (name[cut] != '.' && name[cut] != '[')
+            continue;
+        memcpy(rest, name + cut, strlen(name + cut) + 1);
+        name[cut] = '\0';
         const axl__schema_key *k = axl__schema_find(name);
         if (k)
-            return (k->type & (member ? T_M | T_ANY : T_L | T_M | T_ANY)) != 0;
+            return may_follow(k, rest);
+        name[cut] = rest[0]; /* an item's own name is no key: look further left */
     }
     return false;
 }

@@ -7,6 +7,7 @@
 #include "yaml_tree.h"
 
 #include "base/map.h"
+#include "base/str.h"
 
 #include <string.h>
 #include <yaml.h>
@@ -25,7 +26,15 @@ typedef struct composer {
     axl_diagnostics *diags;
     anchor *anchors; /* newest first: a later anchor hides an earlier one */
     size_t nodes;
+    axl__str path; /* of the value being read, for warnings */
 } composer;
+
+static void cut_path(composer *c, size_t len)
+{
+    c->path.len = len;
+    if (c->path.data)
+        c->path.data[len] = '\0';
+}
 
 static axl_status fail_at(composer *c, axl__diag_id id, const yaml_mark_t *mark, const char *text,
                           const char *arg)
@@ -169,6 +178,7 @@ static axl_status compose_list(composer *c, int depth, axl__yaml *list)
 {
     axl__yaml **tail = &list->child;
     axl_status status = AXL_OK;
+    size_t mark = c->path.len;
 
     for (bool more = true; more && status == AXL_OK;) {
         yaml_event_t event;
@@ -176,7 +186,9 @@ static axl_status compose_list(composer *c, int depth, axl__yaml *list)
         if (event.type == YAML_SEQUENCE_END_EVENT) {
             more = false;
         } else {
+            axl__str_putf(&c->path, "[%u]", list->count);
             status = compose(c, &event, depth + 1, tail);
+            cut_path(c, mark);
             if (status == AXL_OK)
                 tail = &(*tail)->next;
             list->count++;
@@ -254,28 +266,34 @@ static axl_status compose_member(composer *c, const yaml_event_t *key_event, int
 {
     axl__yaml *key, *value, *replaced;
     yaml_event_t event;
+    size_t mark = c->path.len;
 
     AXL_TRY(compose(c, key_event, depth + 1, &key));
     if (key->type == AXL__YAML_LIST || key->type == AXL__YAML_MAP)
         return fail_at(c, AXL__C_KEY_NOT_SCALAR, &key_event->start_mark,
                        "a key must be a single value", "");
     AXL_TRY(next_event(c, &event));
-    yaml_mark_t mark = event.start_mark;
+    yaml_mark_t place = event.start_mark;
+    axl__str_puts(&c->path, mark ? "." : "");
+    axl__str_puts(&c->path, key->text);
     axl_status status = compose(c, &event, depth + 1, &value);
     yaml_event_delete(&event);
     AXL_TRY(status);
 
     bool plain = key_event->type == YAML_SCALAR_EVENT && key_event->data.scalar.plain_implicit;
-    if (plain && strcmp(key->text, "<<") == 0)
-        return merge_value(c, merged, value, &mark);
-    value->key = key->text;
-    value->key_line = key->line;
-    value->key_column = key->column;
-    AXL_TRY(put_member(own, value, &replaced));
-    if (replaced)
-        axl__diag(c->diags, AXL__C_DUPLICATE_KEY, AXL_SEVERITY_WARNING, value->key_line,
-                  value->key_column, value->key, "given twice; the last value counts");
-    return AXL_OK;
+    if (plain && strcmp(key->text, "<<") == 0) {
+        status = merge_value(c, merged, value, &place);
+    } else {
+        value->key = key->text;
+        value->key_line = key->line;
+        value->key_column = key->column;
+        status = put_member(own, value, &replaced);
+        if (status == AXL_OK && replaced)
+            axl__diag(c->diags, AXL__C_DUPLICATE_KEY, AXL_SEVERITY_WARNING, key->line, key->column,
+                      axl__str_text(&c->path), "given twice; the last value counts");
+    }
+    cut_path(c, mark);
+    return status;
 }
 
 /* Merged members first, own ones over them: PyYAML's flatten_mapping. */
@@ -392,7 +410,11 @@ axl_status axl__yaml_parse(axl__yaml **out, axl__arena *arena, const char *text,
     if (!yaml_parser_initialize(&c.parser))
         return axl__fail_nomem();
     yaml_parser_set_input_string(&c.parser, (const unsigned char *)text, len);
+    axl__str_init(&c.path, arena->ctx);
     axl_status status = compose_stream(&c, &root);
+    if (status == AXL_OK)
+        status = axl__str_status(&c.path);
+    axl__str_free(&c.path);
     yaml_parser_delete(&c.parser);
     AXL_TRY(status);
     if (!root || root->type == AXL__YAML_NULL)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_kernels.c - the bandwidth of the small operations at the shapes of a 1-billion-parameter
- * model: bench_kernels [isa [threads]].  GB/s counts each operand that the operation has to read
+ * ops_bench.c - the bandwidth of the small operations at the shapes of a 1-billion-parameter
+ * model: ops_bench [isa [threads]].  GB/s counts each operand that the operation has to read
  * or write once; the first line, a copy of the same size, is what the machine can do.
  */
 #include "testing.h"
@@ -11,7 +11,7 @@
 
 #include <time.h>
 
-enum { T = 2048, C = 2048, F = 8192, V = 128256, ROWS = 256, HEADS = 32, ROUNDS = 7 };
+enum { T = 2048, C = 2048, F = 8192, V = 128256, HEADS = 32, ROUNDS = 15 };
 
 typedef struct bench {
     const axl_backend_ops *ops;
@@ -121,7 +121,6 @@ static double gather_rows(bench *b)
     return 2.0 * T * F * element(b);
 }
 
-/* logits of ROWS tokens: over both halves of two neighbours would be too small, so V is cut */
 static double cross_entropy(bench *b)
 {
     int64_t rows = (int64_t)T * F / V;
@@ -182,8 +181,8 @@ static void fill(bench *b)
 
     for (int k = 0; k < 6; k++) {
         assert_ok(b->ops->buffer_new(b->dev, &b->buffers[k], size));
-        for (int64_t i = 0; i < (int64_t)T * F; i++) /* as bf16 pairs they are small numbers, too */
-            ((float *)b->buffers[k])[i] = 0.5f + (float)(i * 7919 % 1000) * 1e-3f;
+        for (int64_t i = 0; i < 2 * (int64_t)T * F; i++) /* f32, or bf16 */
+            ((uint16_t *)b->buffers[k])[i] = axl__f32_to_bf16((float)(i / 2 * 7919 % 1000) * 1e-3f);
     }
     assert_ok(b->ops->buffer_new(b->dev, (void **)&b->ids, T * sizeof *b->ids));
     assert_ok(b->ops->buffer_new(b->dev, (void **)&b->table, (size_t)T * C * sizeof *b->table));
