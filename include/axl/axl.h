@@ -9,5 +9,6 @@
 #include <axl/config.h>
 #include <axl/context.h>
 #include <axl/status.h>
+#include <axl/tokenizer.h>
 
 #endif
