@@ -1,46 +1,124 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* json_write.c - a JSON tree as text; numbers as they were written. */
-#include "json.h"
+/* json_write.c - see json_write.h. */
+#include "json_write.h"
 
-static void new_line(axl__str *out, int indent, int depth)
+#include "num.h"
+#include "os.h"
+#include "str.h"
+
+#include <cjson/cJSON.h>
+
+#include <stdio.h>
+#include <string.h>
+
+/* An object that lost a member to a failed allocation holds this key instead. */
+static const char lost_key[] = "\x01lost";
+
+axl__jw *axl__jw_new(void)
 {
-    if (indent <= 0)
+    return cJSON_CreateObject();
+}
+
+void axl__jw_free(axl__jw *obj)
+{
+    cJSON_Delete(obj);
+}
+
+static void add(axl__jw *obj, const char *key, cJSON *item)
+{
+    if (!obj)
         return;
-    axl__str_putc(out, '\n');
-    for (int i = 0; i < indent * depth; i++)
-        axl__str_putc(out, ' ');
+    if (!item || !cJSON_AddItemToObject(obj, key, item)) {
+        cJSON_Delete(item);
+        cJSON_AddNullToObject(obj, lost_key);
+    }
 }
 
-static void put_value(axl__str *out, const axl__json *v, int indent, int depth)
+void axl__jw_null(axl__jw *obj, const char *key)
 {
-    bool object = v->type == AXL__JSON_OBJECT;
+    add(obj, key, cJSON_CreateNull());
+}
 
-    switch (v->type) {
-    case AXL__JSON_NULL: axl__str_puts(out, "null"); return;
-    case AXL__JSON_BOOL: axl__str_puts(out, v->boolean ? "true" : "false"); return;
-    case AXL__JSON_INT:
-    case AXL__JSON_FLOAT: axl__str_put(out, v->text, v->len); return;
-    case AXL__JSON_STRING: axl__str_put_json(out, v->text, v->len); return;
-    case AXL__JSON_ARRAY:
-    case AXL__JSON_OBJECT: break;
-    }
-    axl__str_putc(out, object ? '{' : '[');
-    for (const axl__json *m = v->child; m; m = m->next) {
-        new_line(out, indent, depth + 1);
-        if (object) {
-            axl__str_put_json(out, m->key, m->key_len);
-            axl__str_puts(out, ": ");
+void axl__jw_bool(axl__jw *obj, const char *key, bool value)
+{
+    add(obj, key, cJSON_CreateBool(value));
+}
+
+void axl__jw_int(axl__jw *obj, const char *key, int64_t value)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%lld", (long long)value);
+    add(obj, key, cJSON_CreateRaw(text));
+}
+
+void axl__jw_double(axl__jw *obj, const char *key, double value)
+{
+    char text[AXL__NUM_MAX];
+
+    axl__format_double(text, value);
+    add(obj, key, cJSON_CreateRaw(text));
+}
+
+void axl__jw_string(axl__jw *obj, const char *key, const char *value)
+{
+    add(obj, key, value ? cJSON_CreateString(value) : cJSON_CreateNull());
+}
+
+void axl__jw_strings(axl__jw *obj, const char *key, const char *const *values, size_t n)
+{
+    cJSON *list = cJSON_CreateArray();
+
+    for (size_t i = 0; list && i < n; i++) {
+        cJSON *s = cJSON_CreateString(values[i]);
+        if (!s || !cJSON_AddItemToArray(list, s)) {
+            cJSON_Delete(s);
+            cJSON_Delete(list);
+            list = NULL;
         }
-        put_value(out, m, indent, depth + 1);
-        if (m->next)
-            axl__str_puts(out, indent > 0 ? "," : ", ");
     }
-    if (v->child)
-        new_line(out, indent, depth);
-    axl__str_putc(out, object ? '}' : ']');
+    add(obj, key, list);
 }
 
-void axl__json_write(axl__str *out, const axl__json *v, int indent)
+void axl__jw_object(axl__jw *obj, const char *key)
 {
-    put_value(out, v, indent, 0);
+    add(obj, key, cJSON_CreateObject());
+}
+
+/* cJSON indents by tabs; two spaces are the habit of the files' other writers. */
+static void put_spaces(axl__str *s, const char *text)
+{
+    bool line_start = false;
+
+    for (; *text; text++) {
+        if (*text == '\t' && line_start) {
+            axl__str_puts(s, "  ");
+        } else if (*text == '\t') {
+            axl__str_putc(s, ' '); /* after a key's colon */
+        } else {
+            line_start = *text == '\n';
+            axl__str_putc(s, *text);
+        }
+        if (*text != '\t' && *text != '\n')
+            line_start = false;
+    }
+    axl__str_putc(s, '\n');
+}
+
+axl_status axl__jw_write(axl__jw *obj, axl_context *ctx, const char *path)
+{
+    char *text = obj && !cJSON_GetObjectItemCaseSensitive(obj, lost_key) ? cJSON_Print(obj) : NULL;
+    axl__str s;
+
+    cJSON_Delete(obj);
+    if (!text)
+        return axl__fail_nomem();
+    axl__str_init(&s, ctx);
+    put_spaces(&s, text);
+    cJSON_free(text);
+    axl_status status = axl__str_status(&s);
+    if (status == AXL_OK)
+        status = axl__write_file(ctx, path, axl__str_text(&s), s.len);
+    axl__str_free(&s);
+    return status;
 }
