@@ -7,7 +7,7 @@
 
 #include "base/utf8.h"
 
-#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #define TOKENIZER_MAGIC 0x41584C54u /* "AXLT" */
@@ -88,8 +88,7 @@ static axl_status apply_overrides(axl_tokenizer *t, const axl_tokenizer_options 
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
         if (!list[i].text)
             continue;
-        strcpy(key, key_prefix);
-        strcat(key, list[i].key);
+        snprintf(key, sizeof key, "%s%s", key_prefix, list[i].key);
         AXL_TRY(axl__override_special(t, list[i].which, list[i].text, key));
     }
     return AXL_OK;
@@ -457,6 +456,14 @@ int32_t axl_tokenizer_pad(const axl_tokenizer *tok)
 int32_t axl__tokenizer_unk(const axl_tokenizer *tok)
 {
     return tok->specials[AXL__UNK].id;
+}
+
+axl_status axl_tokenizer_save(const axl_tokenizer *tok, const char *dir)
+{
+    AXL_TRY(enter(tok));
+    if (!dir)
+        return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
+    return axl__tokenizer_write(tok, dir);
 }
 
 axl_context *axl__tokenizer_context(const axl_tokenizer *tok)

@@ -94,6 +94,7 @@ int32_t axl__token_id(const axl_tokenizer *t, axl__slice text); /* -1: none */
 /* The body of axl_tokenizer_open; key_prefix goes before the names of options in messages. */
 axl_status axl__tokenizer_open(axl_tokenizer **out, axl_context *ctx, const char *path,
                                const axl_tokenizer_options *opts, const char *key_prefix);
+axl_status axl__tokenizer_write(const axl_tokenizer *t, const char *dir);
 axl_status axl__tokenizer_load(axl_tokenizer *t, const char *path);
 void axl__llama_pipeline(axl__pipeline *p, bool legacy, bool add_prefix_space);
 
