@@ -132,7 +132,7 @@ static axl_status put(const axl__prompt *p, axl__draft *out, half which, const c
     axl_buffer buffer = AXL_BUFFER_INIT;
     axl_status status = AXL_OK;
 
-    if (len == 0)
+    if (len == 0 || p->check_only)
         return AXL_OK;
     AXL_TRY(axl_tokenizer_encode(p->tok, text, len, 0, &buffer));
     int32_t *ids = buffer.data;

@@ -40,6 +40,7 @@ struct axl__prompt {
     const axl_tokenizer *tok; /* borrowed */
     uint32_t sequence_len;
     bool train_on_inputs;
+    bool check_only; /* the columns' types are checked and nothing is encoded */
     int32_t bos, eos;
 };
 

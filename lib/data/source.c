@@ -5,8 +5,6 @@
 
 #include "base/str.h"
 
-#include <axl/dataset.h>
-
 #include <string.h>
 #include <zlib.h>
 
@@ -178,6 +176,13 @@ const axl__file *axl__source_file(const axl__source *source)
 const char *axl__source_path(const axl__source *source)
 {
     return source->file.path;
+}
+
+uint64_t axl__source_progress(const axl__source *source)
+{
+    double share = source->len > 0 ? (double)source->at / (double)source->len : 1.0;
+
+    return (uint64_t)(share * (double)source->file.size);
 }
 
 /* ---- records ---- */

@@ -20,6 +20,8 @@ void axl__source_close(axl__source *source);
 /* The bytes of the file as it lies on disk, for a hash. */
 const axl__file *axl__source_file(const axl__source *source);
 const char *axl__source_path(const axl__source *source);
+/* How many of the file's bytes are read, as a share of its text. */
+uint64_t axl__source_progress(const axl__source *source);
 
 /*
  * The next record, an object in the arena.  AXL_END after the last.  AXL_ERR_DATA: this record is
