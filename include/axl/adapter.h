@@ -16,7 +16,7 @@ extern "C" {
 
 typedef struct axl_adapter_options {
     size_t size;                       /**< sizeof(axl_adapter_options); set by _INIT */
-    const char *const *target_modules; /**< (n_target_modules) last names such as "q_proj".  Copied */
+    const char *const *target_modules; /**< (n_target_modules) names such as "q_proj".  Copied */
     size_t n_target_modules;           /**< 0: every linear layer but the output head */
     uint64_t seed;                     /**< of A */
     double alpha;                      /**< scale = alpha / rank */

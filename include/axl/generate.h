@@ -27,7 +27,7 @@ typedef struct axl_generate_options {
     double repetition_penalty; /**< of ids that have come (Keskar et al., CTRL, 2019); 1: off */
     uint32_t top_k;            /**< 0: off */
     uint32_t max_new_tokens;
-    uint32_t greedy;           /**< 1: always the likeliest; the others but the penalty have no effect */
+    uint32_t greedy;           /**< 1: always the likeliest; only the penalty counts besides */
     uint32_t reserved0;        /**< must be 0 */
 } axl_generate_options;
 

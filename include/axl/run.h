@@ -20,7 +20,7 @@ typedef struct axl_run_record {
     uint64_t step;            /**< from 1; 0 for an evaluation before the first step */
     uint64_t total_steps;
     double epoch;
-    double loss;              /**< mean over the trained tokens since the last record; NaN in an evaluation */
+    double loss;              /**< mean over the tokens since the last record, or NaN */
     double grad_norm;
     double learning_rate;
     double tokens_per_second; /**< input tokens without padding */
@@ -35,8 +35,8 @@ typedef struct axl_run_options {
     size_t size;           /**< sizeof(axl_run_options); set by _INIT */
     axl_record_fn record;  /**< NULL: none */
     void *record_user;
-    const char *resume;    /**< a checkpoint's folder, "auto" for the newest in output_dir, or NULL: as the
-                                config says.  Copied */
+    const char *resume;    /**< a checkpoint's folder, "auto" for the newest in output_dir, or
+                                NULL: as the config says.  Copied */
 } axl_run_options;
 
 #define AXL_RUN_OPTIONS_INIT { sizeof(axl_run_options), NULL, NULL, NULL }
@@ -61,8 +61,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_run_new(axl_run **out, const axl_config *c
  *
  * @param[in] run Borrowed.
  *
- * @retval AXL_ERR_CANCELLED A cancel was raised; a checkpoint of the last whole step was written and
- *                           a run with resume "auto" goes on from it bit for bit.
+ * @retval AXL_ERR_CANCELLED A cancel was raised; a checkpoint of the last whole step was written
+ *                           and a run with resume "auto" goes on from it bit for bit.
  * @retval AXL_ERR_NUMERIC   The loss or gradient was not finite.
  * @retval AXL_ERR_IO
  * @retval AXL_ERR_NOMEM

@@ -19,7 +19,7 @@ typedef struct axl_trainer axl_trainer;
 typedef enum axl_schedule {
     AXL_SCHEDULE_CONSTANT = 0, /**< after the warm-up, the peak rate */
     AXL_SCHEDULE_LINEAR = 1,   /**< to 0 at total_steps */
-    AXL_SCHEDULE_COSINE = 2,   /**< half a cosine to 0 at total_steps (Loshchilov, Hutter, SGDR, 2017) */
+    AXL_SCHEDULE_COSINE = 2,   /**< half a cosine to 0 at total_steps (Loshchilov, Hutter, 2017) */
     AXL_SCHEDULE_FORCE_INT32 = 0x7fffffff
 } axl_schedule;
 
@@ -42,7 +42,7 @@ typedef struct axl_trainer_options {
     uint64_t seed;        /**< of dropout */
     uint32_t schedule;    /**< an axl_schedule */
     uint32_t loss_average; /**< an axl_loss_average */
-    uint32_t gradient_accumulation_steps; /**< for axl_trainer_ready(), which also heeds last_of_step */
+    uint32_t gradient_accumulation_steps; /**< for axl_trainer_ready(), with last_of_step */
     uint32_t checkpointing; /**< 1: keep each layer's input alone and compute the layer again */
     uint32_t max_tokens;  /**< the largest batch; 0: the arena grows when a larger one comes */
     uint32_t reserved0;   /**< must be 0 */
@@ -153,7 +153,8 @@ AXL_API int axl_trainer_ready(const axl_trainer *tr);
  * @param[in,out] stats What was done; its size is set by the caller.  May be NULL.
  *
  * @retval AXL_ERR_INVALID No batch, or no trained token, has come since the last step.
- * @retval AXL_ERR_NUMERIC The gradient norm is not finite; nothing was moved, the gradients are zero.
+ * @retval AXL_ERR_NUMERIC The gradient norm is not finite; nothing was moved, the gradients are
+ *                         zero.
  * @retval AXL_ERR_CANCELLED Nothing was moved.
  *
  * Thread: one at a time.
@@ -197,8 +198,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_trainer_set_learning_rate(axl_trainer *tr,
 AXL_API uint64_t axl_trainer_steps(const axl_trainer *tr);
 
 /**
- * Copy a gradient out, as the next step would use it before clipping: of the mean loss over what has
- * accumulated.
+ * Copy a gradient out, as the next step would use it before clipping: of the mean loss over what
+ * has accumulated.
  *
  * @param[in]  tr     Borrowed.
  * @param[in]  index  Below axl_adapter_count() of its adapter.

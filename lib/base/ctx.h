@@ -50,6 +50,7 @@ axl_isa axl__context_isa_level(const axl_context *ctx);
 bool axl__context_onednn_allowed(const axl_context *ctx);
 const char *axl__context_plugin_dir(const axl_context *ctx); /* NULL: the usual places */
 bool axl__context_network(const axl_context *ctx);
+bool axl__context_host_loop(const axl_context *ctx); /* threads are the host's, number unknown */
 
 /* The Hugging Face cache directory ("…/hub") and token; NULL when there is none. */
 const char *axl__context_hub_cache(const axl_context *ctx);

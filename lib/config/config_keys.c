@@ -2,7 +2,7 @@
 /*
  * config_keys.c - each key by itself: is it known, is its value of its type and in its range, and
  * does axl do what it asks.  Values are converted as pydantic's lax mode does ("4" and 4.0 are an
- * integer where one is wanted), but a boolean is no number.
+ * integer where one is wanted), but true is no number.
  */
 #include "config_priv.h"
 
@@ -27,6 +27,19 @@ static const char *path_of(const walk *w)
 /* ---- types ---- */
 
 static bool coerce(axl__yaml *n, uint16_t type, const char *values);
+
+/* "false" is how some files turn a count off. */
+static bool bool_to(axl__yaml *n, uint16_t type)
+{
+    if (type & T_B)
+        return true;
+    if (n->boolean || !(type & (T_I | T_F)))
+        return false;
+    n->type = type & T_I ? AXL__YAML_INT : AXL__YAML_FLOAT;
+    n->integer = 0;
+    n->number = 0;
+    return true;
+}
 
 static bool float_to(axl__yaml *n, uint16_t type)
 {
@@ -110,7 +123,7 @@ static bool coerce(axl__yaml *n, uint16_t type, const char *values)
         return true;
     switch (n->type) {
     case AXL__YAML_NULL: return false;
-    case AXL__YAML_BOOL: return (type & T_B) != 0;
+    case AXL__YAML_BOOL: return bool_to(n, type);
     case AXL__YAML_INT: return int_to(n, type);
     case AXL__YAML_FLOAT: return float_to(n, type);
     case AXL__YAML_STRING: return string_to(n, type, values);

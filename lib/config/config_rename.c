@@ -11,11 +11,19 @@ static void say_renamed(axl__config_pass *p, const axl__yaml *node, const char *
                     "deprecated; use %s", instead);
 }
 
-static void say_conflict(axl__config_pass *p, const axl__yaml *node, const char *key,
-                         const char *other)
+/* With both set Axolotl refuses some pairs, and otherwise lets the new name win. */
+static void say_both(axl__config_pass *p, const axl__yaml *node, const char *key,
+                     const char *instead)
 {
-    axl__config_say(p, AXL__C_RENAME_CONFLICT, AXL_SEVERITY_ERROR, node, AT_KEY, key,
-                    "deprecated, and its successor %s is set too; keep that one", other);
+    static const char refused[] = "noisy_embedding_alpha, pretrain_multipack_buffer_size, "
+                                  "liger_swiglu";
+
+    if (axl__schema_has_value(refused, key))
+        axl__config_say(p, AXL__C_RENAME_CONFLICT, AXL_SEVERITY_ERROR, node, AT_KEY, key,
+                        "deprecated, and its successor %s is set too; keep that one", instead);
+    else
+        axl__config_say(p, AXL__C_RENAMED, AXL_SEVERITY_WARNING, node, AT_KEY, key,
+                        "deprecated, and ignored because %s is set", instead);
 }
 
 /* A derived member keeps the place of the key it comes from, and draws no warning of its own. */
@@ -95,7 +103,7 @@ static axl_status rename_moved(axl__config_pass *p)
         if (!old)
             continue;
         if (axl__yaml_get(p->root, k->use_instead)) {
-            say_conflict(p, old, k->name, k->use_instead);
+            say_both(p, old, k->name, k->use_instead);
             continue;
         }
         say_renamed(p, old, k->name, k->use_instead);

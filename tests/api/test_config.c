@@ -198,6 +198,7 @@ static void test_config__converts_or_names_types(void **state)
           "[AXL-C0202]");
     check(MIN "seed: true\n",
           "c.yml:10:7: error: seed: expected an integer, found true [AXL-C0202]");
+    check(MIN "save_total_limit: false\n", NULL);
     check(MIN "output_dir: 12\n", "c.yml:10:13: error: output_dir: expected a text, found the "
                                   "integer 12 (put it in quotes) [AXL-C0202]");
     check(MIN "save_strategy: no\n", "c.yml:10:16: error: save_strategy: expected a text, found "
@@ -308,6 +309,8 @@ static void test_config__rewrites_deprecated_spellings(void **state)
     p = parse(MIN "sdp_attention: true\nattn_implementation: sdpa\n");
     assert_says(&p, both, 2);
     drop(&p);
+    check(MIN "bfloat16: true\nbf16: auto\n", "c.yml:10:1: warning: bfloat16: deprecated, and "
+                                              "ignored because bf16 is set [AXL-C0212]");
     check(MIN "noisy_embedding_alpha: 5\nneftune_noise_alpha: 0\n",
           "c.yml:10:1: error: noisy_embedding_alpha: deprecated, and its successor "
           "neftune_noise_alpha is set too; keep that one [AXL-C0301]");

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * attention.h - causal softmax attention within the sequences of a packed batch, heads grouped.
+ * q, out, dq, dout (Tq, H*D); k, v, dk, dv (Tk, G*D); lse, delta (H,Tq); g = h / (H/G).
+ * With n_q queries and n_k >= n_q keys in a sequence, query i sees keys j <= i + n_k - n_q:
+ *
+ *   s[h,i,j]   = scale q[i,h,:] . k[j,g,:]
+ *   lse[h,i]   = log(sum_j exp(s[h,i,j]))
+ *   out[i,h,:] = sum_j exp(s[h,i,j] - lse[h,i]) v[j,g,:]
+ *
+ * and, with P = exp(s - lse) and delta[h,i] = dout[i,h,:] . out[i,h,:]:
+ *
+ *   dS[h,i,j] = P[h,i,j] (dout[i,h,:] . v[j,g,:] - delta[h,i]) scale
+ *   dq[i,h,:] = sum_j dS[h,i,j] k[j,g,:]
+ *   dk[j,g,:] = sum_h,i dS[h,i,j] q[i,h,:]
+ *   dv[j,g,:] = sum_h,i P[h,i,j] dout[i,h,:]
+ */
+#ifndef AXL_KERNELS_ATTENTION_H
+#define AXL_KERNELS_ATTENTION_H
+
+#include "tensor/backend.h"
+
+enum { AXL__MAX_HEAD_DIM = 512 }; /* gemma-3 has 256 */
+
+void axl__ref_attention_forward(const axl_attention_args *a);
+void axl__ref_attention_backward(const axl_attention_backward_args *a);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backend_cpu.c - the built-in backend: device memory is host memory, and every operation goes to
+ * the kernels of the context's instruction set.  Nothing compiled for a set is entered before the
+ * table for it is picked here.
+ */
+#include "base/os.h"
+#include "device_cpu.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define DECLARE_LEVEL(name) extern const axl_cpu_kernels axl__kernels_##name
+DECLARE_LEVEL(baseline);
+DECLARE_LEVEL(avx2);
+DECLARE_LEVEL(avx512);
+DECLARE_LEVEL(avx512_bf16);
+
+/* What this build has, best last; the compiler may lack some. */
+static const struct level {
+    axl_isa isa;
+    const axl_cpu_kernels *kernels;
+} levels[] = {
+    { AXL_ISA_BASELINE, &axl__kernels_baseline },
+#ifdef AXL_KERNELS_AVX2
+    { AXL_ISA_AVX2, &axl__kernels_avx2 },
+#endif
+#ifdef AXL_KERNELS_AVX512
+    { AXL_ISA_AVX512, &axl__kernels_avx512 },
+#endif
+#ifdef AXL_KERNELS_AVX512_BF16
+    { AXL_ISA_AVX512_BF16, &axl__kernels_avx512_bf16 },
+#endif
+};
+
+/* ---- scratch ---- */
+
+/* Where a thread looks first: the slot it had last is warm in its caches. */
+static _Thread_local uint32_t slot_hint;
+
+void *axl__scratch_acquire(axl_device *dev)
+{
+    for (;;) {
+        for (uint32_t i = 0; i < dev->n_slots; i++) {
+            uint32_t s = (slot_hint + i) % dev->n_slots;
+            if (!atomic_exchange_explicit(&dev->slot_taken[s], true, memory_order_acquire)) {
+                slot_hint = s;
+                return dev->slots + s * AXL_SCRATCH_SIZE;
+            }
+        }
+        axl__os_yield();
+    }
+}
+
+void axl__scratch_release(axl_device *dev, void *slot)
+{
+    size_t s = (size_t)((char *)slot - dev->slots) / AXL_SCRATCH_SIZE;
+
+    atomic_store_explicit(&dev->slot_taken[s], false, memory_order_release);
+}
+
+/* ---- device ---- */
+
+static void cpu_device_close(axl_device *dev)
+{
+    axl_context *ctx;
+
+    if (!dev)
+        return;
+    ctx = dev->ctx;
+    axl__free_aligned(ctx, dev->slots);
+    axl__free(ctx, dev->slot_taken);
+    axl__free(ctx, dev);
+    axl_context_free(ctx);
+}
+
+/* The host's own loop may run on any number of threads: then one slot per processor. */
+static uint32_t slots_wanted(axl_context *ctx)
+{
+    return axl__context_host_loop(ctx) ? axl__cpu_count() : axl_context_threads(ctx);
+}
+
+static void pick_kernels(axl_device *dev)
+{
+    axl_isa isa = axl__context_isa_level(dev->ctx);
+
+    if (isa == AXL_ISA_AMX && !axl__request_amx()) {
+        axl__log(dev->ctx, AXL_LOG_WARNING,
+                 "the system refuses AMX tile registers; computing with AVX512_BF16");
+        isa = AXL_ISA_AVX512_BF16;
+    }
+    dev->isa = isa;
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
+        if (levels[i].isa <= isa)
+            dev->kernels = levels[i].kernels;
+}
+
+static axl_status cpu_device_open(axl_device **out, axl_context *ctx, int32_t ordinal)
+{
+    axl_device *dev;
+
+    *out = NULL;
+    if (ordinal != 0)
+        return axl__fail(AXL_ERR_INVALID, "the cpu backend has device 0 only, got %d", ordinal);
+    dev = axl__calloc(ctx, 1, sizeof *dev);
+    if (!dev)
+        return axl__fail_nomem();
+    dev->ctx = axl__context_ref(ctx);
+    dev->n_slots = slots_wanted(ctx);
+    dev->slot_taken = axl__calloc(ctx, dev->n_slots, sizeof *dev->slot_taken);
+    dev->slots = axl__alloc_aligned(ctx, dev->n_slots * AXL_SCRATCH_SIZE);
+    if (!dev->slot_taken || !dev->slots) {
+        cpu_device_close(dev);
+        return axl__fail_nomem();
+    }
+    pick_kernels(dev);
+    *out = dev;
+    return AXL_OK;
+}
+
+static void cpu_device_info(axl_device *dev, axl_device_info *out)
+{
+    *out = (axl_device_info){
+        .native_bf16 = dev->isa >= AXL_ISA_AVX512_BF16,
+        .host_memory = true,
+        .matmul = "axl",
+        .isa = axl__isa_name(dev->isa),
+    };
+}
+
+/* ---- memory ---- */
+
+static axl_status cpu_buffer_new(axl_device *dev, void **out, size_t size)
+{
+    *out = axl__alloc_aligned(dev->ctx, size);
+    return *out ? AXL_OK : axl__fail_nomem();
+}
+
+static void cpu_buffer_free(axl_device *dev, void *buffer)
+{
+    axl__free_aligned(dev->ctx, buffer);
+}
+
+static axl_status cpu_weights_map(axl_device *dev, void **out, const void *host, size_t size)
+{
+    (void)dev;
+    (void)size;
+    *out = (void *)(uintptr_t)host; /* never written through */
+    return AXL_OK;
+}
+
+static void cpu_weights_unmap(axl_device *dev, void *mapped)
+{
+    (void)dev;
+    (void)mapped;
+}
+
+static axl_status cpu_copy(axl_device *dev, void *dst, const void *src, size_t size)
+{
+    (void)dev;
+    if (size > 0)
+        memmove(dst, src, size);
+    return AXL_OK;
+}
+
+static axl_status cpu_zero(axl_device *dev, void *dst, size_t size)
+{
+    (void)dev;
+    if (size > 0)
+        memset(dst, 0, size);
+    return AXL_OK;
+}
+
+static axl_status cpu_synchronize(axl_device *dev)
+{
+    (void)dev;
+    return AXL_OK;
+}
+
+/* ---- operations ---- */
+
+#define DISPATCH(op, args)                                                                         \
+    static axl_status cpu_##op(axl_device *dev, const args *a)                                     \
+    {                                                                                              \
+        return dev->kernels->op(dev, a);                                                           \
+    }
+AXL_CPU_OPS(DISPATCH)
+
+#define MEMBER(op, args) .op = cpu_##op,
+const axl_backend_ops axl__backend_cpu = {
+    .abi = AXL_BACKEND_ABI,
+    .size = sizeof(axl_backend_ops),
+    .name = "cpu",
+    .device_open = cpu_device_open,
+    .device_close = cpu_device_close,
+    .device_info = cpu_device_info,
+    .buffer_new = cpu_buffer_new,
+    .buffer_free = cpu_buffer_free,
+    .weights_map = cpu_weights_map,
+    .weights_unmap = cpu_weights_unmap,
+    .upload = cpu_copy,
+    .download = cpu_copy,
+    .copy = cpu_copy,
+    .zero = cpu_zero,
+    .synchronize = cpu_synchronize,
+    AXL_CPU_OPS(MEMBER)
+};

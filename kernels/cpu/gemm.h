@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gemm.h - the pieces that matmul and attention are made of: packing operands and multiplying a
+ * tile in registers.  Included by one file per operation and compiled for each instruction set.
+ *
+ * Operands are brought into 4-byte units along the depth: an f32 (stored, widened, or rounded to
+ * bf16 and widened), or a pair of bf16 for machines that multiply pairs.  The right operand is
+ * packed in panels of VF_TILE_VECS vectors of columns, unit after unit; the left one is read row
+ * by row, where it lies if it has the right form.  Every output is one chain of fused multiplications
+ * over the depth in order, so its bits depend neither on the tile it falls into nor on packing.
+ *
+ * Costs, for a tile of R rows and N columns: R N / VF_N fma per unit of depth, N / VF_N stores for
+ * packing a unit of the right operand (and as many shuffles times 4 when its depth is contiguous).
+ */
+#ifndef AXL_CPU_GEMM_H
+#define AXL_CPU_GEMM_H
+
+#include "simd.h"
+
+#include <stdbool.h>
+
+typedef enum gemm_unit { GEMM_F32, GEMM_F32_ROUNDED, GEMM_PAIR } gemm_unit;
+
+enum { GEMM_PANEL = VF_TILE_VECS * VF_N };
+
+/* Rows (of the left operand, or columns of the right one) of some depth in memory: element (r,d)
+ * is data[r * stride + d] when deep, else data[d * stride + r]. */
+typedef struct gemm_source {
+    const void *data;
+    axl_dtype dtype;
+    int64_t stride;
+    bool deep;
+} gemm_source;
+
+AXL_INLINE int64_t gemm_per_unit(gemm_unit unit)
+{
+    return unit == GEMM_PAIR ? 2 : 1;
+}
+
+/* How operands are multiplied: x and w in the given types, computed in `compute`. */
+AXL_INLINE gemm_unit gemm_unit_for(axl_dtype x, axl_dtype w, axl_dtype compute)
+{
+    if (compute == AXL_F32 || (x == AXL_BF16 && w == AXL_BF16 && !VF_HAS_DOT_BF16))
+        return GEMM_F32;
+    return VF_HAS_DOT_BF16 ? GEMM_PAIR : GEMM_F32_ROUNDED;
+}
+
+/* ---- loading units ---- */
+
+AXL_INLINE vf gemm_round(vf v, gemm_unit unit, axl_dtype t)
+{
+    return unit != GEMM_F32 && t == AXL_F32 ? vf_to_bf16_value(v) : v;
+}
+
+/* The units of elements [i, i + n) that follow each other in depth; zeros after them. */
+AXL_INLINE vf gemm_load_deep(gemm_unit unit, axl_dtype t, const void *p, int64_t i, int64_t n)
+{
+    if (unit == GEMM_PAIR)
+        return n >= 2 * VF_N ? vf_load_pairs(p, t, i) : vf_load_pairs_n(p, t, i, n);
+    return gemm_round(n >= VF_N ? vf_load_t(p, t, i) : vf_load_t_n(p, t, i, n), unit, t);
+}
+
+/* One unit of each of n neighbours from element i; `more`: whether the pair's second exists. */
+AXL_INLINE vf gemm_load_flat(gemm_unit unit, axl_dtype t, const void *p, int64_t i, int64_t n,
+                             int64_t stride, bool more)
+{
+    vf v = gemm_round(n >= VF_N ? vf_load_t(p, t, i) : vf_load_t_n(p, t, i, n), unit, t);
+
+    if (unit != GEMM_PAIR)
+        return v;
+    vf w = vf_zero();
+    if (more)
+        w = n >= VF_N ? vf_load_t(p, t, i + stride) : vf_load_t_n(p, t, i + stride, n);
+    return vf_join_pairs(v, gemm_round(w, unit, t));
+}
+
+/* ---- packing ---- */
+
+typedef struct gemm_block {
+    int64_t row, n_rows;   /* of the source */
+    int64_t depth, n_deep; /* elements */
+} gemm_block;
+
+AXL_INLINE int64_t gemm_units(gemm_unit unit, int64_t n_deep)
+{
+    return unit == GEMM_PAIR ? (n_deep + 1) / 2 : n_deep;
+}
+
+/* VF_N rows by VF_N units from (row, depth), turned so that v[u] holds unit u of every row. */
+AXL_INLINE void gemm_load_square(vf *v, gemm_unit unit, axl_dtype t, const gemm_source *s,
+                                 int64_t row, int64_t n_rows, int64_t depth, int64_t n_deep)
+{
+    AXL_UNROLL
+    for (int r = 0; r < VF_N; r++)
+        v[r] = r < n_rows ? gemm_load_deep(unit, t, s->data, (row + r) * s->stride + depth, n_deep)
+                          : vf_zero();
+    vf_transpose(v);
+}
+
+/* dst[u * ld + r], rows filled up with zeros to whole vectors: a panel of the right operand. */
+AXL_INLINE void gemm_pack_panel_as(gemm_unit unit, axl_dtype t, float *dst, int64_t ld,
+                                   const gemm_source *s, const gemm_block *b)
+{
+    int64_t per = gemm_per_unit(unit), n_units = gemm_units(unit, b->n_deep);
+
+    if (!s->deep) {
+        for (int64_t u = 0; u < n_units; u++)
+            for (int64_t r = 0; r < b->n_rows; r += VF_N)
+                vf_store(dst + u * ld + r,
+                         gemm_load_flat(unit, t, s->data,
+                                        (b->depth + u * per) * s->stride + b->row + r,
+                                        b->n_rows - r, s->stride, u * per + 1 < b->n_deep));
+        return;
+    }
+    for (int64_t r = 0; r < b->n_rows; r += VF_N) {
+        for (int64_t u = 0; u < n_units; u += VF_N) {
+            vf v[VF_N];
+            gemm_load_square(v, unit, t, s, b->row + r, b->n_rows - r, b->depth + u * per,
+                             b->n_deep - u * per);
+            int64_t n = n_units - u < VF_N ? n_units - u : VF_N;
+            for (int64_t i = 0; i < n; i++)
+                vf_store(dst + (u + i) * ld + r, v[i]);
+        }
+    }
+}
+
+/* dst[r * ld + u], ld a multiple of VF_N: rows of the left operand. */
+AXL_INLINE void gemm_pack_rows_as(gemm_unit unit, axl_dtype t, float *dst, int64_t ld,
+                                  const gemm_source *s, const gemm_block *b)
+{
+    int64_t per = gemm_per_unit(unit), n_units = gemm_units(unit, b->n_deep);
+
+    for (int64_t r = 0; s->deep && r < b->n_rows; r++)
+        for (int64_t u = 0; u < n_units; u += VF_N)
+            vf_store(dst + r * ld + u,
+                     gemm_load_deep(unit, t, s->data, (b->row + r) * s->stride + b->depth + u * per,
+                                    b->n_deep - u * per));
+    for (int64_t u = 0; !s->deep && u < n_units; u += VF_N) {
+        for (int64_t r = 0; r < b->n_rows; r += VF_N) {
+            vf v[VF_N];
+            for (int64_t i = 0; i < VF_N; i++) {
+                int64_t d = (u + i) * per;
+                v[i] = u + i < n_units
+                           ? gemm_load_flat(unit, t, s->data, (b->depth + d) * s->stride + b->row + r,
+                                            b->n_rows - r, s->stride, d + 1 < b->n_deep)
+                           : vf_zero();
+            }
+            vf_transpose(v);
+            int64_t n = b->n_rows - r < VF_N ? b->n_rows - r : VF_N;
+            for (int64_t i = 0; i < n; i++)
+                vf_store(dst + (r + i) * ld + u, v[i]);
+        }
+    }
+}
+
+#define GEMM_FOR_EACH_KIND(name)                                                                   \
+    static void name(gemm_unit unit, float *dst, int64_t ld, const gemm_source *s,                 \
+                     const gemm_block *b)                                                          \
+    {                                                                                              \
+        if (unit == GEMM_F32 && s->dtype == AXL_F32)                                               \
+            name##_as(GEMM_F32, AXL_F32, dst, ld, s, b);                                           \
+        else if (unit != GEMM_PAIR && s->dtype == AXL_BF16)                                        \
+            name##_as(GEMM_F32, AXL_BF16, dst, ld, s, b);                                          \
+        else if (!VF_HAS_DOT_BF16)                                                                 \
+            name##_as(GEMM_F32_ROUNDED, AXL_F32, dst, ld, s, b);                                   \
+        else if (s->dtype == AXL_F32)                                                              \
+            name##_as(GEMM_PAIR, AXL_F32, dst, ld, s, b);                                          \
+        else                                                                                       \
+            name##_as(GEMM_PAIR, AXL_BF16, dst, ld, s, b);                                         \
+    }
+GEMM_FOR_EACH_KIND(gemm_pack_panel)
+GEMM_FOR_EACH_KIND(gemm_pack_rows)
+
+/* ---- multiplying ---- */
+
+/* c (rows, vecs * VF_N) = a b, or += when `add`: a has rows of n_units at a distance of lda bytes,
+ * b is a panel of vecs vectors. */
+AXL_INLINE void gemm_tile_as(int rows, int vecs, bool pair, int64_t n_units, const void *a,
+                             int64_t lda, const float *b, float *c, int64_t ldc, bool add)
+{
+    vf acc[VF_TILE_ROWS][VF_TILE_VECS];
+    const char *row[VF_TILE_ROWS];
+
+    AXL_UNROLL
+    for (int r = 0; r < rows; r++) {
+        row[r] = (const char *)a + r * lda;
+        AXL_UNROLL
+        for (int v = 0; v < vecs; v++)
+            acc[r][v] = add ? vf_load(c + r * ldc + v * VF_N) : vf_zero();
+    }
+    for (int64_t u = 0; u < n_units; u++) {
+        vf right[VF_TILE_VECS];
+        AXL_UNROLL
+        for (int v = 0; v < vecs; v++)
+            right[v] = vf_load(b + (u * vecs + v) * VF_N);
+        AXL_UNROLL
+        for (int r = 0; r < rows; r++) {
+            float bits;
+            memcpy(&bits, row[r] + u * 4, sizeof bits);
+            vf left = vf_set1(bits);
+            AXL_UNROLL
+            for (int v = 0; v < vecs; v++)
+                acc[r][v] = pair ? vf_dot_bf16(acc[r][v], left, right[v])
+                                 : vf_fma(left, right[v], acc[r][v]);
+        }
+    }
+    AXL_UNROLL
+    for (int r = 0; r < rows; r++)
+        AXL_UNROLL
+        for (int v = 0; v < vecs; v++)
+            vf_store(c + r * ldc + v * VF_N, acc[r][v]);
+}
+
+typedef void gemm_tile_fn(int64_t n_units, const void *a, int64_t lda, const float *b, float *c,
+                          int64_t ldc, bool add);
+
+#define GEMM_TILE(kind, pair, rows, vecs)                                                          \
+    static void gemm_tile_##kind##_##rows##x##vecs(int64_t n_units, const void *a, int64_t lda,    \
+                                                   const float *b, float *c, int64_t ldc,          \
+                                                   bool add)                                       \
+    {                                                                                              \
+        gemm_tile_as(rows, vecs, pair, n_units, a, lda, b, c, ldc, add);                           \
+    }
+#define GEMM_NAME(kind, pair, rows, vecs) gemm_tile_##kind##_##rows##x##vecs,
+
+/* X(kind, pair, rows, vecs) for all sizes; a row of the table for each vecs. */
+#if VF_TILE_ROWS == 8
+#define GEMM_ROWS(X, k, p, v) \
+    X(k, p, 1, v) X(k, p, 2, v) X(k, p, 3, v) X(k, p, 4, v) X(k, p, 5, v) X(k, p, 6, v) \
+    X(k, p, 7, v) X(k, p, 8, v)
+#elif VF_TILE_ROWS == 6
+#define GEMM_ROWS(X, k, p, v) \
+    X(k, p, 1, v) X(k, p, 2, v) X(k, p, 3, v) X(k, p, 4, v) X(k, p, 5, v) X(k, p, 6, v)
+#else
+#define GEMM_ROWS(X, k, p, v) X(k, p, 1, v) X(k, p, 2, v) X(k, p, 3, v) X(k, p, 4, v)
+#endif
+
+#if VF_TILE_VECS == 3
+#define GEMM_VECS(X, Y, k, p) Y(X, k, p, 1) Y(X, k, p, 2) Y(X, k, p, 3)
+#else
+#define GEMM_VECS(X, Y, k, p) Y(X, k, p, 1) Y(X, k, p, 2)
+#endif
+
+#define GEMM_TABLE_ROW(X, k, p, v) { GEMM_ROWS(X, k, p, v) },
+
+GEMM_VECS(GEMM_TILE, GEMM_ROWS, f32, false)
+static gemm_tile_fn *const gemm_tiles_f32[VF_TILE_VECS][VF_TILE_ROWS] = {
+    GEMM_VECS(GEMM_NAME, GEMM_TABLE_ROW, f32, false)
+};
+
+#if VF_HAS_DOT_BF16
+GEMM_VECS(GEMM_TILE, GEMM_ROWS, pair, true)
+static gemm_tile_fn *const gemm_tiles_pair[VF_TILE_VECS][VF_TILE_ROWS] = {
+    GEMM_VECS(GEMM_NAME, GEMM_TABLE_ROW, pair, true)
+};
+#else
+#define gemm_tiles_pair gemm_tiles_f32
+#endif
+
+/* The number of vectors of the panel that starts at column n of n_cols. */
+AXL_INLINE int64_t gemm_panel_vecs(int64_t n, int64_t n_cols)
+{
+    int64_t left = n_cols - n;
+
+    return left >= GEMM_PANEL ? VF_TILE_VECS : (left + VF_N - 1) / VF_N;
+}
+
+/* Packs columns [b->row, + b->n_rows) as panels one behind another, each n_units * its width. */
+AXL_INLINE void gemm_pack_panels(gemm_unit unit, float *dst, const gemm_source *s,
+                                 const gemm_block *b)
+{
+    int64_t n_units = gemm_units(unit, b->n_deep);
+
+    for (int64_t n = 0; n < b->n_rows; n += GEMM_PANEL) {
+        gemm_block panel = *b;
+        panel.row += n;
+        panel.n_rows = b->n_rows - n < GEMM_PANEL ? b->n_rows - n : GEMM_PANEL;
+        gemm_pack_panel(unit, dst + n * n_units, gemm_panel_vecs(n, b->n_rows) * VF_N, s, &panel);
+    }
+}
+
+/* c (n_rows, n_cols filled up to vectors) = or += a b for packed panels b: one strip of at most
+ * VF_TILE_ROWS rows after another, each over all panels while its rows are in the first cache. */
+AXL_INLINE void gemm_multiply(gemm_unit unit, int64_t n_rows, int64_t n_cols, int64_t n_units,
+                              const void *a, int64_t lda, const float *b, float *c, int64_t ldc,
+                              bool add)
+{
+    for (int64_t r = 0; r < n_rows; r += VF_TILE_ROWS) {
+        int64_t rows = n_rows - r < VF_TILE_ROWS ? n_rows - r : VF_TILE_ROWS;
+
+        for (int64_t n = 0; n < n_cols; n += GEMM_PANEL) {
+            int64_t vecs = gemm_panel_vecs(n, n_cols);
+            gemm_tile_fn *tile = unit == GEMM_PAIR ? gemm_tiles_pair[vecs - 1][rows - 1]
+                                                   : gemm_tiles_f32[vecs - 1][rows - 1];
+            tile(n_units, (const char *)a + r * lda, lda, b + n * n_units, c + r * ldc + n, ldc,
+                 add);
+        }
+    }
+}
+
+#endif

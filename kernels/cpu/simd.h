@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * simd.h - one vector of f32, `vf`, so that each kernel is written once and compiled for every
+ * instruction set.  The build names the file with the implementation (AXL_SIMD_FILE) and the suffix
+ * of the functions (AXL_ISA_SUFFIX); nothing here has external linkage, so no variant's code can
+ * be picked in place of another's.
+ *
+ * A simd_*.h gives VF_N lanes and:
+ *   vf_zero, vf_set1, vf_load, vf_store, vf_load_n, vf_store_n (the first n < VF_N lanes; others
+ *   load as 0), the same for bf16: vf_load_bf16, vf_store_bf16, vf_load_bf16_n, vf_store_bf16_n;
+ *   vf_add, vf_sub, vf_mul, vf_div, vf_sqrt; vf_max(a, b) = a > b ? a : b, vf_min likewise;
+ *   vf_fma(a, b, c) = a b + c, fused where the machine can;
+ *   vf_blend_lt(a, b, x, y) = a < b ? x : y;
+ *   vf_round (to nearest even), vf_pow2i(n) = 2^n for an integral n in [-126, 127];
+ *   vf_sum, vf_hmax: over the lanes, by halves, always in the same order;
+ *   vf_to_bf16_value(v): v rounded to bf16 and widened again; vf_transpose(v[VF_N]) in place;
+ *   VF_TILE_ROWS, VF_TILE_VECS: rows and vectors of a matmul tile that fits the registers.
+ * Rounding to bf16 is axl__f32_to_bf16 bit for bit.
+ */
+#ifndef AXL_CPU_SIMD_H
+#define AXL_CPU_SIMD_H
+
+#include "tensor/dtype.h"
+
+#include <stdint.h>
+
+#define AXL_ISA_CAT2(a, b) a##_##b
+#define AXL_ISA_CAT(a, b) AXL_ISA_CAT2(a, b)
+/* The name of an external function of this variant: axl__rope_avx2. */
+#define AXL_ISA_NAME(name) AXL_ISA_CAT(axl__##name, AXL_ISA_SUFFIX)
+
+#define AXL_INLINE static inline __attribute__((always_inline, unused))
+
+#if defined(__clang__)
+#define AXL_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define AXL_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+#include AXL_SIMD_FILE
+
+/* Element i of f32 or bf16 memory, as vectors; n lanes with the _n forms. */
+AXL_INLINE vf vf_load_t(const void *p, axl_dtype t, int64_t i)
+{
+    return t == AXL_F32 ? vf_load((const float *)p + i) : vf_load_bf16((const uint16_t *)p + i);
+}
+
+AXL_INLINE vf vf_load_t_n(const void *p, axl_dtype t, int64_t i, int64_t n)
+{
+    return t == AXL_F32 ? vf_load_n((const float *)p + i, n)
+                        : vf_load_bf16_n((const uint16_t *)p + i, n);
+}
+
+AXL_INLINE void vf_store_t(void *p, axl_dtype t, int64_t i, vf v)
+{
+    if (t == AXL_F32)
+        vf_store((float *)p + i, v);
+    else
+        vf_store_bf16((uint16_t *)p + i, v);
+}
+
+AXL_INLINE void vf_store_t_n(void *p, axl_dtype t, int64_t i, vf v, int64_t n)
+{
+    if (t == AXL_F32)
+        vf_store_n((float *)p + i, v, n);
+    else
+        vf_store_bf16_n((uint16_t *)p + i, v, n);
+}
+
+#ifndef VF_HAS_DOT_BF16
+/* Pairs of bf16 in a 32-bit lane, the first in the lower half: only where the machine multiplies
+ * them; these stand in so that code for both compiles. */
+#define VF_HAS_DOT_BF16 0
+
+AXL_INLINE vf vf_dot_bf16(vf acc, vf a, vf b)
+{
+    (void)a;
+    (void)b;
+    return acc;
+}
+
+AXL_INLINE vf vf_join_pairs(vf first, vf second)
+{
+    (void)second;
+    return first;
+}
+
+AXL_INLINE vf vf_load_pairs(const void *p, axl_dtype t, int64_t i)
+{
+    return vf_load_t(p, t, i);
+}
+
+AXL_INLINE vf vf_load_pairs_n(const void *p, axl_dtype t, int64_t i, int64_t n)
+{
+    return vf_load_t_n(p, t, i, n);
+}
+#endif
+
+/* e^x within 2 units in the last place; 0 below -104, infinity above 89, NaN for NaN. */
+AXL_INLINE vf vf_exp(vf x)
+{
+    x = vf_min(vf_set1(89.0f), vf_max(vf_set1(-104.0f), x)); /* a NaN is the second operand */
+    vf n = vf_round(vf_mul(x, vf_set1(1.44269504f)));
+    vf r = vf_fma(n, vf_set1(-0.693359375f), x);
+    r = vf_fma(n, vf_set1(2.12194440e-4f), r);
+    vf p = vf_set1(1.9875691500e-4f); /* Cephes expf */
+    p = vf_fma(p, r, vf_set1(1.3981999507e-3f));
+    p = vf_fma(p, r, vf_set1(8.3334519073e-3f));
+    p = vf_fma(p, r, vf_set1(4.1665795894e-2f));
+    p = vf_fma(p, r, vf_set1(1.6666665459e-1f));
+    p = vf_fma(p, r, vf_set1(5.0000001201e-1f));
+    p = vf_fma(p, vf_mul(r, r), vf_add(r, vf_set1(1.0f)));
+    /* 2^n in two factors: n reaches -150 and 128. */
+    vf half = vf_round(vf_mul(n, vf_set1(0.5f)));
+    return vf_mul(vf_mul(p, vf_pow2i(half)), vf_pow2i(vf_sub(n, half)));
+}
+
+/* The address of element i. */
+AXL_INLINE const void *axl_at(const void *p, axl_dtype t, int64_t i)
+{
+    return (const char *)p + (size_t)i * axl__dtype_size(t);
+}
+
+AXL_INLINE void *axl_at_mut(void *p, axl_dtype t, int64_t i)
+{
+    return (char *)p + (size_t)i * axl__dtype_size(t);
+}
+
+#endif

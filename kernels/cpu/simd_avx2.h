@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* simd_avx2.h - vf as eight lanes of AVX2 with FMA. */
+#ifndef AXL_CPU_SIMD_AVX2_H
+#define AXL_CPU_SIMD_AVX2_H
+
+#include <immintrin.h>
+
+#define VF_N 8
+#define VF_TILE_ROWS 6
+#define VF_TILE_VECS 2
+
+typedef __m256 vf;
+
+AXL_INLINE vf vf_zero(void)
+{
+    return _mm256_setzero_ps();
+}
+
+AXL_INLINE vf vf_set1(float x)
+{
+    return _mm256_set1_ps(x);
+}
+
+AXL_INLINE vf vf_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+
+AXL_INLINE void vf_store(float *p, vf v)
+{
+    _mm256_storeu_ps(p, v);
+}
+
+AXL_INLINE __m256i vf_lanes(int64_t n)
+{
+    __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lane);
+}
+
+AXL_INLINE vf vf_load_n(const float *p, int64_t n)
+{
+    return _mm256_maskload_ps(p, vf_lanes(n));
+}
+
+AXL_INLINE void vf_store_n(float *p, vf v, int64_t n)
+{
+    _mm256_maskstore_ps(p, vf_lanes(n), v);
+}
+
+AXL_INLINE vf vf_load_bf16(const uint16_t *p)
+{
+    __m256i u = _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)p));
+
+    return _mm256_castsi256_ps(_mm256_slli_epi32(u, 16));
+}
+
+/* The rounded bits in the upper halves, the lower ones undefined. */
+AXL_INLINE __m256i vf_bf16_bits(vf v)
+{
+    __m256i u = _mm256_castps_si256(v);
+    __m256i even = _mm256_and_si256(_mm256_srli_epi32(u, 16), _mm256_set1_epi32(1));
+    __m256i near = _mm256_add_epi32(_mm256_add_epi32(u, _mm256_set1_epi32(0x7FFF)), even);
+    __m256i quiet = _mm256_or_si256(u, _mm256_set1_epi32(0x400000));
+    __m256 nan = _mm256_cmp_ps(v, v, _CMP_UNORD_Q);
+
+    return _mm256_blendv_epi8(near, quiet, _mm256_castps_si256(nan));
+}
+
+AXL_INLINE __m128i vf_bf16_half(vf v)
+{
+    __m256i u = _mm256_srli_epi32(vf_bf16_bits(v), 16);
+
+    return _mm_packus_epi32(_mm256_castsi256_si128(u), _mm256_extracti128_si256(u, 1));
+}
+
+AXL_INLINE void vf_store_bf16(uint16_t *p, vf v)
+{
+    _mm_storeu_si128((void *)p, vf_bf16_half(v));
+}
+
+AXL_INLINE vf vf_load_bf16_n(const uint16_t *p, int64_t n)
+{
+    uint16_t t[VF_N] = { 0 };
+
+    memcpy(t, p, (size_t)n * sizeof *t);
+    return vf_load_bf16(t);
+}
+
+AXL_INLINE void vf_store_bf16_n(uint16_t *p, vf v, int64_t n)
+{
+    uint16_t t[VF_N];
+
+    vf_store_bf16(t, v);
+    memcpy(p, t, (size_t)n * sizeof *t);
+}
+
+AXL_INLINE vf vf_to_bf16_value(vf v)
+{
+    __m256i u = _mm256_and_si256(vf_bf16_bits(v), _mm256_set1_epi32((int)0xFFFF0000));
+
+    return _mm256_castsi256_ps(u);
+}
+
+AXL_INLINE vf vf_add(vf a, vf b)
+{
+    return _mm256_add_ps(a, b);
+}
+
+AXL_INLINE vf vf_sub(vf a, vf b)
+{
+    return _mm256_sub_ps(a, b);
+}
+
+AXL_INLINE vf vf_mul(vf a, vf b)
+{
+    return _mm256_mul_ps(a, b);
+}
+
+AXL_INLINE vf vf_div(vf a, vf b)
+{
+    return _mm256_div_ps(a, b);
+}
+
+AXL_INLINE vf vf_fma(vf a, vf b, vf c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+
+AXL_INLINE vf vf_sqrt(vf a)
+{
+    return _mm256_sqrt_ps(a);
+}
+
+AXL_INLINE vf vf_max(vf a, vf b)
+{
+    return _mm256_max_ps(a, b);
+}
+
+AXL_INLINE vf vf_min(vf a, vf b)
+{
+    return _mm256_min_ps(a, b);
+}
+
+AXL_INLINE vf vf_blend_lt(vf a, vf b, vf x, vf y)
+{
+    return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
+}
+
+AXL_INLINE vf vf_round(vf v)
+{
+    return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+AXL_INLINE vf vf_pow2i(vf n)
+{
+    __m256i e = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+
+    return _mm256_castsi256_ps(_mm256_slli_epi32(e, 23));
+}
+
+AXL_INLINE float vf_sum(vf v)
+{
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps(s, s, 1)));
+}
+
+AXL_INLINE float vf_hmax(vf v)
+{
+    __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+
+    s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_max_ss(s, _mm_shuffle_ps(s, s, 1)));
+}
+
+AXL_INLINE void vf_transpose(vf *v)
+{
+    vf t[8], u[8];
+
+    AXL_UNROLL
+    for (int i = 0; i < 4; i++) {
+        t[2 * i] = _mm256_unpacklo_ps(v[2 * i], v[2 * i + 1]);
+        t[2 * i + 1] = _mm256_unpackhi_ps(v[2 * i], v[2 * i + 1]);
+    }
+    AXL_UNROLL
+    for (int i = 0; i < 2; i++) {
+        u[4 * i] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0x44);
+        u[4 * i + 1] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0xEE);
+        u[4 * i + 2] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0x44);
+        u[4 * i + 3] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0xEE);
+    }
+    AXL_UNROLL
+    for (int i = 0; i < 4; i++) {
+        v[i] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x20);
+        v[i + 4] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
+    }
+}
+
+#endif

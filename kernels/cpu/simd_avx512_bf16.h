@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * simd_avx512_bf16.h - AVX-512 with dot products of pairs of bf16: a 32-bit lane holds two, the
+ * first in the lower half.  The instruction takes subnormal operands for 0, so that rounding with
+ * vcvtne2ps2bf16, which does so too, loses nothing here.
+ */
+#ifndef AXL_CPU_SIMD_AVX512_BF16_H
+#define AXL_CPU_SIMD_AVX512_BF16_H
+
+#include "simd_avx512.h"
+
+#define VF_HAS_DOT_BF16 1
+
+/* acc + a.first b.first + a.second b.second in each lane. */
+AXL_INLINE vf vf_dot_bf16(vf acc, vf a, vf b)
+{
+    return _mm512_dpbf16_ps(acc, (__m512bh)_mm512_castps_si512(a),
+                            (__m512bh)_mm512_castps_si512(b));
+}
+
+/* Pairs of the lanes of two vectors whose values are bf16. */
+AXL_INLINE vf vf_join_pairs(vf first, vf second)
+{
+    __m512i lo = _mm512_srli_epi32(_mm512_castps_si512(first), 16);
+    __m512i hi = _mm512_castps_si512(second);
+
+    return _mm512_castsi512_ps(_mm512_mask_blend_epi16(0xAAAAAAAA, lo, hi));
+}
+
+/* 2 VF_N elements of memory from element i, or n < 2 VF_N of them and zeros, as VF_N pairs. */
+AXL_INLINE vf vf_load_pairs(const void *p, axl_dtype t, int64_t i)
+{
+    if (t == AXL_BF16)
+        return _mm512_castsi512_ps(_mm512_loadu_si512((const uint16_t *)p + i));
+    const float *x = (const float *)p + i;
+    __m512bh pairs = _mm512_cvtne2ps_pbh(vf_load(x + VF_N), vf_load(x));
+    return _mm512_castsi512_ps((__m512i)pairs);
+}
+
+AXL_INLINE vf vf_load_pairs_n(const void *p, axl_dtype t, int64_t i, int64_t n)
+{
+    if (t == AXL_BF16) {
+        __mmask32 lanes = (__mmask32)(((uint64_t)1 << n) - 1);
+        return _mm512_castsi512_ps(_mm512_maskz_loadu_epi16(lanes, (const uint16_t *)p + i));
+    }
+    const float *x = (const float *)p + i;
+    vf lo = n < VF_N ? vf_load_n(x, n) : vf_load(x);
+    vf hi = n > VF_N ? vf_load_n(x + VF_N, n - VF_N) : vf_zero();
+    return _mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(hi, lo));
+}
+
+#endif

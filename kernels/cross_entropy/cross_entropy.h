@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cross_entropy.h - the loss of the next token, and its gradient over the logits.
+ * logits, dlogits (n,V); targets, losses (n); t = targets[i]:
+ *
+ *   losses[i]    = log(sum_v exp(logits[i,v])) - logits[i,t]
+ *   dlogits[i,v] = scale (exp(logits[i,v]) / sum_v exp(logits[i,v]) - [v == t])
+ *
+ * The gradient may lie over the logits (backend.h says how); both are walked from v = 0 upwards,
+ * so that an element is read before its place is written.
+ */
+#ifndef AXL_KERNELS_CROSS_ENTROPY_H
+#define AXL_KERNELS_CROSS_ENTROPY_H
+
+#include "tensor/backend.h"
+
+void axl__ref_cross_entropy(const axl_cross_entropy_args *a);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dropout_cpu.c - dropout, bound by the ten rounds of Philox: 2 multiplications in each for 4
+ * elements.  N_COUNTERS counters go through the rounds side by side, which the compiler turns into
+ * vectors; the words are axl__philox's, bit for bit.
+ */
+#include "kernels/dropout/dropout.h"
+
+#include "kernels/cpu/span_cpu.h"
+
+enum { N_COUNTERS = 64, N_WORDS = 4 * N_COUNTERS, N_ROUNDS = 10 };
+
+/* out[4 j + k] = word k of counter (index + j, stream); see lib/base/rng.c. */
+static void philox_words(uint32_t out[N_WORDS], uint64_t seed, uint64_t stream, uint64_t index)
+{
+    uint32_t c0[N_COUNTERS], c1[N_COUNTERS], c2[N_COUNTERS], c3[N_COUNTERS];
+    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+
+    for (int j = 0; j < N_COUNTERS; j++) {
+        c0[j] = (uint32_t)(index + (uint64_t)j);
+        c1[j] = (uint32_t)((index + (uint64_t)j) >> 32);
+        c2[j] = (uint32_t)stream;
+        c3[j] = (uint32_t)(stream >> 32);
+    }
+    for (int i = 0; i < N_ROUNDS; i++) {
+        for (int j = 0; j < N_COUNTERS; j++) {
+            uint64_t p0 = (uint64_t)0xD2511F53u * c0[j], p1 = (uint64_t)0xCD9E8D57u * c2[j];
+            c0[j] = (uint32_t)(p1 >> 32) ^ c1[j] ^ k0;
+            c2[j] = (uint32_t)(p0 >> 32) ^ c3[j] ^ k1;
+            c1[j] = (uint32_t)p1;
+            c3[j] = (uint32_t)p0;
+        }
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    for (int j = 0; j < N_COUNTERS; j++) {
+        out[4 * j] = c0[j];
+        out[4 * j + 1] = c1[j];
+        out[4 * j + 2] = c2[j];
+        out[4 * j + 3] = c3[j];
+    }
+}
+
+struct mask {
+    uint64_t seed, stream;
+    uint32_t last_dropped; /* words up to this one are dropped … */
+    bool keeps_all;        /* … unless no word is */
+    float scale;
+};
+
+/* factor[j] = 0 or 1 / (1 - p) for the elements [4 index, 4 index + N_WORDS). */
+static void fill_factors(float factor[N_WORDS], const struct mask *m, uint64_t index)
+{
+    uint32_t word[N_WORDS], limit = m->last_dropped;
+    float scale = m->scale;
+
+    philox_words(word, m->seed, m->stream, index);
+    for (int j = 0; j < N_WORDS; j++)
+        factor[j] = word[j] > limit || m->keeps_all ? scale : 0.0f;
+}
+
+/* Not x * 0, so that a dropped infinity is 0. */
+AXL_INLINE void drop_lanes(void *y, const void *x, axl_dtype type, int64_t at, const float *factor,
+                           int64_t n)
+{
+    vf f = axl_load(factor, AXL_F32, 0, n);
+    vf kept = vf_mul(axl_load(x, type, at, n), f);
+
+    axl_store(y, type, at, vf_blend_lt(vf_zero(), f, kept, vf_zero()), n);
+}
+
+/* n elements from the counter's element i on. */
+static void drop_span(void *y, const void *x, axl_dtype type, const struct mask *m, uint64_t i,
+                      int64_t n)
+{
+    float factor[N_WORDS];
+
+    for (int64_t begin = 0; begin < n;) {
+        int64_t skip = (int64_t)(i % 4), size = axl_min(N_WORDS - skip, n - begin), j = 0;
+
+        fill_factors(factor, m, i / 4);
+        for (; j + VF_N <= size; j += VF_N)
+            drop_lanes(y, x, type, begin + j, factor + skip + j, VF_N);
+        if (j < size)
+            drop_lanes(y, x, type, begin + j, factor + skip + j, size - j);
+        begin += size;
+        i += (uint64_t)size;
+    }
+}
+
+struct job {
+    axl_mat x, y;
+    uint64_t offset;
+    struct mask mask;
+};
+
+static void drop_tile(const void *args, axl_tile t)
+{
+    const struct job *job = args;
+    axl_dtype type = job->x.dtype;
+
+    for (int64_t r = t.row; r < t.row_end; r++)
+        drop_span(axl_at_mut(job->y.data, type, r * job->y.stride + t.col),
+                  axl_at(job->x.data, type, r * job->x.stride + t.col), type, &job->mask,
+                  job->offset + (uint64_t)(r * job->x.cols + t.col), t.col_end - t.col);
+}
+
+axl_status AXL_ISA_NAME(dropout)(axl_device *dev, const axl_dropout_args *a)
+{
+    uint64_t threshold = axl__dropout_threshold(a->p);
+    struct job job = { .x = a->x, .y = a->y, .offset = a->offset };
+
+    job.mask = (struct mask){
+        .seed = a->seed,
+        .stream = a->stream,
+        .last_dropped = (uint32_t)(threshold - 1),
+        .keeps_all = threshold == 0,
+        .scale = (float)(1.0 / (1.0 - a->p)),
+    };
+    if (axl_is_flat(&job.x) && axl_is_flat(&job.y)) {
+        axl_flatten(&job.x);
+        axl_flatten(&job.y);
+    }
+    axl_tiles_run(dev, job.x.rows, job.x.cols, false, drop_tile, &job);
+    return AXL_OK;
+}

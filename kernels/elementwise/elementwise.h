@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * elementwise.h - convert: y = x;  add: y = y + x, summed in f32 or better and rounded once.
+ * x, y (rows, cols), any two dtypes.
+ */
+#ifndef AXL_KERNELS_ELEMENTWISE_H
+#define AXL_KERNELS_ELEMENTWISE_H
+
+#include "tensor/backend.h"
+
+void axl__ref_convert(const axl_unary_args *a);
+void axl__ref_add(const axl_unary_args *a);
+
+#endif

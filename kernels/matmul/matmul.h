@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * matmul.h - y = alpha op(x) op(w) + beta y.  x (m,k) or transposed (k,m); w (k,n) or transposed
+ * (n,k), which is how a linear layer stores it; y (m,n).
+ *
+ * The uses in a step, T tokens, r the LoRA rank, W (out,in), A (r,in), B (out,r):
+ *   y = x W^T      x (T,in)  trans_w      h = x A^T       (T,r)    trans_w
+ *   y += s h B^T   (T,out)   trans_w      dB += s dy^T h  (out,r)  trans_x
+ *   dh = s dy B    (T,r)                  dA += dh^T x    (r,in)   trans_x
+ *   dx = dy W      (T,in)                 dx += dh A      (T,in)
+ */
+#ifndef AXL_KERNELS_MATMUL_H
+#define AXL_KERNELS_MATMUL_H
+
+#include "tensor/backend.h"
+
+void axl__ref_matmul(const axl_matmul_args *a);
+
+#endif

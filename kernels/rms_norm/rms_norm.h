@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rms_norm.h - root mean square norm (Zhang, Sennrich, 2019).  x, y, dy, dx (T,C); w (C); rstd (T).
+ *
+ *   rstd[t] = 1 / sqrt(mean_c(x[t,c]^2) + eps)
+ *   y[t,c]  = x[t,c] rstd[t] w[c]
+ *   dx[t,c] += rstd[t] (w[c] dy[t,c] - x[t,c] rstd[t]^2 mean_c(x[t,c] w[c] dy[t,c]))
+ *
+ * The gradient is added since the residual stream goes around the norm.  w gets none: it is frozen.
+ */
+#ifndef AXL_KERNELS_RMS_NORM_H
+#define AXL_KERNELS_RMS_NORM_H
+
+#include "tensor/backend.h"
+
+void axl__ref_rms_norm_forward(const axl_rms_norm_args *a);
+void axl__ref_rms_norm_backward(const axl_rms_norm_backward_args *a);
+
+#endif

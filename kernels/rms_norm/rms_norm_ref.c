@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rms_norm_ref.c - what RMSNorm means.  Slow on purpose; every backend is tested against this file,
+ * so change it only to fix the maths.
+ */
+#include "rms_norm.h"
+
+#include "kernels/mat.h"
+
+#include <math.h>
+
+void axl__ref_rms_norm_forward(const axl_rms_norm_args *a)
+{
+    for (int64_t t = 0; t < a->x.rows; t++) {
+        double sum = 0.0, rstd;
+
+        for (int64_t c = 0; c < a->x.cols; c++)
+            sum += axl__mat_get(&a->x, t, c) * axl__mat_get(&a->x, t, c);
+        rstd = 1.0 / sqrt(sum / (double)a->x.cols + a->eps);
+        a->rstd[t] = (float)rstd;
+        for (int64_t c = 0; c < a->x.cols; c++)
+            axl__mat_put(&a->y, t, c,
+                         axl__mat_get(&a->x, t, c) * rstd * axl__load_element(a->w, a->w_dtype, c));
+    }
+}
+
+void axl__ref_rms_norm_backward(const axl_rms_norm_backward_args *a)
+{
+    for (int64_t t = 0; t < a->x.rows; t++) {
+        double sum = 0.0, rstd = a->rstd[t], mean;
+
+        for (int64_t c = 0; c < a->x.cols; c++)
+            sum += axl__mat_get(&a->x, t, c) * axl__load_element(a->w, a->w_dtype, c) *
+                   axl__mat_get(&a->dy, t, c);
+        mean = sum / (double)a->x.cols;
+        for (int64_t c = 0; c < a->x.cols; c++) {
+            double wdy = axl__load_element(a->w, a->w_dtype, c) * axl__mat_get(&a->dy, t, c);
+            double dx = rstd * (wdy - axl__mat_get(&a->x, t, c) * rstd * rstd * mean);
+            axl__mat_put(&a->dx, t, c, axl__mat_get(&a->dx, t, c) + dx);
+        }
+    }
+}

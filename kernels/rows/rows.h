@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rows.h - taking and putting back rows: the embedding, and the trained tokens of a batch.
+ *
+ *   gather:  y[i,:] = x[rows[i],:]       scatter: y[rows[i],:] = x[i,:]       i < n
+ */
+#ifndef AXL_KERNELS_ROWS_H
+#define AXL_KERNELS_ROWS_H
+
+#include "tensor/backend.h"
+
+void axl__ref_gather_rows(const axl_rows_args *a);
+void axl__ref_scatter_rows(const axl_rows_args *a);
+
+#endif

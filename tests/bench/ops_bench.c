@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ops_bench.c - the bandwidth of the small operations at the shapes of a 1-billion-parameter
+ * model: ops_bench [isa [threads]].  GB/s counts each operand that the operation has to read
+ * or write once; the first line, a copy of the same size, is what the machine can do.
+ */
+#include "testing.h"
+
+#include "base/rng.h"
+#include "tensor/backend.h"
+
+#include <time.h>
+
+enum { T = 2048, C = 2048, F = 8192, V = 128256, HEADS = 32, ROUNDS = 15 };
+
+typedef struct bench {
+    const axl_backend_ops *ops;
+    axl_device *dev;
+    axl_dtype dtype;
+    void *buffers[6]; /* each (T, F) of f32 */
+    int32_t *ids;     /* (T) */
+    float *table;     /* (T, C / HEADS / 2) */
+} bench;
+
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static axl_mat mat(const bench *b, int k, int64_t rows, int64_t cols)
+{
+    return (axl_mat){ b->buffers[k], b->dtype, rows, cols, cols };
+}
+
+static double element(const bench *b)
+{
+    return (double)axl__dtype_size(b->dtype);
+}
+
+/* Each runs one operation and returns the bytes that it has to move. */
+typedef double operation(bench *b);
+
+static double copy(bench *b)
+{
+    axl_mat x = mat(b, 0, T, F), y = mat(b, 1, T, F);
+
+    assert_ok(b->ops->convert(b->dev, &(axl_unary_args){ x, y }));
+    return 2.0 * T * F * element(b);
+}
+
+static double convert(bench *b)
+{
+    axl_mat x = mat(b, 0, T, F), y = mat(b, 1, T, F);
+
+    x.dtype = AXL_F32;
+    y.dtype = AXL_BF16;
+    assert_ok(b->ops->convert(b->dev, &(axl_unary_args){ x, y }));
+    return 6.0 * T * F;
+}
+
+static double add(bench *b)
+{
+    axl_mat x = mat(b, 0, T, F), y = mat(b, 1, T, F);
+
+    assert_ok(b->ops->add(b->dev, &(axl_unary_args){ x, y }));
+    return 3.0 * T * F * element(b);
+}
+
+static double rms_norm_forward(bench *b)
+{
+    axl_rms_norm_args a = { mat(b, 0, T, C), mat(b, 1, T, C), b->table, AXL_BF16, b->buffers[2],
+                            1e-5f };
+
+    assert_ok(b->ops->rms_norm_forward(b->dev, &a));
+    return 2.0 * T * C * element(b);
+}
+
+static double rms_norm_backward(bench *b)
+{
+    axl_rms_norm_backward_args a = { mat(b, 0, T, C), mat(b, 1, T, C), mat(b, 3, T, C), b->table,
+                                     AXL_BF16, b->buffers[2] };
+
+    assert_ok(b->ops->rms_norm_backward(b->dev, &a));
+    return 4.0 * T * C * element(b);
+}
+
+static double rope(bench *b)
+{
+    axl_rope_args a = { mat(b, 0, T, C), b->ids, b->table, b->table, HEADS, C / HEADS, false };
+
+    assert_ok(b->ops->rope(b->dev, &a));
+    return 2.0 * T * C * element(b);
+}
+
+static double swiglu_forward(bench *b)
+{
+    axl_swiglu_args a = { mat(b, 0, T, F), mat(b, 1, T, F), mat(b, 2, T, F) };
+
+    assert_ok(b->ops->swiglu_forward(b->dev, &a));
+    return 3.0 * T * F * element(b);
+}
+
+static double swiglu_backward(bench *b)
+{
+    axl_mat gate = mat(b, 0, T, F), up = mat(b, 1, T, F), dy = mat(b, 2, T, F);
+    axl_mat dgate = mat(b, 3, T, F), dup = mat(b, 4, T, F);
+
+    assert_ok(b->ops->swiglu_backward(b->dev,
+                                      &(axl_swiglu_backward_args){ gate, up, dy, dgate, dup }));
+    return 5.0 * T * F * element(b);
+}
+
+static double gather_rows(bench *b)
+{
+    axl_rows_args a = { mat(b, 0, T, F), mat(b, 1, T, F), b->ids, T };
+
+    assert_ok(b->ops->gather_rows(b->dev, &a));
+    return 2.0 * T * F * element(b);
+}
+
+static double cross_entropy(bench *b)
+{
+    int64_t rows = (int64_t)T * F / V;
+    axl_mat logits = { b->buffers[0], AXL_F32, rows, V, V }, dlogits = logits;
+
+    dlogits.data = b->buffers[1];
+    if (b->dtype == AXL_BF16) {
+        dlogits.dtype = AXL_BF16;
+        dlogits.stride *= 2;
+    }
+    assert_ok(b->ops->cross_entropy(b->dev, &(axl_cross_entropy_args){
+                                                logits, dlogits, b->ids, b->buffers[2], 1e-3f }));
+    return (double)(rows * V) * (4.0 + element(b));
+}
+
+static double dropout(bench *b)
+{
+    axl_dropout_args a = { mat(b, 0, T, C), mat(b, 1, T, C), 0.05f, 1, 4, 0 };
+
+    assert_ok(b->ops->dropout(b->dev, &a));
+    return 2.0 * T * C * element(b);
+}
+
+static double sum_squares(bench *b)
+{
+    axl_sum_squares_args a = { b->buffers[0], (int64_t)T * F, b->buffers[5] };
+
+    assert_ok(b->ops->sum_squares(b->dev, &a));
+    return 4.0 * T * F;
+}
+
+static double adamw(bench *b)
+{
+    axl_adamw_args a = { b->buffers[1], b->buffers[2], b->buffers[3], b->buffers[0], (int64_t)T * F,
+                         1e-4, 0.9, 0.999, 1e-8, 0.01, 1.0, 3 };
+
+    assert_ok(b->ops->adamw(b->dev, &a));
+    return 28.0 * T * F;
+}
+
+static void measure(bench *b, const char *name, operation *run)
+{
+    double best = 1e9, bytes = 0.0;
+
+    for (int i = 0; i < ROUNDS; i++) {
+        double start = now();
+        bytes = run(b);
+        double took = now() - start;
+        best = took < best ? took : best;
+    }
+    printf("%-18s %-5s %8.2f ms %7.1f GB/s\n", name, axl__dtype_name(b->dtype), best * 1e3,
+           bytes / best * 1e-9);
+}
+
+static void fill(bench *b)
+{
+    size_t size = (size_t)T * F * sizeof(float);
+
+    for (int k = 0; k < 6; k++) {
+        assert_ok(b->ops->buffer_new(b->dev, &b->buffers[k], size));
+        for (int64_t i = 0; i < 2 * (int64_t)T * F; i++) /* f32, or bf16 */
+            ((uint16_t *)b->buffers[k])[i] = axl__f32_to_bf16((float)(i / 2 * 7919 % 1000) * 1e-3f);
+    }
+    assert_ok(b->ops->buffer_new(b->dev, (void **)&b->ids, T * sizeof *b->ids));
+    assert_ok(b->ops->buffer_new(b->dev, (void **)&b->table, (size_t)T * C * sizeof *b->table));
+    for (int64_t i = 0; i < T; i++)
+        b->ids[i] = (int32_t)(i * 1021 % T);
+    for (int64_t i = 0; i < (int64_t)T * C; i++)
+        b->table[i] = 0.75f;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        operation *run;
+    } operations[] = {
+        { "copy", copy },
+        { "convert f32 bf16", convert },
+        { "add", add },
+        { "rms_norm_forward", rms_norm_forward },
+        { "rms_norm_backward", rms_norm_backward },
+        { "rope", rope },
+        { "swiglu_forward", swiglu_forward },
+        { "swiglu_backward", swiglu_backward },
+        { "gather_rows", gather_rows },
+        { "cross_entropy", cross_entropy },
+        { "dropout", dropout },
+        { "sum_squares", sum_squares },
+        { "adamw", adamw },
+    };
+    axl_context_options opts = AXL_CONTEXT_OPTIONS_INIT;
+    axl_context *ctx;
+    bench b = { .ops = &axl__backend_cpu };
+
+    opts.isa = argc > 1 ? argv[1] : NULL;
+    opts.threads = argc > 2 ? (uint32_t)atoi(argv[2]) : 0;
+    assert_ok(axl_context_new(&ctx, &opts));
+    assert_ok(b.ops->device_open(&b.dev, ctx, 0));
+    printf("%s, %u threads\n", axl_context_isa(ctx), (unsigned)axl_context_threads(ctx));
+    fill(&b);
+    for (b.dtype = AXL_F32; b.dtype <= AXL_BF16; b.dtype++)
+        for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++)
+            measure(&b, operations[i].name, operations[i].run);
+    for (int k = 0; k < 6; k++)
+        b.ops->buffer_free(b.dev, b.buffers[k]);
+    b.ops->buffer_free(b.dev, b.ids);
+    b.ops->buffer_free(b.dev, b.table);
+    b.ops->device_close(b.dev);
+    axl_context_free(ctx);
+    return 0;
+}

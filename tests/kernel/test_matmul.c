@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_matmul.c - every transposition and type at odd sizes; the shapes of a linear layer with an
+ * adapter; the ways that a product may take (tiles, few rows, packed or in place).
+ */
+#include "kernel_testing.h"
+
+#include <math.h>
+
+typedef struct shape {
+    int64_t m, n, k;
+} shape;
+
+typedef struct options {
+    shape s;
+    bool trans_x, trans_w;
+    axl_dtype y, compute;
+    float alpha, beta;
+} options;
+
+/* rows, cols of the case are unused; dtype is x's, other w's. */
+static void matmul_body(kernel_run *run, const kernel_case *c)
+{
+    const options *o = c->more;
+    shape s = o->s;
+    float scale = 1.0f / sqrtf((float)(s.k ? s.k : 1));
+    axl_matmul_args a = {
+        .x = o->trans_x ? kernel_random(run, s.k, s.m, c->dtype, c->pad, 1)
+                        : kernel_random(run, s.m, s.k, c->dtype, c->pad, 1),
+        .w = o->trans_w ? kernel_random(run, s.n, s.k, c->other, c->pad, scale)
+                        : kernel_random(run, s.k, s.n, c->other, c->pad, scale),
+        .trans_x = o->trans_x,
+        .trans_w = o->trans_w,
+        .alpha = o->alpha,
+        .beta = o->beta,
+        .compute = o->compute,
+    };
+
+    a.y = o->beta != 0.0f ? kernel_random(run, s.m, s.n, o->y, c->pad, 1)
+                          : kernel_mat(run, s.m, s.n, o->y, c->pad); /* NaNs that are not read */
+    assert_ok(run->ops->matmul(run->dev, &a));
+    /* f32 sums of k terms of size 1 / sqrt(k) */
+    kernel_save(run, "y", a.y, 1e-6 * (1.0 + sqrt((double)s.k)));
+}
+
+static void check(shape s, int flags, int types, float alpha, float beta, int64_t pad)
+{
+    options o = { s, flags & 1, flags & 2, types & 4 ? AXL_BF16 : AXL_F32,
+                  types & 8 ? AXL_BF16 : AXL_F32, alpha, beta };
+    kernel_case c = {
+        .rows = s.m,
+        .cols = s.n,
+        .dtype = types & 1 ? AXL_BF16 : AXL_F32,
+        .other = types & 2 ? AXL_BF16 : AXL_F32,
+        .pad = pad,
+        .more = &o,
+    };
+    kernel_check(matmul_body, &c);
+}
+
+static void test_matmul__every_form_at_odd_sizes(void **state)
+{
+    static const shape shapes[] = {
+        { 1, 1, 1 }, { 1, 3, 33 }, { 3, 33, 1 }, { 5, 1, 3 }, { 33, 7, 5 }, { 13, 50, 34 },
+        { 9, 49, 65 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        for (int flags = 0; flags < 4; flags++)
+            for (int types = 0; types < 16; types++)
+                check(shapes[i], flags, types, i % 2 ? 0.5f : 1.0f, types % 3 ? 0.0f : 1.0f,
+                      i % 3 ? 5 : 0);
+}
+
+static void test_matmul__blocks_of_depth_rows_and_columns(void **state)
+{
+    static const shape shapes[] = { { 3, 5, 4097 }, { 259, 7, 33 }, { 2, 4097, 35 },
+                                    { 67, 203, 1283 } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        for (int flags = 0; flags < 4; flags++)
+            for (int types = 0; types < 16; types += i == 3 ? 5 : 1)
+                check(shapes[i], flags, types, 1.0f, types % 2 ? 1.0f : 0.0f, flags == 1 ? 3 : 0);
+}
+
+static void test_matmul__shapes_of_a_layer_with_lora(void **state)
+{
+    enum { T = 65, IN = 96, OUT = 130, R = 8 };
+
+    (void)state;
+    for (int types = 0; types < 16; types += 5) {
+        check((shape){ T, OUT, IN }, 2, types, 1, 0, 0); /* y = x W^T */
+        check((shape){ T, R, IN }, 2, types, 1, 0, 0);   /* h = x A^T */
+        check((shape){ T, OUT, R }, 2, types, 2, 1, 0);  /* y += s h B^T */
+        check((shape){ OUT, R, T }, 1, types, 2, 1, 0);  /* dB += s dy^T h */
+        check((shape){ T, R, OUT }, 0, types, 2, 0, 0);  /* dh = s dy B */
+        check((shape){ R, IN, T }, 1, types, 1, 1, 0);   /* dA += dh^T x */
+        check((shape){ T, IN, OUT }, 0, types, 1, 0, 0); /* dx = dy W */
+        check((shape){ T, IN, R }, 0, types, 1, 1, 0);   /* dx += dh A */
+    }
+}
+
+static void test_matmul__few_rows(void **state)
+{
+    (void)state;
+    for (int64_t m = 1; m <= 5; m++)
+        for (int types = 0; types < 16; types++)
+            check((shape){ m, 67, 131 }, 2, types, 1.0f, m % 2 ? 1.0f : 0.0f, m == 3 ? 7 : 0);
+}
+
+static void test_matmul__depth_of_nothing(void **state)
+{
+    (void)state;
+    for (int flags = 0; flags < 4; flags++) {
+        check((shape){ 3, 5, 0 }, flags, 0, 1.0f, 0.0f, 1);
+        check((shape){ 3, 5, 0 }, flags, 0, 1.0f, 1.0f, 1);
+    }
+}
+
+/* An infinity or a NaN in a row reaches that row of y alone. */
+static void special_body(kernel_run *run, const kernel_case *c)
+{
+    const shape *s = c->more;
+    axl_mat x = kernel_random(run, s->m, s->k, AXL_F32, 0, 1);
+    axl_mat w = kernel_random(run, s->n, s->k, AXL_F32, 0, 1);
+    axl_mat y = kernel_mat(run, s->m, s->n, AXL_F32, 0);
+    float inf = INFINITY, nan = NAN;
+
+    assert_ok(run->ops->upload(run->dev, (float *)x.data + (s->m - 1) * s->k, &inf, sizeof inf));
+    assert_ok(run->ops->upload(run->dev, (float *)x.data + s->k - 1, &nan, sizeof nan));
+    assert_ok(run->ops->matmul(run->dev, &(axl_matmul_args){ x, w, y, false, true, 1, 0,
+                                                             c->dtype }));
+    kernel_save(run, "y", y, 1e-5);
+}
+
+static void test_matmul__infinities_stay_in_their_rows(void **state)
+{
+    static const shape shapes[] = { { 3, 9, 33 }, { 12, 9, 33 }, { 12, 50, 7 } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        kernel_case c = { .rows = shapes[i].m, .cols = shapes[i].n, .more = &shapes[i] };
+        kernel_check(special_body, &c);
+        c.dtype = AXL_BF16;
+        kernel_check(special_body, &c);
+    }
+}
+
+static void test_matmul__stops_when_cancelled(void **state)
+{
+    kernel_run *run = kernel_target("cpu", AXL_ISA_BASELINE, 2);
+    float x[64 * 64] = { 0 }, y[64 * 64];
+    axl_mat m = { x, AXL_F32, 64, 64, 64 }, out = { y, AXL_F32, 64, 64, 64 };
+    axl_matmul_args a = { m, m, out, false, true, 1, 0, AXL_F32 };
+    axl_cancel *cancel;
+
+    (void)state;
+    assert_ok(axl_cancel_new(&cancel, run->ctx));
+    axl_cancel_raise(cancel);
+    assert_int_equal(run->ops->matmul(run->dev, &a), AXL_ERR_CANCELLED);
+    axl_cancel_clear(cancel);
+    assert_ok(run->ops->matmul(run->dev, &a));
+    axl_cancel_free(cancel);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_matmul__every_form_at_odd_sizes),
+        cmocka_unit_test(test_matmul__blocks_of_depth_rows_and_columns),
+        cmocka_unit_test(test_matmul__shapes_of_a_layer_with_lora),
+        cmocka_unit_test(test_matmul__few_rows),
+        cmocka_unit_test(test_matmul__depth_of_nothing),
+        cmocka_unit_test(test_matmul__infinities_stay_in_their_rows),
+        cmocka_unit_test(test_matmul__stops_when_cancelled),
+    };
+
+    return test_run(tests);
+}

@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_reference.c - the references against what they do not share code with: each backward against
+ * finite differences of its forward, AdamW against PyTorch's, dropout against its own definition.
+ * The scalar that is differentiated is sum(y * r) for a random r, so that dy is r.
+ */
+#include "kernel_testing.h"
+
+#include "base/json.h"
+#include "base/os.h"
+#include "base/rng.h"
+#include "kernels/adamw/adamw.h"
+#include "kernels/attention/attention.h"
+#include "kernels/cross_entropy/cross_entropy.h"
+#include "kernels/dropout/dropout.h"
+#include "kernels/mat.h"
+#include "kernels/matmul/matmul.h"
+#include "kernels/rms_norm/rms_norm.h"
+#include "kernels/rope/rope.h"
+#include "kernels/swiglu/swiglu.h"
+
+#include <math.h>
+
+/* f32 outputs and steps of 2^-5 leave about 2e-5. */
+static const double TOLERANCE = 2e-4;
+
+static axl_mat f32(float *data, int64_t rows, int64_t cols)
+{
+    return (axl_mat){ data, AXL_F32, rows, cols, cols };
+}
+
+static double dot(const float *x, const float *y, int64_t n)
+{
+    double sum = 0.0;
+
+    for (int64_t i = 0; i < n; i++)
+        sum += (double)x[i] * y[i];
+    return sum;
+}
+
+/* ---- matmul: y = x W^T + s (x A^T) B^T, as a linear layer with an adapter ---- */
+
+enum { T = 5, IN = 7, OUT = 6, RANK = 3 };
+
+struct lora {
+    float x[T * IN], w[OUT * IN], a[RANK * IN], b[OUT * RANK], r[T * OUT];
+};
+
+static const float LORA_SCALE = 0.5f;
+
+/* y = alpha op(x) op(w) + beta y in f32 */
+static void matmul(axl_mat y, axl_mat x, bool trans_x, axl_mat w, bool trans_w, float alpha,
+                   float beta)
+{
+    axl__ref_matmul(&(axl_matmul_args){ x, w, y, trans_x, trans_w, alpha, beta, AXL_F32 });
+}
+
+static double lora_loss(const void *arg)
+{
+    struct lora l = *(const struct lora *)arg;
+    float h[T * RANK], y[T * OUT];
+
+    matmul(f32(y, T, OUT), f32(l.x, T, IN), false, f32(l.w, OUT, IN), true, 1, 0);
+    matmul(f32(h, T, RANK), f32(l.x, T, IN), false, f32(l.a, RANK, IN), true, 1, 0);
+    matmul(f32(y, T, OUT), f32(h, T, RANK), false, f32(l.b, OUT, RANK), true, LORA_SCALE, 1);
+    return dot(y, l.r, T * OUT);
+}
+
+static void test_reference__matmul_gradients_of_lora(void **state)
+{
+    static struct lora l;
+    float h[T * RANK], dh[T * RANK], dx[T * IN], da[RANK * IN], db[OUT * RANK];
+    axl_mat x = f32(l.x, T, IN), w = f32(l.w, OUT, IN), a = f32(l.a, RANK, IN);
+    axl_mat b = f32(l.b, OUT, RANK), dy = f32(l.r, T, OUT);
+
+    (void)state;
+    kernel_normals(l.x, T * IN, 1, 1);
+    kernel_normals(l.w, OUT * IN, 2, 1);
+    kernel_normals(l.a, RANK * IN, 3, 1);
+    kernel_normals(l.b, OUT * RANK, 4, 1);
+    kernel_normals(l.r, T * OUT, 5, 1);
+    memset(da, 0, sizeof da);
+    memset(db, 0, sizeof db);
+    matmul(f32(h, T, RANK), x, false, a, true, 1, 0);
+    matmul(f32(db, OUT, RANK), dy, true, f32(h, T, RANK), false, LORA_SCALE, 1);
+    matmul(f32(dh, T, RANK), dy, false, b, false, LORA_SCALE, 0);
+    matmul(f32(da, RANK, IN), f32(dh, T, RANK), true, x, false, 1, 1);
+    matmul(f32(dx, T, IN), dy, false, w, false, 1, 0);
+    matmul(f32(dx, T, IN), f32(dh, T, RANK), false, a, false, 1, 1);
+    kernel_check_gradient("dA", l.a, da, RANK * IN, lora_loss, &l, TOLERANCE);
+    kernel_check_gradient("dB", l.b, db, OUT * RANK, lora_loss, &l, TOLERANCE);
+    kernel_check_gradient("dx", l.x, dx, T * IN, lora_loss, &l, TOLERANCE);
+}
+
+static void test_reference__matmul_rounds_operands_for_bf16(void **state)
+{
+    float x[1] = { 1.0f + 0x1p-8f + 0x1p-12f }, w[1] = { 3.0f }, y[1] = { 1.0f };
+    axl_matmul_args a = { f32(x, 1, 1), f32(w, 1, 1), f32(y, 1, 1), false, false, 1, 1, AXL_BF16 };
+
+    (void)state;
+    axl__ref_matmul(&a);
+    assert_true(y[0] == 1.0f + 3.0f * (1.0f + 0x1p-7f));
+    a.compute = AXL_F32;
+    a.beta = 0;
+    y[0] = NAN; /* not read */
+    axl__ref_matmul(&a);
+    assert_true(y[0] == 3.0f * x[0]);
+}
+
+/* ---- rms_norm ---- */
+
+enum { NORM_T = 3, NORM_C = 9 };
+
+struct norm {
+    float x[NORM_T * NORM_C], w[NORM_C], r[NORM_T * NORM_C], rstd[NORM_T];
+};
+
+static double norm_loss(const void *arg)
+{
+    struct norm n = *(const struct norm *)arg;
+    float y[NORM_T * NORM_C];
+
+    axl__ref_rms_norm_forward(&(axl_rms_norm_args){
+        f32(n.x, NORM_T, NORM_C), f32(y, NORM_T, NORM_C), n.w, AXL_F32, n.rstd, 1e-2f });
+    return dot(y, n.r, NORM_T * NORM_C);
+}
+
+static void test_reference__rms_norm_backward(void **state)
+{
+    static struct norm n;
+    float y[NORM_T * NORM_C], dx[NORM_T * NORM_C];
+    axl_mat x = f32(n.x, NORM_T, NORM_C), dy = f32(n.r, NORM_T, NORM_C);
+
+    (void)state;
+    kernel_normals(n.x, NORM_T * NORM_C, 1, 1);
+    kernel_normals(n.w, NORM_C, 2, 1);
+    kernel_normals(n.r, NORM_T * NORM_C, 3, 1);
+    axl__ref_rms_norm_forward(&(axl_rms_norm_args){ x, f32(y, NORM_T, NORM_C), n.w, AXL_F32, n.rstd,
+                                                    1e-2f });
+    for (int i = 0; i < NORM_T * NORM_C; i++)
+        dx[i] = 4.0f; /* the gradient is added */
+    axl__ref_rms_norm_backward(&(axl_rms_norm_backward_args){ x, dy, f32(dx, NORM_T, NORM_C), n.w,
+                                                              AXL_F32, n.rstd });
+    for (int i = 0; i < NORM_T * NORM_C; i++)
+        dx[i] -= 4.0f;
+    kernel_check_gradient("dx", n.x, dx, NORM_T * NORM_C, norm_loss, &n, TOLERANCE);
+}
+
+/* ---- rope ---- */
+
+enum { ROPE_T = 4, ROPE_H = 2, ROPE_D = 6, ROPE_N = ROPE_T * ROPE_H * ROPE_D, POSITIONS = 11 };
+
+static const int32_t rope_positions[ROPE_T] = { 0, 1, 10, 3 };
+static float rope_cos[POSITIONS * ROPE_D / 2], rope_sin[POSITIONS * ROPE_D / 2];
+
+static void rope(float *x, bool inverse)
+{
+    for (int i = 0; i < POSITIONS * ROPE_D / 2; i++) {
+        double angle = (double)(i / (ROPE_D / 2)) * pow(10.0, -(double)(i % (ROPE_D / 2)));
+        rope_cos[i] = (float)cos(angle);
+        rope_sin[i] = (float)sin(angle);
+    }
+    axl__ref_rope(&(axl_rope_args){ f32(x, ROPE_T, ROPE_H * ROPE_D), rope_positions, rope_cos,
+                                    rope_sin, ROPE_H, ROPE_D, inverse });
+}
+
+struct rope_case {
+    float x[ROPE_N], r[ROPE_N];
+};
+
+static double rope_loss(const void *arg)
+{
+    struct rope_case c = *(const struct rope_case *)arg;
+
+    rope(c.x, false);
+    return dot(c.x, c.r, ROPE_N);
+}
+
+static void test_reference__rope_inverse_is_the_backward(void **state)
+{
+    static struct rope_case c;
+    float dx[ROPE_N];
+
+    (void)state;
+    kernel_normals(c.x, ROPE_N, 1, 1);
+    kernel_normals(c.r, ROPE_N, 2, 1);
+    memcpy(dx, c.r, sizeof dx);
+    rope(dx, true);
+    kernel_check_gradient("dx", c.x, dx, ROPE_N, rope_loss, &c, TOLERANCE);
+}
+
+/* ---- attention: three sequences, two query heads to a kv head ---- */
+
+enum { ATT_T = 8, ATT_H = 4, ATT_G = 2, ATT_D = 5, ATT_Q = ATT_T * ATT_H * ATT_D,
+       ATT_K = ATT_T * ATT_G * ATT_D };
+
+static const int32_t att_cu[4] = { 0, 4, 5, 8 };
+
+struct att {
+    float q[ATT_Q], k[ATT_K], v[ATT_K], r[ATT_Q], out[ATT_Q], lse[ATT_H * ATT_T];
+};
+
+static axl_attention_args att_args(struct att *a)
+{
+    return (axl_attention_args){
+        .q = f32(a->q, ATT_T, ATT_H * ATT_D),
+        .k = f32(a->k, ATT_T, ATT_G * ATT_D),
+        .v = f32(a->v, ATT_T, ATT_G * ATT_D),
+        .out = f32(a->out, ATT_T, ATT_H * ATT_D),
+        .lse = a->lse,
+        .cu_q = att_cu,
+        .cu_k = att_cu,
+        .n_seqs = 3,
+        .n_heads = ATT_H,
+        .n_kv_heads = ATT_G,
+        .head_dim = ATT_D,
+        .scale = 0.4f,
+    };
+}
+
+static double att_loss(const void *arg)
+{
+    struct att a = *(const struct att *)arg;
+    axl_attention_args args = att_args(&a);
+
+    axl__ref_attention_forward(&args);
+    return dot(a.out, a.r, ATT_Q);
+}
+
+static void fill_attention(struct att *a)
+{
+    kernel_normals(a->q, ATT_Q, 1, 1);
+    kernel_normals(a->k, ATT_K, 2, 1);
+    kernel_normals(a->v, ATT_K, 3, 1);
+    kernel_normals(a->r, ATT_Q, 4, 1);
+}
+
+static void test_reference__attention_backward(void **state)
+{
+    static struct att a;
+    float dq[ATT_Q], dk[ATT_K], dv[ATT_K], delta[ATT_H * ATT_T];
+
+    (void)state;
+    fill_attention(&a);
+    axl_attention_backward_args b = {
+        .forward = att_args(&a),
+        .dout = f32(a.r, ATT_T, ATT_H * ATT_D),
+        .dq = f32(dq, ATT_T, ATT_H * ATT_D),
+        .dk = f32(dk, ATT_T, ATT_G * ATT_D),
+        .dv = f32(dv, ATT_T, ATT_G * ATT_D),
+        .delta = delta,
+    };
+    axl__ref_attention_forward(&b.forward);
+    axl__ref_attention_backward(&b);
+    kernel_check_gradient("dq", a.q, dq, ATT_Q, att_loss, &a, TOLERANCE);
+    kernel_check_gradient("dk", a.k, dk, ATT_K, att_loss, &a, TOLERANCE);
+    kernel_check_gradient("dv", a.v, dv, ATT_K, att_loss, &a, TOLERANCE);
+}
+
+/* Fewer queries than keys, as in generation: the rows that a whole forward has at the end. */
+static void test_reference__attention_aligns_ends(void **state)
+{
+    static struct att a;
+    static const int32_t cu_k[2] = { 0, ATT_T }, cu_q[2] = { 0, 3 };
+    enum { ROW = ATT_H * ATT_D };
+    float whole[ATT_Q], tail[3 * ROW];
+    axl_attention_args args;
+
+    (void)state;
+    fill_attention(&a);
+    args = att_args(&a);
+    args.n_seqs = 1;
+    args.cu_q = args.cu_k = cu_k;
+    args.lse = NULL;
+    args.out.data = whole;
+    axl__ref_attention_forward(&args);
+    args.cu_q = cu_q;
+    args.q = f32(a.q + (ATT_T - 3) * ROW, 3, ROW);
+    args.out = f32(tail, 3, ROW);
+    axl__ref_attention_forward(&args);
+    assert_memory_equal(tail, whole + (ATT_T - 3) * ROW, sizeof tail);
+}
+
+/* ---- swiglu ---- */
+
+enum { GLU_N = 21 };
+
+struct glu {
+    float gate[GLU_N], up[GLU_N], r[GLU_N];
+};
+
+static double glu_loss(const void *arg)
+{
+    struct glu g = *(const struct glu *)arg;
+    float y[GLU_N];
+
+    axl__ref_swiglu_forward(&(axl_swiglu_args){ f32(g.gate, 3, 7), f32(g.up, 3, 7), f32(y, 3, 7) });
+    return dot(y, g.r, GLU_N);
+}
+
+static void test_reference__swiglu_backward(void **state)
+{
+    static struct glu g;
+    float dgate[GLU_N], dup[GLU_N];
+
+    (void)state;
+    kernel_normals(g.gate, GLU_N, 1, 2);
+    kernel_normals(g.up, GLU_N, 2, 1);
+    kernel_normals(g.r, GLU_N, 3, 1);
+    memcpy(dgate, g.gate, sizeof dgate);
+    memcpy(dup, g.up, sizeof dup);
+    axl__ref_swiglu_backward(&(axl_swiglu_backward_args){ /* in place */
+        f32(dgate, 3, 7), f32(dup, 3, 7), f32(g.r, 3, 7), f32(dgate, 3, 7), f32(dup, 3, 7) });
+    kernel_check_gradient("dgate", g.gate, dgate, GLU_N, glu_loss, &g, TOLERANCE);
+    kernel_check_gradient("dup", g.up, dup, GLU_N, glu_loss, &g, TOLERANCE);
+}
+
+/* ---- cross_entropy ---- */
+
+enum { CE_N = 4, CE_V = 11 };
+
+static const int32_t ce_targets[CE_N] = { 0, 10, 4, 4 };
+
+static double ce_loss(const void *logits)
+{
+    float copy[CE_N * CE_V], losses[CE_N], ones[CE_N] = { 1, 1, 1, 1 };
+
+    memcpy(copy, logits, sizeof copy);
+    axl__ref_cross_entropy(&(axl_cross_entropy_args){
+        .logits = f32(copy, CE_N, CE_V), .targets = ce_targets, .losses = losses });
+    return 0.25 * dot(losses, ones, CE_N);
+}
+
+static void test_reference__cross_entropy_backward(void **state)
+{
+    float logits[CE_N * CE_V], dlogits[CE_N * CE_V], losses[CE_N];
+    axl_cross_entropy_args a = { f32(logits, CE_N, CE_V), f32(dlogits, CE_N, CE_V), ce_targets,
+                                 losses, 0.25f };
+
+    (void)state;
+    kernel_normals(logits, CE_N * CE_V, 1, 2);
+    axl__ref_cross_entropy(&a);
+    kernel_check_gradient("dlogits", logits, dlogits, CE_N * CE_V, ce_loss, logits, TOLERANCE);
+
+    /* over the logits, as bf16 */
+    a.dlogits = (axl_mat){ logits, AXL_BF16, CE_N, CE_V, 2 * CE_V };
+    axl__ref_cross_entropy(&a);
+    for (int i = 0; i < CE_N * CE_V; i++)
+        assert_int_equal(((uint16_t *)logits)[i / CE_V * 2 * CE_V + i % CE_V],
+                         axl__f32_to_bf16(dlogits[i]));
+}
+
+/* ---- dropout ---- */
+
+static void test_reference__dropout_mask_knows_its_place_only(void **state)
+{
+    enum { N = 4000 };
+    static float ones[N], y[N], again[N], part[N];
+    axl_dropout_args a = { f32(ones, 8, 500), f32(y, 8, 500), 0.25f, 42, AXL__STREAM_DROPOUT, 0 };
+    int dropped = 0;
+
+    (void)state;
+    for (int i = 0; i < N; i++)
+        ones[i] = again[i] = 1.0f;
+    axl__ref_dropout(&a);
+    for (int i = 0; i < N; i++) {
+        assert_true(y[i] == 0.0f || y[i] == (float)(1.0 / 0.75));
+        dropped += y[i] == 0.0f;
+    }
+    assert_in_range(dropped, 890, 1110); /* 1000, four standard deviations of 27 */
+
+    a.x = a.y = f32(again, 500, 8); /* in place, another shape */
+    axl__ref_dropout(&a);
+    assert_memory_equal(again, y, sizeof y);
+    a.x = f32(ones, 1, 100);
+    a.y = f32(part, 1, 100);
+    a.offset = 1200;
+    axl__ref_dropout(&a);
+    assert_memory_equal(part, y + 1200, 100 * sizeof *y);
+    a.p = 0.0f;
+    axl__ref_dropout(&a);
+    assert_memory_equal(part, ones, 100 * sizeof *y);
+}
+
+/* ---- adamw, against torch.optim.AdamW ---- */
+
+static void read_floats(float *out, const axl__json *array, uint32_t n)
+{
+    const axl__json *child = array ? array->child : NULL;
+
+    assert_non_null(array);
+    assert_int_equal(array->count, n);
+    for (uint32_t i = 0; i < n; i++, child = child->next)
+        out[i] = (float)child->number;
+}
+
+static void assert_close(const char *name, const float *y, const axl__json *expected, uint32_t n)
+{
+    float want[64];
+
+    read_floats(want, expected, n);
+    for (uint32_t i = 0; i < n; i++)
+        if (fabs((double)y[i] - want[i]) > 1e-6 * fabs((double)want[i]) + 1e-12)
+            fail_msg("%s[%u] is %.9g, of torch %.9g", name, i, (double)y[i], (double)want[i]);
+}
+
+static void test_reference__adamw_is_that_of_torch(void **state)
+{
+    axl_context *ctx = test_context();
+    float p[64], m[64] = { 0 }, v[64] = { 0 }, g[64];
+    axl__arena arena;
+    axl__file file;
+    axl__json *golden;
+    axl_adamw_args a = { .p = p, .m = m, .v = v, .g = g, .grad_scale = 1.0 };
+
+    (void)state;
+    axl__arena_init(&arena, ctx);
+    assert_ok(axl__file_open(&file, ctx, test_source_path("tests/golden/adamw.json"), true));
+    assert_ok(axl__json_parse(&golden, &arena, (const char *)file.data, file.size, "adamw.json"));
+    a.n = axl__json_int(golden, "n", 0);
+    a.lr = axl__json_double(golden, "lr", 0);
+    a.beta1 = axl__json_double(golden, "beta1", 0);
+    a.beta2 = axl__json_double(golden, "beta2", 0);
+    a.eps = axl__json_double(golden, "eps", 0);
+    a.weight_decay = axl__json_double(golden, "weight_decay", 0);
+    assert_in_range(a.n, 1, 64);
+    read_floats(p, axl__json_get(golden, "p"), (uint32_t)a.n);
+    for (const axl__json *s = axl__json_get(golden, "steps")->child; s; s = s->next) {
+        a.step++;
+        read_floats(g, axl__json_get(s, "g"), (uint32_t)a.n);
+        axl__ref_adamw(&a);
+        assert_close("m", m, axl__json_get(s, "m"), (uint32_t)a.n);
+        assert_close("v", v, axl__json_get(s, "v"), (uint32_t)a.n);
+        assert_close("p", p, axl__json_get(s, "p"), (uint32_t)a.n);
+    }
+    assert_int_equal(a.step, 3);
+    axl__file_close(&file);
+    axl__arena_free(&arena);
+    axl_context_free(ctx);
+}
+
+static void test_reference__adamw_scales_the_gradient(void **state)
+{
+    float p[2] = { 1, 1 }, m[2] = { 0 }, v[2] = { 0 }, g[2] = { 8, -8 };
+    axl_adamw_args a = { p, m, v, g, 2, 0.1, 0.5, 0.5, 0.0, 0.0, 0.125, 1 };
+
+    (void)state;
+    axl__ref_adamw(&a);
+    assert_true(m[0] == 0.5f && m[1] == -0.5f && v[0] == 0.5f && v[1] == 0.5f);
+    assert_true(p[0] == 0.9f && p[1] == 1.1f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reference__matmul_gradients_of_lora),
+        cmocka_unit_test(test_reference__matmul_rounds_operands_for_bf16),
+        cmocka_unit_test(test_reference__rms_norm_backward),
+        cmocka_unit_test(test_reference__rope_inverse_is_the_backward),
+        cmocka_unit_test(test_reference__attention_backward),
+        cmocka_unit_test(test_reference__attention_aligns_ends),
+        cmocka_unit_test(test_reference__swiglu_backward),
+        cmocka_unit_test(test_reference__cross_entropy_backward),
+        cmocka_unit_test(test_reference__dropout_mask_knows_its_place_only),
+        cmocka_unit_test(test_reference__adamw_is_that_of_torch),
+        cmocka_unit_test(test_reference__adamw_scales_the_gradient),
+    };
+
+    return test_run(tests);
+}
