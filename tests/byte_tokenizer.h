@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* byte_tokenizer.h - a tokenizer of 256 bytes, <s> (256), </s> (257) and <unk>: a text's ids are its bytes,
- * with a BOS before them and, where `ends` says so, an EOS behind. */
+/* byte_tokenizer.h - a tokenizer of 256 bytes, <s> (256), </s> (257) and <unk>: a text's ids are
+ * its bytes, with a BOS before them and, where `ends` says so, an EOS behind. */
 #ifndef AXL_TESTS_BYTE_TOKENIZER_H
 #define AXL_TESTS_BYTE_TOKENIZER_H
 
@@ -29,7 +29,8 @@ static inline void write_byte_tokenizer(const char *dir, int ends)
     snprintf(path, sizeof path, "%s/tokenizer.json", dir);
     FILE *f = fopen(path, "w");
     assert_non_null(f);
-    fprintf(f, "{\"version\": \"1.0\", \"truncation\": null, \"padding\": null, \"added_tokens\": [");
+    fprintf(f, "{\"version\": \"1.0\", \"truncation\": null, \"padding\": null, "
+            "\"added_tokens\": [");
     for (int i = 0; i < 3; i++)
         fprintf(f, "%s{\"id\": %d, \"content\": \"%s\", \"single_word\": false, \"lstrip\": false, "
                 "\"rstrip\": false, \"normalized\": false, \"special\": true}", i ? ", " : "",
@@ -37,7 +38,8 @@ static inline void write_byte_tokenizer(const char *dir, int ends)
     fprintf(f, "], \"normalizer\": null, \"pre_tokenizer\": null, "
             "\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": ["
             "{\"SpecialToken\": {\"id\": \"<s>\", \"type_id\": 0}}, "
-            "{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}%s], \"pair\": [], \"special_tokens\": {"
+            "{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}%s], \"pair\": [], "
+            "\"special_tokens\": {"
             "\"<s>\": {\"id\": \"<s>\", \"ids\": [256], \"tokens\": [\"<s>\"]}%s}}, ",
             ends ? ", {\"SpecialToken\": {\"id\": \"</s>\", \"type_id\": 0}}" : "",
             ends ? ", \"</s>\": {\"id\": \"</s>\", \"ids\": [257], \"tokens\": [\"</s>\"]}" : "");

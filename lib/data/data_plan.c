@@ -69,7 +69,9 @@ static axl_status find_files(axl__data_plan *plan, const axl_config *cfg, size_t
         status = add_data_file(e, cfg, plan->ctx, path, axl__cfg_str(cfg, item, ""));
     }
     axl__free(plan->ctx, path);
-    return status == AXL_OK ? status : axl__fail_prefix(status, "%s", entry_key(key, plan, i, "path"));
+    if (status != AXL_OK)
+        axl__fail_prefix(status, "%s", entry_key(key, plan, i, "path"));
+    return status;
 }
 
 static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const axl_tokenizer *tok,
@@ -116,8 +118,8 @@ static axl_status read_settings(axl__data_plan *plan, const axl_config *cfg)
     return plan->cache_dir ? AXL_OK : axl__fail_nomem();
 }
 
-axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg, const axl_tokenizer *tok,
-                               const char *list)
+axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
+                               const axl_tokenizer *tok, const char *list)
 {
     memset(plan, 0, sizeof *plan);
     plan->ctx = axl__config_context(cfg);
@@ -197,23 +199,25 @@ static axl_status put_tokenizer(axl_context *ctx, const axl_tokenizer *tok, axl_
         uint64_t hash = 0;
         if (!path)
             return axl__fail_nomem();
-        axl_status status = axl__path_kind_of(path) == AXL__PATH_FILE ? hash_file(ctx, path, &id, &hash)
-                                                                      : AXL_OK;
+        axl_status status = AXL_OK;
+        if (axl__path_kind_of(path) == AXL__PATH_FILE)
+            status = hash_file(ctx, path, &id, &hash);
         axl__free(ctx, path);
         AXL_TRY(status);
         axl__str_putf(out, "tokenizer%s %016llx\n", names[i], (unsigned long long)hash);
     }
     AXL_TRY(axl_tokenizer_encode(tok, probe, sizeof probe - 1, 0, &ids));
+    uint64_t hash = hash_bytes(ids.data, ids.length);
     axl__str_putf(out, "tokens %d %d %u %016llx\n", axl_tokenizer_bos(tok), axl_tokenizer_eos(tok),
-                  axl_tokenizer_vocab_size(tok), (unsigned long long)hash_bytes(ids.data, ids.length));
+                  axl_tokenizer_vocab_size(tok), (unsigned long long)hash);
     axl_buffer_free(&ids);
     return AXL_OK;
 }
 
 axl_status axl__data_plan_key(axl__data_plan *plan, const axl_tokenizer *tok, axl__str *out)
 {
-    axl__str_putf(out, "axl %s\nsequence_len %u\nmin_sample_len %u\nlong %d\nseed %llu\n", axl_version(),
-                  plan->sequence_len, plan->min_len, (int)plan->long_rule,
+    axl__str_putf(out, "axl %s\nsequence_len %u\nmin_sample_len %u\nlong %d\nseed %llu\n",
+                  axl_version(), plan->sequence_len, plan->min_len, (int)plan->long_rule,
                   (unsigned long long)plan->seed);
     axl__str_putf(out, "shuffle %d %d %d\n", plan->shuffle_each, plan->shuffle, plan->curriculum);
     for (size_t i = 0; i < plan->n_entries; i++) {

@@ -34,8 +34,8 @@ typedef struct axl__data_plan {
 } axl__data_plan;
 
 /* Finds the files, opens no more than their folders.  AXL_ERR_NOT_FOUND names what is missing. */
-axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg, const axl_tokenizer *tok,
-                               const char *list);
+axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
+                               const axl_tokenizer *tok, const char *list);
 void axl__data_plan_free(axl__data_plan *plan);
 
 /* Text that says all that the samples depend on, the bytes of the data files and of the

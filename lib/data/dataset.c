@@ -85,7 +85,8 @@ static axl_status add_samples(axl__store *store, const axl_sample *samples, size
         size_t size;
         memcpy(&size, sample_at(samples, stride, i), sizeof size);
         if (size != stride)
-            return axl__fail(AXL_ERR_ABI, "sample %zu has size %zu, the first %zu", i, size, stride);
+            return axl__fail(AXL_ERR_ABI, "sample %zu has size %zu, the first has %zu", i, size,
+                             stride);
         if (s.length == 0 || s.length > INT32_MAX || !s.input_ids || !s.labels)
             return axl__fail(AXL_ERR_INVALID, "sample %zu has no ids or labels", i);
         if (!s.source)

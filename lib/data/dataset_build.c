@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dataset_build.c - from a config to data sets: tokenise, merge, shuffle, length rule, drop what has
- * no trained token, keep it in the cache, split.  The order of rows is Axolotl's: NumPy's permutation
- * of all rows that were read, then the rules; the validation rows are the last ones.
+ * dataset_build.c - from a config to data sets: tokenise, merge, shuffle, length rule, drop what
+ * has no trained token, keep it in the cache, split.  The order of rows is Axolotl's: NumPy's
+ * permutation of all rows that were read, then the rules; the validation rows are the last ones.
  */
 #include "data/data_plan.h"
 #include "data/dataset.h"
@@ -40,8 +40,9 @@ static axl_status merge(axl__store *store, const axl__data_plan *plan, const uin
     if (!plan->shuffle || (plan->curriculum && !several))
         return AXL_OK;
     if (plan->curriculum)
-        axl__log(store->ctx, AXL_LOG_WARNING, "several data sets are shuffled together in spite of "
-                 "curriculum_sampling, as in Axolotl; shuffle_merged_datasets: false keeps the order");
+        axl__log(store->ctx, AXL_LOG_WARNING,
+                 "several data sets are shuffled together in spite of curriculum_sampling, as in "
+                 "Axolotl; shuffle_merged_datasets: false keeps the order");
     return shuffle(store, 0, store->n, plan->seed);
 }
 
@@ -65,7 +66,8 @@ static void truncate_row(axl__row *row, uint32_t length)
     row->n_trained = axl__count_trained(row->labels, length);
 }
 
-static axl_status apply_rules(axl__store *store, const axl__data_plan *plan, axl_dataset_stats *stats)
+static axl_status apply_rules(axl__store *store, const axl__data_plan *plan,
+                              axl_dataset_stats *stats)
 {
     uint32_t kept = 0, limit = plan->sequence_len;
 
@@ -197,8 +199,8 @@ static axl_status split_rows(const axl_config *cfg, uint32_t n, uint32_t *n_vali
     if (!(size > 0.0))
         return AXL_OK;
     if (!(rows < (double)n))
-        return axl__fail(AXL_ERR_DATA, "val_set_size takes all of the %u rows and leaves none to train "
-                         "on", n);
+        return axl__fail(AXL_ERR_DATA,
+                         "val_set_size takes all of the %u rows and leaves none to train on", n);
     *n_validation = (uint32_t)rows;
     return AXL_OK;
 }
@@ -215,7 +217,8 @@ static axl_status from_datasets(axl_dataset **train, axl_dataset **validation,
     if (status == AXL_OK && train)
         status = axl__dataset_wrap(train, store, 0, store->n - n_validation, &stats);
     if (status == AXL_OK && validation && n_validation > 0)
-        status = axl__dataset_wrap(validation, store, store->n - n_validation, n_validation, &stats);
+        status = axl__dataset_wrap(validation, store, store->n - n_validation, n_validation,
+                                   &stats);
     axl__store_free(store);
     return status;
 }

@@ -41,7 +41,8 @@ static char *cache_path(axl_context *ctx, const char *dir, const char *key)
 {
     size_t len = strlen(key);
 
-    return axl__format(ctx, "%s/%016llx%08lx.axlrows", dir, (unsigned long long)axl__hash_bytes(key, len),
+    return axl__format(ctx, "%s/%016llx%08lx.axlrows", dir,
+                       (unsigned long long)axl__hash_bytes(key, len),
                        (unsigned long)crc32_z(0, (const Bytef *)key, len));
 }
 
@@ -198,14 +199,16 @@ static axl_status add_rows(axl__store *store, const layout *l, bool *good)
             *good = false;
             return AXL_OK;
         }
-        axl__row row = { at, at + r->length, r->record, r->length, r->n_trained, r->source, r->part };
+        axl__row row = { at,           at + r->length, r->record, r->length,
+                         r->n_trained, r->source,      r->part };
         AXL_TRY(axl__store_add_row(store, &row));
         at += 2 * (size_t)r->length;
     }
     return AXL_OK;
 }
 
-static axl_status read_file(axl__store *store, axl_dataset_stats *stats, const char *key, bool *good)
+static axl_status read_file(axl__store *store, axl_dataset_stats *stats, const char *key,
+                            bool *good)
 {
     const axl__file *file = &store->file;
     layout l;

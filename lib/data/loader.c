@@ -84,9 +84,10 @@ static void cut_batches(epoch_plan *plan, const uint32_t *item_starts, uint32_t 
 
 static axl_status plan_bins(const axl_loader *l, uint64_t epoch, axl__bins *bins, epoch_plan *out)
 {
-    uint32_t *turn = NULL, *starts = axl__alloc(l->ctx, ((size_t)bins->n_bins + 1) * sizeof *starts);
+    size_t size = ((size_t)bins->n_bins + 1) * sizeof(uint32_t);
+    uint32_t *turn = NULL, *starts = axl__alloc(l->ctx, size);
 
-    out->starts = axl__alloc(l->ctx, ((size_t)bins->n_bins + 1) * sizeof *starts);
+    out->starts = axl__alloc(l->ctx, size);
     if (l->opts.shuffle && !l->opts.keep_order)
         turn = axl__alloc(l->ctx, (size_t)bins->n_bins * sizeof *turn);
     if (!starts || !out->starts || (l->opts.shuffle && !l->opts.keep_order && !turn)) {
@@ -324,7 +325,8 @@ axl_status axl_loader_from_config(axl_loader **out, const axl_config *cfg, axl_d
         o.shuffle = 0;
     } else {
         bool in_order = axl__cfg_bool(cfg, "curriculum_sampling", false);
-        in_order = in_order || (packing && axl__cfg_bool(cfg, "sample_packing_sequentially", false));
+        if (packing && axl__cfg_bool(cfg, "sample_packing_sequentially", false))
+            in_order = true;
         o.keep_order = packing && in_order;
         o.sample_packing = packing;
         o.shuffle = !in_order;
@@ -369,7 +371,8 @@ static axl_status grow(axl_context *ctx, int32_t **array, size_t n)
 static axl_status reserve(axl_loader *l, uint64_t n_tokens, uint32_t n_seqs)
 {
     if (n_tokens > INT32_MAX)
-        return axl__fail(AXL_ERR_INVALID, "a batch of %llu tokens; micro_batch_size %u is too large",
+        return axl__fail(AXL_ERR_INVALID,
+                         "a batch of %llu tokens; micro_batch_size %u is too large",
                          (unsigned long long)n_tokens, l->opts.micro_batch_size);
     if (n_tokens > l->cap_tokens) {
         AXL_TRY(grow(l->ctx, &l->ids, n_tokens));
@@ -494,6 +497,7 @@ axl_status axl_loader_set_cursor(axl_loader *loader, const axl_loader_cursor *cu
         return axl__fail(AXL_ERR_INVALID, "the cursor must not be NULL");
     AXL_TRY(axl__options_import(&c, sizeof c, cursor, sizeof c));
     if (c.epoch > UINT32_MAX)
-        return axl__fail(AXL_ERR_INVALID, "the cursor is at epoch %llu", (unsigned long long)c.epoch);
+        return axl__fail(AXL_ERR_INVALID, "the cursor is at epoch %llu",
+                         (unsigned long long)c.epoch);
     return go_to(loader, c.epoch, c.batch);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * numpy_rng.c - SeedSequence (M. E. O'Neill's seed_seq_fe), PCG64 XSL-RR (O'Neill, "PCG: A family of
- * simple fast space-efficient statistically good algorithms for random number generation", 2014),
- * put together as NumPy 1.17 and later do.
+ * numpy_rng.c - SeedSequence (M. E. O'Neill's seed_seq_fe) and PCG64 XSL-RR (O'Neill, "PCG: A
+ * family of simple fast space-efficient statistically good algorithms for random number
+ * generation", 2014), put together as NumPy 1.17 and later do.
  */
 #include "data/numpy_rng.h"
 

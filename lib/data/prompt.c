@@ -19,8 +19,8 @@ axl_status axl__prompt_init(axl__prompt *p, axl_context *ctx, const char *name,
         if (strlen(types[i]->name) == len && strncmp(types[i]->name, name, len) == 0)
             p->type = types[i];
     if (!p->type)
-        return axl__fail(AXL_ERR_UNSUPPORTED, "the data set type \"%s\" does not exist; there is: alpaca",
-                         name);
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "the data set type \"%s\" does not exist; there is: alpaca", name);
     p->style = p->type->style(colon ? colon + 1 : NULL);
     if (!p->style)
         return axl__fail(AXL_ERR_UNSUPPORTED, "the type %s has no style \"%s\"; there are: %s",
@@ -127,7 +127,8 @@ static axl_status put_ids(const axl__prompt *p, axl__draft *out, half which, con
     return AXL_OK;
 }
 
-static axl_status put(const axl__prompt *p, axl__draft *out, half which, const char *text, size_t len)
+static axl_status put(const axl__prompt *p, axl__draft *out, half which, const char *text,
+                      size_t len)
 {
     axl_buffer buffer = AXL_BUFFER_INIT;
     axl_status status = AXL_OK;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * prompt_alpaca.c - instruction, input (optional) and output, in Stanford Alpaca's words and three
- * other styles.  The text is Axolotl's, byte for byte: the phi form with an input really has no line
- * breaks around it.
+ * other styles.  The text is Axolotl's, byte for byte: the phi form with an input really has no
+ * line breaks around it.
  */
 #include "data/prompt.h"
 
@@ -14,8 +14,8 @@
     "Below is an instruction that describes a task, paired with an input that provides further "   \
     "context. Write a response that appropriately completes the request."
 #define SYSTEM_PLAIN                                                                               \
-    "Below is an instruction that describes a task. Write a response that appropriately completes " \
-    "the request."
+    "Below is an instruction that describes a task. Write a response that appropriately "          \
+    "completes the request."
 
 /* What stands before the instruction, between it and the input, and before the response. */
 typedef struct {

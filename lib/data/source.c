@@ -27,7 +27,9 @@ static const char *format_of(const char *path, const char *format)
 {
     static const struct {
         const char *part, *format;
-    } parts[] = { { ".parquet", "parquet" }, { ".arrow", "arrow" }, { ".csv", "csv" }, { ".txt", "text" } };
+    } parts[] = {
+        { ".parquet", "parquet" }, { ".arrow", "arrow" }, { ".csv", "csv" }, { ".txt", "text" }
+    };
 
     if (format)
         return format;
@@ -43,8 +45,8 @@ static axl_status check_format(const char *path, const char *format)
     if (strcmp(format, "json") != 0 && strcmp(format, "jsonl") != 0)
         return axl__fail(AXL_ERR_UNSUPPORTED, "%s: %s files are not read yet; convert it to jsonl",
                          path, format);
-    if (axl__ends_with(path, ".zst") || axl__ends_with(path, ".xz") || axl__ends_with(path, ".bz2") ||
-        axl__ends_with(path, ".zip"))
+    if (axl__ends_with(path, ".zst") || axl__ends_with(path, ".xz") ||
+        axl__ends_with(path, ".bz2") || axl__ends_with(path, ".zip"))
         return axl__fail(AXL_ERR_UNSUPPORTED, "%s: of compressed files only .gz is read", path);
     return AXL_OK;
 }
@@ -88,7 +90,8 @@ static axl_status inflate_into(axl__str *out, z_stream *z, const axl__file *file
             return AXL_OK;
         if (code != Z_OK || (z->avail_in == 0 && left == 0 && z->avail_out > 0))
             return axl__fail(AXL_ERR_FORMAT, "%s: %s", file->path,
-                             code == Z_DATA_ERROR ? "broken gzip data" : "the gzip data ends early");
+                             code == Z_DATA_ERROR ? "broken gzip data"
+                                                  : "the gzip data ends early");
         AXL_TRY(axl__cancelled(file->ctx));
     }
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * source_files.c - the files of a folder.  Hugging Face's loader sorts them into splits by the words
- * of their names (train.jsonl, my-data_test-00001.json): when a name says a split, those that say
- * "train" are the training data, else all are.
+ * source_files.c - the files of a folder.  Hugging Face's loader sorts them into splits by the
+ * words of their names (train.jsonl, my-data_test-00001.json): when a name says a split, those that
+ * say "train" are the training data, else all are.
  */
 #include "data/source.h"
 
@@ -67,8 +67,8 @@ static axl_status add_names(axl__files *files, axl_context *ctx, const char *fol
     for (size_t i = 0; i < n; i++)
         any_split |= is_data_file(names[i]) && split_of(names[i]) != SPLIT_NONE;
     for (size_t i = 0; i < n; i++) {
-        if (strstr(names[i], ".parquet") || strstr(names[i], ".arrow") || strstr(names[i], ".csv") ||
-            strstr(names[i], ".txt"))
+        if (strstr(names[i], ".parquet") || strstr(names[i], ".arrow") ||
+            strstr(names[i], ".csv") || strstr(names[i], ".txt"))
             other = names[i];
         if (!is_data_file(names[i]) || (any_split && split_of(names[i]) != SPLIT_TRAIN))
             continue;
@@ -84,8 +84,8 @@ static axl_status add_names(axl__files *files, axl_context *ctx, const char *fol
     if (files->n > 0)
         return AXL_OK;
     if (other && !any_split)
-        return axl__fail(AXL_ERR_UNSUPPORTED, "%s/%s: only json and jsonl files are read yet", folder,
-                         other);
+        return axl__fail(AXL_ERR_UNSUPPORTED, "%s/%s: only json and jsonl files are read yet",
+                         folder, other);
     return axl__fail(AXL_ERR_NOT_FOUND, "%s: no json or jsonl file%s", folder,
                      any_split ? " of the split \"train\"" : "");
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tokenize_rows.c - records are parsed by the caller, a batch at a time, encoded by all threads, and
- * stored by the caller in their order.  Encoding is the cost: a record of 1 kB parses in about 5 us.
+ * tokenize_rows.c - records are parsed by the caller, a batch at a time, encoded by all threads,
+ * and stored by the caller in their order.  Encoding is the cost: 33 MB of Alpaca take 5 s on one
+ * core, of which parsing is a twentieth.
  */
 #include "data/tokenize_rows.h"
 
@@ -42,9 +43,15 @@ typedef struct {
 /* message starts with the record's line. */
 static void note_bad(reading *r, const char *path, const char *message)
 {
-    if (r->n_bad++ < BAD_SHOWN)
-        axl__str_putf(&r->bad, "%s%s%s%s", r->n_bad > 1 ? "; " : "", path == r->bad_path ? "" : path,
-                      path == r->bad_path ? "" : ":", message);
+    if (r->n_bad++ >= BAD_SHOWN)
+        return;
+    if (r->n_bad > 1)
+        axl__str_puts(&r->bad, "; ");
+    if (path != r->bad_path) {
+        axl__str_puts(&r->bad, path);
+        axl__str_putc(&r->bad, ':');
+    }
+    axl__str_puts(&r->bad, message);
     r->bad_path = path;
 }
 
@@ -59,9 +66,10 @@ static axl_status fail_bad(const reading *r)
 static axl_status fail_column(const reading *r, const char *path, const char *column)
 {
     AXL_TRY(axl__str_status(&r->columns));
-    return axl__fail(AXL_ERR_DATA, "%s: none of the %llu records has the column \"%s\" that the type "
-                     "%s reads; the first record has: %s", path, (unsigned long long)r->n_records,
-                     column, r->prompt.type->name, axl__str_text(&r->columns));
+    return axl__fail(AXL_ERR_DATA,
+                     "%s: none of the %llu records has the column \"%s\" that the type %s reads; "
+                     "the first record has: %s", path, (unsigned long long)r->n_records, column,
+                     r->prompt.type->name, axl__str_text(&r->columns));
 }
 
 static void note_columns(reading *r, const axl__json *record)
@@ -126,10 +134,11 @@ static axl_status store_batch(reading *r, const char *path, uint32_t source, siz
             snprintf(place, sizeof place, "%llu: %s", (unsigned long long)j->line, j->message);
             note_bad(r, path, place);
         } else if (j->status != AXL_OK) {
-            return axl__fail(j->status, "%s:%llu: %s", path, (unsigned long long)j->line, j->message);
+            return axl__fail(j->status, "%s:%llu: %s", path, (unsigned long long)j->line,
+                             j->message);
         } else if (j->record && r->n_bad == 0) {
-            AXL_TRY(axl__store_add(r->store, j->draft.ids, j->draft.labels, j->draft.n, source, j->index,
-                                   0));
+            AXL_TRY(axl__store_add(r->store, j->draft.ids, j->draft.labels, j->draft.n, source,
+                                   j->index, 0));
         }
     }
     r->prompt.check_only = r->n_bad > 0; /* the rest is only counted */
@@ -159,7 +168,8 @@ static axl_status read_records(reading *r, axl__source *source)
 
 /* ---- entries ---- */
 
-static axl_status read_file(reading *r, const axl__data_plan *plan, const axl__data_entry *e, size_t f)
+static axl_status read_file(reading *r, const axl__data_plan *plan, const axl__data_entry *e,
+                            size_t f)
 {
     axl__source *source;
 

@@ -74,7 +74,8 @@ static void put_rows(const fixture *f, const char *name, int n, char first)
     size_t at = 0;
 
     for (int i = 0; i < n; i++)
-        at += (size_t)snprintf(text + at, sizeof text - at, "{\"instruction\": \"%s\", \"output\": \"%c\"}\n",
+        at += (size_t)snprintf(text + at, sizeof text - at,
+                               "{\"instruction\": \"%s\", \"output\": \"%c\"}\n",
                                i == 3 ? "a longer one" : "do", first + i);
     write_text(in_dir(f, name), text);
 }
@@ -87,9 +88,10 @@ static axl_config *config(const fixture *f, const char *more)
     axl_config *cfg;
 
     snprintf(text, sizeof text,
-             "base_model: tok0\nmicro_batch_size: 2\ngradient_accumulation_steps: 1\nnum_epochs: 1\n"
-             "learning_rate: 0.001\noptimizer: adamw_torch\nadapter: lora\nlora_r: 4\nlora_alpha: 8\n"
-             "lora_target_linear: true\noutput_dir: out\ndataset_prepared_path: prepared\n%s", more);
+             "base_model: tok0\nmicro_batch_size: 2\ngradient_accumulation_steps: 1\n"
+             "num_epochs: 1\nlearning_rate: 0.001\noptimizer: adamw_torch\nadapter: lora\n"
+             "lora_r: 4\nlora_alpha: 8\nlora_target_linear: true\noutput_dir: out\n"
+             "dataset_prepared_path: prepared\n%s", more);
     o.base_dir = f->dir;
     axl_status status = axl_config_parse(&cfg, f->ctx, text, strlen(text), NULL, &o);
     if (status != AXL_OK)
@@ -203,7 +205,7 @@ static void test_dataset__copies_samples(void **state)
 
 /* ---- order ---- */
 
-/* The permutations are numpy.random.default_rng(42).permutation(n), as datasets.shuffle(seed=42). */
+/* The orders are those of Hugging Face's Dataset.shuffle(seed=42). */
 static void test_dataset__orders_rows_as_axolotl(void **state)
 {
     fixture f;
@@ -273,6 +275,7 @@ static void test_dataset__applies_the_length_rules(void **state)
     set_up(&f);
     put_rows(&f, "a.jsonl", 5, 'a'); /* 145 tokens, row 3 155 */
 #define PLAIN ONE "shuffle_merged_datasets: false\n"
+#define CUT_AT PLAIN "sequence_len: %u\nexcess_length_strategy: truncate\n"
     assert_ok(open_data(&f, PLAIN "sequence_len: 150\n", AXL_SPLIT_TRAIN, &data));
     assert_string_equal(letters(data), "abce");
     assert_ok(axl_dataset_sample(data, 0, &s));
@@ -284,7 +287,7 @@ static void test_dataset__applies_the_length_rules(void **state)
     assert_int_equal(stats.tokens, 4 * length);
     axl_dataset_free(data);
     char yaml[256];
-    snprintf(yaml, sizeof yaml, PLAIN "sequence_len: %u\nexcess_length_strategy: truncate\n", length + 9);
+    snprintf(yaml, sizeof yaml, CUT_AT, length + 9);
     assert_ok(open_data(&f, yaml, AXL_SPLIT_TRAIN, &data));
     assert_string_equal(letters(data), "abcde"); /* row 3 lost its EOS and no more */
     assert_ok(axl_dataset_sample(data, 3, &s));
@@ -292,7 +295,7 @@ static void test_dataset__applies_the_length_rules(void **state)
     assert_int_equal(s.n_trained, 1);
     assert_int_equal(s.labels[s.length - 1], 'd');
     axl_dataset_free(data);
-    snprintf(yaml, sizeof yaml, PLAIN "sequence_len: %u\nexcess_length_strategy: truncate\n", length + 8);
+    snprintf(yaml, sizeof yaml, CUT_AT, length + 8);
     assert_ok(open_data(&f, yaml, AXL_SPLIT_TRAIN, &data));
     assert_string_equal(letters(data), "abce");
     assert_ok(axl_dataset_get_stats(data, &stats));
@@ -343,7 +346,8 @@ static void test_dataset__names_bad_rows(void **state)
     (void)state;
     set_up(&f);
     for (int i = 0; i < 25; i++)
-        strcat(text, i % 2 ? "{\"instruction\": \"a\", \"output\": 3}\n" : "{\"instruction\": \"a\"\n");
+        strcat(text, i % 2 ? "{\"instruction\": \"a\", \"output\": 3}\n"
+                           : "{\"instruction\": \"a\"\n");
     write_text(in_dir(&f, "a.jsonl"), text);
     assert_fails(open_data(&f, ONE, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA,
                  "25 of 25 records cannot be used: ");
@@ -356,8 +360,8 @@ static void test_dataset__names_bad_rows(void **state)
                  "a.jsonl:21: \"instruction\" must be a string, not an integer");
     write_text(in_dir(&f, "a.jsonl"), "{\"prompt\": \"a\", \"output\": \"b\"}\n");
     assert_fails(open_data(&f, ONE, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA,
-                 "has the column \"instruction\" that the type alpaca reads; the first record has: prompt, "
-                 "output");
+                 "has the column \"instruction\" that the type alpaca reads; the first record has: "
+                 "prompt, output");
     write_text(in_dir(&f, "a.jsonl"), "");
     assert_fails(open_data(&f, ONE, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA, "no record");
     unlink(in_dir(&f, "a.jsonl"));
@@ -382,8 +386,9 @@ static void test_dataset__splits_as_axolotl(void **state)
     expect(&f, ONE "val_set_size: 4\n", AXL_SPLIT_VALIDATION, "ejbi");
     assert_int_equal(open_data(&f, ONE, AXL_SPLIT_VALIDATION, &data), AXL_END);
     assert_null(data);
-    expect(&f, ONE "test_datasets: [{path: t.jsonl, type: alpaca}]\n", AXL_SPLIT_TRAIN, "fgahdcejbi");
-    expect(&f, ONE "test_datasets: [{path: t.jsonl, type: alpaca}]\n", AXL_SPLIT_VALIDATION, "rqp");
+#define TESTS ONE "test_datasets: [{path: t.jsonl, type: alpaca}]\n"
+    expect(&f, TESTS, AXL_SPLIT_TRAIN, "fgahdcejbi");
+    expect(&f, TESTS, AXL_SPLIT_VALIDATION, "rqp");
     assert_fails(open_data(&f, ONE "val_set_size: 10\n", AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA,
                  "val_set_size");
     tear_down(&f);
@@ -497,7 +502,8 @@ static void test_dataset__stops_when_told(void **state)
     assert_ok(axl_cancel_new(&cancel, f.ctx));
     axl_config *cfg = config(&f, ONE);
     axl_cancel_raise(cancel);
-    assert_int_equal(axl_dataset_from_config(&data, cfg, f.tok, AXL_SPLIT_TRAIN), AXL_ERR_CANCELLED);
+    axl_status status = axl_dataset_from_config(&data, cfg, f.tok, AXL_SPLIT_TRAIN);
+    assert_int_equal(status, AXL_ERR_CANCELLED);
     assert_null(data);
     assert_int_equal(count_files(in_dir(&f, "prepared")), 0);
     axl_cancel_clear(cancel);

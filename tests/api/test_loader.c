@@ -10,7 +10,8 @@ enum { MAX_LENGTH = 64 };
 static axl_dataset *make_data(axl_context *ctx, uint32_t n)
 {
     axl_sample *samples = calloc(n, sizeof *samples);
-    int32_t(*ids)[MAX_LENGTH] = calloc(n, sizeof *ids), (*labels)[MAX_LENGTH] = calloc(n, sizeof *ids);
+    int32_t(*ids)[MAX_LENGTH] = calloc(n, sizeof *ids);
+    int32_t(*labels)[MAX_LENGTH] = calloc(n, sizeof *labels);
     axl_dataset *data;
 
     for (uint32_t i = 0; i < n; i++) {

@@ -6,8 +6,8 @@
 #include "base/rng.h"
 #include "data/pack.h"
 
-typedef axl_status (*pack_fn)(axl__bins *, axl_context *, const uint32_t *, const uint32_t *, uint32_t,
-                              uint32_t);
+typedef axl_status (*pack_fn)(axl__bins *, axl_context *, const uint32_t *, const uint32_t *,
+                              uint32_t, uint32_t);
 
 /* Checks the invariants and gives the fill. */
 static double check(pack_fn pack, axl_context *ctx, const uint32_t *lengths, const uint32_t *order,

@@ -50,7 +50,7 @@ static axl_status make(fixture *f, const char *type, const char *json, uint32_t 
     return p.type->make(&p, record, &f->draft);
 }
 
-/* ids: BOS, the prompt's bytes, the response's bytes, EOS; labels of all before the response -100. */
+/* ids: BOS, the prompt's bytes, the response's bytes, EOS; all before the response is masked. */
 static void check_draft(const axl__draft *d, const char *prompt, const char *response)
 {
     size_t n = strlen(prompt), m = strlen(response);
@@ -126,21 +126,23 @@ static void test_prompt__writes_alpaca_in_every_style(void **state)
 
 static void test_prompt__reads_missing_and_null_as_empty(void **state)
 {
-    static const char json[] = "{\"instruction\": null, \"input\": null, \"output\": \"x\", \"extra\": 3}";
+    static const char json[] = "{\"instruction\": null, \"input\": null, \"output\": \"x\", "
+                               "\"extra\": 3}";
     fixture f;
 
     (void)state;
     set_up(&f, 0);
     assert_ok(make(&f, "alpaca:chat", json, 4096, false));
-    check_draft(&f.draft, "SYSTEM: Below is an instruction that describes a task. Write a response that "
-                "appropriately completes the request.\nUSER: \nASSISTANT:", "x");
+    check_draft(&f.draft, "SYSTEM: Below is an instruction that describes a task. Write a response "
+                "that appropriately completes the request.\nUSER: \nASSISTANT:", "x");
     assert_ok(make(&f, "alpaca", "{\"instruction\": \"a\", \"output\": \"\"}", 4096, true));
     assert_int_equal(f.draft.n, 0);
     assert_ok(make(&f, "alpaca", "{\"instruction\": \"a\"}", 4096, false));
     assert_int_equal(f.draft.n, 0);
     assert_fails(make(&f, "alpaca", "{\"output\": 3}", 4096, false), AXL_ERR_DATA,
                  "\"output\" must be a string, not an integer");
-    assert_fails(make(&f, "alpaca", "{\"input\": [\"a\"]}", 4096, false), AXL_ERR_DATA, "\"input\"");
+    assert_fails(make(&f, "alpaca", "{\"input\": [\"a\"]}", 4096, false), AXL_ERR_DATA,
+                 "\"input\"");
     tear_down(&f);
 }
 
@@ -189,7 +191,8 @@ static void test_prompt__names_the_types_that_exist(void **state)
 
     (void)state;
     set_up(&f, 0);
-    assert_fails(axl__prompt_init(&p, f.ctx, "alpacas", f.tok, 8, false), AXL_ERR_UNSUPPORTED, "alpaca");
+    assert_fails(axl__prompt_init(&p, f.ctx, "alpacas", f.tok, 8, false), AXL_ERR_UNSUPPORTED,
+                 "there is: alpaca");
     assert_fails(axl__prompt_init(&p, f.ctx, "alpaca:foo", f.tok, 8, false), AXL_ERR_UNSUPPORTED,
                  "instruct, chat, chatml, phi");
     tear_down(&f);

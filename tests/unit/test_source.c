@@ -47,8 +47,8 @@ static const char *read_all(const char *path, const char *format)
         if (status == AXL_END)
             break;
         if (status == AXL_OK)
-            at += (size_t)snprintf(out + at, sizeof out - at, "%s@%d,", axl__json_string(record, "a", "-"),
-                                   (int)line);
+            at += (size_t)snprintf(out + at, sizeof out - at, "%s@%d,",
+                                   axl__json_string(record, "a", "-"), (int)line);
         else
             at += (size_t)snprintf(out + at, sizeof out - at, "!%s,", axl_last_error());
         assert_true(status == AXL_OK || status == AXL_ERR_DATA);
@@ -89,9 +89,11 @@ static void test_source__names_the_place_of_bad_records(void **state)
         { "{\"a\": \"x\"}\n{\"a\": x}\n{\"a\": \"y\"}\n", "x@1,!2:7: not a JSON value,y@3," },
         { "3\n{\"a\": \"y\"}\n", "!1: a record must be an object, not an integer,y@2," },
         { "{\"a\": \"x\"} {\"a\": \"y\"}\n", "!1:12: something follows the JSON value," },
-        { "{\n\"a\": \"x\"\n}\n", "!1:1: one object over several lines, where a list of records or a "
-                                 "record a line is needed," },
-        { "[{\"a\": \"x\"},\n \"s\", {\"a\": \"y\"}]", "x@1,!2: a record must be an object, not a string,y@2," },
+        { "{\n\"a\": \"x\"\n}\n",
+          "!1:1: one object over several lines, where a list of records or a record a line is "
+          "needed," },
+        { "[{\"a\": \"x\"},\n \"s\", {\"a\": \"y\"}]",
+          "x@1,!2: a record must be an object, not a string,y@2," },
         { "[{\"a\": \"x\"},\n{\"a\"}, {\"a\": \"y\"}]", "x@1,!2:5: ':' is missing after a key," },
         { "[{\"a\": \"x\"}\n\n {\"a\": \"y\"}]", "x@1,!3:2: ',' or ']' is missing," },
         { "[{\"a\": \"x\"}", "x@1,!1:12: ',' or ']' is missing," },
@@ -168,7 +170,8 @@ static void test_source__takes_the_train_files_of_a_folder(void **state)
                  "a.jsonl.gz b.json ");
     folder_gives((const char *const[]){ "train-00000.json", "test.json", "more.json", NULL },
                  "train-00000.json ");
-    folder_gives((const char *const[]){ "my_dev.json", "constraint.json", NULL }, "AXL_ERR_NOT_FOUND");
+    folder_gives((const char *const[]){ "my_dev.json", "constraint.json", NULL },
+                 "AXL_ERR_NOT_FOUND");
     folder_gives((const char *const[]){ "constraint.json", "x.csv", NULL }, "constraint.json ");
     folder_gives((const char *const[]){ "x.parquet", NULL }, "AXL_ERR_UNSUPPORTED");
     folder_gives((const char *const[]){ NULL }, "AXL_ERR_NOT_FOUND");
