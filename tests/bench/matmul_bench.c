@@ -96,6 +96,7 @@ static axl_device *open_device(uint32_t threads, const char *isa, bool own)
     opts.threads = threads;
     opts.isa = isa;
     opts.no_onednn = own;
+    opts.plugin_dir = getenv("AXL_PLUGIN_DIR");
     if (axl_context_new(&ctx, &opts) < 0 || axl__backend_cpu.device_open(&dev, ctx, 0) < 0) {
         fprintf(stderr, "matmul_bench: %s\n", axl_last_error());
         exit(1);
