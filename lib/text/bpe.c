@@ -93,6 +93,12 @@ static axl_status put_merge(axl__bpe *b, uint32_t left, uint32_t right, uint64_t
     return axl__pairs_set(&b->merges, axl__pair_key(left, right), rank << 32 | product);
 }
 
+/* How much of a text goes into a message. */
+static int shown(size_t len)
+{
+    return len < 64 ? (int)len : 64;
+}
+
 axl_status axl__bpe_merge(axl__bpe *b, const char *left, size_t left_len, const char *right,
                           size_t right_len)
 {
@@ -100,8 +106,8 @@ axl_status axl__bpe_merge(axl__bpe *b, const char *left, size_t left_len, const 
     char small[256], *joined = small;
 
     if (l < 0 || r < 0)
-        return axl__fail(AXL_ERR_FORMAT, "merge %u has \"%.64s\", which is not in the vocabulary",
-                         b->n_merges, l < 0 ? left : right);
+        return axl__fail(AXL_ERR_FORMAT, "merge %u has \"%.*s\", which is not in the vocabulary",
+                         b->n_merges, shown(l < 0 ? left_len : right_len), l < 0 ? left : right);
     if (left_len + right_len > sizeof small)
         joined = axl__alloc(b->ctx, left_len + right_len);
     if (!joined)
@@ -112,8 +118,8 @@ axl_status axl__bpe_merge(axl__bpe *b, const char *left, size_t left_len, const 
     if (joined != small)
         axl__free(b->ctx, joined);
     if (product < 0)
-        return axl__fail(AXL_ERR_FORMAT, "merge %u makes \"%.64s%.64s\", which is not in the "
-                         "vocabulary", b->n_merges, left, right);
+        return axl__fail(AXL_ERR_FORMAT, "merge %u makes \"%.*s%.*s\", which is not in the "
+                         "vocabulary", b->n_merges, shown(left_len), left, shown(right_len), right);
     return put_merge(b, (uint32_t)l, (uint32_t)r, b->n_merges++, (uint32_t)product);
 }
 

@@ -8,6 +8,7 @@
 #include <axl/loader.h>
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 /* ---- what the cases share ---- */
@@ -447,7 +448,7 @@ static void test_dataset__keeps_what_it_prepared(void **state)
     assert_int_equal(count_files(in_dir(&f, "prepared")), 1);
     assert_int_equal(from_cache(&f, ONE "sequence_len: 151\n", "ecba"), 0);
     assert_int_equal(from_cache(&f, ONE "sequence_len: 150\nseed: 1\n", "eabc"), 0);
-    assert_int_equal(from_cache(&f, ONE "sequence_len: 150\nval_set_size: 1\nval_set_size: 0\n", "ecba"), 1);
+    assert_int_equal(from_cache(&f, ONE "sequence_len: 150\nval_set_size: 0\n", "ecba"), 1);
     put_rows(&f, "a.jsonl", 5, 'k'); /* as long as before */
     assert_int_equal(from_cache(&f, SHORT, "omlk"), 0);
     put_rows(&f, "a.jsonl", 5, 'a');
@@ -580,6 +581,94 @@ static void test_dataset__loads_as_the_config_says(void **state)
     tear_down(&f);
 }
 
+/* ---- allocations that fail ---- */
+
+typedef struct {
+    uint64_t calls, fail_at; /* the call that fails; 0: none */
+} faults;
+
+static bool fault_due(faults *f)
+{
+    return ++f->calls == f->fail_at;
+}
+
+static void *fault_alloc(void *user, size_t size)
+{
+    return fault_due(user) ? NULL : malloc(size ? size : 1);
+}
+
+static void *fault_realloc(void *user, void *block, size_t size)
+{
+    return fault_due(user) ? NULL : realloc(block, size ? size : 1);
+}
+
+static void fault_free(void *user, void *block)
+{
+    (void)user;
+    free(block);
+}
+
+/* The whole way from files to batches; what was made is freed in any case. */
+static axl_status walk(const axl_config *cfg, const axl_tokenizer *tok)
+{
+    axl_dataset *data = NULL;
+    axl_loader *loader = NULL;
+    axl_batch b = AXL_BATCH_INIT;
+    uint64_t steps;
+
+    axl_status status = axl_dataset_from_config(&data, cfg, tok, AXL_SPLIT_TRAIN);
+    if (status == AXL_OK)
+        status = axl_loader_from_config(&loader, cfg, data, AXL_SPLIT_TRAIN);
+    if (status == AXL_OK)
+        status = axl_loader_total_steps(loader, &steps);
+    while (status == AXL_OK)
+        status = axl_loader_next(loader, &b);
+    axl_loader_free(loader);
+    axl_dataset_free(data);
+    return status;
+}
+
+static void test_dataset__survives_failed_allocations(void **state)
+{
+    axl_context_options o = AXL_CONTEXT_OPTIONS_INIT;
+    faults faults = { 0, 0 };
+    fixture f;
+
+    (void)state;
+    set_up(&f);
+    axl_tokenizer_free(f.tok);
+    axl_context_free(f.ctx);
+    o.alloc = fault_alloc;
+    o.realloc = fault_realloc;
+    o.free = fault_free;
+    o.alloc_user = &faults;
+    o.threads = 1;
+    assert_ok(axl_context_new(&f.ctx, &o));
+    f.tok = byte_tokenizer(f.ctx, 0);
+    put_rows(&f, "a.jsonl", 6, 'a');
+    write_text(in_dir(&f, "b.json"), "[{\"instruction\": \"x\", \"output\": \"y\"}]");
+    axl_config *cfg = config(&f, TWO "val_set_size: 0.1\nsample_packing: true\n"
+                                 "num_epochs: 2\nshuffle_before_merging_datasets: true\n");
+    for (int cached = 0; cached < 2; cached++) {
+        axl_status status = AXL_ERR_NOMEM;
+        for (uint64_t n = 1; status != AXL_END; n++) {
+            char command[300];
+            if (!cached) {
+                snprintf(command, sizeof command, "rm -rf %s/prepared", f.dir);
+                assert_int_equal(system(command), 0);
+            }
+            faults.calls = 0;
+            faults.fail_at = n;
+            status = walk(cfg, f.tok);
+            if (status != AXL_END)
+                assert_int_equal(status, AXL_ERR_NOMEM);
+        }
+        faults.fail_at = 0;
+    }
+    axl_config_free(cfg);
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -595,6 +684,7 @@ int main(void)
         cmocka_unit_test(test_dataset__stops_when_told),
         cmocka_unit_test(test_dataset__is_the_same_with_any_threads),
         cmocka_unit_test(test_dataset__loads_as_the_config_says),
+        cmocka_unit_test(test_dataset__survives_failed_allocations),
     };
 
     return test_run(tests);
