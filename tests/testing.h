@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #endif
 
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,9 +20,21 @@
 
 #include <axl/axl.h>
 
+/* A host may run under any locale: AXL_TEST_LOCALE=de_DE.UTF-8 is set or the program fails. */
+static inline void test_locale(void)
+{
+    const char *name = getenv("AXL_TEST_LOCALE");
+
+    if (name && !setlocale(LC_ALL, name)) {
+        fprintf(stderr, "there is no locale %s\n", name);
+        exit(1);
+    }
+}
+
 /* AXL_TEST=part_of_a_name runs the matching cases only. */
 #define test_run(tests)                                                                            \
-    (cmocka_set_test_filter(getenv("AXL_TEST") ? getenv("AXL_TEST") : "*"),                        \
+    (test_locale(),                                                                                \
+     cmocka_set_test_filter(getenv("AXL_TEST") ? getenv("AXL_TEST") : "*"),                        \
      cmocka_run_group_tests(tests, NULL, NULL))
 
 #define assert_ok(expr)                                                                            \

@@ -6,7 +6,16 @@
 #ifndef AXL_AXL_H
 #define AXL_AXL_H
 
+#include <axl/adapter.h>
+#include <axl/config.h>
 #include <axl/context.h>
+#include <axl/dataset.h>
+#include <axl/generate.h>
+#include <axl/loader.h>
+#include <axl/model.h>
+#include <axl/run.h>
 #include <axl/status.h>
+#include <axl/tokenizer.h>
+#include <axl/trainer.h>
 
 #endif

@@ -65,7 +65,7 @@ typedef struct axl_context_options {
     void *progress_user;
     axl_parallel_for_fn parallel_for; /**< NULL: a pool of the context's own */
     void *parallel_user;
-    const char *plugin_dir;           /**< sought first for plugins; NULL: the usual places.  Copied */
+    const char *plugin_dir;           /**< sought first; NULL: the usual places.  Copied */
     const char *isa;                  /**< cap: "baseline", "avx2", "avx512", "avx512_bf16", "amx";
                                            NULL: the best that the machine has.  Copied */
     uint32_t threads;                 /**< 0: from the affinity mask and the cgroup quota */

@@ -35,7 +35,7 @@ typedef struct axl_sample {
     const char *source;       /**< the file it was read from; NULL for a host's own */
     uint64_t row;             /**< 0-based record in the source */
     uint32_t length;          /**< tokens */
-    uint32_t n_trained;       /**< labels that are not AXL_LABEL_IGNORE, the first token's left out */
+    uint32_t n_trained;       /**< labels that train a prediction: not the first token's */
     uint32_t part;            /**< which of the samples of one record */
     uint32_t reserved0;
 } axl_sample;
@@ -67,7 +67,8 @@ typedef struct axl_dataset_stats {
  * @param[in]  tok   Borrowed for the call.
  * @param[in]  split Which part.
  *
- * @retval AXL_END           The config has no validation data (@p split AXL_SPLIT_VALIDATION); @p out is NULL.
+ * @retval AXL_END           @p split is AXL_SPLIT_VALIDATION and the config has none; @p out is
+ *                           NULL.
  * @retval AXL_ERR_NOT_FOUND A file does not exist.
  * @retval AXL_ERR_DATA      Malformed records, a missing column, or nothing left to train on.
  * @retval AXL_ERR_CANCELLED

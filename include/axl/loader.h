@@ -27,7 +27,8 @@ typedef struct axl_batch {
     uint32_t n_tokens;
     uint32_t n_seqs;
     uint32_t n_trained;        /**< predictions that count: labels but the first of each sequence */
-    uint32_t last_of_step;     /**< 1: an optimizer step is due after this batch (accumulation, epoch's end) */
+    uint32_t last_of_step;     /**< 1: an optimizer step is due after this batch
+                                    (accumulation, epoch's end) */
 } axl_batch;
 
 #define AXL_BATCH_INIT { sizeof(axl_batch), NULL, NULL, NULL, NULL, 0u, 0u, 0u, 0u }
@@ -37,10 +38,10 @@ typedef struct axl_loader_options {
     uint64_t seed;              /**< of the order of each epoch */
     uint32_t micro_batch_size;  /**< sequences a batch; with packing, sequence_len tokens each */
     uint32_t gradient_accumulation_steps; /**< batches a step */
-    uint32_t sequence_len;      /**< with packing: a bin holds micro_batch_size * sequence_len tokens */
+    uint32_t sequence_len;      /**< with packing: micro_batch_size * sequence_len tokens a bin */
     uint32_t sample_packing;    /**< 1: fill bins with whole samples */
     uint32_t shuffle;           /**< 1: another order each epoch; 0: the data set's order */
-    uint32_t real_batches;      /**< with packing, 1: micro_batch_size bins of sequence_len tokens */
+    uint32_t real_batches;      /**< with packing, 1: micro_batch_size bins of sequence_len */
     uint32_t keep_order;        /**< with packing, 1: samples go into bins in order */
     uint32_t reserved0;         /**< must be 0 */
     double num_epochs;          /**< the end comes after so many; may be a fraction; 0: never */

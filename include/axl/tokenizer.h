@@ -35,7 +35,7 @@ typedef struct axl_tokenizer_options {
 
 /** Flags of axl_tokenizer_encode() and axl_tokenizer_decode(). */
 enum {
-    AXL_TOKENIZE_NO_SPECIAL = 1, /**< encode: add no BOS or EOS; special tokens in the text still count */
+    AXL_TOKENIZE_NO_SPECIAL = 1, /**< encode: add no BOS or EOS; those in the text still count */
     AXL_DECODE_SKIP_SPECIAL = 2  /**< decode: leave special tokens out */
 };
 
@@ -44,8 +44,8 @@ enum {
  *
  * @param[out] out  The tokenizer; NULL on failure.  Release with axl_tokenizer_free().
  * @param[in]  ctx  The tokenizer takes its own reference.
- * @param[in]  path A folder with tokenizer.json or tokenizer.model (and tokenizer_config.json), or a
- *                  SentencePiece .model file, which gets a BOS and no more.
+ * @param[in]  path A folder with tokenizer.json or tokenizer.model (and tokenizer_config.json), or
+ *                  a SentencePiece .model file, which gets a BOS and no more.
  * @param[in]  opts NULL for the files' own settings.  Copied.
  *
  * @retval AXL_ERR_NOT_FOUND   There is no tokenizer there; axl_last_error() names what was sought.

@@ -82,7 +82,8 @@ void *axl__alloc_aligned(axl_context *ctx, size_t size)
     void *block = axl__alloc(ctx, size + ALIGNMENT + sizeof(void *));
     if (!block)
         return NULL;
-    uintptr_t at = ((uintptr_t)block + sizeof(void *) + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1);
+    uintptr_t at = (uintptr_t)block + sizeof(void *) + ALIGNMENT - 1;
+    at &= ~(uintptr_t)(ALIGNMENT - 1);
     memcpy((void *)(at - sizeof(void *)), &block, sizeof block);
     return (void *)at;
 }
@@ -124,7 +125,8 @@ static axl_status check_options(const axl_context_options *o)
                          o->threads);
     if (o->isa && axl__isa_parse(o->isa) < 0)
         return axl__fail(AXL_ERR_INVALID,
-                         "isa must be baseline, avx2, avx512, avx512_bf16 or amx, got \"%s\"", o->isa);
+                         "isa must be baseline, avx2, avx512, avx512_bf16 or amx, got \"%s\"",
+                         o->isa);
     return AXL_OK;
 }
 
@@ -169,7 +171,9 @@ static axl_status read_environment(axl_context *ctx)
 {
     const char *home = env("HOME"), *hf = env("HF_HOME"), *cache = env("HF_HUB_CACHE");
     const char *offline = env("HF_HUB_OFFLINE");
-    char *hf_home = hf ? axl__strdup(ctx, hf) : home ? join2(ctx, home, "/.cache/huggingface") : NULL;
+    char *hf_home = hf     ? axl__strdup(ctx, hf)
+                    : home ? join2(ctx, home, "/.cache/huggingface")
+                           : NULL;
     axl_status status = AXL_OK;
 
     if (!hf_home && (hf || home))

@@ -21,7 +21,8 @@
 #include <unistd.h>
 
 /* f_type values of statfs(2) under which a map may fault when the other side goes away. */
-enum { NFS_MAGIC = 0x6969, SMB_MAGIC = 0x517B, CIFS_MAGIC = (int)0xFF534D42, FUSE_MAGIC = 0x65735546,
+enum { NFS_MAGIC = 0x6969, SMB_MAGIC = 0x517B, CIFS_MAGIC = (int)0xFF534D42,
+       FUSE_MAGIC = 0x65735546,
        SMB2_MAGIC = (int)0xFE534D42, V9FS_MAGIC = 0x01021997 };
 enum { ARCH_REQ_XCOMP_PERM_ = 0x1023, XFEATURE_XTILEDATA_ = 18 };
 
@@ -69,7 +70,7 @@ static axl_status read_fully(int fd, unsigned char *data, size_t size, const cha
         if (n < 0)
             return fail_errno("cannot read", path);
         if (n == 0)
-            return axl__fail(AXL_ERR_IO, "cannot read %s: it became shorter while being read", path);
+            return axl__fail(AXL_ERR_IO, "cannot read %s: it became shorter meanwhile", path);
         done += (size_t)n;
     }
     return AXL_OK;

@@ -42,7 +42,7 @@ axl__path_kind axl__path_kind_of(const char *path); /* links are followed */
 axl_status axl__path_id(const char *path, axl__file_id *out);
 axl_status axl__make_dirs(axl_context *ctx, const char *path); /* and parents; existing is fine */
 axl_status axl__remove_file(const char *path);                 /* absent is fine */
-axl_status axl__remove_tree(axl_context *ctx, const char *path); /* absent is fine; follows no link */
+axl_status axl__remove_tree(axl_context *ctx, const char *path); /* absent is fine; links stay */
 axl_status axl__rename(const char *from, const char *to);
 /* Names in a folder, without "." and "..", sorted by bytes; NULL-terminated; one block for
  * axl__free. */

@@ -113,7 +113,7 @@ typedef struct axl_rows_args {
 
 /* losses[i] = log(sum_v exp(logits[i,v])) - logits[i,targets[i]], f32 with the sum in f32 or
  * better;  dlogits[i,v] = scale * (softmax(logits)[i,v] - [v == targets[i]]).
- * logits (n,V) f32; dlogits (n,V) f32 or bf16.  It may lie over logits: as f32 with the same stride,
+ * logits (n,V) f32; dlogits (n,V) f32 or bf16.  It may lie over logits: as f32 with that stride,
  * as bf16 with twice the stride in elements, so that a row only overwrites itself.
  * dlogits.data NULL: no gradient. */
 typedef struct axl_cross_entropy_args {

@@ -14,6 +14,6 @@ axl_status axl__backend_find(const axl_backend_ops **out, const char *name)
             return AXL_OK;
         }
     }
-    return axl__fail(AXL_ERR_NOT_FOUND, "there is no backend \"%s\"; this build has cpu and reference",
-                     name);
+    return axl__fail(AXL_ERR_NOT_FOUND,
+                     "there is no backend \"%s\"; this build has cpu and reference", name);
 }

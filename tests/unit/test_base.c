@@ -87,7 +87,8 @@ static void test_num__integers_stop_at_64_bits(void **state)
 
 static void test_json__keeps_what_cjson_loses(void **state)
 {
-    static const char text[] = "{\"a\": 1.0, \"b\": 9007199254740993, \"c\": \"x\\u0000y\\ud83d\\ude00\","
+    static const char text[] = "{\"a\": 1.0, \"b\": 9007199254740993, "
+                               "\"c\": \"x\\u0000y\\ud83d\\ude00\","
                                " \"b\": 2, \"d\": [true, null, -3e2]}";
     axl_context *ctx = test_context();
     axl__arena arena;
@@ -129,7 +130,8 @@ static void test_utf8__replaces_maximal_ill_formed_parts(void **state)
 {
     /* Python: b'a\xf0\x80\x80\x41\xed\xa0\x80\xe2\x82z'.decode(errors='replace') */
     static const char text[] = "a\xF0\x80\x80\x41\xED\xA0\x80\xE2\x82z";
-    static const uint32_t want[] = { 'a', 0xFFFD, 0xFFFD, 0xFFFD, 'A', 0xFFFD, 0xFFFD, 0xFFFD, 0xFFFD,
+    static const uint32_t want[] = { 'a', 0xFFFD, 0xFFFD, 0xFFFD, 'A',
+                                     0xFFFD, 0xFFFD, 0xFFFD, 0xFFFD,
                                      'z' };
     size_t at = 0, n = 0;
 

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file adapter.h
+ * A LoRA adapter (Hu et al., "LoRA: Low-rank adaptation of large language models", 2021):
+ * y = x W^T + scale * dropout(x) A^T B^T, A (r, in), B (out, r), in f32, read and written as PEFT
+ * does.
+ */
+#ifndef AXL_ADAPTER_H
+#define AXL_ADAPTER_H
+
+#include <axl/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct axl_adapter_options {
+    size_t size;                       /**< sizeof(axl_adapter_options); set by _INIT */
+    const char *const *target_modules; /**< (n_target_modules) names such as "q_proj".  Copied */
+    size_t n_target_modules;           /**< 0: every linear layer but the output head */
+    uint64_t seed;                     /**< of A */
+    double alpha;                      /**< scale = alpha / rank */
+    double dropout;                    /**< of the input of A while training; 0 <= p < 1 */
+    uint32_t rank;                     /**< r, at least 1 */
+    uint32_t rslora;                   /**< 1: scale = alpha / sqrt(rank) */
+} axl_adapter_options;
+
+#define AXL_ADAPTER_OPTIONS_INIT { sizeof(axl_adapter_options), NULL, 0, 42u, 16.0, 0.0, 16u, 0u }
+
+/** One trained tensor. */
+typedef struct axl_tensor_info {
+    size_t size;      /**< sizeof(axl_tensor_info); set by the caller */
+    const char *name; /**< as PEFT writes it.  Borrowed from the adapter */
+    uint64_t rows;
+    uint64_t cols;
+} axl_tensor_info;
+
+#define AXL_TENSOR_INFO_INIT { sizeof(axl_tensor_info), NULL, 0, 0 }
+
+/**
+ * A new adapter: A uniform in +-1/sqrt(in) (Kaiming, a = sqrt(5), as PEFT), B zero.
+ *
+ * @param[out] out   The adapter; NULL on failure.  Release with axl_adapter_free().
+ * @param[in]  model The adapter takes its own reference.
+ * @param[in]  opts  NULL for the defaults.  Copied.
+ *
+ * @retval AXL_ERR_INVALID An option is out of range, or a target names no layer.
+ * @retval AXL_ERR_ABI
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_adapter_new(axl_adapter **out, axl_model *model,
+                                                  const axl_adapter_options *opts);
+
+/**
+ * An adapter from a PEFT folder: adapter_config.json and adapter_model.safetensors.
+ *
+ * @param[out] out   The adapter; NULL on failure.  Release with axl_adapter_free().
+ * @param[in]  model The adapter takes its own reference.
+ * @param[in]  dir   Borrowed for the call.
+ *
+ * @retval AXL_ERR_NOT_FOUND   A file is missing.
+ * @retval AXL_ERR_FORMAT      A file is broken, or does not fit the model.
+ * @retval AXL_ERR_UNSUPPORTED An adapter of another kind; it is named.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_adapter_open(axl_adapter **out, axl_model *model,
+                                                   const char *dir);
+
+/**
+ * The adapter of a config: lora_model_dir when it is set, whose own rank, alpha and targets win,
+ * else a new one from lora_r, lora_alpha, lora_dropout, lora_target_modules, lora_target_linear.
+ *
+ * @param[out] out   The adapter; NULL on failure.  Release with axl_adapter_free().
+ * @param[in]  cfg   Borrowed for the call.
+ * @param[in]  model The adapter takes its own reference.
+ *
+ * @return As axl_adapter_new() and axl_adapter_open().
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_adapter_from_config(axl_adapter **out, const axl_config *cfg,
+                                                          axl_model *model);
+
+/**
+ * Drop the caller's reference.
+ *
+ * @param[in] adapter NULL is fine.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API void axl_adapter_free(axl_adapter *adapter);
+
+/**
+ * Write adapter_config.json and adapter_model.safetensors as PEFT does.
+ *
+ * @param[in] adapter Borrowed.
+ * @param[in] dir     Made when it does not exist.  Borrowed for the call.
+ *
+ * @retval AXL_ERR_IO
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_adapter_save(const axl_adapter *adapter, const char *dir);
+
+/**
+ * The number of trained tensors: two a layer that is targeted.
+ *
+ * @param[in] adapter Borrowed.
+ * @return The count.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API size_t axl_adapter_count(const axl_adapter *adapter);
+
+/**
+ * A tensor's name and shape.
+ *
+ * @param[in]     adapter Borrowed.
+ * @param[in]     index   Below axl_adapter_count().
+ * @param[in,out] out     Its size is set by the caller.
+ *
+ * @retval AXL_ERR_INVALID @p index is past the end.
+ * @retval AXL_ERR_ABI     @p out has no valid size.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_adapter_tensor(const axl_adapter *adapter, size_t index,
+                                                     axl_tensor_info *out);
+
+/**
+ * Copy a tensor's values out.
+ *
+ * @param[in]  adapter Borrowed.
+ * @param[in]  index   Below axl_adapter_count().
+ * @param[out] values  (rows, cols) f32, the caller's memory.
+ *
+ * @retval AXL_ERR_INVALID
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_adapter_read(axl_adapter *adapter, size_t index,
+                                                   float *values);
+
+/**
+ * Set a tensor's values, for a host's own initialisation or optimizer.
+ *
+ * @param[in] adapter Borrowed.
+ * @param[in] index   Below axl_adapter_count().
+ * @param[in] values  (rows, cols) f32.  Copied.
+ *
+ * @retval AXL_ERR_INVALID
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_adapter_write(axl_adapter *adapter, size_t index,
+                                                    const float *values);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file generate.h
+ * Continuing a text with a model.
+ */
+#ifndef AXL_GENERATE_H
+#define AXL_GENERATE_H
+
+#include <axl/adapter.h>
+#include <axl/tokenizer.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Receives each new piece of text (UTF-8, never half a character); non-zero stops. */
+typedef int (*axl_text_fn)(void *user, const char *text, size_t length);
+
+typedef struct axl_generate_options {
+    size_t size;               /**< sizeof(axl_generate_options); set by _INIT */
+    axl_text_fn text;          /**< NULL: none */
+    void *text_user;
+    uint64_t seed;
+    double temperature;        /**< > 0 */
+    double top_p;              /**< nucleus; 1: off */
+    double min_p;              /**< share of the likeliest token's probability; 0: off */
+    double repetition_penalty; /**< of ids that have come (Keskar et al., CTRL, 2019); 1: off */
+    uint32_t top_k;            /**< 0: off */
+    uint32_t max_new_tokens;
+    uint32_t greedy;           /**< 1: always the likeliest; only the penalty counts besides */
+    uint32_t reserved0;        /**< must be 0 */
+} axl_generate_options;
+
+#define AXL_GENERATE_OPTIONS_INIT \
+    { sizeof(axl_generate_options), NULL, NULL, 42u, 0.9, 0.95, 0.0, 1.1, 40u, 1024u, 0u, 0u }
+
+/**
+ * Continue a prompt until EOS, max_new_tokens or the model's max_seq_len.
+ *
+ * @param[in]     model   Borrowed.
+ * @param[in]     adapter Borrowed; NULL for the base model alone.
+ * @param[in]     tok     Borrowed.
+ * @param[in]     prompt  Used as it is, with the tokenizer's BOS.  Borrowed for the call.
+ * @param[in]     length  Bytes in @p prompt.
+ * @param[in]     opts    NULL for the defaults.  Borrowed for the call.
+ * @param[in,out] out     The continuation; what it held is released.  May be NULL.
+ *
+ * @retval AXL_ERR_INVALID   The prompt leaves no room, or an option is out of range.
+ * @retval AXL_ERR_CANCELLED Also when the text callback returned non-zero.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any; an adapter in training is to be left alone meanwhile.  Progress phase "generate".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_generate(axl_model *model, axl_adapter *adapter,
+                                               const axl_tokenizer *tok, const char *prompt,
+                                               size_t length, const axl_generate_options *opts,
+                                               axl_buffer *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file model.h
+ * A language model's frozen weights, from a folder in Hugging Face form.
+ */
+#ifndef AXL_MODEL_H
+#define AXL_MODEL_H
+
+#include <axl/config.h>
+#include <axl/context.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct axl_model axl_model;
+typedef struct axl_adapter axl_adapter;
+
+/** The type that activations and products are computed in. */
+typedef enum axl_compute {
+    AXL_COMPUTE_AUTO = 0, /**< bf16 where the machine has bf16 dot products, else f32 */
+    AXL_COMPUTE_F32 = 1,  /**< f32 throughout */
+    AXL_COMPUTE_BF16 = 2, /**< bf16 weights and activations, sums in f32 */
+    AXL_COMPUTE_FORCE_INT32 = 0x7fffffff
+} axl_compute;
+
+typedef struct axl_model_options {
+    size_t size;         /**< sizeof(axl_model_options); set by _INIT */
+    const char *backend; /**< "cpu" or "reference"; NULL: "cpu".  Copied */
+    uint32_t compute;    /**< an axl_compute */
+    uint32_t read;       /**< 1: read the weights into memory instead of mapping the file */
+} axl_model_options;
+
+#define AXL_MODEL_OPTIONS_INIT { sizeof(axl_model_options), NULL, AXL_COMPUTE_AUTO, 0u }
+
+/** What a model is.  Sizes are elements. */
+typedef struct axl_model_info {
+    size_t size;                /**< sizeof(axl_model_info); set by the caller */
+    uint64_t n_params;          /**< of the base weights; a tied head counts once */
+    uint64_t weights_bytes;     /**< as they lie in memory */
+    uint32_t n_layers;
+    uint32_t hidden_size;
+    uint32_t intermediate_size;
+    uint32_t n_heads;
+    uint32_t n_kv_heads;
+    uint32_t head_dim;
+    uint32_t vocab_size;
+    uint32_t max_seq_len;       /**< max_position_embeddings */
+    uint32_t compute;           /**< AXL_COMPUTE_F32 or AXL_COMPUTE_BF16 */
+    uint32_t tied_head;         /**< 1: the output head is the embedding */
+} axl_model_info;
+
+#define AXL_MODEL_INFO_INIT { sizeof(axl_model_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * Load a model: config.json, and model.safetensors or the shards of its index.  A mapped file must
+ * not be cut short in place while the model lives: reading past its new end kills the process.
+ *
+ * @param[out] out  The model; NULL on failure.  Release with axl_model_free().
+ * @param[in]  ctx  The model takes its own reference.
+ * @param[in]  path A folder, or a Hub id that lies in the Hugging Face cache.
+ * @param[in]  opts NULL for the defaults.  Copied.
+ *
+ * @retval AXL_ERR_NOT_FOUND   No such folder or file.
+ * @retval AXL_ERR_FORMAT      A file is broken, or a tensor is missing or has another shape.
+ * @retval AXL_ERR_UNSUPPORTED Another architecture, or weights in another form; it is named.
+ * @retval AXL_ERR_CANCELLED
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.  Progress phase "load".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_model_open(axl_model **out, axl_context *ctx,
+                                                 const char *path, const axl_model_options *opts);
+
+/**
+ * Load the model that a config names: base_model, bf16, axl.backend, axl.load.
+ *
+ * @param[out] out The model; NULL on failure.  Release with axl_model_free().
+ * @param[in]  cfg Borrowed for the call.
+ *
+ * @return As axl_model_open().
+ *
+ * Thread: any.  Progress phase "load".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_model_from_config(axl_model **out, const axl_config *cfg);
+
+/**
+ * Drop the caller's reference.
+ *
+ * @param[in] model NULL is fine.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API void axl_model_free(axl_model *model);
+
+/**
+ * What the model is.
+ *
+ * @param[in]     model Borrowed.
+ * @param[in,out] out   Its size is set by the caller.
+ *
+ * @retval AXL_ERR_ABI @p out has no valid size.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_model_get_info(const axl_model *model, axl_model_info *out);
+
+/**
+ * The logits of every token of one sequence.
+ *
+ * @param[in]  model   Borrowed.
+ * @param[in]  adapter Borrowed; NULL for the base model alone.
+ * @param[in]  ids     (n) ids below vocab_size.  Borrowed.
+ * @param[in]  n       Tokens; 1 <= n <= max_seq_len.
+ * @param[out] logits  (n, vocab_size) f32, the caller's memory.
+ *
+ * @retval AXL_ERR_INVALID An id or @p n is out of range, or the adapter is of another model.
+ * @retval AXL_ERR_CANCELLED
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_model_logits(axl_model *model, axl_adapter *adapter,
+                                                   const int32_t *ids, size_t n, float *logits);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file run.h
+ * The whole of a config: load, tokenise, train, evaluate, save; what `axl train` does.
+ */
+#ifndef AXL_RUN_H
+#define AXL_RUN_H
+
+#include <axl/trainer.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct axl_run axl_run;
+
+/** One line of training_log.jsonl as it comes. */
+typedef struct axl_run_record {
+    size_t size;              /**< sizeof(axl_run_record) in the library */
+    uint64_t step;            /**< from 1; 0 for an evaluation before the first step */
+    uint64_t total_steps;
+    double epoch;
+    double loss;              /**< mean over the tokens since the last record, or NaN */
+    double grad_norm;
+    double learning_rate;
+    double tokens_per_second; /**< input tokens without padding */
+    double eval_loss;         /**< NaN unless this is an evaluation */
+    double eval_perplexity;
+} axl_run_record;
+
+/** Called after each record was written; a non-zero return stops the run after a checkpoint. */
+typedef int (*axl_record_fn)(void *user, const axl_run_record *record);
+
+typedef struct axl_run_options {
+    size_t size;           /**< sizeof(axl_run_options); set by _INIT */
+    axl_record_fn record;  /**< NULL: none */
+    void *record_user;
+    const char *resume;    /**< a checkpoint's folder, "auto" for the newest in output_dir, or
+                                NULL: as the config says.  Copied */
+} axl_run_options;
+
+#define AXL_RUN_OPTIONS_INIT { sizeof(axl_run_options), NULL, NULL, NULL }
+
+/**
+ * Load everything that a config names and check it, output_dir included.
+ *
+ * @param[out] out  The run; NULL on failure.  Release with axl_run_free().
+ * @param[in]  cfg  The run takes its own reference.
+ * @param[in]  opts NULL for the defaults.  Copied.
+ *
+ * @return As the constructors of tokenizer, data set, model, adapter and trainer.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_run_new(axl_run **out, const axl_config *cfg,
+                                              const axl_run_options *opts);
+
+/**
+ * Train to the end and write the result into output_dir.
+ *
+ * @param[in] run Borrowed.
+ *
+ * @retval AXL_ERR_CANCELLED A cancel was raised; a checkpoint of the last whole step was written
+ *                           and a run with resume "auto" goes on from it bit for bit.
+ * @retval AXL_ERR_NUMERIC   The loss or gradient was not finite.
+ * @retval AXL_ERR_IO
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: one at a time.  Progress phase "train".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_run_train(axl_run *run);
+
+/**
+ * The validation split's loss.
+ *
+ * @param[in]  run    Borrowed.
+ * @param[out] loss   Token-weighted mean.
+ * @param[out] rows   Rows of the split.  May be NULL.
+ * @param[out] tokens Trained tokens of the split.  May be NULL.
+ *
+ * @retval AXL_END There is no validation data.
+ * @return Otherwise as axl_trainer_evaluate().
+ *
+ * Thread: one at a time.  Progress phase "evaluate".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_run_evaluate(axl_run *run, double *loss, uint64_t *rows,
+                                                   uint64_t *tokens);
+
+/**
+ * Where the result is.
+ *
+ * @param[in] run Borrowed.
+ * @return output_dir; borrowed from the run.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API const char *axl_run_output_dir(const axl_run *run);
+
+/**
+ * Release a run.
+ *
+ * @param[in] run NULL is fine.
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API void axl_run_free(axl_run *run);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

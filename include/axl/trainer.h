@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file trainer.h
+ * The training step: forward and backward over batches that accumulate, then clip, optimizer and
+ * schedule.  The host decides when to step.
+ */
+#ifndef AXL_TRAINER_H
+#define AXL_TRAINER_H
+
+#include <axl/adapter.h>
+#include <axl/loader.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct axl_trainer axl_trainer;
+
+typedef enum axl_schedule {
+    AXL_SCHEDULE_CONSTANT = 0, /**< after the warm-up, the peak rate */
+    AXL_SCHEDULE_LINEAR = 1,   /**< to 0 at total_steps */
+    AXL_SCHEDULE_COSINE = 2,   /**< half a cosine to 0 at total_steps (Loshchilov, Hutter, 2017) */
+    AXL_SCHEDULE_FORCE_INT32 = 0x7fffffff
+} axl_schedule;
+
+typedef enum axl_loss_average {
+    AXL_LOSS_TOKENS = 0,        /**< over all trained tokens of the step */
+    AXL_LOSS_MICRO_BATCHES = 1, /**< the mean of the batches' own means */
+    AXL_LOSS_FORCE_INT32 = 0x7fffffff
+} axl_loss_average;
+
+typedef struct axl_trainer_options {
+    size_t size;          /**< sizeof(axl_trainer_options); set by _INIT */
+    double learning_rate; /**< peak rate; must be > 0 */
+    double beta1;         /**< AdamW */
+    double beta2;
+    double epsilon;
+    double weight_decay;
+    double max_grad_norm; /**< global L2 norm that gradients are clipped to; 0: no clipping */
+    uint64_t warmup_steps; /**< linear from 0; the first step of a warm-up trains with rate 0 */
+    uint64_t total_steps; /**< where linear and cosine end; needed by them */
+    uint64_t seed;        /**< of dropout */
+    uint32_t schedule;    /**< an axl_schedule */
+    uint32_t loss_average; /**< an axl_loss_average */
+    uint32_t gradient_accumulation_steps; /**< for axl_trainer_ready(), with last_of_step */
+    uint32_t checkpointing; /**< 1: keep each layer's input alone and compute the layer again */
+    uint32_t max_tokens;  /**< the largest batch; 0: the arena grows when a larger one comes */
+    uint32_t reserved0;   /**< must be 0 */
+} axl_trainer_options;
+
+#define AXL_TRAINER_OPTIONS_INIT \
+    { sizeof(axl_trainer_options), 2e-4, 0.9, 0.999, 1e-8, 0.0, 1.0, 0, 0, 42u, \
+      AXL_SCHEDULE_CONSTANT, AXL_LOSS_TOKENS, 1u, 0u, 0u, 0u }
+
+/** What one optimizer step did. */
+typedef struct axl_step_stats {
+    size_t size;          /**< sizeof(axl_step_stats); set by the caller */
+    uint64_t step;        /**< steps done, this one counted */
+    double loss;          /**< mean over the step's trained tokens (or of its batches' means) */
+    double grad_norm;     /**< before clipping */
+    double learning_rate; /**< that this step used */
+    uint64_t n_tokens;    /**< tokens of the step's batches */
+    uint64_t n_trained;   /**< of them, predictions that counted */
+} axl_step_stats;
+
+#define AXL_STEP_STATS_INIT { sizeof(axl_step_stats), 0, 0.0, 0.0, 0.0, 0, 0 }
+
+/**
+ * Create a trainer of an adapter.
+ *
+ * @param[out] out     The trainer; NULL on failure.  Release with axl_trainer_free().
+ * @param[in]  model   The trainer takes its own reference.
+ * @param[in]  adapter Made for @p model; the trainer takes its own reference and writes its values.
+ * @param[in]  opts    NULL for the defaults.  Copied.
+ *
+ * @retval AXL_ERR_INVALID An option is out of range; axl_last_error() names it.
+ * @retval AXL_ERR_ABI     @p opts sets a field this library does not know.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any; the trainer may then be used from one thread at a time.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_trainer_new(axl_trainer **out, axl_model *model,
+                                                  axl_adapter *adapter,
+                                                  const axl_trainer_options *opts);
+
+/**
+ * A trainer with a config's optimizer, schedule and accumulation.
+ *
+ * @param[out] out         The trainer; NULL on failure.  Release with axl_trainer_free().
+ * @param[in]  cfg         Borrowed for the call.
+ * @param[in]  model       As axl_trainer_new().
+ * @param[in]  adapter     As axl_trainer_new().
+ * @param[in]  total_steps Of the whole run, for warm-up and schedule; see axl_loader_total_steps().
+ *                         max_steps of the config wins when it is smaller.
+ *
+ * @return As axl_trainer_new().
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg,
+                                                          axl_model *model, axl_adapter *adapter,
+                                                          uint64_t total_steps);
+
+/**
+ * Drop the caller's reference.
+ *
+ * @param[in] tr NULL is fine.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API void axl_trainer_free(axl_trainer *tr);
+
+/**
+ * Compute a batch's loss and add its gradients to the step's.
+ *
+ * @param[in]  tr    Borrowed.
+ * @param[in]  batch Borrowed for the call.  Every sequence is at most max_seq_len tokens.
+ * @param[out] loss  Mean over the batch's trained tokens; 0 when it has none.  May be NULL.
+ *
+ * @retval AXL_ERR_INVALID   An id, label or offset is out of range.
+ * @retval AXL_ERR_NUMERIC   The loss is not finite; the gradients are as before the call.
+ * @retval AXL_ERR_CANCELLED The gradients are as before the call.
+ * @retval AXL_ERR_BUSY      Called from a callback of this trainer.
+ * @retval AXL_ERR_IO        A mapped weight file was changed.
+ * @retval AXL_ERR_NOMEM     The gradients are as before the call.
+ *
+ * Thread: one at a time.  Progress phase "train", in layers.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_trainer_forward_backward(axl_trainer *tr,
+                                                               const axl_batch *batch,
+                                                               double *loss);
+
+/**
+ * Whether a step is due: gradient_accumulation_steps batches have come since the last, or the last
+ * one had last_of_step set.
+ *
+ * @param[in] tr Borrowed.
+ * @return 1 or 0.
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API int axl_trainer_ready(const axl_trainer *tr);
+
+/**
+ * Clip the gradients, move the adapter by the optimizer, advance the schedule, zero the gradients.
+ *
+ * @param[in]     tr    Borrowed.
+ * @param[in,out] stats What was done; its size is set by the caller.  May be NULL.
+ *
+ * @retval AXL_ERR_INVALID No batch, or no trained token, has come since the last step.
+ * @retval AXL_ERR_NUMERIC The gradient norm is not finite; nothing was moved, the gradients are
+ *                         zero.
+ * @retval AXL_ERR_CANCELLED Nothing was moved.
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_trainer_step(axl_trainer *tr, axl_step_stats *stats);
+
+/**
+ * Throw away what has accumulated since the last step.
+ *
+ * @param[in] tr Borrowed.
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API void axl_trainer_zero_grad(axl_trainer *tr);
+
+/**
+ * Set the rate of the next steps, instead of the schedule's.
+ *
+ * @param[in] tr            Borrowed.
+ * @param[in] learning_rate >= 0; a negative value gives the schedule back.
+ *
+ * @retval AXL_ERR_INVALID Not a number.
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_trainer_set_learning_rate(axl_trainer *tr,
+                                                                double learning_rate);
+
+/**
+ * Optimizer steps done.
+ *
+ * @param[in] tr Borrowed.
+ * @return The count.
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API uint64_t axl_trainer_steps(const axl_trainer *tr);
+
+/**
+ * Copy a gradient out, as the next step would use it before clipping: of the mean loss over what
+ * has accumulated.
+ *
+ * @param[in]  tr     Borrowed.
+ * @param[in]  index  Below axl_adapter_count() of its adapter.
+ * @param[out] values (rows, cols) f32, the caller's memory.
+ *
+ * @retval AXL_ERR_INVALID
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_trainer_read_gradient(axl_trainer *tr, size_t index,
+                                                            float *values);
+
+/**
+ * A batch's loss without gradients or dropout.
+ *
+ * @param[in]  tr       Borrowed.
+ * @param[in]  batch    Borrowed for the call.
+ * @param[out] loss_sum Sum over the batch's trained tokens.
+ *
+ * @return As axl_trainer_forward_backward().
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_trainer_evaluate(axl_trainer *tr, const axl_batch *batch,
+                                                       double *loss_sum);
+
+/**
+ * Write a checkpoint: the adapter, the optimizer's state, the step, and the loader's place.  It is
+ * written beside @p dir, synced and renamed: whole or not at all.
+ *
+ * @param[in] tr     Borrowed; no gradients may be accumulated.
+ * @param[in] loader Borrowed; NULL for a host's own batches.
+ * @param[in] dir    Must not exist, or be an older checkpoint, which is replaced.  Borrowed.
+ *
+ * @retval AXL_ERR_INVALID Gradients are accumulated.
+ * @retval AXL_ERR_IO
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_trainer_save(axl_trainer *tr, const axl_loader *loader,
+                                                   const char *dir);
+
+/**
+ * Continue from a checkpoint: with the same data and options, bit for bit.  What differs in the
+ * library's version, the instruction set or oneDNN is logged as a warning.
+ *
+ * @param[in] tr     Borrowed.
+ * @param[in] loader Borrowed; moved to the checkpoint's place.  NULL for a host's own batches.
+ * @param[in] dir    Borrowed.
+ *
+ * @retval AXL_ERR_NOT_FOUND   A file is missing.
+ * @retval AXL_ERR_FORMAT      A file is broken, or of another adapter.
+ * @retval AXL_ERR_UNSUPPORTED A checkpoint of Hugging Face's trainer; use lora_model_dir.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_trainer_load(axl_trainer *tr, axl_loader *loader,
+                                                   const char *dir);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

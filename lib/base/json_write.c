@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* json_write.c - see json_write.h. */
+#include "json_write.h"
+
+#include "num.h"
+#include "os.h"
+#include "str.h"
+
+#include <cjson/cJSON.h>
+
+#include <stdio.h>
+#include <string.h>
+
+/* An object that lost a member to a failed allocation holds this key instead. */
+static const char lost_key[] = "\x01lost";
+
+axl__jw *axl__jw_new(void)
+{
+    return cJSON_CreateObject();
+}
+
+void axl__jw_free(axl__jw *obj)
+{
+    cJSON_Delete(obj);
+}
+
+static void add(axl__jw *obj, const char *key, cJSON *item)
+{
+    if (!obj)
+        return;
+    if (!item || !cJSON_AddItemToObject(obj, key, item)) {
+        cJSON_Delete(item);
+        cJSON_AddNullToObject(obj, lost_key);
+    }
+}
+
+void axl__jw_null(axl__jw *obj, const char *key)
+{
+    add(obj, key, cJSON_CreateNull());
+}
+
+void axl__jw_bool(axl__jw *obj, const char *key, bool value)
+{
+    add(obj, key, cJSON_CreateBool(value));
+}
+
+void axl__jw_int(axl__jw *obj, const char *key, int64_t value)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%lld", (long long)value);
+    add(obj, key, cJSON_CreateRaw(text));
+}
+
+void axl__jw_double(axl__jw *obj, const char *key, double value)
+{
+    char text[AXL__NUM_MAX];
+
+    axl__format_double(text, value);
+    add(obj, key, cJSON_CreateRaw(text));
+}
+
+void axl__jw_string(axl__jw *obj, const char *key, const char *value)
+{
+    add(obj, key, value ? cJSON_CreateString(value) : cJSON_CreateNull());
+}
+
+void axl__jw_strings(axl__jw *obj, const char *key, const char *const *values, size_t n)
+{
+    cJSON *list = cJSON_CreateArray();
+
+    for (size_t i = 0; list && i < n; i++) {
+        cJSON *s = cJSON_CreateString(values[i]);
+        if (!s || !cJSON_AddItemToArray(list, s)) {
+            cJSON_Delete(s);
+            cJSON_Delete(list);
+            list = NULL;
+        }
+    }
+    add(obj, key, list);
+}
+
+void axl__jw_object(axl__jw *obj, const char *key)
+{
+    add(obj, key, cJSON_CreateObject());
+}
+
+/* cJSON indents by tabs; two spaces are the habit of the files' other writers. */
+static void put_spaces(axl__str *s, const char *text)
+{
+    bool line_start = false;
+
+    for (; *text; text++) {
+        if (*text == '\t' && line_start) {
+            axl__str_puts(s, "  ");
+        } else if (*text == '\t') {
+            axl__str_putc(s, ' '); /* after a key's colon */
+        } else {
+            line_start = *text == '\n';
+            axl__str_putc(s, *text);
+        }
+        if (*text != '\t' && *text != '\n')
+            line_start = false;
+    }
+    axl__str_putc(s, '\n');
+}
+
+axl_status axl__jw_write(axl__jw *obj, axl_context *ctx, const char *path)
+{
+    char *text = obj && !cJSON_GetObjectItemCaseSensitive(obj, lost_key) ? cJSON_Print(obj) : NULL;
+    axl__str s;
+
+    cJSON_Delete(obj);
+    if (!text)
+        return axl__fail_nomem();
+    axl__str_init(&s, ctx);
+    put_spaces(&s, text);
+    cJSON_free(text);
+    axl_status status = axl__str_status(&s);
+    if (status == AXL_OK)
+        status = axl__write_file(ctx, path, axl__str_text(&s), s.len);
+    axl__str_free(&s);
+    return status;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * json_write.h - axl's own small files (adapter_config.json, checkpoint state) through cJSON.  cJSON
+ * prints floats by the locale and integers only to 2^53, so numbers go in as text from num.c.
+ */
+#ifndef AXL_BASE_JSON_WRITE_H
+#define AXL_BASE_JSON_WRITE_H
+
+#include "ctx.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct cJSON axl__jw; /* an object under construction */
+
+/* NULL when memory is out; every put then does nothing and write reports it. */
+axl__jw *axl__jw_new(void);
+void axl__jw_free(axl__jw *obj);
+void axl__jw_null(axl__jw *obj, const char *key);
+void axl__jw_bool(axl__jw *obj, const char *key, bool value);
+void axl__jw_int(axl__jw *obj, const char *key, int64_t value);
+void axl__jw_double(axl__jw *obj, const char *key, double value);
+void axl__jw_string(axl__jw *obj, const char *key, const char *value); /* NULL gives null */
+void axl__jw_strings(axl__jw *obj, const char *key, const char *const *values, size_t n);
+void axl__jw_object(axl__jw *obj, const char *key); /* an empty object */
+/* Writes the object, indented by two spaces, whole or not at all, and frees it. */
+axl_status axl__jw_write(axl__jw *obj, axl_context *ctx, const char *path);
+
+#endif

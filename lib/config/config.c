@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config.c - the config handle: reading, the passes in their order, typed access.  A config never
+ * changes once it is built, so threads may share it.
+ */
+#include "config_priv.h"
+
+#include "base/os.h"
+#include "base/str.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CONFIG_MAGIC = 0x63666731 };
+
+/* ---- helpers of the passes ---- */
+
+void axl__config_say(axl__config_pass *p, axl__diag_id id, axl_severity severity,
+                     const axl__yaml *node, axl__config_place place, const char *key,
+                     const char *fmt, ...)
+{
+    char message[600];
+    uint32_t line = 0, column = 0;
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(message, sizeof message, fmt, ap);
+    va_end(ap);
+    if (node) {
+        bool collection = node->type == AXL__YAML_LIST || node->type == AXL__YAML_MAP;
+        bool at_key = node->key_line != 0 && (place == AT_KEY || collection);
+        line = at_key ? node->key_line : node->line;
+        column = at_key ? node->key_column : node->column;
+    }
+    axl__diag(p->diags, id, severity, line, column, key, "%s", message);
+}
+
+bool axl__yaml_truthy(const axl__yaml *n)
+{
+    if (!n)
+        return false;
+    switch (n->type) {
+    case AXL__YAML_NULL: return false;
+    case AXL__YAML_BOOL: return n->boolean;
+    case AXL__YAML_INT: return n->huge || n->integer != 0;
+    case AXL__YAML_FLOAT: return n->number != 0;
+    case AXL__YAML_STRING: return n->len > 0;
+    case AXL__YAML_LIST:
+    case AXL__YAML_MAP: return n->count > 0;
+    }
+    return false;
+}
+
+const char *axl__yaml_describe(const axl__yaml *n, char *out, size_t room)
+{
+    size_t shown;
+
+    switch (n->type) {
+    case AXL__YAML_NULL: snprintf(out, room, "null"); break;
+    case AXL__YAML_BOOL: snprintf(out, room, "%s", n->boolean ? "true" : "false"); break;
+    case AXL__YAML_INT: snprintf(out, room, "the integer %.40s", n->text); break;
+    case AXL__YAML_FLOAT: snprintf(out, room, "the number %.40s", n->text); break;
+    case AXL__YAML_STRING:
+        shown = n->len;
+        if (shown > 60) /* cut before a whole character */
+            for (shown = 60; shown > 0 && ((unsigned char)n->text[shown] & 0xC0) == 0x80;)
+                shown--;
+        snprintf(out, room, "the text \"%.*s%s\"", (int)shown, n->text,
+                 shown < n->len ? "..." : "");
+        break;
+    case AXL__YAML_LIST: snprintf(out, room, "a list"); break;
+    case AXL__YAML_MAP: snprintf(out, room, "a mapping"); break;
+    }
+    return out;
+}
+
+axl__yaml *axl__config_find(const axl__yaml *root, const char *path)
+{
+    axl__yaml *node = (axl__yaml *)(uintptr_t)root;
+
+    while (node && *path) {
+        char name[256];
+        size_t n = strcspn(path, ".[");
+        if (*path == '[') {
+            size_t index = 0, digits = 0;
+            for (path++; *path >= '0' && *path <= '9' && digits < 9; path++, digits++)
+                index = index * 10 + (size_t)(*path - '0');
+            if (digits == 0 || *path != ']')
+                return NULL;
+            path++;
+            node = axl__yaml_item(node, index);
+        } else {
+            if (n == 0 || n >= sizeof name)
+                return NULL;
+            memcpy(name, path, n);
+            name[n] = '\0';
+            path += n;
+            node = axl__yaml_get(node, name);
+        }
+        path += *path == '.';
+    }
+    return node;
+}
+
+/* ---- making and freeing ---- */
+
+void axl_config_free(axl_config *cfg)
+{
+    if (!cfg || atomic_fetch_sub(&cfg->refs, 1) != 1)
+        return;
+    axl_context *ctx = cfg->ctx;
+    cfg->magic = 0;
+    axl__arena_free(&cfg->arena);
+    axl__free(ctx, cfg);
+    axl_context_free(ctx);
+}
+
+static axl_status config_new(axl_config **out, axl_context *ctx, const char *text, size_t len,
+                             const char *name, const char *base_dir)
+{
+    axl_config *cfg = axl__calloc(ctx, 1, sizeof *cfg);
+
+    *out = NULL;
+    if (!cfg)
+        return axl__fail_nomem();
+    cfg->magic = CONFIG_MAGIC;
+    atomic_init(&cfg->refs, 1);
+    cfg->ctx = axl__context_ref(ctx);
+    axl__arena_init(&cfg->arena, ctx);
+    cfg->text = axl__arena_strndup(&cfg->arena, text, len);
+    cfg->text_len = len;
+    cfg->name = axl__arena_strndup(&cfg->arena, name, strlen(name));
+    if (base_dir)
+        cfg->base_dir = axl__arena_strndup(&cfg->arena, base_dir, strlen(base_dir));
+    if (!cfg->text || !cfg->name || (base_dir && !cfg->base_dir)) {
+        axl_config_free(cfg);
+        return axl__fail_nomem();
+    }
+    *out = cfg;
+    return AXL_OK;
+}
+
+static axl_status run_passes(axl_config *cfg, axl_diagnostics *diags,
+                             const axl_config_options *opts)
+{
+    axl__config_pass p = { .arena = &cfg->arena, .diags = diags };
+
+    AXL_TRY(axl__yaml_parse(&p.root, &cfg->arena, cfg->text, cfg->text_len, diags));
+    cfg->root = p.root;
+    for (size_t i = 0; i < opts->n_overrides; i++)
+        AXL_TRY(axl__config_override(&p, opts->overrides[i]));
+    axl__yaml_drop_nulls(p.root);
+    const axl__yaml *unknown = axl__config_find(p.root, "axl.unknown_keys");
+    p.warn_unknown = unknown && unknown->text && strcmp(unknown->text, "warn") == 0;
+    AXL_TRY(axl__config_rename(&p));
+    AXL_TRY(axl__config_check_keys(&p));
+    AXL_TRY(axl__config_validate(&p));
+    return axl_diagnostics_error_count(diags) ? AXL_OK : axl__config_derive(&p);
+}
+
+static void log_warnings(axl_context *ctx, const axl_diagnostics *diags)
+{
+    axl_diagnostic d = AXL_DIAGNOSTIC_INIT;
+
+    for (size_t i = 0; axl_diagnostics_get(diags, i, &d) == AXL_OK; i++)
+        if (d.severity == AXL_SEVERITY_WARNING)
+            axl__log(ctx, AXL_LOG_WARNING, "%s", d.text);
+}
+
+/* The list goes to the host when it says something about the config, whatever came out. */
+static axl_status build(axl_config **out, axl_context *ctx, const char *text, size_t len,
+                        const char *name, const axl_config_options *opts)
+{
+    axl_config *cfg;
+    axl_diagnostics *diags;
+
+    AXL_TRY(config_new(&cfg, ctx, text, len, name, opts->base_dir));
+    axl_status status = axl__diagnostics_new(&diags, ctx, name);
+    if (status == AXL_OK)
+        status = run_passes(cfg, diags, opts);
+    if (status == AXL_OK || status == AXL_ERR_CONFIG) {
+        status = axl__diagnostics_finish(diags);
+        log_warnings(ctx, diags);
+        if (status == AXL_ERR_CONFIG) /* the log may have used the message */
+            status = axl__diagnostics_finish(diags);
+    }
+    if (opts->diagnostics && (status == AXL_OK || status == AXL_ERR_CONFIG))
+        *opts->diagnostics = diags;
+    else
+        axl_diagnostics_free(diags);
+    if (status < 0)
+        axl_config_free(cfg);
+    else
+        *out = cfg;
+    return status;
+}
+
+static axl_status import_options(axl_config_options *dst, axl_config **out, axl_context *ctx,
+                                 const axl_config_options *src)
+{
+    axl_config_options defaults = AXL_CONFIG_OPTIONS_INIT;
+
+    AXL_TRY(axl__context_enter(ctx));
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "out is NULL");
+    *out = NULL;
+    *dst = defaults;
+    AXL_TRY(axl__options_import(dst, sizeof *dst, src, sizeof *dst));
+    if (dst->diagnostics)
+        *dst->diagnostics = NULL;
+    if (dst->n_overrides > 0 && !dst->overrides)
+        return axl__fail(AXL_ERR_INVALID, "overrides is NULL");
+    return AXL_OK;
+}
+
+axl_status axl_config_parse(axl_config **out, axl_context *ctx, const char *text, size_t length,
+                            const char *name, const axl_config_options *opts)
+{
+    axl_config_options o;
+
+    AXL_TRY(import_options(&o, out, ctx, opts));
+    if (!text)
+        return axl__fail(AXL_ERR_INVALID, "text is NULL");
+    return build(out, ctx, text, length, name ? name : "config", &o);
+}
+
+/* The path of the one YAML file in a folder. */
+static axl_status find_in_dir(axl_context *ctx, const char *dir, char **out)
+{
+    char **names;
+    size_t count, found = 0;
+
+    AXL_TRY(axl__list_dir(ctx, dir, &names, &count));
+    *out = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (!axl__ends_with(names[i], ".yml") && !axl__ends_with(names[i], ".yaml"))
+            continue;
+        if (++found == 1)
+            *out = axl__format(ctx, "%s%s%s", dir, axl__ends_with(dir, "/") ? "" : "/", names[i]);
+    }
+    axl__free(ctx, names);
+    if (found == 1)
+        return *out ? AXL_OK : axl__fail_nomem();
+    axl__free(ctx, *out);
+    *out = NULL;
+    if (found == 0)
+        return axl__fail(AXL_ERR_NOT_FOUND, "%s holds no .yml or .yaml file", dir);
+    return axl__fail(AXL_ERR_INVALID, "%s holds %zu YAML files; name one", dir, found);
+}
+
+axl_status axl_config_open(axl_config **out, axl_context *ctx, const char *path,
+                           const axl_config_options *opts)
+{
+    axl_config_options o;
+    axl__file file;
+    char *found = NULL;
+
+    AXL_TRY(import_options(&o, out, ctx, opts));
+    if (!path)
+        return axl__fail(AXL_ERR_INVALID, "path is NULL");
+    if (axl__path_kind_of(path) == AXL__PATH_DIR) {
+        AXL_TRY(find_in_dir(ctx, path, &found));
+        path = found;
+    }
+    axl_status status = axl__file_open(&file, ctx, path, true);
+    if (status == AXL_OK) {
+        status = build(out, ctx, (const char *)file.data, file.size, path, &o);
+        axl__file_close(&file);
+    }
+    axl__free(ctx, found);
+    return status;
+}
+
+/* ---- for the rest of the library ---- */
+
+axl_config *axl__config_ref(const axl_config *cfg)
+{
+    axl_config *c = (axl_config *)(uintptr_t)cfg;
+
+    if (c)
+        atomic_fetch_add(&c->refs, 1);
+    return c;
+}
+
+axl_context *axl__config_context(const axl_config *cfg)
+{
+    return cfg->ctx;
+}
+
+axl_status axl__config_enter(const axl_config *cfg)
+{
+    axl__error_clear();
+    if (!cfg || cfg->magic != CONFIG_MAGIC)
+        return axl__fail(AXL_ERR_INVALID, "not a live axl_config");
+    return axl__context_enter(cfg->ctx);
+}
+
+const char *axl__config_text(const axl_config *cfg, size_t *len)
+{
+    if (len)
+        *len = cfg->text_len;
+    return cfg->text;
+}
+
+char *axl__config_path(const axl_config *cfg, const char *value)
+{
+    if (!cfg->base_dir || value[0] == '/')
+        return axl__strdup(cfg->ctx, value);
+    return axl__format(cfg->ctx, "%s%s%s", cfg->base_dir,
+                       axl__ends_with(cfg->base_dir, "/") ? "" : "/", value);
+}
+
+static const axl__yaml *known(const axl_config *cfg, const char *key)
+{
+    assert(axl__schema_knows(key));
+    return axl__config_find(cfg->root, key);
+}
+
+bool axl__cfg_has(const axl_config *cfg, const char *key)
+{
+    return known(cfg, key) != NULL;
+}
+
+bool axl__cfg_bool(const axl_config *cfg, const char *key, bool otherwise)
+{
+    const axl__yaml *n = known(cfg, key);
+
+    return n && n->type == AXL__YAML_BOOL ? n->boolean : otherwise;
+}
+
+int64_t axl__cfg_int(const axl_config *cfg, const char *key, int64_t otherwise)
+{
+    const axl__yaml *n = known(cfg, key);
+
+    return n && n->type == AXL__YAML_INT ? n->integer : otherwise;
+}
+
+double axl__cfg_double(const axl_config *cfg, const char *key, double otherwise)
+{
+    const axl__yaml *n = known(cfg, key);
+
+    return n && (n->type == AXL__YAML_INT || n->type == AXL__YAML_FLOAT) ? n->number : otherwise;
+}
+
+const char *axl__cfg_str(const axl_config *cfg, const char *key, const char *otherwise)
+{
+    const axl__yaml *n = known(cfg, key);
+
+    return n && n->text ? n->text : otherwise;
+}
+
+size_t axl__cfg_count(const axl_config *cfg, const char *key)
+{
+    const axl__yaml *n = known(cfg, key);
+
+    return n ? n->count : 0;
+}
+
+/* ---- public access ---- */
+
+/* AXL_END when there is no value. */
+static axl_status look_up(const axl_config *cfg, const char *key, const void *out,
+                          const axl__yaml **node)
+{
+    AXL_TRY(axl__config_enter(cfg));
+    if (!key || !out)
+        return axl__fail(AXL_ERR_INVALID, "%s is NULL", key ? "out" : "key");
+    if (!axl__schema_knows(key)) {
+        const char *near = axl__nearest_key(key);
+        return axl__fail(AXL_ERR_INVALID, "unknown key \"%s\"%s%s%s", key,
+                         near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    }
+    *node = axl__config_find(cfg->root, key);
+    return *node ? AXL_OK : AXL_END;
+}
+
+static axl_status wrong_type(const char *key, const char *expected, const axl__yaml *node)
+{
+    char found[120];
+
+    return axl__fail(AXL_ERR_INVALID, "%s is not %s but %s", key, expected,
+                     axl__yaml_describe(node, found, sizeof found));
+}
+
+axl_status axl_config_string(const axl_config *cfg, const char *key, const char **out)
+{
+    const axl__yaml *node;
+
+    if (out)
+        *out = NULL;
+    axl_status status = look_up(cfg, key, out, &node);
+    if (status != AXL_OK)
+        return status;
+    if (!node->text)
+        return wrong_type(key, "a single value", node);
+    *out = node->text;
+    return AXL_OK;
+}
+
+axl_status axl_config_int(const axl_config *cfg, const char *key, int64_t *out)
+{
+    const axl__yaml *node;
+    axl_status status = look_up(cfg, key, out, &node);
+
+    if (status != AXL_OK)
+        return status;
+    if (node->type != AXL__YAML_INT || node->huge)
+        return wrong_type(key, "an integer", node);
+    *out = node->integer;
+    return AXL_OK;
+}
+
+axl_status axl_config_double(const axl_config *cfg, const char *key, double *out)
+{
+    const axl__yaml *node;
+    axl_status status = look_up(cfg, key, out, &node);
+
+    if (status != AXL_OK)
+        return status;
+    if (node->type != AXL__YAML_INT && node->type != AXL__YAML_FLOAT)
+        return wrong_type(key, "a number", node);
+    *out = node->number;
+    return AXL_OK;
+}
+
+axl_status axl_config_bool(const axl_config *cfg, const char *key, int *out)
+{
+    const axl__yaml *node;
+    axl_status status = look_up(cfg, key, out, &node);
+
+    if (status != AXL_OK)
+        return status;
+    if (node->type != AXL__YAML_BOOL)
+        return wrong_type(key, "true or false", node);
+    *out = node->boolean;
+    return AXL_OK;
+}
+
+axl_status axl_config_count(const axl_config *cfg, const char *key, size_t *out)
+{
+    const axl__yaml *node;
+
+    if (out)
+        *out = 0;
+    axl_status status = look_up(cfg, key, out, &node);
+    if (status != AXL_OK)
+        return status;
+    if (node->type != AXL__YAML_LIST && node->type != AXL__YAML_MAP)
+        return wrong_type(key, "a list or mapping", node);
+    *out = node->count;
+    return AXL_OK;
+}
+
+axl_status axl_config_source(const axl_config *cfg, const char *key, uint32_t *line,
+                             uint32_t *column)
+{
+    const axl__yaml *node;
+    axl_status status = look_up(cfg, key, line && column ? line : NULL, &node);
+
+    if (status != AXL_OK)
+        return status;
+    *line = node->key_line ? node->key_line : node->line;
+    *column = node->key_line ? node->key_column : node->column;
+    return AXL_OK;
+}

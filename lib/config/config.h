@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config.h - what the rest of the library asks of a config. */
+#ifndef AXL_CONFIG_CONFIG_H
+#define AXL_CONFIG_CONFIG_H
+
+#include "base/ctx.h"
+
+#include <axl/config.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A new reference; returns cfg. */
+axl_config *axl__config_ref(const axl_config *cfg);
+axl_context *axl__config_context(const axl_config *cfg); /* borrowed */
+
+/* Clears the last error; AXL_ERR_INVALID for NULL or a dead handle, AXL_ERR_FORKED. */
+axl_status axl__config_enter(const axl_config *cfg);
+
+/* The YAML as it was given, for the model card; NUL-terminated. */
+const char *axl__config_text(const axl_config *cfg, size_t *len);
+
+/* A path of the config, from base_dir where it is relative; for axl__free.  NULL when memory is
+ * out. */
+char *axl__config_path(const axl_config *cfg, const char *value);
+
+/* The effective value, or otherwise where there is none or it is of another type ("auto" for a
+ * boolean).  Keys are axl's own words: an unknown one is a bug and asserts. */
+bool axl__cfg_bool(const axl_config *cfg, const char *key, bool otherwise);
+int64_t axl__cfg_int(const axl_config *cfg, const char *key, int64_t otherwise);
+double axl__cfg_double(const axl_config *cfg, const char *key, double otherwise);
+const char *axl__cfg_str(const axl_config *cfg, const char *key, const char *otherwise);
+size_t axl__cfg_count(const axl_config *cfg, const char *key); /* 0 where there is none */
+bool axl__cfg_has(const axl_config *cfg, const char *key);
+
+#endif

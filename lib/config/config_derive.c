@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config_derive.c - what the config means beyond what it says: derived values, defaults, and one
+ * spelling of every scalar.  Deriving twice changes nothing, so that a dump parses to an equal
+ * config.
+ */
+#include "config_priv.h"
+
+#include "base/num.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static axl__yaml *get(const axl__config_pass *p, const char *key)
+{
+    return axl__yaml_get(p->root, key);
+}
+
+/* Sets a key that is not set. */
+static axl_status fill(axl__config_pass *p, axl__yaml *map, const char *key, const char *text)
+{
+    if (axl__yaml_get(map, key))
+        return AXL_OK;
+    return axl__yaml_set(p->arena, map, key, axl__yaml_plain(p->arena, text, strlen(text)));
+}
+
+static axl_status fill_text(axl__config_pass *p, const char *key, const char *text)
+{
+    if (get(p, key))
+        return AXL_OK;
+    return axl__yaml_set(p->arena, p->root, key, axl__yaml_string(p->arena, text, strlen(text)));
+}
+
+static axl_status fill_copy(axl__config_pass *p, const char *key, const char *from)
+{
+    const axl__yaml *n = get(p, from);
+
+    if (!n || get(p, key))
+        return AXL_OK;
+    axl__yaml *copy = axl__yaml_string(p->arena, n->text, n->len);
+    if (copy && n->type != AXL__YAML_STRING)
+        axl__yaml_resolve(copy);
+    return axl__yaml_set(p->arena, p->root, key, copy);
+}
+
+static axl_status derive_batch(axl__config_pass *p)
+{
+    char text[24];
+    axl__yaml *whole = axl__yaml_remove(p->root, "batch_size");
+
+    if (whole) {
+        const axl__yaml *micro = get(p, "micro_batch_size");
+        snprintf(text, sizeof text, "%lld",
+                 (long long)(whole->integer / (micro ? micro->integer : 1)));
+        AXL_TRY(fill(p, p->root, "gradient_accumulation_steps", text));
+    }
+    AXL_TRY(fill(p, p->root, "micro_batch_size", "1"));
+    return fill_copy(p, "eval_batch_size", "micro_batch_size");
+}
+
+static axl_status derive_packing(axl__config_pass *p)
+{
+    if (!axl__yaml_truthy(get(p, "sample_packing")))
+        return AXL_OK;
+    AXL_TRY(fill(p, p->root, "pad_to_sequence_len", "true"));
+    return fill(p, p->root, "eval_sample_packing", "true");
+}
+
+/* Nothing said about when: at the end of each epoch. */
+static axl_status derive_strategies(axl__config_pass *p)
+{
+    bool data = axl__yaml_truthy(get(p, "val_set_size")) || get(p, "test_datasets");
+    bool steps = get(p, "eval_steps") || get(p, "evals_per_epoch");
+
+    AXL_TRY(fill_text(p, "eval_strategy", !data ? "no" : steps ? "steps" : "epoch"));
+    steps = get(p, "save_steps") || get(p, "saves_per_epoch");
+    return fill_text(p, "save_strategy", steps ? "steps" : "epoch");
+}
+
+/* Defaults of the table's implemented keys, below the mappings that exist. */
+static axl_status fill_defaults(axl__config_pass *p)
+{
+    for (size_t i = 0; i < axl__schema_size; i++) {
+        const axl__schema_key *k = &axl__schema_table[i];
+        const char *items = strstr(k->name, "[].");
+        if (k->answer != A_IMPL || !k->fallback)
+            continue;
+        if (items) {
+            char list_key[64];
+            snprintf(list_key, sizeof list_key, "%.*s", (int)(items - k->name), k->name);
+            const axl__yaml *list = get(p, list_key);
+            for (axl__yaml *set = list ? list->child : NULL; set; set = set->next)
+                AXL_TRY(fill(p, set, items + 3, k->fallback));
+        } else if (strncmp(k->name, "axl.", 4) == 0) {
+            if (!get(p, "axl"))
+                AXL_TRY(axl__yaml_set(p->arena, p->root, "axl",
+                                      axl__yaml_collection(p->arena, AXL__YAML_MAP)));
+            AXL_TRY(fill(p, get(p, "axl"), k->name + 4, k->fallback));
+        } else {
+            AXL_TRY(fill(p, p->root, k->name, k->fallback));
+        }
+    }
+    return AXL_OK;
+}
+
+static axl_status canonical_texts(axl__config_pass *p, axl__yaml *node)
+{
+    char text[AXL__NUM_MAX];
+
+    for (axl__yaml *child = node->child; child; child = child->next)
+        AXL_TRY(canonical_texts(p, child));
+    if (node->type == AXL__YAML_BOOL)
+        snprintf(text, sizeof text, "%s", node->boolean ? "true" : "false");
+    else if (node->type == AXL__YAML_NULL)
+        snprintf(text, sizeof text, "null");
+    else if (node->type == AXL__YAML_INT && !node->huge)
+        snprintf(text, sizeof text, "%lld", (long long)node->integer);
+    else if (node->type == AXL__YAML_FLOAT && isfinite(node->number))
+        axl__format_double(text, node->number);
+    else if (node->type == AXL__YAML_FLOAT)
+        snprintf(text, sizeof text, "%s",
+                 isnan(node->number) ? ".nan" : node->number < 0 ? "-.inf" : ".inf");
+    else
+        return AXL_OK;
+    node->len = strlen(text);
+    node->text = axl__arena_strndup(p->arena, text, node->len);
+    return node->text ? AXL_OK : axl__fail_nomem();
+}
+
+axl_status axl__config_derive(axl__config_pass *p)
+{
+    AXL_TRY(derive_batch(p));
+    AXL_TRY(derive_packing(p));
+    AXL_TRY(derive_strategies(p));
+    AXL_TRY(fill_copy(p, "tokenizer_config", "base_model"));
+    AXL_TRY(fill_defaults(p));
+    return canonical_texts(p, p->root);
+}

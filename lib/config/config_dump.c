@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config_dump.c - the effective config as YAML or JSON.  YAML texts are plain where nothing but a
+ * text can be read from them, else in double quotes with JSON's escapes, which YAML shares.
+ */
+#include "config_priv.h"
+
+#include "base/str.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Letters, digits and a few marks, not at the start of anything else, and no word or number. */
+static bool is_plain(const char *text, size_t len)
+{
+    static const char inside[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                 "_-./";
+    axl__yaml probe = { .text = text, .len = len };
+
+    if (len == 0 || len != strspn(text, inside) || *text == '-')
+        return false;
+    axl__yaml_resolve(&probe);
+    if (probe.type != AXL__YAML_STRING)
+        return false;
+    return !(*text >= '0' && *text <= '9'); /* dates, and numbers of other readers */
+}
+
+static void put_text(axl__str *s, const char *text, size_t len)
+{
+    if (is_plain(text, len))
+        axl__str_put(s, text, len);
+    else
+        axl__str_put_json(s, text, len);
+}
+
+static void put_scalar(axl__str *s, const axl__yaml *node)
+{
+    if (node->type == AXL__YAML_STRING)
+        put_text(s, node->text, node->len);
+    else
+        axl__str_put(s, node->text, node->len);
+}
+
+static void indent(axl__str *s, int depth)
+{
+    for (int i = 0; i < depth; i++)
+        axl__str_puts(s, "  ");
+}
+
+static void put_yaml(axl__str *s, const axl__yaml *node, int depth, bool after_dash)
+{
+    for (const axl__yaml *child = node->child; child; child = child->next) {
+        bool collection = child->type == AXL__YAML_LIST || child->type == AXL__YAML_MAP;
+        if (!after_dash)
+            indent(s, depth);
+        after_dash = false;
+        if (node->type == AXL__YAML_LIST) {
+            axl__str_putc(s, '-');
+        } else {
+            put_text(s, child->key, strlen(child->key));
+            axl__str_putc(s, ':');
+        }
+        if (collection && child->count == 0) {
+            axl__str_puts(s, child->type == AXL__YAML_LIST ? " []\n" : " {}\n");
+        } else if (collection && node->type == AXL__YAML_LIST) {
+            axl__str_putc(s, ' ');
+            put_yaml(s, child, depth + 1, true);
+        } else if (collection) {
+            axl__str_putc(s, '\n');
+            put_yaml(s, child, depth + 1, false);
+        } else {
+            axl__str_putc(s, ' ');
+            put_scalar(s, child);
+            axl__str_putc(s, '\n');
+        }
+    }
+}
+
+/* JSON has no words for what is not finite; YAML reads the text back as the number. */
+static void put_json(axl__str *s, const axl__yaml *node)
+{
+    bool list = node->type == AXL__YAML_LIST;
+
+    if (!list && node->type != AXL__YAML_MAP) {
+        bool quoted = node->type == AXL__YAML_STRING ||
+                      (node->type == AXL__YAML_FLOAT && !isfinite(node->number));
+        if (quoted)
+            axl__str_put_json(s, node->text, node->len);
+        else
+            axl__str_put(s, node->text, node->len);
+        return;
+    }
+    axl__str_putc(s, list ? '[' : '{');
+    for (const axl__yaml *child = node->child; child; child = child->next) {
+        if (!list) {
+            axl__str_put_json(s, child->key, strlen(child->key));
+            axl__str_puts(s, ": ");
+        }
+        put_json(s, child);
+        axl__str_puts(s, child->next ? ", " : "");
+    }
+    axl__str_putc(s, list ? ']' : '}');
+}
+
+axl_status axl_config_dump(const axl_config *cfg, uint32_t form, axl_buffer *out)
+{
+    axl__str s;
+
+    AXL_TRY(axl__config_enter(cfg));
+    if (!out || (form != AXL_CONFIG_YAML && form != AXL_CONFIG_JSON))
+        return axl__fail(AXL_ERR_INVALID, out ? "unknown form %u" : "out is NULL", form);
+    AXL_TRY(axl__buffer_check(out));
+    axl__str_init(&s, cfg->ctx);
+    if (form == AXL_CONFIG_YAML) {
+        put_yaml(&s, cfg->root, 0, false);
+    } else {
+        put_json(&s, cfg->root);
+        axl__str_putc(&s, '\n');
+    }
+    axl_status status = axl__str_to_buffer(&s, out);
+    axl__str_free(&s);
+    return status;
+}

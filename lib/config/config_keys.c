@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config_keys.c - each key by itself: is it known, is its value of its type and in its range, and
+ * does axl do what it asks.  Values are converted as pydantic's lax mode does ("4" and 4.0 are an
+ * integer where one is wanted), but true is no number.
+ */
+#include "config_priv.h"
+
+#include "base/num.h"
+#include "base/str.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef struct walk {
+    axl__config_pass *p;
+    axl__str path;
+    bool quiet; /* below a key that was reported: only unknown names and types are news */
+} walk;
+
+static const char *path_of(const walk *w)
+{
+    return axl__str_text(&w->path);
+}
+
+/* ---- types ---- */
+
+static bool coerce(axl__yaml *n, uint16_t type, const char *values);
+
+/* "false" is how some files turn a count off. */
+static bool bool_to(axl__yaml *n, uint16_t type)
+{
+    if (type & T_B)
+        return true;
+    if (n->boolean || !(type & (T_I | T_F)))
+        return false;
+    n->type = type & T_I ? AXL__YAML_INT : AXL__YAML_FLOAT;
+    n->integer = 0;
+    n->number = 0;
+    return true;
+}
+
+static bool float_to(axl__yaml *n, uint16_t type)
+{
+    if (type & T_F)
+        return true;
+    if (n->text_in_yaml11 && (type & T_S)) {
+        n->type = AXL__YAML_STRING;
+        return true;
+    }
+    if ((type & T_I) && fabs(n->number) < 9e15 && n->number == floor(n->number)) {
+        n->type = AXL__YAML_INT;
+        n->integer = (int64_t)n->number;
+        return true;
+    }
+    if ((type & T_B) && (n->number == 0 || n->number == 1)) {
+        n->type = AXL__YAML_BOOL;
+        n->boolean = n->number == 1;
+        return true;
+    }
+    return false;
+}
+
+static bool int_to(axl__yaml *n, uint16_t type)
+{
+    if ((type & T_I) && !n->huge)
+        return true;
+    if (type & T_F) {
+        n->type = AXL__YAML_FLOAT;
+        return true;
+    }
+    if ((type & T_B) && !n->huge && (n->integer == 0 || n->integer == 1)) {
+        n->type = AXL__YAML_BOOL;
+        n->boolean = n->integer == 1;
+        return true;
+    }
+    return false;
+}
+
+static bool string_to_bool(axl__yaml *n)
+{
+    static const char *const words[] = { "0", "off", "f", "false", "n", "no",
+                                         "1", "on",  "t", "true",  "y", "yes" };
+
+    for (size_t i = 0; i < 12; i++)
+        if (axl__ascii_casecmp(n->text, words[i]) == 0) {
+            n->type = AXL__YAML_BOOL;
+            n->boolean = i >= 6;
+            return true;
+        }
+    return false;
+}
+
+static bool string_to_number(axl__yaml *n, uint16_t type)
+{
+    axl__yaml number = *n;
+
+    if (n->len == 0)
+        return false;
+    axl__yaml_resolve(&number);
+    if ((number.type != AXL__YAML_INT && number.type != AXL__YAML_FLOAT) ||
+        !coerce(&number, type & (T_I | T_F), NULL))
+        return false;
+    *n = number;
+    return true;
+}
+
+static bool string_to(axl__yaml *n, uint16_t type, const char *values)
+{
+    if ((type & T_S) && (!values || axl__schema_has_value(values, n->text)))
+        return true;
+    if ((type & T_B) && string_to_bool(n))
+        return true;
+    if ((type & (T_I | T_F)) && string_to_number(n, type))
+        return true;
+    return (type & T_S) != 0;
+}
+
+static bool coerce(axl__yaml *n, uint16_t type, const char *values)
+{
+    if (type & T_ANY)
+        return true;
+    switch (n->type) {
+    case AXL__YAML_NULL: return false;
+    case AXL__YAML_BOOL: return bool_to(n, type);
+    case AXL__YAML_INT: return int_to(n, type);
+    case AXL__YAML_FLOAT: return float_to(n, type);
+    case AXL__YAML_STRING: return string_to(n, type, values);
+    case AXL__YAML_LIST: return (type & T_L) != 0;
+    case AXL__YAML_MAP: return (type & (T_M | T_O)) != 0;
+    }
+    return false;
+}
+
+static void say_type(walk *w, const axl__yaml *n, uint16_t type)
+{
+    static const char *const names[] = { "true or false", "an integer", "a number", "a text",
+                                         "a list", "a mapping", "a mapping", "a value" };
+    char expected[160] = "", found[120];
+    size_t len = 0;
+
+    for (int bit = 0; bit < T_ITEM_SHIFT; bit++)
+        if (type & 1 << bit)
+            len += (size_t)snprintf(expected + len, sizeof expected - len, "%s%s",
+                                    len ? " or " : "", names[bit]);
+    bool quotes = (type & T_S) && n->text && n->type != AXL__YAML_NULL;
+    axl__config_say(w->p, AXL__C_WRONG_TYPE, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
+                    "expected %s, found %s%s", expected,
+                    axl__yaml_describe(n, found, sizeof found),
+                    quotes ? " (put it in quotes)" : "");
+}
+
+/* ---- values ---- */
+
+static void say_value(walk *w, const axl__schema_key *k, const axl__yaml *n)
+{
+    char near[128], hint[160] = "";
+
+    /* "qlora" holds "lora" and is no slip of it. */
+    if (axl__nearest_value(k->values, n->text, near, sizeof near) && !strstr(n->text, near))
+        snprintf(hint, sizeof hint, "; did you mean \"%s\"?", near);
+    if (k->answer == A_IMPL && k->reason && !hint[0]) {
+        axl__config_say(w->p, AXL__C_UNSUPPORTED, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
+                        "\"%.100s\" is not supported: %s; use %s", n->text, k->reason, k->values);
+        return;
+    }
+    axl__config_say(w->p, AXL__C_BAD_VALUE, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
+                    "must be %s%s, found \"%.100s\"%s", strchr(k->values, ',') ? "one of " : "",
+                    k->values, n->text, hint);
+}
+
+/* Upper case is fine where Axolotl lowers it. */
+static void lower(axl__yaml *n, const char *values)
+{
+    for (char *c = (char *)(uintptr_t)n->text; *c; c++)
+        if (*c >= 'A' && *c <= 'Z' && !axl__schema_has_value(values, n->text))
+            *c = (char)(*c | 0x20);
+}
+
+static bool check_value(walk *w, const axl__schema_key *k, axl__yaml *n)
+{
+    bool number = n->type == AXL__YAML_INT || n->type == AXL__YAML_FLOAT;
+
+    if (n->type == AXL__YAML_FLOAT && !isfinite(n->number) && !(k->type & T_ANY)) {
+        axl__config_say(w->p, AXL__C_OUT_OF_RANGE, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
+                        "must be a finite number, found %s", n->text);
+        return false;
+    }
+    if (number && k->range && !axl__schema_in_range(k->range, n->number)) {
+        axl__config_say(w->p, AXL__C_OUT_OF_RANGE, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
+                        "must be %s, found %s", k->range, n->text);
+        return false;
+    }
+    if (n->type != AXL__YAML_STRING || !k->values)
+        return true;
+    if (strcmp(k->name, "excess_length_strategy") == 0)
+        lower(n, k->values);
+    if (!axl__schema_has_value(k->values, n->text)) {
+        say_value(w, k, n);
+        return false;
+    }
+    return true;
+}
+
+/* ---- answers ---- */
+
+static bool is_neutral(const axl__schema_key *k, const axl__yaml *n)
+{
+    double number;
+
+    if (n->derived)
+        return true;
+    if (k->neutral) {
+        if (n->type == AXL__YAML_BOOL && k->answer == A_UNSUP)
+            return strcmp(k->neutral, n->boolean ? "true" : "false") == 0;
+        if (n->type == AXL__YAML_BOOL && strcmp(k->neutral, "true") == 0)
+            return true;
+        if (n->type == AXL__YAML_STRING && strcmp(k->neutral, n->text) == 0)
+            return true;
+        if ((n->type == AXL__YAML_INT || n->type == AXL__YAML_FLOAT) &&
+            axl__parse_double(k->neutral, strlen(k->neutral), &number) && number == n->number)
+            return true;
+    }
+    return !axl__yaml_truthy(n);
+}
+
+static void say_instead(walk *w, axl__diag_id id, axl_severity severity, const axl__yaml *n,
+                        const char *what, const axl__schema_key *k)
+{
+    axl__config_say(w->p, id, severity, n, AT_KEY, path_of(w), "%s%s%s%s%s", what,
+                    k->reason ? ": " : "", k->reason ? k->reason : "",
+                    k->use_instead ? "; use " : "", k->use_instead ? k->use_instead : "");
+}
+
+static void answer(walk *w, const axl__schema_key *k, const axl__yaml *n)
+{
+    if (w->quiet || is_neutral(k, n))
+        return;
+    if (k->answer == A_UNSUP)
+        say_instead(w, AXL__C_UNSUPPORTED, AXL_SEVERITY_ERROR, n, "not supported", k);
+    else if (k->answer == A_NONE)
+        say_instead(w, AXL__C_NO_EFFECT, AXL_SEVERITY_WARNING, n, "no effect here", k);
+}
+
+/* With save_safetensors it is false that is refused. */
+static bool refusal_is_neutral(const axl__schema_key *k, axl__yaml *n)
+{
+    if (!k->neutral)
+        return !axl__yaml_truthy(n);
+    return coerce(n, k->type, NULL) && axl__yaml_truthy(n);
+}
+
+static void say_unknown(walk *w, const axl__yaml *n)
+{
+    const char *key = path_of(w), *last = strrchr(key, '.');
+    axl_severity severity = w->p->warn_unknown ? AXL_SEVERITY_WARNING : AXL_SEVERITY_ERROR;
+
+    if (axl__diagnostics_full(w->p->diags, severity))
+        return; /* the search for a near name is the slow part */
+    const char *near = axl__nearest_key(key);
+    char hint[200] = "";
+    if (near) {
+        const char *near_last = strrchr(near, '.');
+        bool sibling = last && near_last && near_last - near > 0 &&
+                       axl__starts_with(near, "axl.") == axl__starts_with(key, "axl.");
+        snprintf(hint, sizeof hint, "; did you mean \"%s\"?", sibling ? near_last + 1 : near);
+    }
+    axl__config_say(w->p, AXL__C_UNKNOWN_KEY, severity, n, AT_KEY, key,
+                    "unknown key \"%.100s\"%s", last ? last + 1 : key, hint);
+}
+
+/* ---- the walk ---- */
+
+static void check_members(walk *w, axl__yaml *map);
+
+static void check_items(walk *w, const axl__schema_key *k, axl__yaml *list)
+{
+    uint16_t item_type = (uint16_t)(k->type >> T_ITEM_SHIFT);
+    size_t mark = w->path.len;
+    uint32_t i = 0;
+
+    for (axl__yaml *n = list->child; n; n = n->next, i++) {
+        axl__str_putf(&w->path, "[%u]", i);
+        if (!coerce(n, item_type, NULL))
+            say_type(w, n, item_type);
+        else if (n->type == AXL__YAML_MAP && (item_type & T_O))
+            check_members(w, n);
+        w->path.len = mark;
+        if (w->path.data)
+            w->path.data[mark] = '\0';
+    }
+}
+
+/* Whether the member stays in the effective config. */
+static bool check_member(walk *w, axl__yaml *n)
+{
+    const axl__schema_key *k = axl__schema_find(path_of(w));
+    bool was_quiet = w->quiet;
+
+    if (!k) {
+        say_unknown(w, n);
+        return false;
+    }
+    if (k->answer == A_DROPPED) {
+        say_instead(w, AXL__C_DROPPED, AXL_SEVERITY_WARNING, n, "ignored", k);
+        return false;
+    }
+    if (k->answer == A_REFUSED && !refusal_is_neutral(k, n))
+        say_instead(w, AXL__C_REFUSED, AXL_SEVERITY_ERROR, n, "refused", k);
+    if (k->answer >= A_MOVED)
+        return false;
+    if (!coerce(n, k->type, k->values)) {
+        say_type(w, n, k->type);
+        return true;
+    }
+    if (!check_value(w, k, n))
+        return true;
+    answer(w, k, n);
+    w->quiet = was_quiet || k->answer != A_IMPL;
+    if (n->type == AXL__YAML_LIST && !(k->type & T_ANY))
+        check_items(w, k, n);
+    else if (n->type == AXL__YAML_MAP && (k->type & T_O))
+        check_members(w, n);
+    w->quiet = was_quiet;
+    return true;
+}
+
+static void check_members(walk *w, axl__yaml *map)
+{
+    size_t mark = w->path.len;
+
+    for (axl__yaml **at = &map->child; *at;) {
+        axl__yaml *n = *at;
+        axl__str_puts(&w->path, mark ? "." : "");
+        axl__str_puts(&w->path, n->key);
+        bool keep = w->path.failed || check_member(w, n);
+        w->path.len = mark;
+        if (w->path.data)
+            w->path.data[mark] = '\0';
+        if (keep) {
+            at = &n->next;
+        } else {
+            *at = n->next;
+            map->count--;
+        }
+    }
+}
+
+axl_status axl__config_check_keys(axl__config_pass *p)
+{
+    walk w = { .p = p };
+
+    axl__str_init(&w.path, p->arena->ctx);
+    check_members(&w, p->root);
+    axl_status status = axl__str_status(&w.path);
+    axl__str_free(&w.path);
+    return status;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* config_priv.h - the config handle, and the passes that turn a tree into an effective config. */
+#ifndef AXL_CONFIG_CONFIG_PRIV_H
+#define AXL_CONFIG_CONFIG_PRIV_H
+
+#include "config.h"
+#include "diagnostics.h"
+#include "schema.h"
+#include "yaml_tree.h"
+
+#include <stdatomic.h>
+
+struct axl_config {
+    uint32_t magic;
+    atomic_int refs;
+    axl_context *ctx;
+    axl__arena arena;
+    axl__yaml *root;
+    const char *text;
+    size_t text_len;
+    const char *name;
+    const char *base_dir; /* NULL: the current directory */
+};
+
+/* What the passes work on.  They run in this order; each returns AXL_ERR_NOMEM or AXL_OK and adds
+ * what it finds to diags. */
+typedef struct axl__config_pass {
+    axl__arena *arena;
+    axl_diagnostics *diags;
+    axl__yaml *root;
+    bool warn_unknown; /* axl.unknown_keys: warn */
+} axl__config_pass;
+
+/* "key=value" over the tree.  AXL_ERR_INVALID when it is no such text. */
+axl_status axl__config_override(axl__config_pass *p, const char *text);
+/* Deprecated spellings to today's. */
+axl_status axl__config_rename(axl__config_pass *p);
+/* Each key by itself: known, of its type, in its range, done here or not. */
+axl_status axl__config_check_keys(axl__config_pass *p);
+/* Keys together. */
+axl_status axl__config_validate(axl__config_pass *p);
+/* Derived values and defaults; then every scalar's text is the canonical one. */
+axl_status axl__config_derive(axl__config_pass *p);
+
+/* The node at a dotted path; NULL when there is none. */
+axl__yaml *axl__config_find(const axl__yaml *root, const char *path);
+
+/* Adds a diagnostic at a node's key (or at its value, for a scalar: AT_VALUE); node may be NULL. */
+typedef enum { AT_KEY, AT_VALUE } axl__config_place;
+void axl__config_say(axl__config_pass *p, axl__diag_id id, axl_severity severity,
+                     const axl__yaml *node, axl__config_place place, const char *key,
+                     const char *fmt, ...) AXL_PRINTF(7, 8);
+
+/* Neither null, false, 0, "" nor empty: what Python calls true. */
+bool axl__yaml_truthy(const axl__yaml *node);
+/* A node in words: the text "abc", the number 2.5, a list. */
+const char *axl__yaml_describe(const axl__yaml *node, char *out, size_t room);
+
+#endif

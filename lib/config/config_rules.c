@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config_rules.c - keys together: what must be there, and what contradicts what.  Works on what
+ * the user set; defaults come later.
+ */
+#include "config_priv.h"
+
+#include "base/str.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static axl__yaml *get(const axl__config_pass *p, const char *key)
+{
+    return axl__yaml_get(p->root, key);
+}
+
+static bool on(const axl__config_pass *p, const char *key)
+{
+    return axl__yaml_truthy(get(p, key));
+}
+
+static bool is(const axl__config_pass *p, const char *key, const char *text)
+{
+    const axl__yaml *n = get(p, key);
+
+    return n && n->type == AXL__YAML_STRING && strcmp(n->text, text) == 0;
+}
+
+static void say(axl__config_pass *p, axl__diag_id id, const char *key, const char *message)
+{
+    axl__config_say(p, id, AXL_SEVERITY_ERROR, get(p, key), AT_KEY, key, "%s", message);
+}
+
+static void warn(axl__config_pass *p, axl__diag_id id, const char *key, const char *message)
+{
+    axl__config_say(p, id, AXL_SEVERITY_WARNING, get(p, key), AT_KEY, key, "%s", message);
+}
+
+/* 0 is how some files say "not set". */
+static void drop_zeros(axl__config_pass *p)
+{
+    static const char *const keys[] = { "max_steps", "evals_per_epoch", "saves_per_epoch",
+                                        "save_total_limit" };
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (get(p, keys[i]) && !on(p, keys[i]))
+            axl__yaml_remove(p->root, keys[i]);
+}
+
+static void require_in_sets(axl__config_pass *p, const char *list_key)
+{
+    static const char *const keys[] = { "path", "type" };
+    const axl__yaml *list = get(p, list_key);
+    unsigned i = 0;
+
+    if (list && list->type == AXL__YAML_LIST && list->count == 0)
+        say(p, AXL__C_REQUIRED, list_key, "must have at least one item");
+    for (const axl__yaml *set = list ? list->child : NULL; set; set = set->next, i++)
+        for (size_t k = 0; k < 2 && set->type == AXL__YAML_MAP; k++) {
+            char key[64];
+            snprintf(key, sizeof key, "%s[%u].%s", list_key, i, keys[k]);
+            if (!axl__yaml_get(set, keys[k]))
+                axl__config_say(p, AXL__C_REQUIRED, AXL_SEVERITY_ERROR, set, AT_KEY, key,
+                                k == 0 ? "required: a file, a folder or a Hub id"
+                                       : "required: alpaca is the type that exists so far");
+        }
+}
+
+static void check_required(axl__config_pass *p)
+{
+    if (!get(p, "base_model"))
+        say(p, AXL__C_REQUIRED, "base_model", "required: a folder or a Hub id");
+    if (!get(p, "learning_rate"))
+        say(p, AXL__C_REQUIRED, "learning_rate", "required");
+    if (!get(p, "datasets") && !get(p, "pretraining_dataset"))
+        say(p, AXL__C_REQUIRED, "datasets", "required: a list of what to train on");
+    require_in_sets(p, "datasets");
+    require_in_sets(p, "test_datasets");
+}
+
+static void check_adapter(axl__config_pass *p)
+{
+    if (!get(p, "adapter"))
+        say(p, AXL__C_ADAPTER, "adapter",
+            "not supported: full fine-tuning does not exist yet; set adapter: lora");
+    if (!is(p, "adapter", "lora") || get(p, "lora_model_dir"))
+        return; /* a PEFT folder brings its own rank and targets */
+    if (!get(p, "lora_r"))
+        say(p, AXL__C_REQUIRED, "lora_r", "required with adapter: lora");
+    if (!get(p, "lora_alpha"))
+        say(p, AXL__C_REQUIRED, "lora_alpha", "required with adapter: lora");
+    if (!on(p, "lora_target_modules") && !on(p, "lora_target_linear"))
+        say(p, AXL__C_NO_TARGETS, "lora_target_linear",
+            "no layer to adapt; set lora_target_linear: true or list lora_target_modules");
+}
+
+static void check_batch(axl__config_pass *p)
+{
+    const axl__yaml *whole = get(p, "batch_size"), *micro = get(p, "micro_batch_size");
+    int set = on(p, "micro_batch_size") + on(p, "gradient_accumulation_steps") +
+              on(p, "batch_size");
+
+    if (set < 2)
+        say(p, AXL__C_BATCH_FIELDS, "micro_batch_size",
+            "two of micro_batch_size, gradient_accumulation_steps and batch_size must be set");
+    if (on(p, "batch_size") && on(p, "gradient_accumulation_steps"))
+        say(p, AXL__C_BATCH_CONFLICT, "batch_size",
+            "gradient_accumulation_steps is set too; set only one of them");
+    else if (whole && micro && whole->type == AXL__YAML_INT && micro->type == AXL__YAML_INT &&
+             micro->integer > 0 && whole->integer % micro->integer != 0)
+        axl__config_say(p, AXL__C_BATCH_DIVISION, AXL_SEVERITY_ERROR, whole, AT_VALUE,
+                        "batch_size", "must be a multiple of micro_batch_size (%lld), found %lld",
+                        (long long)micro->integer, (long long)whole->integer);
+}
+
+static void check_saves(axl__config_pass *p)
+{
+    if (on(p, "warmup_steps") && on(p, "warmup_ratio"))
+        say(p, AXL__C_WARMUP_CONFLICT, "warmup_ratio", "warmup_steps is set too; keep one");
+    if (on(p, "save_steps") && get(p, "save_strategy") && !is(p, "save_strategy", "steps"))
+        say(p, AXL__C_SAVE_CONFLICT, "save_strategy",
+            "save_steps is set too; set save_strategy: steps or remove save_steps");
+    if (on(p, "saves_per_epoch") && on(p, "save_steps"))
+        say(p, AXL__C_SAVE_CONFLICT, "saves_per_epoch", "save_steps is set too; keep one");
+}
+
+static void check_evals(axl__config_pass *p)
+{
+    const axl__yaml *share = get(p, "val_set_size");
+    bool data = on(p, "val_set_size") || get(p, "test_datasets");
+
+    if (on(p, "eval_steps") && get(p, "eval_strategy") && !is(p, "eval_strategy", "steps"))
+        say(p, AXL__C_EVAL_CONFLICT, "eval_strategy",
+            "eval_steps is set too; set eval_strategy: steps or remove eval_steps");
+    if (on(p, "evals_per_epoch") && on(p, "eval_steps"))
+        say(p, AXL__C_EVAL_CONFLICT, "evals_per_epoch", "eval_steps is set too; keep one");
+    if (on(p, "evals_per_epoch") && get(p, "eval_strategy") && !is(p, "eval_strategy", "steps"))
+        say(p, AXL__C_EVAL_CONFLICT, "eval_strategy",
+            "evals_per_epoch is set too; set eval_strategy: steps or remove it");
+    if (on(p, "val_set_size") && get(p, "test_datasets"))
+        say(p, AXL__C_EVAL_DATA_CONFLICT, "test_datasets",
+            "val_set_size is set too; validate on one of them");
+    if (share && share->type == AXL__YAML_FLOAT &&
+        (share->number == 1 || (share->number > 1 && share->number != floor(share->number))))
+        axl__config_say(p, AXL__C_VAL_SET_SIZE, AXL_SEVERITY_ERROR, share, AT_VALUE,
+                        "val_set_size",
+                        "must be a share below 1 or a whole number of rows above 1, found %s",
+                        share->text);
+    if (data)
+        return;
+    static const char *const keys[] = { "evals_per_epoch", "eval_steps", "eval_strategy" };
+    for (size_t i = 0; i < 3; i++) {
+        if (!on(p, keys[i]) || is(p, keys[i], "no"))
+            continue;
+        if (share && i > 0)
+            say(p, AXL__C_EVAL_WITHOUT_DATA, keys[i],
+                "there is nothing to evaluate on: val_set_size is 0 and test_datasets is not set");
+        else
+            warn(p, AXL__C_EVAL_WITHOUT_DATA, keys[i],
+                 "no effect: neither val_set_size nor test_datasets is set");
+        if (!(share && i > 0))
+            axl__yaml_remove(p->root, keys[i]);
+    }
+}
+
+static void check_attention(axl__config_pass *p)
+{
+    static const char names[] = "eager, sdpa, flash_attention_2, flash_attention_3, "
+                                "flex_attention, xformers, sage, fp8";
+    static const struct {
+        const char *old, *now;
+    } hints[] = {
+        { "flash", "flash_attention_2" },
+        { "flash_attention", "flash_attention_2" },
+        { "flex", "flex_attention" },
+        { "sdp", "sdpa" },
+    };
+    const axl__yaml *n = get(p, "attn_implementation");
+
+    if (!n || n->type != AXL__YAML_STRING || strchr(n->text, '/') ||
+        axl__schema_has_value(names, n->text))
+        return;
+    const char *hint = NULL;
+    for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++)
+        if (strcmp(hints[i].old, n->text) == 0)
+            hint = hints[i].now;
+    axl__config_say(p, AXL__C_BAD_VALUE, AXL_SEVERITY_ERROR, n, AT_VALUE, "attn_implementation",
+                    "must be one of %s or a Hub kernel, found \"%s\"%s%s%s", names, n->text,
+                    hint ? "; did you mean \"" : "", hint ? hint : "", hint ? "\"?" : "");
+}
+
+static void check_precision(axl__config_pass *p)
+{
+    axl__yaml *half = get(p, "fp16");
+
+    if (!on(p, "fp16"))
+        return;
+    if (on(p, "bf16") && !is(p, "bf16", "auto")) {
+        half->boolean = false;
+        warn(p, AXL__C_FP16, "fp16", "no effect: bf16 is on");
+        return;
+    }
+    warn(p, AXL__C_FP16, "fp16", "computed as f32 on a CPU");
+}
+
+/* A plugin that only makes training faster or writes logs changes no result. */
+static void check_plugins(axl__config_pass *p)
+{
+    static const char *const inert[] = { "cut_cross_entropy", "liger", "kernels", "swanlab",
+                                         "lm_eval", "expert_parallel" };
+    const axl__yaml *list = get(p, "plugins");
+    unsigned i = 0;
+
+    for (const axl__yaml *n = list ? list->child : NULL; n; n = n->next, i++) {
+        char key[32];
+        bool known = false;
+        if (n->type != AXL__YAML_STRING)
+            continue;
+        snprintf(key, sizeof key, "plugins[%u]", i);
+        for (size_t k = 0; k < sizeof inert / sizeof inert[0]; k++)
+            known = known || strstr(n->text, inert[k]);
+        axl__config_say(p, AXL__C_PLUGIN, known ? AXL_SEVERITY_WARNING : AXL_SEVERITY_ERROR, n,
+                        AT_VALUE, key,
+                        known ? "no effect here: axl has its own kernels and logs"
+                              : "not supported: Python plugins are not loaded");
+    }
+}
+
+axl_status axl__config_validate(axl__config_pass *p)
+{
+    drop_zeros(p);
+    check_required(p);
+    check_adapter(p);
+    check_batch(p);
+    check_saves(p);
+    check_evals(p);
+    check_attention(p);
+    check_precision(p);
+    check_plugins(p);
+    return AXL_OK;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* schema.h - every key that a config may carry, and what axl does with it. */
+#ifndef AXL_CONFIG_SCHEMA_H
+#define AXL_CONFIG_SCHEMA_H
+
+#include "yaml_tree.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a value may be; alternatives are or-ed.  L is a list, with what its items may be above it
+ * (ITEM); M is a mapping of free keys, O one whose keys are in the table. */
+enum {
+    T_B = 1,
+    T_I = 2,
+    T_F = 4,
+    T_S = 8,
+    T_L = 16,
+    T_M = 32,
+    T_O = 64,
+    T_ANY = 128,
+    T_ITEM_SHIFT = 8
+};
+#define T_LIST(item) (T_L | (item) << T_ITEM_SHIFT)
+
+/* Shorter names than the public ones, and why a key is deprecated. */
+typedef enum {
+    A_IMPL,
+    A_NONE,    /* no effect here: a warning */
+    A_UNSUP,   /* an error */
+    A_MOVED,   /* normalise.c takes the value elsewhere */
+    A_REFUSED, /* an error: Axolotl refuses it too */
+    A_DROPPED  /* Axolotl ignores it too, real files carry it: a warning */
+} axl__answer;
+
+typedef struct axl__schema_key {
+    const char *name;
+    uint16_t type;
+    uint8_t answer;
+    const char *fallback; /* default of an implemented key, as YAML */
+    const char *values;   /* "a, b": the texts it takes */
+    const char *range;    /* ">= 1" and the like, see axl__schema_in_range() */
+    const char *neutral;  /* the values that ask for nothing, where it is not false or the
+                             default: "a, b" */
+    const char *reason;
+    const char *use_instead;
+    const char *description;
+} axl__schema_key;
+
+extern const axl__schema_key axl__schema_table[];
+extern const size_t axl__schema_size;
+
+/* Indexes in the path ("datasets[0].path") are skipped.  NULL: no such key. */
+const axl__schema_key *axl__schema_find(const char *path);
+/* Also list items and members of free mappings. */
+bool axl__schema_knows(const char *path);
+
+/* The type as the public schema writes it. */
+const char *axl__schema_type_name(uint16_t type);
+
+/* Whether a number is in ">= A", "> A", "<= A", "in [A, B]", "in [A, B)" or "in (A, B)". */
+bool axl__schema_in_range(const char *range, double value);
+
+/* Whether text is one of the "a, b" in values. */
+bool axl__schema_has_value(const char *values, const char *text);
+
+/* The known key that a mistyped one may mean, as a whole path without indexes, or the value; NULL
+ * when nothing is near. */
+const char *axl__nearest_key(const char *path);
+bool axl__nearest_value(const char *values, const char *text, char *out, size_t room);
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* data_plan.c - see data_plan.h. */
+#include "data/data_plan.h"
+
+#include "base/map.h"
+#include "config/config.h"
+#include "text/tokenizer.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <zlib.h>
+
+enum { KEY_MAX = 96 };
+
+static const char *entry_key(char key[KEY_MAX], const axl__data_plan *plan, size_t i,
+                             const char *name)
+{
+    snprintf(key, KEY_MAX, "%s[%zu].%s", plan->list, i, name);
+    return key;
+}
+
+/* ---- files ---- */
+
+static axl_status add_existing(axl__data_entry *e, axl_context *ctx, const char *path)
+{
+    switch (axl__path_kind_of(path)) {
+    case AXL__PATH_FILE: return axl__files_add(&e->files, ctx, path);
+    case AXL__PATH_DIR: return axl__files_of_folder(&e->files, ctx, path);
+    case AXL__PATH_NONE: break;
+    }
+    return axl__fail(AXL_ERR_NOT_FOUND, "no such file or folder: %s", path);
+}
+
+/* A data file lies below the folder; Axolotl takes it from the current directory, so that too. */
+static axl_status add_data_file(axl__data_entry *e, const axl_config *cfg, axl_context *ctx,
+                                const char *folder, const char *name)
+{
+    char *below = name[0] == '/' ? axl__strdup(ctx, name) : axl__format(ctx, "%s/%s", folder, name);
+    char *beside = axl__config_path(cfg, name);
+    axl_status status = AXL_ERR_NOMEM;
+
+    if (!below || !beside)
+        axl__fail_nomem();
+    else if (axl__path_kind_of(below) == AXL__PATH_NONE &&
+             axl__path_kind_of(beside) == AXL__PATH_FILE)
+        status = add_existing(e, ctx, beside);
+    else
+        status = add_existing(e, ctx, below);
+    axl__free(ctx, below);
+    axl__free(ctx, beside);
+    return status;
+}
+
+static axl_status find_files(axl__data_plan *plan, const axl_config *cfg, size_t i)
+{
+    axl__data_entry *e = &plan->entries[i];
+    char key[KEY_MAX], item[KEY_MAX + 32];
+    const char *value = axl__cfg_str(cfg, entry_key(key, plan, i, "path"), NULL);
+
+    if (!value)
+        return axl__fail(AXL_ERR_INVALID, "%s is not set", key);
+    char *path = axl__config_path(cfg, value);
+    if (!path)
+        return axl__fail_nomem();
+    size_t n = axl__cfg_count(cfg, entry_key(key, plan, i, "data_files"));
+    axl_status status = n == 0 ? add_existing(e, plan->ctx, path) : AXL_OK;
+    for (size_t f = 0; f < n && status == AXL_OK; f++) {
+        snprintf(item, sizeof item, "%s[%zu]", key, f);
+        status = add_data_file(e, cfg, plan->ctx, path, axl__cfg_str(cfg, item, ""));
+    }
+    axl__free(plan->ctx, path);
+    return status == AXL_OK ? status : axl__fail_prefix(status, "%s", entry_key(key, plan, i, "path"));
+}
+
+static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const axl_tokenizer *tok,
+                             size_t i)
+{
+    axl__data_entry *e = &plan->entries[i];
+    char key[KEY_MAX];
+
+    e->format = axl__cfg_str(cfg, entry_key(key, plan, i, "ds_type"), NULL);
+    e->type = axl__cfg_str(cfg, entry_key(key, plan, i, "type"), NULL);
+    if (!e->type)
+        return axl__fail(AXL_ERR_INVALID, "%s is not set", key);
+    axl_status status = axl__prompt_init(&e->prompt, plan->ctx, e->type, tok, plan->sequence_len,
+                                         axl__cfg_bool(cfg, "train_on_inputs", false));
+    if (status != AXL_OK)
+        return axl__fail_prefix(status, "%s", key);
+    AXL_TRY(find_files(plan, cfg, i));
+    e->ids = axl__calloc(plan->ctx, e->files.n, sizeof *e->ids);
+    e->hashes = axl__calloc(plan->ctx, e->files.n, sizeof *e->hashes);
+    return e->ids && e->hashes ? AXL_OK : axl__fail_nomem();
+}
+
+static axl_status read_settings(axl__data_plan *plan, const axl_config *cfg)
+{
+    const char *rule = axl__cfg_str(cfg, "excess_length_strategy", "drop");
+    const char *prepared = axl__cfg_str(cfg, "dataset_prepared_path", NULL);
+    int64_t sequence_len = axl__cfg_int(cfg, "sequence_len", 512);
+    int64_t min_len = axl__cfg_int(cfg, "min_sample_len", 0);
+
+    if (sequence_len < 1 || sequence_len > INT32_MAX)
+        return axl__fail(AXL_ERR_INVALID, "sequence_len must be from 1 to 2147483647");
+    plan->sequence_len = (uint32_t)sequence_len;
+    plan->min_len = min_len > 0 ? min_len > INT32_MAX ? INT32_MAX : (uint32_t)min_len : 2;
+    plan->long_rule = axl__ascii_casecmp(rule, "truncate") == 0 ? AXL__LONG_TRUNCATE
+                      : axl__ascii_casecmp(rule, "raise") == 0  ? AXL__LONG_RAISE
+                                                                : AXL__LONG_DROP;
+    plan->seed = (uint64_t)axl__cfg_int(cfg, "seed", 42);
+    plan->shuffle = axl__cfg_bool(cfg, "shuffle_merged_datasets", true);
+    plan->shuffle_each = axl__cfg_bool(cfg, "shuffle_before_merging_datasets", false);
+    plan->curriculum = axl__cfg_bool(cfg, "curriculum_sampling", false);
+    if (!prepared)
+        return AXL_OK;
+    plan->cache_dir = axl__config_path(cfg, prepared);
+    return plan->cache_dir ? AXL_OK : axl__fail_nomem();
+}
+
+axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg, const axl_tokenizer *tok,
+                               const char *list)
+{
+    memset(plan, 0, sizeof *plan);
+    plan->ctx = axl__config_context(cfg);
+    plan->list = list;
+    size_t n = axl__cfg_count(cfg, list);
+    axl_status status = read_settings(plan, cfg);
+    if (status == AXL_OK && n == 0)
+        status = axl__fail(AXL_ERR_INVALID, "%s is not set", list);
+    if (status == AXL_OK && !(plan->entries = axl__calloc(plan->ctx, n, sizeof *plan->entries)))
+        status = axl__fail_nomem();
+    for (size_t i = 0; i < n && status == AXL_OK; i++) {
+        plan->n_entries = i + 1;
+        status = init_entry(plan, cfg, tok, i);
+    }
+    if (status != AXL_OK)
+        axl__data_plan_free(plan);
+    return status;
+}
+
+void axl__data_plan_free(axl__data_plan *plan)
+{
+    for (size_t i = 0; i < plan->n_entries; i++) {
+        axl__files_free(&plan->entries[i].files, plan->ctx);
+        axl__free(plan->ctx, plan->entries[i].ids);
+        axl__free(plan->ctx, plan->entries[i].hashes);
+    }
+    axl__free(plan->ctx, plan->entries);
+    axl__free(plan->ctx, plan->cache_dir);
+    memset(plan, 0, sizeof *plan);
+}
+
+/* ---- the key ---- */
+
+/* 32 bits of CRC above 32 of FNV-1a: chance collisions are the only ones that matter here. */
+static uint64_t hash_bytes(const void *data, size_t len)
+{
+    return (uint64_t)crc32_z(0, data, len) << 32 | (uint32_t)axl__hash_bytes(data, len);
+}
+
+static axl_status hash_file(axl_context *ctx, const char *path, axl__file_id *id, uint64_t *hash)
+{
+    enum { PIECE = 64 << 20 };
+    axl__file file;
+    axl_status status = AXL_OK;
+
+    AXL_TRY(axl__file_open(&file, ctx, path, false));
+    *id = file.id;
+    *hash = 0;
+    for (size_t at = 0; at < file.size && status == AXL_OK; at += PIECE) {
+        size_t len = file.size - at < PIECE ? file.size - at : PIECE;
+        *hash = *hash * 0x9E3779B97F4A7C15u + hash_bytes(file.data + at, len);
+        status = axl__cancelled(ctx);
+    }
+    if (status == AXL_OK)
+        status = axl__file_unchanged(&file);
+    axl__file_close(&file);
+    return status;
+}
+
+/* The bytes of the tokenizer's files, and what it does with a text, which shows the options that it
+ * was opened with. */
+static axl_status put_tokenizer(axl_context *ctx, const axl_tokenizer *tok, axl__str *out)
+{
+    static const char *const names[] = { "",
+                                         "/tokenizer.json",
+                                         "/tokenizer.model",
+                                         "/tokenizer_config.json",
+                                         "/special_tokens_map.json",
+                                         "/added_tokens.json",
+                                         "/config.json" };
+    static const char probe[] = " a  B\n</s> c<s>d\t1234 \xC3\xA9\xF0\x9F\x98\x80.";
+    axl_buffer ids = AXL_BUFFER_INIT;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *path = axl__format(ctx, "%s%s", axl__tokenizer_source(tok), names[i]);
+        axl__file_id id;
+        uint64_t hash = 0;
+        if (!path)
+            return axl__fail_nomem();
+        axl_status status = axl__path_kind_of(path) == AXL__PATH_FILE ? hash_file(ctx, path, &id, &hash)
+                                                                      : AXL_OK;
+        axl__free(ctx, path);
+        AXL_TRY(status);
+        axl__str_putf(out, "tokenizer%s %016llx\n", names[i], (unsigned long long)hash);
+    }
+    AXL_TRY(axl_tokenizer_encode(tok, probe, sizeof probe - 1, 0, &ids));
+    axl__str_putf(out, "tokens %d %d %u %016llx\n", axl_tokenizer_bos(tok), axl_tokenizer_eos(tok),
+                  axl_tokenizer_vocab_size(tok), (unsigned long long)hash_bytes(ids.data, ids.length));
+    axl_buffer_free(&ids);
+    return AXL_OK;
+}
+
+axl_status axl__data_plan_key(axl__data_plan *plan, const axl_tokenizer *tok, axl__str *out)
+{
+    axl__str_putf(out, "axl %s\nsequence_len %u\nmin_sample_len %u\nlong %d\nseed %llu\n", axl_version(),
+                  plan->sequence_len, plan->min_len, (int)plan->long_rule,
+                  (unsigned long long)plan->seed);
+    axl__str_putf(out, "shuffle %d %d %d\n", plan->shuffle_each, plan->shuffle, plan->curriculum);
+    for (size_t i = 0; i < plan->n_entries; i++) {
+        axl__data_entry *e = &plan->entries[i];
+        axl__str_putf(out, "data %s %s %d\n", e->type, e->format ? e->format : "-",
+                      e->prompt.train_on_inputs);
+        for (size_t f = 0; f < e->files.n; f++) {
+            AXL_TRY(hash_file(plan->ctx, e->files.paths[f], &e->ids[f], &e->hashes[f]));
+            axl__str_putf(out, "file %llu %016llx ", (unsigned long long)e->ids[f].size,
+                          (unsigned long long)e->hashes[f]);
+            axl__str_put_json(out, e->files.paths[f], strlen(e->files.paths[f]));
+            axl__str_putc(out, '\n');
+        }
+    }
+    AXL_TRY(put_tokenizer(plan->ctx, tok, out));
+    return axl__str_status(out);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* data_plan.h - what a config says of its data: files, types, and the settings that decide which
+ * samples come out.  Two plans with equal keys give equal samples. */
+#ifndef AXL_DATA_DATA_PLAN_H
+#define AXL_DATA_DATA_PLAN_H
+
+#include "base/str.h"
+#include "data/prompt.h"
+#include "data/source.h"
+
+#include <axl/dataset.h>
+
+typedef struct axl__data_entry {
+    axl__prompt prompt;
+    const char *type;   /* borrowed from the config, as format */
+    const char *format; /* NULL: from the file's name */
+    axl__files files;
+    axl__file_id *ids;  /* (files.n) as they were hashed */
+    uint64_t *hashes;   /* (files.n) of their bytes */
+} axl__data_entry;
+
+typedef enum { AXL__LONG_DROP, AXL__LONG_TRUNCATE, AXL__LONG_RAISE } axl__long_rule;
+
+typedef struct axl__data_plan {
+    axl_context *ctx;
+    const char *list; /* "datasets" or "test_datasets" */
+    axl__data_entry *entries;
+    size_t n_entries;
+    uint64_t seed;
+    uint32_t sequence_len, min_len;
+    axl__long_rule long_rule;
+    bool shuffle_each, shuffle, curriculum;
+    char *cache_dir; /* NULL: none */
+} axl__data_plan;
+
+/* Finds the files, opens no more than their folders.  AXL_ERR_NOT_FOUND names what is missing. */
+axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg, const axl_tokenizer *tok,
+                               const char *list);
+void axl__data_plan_free(axl__data_plan *plan);
+
+/* Text that says all that the samples depend on, the bytes of the data files and of the
+ * tokenizer's included; reads them all. */
+axl_status axl__data_plan_key(axl__data_plan *plan, const axl_tokenizer *tok, axl__str *out);
+
+#endif

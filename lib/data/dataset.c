@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dataset.c - the handle: a range of a store's rows.  Two splits of one config share a store. */
+#include "data/dataset.h"
+
+#include "data/export.h"
+
+#include <string.h>
+
+enum { DATASET_MAGIC = 0x6C786164 };
+
+struct axl_dataset {
+    uint32_t magic;
+    atomic_int refs;
+    axl_context *ctx;
+    axl__store *store;
+    uint32_t first, n;
+    axl_dataset_stats stats;
+};
+
+axl_dataset *axl__dataset_ref(axl_dataset *data)
+{
+    atomic_fetch_add(&data->refs, 1);
+    return data;
+}
+
+axl_status axl__dataset_enter(const axl_dataset *data)
+{
+    axl__error_clear();
+    if (!data || data->magic != DATASET_MAGIC)
+        return axl__fail(AXL_ERR_INVALID, "not a live axl_dataset");
+    return AXL_OK;
+}
+
+axl_context *axl__dataset_context(const axl_dataset *data)
+{
+    return data->ctx;
+}
+
+const axl__row *axl__dataset_rows(const axl_dataset *data)
+{
+    return data->store->rows + data->first;
+}
+
+axl_status axl__dataset_wrap(axl_dataset **out, axl__store *store, uint32_t first, uint32_t n,
+                             const axl_dataset_stats *stats)
+{
+    axl_dataset *data = axl__calloc(store->ctx, 1, sizeof *data);
+
+    *out = NULL;
+    if (!data)
+        return axl__fail_nomem();
+    data->magic = DATASET_MAGIC;
+    atomic_init(&data->refs, 1);
+    data->ctx = axl__context_ref(store->ctx);
+    data->store = axl__store_ref(store);
+    data->first = first;
+    data->n = n;
+    if (stats)
+        data->stats = *stats;
+    data->stats.size = sizeof data->stats;
+    data->stats.rows = n;
+    data->stats.tokens = data->stats.trained_tokens = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const axl__row *row = &store->rows[first + i];
+        data->stats.tokens += row->length;
+        data->stats.trained_tokens += row->n_trained + (row->labels[0] != AXL_LABEL_IGNORE);
+    }
+    *out = data;
+    return AXL_OK;
+}
+
+static const char *sample_at(const axl_sample *samples, size_t stride, size_t i)
+{
+    return (const char *)samples + i * stride;
+}
+
+static axl_status add_samples(axl__store *store, const axl_sample *samples, size_t n)
+{
+    size_t stride = samples->size; /* the caller's struct may be longer than ours */
+    uint32_t source = AXL__NO_SOURCE;
+
+    for (size_t i = 0; i < n; i++) {
+        axl_sample s = AXL_SAMPLE_INIT;
+        AXL_TRY(axl__options_import(&s, sizeof s, sample_at(samples, stride, i), sizeof s));
+        size_t size;
+        memcpy(&size, sample_at(samples, stride, i), sizeof size);
+        if (size != stride)
+            return axl__fail(AXL_ERR_ABI, "sample %zu has size %zu, the first %zu", i, size, stride);
+        if (s.length == 0 || s.length > INT32_MAX || !s.input_ids || !s.labels)
+            return axl__fail(AXL_ERR_INVALID, "sample %zu has no ids or labels", i);
+        if (!s.source)
+            source = AXL__NO_SOURCE;
+        else if (source == AXL__NO_SOURCE || strcmp(store->sources[source], s.source) != 0)
+            AXL_TRY(axl__store_add_source(store, s.source, &source));
+        AXL_TRY(axl__store_add(store, s.input_ids, s.labels, s.length, source, s.row, s.part));
+    }
+    return AXL_OK;
+}
+
+axl_status axl_dataset_from_samples(axl_dataset **out, axl_context *ctx, const axl_sample *samples,
+                                    size_t n)
+{
+    axl__error_clear();
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
+    *out = NULL;
+    AXL_TRY(axl__context_enter(ctx));
+    if (!samples || n == 0)
+        return axl__fail(AXL_ERR_INVALID, "a data set needs at least one sample");
+
+    axl__store *store = axl__store_new(ctx);
+    if (!store)
+        return axl__fail_nomem();
+    axl_dataset_stats stats = AXL_DATASET_STATS_INIT;
+    stats.rows_read = n;
+    axl_status status = add_samples(store, samples, n);
+    if (status == AXL_OK)
+        status = axl__dataset_wrap(out, store, 0, store->n, &stats);
+    axl__store_free(store);
+    return status;
+}
+
+void axl_dataset_free(axl_dataset *data)
+{
+    if (!data || atomic_fetch_sub(&data->refs, 1) != 1)
+        return;
+    axl_context *ctx = data->ctx;
+    data->magic = 0;
+    axl__store_free(data->store);
+    axl__free(ctx, data);
+    axl_context_free(ctx);
+}
+
+uint64_t axl_dataset_count(const axl_dataset *data)
+{
+    return axl__dataset_enter(data) == AXL_OK ? data->n : 0;
+}
+
+axl_status axl_dataset_sample(const axl_dataset *data, uint64_t index, axl_sample *out)
+{
+    axl_sample s = AXL_SAMPLE_INIT;
+
+    AXL_TRY(axl__dataset_enter(data));
+    if (index >= data->n)
+        return axl__fail(AXL_ERR_INVALID, "sample %llu of %u", (unsigned long long)index, data->n);
+    const axl__row *row = &axl__dataset_rows(data)[index];
+    s.input_ids = row->ids;
+    s.labels = row->labels;
+    s.source = row->source == AXL__NO_SOURCE ? NULL : data->store->sources[row->source];
+    s.row = row->record;
+    s.length = row->length;
+    s.n_trained = row->n_trained;
+    s.part = row->part;
+    return axl__result_export(out, &s, sizeof s, sizeof s, "axl_sample");
+}
+
+axl_status axl_dataset_get_stats(const axl_dataset *data, axl_dataset_stats *out)
+{
+    AXL_TRY(axl__dataset_enter(data));
+    return axl__result_export(out, &data->stats, sizeof data->stats, sizeof data->stats,
+                              "axl_dataset_stats");
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dataset.h - what the loader reads of a data set. */
+#ifndef AXL_DATA_DATASET_H
+#define AXL_DATA_DATASET_H
+
+#include "data/sample_store.h"
+
+#include <axl/dataset.h>
+
+/* A new reference; returns data. */
+axl_dataset *axl__dataset_ref(axl_dataset *data);
+/* AXL_ERR_INVALID unless it is a live data set. */
+axl_status axl__dataset_enter(const axl_dataset *data);
+axl_context *axl__dataset_context(const axl_dataset *data);
+/* (axl_dataset_count) rows, as long as the data set lives. */
+const axl__row *axl__dataset_rows(const axl_dataset *data);
+
+/* A data set of rows [first, first + n) of the store; takes its own reference.  stats.rows, tokens
+ * and trained_tokens are counted here. */
+axl_status axl__dataset_wrap(axl_dataset **out, axl__store *store, uint32_t first, uint32_t n,
+                             const axl_dataset_stats *stats);
+
+/* Both splits of a config at once, tokenised once.  *validation is NULL when the config has none;
+ * it may be NULL itself when it is not wanted, as may train. */
+axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validation,
+                                     const axl_config *cfg, const axl_tokenizer *tok);
+
+#endif

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dataset_build.c - from a config to data sets: tokenise, merge, shuffle, length rule, drop what has
+ * no trained token, keep it in the cache, split.  The order of rows is Axolotl's: NumPy's permutation
+ * of all rows that were read, then the rules; the validation rows are the last ones.
+ */
+#include "data/data_plan.h"
+#include "data/dataset.h"
+#include "data/dataset_cache.h"
+#include "data/numpy_rng.h"
+#include "data/tokenize_rows.h"
+
+#include "config/config.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- order ---- */
+
+static axl_status shuffle(axl__store *store, uint32_t first, uint32_t n, uint64_t seed)
+{
+    if (n < 2)
+        return AXL_OK;
+    uint32_t *order = axl__alloc(store->ctx, (size_t)n * sizeof *order);
+    if (!order)
+        return axl__fail_nomem();
+    axl__numpy_permutation(order, n, seed);
+    axl_status status = axl__store_reorder(store, first, n, order);
+    axl__free(store->ctx, order);
+    return status;
+}
+
+/* starts (n_entries + 1) are the entries' rows. */
+static axl_status merge(axl__store *store, const axl__data_plan *plan, const uint32_t *starts)
+{
+    bool several = plan->n_entries > 1;
+
+    for (size_t i = 0; several && plan->shuffle_each && i < plan->n_entries; i++)
+        AXL_TRY(shuffle(store, starts[i], starts[i + 1] - starts[i], plan->seed));
+    if (!plan->shuffle || (plan->curriculum && !several))
+        return AXL_OK;
+    if (plan->curriculum)
+        axl__log(store->ctx, AXL_LOG_WARNING, "several data sets are shuffled together in spite of "
+                 "curriculum_sampling, as in Axolotl; shuffle_merged_datasets: false keeps the order");
+    return shuffle(store, 0, store->n, plan->seed);
+}
+
+/* ---- rules ---- */
+
+static axl_status too_long(const axl__store *store, const axl__row *row, uint32_t limit)
+{
+    return axl__fail(AXL_ERR_DATA, "%s: record %llu has %u tokens, sequence_len is %u "
+                     "(excess_length_strategy: raise)", store->sources[row->source],
+                     (unsigned long long)row->record, row->length, limit);
+}
+
+/* The ids' room keeps the labels: they move down to the new end. */
+static void truncate_row(axl__row *row, uint32_t length)
+{
+    int32_t *ids = (int32_t *)(uintptr_t)row->ids; /* of the store's own arena */
+
+    memmove(ids + length, row->labels, length * sizeof *ids);
+    row->labels = ids + length;
+    row->length = length;
+    row->n_trained = axl__count_trained(row->labels, length);
+}
+
+static axl_status apply_rules(axl__store *store, const axl__data_plan *plan, axl_dataset_stats *stats)
+{
+    uint32_t kept = 0, limit = plan->sequence_len;
+
+    for (uint32_t i = 0; i < store->n; i++) {
+        axl__row row = store->rows[i];
+        if (row.length == 0) { /* no response */
+            stats->dropped_no_trained++;
+        } else if (row.length > limit && plan->long_rule == AXL__LONG_RAISE) {
+            return too_long(store, &row, limit);
+        } else if (row.length > limit && plan->long_rule == AXL__LONG_DROP) {
+            stats->dropped_too_long++;
+        } else if (row.length < plan->min_len) {
+            stats->dropped_too_short++;
+        } else {
+            if (row.length > limit)
+                truncate_row(&row, limit);
+            if (row.n_trained > 0)
+                store->rows[kept++] = row;
+            else
+                stats->dropped_no_trained++;
+        }
+    }
+    store->n = kept;
+    return AXL_OK;
+}
+
+static axl_status nothing_left(const axl_dataset_stats *s, const axl__data_plan *plan)
+{
+    const uint64_t counts[] = { s->dropped_no_trained, s->dropped_too_long, s->dropped_too_short };
+    static const char *const names[] = { "no trained token", "too many tokens", "too few tokens" };
+
+    for (int i = 0; i < 3; i++)
+        if (counts[i] == s->rows_read)
+            return axl__fail(AXL_ERR_DATA, "%s: all %llu rows have %s%s", plan->list,
+                             (unsigned long long)s->rows_read, names[i],
+                             i == 1 ? " for sequence_len" : i == 2 ? " for min_sample_len" : "");
+    return axl__fail(AXL_ERR_DATA, "%s: none of %llu rows can be trained on: %llu are longer than "
+                     "sequence_len %u, %llu shorter than %u tokens, %llu without a trained token",
+                     plan->list, (unsigned long long)s->rows_read,
+                     (unsigned long long)s->dropped_too_long, plan->sequence_len,
+                     (unsigned long long)s->dropped_too_short, plan->min_len,
+                     (unsigned long long)s->dropped_no_trained);
+}
+
+/* ---- a list of data sets ---- */
+
+static axl_status prepare_rows(axl__store *store, const axl__data_plan *plan,
+                               axl_dataset_stats *stats)
+{
+    uint32_t *starts = axl__alloc(plan->ctx, (plan->n_entries + 1) * sizeof *starts);
+
+    if (!starts)
+        return axl__fail_nomem();
+    axl_status status = axl__tokenize_rows(store, plan, starts);
+    if (status == AXL_OK) {
+        stats->rows_read = store->n;
+        status = merge(store, plan, starts);
+    }
+    axl__free(plan->ctx, starts);
+    if (status == AXL_OK)
+        status = apply_rules(store, plan, stats);
+    if (status == AXL_OK && store->n == 0)
+        status = nothing_left(stats, plan);
+    return status;
+}
+
+/* A data set that cannot be kept is a warning: it costs time the next time, and no more. */
+static axl_status save_rows(const axl__store *store, const axl_dataset_stats *stats,
+                            const axl__data_plan *plan, const char *key)
+{
+    axl_status status = axl__cache_save(store, stats, plan->ctx, plan->cache_dir, key);
+
+    if (status == AXL_OK || status == AXL_ERR_NOMEM || status == AXL_ERR_CANCELLED)
+        return status;
+    axl__log(plan->ctx, AXL_LOG_WARNING, "the prepared data set is not kept: %s", axl_last_error());
+    axl__error_clear();
+    return AXL_OK;
+}
+
+static axl_status load_plan(axl__store **out, axl_dataset_stats *stats, axl__data_plan *plan,
+                            const axl_tokenizer *tok)
+{
+    axl__str key;
+    axl_status status = AXL_END;
+
+    axl__str_init(&key, plan->ctx);
+    if (plan->cache_dir) {
+        status = axl__data_plan_key(plan, tok, &key);
+        if (status == AXL_OK)
+            status = axl__cache_load(out, stats, plan->ctx, plan->cache_dir, key.data);
+    }
+    if (status == AXL_END) {
+        axl__store *store = axl__store_new(plan->ctx);
+        status = store ? prepare_rows(store, plan, stats) : axl__fail_nomem();
+        if (status == AXL_OK && plan->cache_dir)
+            status = save_rows(store, stats, plan, key.data);
+        if (status == AXL_OK)
+            *out = store;
+        else
+            axl__store_free(store);
+    }
+    axl__str_free(&key);
+    return status;
+}
+
+static axl_status load_list(axl__store **out, axl_dataset_stats *stats, const axl_config *cfg,
+                            const axl_tokenizer *tok, const char *list)
+{
+    axl_dataset_stats none = AXL_DATASET_STATS_INIT;
+    axl__data_plan plan;
+
+    *out = NULL;
+    *stats = none;
+    AXL_TRY(axl__data_plan_init(&plan, cfg, tok, list));
+    axl_status status = load_plan(out, stats, &plan, tok);
+    axl__data_plan_free(&plan);
+    return status;
+}
+
+/* ---- splits ---- */
+
+/* The validation rows are the last; a size above 1 counts them, one below is a share. */
+static axl_status split_rows(const axl_config *cfg, uint32_t n, uint32_t *n_validation)
+{
+    double size = axl__cfg_double(cfg, "val_set_size", 0.0);
+    double rows = size > 1.0 ? floor(size) : ceil(size * (double)n);
+
+    *n_validation = 0;
+    if (!(size > 0.0))
+        return AXL_OK;
+    if (!(rows < (double)n))
+        return axl__fail(AXL_ERR_DATA, "val_set_size takes all of the %u rows and leaves none to train "
+                         "on", n);
+    *n_validation = (uint32_t)rows;
+    return AXL_OK;
+}
+
+static axl_status from_datasets(axl_dataset **train, axl_dataset **validation,
+                                const axl_config *cfg, const axl_tokenizer *tok)
+{
+    axl__store *store;
+    axl_dataset_stats stats;
+    uint32_t n_validation;
+
+    AXL_TRY(load_list(&store, &stats, cfg, tok, "datasets"));
+    axl_status status = split_rows(cfg, store->n, &n_validation);
+    if (status == AXL_OK && train)
+        status = axl__dataset_wrap(train, store, 0, store->n - n_validation, &stats);
+    if (status == AXL_OK && validation && n_validation > 0)
+        status = axl__dataset_wrap(validation, store, store->n - n_validation, n_validation, &stats);
+    axl__store_free(store);
+    return status;
+}
+
+static axl_status from_test_datasets(axl_dataset **out, const axl_config *cfg,
+                                     const axl_tokenizer *tok)
+{
+    axl__store *store;
+    axl_dataset_stats stats;
+
+    AXL_TRY(load_list(&store, &stats, cfg, tok, "test_datasets"));
+    axl_status status = axl__dataset_wrap(out, store, 0, store->n, &stats);
+    axl__store_free(store);
+    return status;
+}
+
+axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validation,
+                                     const axl_config *cfg, const axl_tokenizer *tok)
+{
+    bool tests = axl__cfg_count(cfg, "test_datasets") > 0;
+    bool share = axl__cfg_double(cfg, "val_set_size", 0.0) > 0.0;
+    axl_status status = AXL_OK;
+
+    if (train)
+        *train = NULL;
+    if (validation)
+        *validation = NULL;
+    if (train || (validation && !tests && share))
+        status = from_datasets(train, tests ? NULL : validation, cfg, tok);
+    if (status == AXL_OK && validation && tests)
+        status = from_test_datasets(validation, cfg, tok);
+    if (status == AXL_OK)
+        return AXL_OK;
+    if (train) {
+        axl_dataset_free(*train);
+        *train = NULL;
+    }
+    return status;
+}
+
+axl_status axl_dataset_from_config(axl_dataset **out, const axl_config *cfg,
+                                   const axl_tokenizer *tok, axl_split split)
+{
+    axl__error_clear();
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
+    *out = NULL;
+    AXL_TRY(axl__config_enter(cfg));
+    if (!tok)
+        return axl__fail(AXL_ERR_INVALID, "the tokenizer must not be NULL");
+    if (split == AXL_SPLIT_TRAIN)
+        return axl__datasets_from_config(out, NULL, cfg, tok);
+    if (split != AXL_SPLIT_VALIDATION)
+        return axl__fail(AXL_ERR_INVALID, "unknown split %d", (int)split);
+    AXL_TRY(axl__datasets_from_config(NULL, out, cfg, tok));
+    return *out ? AXL_OK : AXL_END;
+}

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * loader.c - batches in the order of each epoch.  The order and the bins of an epoch depend on
+ * (seed, epoch) alone, so a cursor of two numbers is all that a resumed run needs.
+ *
+ * An epoch ends its last accumulation window, however short: every sample is trained once an epoch
+ * and no step mixes two epochs.
+ */
+#include "data/dataset.h"
+#include "data/export.h"
+#include "data/pack.h"
+
+#include "base/rng.h"
+#include "config/config.h"
+
+#include <axl/loader.h>
+
+#include <math.h>
+#include <string.h>
+
+enum { LOADER_MAGIC = 0x6C786C64 };
+
+/* One epoch's batches: batch b is order[starts[b] .. starts[b + 1]). */
+typedef struct {
+    uint32_t *order;  /* (n) rows of the data set */
+    uint32_t *starts; /* (n_batches + 1) */
+    uint32_t n_batches;
+    uint32_t n_bins;
+} epoch_plan;
+
+struct axl_loader {
+    uint32_t magic;
+    axl_context *ctx;
+    axl_dataset *data;
+    axl_loader_options opts;
+    uint32_t n;           /* samples */
+    uint32_t *lengths;    /* (n), with packing */
+    uint32_t bin_tokens;  /* capacity of a bin */
+    uint32_t batch_items; /* samples a batch, or bins a batch with packing */
+    uint64_t tokens;      /* of all samples */
+    uint64_t epoch;       /* of the plan */
+    uint64_t batch;       /* batches of it done */
+    uint64_t limit;       /* batches of it to do: fewer in a last part of an epoch */
+    epoch_plan plan;
+    int32_t *ids, *labels, *positions; /* (cap_tokens) of the current batch */
+    int32_t *cu_seqlens;               /* (cap_seqs + 1) */
+    size_t cap_tokens, cap_seqs;
+};
+
+static axl_status loader_enter(const axl_loader *l)
+{
+    axl__error_clear();
+    if (!l || l->magic != LOADER_MAGIC)
+        return axl__fail(AXL_ERR_INVALID, "not a live axl_loader");
+    return AXL_OK;
+}
+
+/* ---- an epoch's plan ---- */
+
+static void plan_free(axl_context *ctx, epoch_plan *plan)
+{
+    axl__free(ctx, plan->order);
+    axl__free(ctx, plan->starts);
+    memset(plan, 0, sizeof *plan);
+}
+
+/* Two streams an epoch: the samples' order and the bins'. */
+static uint64_t order_stream(uint64_t epoch, unsigned which)
+{
+    return AXL__STREAM_SHUFFLE | (epoch * 2 + which) << 8;
+}
+
+/* Cuts n items into batches of per_batch; starts[i] is where item i begins. */
+static void cut_batches(epoch_plan *plan, const uint32_t *item_starts, uint32_t n_items,
+                        uint32_t per_batch)
+{
+    uint64_t n = 0;
+
+    for (uint64_t i = 0; i < n_items; i += per_batch)
+        plan->starts[n++] = item_starts ? item_starts[i] : (uint32_t)i;
+    plan->n_batches = (uint32_t)n;
+    plan->starts[n] = item_starts ? item_starts[n_items] : n_items;
+}
+
+static axl_status plan_bins(const axl_loader *l, uint64_t epoch, axl__bins *bins, epoch_plan *out)
+{
+    uint32_t *turn = NULL, *starts = axl__alloc(l->ctx, ((size_t)bins->n_bins + 1) * sizeof *starts);
+
+    out->starts = axl__alloc(l->ctx, ((size_t)bins->n_bins + 1) * sizeof *starts);
+    if (l->opts.shuffle && !l->opts.keep_order)
+        turn = axl__alloc(l->ctx, (size_t)bins->n_bins * sizeof *turn);
+    if (!starts || !out->starts || (l->opts.shuffle && !l->opts.keep_order && !turn)) {
+        axl__free(l->ctx, starts);
+        axl__free(l->ctx, turn);
+        return axl__fail_nomem();
+    }
+    if (turn)
+        axl__shuffle(turn, bins->n_bins, l->opts.seed, order_stream(epoch, 1));
+    uint32_t at = 0;
+    for (uint32_t b = 0; b < bins->n_bins; b++) {
+        uint32_t from = turn ? turn[b] : b, lo = bins->starts[from];
+        uint32_t count = bins->starts[from + 1] - lo;
+        starts[b] = at;
+        memcpy(out->order + at, bins->items + lo, count * sizeof *bins->items);
+        at += count;
+    }
+    starts[bins->n_bins] = at;
+    out->n_bins = bins->n_bins;
+    cut_batches(out, starts, bins->n_bins, l->batch_items);
+    axl__free(l->ctx, starts);
+    axl__free(l->ctx, turn);
+    return AXL_OK;
+}
+
+static axl_status plan_packed(const axl_loader *l, uint64_t epoch, epoch_plan *out)
+{
+    axl__bins bins;
+    axl_status status;
+
+    if (l->opts.shuffle && !l->opts.keep_order)
+        status = axl__pack_first_fit(&bins, l->ctx, l->lengths, out->order, l->n, l->bin_tokens);
+    else
+        status = axl__pack_in_order(&bins, l->ctx, l->lengths, out->order, l->n, l->bin_tokens);
+    if (status != AXL_OK)
+        return status;
+    status = plan_bins(l, epoch, &bins, out);
+    axl__bins_free(l->ctx, &bins);
+    return status;
+}
+
+static axl_status plan_epoch(const axl_loader *l, uint64_t epoch, epoch_plan *out)
+{
+    axl_status status = AXL_OK;
+
+    memset(out, 0, sizeof *out);
+    out->order = axl__alloc(l->ctx, (size_t)l->n * sizeof *out->order);
+    if (!out->order)
+        return axl__fail_nomem();
+    if (l->opts.shuffle) {
+        axl__shuffle(out->order, l->n, l->opts.seed, order_stream(epoch, 0));
+    } else {
+        for (uint32_t i = 0; i < l->n; i++)
+            out->order[i] = i;
+    }
+    if (l->opts.sample_packing) {
+        status = plan_packed(l, epoch, out);
+    } else {
+        size_t n_batches = ((size_t)l->n + l->batch_items - 1) / l->batch_items;
+        out->starts = axl__alloc(l->ctx, (n_batches + 1) * sizeof *out->starts);
+        if (out->starts)
+            cut_batches(out, NULL, l->n, l->batch_items);
+        else
+            status = axl__fail_nomem();
+    }
+    if (status != AXL_OK)
+        plan_free(l->ctx, out);
+    return status;
+}
+
+/* ---- epochs and steps ---- */
+
+static uint64_t steps_of(const axl_loader *l, uint64_t n_batches)
+{
+    uint64_t window = l->opts.gradient_accumulation_steps;
+
+    return (n_batches + window - 1) / window;
+}
+
+/* The steps to do of an epoch that has n_steps.  The last part of a fractional num_epochs is
+ * rounded up, as Hugging Face does; 1e-9 keeps 3 x 0.1 at 0.3. */
+static uint64_t steps_wanted(const axl_loader *l, uint64_t epoch, uint64_t n_steps)
+{
+    double left = l->opts.num_epochs - (double)epoch;
+
+    if (l->opts.num_epochs == 0.0 || left >= 1.0)
+        return n_steps;
+    if (left <= 0.0)
+        return 0;
+    return (uint64_t)ceil(left * (double)n_steps - 1e-9);
+}
+
+static uint64_t batches_wanted(const axl_loader *l, uint64_t epoch, uint64_t n_batches)
+{
+    uint64_t steps = steps_wanted(l, epoch, steps_of(l, n_batches));
+    uint64_t batches = steps * l->opts.gradient_accumulation_steps;
+
+    return batches < n_batches ? batches : n_batches;
+}
+
+/* Plans an epoch and stands before its batch; on failure the loader stays where it is. */
+static axl_status go_to(axl_loader *l, uint64_t epoch, uint64_t batch)
+{
+    epoch_plan plan = { 0 };
+    bool other = epoch != l->epoch || !l->plan.order;
+
+    if (other)
+        AXL_TRY(plan_epoch(l, epoch, &plan));
+    uint32_t n_batches = other ? plan.n_batches : l->plan.n_batches;
+    if (batch > n_batches) {
+        plan_free(l->ctx, &plan);
+        return axl__fail(AXL_ERR_INVALID, "the cursor is at batch %llu of an epoch of %u",
+                         (unsigned long long)batch, n_batches);
+    }
+    if (other) {
+        plan_free(l->ctx, &l->plan);
+        l->plan = plan;
+    }
+    l->epoch = epoch;
+    l->batch = batch;
+    l->limit = batches_wanted(l, epoch, n_batches);
+    return AXL_OK;
+}
+
+/* ---- making a loader ---- */
+
+static axl_status check_options(const axl_loader_options *o)
+{
+    if (o->micro_batch_size == 0)
+        return axl__fail(AXL_ERR_INVALID, "micro_batch_size must be at least 1, got 0");
+    if (o->gradient_accumulation_steps == 0)
+        return axl__fail(AXL_ERR_INVALID, "gradient_accumulation_steps must be at least 1, got 0");
+    if (!(o->num_epochs >= 0.0 && o->num_epochs <= 1e9))
+        return axl__fail(AXL_ERR_INVALID, "num_epochs must be a number from 0 to 1e9");
+    if (o->sample_packing > 1 || o->shuffle > 1 || o->real_batches > 1 || o->keep_order > 1)
+        return axl__fail(AXL_ERR_INVALID,
+                         "sample_packing, shuffle, real_batches and keep_order are 0 or 1");
+    if (o->reserved0 != 0)
+        return axl__fail(AXL_ERR_INVALID, "reserved0 must be 0");
+    if (!o->sample_packing)
+        return AXL_OK;
+    if (o->sequence_len == 0)
+        return axl__fail(AXL_ERR_INVALID, "sequence_len must be at least 1, got 0");
+    if ((uint64_t)o->micro_batch_size * o->sequence_len > INT32_MAX)
+        return axl__fail(AXL_ERR_INVALID, "micro_batch_size x sequence_len is past 2^31: %u x %u",
+                         o->micro_batch_size, o->sequence_len);
+    return AXL_OK;
+}
+
+static axl_status measure(axl_loader *l)
+{
+    const axl__row *rows = axl__dataset_rows(l->data);
+    const axl_loader_options *o = &l->opts;
+
+    l->batch_items = o->micro_batch_size;
+    if (o->sample_packing) {
+        l->batch_items = o->real_batches ? o->micro_batch_size : 1;
+        l->bin_tokens = o->real_batches ? o->sequence_len : o->sequence_len * o->micro_batch_size;
+        l->lengths = axl__alloc(l->ctx, (size_t)l->n * sizeof *l->lengths);
+        if (!l->lengths)
+            return axl__fail_nomem();
+    }
+    for (uint32_t i = 0; i < l->n; i++) {
+        l->tokens += rows[i].length;
+        if (!o->sample_packing)
+            continue;
+        l->lengths[i] = rows[i].length;
+        if (rows[i].length > l->bin_tokens)
+            return axl__fail(AXL_ERR_INVALID, "sample %u has %u tokens, a bin holds %u", i,
+                             rows[i].length, l->bin_tokens);
+    }
+    return AXL_OK;
+}
+
+axl_status axl_loader_new(axl_loader **out, axl_dataset *data, const axl_loader_options *opts)
+{
+    axl_loader_options o = AXL_LOADER_OPTIONS_INIT;
+
+    axl__error_clear();
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
+    *out = NULL;
+    AXL_TRY(axl__dataset_enter(data));
+    AXL_TRY(axl__options_import(&o, sizeof o, opts, sizeof o));
+    AXL_TRY(check_options(&o));
+
+    axl_context *ctx = axl__dataset_context(data);
+    axl_loader *l = axl__calloc(ctx, 1, sizeof *l);
+    if (!l)
+        return axl__fail_nomem();
+    l->magic = LOADER_MAGIC;
+    l->ctx = axl__context_ref(ctx);
+    l->data = axl__dataset_ref(data);
+    l->opts = o;
+    l->n = (uint32_t)axl_dataset_count(data);
+    axl_status status = measure(l);
+    if (status == AXL_OK)
+        status = go_to(l, 0, 0);
+    if (status != AXL_OK) {
+        axl_loader_free(l);
+        return status;
+    }
+    *out = l;
+    return AXL_OK;
+}
+
+/* A count of the config, which the schema keeps at 0 or more. */
+static uint32_t count_of(const axl_config *cfg, const char *key, uint32_t otherwise)
+{
+    int64_t value = axl__cfg_int(cfg, key, otherwise);
+
+    return value < 0 ? 0 : value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
+axl_status axl_loader_from_config(axl_loader **out, const axl_config *cfg, axl_dataset *data,
+                                  axl_split split)
+{
+    axl_loader_options o = AXL_LOADER_OPTIONS_INIT;
+
+    axl__error_clear();
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
+    *out = NULL;
+    AXL_TRY(axl__config_enter(cfg));
+    if (split != AXL_SPLIT_TRAIN && split != AXL_SPLIT_VALIDATION)
+        return axl__fail(AXL_ERR_INVALID, "unknown split %d", (int)split);
+    bool packing = axl__cfg_bool(cfg, "sample_packing", false);
+    o.seed = (uint64_t)axl__cfg_int(cfg, "seed", 42);
+    o.micro_batch_size = count_of(cfg, "micro_batch_size", 1);
+    o.sequence_len = count_of(cfg, "sequence_len", 512);
+    o.real_batches = axl__cfg_bool(cfg, "multipack_real_batches", false);
+    if (split == AXL_SPLIT_VALIDATION) {
+        o.micro_batch_size = count_of(cfg, "eval_batch_size", o.micro_batch_size);
+        o.sample_packing = axl__cfg_bool(cfg, "eval_sample_packing", packing);
+        o.shuffle = 0;
+    } else {
+        bool in_order = axl__cfg_bool(cfg, "curriculum_sampling", false);
+        o.keep_order = packing && axl__cfg_bool(cfg, "sample_packing_sequentially", false);
+        o.sample_packing = packing;
+        o.shuffle = !in_order && !o.keep_order;
+        o.gradient_accumulation_steps = count_of(cfg, "gradient_accumulation_steps", 1);
+        o.num_epochs = axl__cfg_double(cfg, "num_epochs", 1.0);
+    }
+    return axl_loader_new(out, data, &o);
+}
+
+void axl_loader_free(axl_loader *loader)
+{
+    if (!loader)
+        return;
+    axl_context *ctx = loader->ctx;
+    loader->magic = 0;
+    plan_free(ctx, &loader->plan);
+    axl__free(ctx, loader->lengths);
+    axl__free(ctx, loader->ids);
+    axl__free(ctx, loader->labels);
+    axl__free(ctx, loader->positions);
+    axl__free(ctx, loader->cu_seqlens);
+    axl_dataset_free(loader->data);
+    axl__free(ctx, loader);
+    axl_context_free(ctx);
+}
+
+/* ---- batches ---- */
+
+static axl_status grow(axl_context *ctx, int32_t **array, size_t n)
+{
+    int32_t *more = axl__realloc(ctx, *array, n * sizeof *more);
+
+    if (!more)
+        return axl__fail_nomem();
+    *array = more;
+    return AXL_OK;
+}
+
+static axl_status reserve(axl_loader *l, uint64_t n_tokens, uint32_t n_seqs)
+{
+    if (n_tokens > INT32_MAX)
+        return axl__fail(AXL_ERR_INVALID, "a batch of %llu tokens; micro_batch_size %u is too large",
+                         (unsigned long long)n_tokens, l->opts.micro_batch_size);
+    if (n_tokens > l->cap_tokens) {
+        AXL_TRY(grow(l->ctx, &l->ids, n_tokens));
+        AXL_TRY(grow(l->ctx, &l->labels, n_tokens));
+        AXL_TRY(grow(l->ctx, &l->positions, n_tokens));
+        l->cap_tokens = n_tokens;
+    }
+    if (n_seqs > l->cap_seqs || !l->cu_seqlens) {
+        AXL_TRY(grow(l->ctx, &l->cu_seqlens, (size_t)n_seqs + 1));
+        l->cap_seqs = n_seqs;
+    }
+    return AXL_OK;
+}
+
+static axl_status fill_batch(axl_loader *l, axl_batch *b)
+{
+    const axl__row *rows = axl__dataset_rows(l->data);
+    const uint32_t *item = l->plan.order + l->plan.starts[l->batch];
+    uint32_t n_seqs = l->plan.starts[l->batch + 1] - l->plan.starts[l->batch], at = 0;
+    uint64_t n_tokens = 0;
+
+    for (uint32_t s = 0; s < n_seqs; s++)
+        n_tokens += rows[item[s]].length;
+    AXL_TRY(reserve(l, n_tokens, n_seqs));
+    for (uint32_t s = 0; s < n_seqs; s++) {
+        const axl__row *row = &rows[item[s]];
+        memcpy(l->ids + at, row->ids, row->length * sizeof *row->ids);
+        memcpy(l->labels + at, row->labels, row->length * sizeof *row->labels);
+        for (uint32_t i = 0; i < row->length; i++)
+            l->positions[at + i] = (int32_t)i;
+        l->cu_seqlens[s] = (int32_t)at;
+        b->n_trained += row->n_trained;
+        at += row->length;
+    }
+    l->cu_seqlens[n_seqs] = (int32_t)at;
+    b->input_ids = l->ids;
+    b->labels = l->labels;
+    b->positions = l->positions;
+    b->cu_seqlens = l->cu_seqlens;
+    b->n_tokens = at;
+    b->n_seqs = n_seqs;
+    return AXL_OK;
+}
+
+axl_status axl_loader_next(axl_loader *loader, axl_batch *batch)
+{
+    axl_batch b = AXL_BATCH_INIT, none = AXL_BATCH_INIT;
+
+    AXL_TRY(loader_enter(loader));
+    AXL_TRY(axl__result_export(batch, &none, sizeof none, sizeof none, "axl_batch"));
+    if (loader->batch == loader->plan.n_batches && batches_wanted(loader, loader->epoch + 1, 1) > 0)
+        AXL_TRY(go_to(loader, loader->epoch + 1, 0));
+    if (loader->batch >= loader->limit)
+        return AXL_END;
+    AXL_TRY(fill_batch(loader, &b));
+    uint64_t done = ++loader->batch;
+    b.last_of_step = done % loader->opts.gradient_accumulation_steps == 0 ||
+                     done == loader->plan.n_batches;
+    return axl__result_export(batch, &b, sizeof b, sizeof b, "axl_batch");
+}
+
+uint64_t axl_loader_batches_per_epoch(const axl_loader *loader)
+{
+    return loader_enter(loader) == AXL_OK ? loader->plan.n_batches : 0;
+}
+
+axl_status axl_loader_total_steps(axl_loader *loader, uint64_t *steps)
+{
+    uint64_t sum = 0;
+
+    AXL_TRY(loader_enter(loader));
+    if (!steps)
+        return axl__fail(AXL_ERR_INVALID, "steps must not be NULL");
+    *steps = 0;
+    if (!loader->opts.sample_packing || !loader->opts.shuffle) { /* epochs of equal length */
+        uint64_t each = steps_of(loader, loader->plan.n_batches);
+        uint64_t whole = (uint64_t)loader->opts.num_epochs;
+        if (loader->opts.num_epochs > 0.0)
+            *steps = whole * each + steps_wanted(loader, whole, each);
+        return AXL_OK;
+    }
+    for (uint64_t e = 0; (double)e < loader->opts.num_epochs; e++) {
+        uint64_t n_batches = loader->plan.n_batches;
+        if (e != loader->epoch) {
+            epoch_plan plan;
+            AXL_TRY(plan_epoch(loader, e, &plan));
+            n_batches = plan.n_batches;
+            plan_free(loader->ctx, &plan);
+        }
+        sum += steps_wanted(loader, e, steps_of(loader, n_batches));
+    }
+    *steps = sum;
+    return AXL_OK;
+}
+
+double axl_loader_fill(const axl_loader *loader)
+{
+    if (loader_enter(loader) != AXL_OK)
+        return 0.0;
+    if (!loader->opts.sample_packing)
+        return 1.0;
+    return (double)loader->tokens / ((double)loader->plan.n_bins * loader->bin_tokens);
+}
+
+axl_status axl_loader_get_cursor(const axl_loader *loader, axl_loader_cursor *out)
+{
+    axl_loader_cursor c = AXL_LOADER_CURSOR_INIT;
+
+    AXL_TRY(loader_enter(loader));
+    bool whole = loader->batch == loader->plan.n_batches;
+    c.epoch = loader->epoch + (whole ? 1 : 0);
+    c.batch = whole ? 0 : loader->batch;
+    return axl__result_export(out, &c, sizeof c, sizeof c, "axl_loader_cursor");
+}
+
+axl_status axl_loader_set_cursor(axl_loader *loader, const axl_loader_cursor *cursor)
+{
+    axl_loader_cursor c = AXL_LOADER_CURSOR_INIT;
+
+    AXL_TRY(loader_enter(loader));
+    if (!cursor)
+        return axl__fail(AXL_ERR_INVALID, "the cursor must not be NULL");
+    AXL_TRY(axl__options_import(&c, sizeof c, cursor, sizeof c));
+    if (c.epoch > UINT32_MAX)
+        return axl__fail(AXL_ERR_INVALID, "the cursor is at epoch %llu", (unsigned long long)c.epoch);
+    return go_to(loader, c.epoch, c.batch);
+}

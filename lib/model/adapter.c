@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* adapter.c - making adapters and reaching their tensors; files are adapter_peft.c's. */
+#include "adapter.h"
+
+#include "base/rng.h"
+#include "base/str.h"
+#include "config/config.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ADAPTER_MAGIC 0x41584C41u /* "AXLA" */
+
+enum { RANK_MAX = 4096, NAME_MAX_ = 160 };
+
+/* ---- life ---- */
+
+axl_adapter *axl__adapter_ref(axl_adapter *a)
+{
+    atomic_fetch_add(&a->refs, 1);
+    return a;
+}
+
+axl_status axl__adapter_enter(const axl_adapter *a)
+{
+    if (!a || a->magic != ADAPTER_MAGIC) {
+        axl__error_clear();
+        return axl__fail(AXL_ERR_INVALID, "not a live axl_adapter");
+    }
+    return axl__context_enter(a->ctx);
+}
+
+void axl_adapter_free(axl_adapter *a)
+{
+    if (!a || a->magic != ADAPTER_MAGIC || atomic_fetch_sub(&a->refs, 1) != 1)
+        return;
+    a->magic = 0;
+    axl_context *ctx = a->ctx;
+    if (a->params)
+        a->model->ops->buffer_free(a->model->dev, a->params);
+    for (size_t i = 0; i < a->n_targets && a->targets; i++)
+        axl__free(ctx, a->targets[i]);
+    for (size_t i = 0; i < a->n_tensors && a->tensors; i++)
+        axl__free(ctx, a->tensors[i].name);
+    axl__free(ctx, a->targets);
+    axl__free(ctx, a->tensors);
+    axl__free(ctx, a->loras);
+    axl_model_free(a->model);
+    axl__free(ctx, a);
+    axl_context_free(ctx);
+}
+
+static axl_status add_tensor(axl_adapter *a, const char *module, const char *part, int64_t rows,
+                             int64_t cols, int64_t *at)
+{
+    axl__lora_tensor *t = &a->tensors[a->n_tensors];
+
+    t->name = axl__format(a->ctx, "base_model.model.%s.lora_%s.weight", module, part);
+    if (!t->name)
+        return axl__fail_nomem();
+    t->at = *at = a->n_params;
+    t->rows = rows;
+    t->cols = cols;
+    a->n_params += (rows * cols + 15) & ~(int64_t)15; /* each starts on a cache line */
+    a->n_tensors++;
+    return AXL_OK;
+}
+
+static axl_status lay_out(axl_adapter *a, const bool *on, int64_t n)
+{
+    char module[NAME_MAX_];
+
+    a->loras = axl__calloc(a->ctx, (size_t)n, sizeof *a->loras);
+    a->tensors = axl__calloc(a->ctx, (size_t)n * 2, sizeof *a->tensors);
+    if (!a->loras || !a->tensors)
+        return axl__fail_nomem();
+    for (int64_t i = 0; i < n; i++) {
+        const axl_mat *w = axl__model_linear(a->model, i);
+        axl__lora *l = &a->loras[i];
+        if (!on[i])
+            continue;
+        *l = (axl__lora){ true, a->rank, w->cols, w->rows, 0, 0 };
+        axl__model_linear_name(a->model, i, module, sizeof module);
+        AXL_TRY(add_tensor(a, module, "A", l->rank, l->in, &l->a_at));
+        AXL_TRY(add_tensor(a, module, "B", l->out, l->rank, &l->b_at));
+    }
+    return AXL_OK;
+}
+
+static axl_status copy_targets(axl_adapter *a, const axl_adapter_options *o)
+{
+    static const char *const all[] = { "q_proj",    "k_proj",  "v_proj",   "o_proj",
+                                       "gate_proj", "up_proj", "down_proj" };
+    size_t n = o->n_target_modules ? o->n_target_modules : sizeof all / sizeof all[0];
+    const char *const *names = o->n_target_modules ? o->target_modules : all;
+
+    a->targets = axl__calloc(a->ctx, n, sizeof *a->targets);
+    if (!a->targets)
+        return axl__fail_nomem();
+    for (; a->n_targets < n; a->n_targets++) {
+        a->targets[a->n_targets] = axl__strdup(a->ctx, names[a->n_targets]);
+        if (!a->targets[a->n_targets])
+            return axl__fail_nomem();
+    }
+    return AXL_OK;
+}
+
+axl_status axl__adapter_make(axl_adapter **out, axl_model *model, const bool *on,
+                             const axl_adapter_options *o)
+{
+    axl_adapter *a = axl__calloc(model->ctx, 1, sizeof *a);
+    void *params = NULL;
+
+    *out = NULL;
+    if (!a)
+        return axl__fail_nomem();
+    a->magic = ADAPTER_MAGIC;
+    atomic_init(&a->refs, 1);
+    a->ctx = axl__context_ref(model->ctx);
+    a->model = axl__model_ref(model);
+    a->rank = (int64_t)o->rank;
+    a->alpha = o->alpha;
+    a->dropout = o->dropout;
+    a->rslora = o->rslora != 0;
+    a->scale = (float)(o->alpha / (o->rslora ? sqrt((double)o->rank) : (double)o->rank));
+    axl_status status = copy_targets(a, o);
+    if (status == AXL_OK)
+        status = lay_out(a, on, axl__model_n_linears(model));
+    if (status == AXL_OK)
+        status = model->ops->buffer_new(model->dev, &params, (size_t)a->n_params * sizeof(float));
+    a->params = params;
+    if (status == AXL_OK) /* the gaps between tensors are read by whole-buffer operations */
+        status = model->ops->zero(model->dev, params, (size_t)a->n_params * sizeof(float));
+    if (status < 0) {
+        axl_adapter_free(a);
+        return status;
+    }
+    *out = a;
+    return AXL_OK;
+}
+
+/* ---- a new one ---- */
+
+/* PEFT's rule for a list: the whole path, or its end after a dot. */
+static bool module_matches(const char *module, const char *target)
+{
+    size_t n = strlen(module), m = strlen(target);
+
+    return n >= m && strcmp(module + n - m, target) == 0 && (n == m || module[n - m - 1] == '.');
+}
+
+static axl_status mark_targets(axl_model *m, const axl_adapter_options *o, bool *on)
+{
+    int64_t n = axl__model_n_linears(m);
+    char module[NAME_MAX_];
+
+    for (int64_t i = 0; i < n - 1 && o->n_target_modules == 0; i++)
+        on[i] = true;
+    for (size_t t = 0; t < o->n_target_modules; t++) {
+        bool any = false;
+        for (int64_t i = 0; i < n; i++) {
+            axl__model_linear_name(m, i, module, sizeof module);
+            if (module_matches(module, o->target_modules[t]))
+                on[i] = any = true;
+        }
+        if (!any)
+            return axl__fail(AXL_ERR_INVALID,
+                             "lora_target_modules: \"%s\" names no linear layer of this model; it has "
+                             "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, lm_head",
+                             o->target_modules[t]);
+    }
+    return AXL_OK;
+}
+
+static axl_status init_values(axl_adapter *a, uint64_t seed)
+{
+    axl_status status = AXL_OK;
+
+    for (size_t i = 0; i < a->n_tensors && status == AXL_OK; i++) {
+        const axl__lora_tensor *t = &a->tensors[i];
+        int64_t n = t->rows * t->cols;
+        float *host = axl__calloc(a->ctx, (size_t)n, sizeof *host);
+        if (!host)
+            return axl__fail_nomem();
+        if (i % 2 == 0) { /* A; B stays 0 */
+            double bound = 1.0 / sqrt((double)t->cols);
+            uint64_t stream = (uint64_t)AXL__STREAM_INIT | (uint64_t)i << 8;
+            for (int64_t j = 0; j < n; j++)
+                host[j] = (float)((2.0 * axl__random_double(seed, stream, (uint64_t)j) - 1.0) * bound);
+        }
+        status = axl_adapter_write(a, i, host);
+        axl__free(a->ctx, host);
+        if (status == AXL_OK)
+            status = axl__cancelled(a->ctx);
+    }
+    return status;
+}
+
+static axl_status check_options(const axl_adapter_options *o)
+{
+    if (o->rank < 1 || o->rank > RANK_MAX)
+        return axl__fail(AXL_ERR_INVALID, "lora_r must be 1 to %d, got %u", RANK_MAX, o->rank);
+    if (!(o->dropout >= 0.0 && o->dropout < 1.0))
+        return axl__fail(AXL_ERR_INVALID, "lora_dropout must be at least 0 and below 1");
+    if (!isfinite(o->alpha))
+        return axl__fail(AXL_ERR_INVALID, "lora_alpha must be a number");
+    return AXL_OK;
+}
+
+axl_status axl_adapter_new(axl_adapter **out, axl_model *model, const axl_adapter_options *opts)
+{
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
+    *out = NULL;
+    AXL_TRY(axl__model_enter(model));
+    AXL_TRY(axl__options_import(&o, sizeof o, opts, sizeof o));
+    AXL_TRY(check_options(&o));
+    bool *on = axl__calloc(model->ctx, (size_t)axl__model_n_linears(model), sizeof *on);
+    if (!on)
+        return axl__fail_nomem();
+    axl_status status = mark_targets(model, &o, on);
+    if (status == AXL_OK)
+        status = axl__adapter_make(out, model, on, &o);
+    axl__free(model->ctx, on);
+    if (status == AXL_OK)
+        status = init_values(*out, o.seed);
+    if (status < 0) {
+        axl_adapter_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+enum { TARGETS_MAX = 64 };
+
+/* lora_target_modules united with, when lora_target_linear is set, every linear layer but the head. */
+static axl_status config_targets(const axl_config *cfg, const char **names, size_t *n)
+{
+    static const char *const all[] = { "q_proj",    "k_proj",  "v_proj",   "o_proj",
+                                       "gate_proj", "up_proj", "down_proj" };
+    bool linear = axl__cfg_bool(cfg, "lora_target_linear", false);
+    size_t count = 0;
+    char key[48];
+
+    *n = 0;
+    if (axl_config_count(cfg, "lora_target_modules", &count) != AXL_OK)
+        count = 0;
+    if (count > TARGETS_MAX - 8)
+        return axl__fail(AXL_ERR_INVALID, "lora_target_modules has %zu entries; at most %d", count,
+                         TARGETS_MAX - 8);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(key, sizeof key, "lora_target_modules[%zu]", i);
+        names[(*n)++] = axl__cfg_str(cfg, key, "");
+    }
+    for (size_t i = 0; linear && i < sizeof all / sizeof all[0]; i++) {
+        bool there = false;
+        for (size_t j = 0; j < count; j++)
+            there = there || strcmp(names[j], all[i]) == 0;
+        if (!there)
+            names[(*n)++] = all[i];
+    }
+    if (*n == 0)
+        return axl__fail(AXL_ERR_INVALID, "nothing to train: set lora_target_modules, or "
+                                          "lora_target_linear: true");
+    return AXL_OK;
+}
+
+axl_status axl_adapter_from_config(axl_adapter **out, const axl_config *cfg, axl_model *model)
+{
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+    const char *names[TARGETS_MAX];
+
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
+    *out = NULL;
+    AXL_TRY(axl__model_enter(model));
+    const char *from = axl__cfg_str(cfg, "lora_model_dir", NULL);
+    if (from) {
+        char *dir = axl__config_path(cfg, from);
+        if (!dir)
+            return axl__fail_nomem();
+        axl_status status = axl_adapter_open(out, model, dir);
+        axl__free(model->ctx, dir);
+        if (status == AXL_OK) /* the file's rank, alpha and targets win, its dropout does not */
+            (*out)->dropout = axl__cfg_double(cfg, "lora_dropout", 0.0);
+        return status;
+    }
+    AXL_TRY(config_targets(cfg, names, &o.n_target_modules));
+    o.target_modules = names;
+    o.rank = (uint32_t)axl__cfg_int(cfg, "lora_r", 0);
+    o.alpha = axl__cfg_double(cfg, "lora_alpha", 0.0);
+    o.dropout = axl__cfg_double(cfg, "lora_dropout", 0.0);
+    o.rslora = axl__cfg_bool(cfg, "peft_use_rslora", false);
+    o.seed = (uint64_t)axl__cfg_int(cfg, "seed", 42);
+    return axl_adapter_new(out, model, &o);
+}
+
+/* ---- tensors ---- */
+
+size_t axl_adapter_count(const axl_adapter *a)
+{
+    return a && a->magic == ADAPTER_MAGIC ? a->n_tensors : 0;
+}
+
+static axl_status check_index(const axl_adapter *a, size_t index)
+{
+    AXL_TRY(axl__adapter_enter(a));
+    if (index >= a->n_tensors)
+        return axl__fail(AXL_ERR_INVALID, "tensor %zu of %zu", index, a->n_tensors);
+    return AXL_OK;
+}
+
+axl_status axl_adapter_tensor(const axl_adapter *a, size_t index, axl_tensor_info *out)
+{
+    AXL_TRY(check_index(a, index));
+    if (!out || out->size < sizeof *out)
+        return axl__fail(AXL_ERR_ABI, "axl_tensor_info has no valid size; use AXL_TENSOR_INFO_INIT");
+    out->name = a->tensors[index].name;
+    out->rows = (uint64_t)a->tensors[index].rows;
+    out->cols = (uint64_t)a->tensors[index].cols;
+    return AXL_OK;
+}
+
+static size_t tensor_bytes(const axl__lora_tensor *t)
+{
+    return (size_t)(t->rows * t->cols) * sizeof(float);
+}
+
+axl_status axl_adapter_read(axl_adapter *a, size_t index, float *values)
+{
+    AXL_TRY(check_index(a, index));
+    if (!values)
+        return axl__fail(AXL_ERR_INVALID, "values must not be NULL");
+    const axl__lora_tensor *t = &a->tensors[index];
+    return a->model->ops->download(a->model->dev, values, a->params + t->at, tensor_bytes(t));
+}
+
+axl_status axl_adapter_write(axl_adapter *a, size_t index, const float *values)
+{
+    AXL_TRY(check_index(a, index));
+    if (!values)
+        return axl__fail(AXL_ERR_INVALID, "values must not be NULL");
+    const axl__lora_tensor *t = &a->tensors[index];
+    return a->model->ops->upload(a->model->dev, a->params + t->at, values, tensor_bytes(t));
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* adapter.h - LoRA's trained tensors, all in one device buffer, so that clipping and the optimizer
+ * are one call each. */
+#ifndef AXL_MODEL_ADAPTER_H
+#define AXL_MODEL_ADAPTER_H
+
+#include "model.h"
+
+#include <axl/adapter.h>
+
+#include <stdatomic.h>
+
+/* A linear layer's pair; offsets in elements of the flat buffers. */
+typedef struct axl__lora {
+    bool on;
+    int64_t rank, in, out;
+    int64_t a_at, b_at; /* A (r, in), B (out, r) */
+} axl__lora;
+
+typedef struct axl__lora_tensor {
+    char *name; /* as PEFT writes it */
+    int64_t at, rows, cols;
+} axl__lora_tensor;
+
+struct axl_adapter {
+    uint32_t magic;
+    atomic_int refs;
+    axl_context *ctx;
+    axl_model *model;
+    int64_t rank;
+    double alpha, dropout;
+    bool rslora;
+    float scale;
+    char **targets;             /* (n_targets) for adapter_config.json */
+    size_t n_targets;
+    axl__lora *loras;           /* (axl__model_n_linears) */
+    axl__lora_tensor *tensors;  /* (n_tensors) A and B of each pair */
+    size_t n_tensors;
+    int64_t n_params;           /* elements in all */
+    float *params;              /* device, (n_params) f32 */
+};
+
+axl_adapter *axl__adapter_ref(axl_adapter *adapter);
+axl_status axl__adapter_enter(const axl_adapter *adapter);
+
+/* Makes an adapter with room for the pairs of `on` (n_linears flags), values undefined.  targets
+ * are copied. */
+axl_status axl__adapter_make(axl_adapter **out, axl_model *model, const bool *on,
+                             const axl_adapter_options *opts);
+
+/* Reads the tensors named prefix + name from an open file into host (n_params), laid out as params;
+ * AXL_ERR_FORMAT when one is missing or has another shape. */
+axl_status axl__adapter_read_tensors(const axl_adapter *adapter, const axl__safetensors *st,
+                                     const char *prefix, float *host);
+/* Entries (n_tensors) for axl__safetensors_write of host (n_params), named prefix + name from
+ * arena. */
+axl_status axl__adapter_entries(const axl_adapter *adapter, axl__arena *arena, const char *prefix,
+                                const float *host, axl__st_entry *entries);
+
+#endif

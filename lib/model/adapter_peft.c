@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* adapter_peft.c - an adapter's folder as PEFT 0.20 reads and writes it. */
+#include "adapter.h"
+
+#include "base/json.h"
+#include "base/json_write.h"
+#include "base/str.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char prefix[] = "base_model.model.";
+
+/* ---- writing ---- */
+
+static axl_status write_config(const axl_adapter *a, const char *path)
+{
+    axl__jw *j = axl__jw_new();
+
+    axl__jw_null(j, "alora_invocation_tokens");
+    axl__jw_object(j, "alpha_pattern");
+    axl__jw_null(j, "auto_mapping");
+    axl__jw_string(j, "base_model_name_or_path", a->model->name);
+    axl__jw_string(j, "bias", "none");
+    axl__jw_bool(j, "fan_in_fan_out", false);
+    axl__jw_bool(j, "inference_mode", true);
+    axl__jw_bool(j, "init_lora_weights", true);
+    axl__jw_null(j, "layers_pattern");
+    axl__jw_null(j, "layers_to_transform");
+    axl__jw_double(j, "lora_alpha", a->alpha);
+    axl__jw_double(j, "lora_dropout", a->dropout);
+    axl__jw_null(j, "modules_to_save");
+    axl__jw_string(j, "peft_type", "LORA");
+    axl__jw_int(j, "r", a->rank);
+    axl__jw_object(j, "rank_pattern");
+    axl__jw_null(j, "revision");
+    axl__jw_strings(j, "target_modules", (const char *const *)a->targets, a->n_targets);
+    axl__jw_string(j, "task_type", "CAUSAL_LM");
+    axl__jw_bool(j, "use_dora", false);
+    axl__jw_bool(j, "use_rslora", a->rslora);
+    return axl__jw_write(j, a->ctx, path);
+}
+
+axl_status axl__adapter_entries(const axl_adapter *a, axl__arena *arena, const char *before,
+                                const float *host, axl__st_entry *entries)
+{
+    for (size_t i = 0; i < a->n_tensors; i++) {
+        const axl__lora_tensor *t = &a->tensors[i];
+        size_t size = strlen(before) + strlen(t->name) + 1;
+        char *name = axl__arena_alloc(arena, size);
+        if (!name)
+            return axl__fail_nomem();
+        snprintf(name, size, "%s%s", before, t->name);
+        entries[i] = (axl__st_entry){ name, AXL_F32, 2, { (uint64_t)t->rows, (uint64_t)t->cols },
+                                      host + t->at };
+    }
+    return AXL_OK;
+}
+
+static axl_status write_tensors(const axl_adapter *a, const char *path)
+{
+    size_t bytes = (size_t)a->n_params * sizeof(float);
+    float *host = axl__alloc_aligned(a->ctx, bytes);
+    axl__st_entry *entries = axl__calloc(a->ctx, a->n_tensors, sizeof *entries);
+    axl__arena arena;
+    axl_status status = host && entries ? AXL_OK : axl__fail_nomem();
+
+    axl__arena_init(&arena, a->ctx);
+    if (status == AXL_OK)
+        status = a->model->ops->download(a->model->dev, host, a->params, bytes);
+    if (status == AXL_OK)
+        status = axl__adapter_entries(a, &arena, "", host, entries);
+    if (status == AXL_OK)
+        status = axl__safetensors_write(a->ctx, path, entries, a->n_tensors);
+    axl__arena_free(&arena);
+    axl__free(a->ctx, entries);
+    axl__free_aligned(a->ctx, host);
+    return status;
+}
+
+axl_status axl_adapter_save(const axl_adapter *a, const char *dir)
+{
+    AXL_TRY(axl__adapter_enter(a));
+    if (!dir)
+        return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
+    AXL_TRY(axl__make_dirs(a->ctx, dir));
+    char *tensors = axl__format(a->ctx, "%s/adapter_model.safetensors", dir);
+    char *config = axl__format(a->ctx, "%s/adapter_config.json", dir);
+    axl_status status = tensors && config ? AXL_OK : axl__fail_nomem();
+    if (status == AXL_OK)
+        status = write_tensors(a, tensors);
+    if (status == AXL_OK)
+        status = write_config(a, config);
+    axl__free(a->ctx, tensors);
+    axl__free(a->ctx, config);
+    return status;
+}
+
+/* ---- reading ---- */
+
+typedef struct {
+    axl_model *model;
+    axl__arena arena;
+    axl__file config_file;
+    axl__safetensors st;
+    const axl__json *config;
+    const char *config_path;
+    axl_adapter_options opts;
+    bool *on;
+} peft_reader;
+
+static axl_status refuse(const peft_reader *r, const char *key, const char *why)
+{
+    return axl__fail(AXL_ERR_UNSUPPORTED, "%s: %s %s is not supported yet", r->config_path, key, why);
+}
+
+static bool is_set(const axl__json *v)
+{
+    if (!v || v->type == AXL__JSON_NULL || (v->type == AXL__JSON_BOOL && !v->boolean))
+        return false;
+    if (v->type == AXL__JSON_ARRAY || v->type == AXL__JSON_OBJECT)
+        return v->count > 0;
+    return true;
+}
+
+static axl_status read_kind(const peft_reader *r)
+{
+    static const char *const refused[] = { "use_dora",        "rank_pattern",   "alpha_pattern",
+                                           "modules_to_save", "fan_in_fan_out", "layer_replication",
+                                           "target_parameters", "trainable_token_indices",
+                                           "alora_invocation_tokens", "lora_bias" };
+    const char *type = axl__json_string(r->config, "peft_type", "LORA");
+    const char *bias = axl__json_string(r->config, "bias", "none");
+
+    if (strcmp(type, "LORA") != 0)
+        return refuse(r, "peft_type", type);
+    if (strcmp(bias, "none") != 0)
+        return refuse(r, "bias", bias);
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        if (is_set(axl__json_get(r->config, refused[i])))
+            return refuse(r, refused[i], "with a value");
+    return AXL_OK;
+}
+
+static axl_status read_options(peft_reader *r)
+{
+    const axl__json *targets = axl__json_get(r->config, "target_modules");
+    int64_t rank = axl__json_int(r->config, "r", 0);
+
+    AXL_TRY(read_kind(r));
+    if (rank < 1 || rank > 4096)
+        return axl__fail(AXL_ERR_FORMAT, "%s: \"r\" must be 1 to 4096", r->config_path);
+    r->opts.rank = (uint32_t)rank;
+    r->opts.alpha = axl__json_double(r->config, "lora_alpha", 8.0);
+    r->opts.dropout = axl__json_double(r->config, "lora_dropout", 0.0);
+    if (!(r->opts.dropout >= 0.0 && r->opts.dropout < 1.0))
+        return axl__fail(AXL_ERR_FORMAT, "%s: \"lora_dropout\" must be at least 0 and below 1",
+                         r->config_path);
+    r->opts.rslora = axl__json_bool(r->config, "use_rslora", false);
+    if (!targets || (targets->type != AXL__JSON_ARRAY && targets->type != AXL__JSON_STRING))
+        return axl__fail(AXL_ERR_FORMAT, "%s: \"target_modules\" is missing", r->config_path);
+    size_t n = targets->type == AXL__JSON_ARRAY ? targets->count : 1;
+    const char **names = axl__arena_alloc(&r->arena, (n + 1) * sizeof *names);
+    if (!names)
+        return axl__fail_nomem();
+    const axl__json *t = targets->type == AXL__JSON_ARRAY ? targets->child : targets;
+    for (size_t i = 0; i < n; i++, t = t->next) {
+        if (t->type != AXL__JSON_STRING)
+            return axl__fail(AXL_ERR_FORMAT, "%s: \"target_modules\" must hold strings", r->config_path);
+        names[i] = t->text;
+    }
+    r->opts.target_modules = names;
+    r->opts.n_target_modules = n;
+    return AXL_OK;
+}
+
+static bool is_pair_of(const char *tensor, const char *module)
+{
+    size_t n = strlen(module), p = sizeof prefix - 1;
+
+    return strncmp(tensor, prefix, p) == 0 && strncmp(tensor + p, module, n) == 0 &&
+           (strcmp(tensor + p + n, ".lora_A.weight") == 0 ||
+            strcmp(tensor + p + n, ".lora_B.weight") == 0);
+}
+
+static axl_status name_stranger(const peft_reader *r)
+{
+    char module[160];
+
+    for (size_t i = 0; i < r->st.count; i++) {
+        bool known = false;
+        for (int64_t k = 0; k < axl__model_n_linears(r->model) && !known; k++) {
+            axl__model_linear_name(r->model, k, module, sizeof module);
+            known = is_pair_of(r->st.tensors[i].name, module);
+        }
+        if (!known)
+            return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\" fits no layer of this model",
+                             r->st.file.path, r->st.tensors[i].name);
+    }
+    return AXL_OK;
+}
+
+/* The tensors decide which layers have a pair; each must be of a layer that the model has. */
+static axl_status match_tensors(peft_reader *r)
+{
+    int64_t n = axl__model_n_linears(r->model);
+    size_t matched = 0;
+    char module[160], name[256];
+
+    r->on = axl__arena_alloc(&r->arena, (size_t)n * sizeof *r->on);
+    if (!r->on)
+        return axl__fail_nomem();
+    for (int64_t i = 0; i < n; i++) {
+        axl__model_linear_name(r->model, i, module, sizeof module);
+        snprintf(name, sizeof name, "%s%s.lora_A.weight", prefix, module);
+        r->on[i] = axl__safetensors_find(&r->st, name) != NULL;
+        snprintf(name, sizeof name, "%s%s.lora_B.weight", prefix, module);
+        if ((axl__safetensors_find(&r->st, name) != NULL) != r->on[i])
+            return axl__fail(AXL_ERR_FORMAT, "%s: %s has one of lora_A and lora_B without the other",
+                             r->st.file.path, module);
+        matched += r->on[i] ? 2 : 0;
+    }
+    if (matched == 0)
+        return axl__fail(AXL_ERR_FORMAT, "%s: it holds no LoRA tensor of this model",
+                         r->st.file.path);
+    return matched == r->st.count ? AXL_OK : name_stranger(r);
+}
+
+static axl_status read_tensor(const axl_adapter *a, const axl__safetensors *st, const char *name,
+                              const axl__lora_tensor *t, float *host)
+{
+    const axl__st_tensor *s = axl__safetensors_find(st, name);
+
+    if (!s)
+        return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\" is missing", st->file.path, name);
+    if (s->dtype < 0 || s->n_dims != 2 || (int64_t)s->dims[0] != t->rows ||
+        (int64_t)s->dims[1] != t->cols)
+        return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\" must be [%lld, %lld] of F32, BF16 or F16",
+                         st->file.path, name, (long long)t->rows, (long long)t->cols);
+    void *copy = axl__alloc_aligned(a->ctx, s->size); /* the file aligns nothing */
+    if (!copy)
+        return axl__fail_nomem();
+    memcpy(copy, s->data, s->size);
+    axl__convert(host + t->at, AXL_F32, copy, (axl_dtype)s->dtype, t->rows * t->cols);
+    axl__free_aligned(a->ctx, copy);
+    return AXL_OK;
+}
+
+axl_status axl__adapter_read_tensors(const axl_adapter *a, const axl__safetensors *st,
+                                     const char *before, float *host)
+{
+    char name[320];
+
+    memset(host, 0, (size_t)a->n_params * sizeof *host);
+    for (size_t i = 0; i < a->n_tensors; i++) {
+        snprintf(name, sizeof name, "%s%s", before, a->tensors[i].name);
+        AXL_TRY(read_tensor(a, st, name, &a->tensors[i], host));
+    }
+    return AXL_OK;
+}
+
+static axl_status read_values(peft_reader *r, axl_adapter *a)
+{
+    size_t bytes = (size_t)a->n_params * sizeof(float);
+    float *host = axl__alloc_aligned(a->ctx, bytes);
+    axl_status status = host ? axl__adapter_read_tensors(a, &r->st, "", host) : axl__fail_nomem();
+
+    if (status == AXL_OK)
+        status = a->model->ops->upload(a->model->dev, a->params, host, bytes);
+    axl__free_aligned(a->ctx, host);
+    return status;
+}
+
+static axl_status read_folder(peft_reader *r, axl_adapter **out, const char *dir)
+{
+    axl_context *ctx = r->model->ctx;
+    axl__json *root;
+    char *config = axl__format(ctx, "%s/adapter_config.json", dir);
+    char *tensors = axl__format(ctx, "%s/adapter_model.safetensors", dir);
+    axl_status status = config && tensors ? AXL_OK : axl__fail_nomem();
+
+    r->config_path = config;
+    if (status == AXL_OK)
+        status = axl__file_open(&r->config_file, ctx, config, true);
+    if (status == AXL_OK)
+        status = axl__json_parse(&root, &r->arena, (const char *)r->config_file.data,
+                                 r->config_file.size, config);
+    if (status == AXL_OK) {
+        r->config = root;
+        status = read_options(r);
+    }
+    if (status == AXL_OK)
+        status = axl__safetensors_open(&r->st, ctx, tensors, true);
+    if (status == AXL_OK)
+        status = match_tensors(r);
+    if (status == AXL_OK)
+        status = axl__adapter_make(out, r->model, r->on, &r->opts);
+    if (status == AXL_OK)
+        status = read_values(r, *out);
+    axl__free(ctx, config);
+    axl__free(ctx, tensors);
+    return status;
+}
+
+axl_status axl_adapter_open(axl_adapter **out, axl_model *model, const char *dir)
+{
+    peft_reader r = { 0 };
+    axl_adapter_options defaults = AXL_ADAPTER_OPTIONS_INIT;
+
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
+    *out = NULL;
+    AXL_TRY(axl__model_enter(model));
+    if (!dir)
+        return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
+    r.model = model;
+    r.opts = defaults;
+    axl__arena_init(&r.arena, model->ctx);
+    axl_status status = read_folder(&r, out, dir);
+    axl__safetensors_close(&r.st);
+    axl__file_close(&r.config_file);
+    axl__arena_free(&r.arena);
+    if (status < 0) {
+        axl_adapter_free(*out);
+        *out = NULL;
+    }
+    return status;
+}

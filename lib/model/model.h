@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* model.h - the frozen weights as the decoder reads them. */
+#ifndef AXL_MODEL_MODEL_H
+#define AXL_MODEL_MODEL_H
+
+#include "arch.h"
+#include "safetensors.h"
+#include "tensor/backend.h"
+
+#include <axl/model.h>
+
+#include <stdatomic.h>
+
+/* The linear layers of a decoder layer, in the order that they are computed. */
+typedef enum axl__linear_kind {
+    AXL__Q, AXL__K, AXL__V, AXL__O, AXL__GATE, AXL__UP, AXL__DOWN, AXL__LINEAR_KINDS
+} axl__linear_kind;
+
+typedef struct axl__layer {
+    axl_mat attn_norm, mlp_norm;       /* (1, C) */
+    axl_mat linear[AXL__LINEAR_KINDS]; /* (out, in) */
+} axl__layer;
+
+struct axl_model {
+    uint32_t magic;
+    atomic_int refs;
+    axl_context *ctx;
+    char *name;           /* as the caller gave it: base_model_name_or_path of adapters */
+    char *dir;            /* where it lies */
+    const axl_backend_ops *ops;
+    axl_device *dev;
+    axl_device_info device;
+    axl__arch arch;
+    axl_dtype compute;    /* F32 or BF16: activations, and bf16 weights with BF16 */
+
+    axl__safetensors *files;
+    size_t n_files;
+    void **mapped;        /* (n_mapped) from weights_map */
+    size_t n_mapped, cap_mapped;
+    void **owned;         /* (n_owned) converted weights, from buffer_new */
+    size_t n_owned, cap_owned;
+
+    axl_mat embed, final_norm, head; /* head is embed when tied */
+    axl__layer *layers;
+    uint64_t n_params, weights_bytes;
+};
+
+axl_model *axl__model_ref(axl_model *model);
+axl_status axl__model_enter(const axl_model *model); /* live and of this process */
+
+/* All linear layers by one index: layer * AXL__LINEAR_KINDS + kind, the output head last. */
+int64_t axl__model_n_linears(const axl_model *m);
+const axl_mat *axl__model_linear(const axl_model *m, int64_t index);
+/* Its module path as in transformers ("model.layers.0.self_attn.q_proj", "lm_head"), into out. */
+void axl__model_linear_name(const axl_model *m, int64_t index, char *out, size_t size);
+
+/* AXL_ERR_IO when a mapped weight file has changed. */
+axl_status axl__model_unchanged(const axl_model *m);
+
+#endif

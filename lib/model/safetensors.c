@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* safetensors.c - reading checks everything before any tensor is used; see safetensors.h. */
+#include "safetensors.h"
+
+#include "base/json.h"
+#include "base/str.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { HEADER_MAX = 100 * 1000 * 1000 }; /* the limit of the format's own reader */
+
+static const struct {
+    const char *name;
+    int bits, dtype;
+} dtypes[] = {
+    { "F32", 32, AXL_F32 }, { "BF16", 16, AXL_BF16 }, { "F16", 16, AXL_F16 }, { "F64", 64, -1 },
+    { "I64", 64, -1 },      { "I32", 32, -1 },        { "I16", 16, -1 },      { "I8", 8, -1 },
+    { "U64", 64, -1 },      { "U32", 32, -1 },        { "U16", 16, -1 },      { "U8", 8, -1 },
+    { "BOOL", 8, -1 },      { "F8_E4M3", 8, -1 },     { "F8_E5M2", 8, -1 },
+};
+
+static axl_status bad(const axl__safetensors *st, const char *name, const char *what)
+{
+    return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\": %s", st->file.path, name, what);
+}
+
+static axl_status read_shape(const axl__safetensors *st, axl__st_tensor *t, const axl__json *shape,
+                             uint64_t *elements)
+{
+    *elements = 1;
+    if (!shape || shape->type != AXL__JSON_ARRAY || shape->count > AXL__ST_DIMS)
+        return bad(st, t->name, "its shape is not a list of at most 8 sizes");
+    for (const axl__json *d = shape->child; d; d = d->next) {
+        if (d->type != AXL__JSON_INT || d->integer < 0)
+            return bad(st, t->name, "its shape holds something other than sizes");
+        uint64_t dim = (uint64_t)d->integer;
+        if (dim != 0 && *elements > (UINT64_MAX >> 8) / dim)
+            return bad(st, t->name, "its shape is too large");
+        *elements *= dim;
+        t->dims[t->n_dims++] = dim;
+    }
+    return AXL_OK;
+}
+
+static axl_status read_tensor(axl__safetensors *st, axl__st_tensor *t, const axl__json *v,
+                              size_t data_at)
+{
+    const axl__json *offsets = axl__json_get(v, "data_offsets");
+    const char *dtype = axl__json_string(v, "dtype", NULL);
+    uint64_t elements, data_size = st->file.size - data_at;
+    int bits = 0;
+
+    t->name = v->key;
+    if (strlen(t->name) != v->key_len)
+        return bad(st, t->name, "its name holds a NUL byte");
+    for (size_t i = 0; dtype && i < sizeof dtypes / sizeof dtypes[0]; i++) {
+        if (strcmp(dtypes[i].name, dtype) == 0) {
+            bits = dtypes[i].bits;
+            t->dtype = dtypes[i].dtype;
+            t->dtype_name = dtypes[i].name;
+        }
+    }
+    if (bits == 0)
+        return bad(st, t->name, "its dtype is missing or not known");
+    AXL_TRY(read_shape(st, t, axl__json_get(v, "shape"), &elements));
+    if (!offsets || offsets->type != AXL__JSON_ARRAY || offsets->count != 2 ||
+        offsets->child->type != AXL__JSON_INT || offsets->child->next->type != AXL__JSON_INT ||
+        offsets->child->integer < 0 || offsets->child->next->integer < offsets->child->integer)
+        return bad(st, t->name, "its data_offsets are not two rising numbers");
+    uint64_t begin = (uint64_t)offsets->child->integer;
+    uint64_t end = (uint64_t)offsets->child->next->integer;
+    if (end > data_size)
+        return axl__fail(AXL_ERR_FORMAT,
+                         "%s is cut short: tensor \"%s\" ends at byte %llu, the file has %llu",
+                         st->file.path, t->name, (unsigned long long)(data_at + end),
+                         (unsigned long long)st->file.size);
+    if (end - begin != elements * (uint64_t)bits / 8)
+        return bad(st, t->name, "its bytes do not fit its shape");
+    t->data = st->file.data + data_at + begin;
+    t->size = (size_t)(end - begin);
+    return axl__map_set(&st->by_name, t->name, v->key_len, (int64_t)(t - st->tensors));
+}
+
+static int by_place(const void *a_, const void *b_)
+{
+    const axl__st_tensor *const *a = a_, *const *b = b_;
+    const char *p = (*a)->data, *q = (*b)->data;
+
+    if (p != q)
+        return p < q ? -1 : 1;
+    return (*a)->size < (*b)->size ? -1 : (*a)->size > (*b)->size;
+}
+
+static axl_status check_overlap(axl__safetensors *st)
+{
+    const axl__st_tensor **order = axl__arena_alloc(&st->arena, (st->count + 1) * sizeof *order);
+
+    if (!order)
+        return axl__fail_nomem();
+    for (size_t i = 0; i < st->count; i++)
+        order[i] = &st->tensors[i];
+    qsort(order, st->count, sizeof *order, by_place);
+    for (size_t i = 1; i < st->count; i++)
+        if ((const char *)order[i - 1]->data + order[i - 1]->size > (const char *)order[i]->data)
+            return bad(st, order[i]->name, "its bytes overlap another tensor's");
+    return AXL_OK;
+}
+
+static axl_status read_header(axl__safetensors *st)
+{
+    uint64_t header;
+    axl__json *root;
+
+    if (st->file.size < 8)
+        return axl__fail(AXL_ERR_FORMAT, "%s is no safetensors file: it has %zu bytes",
+                         st->file.path, st->file.size);
+    memcpy(&header, st->file.data, 8);
+    if (header > HEADER_MAX || header > st->file.size - 8)
+        return axl__fail(AXL_ERR_FORMAT,
+                         "%s is no safetensors file, or cut short: its header would have %llu bytes, "
+                         "the file has %zu",
+                         st->file.path, (unsigned long long)header, st->file.size);
+    AXL_TRY(axl__json_parse(&root, &st->arena, (const char *)st->file.data + 8, (size_t)header,
+                            st->file.path));
+    if (root->type != AXL__JSON_OBJECT)
+        return axl__fail(AXL_ERR_FORMAT, "%s: the header is no JSON object", st->file.path);
+    st->tensors = axl__arena_alloc(&st->arena, (root->count + 1) * sizeof *st->tensors);
+    if (!st->tensors)
+        return axl__fail_nomem();
+    for (const axl__json *v = root->child; v; v = v->next) {
+        int64_t seen;
+        if (strcmp(v->key, "__metadata__") == 0)
+            continue;
+        if (axl__map_get(&st->by_name, v->key, v->key_len, &seen))
+            return bad(st, v->key, "it is there twice");
+        AXL_TRY(read_tensor(st, &st->tensors[st->count], v, 8 + (size_t)header));
+        st->count++;
+    }
+    return check_overlap(st);
+}
+
+axl_status axl__safetensors_open(axl__safetensors *st, axl_context *ctx, const char *path,
+                                 bool read)
+{
+    memset(st, 0, sizeof *st);
+    axl__arena_init(&st->arena, ctx);
+    axl__map_init(&st->by_name, ctx);
+    axl_status status = axl__file_open(&st->file, ctx, path, read);
+    if (status == AXL_OK)
+        status = read_header(st);
+    if (status < 0)
+        axl__safetensors_close(st);
+    return status;
+}
+
+void axl__safetensors_close(axl__safetensors *st)
+{
+    axl__map_free(&st->by_name);
+    axl__arena_free(&st->arena);
+    axl__file_close(&st->file);
+    st->tensors = NULL;
+    st->count = 0;
+}
+
+const axl__st_tensor *axl__safetensors_find(const axl__safetensors *st, const char *name)
+{
+    int64_t i;
+
+    return axl__map_get(&st->by_name, name, strlen(name), &i) ? &st->tensors[i] : NULL;
+}
+
+/* ---- writing ---- */
+
+static size_t entry_size(const axl__st_entry *e)
+{
+    size_t n = axl__dtype_size(e->dtype);
+
+    for (uint32_t i = 0; i < e->n_dims; i++)
+        n *= (size_t)e->dims[i];
+    return n;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const axl__st_entry *const *)a)->name, (*(const axl__st_entry *const *)b)->name);
+}
+
+static void put_header(axl__str *s, const axl__st_entry *const *order, size_t n)
+{
+    size_t at = 0;
+
+    axl__str_puts(s, "{\"__metadata__\":{\"format\":\"pt\"}");
+    for (size_t i = 0; i < n; i++) {
+        const axl__st_entry *e = order[i];
+        axl__str_putc(s, ',');
+        axl__str_put_json(s, e->name, strlen(e->name));
+        axl__str_putf(s, ":{\"dtype\":\"%s\",\"shape\":[", e->dtype == AXL_BF16 ? "BF16" : "F32");
+        for (uint32_t d = 0; d < e->n_dims; d++)
+            axl__str_putf(s, "%s%llu", d ? "," : "", (unsigned long long)e->dims[d]);
+        axl__str_putf(s, "],\"data_offsets\":[%zu,%zu]}", at, at + entry_size(e));
+        at += entry_size(e);
+    }
+    axl__str_putc(s, '}');
+    while (s->len % 8 != 0 && !s->failed)
+        axl__str_putc(s, ' ');
+}
+
+axl_status axl__safetensors_write(axl_context *ctx, const char *path, const axl__st_entry *entries,
+                                  size_t n)
+{
+    const axl__st_entry **order = axl__alloc(ctx, (n + 1) * sizeof *order);
+    axl__str header;
+    axl__writer w;
+
+    if (!order)
+        return axl__fail_nomem();
+    for (size_t i = 0; i < n; i++)
+        order[i] = &entries[i];
+    qsort(order, n, sizeof *order, by_name);
+    axl__str_init(&header, ctx);
+    put_header(&header, order, n);
+    axl_status status = axl__str_status(&header);
+    if (status == AXL_OK)
+        status = axl__writer_open(&w, ctx, path);
+    if (status == AXL_OK) {
+        uint64_t len = header.len;
+        status = axl__writer_put(&w, &len, sizeof len);
+        if (status == AXL_OK)
+            status = axl__writer_put(&w, header.data, header.len);
+        for (size_t i = 0; i < n && status == AXL_OK; i++)
+            status = axl__writer_put(&w, order[i]->data, entry_size(order[i]));
+        if (status == AXL_OK)
+            status = axl__writer_commit(&w);
+        else
+            axl__writer_abort(&w);
+    }
+    axl__str_free(&header);
+    axl__free(ctx, order);
+    return status;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * safetensors.h - the format of https://github.com/huggingface/safetensors: 8 bytes of header
+ * length, a JSON header, the tensors' bytes without gaps.
+ */
+#ifndef AXL_MODEL_SAFETENSORS_H
+#define AXL_MODEL_SAFETENSORS_H
+
+#include "base/map.h"
+#include "base/arena.h"
+#include "base/os.h"
+#include "tensor/dtype.h"
+
+enum { AXL__ST_DIMS = 8 };
+
+typedef struct axl__st_tensor {
+    const char *name;
+    const char *dtype_name; /* as in the file: "BF16", "I64", … */
+    int dtype;              /* an axl_dtype, or -1 for one that axl does not compute with */
+    uint32_t n_dims;
+    uint64_t dims[AXL__ST_DIMS];
+    const void *data;       /* in the file; any alignment */
+    size_t size;            /* bytes */
+} axl__st_tensor;
+
+typedef struct axl__safetensors {
+    axl__file file;
+    axl__arena arena;
+    axl__map by_name; /* to an index */
+    axl__st_tensor *tensors;
+    size_t count;
+} axl__safetensors;
+
+/* Opens and checks the whole header: bounds, sizes against shapes, no overlap.  AXL_ERR_FORMAT
+ * names the file and the tensor. */
+axl_status axl__safetensors_open(axl__safetensors *out, axl_context *ctx, const char *path,
+                                 bool read);
+void axl__safetensors_close(axl__safetensors *st);
+/* NULL when there is none of that name. */
+const axl__st_tensor *axl__safetensors_find(const axl__safetensors *st, const char *name);
+
+/* What a writer is given; dtype F32 or BF16, host memory. */
+typedef struct axl__st_entry {
+    const char *name;
+    axl_dtype dtype;
+    uint32_t n_dims;
+    uint64_t dims[AXL__ST_DIMS];
+    const void *data;
+} axl__st_entry;
+
+/* Writes a file whole or not at all, tensors sorted by name as PEFT's are, with the metadata
+ * {"format": "pt"}. */
+axl_status axl__safetensors_write(axl_context *ctx, const char *path, const axl__st_entry *entries,
+                                  size_t n);
+
+#endif

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * checkpoint.c - a checkpoint folder: the adapter as PEFT reads it, optimizer.safetensors with
+ * AdamW's moments under the tensors' names, and trainer_state.json.  Random numbers need no file:
+ * they follow from the seed, the step and the place in the data.
+ */
+#include "trainer.h"
+
+#include "base/json.h"
+#include "base/json_write.h"
+#include "base/str.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { CHECKPOINT_FORMAT = 1 };
+
+static const char first_moment[] = "exp_avg.", second_moment[] = "exp_avg_sq.";
+
+/* ---- writing ---- */
+
+static axl_status write_moments(axl_trainer *tr, const char *path)
+{
+    const axl_adapter *a = tr->adapter;
+    size_t n = a->n_tensors, bytes = (size_t)a->n_params * sizeof(float);
+    float *host = axl__alloc_aligned(tr->ctx, 2 * bytes);
+    axl__st_entry *entries = axl__calloc(tr->ctx, 2 * n, sizeof *entries);
+    axl__arena arena;
+    axl_status status = host && entries ? AXL_OK : axl__fail_nomem();
+
+    axl__arena_init(&arena, tr->ctx);
+    if (status == AXL_OK)
+        status = tr->model->ops->download(tr->model->dev, host, tr->m, bytes);
+    if (status == AXL_OK)
+        status = tr->model->ops->download(tr->model->dev, host + a->n_params, tr->v, bytes);
+    if (status == AXL_OK)
+        status = axl__adapter_entries(a, &arena, first_moment, host, entries);
+    if (status == AXL_OK)
+        status = axl__adapter_entries(a, &arena, second_moment, host + a->n_params, entries + n);
+    if (status == AXL_OK)
+        status = axl__safetensors_write(tr->ctx, path, entries, 2 * n);
+    axl__arena_free(&arena);
+    axl__free(tr->ctx, entries);
+    axl__free_aligned(tr->ctx, host);
+    return status;
+}
+
+static axl_status write_state(axl_trainer *tr, const axl_loader *loader, const char *path)
+{
+    axl_loader_cursor at = AXL_LOADER_CURSOR_INIT;
+    axl__jw *j;
+
+    if (loader)
+        AXL_TRY(axl_loader_get_cursor(loader, &at));
+    j = axl__jw_new();
+    axl__jw_int(j, "axl_checkpoint", CHECKPOINT_FORMAT);
+    axl__jw_string(j, "axl_version", AXL_VERSION);
+    axl__jw_string(j, "isa", tr->model->device.isa);
+    axl__jw_string(j, "matmul", tr->model->device.matmul);
+    axl__jw_string(j, "backend", tr->model->ops->name);
+    axl__jw_string(j, "compute", axl__dtype_name(tr->model->compute));
+    axl__jw_int(j, "step", (int64_t)tr->step);
+    axl__jw_int(j, "seed", (int64_t)tr->opts.seed);
+    axl__jw_bool(j, "has_loader", loader != NULL);
+    axl__jw_int(j, "epoch", (int64_t)at.epoch);
+    axl__jw_int(j, "batch", (int64_t)at.batch);
+    return axl__jw_write(j, tr->ctx, path);
+}
+
+static axl_status write_folder(axl_trainer *tr, const axl_loader *loader, const char *temp)
+{
+    char *moments = axl__format(tr->ctx, "%s/optimizer.safetensors", temp);
+    char *state = axl__format(tr->ctx, "%s/trainer_state.json", temp);
+    axl_status status = moments && state ? AXL_OK : axl__fail_nomem();
+
+    if (status == AXL_OK)
+        status = axl__remove_tree(tr->ctx, temp);
+    if (status == AXL_OK)
+        status = axl_adapter_save(tr->adapter, temp);
+    if (status == AXL_OK)
+        status = write_moments(tr, moments);
+    if (status == AXL_OK)
+        status = write_state(tr, loader, state);
+    if (status == AXL_OK)
+        status = axl__sync_dir(temp);
+    axl__free(tr->ctx, moments);
+    axl__free(tr->ctx, state);
+    return status;
+}
+
+/* An older checkpoint of that name steps aside until the new one has its place. */
+static axl_status put_in_place(axl_trainer *tr, const char *temp, const char *dir)
+{
+    char *old = axl__format(tr->ctx, "%s.old", dir);
+    bool replace = axl__path_kind_of(dir) == AXL__PATH_DIR;
+
+    if (!old)
+        return axl__fail_nomem();
+    axl_status status = axl__remove_tree(tr->ctx, old);
+    if (status == AXL_OK && replace)
+        status = axl__rename(dir, old);
+    if (status == AXL_OK)
+        status = axl__rename(temp, dir);
+    if (status == AXL_OK && replace)
+        status = axl__remove_tree(tr->ctx, old);
+    axl__free(tr->ctx, old);
+    return status;
+}
+
+static axl_status save(axl_trainer *tr, const axl_loader *loader, const char *dir)
+{
+    if (!dir)
+        return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
+    if (tr->batches > 0)
+        return axl__fail(AXL_ERR_INVALID, "gradients are accumulated; step or zero them first");
+    char *temp = axl__format(tr->ctx, "%s.tmp%lld", dir, (long long)axl__process_id());
+    if (!temp)
+        return axl__fail_nomem();
+    axl_status status = write_folder(tr, loader, temp);
+    if (status == AXL_OK)
+        status = put_in_place(tr, temp, dir);
+    if (status < 0) {
+        char why[512];
+        snprintf(why, sizeof why, "%s", axl_last_error());
+        (void)axl__remove_tree(tr->ctx, temp);
+        axl__fail(status, "%s", why);
+    }
+    axl__free(tr->ctx, temp);
+    return status;
+}
+
+axl_status axl_trainer_save(axl_trainer *tr, const axl_loader *loader, const char *dir)
+{
+    AXL_TRY(axl__trainer_enter(tr));
+    axl_status status = save(tr, loader, dir);
+    axl__trainer_leave(tr);
+    return status;
+}
+
+/* ---- reading ---- */
+
+typedef struct {
+    axl_trainer *tr;
+    const char *dir;
+    axl__arena arena;
+    axl__file file;
+    axl__safetensors params, moments;
+    const axl__json *state;
+    float *host; /* (3, n_params): params, first and second moments */
+} checkpoint;
+
+static axl_status read_state(checkpoint *c)
+{
+    axl__json *root;
+    char *path = axl__format(c->tr->ctx, "%s/trainer_state.json", c->dir);
+
+    if (!path)
+        return axl__fail_nomem();
+    axl_status status = axl__file_open(&c->file, c->tr->ctx, path, true);
+    if (status == AXL_OK)
+        status = axl__json_parse(&root, &c->arena, (const char *)c->file.data, c->file.size, path);
+    axl__free(c->tr->ctx, path);
+    AXL_TRY(status);
+    c->state = root;
+    int64_t format = axl__json_int(root, "axl_checkpoint", 0);
+    if (format == 0 && axl__json_get(root, "log_history"))
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "%s is a checkpoint of Hugging Face's trainer: set lora_model_dir to start "
+                         "from its adapter; its optimizer state is a pickle and cannot be read",
+                         c->dir);
+    if (format != CHECKPOINT_FORMAT || axl__json_int(root, "step", -1) < 0)
+        return axl__fail(AXL_ERR_FORMAT, "%s: trainer_state.json is not one that axl %s wrote", c->dir,
+                         AXL_VERSION);
+    return AXL_OK;
+}
+
+static axl_status read_file(checkpoint *c, const char *name, axl__safetensors *out)
+{
+    char *path = axl__format(c->tr->ctx, "%s/%s", c->dir, name);
+
+    if (!path)
+        return axl__fail_nomem();
+    axl_status status = axl__safetensors_open(out, c->tr->ctx, path, true);
+    axl__free(c->tr->ctx, path);
+    return status;
+}
+
+static axl_status read_tensors(checkpoint *c)
+{
+    const axl_adapter *a = c->tr->adapter;
+    size_t n = (size_t)a->n_params;
+
+    c->host = axl__alloc_aligned(c->tr->ctx, 3 * n * sizeof *c->host);
+    if (!c->host)
+        return axl__fail_nomem();
+    AXL_TRY(read_file(c, "adapter_model.safetensors", &c->params));
+    AXL_TRY(read_file(c, "optimizer.safetensors", &c->moments));
+    AXL_TRY(axl__adapter_read_tensors(a, &c->params, "", c->host));
+    AXL_TRY(axl__adapter_read_tensors(a, &c->moments, first_moment, c->host + n));
+    return axl__adapter_read_tensors(a, &c->moments, second_moment, c->host + 2 * n);
+}
+
+static void warn_if_other(const checkpoint *c, const char *key, const char *now, const char *what)
+{
+    const char *then = axl__json_string(c->state, key, "");
+
+    if (strcmp(then, now) != 0)
+        axl__log(c->tr->ctx, AXL_LOG_WARNING,
+                 "%s was written with %s %s, this is %s: the run goes on, but not with the same bits",
+                 c->dir, what, then, now);
+}
+
+static axl_status apply(checkpoint *c, axl_loader *loader)
+{
+    axl_trainer *tr = c->tr;
+    const axl_backend_ops *ops = tr->model->ops;
+    size_t n = (size_t)tr->adapter->n_params, bytes = n * sizeof(float);
+    axl_loader_cursor at = AXL_LOADER_CURSOR_INIT;
+
+    at.epoch = (uint64_t)axl__json_int(c->state, "epoch", 0);
+    at.batch = (uint64_t)axl__json_int(c->state, "batch", 0);
+    if (loader)
+        AXL_TRY(axl_loader_set_cursor(loader, &at));
+    AXL_TRY(ops->upload(tr->model->dev, tr->adapter->params, c->host, bytes));
+    AXL_TRY(ops->upload(tr->model->dev, tr->m, c->host + n, bytes));
+    AXL_TRY(ops->upload(tr->model->dev, tr->v, c->host + 2 * n, bytes));
+    tr->step = (uint64_t)axl__json_int(c->state, "step", 0);
+    warn_if_other(c, "axl_version", AXL_VERSION, "axl");
+    warn_if_other(c, "backend", tr->model->ops->name, "the backend");
+    warn_if_other(c, "compute", axl__dtype_name(tr->model->compute), "the compute type");
+    warn_if_other(c, "isa", tr->model->device.isa, "the instruction set");
+    warn_if_other(c, "matmul", tr->model->device.matmul, "matmuls by");
+    return AXL_OK;
+}
+
+axl_status axl_trainer_load(axl_trainer *tr, axl_loader *loader, const char *dir)
+{
+    checkpoint c = { 0 };
+
+    AXL_TRY(axl__trainer_enter(tr));
+    axl__trainer_leave(tr);
+    if (!dir)
+        return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
+    if (tr->batches > 0)
+        return axl__fail(AXL_ERR_INVALID, "gradients are accumulated; step or zero them first");
+    c.tr = tr;
+    c.dir = dir;
+    axl__arena_init(&c.arena, tr->ctx);
+    axl_status status = read_state(&c);
+    if (status == AXL_OK)
+        status = read_tensors(&c);
+    if (status == AXL_OK)
+        status = apply(&c, loader);
+    axl__safetensors_close(&c.params);
+    axl__safetensors_close(&c.moments);
+    axl__free_aligned(tr->ctx, c.host);
+    axl__file_close(&c.file);
+    axl__arena_free(&c.arena);
+    return status;
+}

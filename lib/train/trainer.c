@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * trainer.c - gradients of the sum of token losses accumulate over batches and are divided once, at
+ * the step, by what they are the sum of; so the split of a step into batches does not change it.  A
+ * batch that fails leaves no trace: from the second of a step on it has gradient memory of its own.
+ */
+#include "trainer.h"
+
+#include "base/num.h"
+#include "config/config.h"
+#include "schedule.h"
+
+#include <math.h>
+#include <string.h>
+
+#define TRAINER_MAGIC 0x41584C54u /* "AXLT" */
+
+/* ---- life ---- */
+
+static axl_status check_options(const axl_trainer_options *o)
+{
+    if (!(o->learning_rate > 0.0) || !isfinite(o->learning_rate)) {
+        char got[AXL__NUM_MAX];
+        axl__format_double(got, o->learning_rate);
+        return axl__fail(AXL_ERR_INVALID, "learning_rate must be > 0, got %s", got);
+    }
+    if (!(o->beta1 >= 0.0 && o->beta1 < 1.0) || !(o->beta2 >= 0.0 && o->beta2 < 1.0))
+        return axl__fail(AXL_ERR_INVALID, "beta1 and beta2 must be at least 0 and below 1");
+    if (!(o->epsilon > 0.0) || !(o->weight_decay >= 0.0) || !(o->max_grad_norm >= 0.0))
+        return axl__fail(AXL_ERR_INVALID,
+                         "epsilon must be > 0, weight_decay and max_grad_norm at least 0");
+    if (o->schedule > AXL_SCHEDULE_COSINE || o->loss_average > AXL_LOSS_MICRO_BATCHES)
+        return axl__fail(AXL_ERR_INVALID, "unknown schedule %u or loss_average %u", o->schedule,
+                         o->loss_average);
+    if (o->schedule != AXL_SCHEDULE_CONSTANT && o->total_steps == 0)
+        return axl__fail(AXL_ERR_INVALID, "this schedule needs total_steps");
+    if (o->gradient_accumulation_steps == 0 || o->reserved0 != 0)
+        return axl__fail(AXL_ERR_INVALID, o->reserved0 ? "reserved0 must be 0"
+                                                       : "gradient_accumulation_steps must be at least 1");
+    return AXL_OK;
+}
+
+static axl_status new_zeroed(axl_trainer *tr, void **out, size_t size)
+{
+    AXL_TRY(tr->model->ops->buffer_new(tr->model->dev, out, size));
+    return tr->model->ops->zero(tr->model->dev, *out, size);
+}
+
+static axl_status trainer_setup(axl_trainer *tr)
+{
+    size_t bytes = (size_t)tr->adapter->n_params * sizeof(float);
+    void *p[4] = { NULL, NULL, NULL, NULL };
+    axl_status status = AXL_OK;
+
+    for (int i = 0; i < 4 && status == AXL_OK; i++)
+        status = new_zeroed(tr, &p[i], i < 3 ? bytes : sizeof(double));
+    tr->grads = p[0];
+    tr->m = p[1];
+    tr->v = p[2];
+    tr->norm_sq = p[3];
+    AXL_TRY(status);
+    AXL_TRY(axl__network_init(&tr->net, tr->model, tr->adapter, tr->opts.checkpointing != 0));
+    tr->net.pass.grads = tr->grads;
+    tr->net.pass.dropout = (float)tr->adapter->dropout;
+    if (tr->opts.max_tokens == 0)
+        return AXL_OK;
+    int64_t max_len = tr->model->arch.max_seq_len;
+    return axl__network_reserve(&tr->net, tr->opts.max_tokens,
+                                tr->opts.max_tokens < max_len ? tr->opts.max_tokens : max_len);
+}
+
+axl_status axl_trainer_new(axl_trainer **out, axl_model *model, axl_adapter *adapter,
+                           const axl_trainer_options *opts)
+{
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
+    *out = NULL;
+    AXL_TRY(axl__model_enter(model));
+    AXL_TRY(axl__adapter_enter(adapter));
+    AXL_TRY(axl__options_import(&o, sizeof o, opts, sizeof o));
+    AXL_TRY(check_options(&o));
+    if (adapter->model != model)
+        return axl__fail(AXL_ERR_INVALID, "the adapter was made for another model");
+    axl_trainer *tr = axl__calloc(model->ctx, 1, sizeof *tr);
+    if (!tr)
+        return axl__fail_nomem();
+    tr->magic = TRAINER_MAGIC;
+    atomic_init(&tr->refs, 1);
+    tr->ctx = axl__context_ref(model->ctx);
+    tr->model = axl__model_ref(model);
+    tr->adapter = axl__adapter_ref(adapter);
+    tr->opts = o;
+    tr->rate_override = -1.0;
+    axl_status status = trainer_setup(tr);
+    if (status < 0) {
+        axl_trainer_free(tr);
+        return status;
+    }
+    *out = tr;
+    return AXL_OK;
+}
+
+/* warmup_steps, else warmup_ratio of the total, else 3 % and at most 100; 1 becomes 2 (Axolotl). */
+static uint64_t config_warmup(const axl_config *cfg, uint64_t total)
+{
+    uint64_t warmup;
+
+    if (axl__cfg_has(cfg, "warmup_steps"))
+        return (uint64_t)axl__cfg_int(cfg, "warmup_steps", 0);
+    if (axl__cfg_has(cfg, "warmup_ratio"))
+        warmup = (uint64_t)(axl__cfg_double(cfg, "warmup_ratio", 0.0) * (double)total);
+    else
+        warmup = (uint64_t)(0.03 * (double)total) < 100 ? (uint64_t)(0.03 * (double)total) : 100;
+    return warmup == 1 ? 2 : warmup;
+}
+
+axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg, axl_model *model,
+                                   axl_adapter *adapter, uint64_t total_steps)
+{
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
+    *out = NULL;
+    AXL_TRY(axl__config_enter(cfg));
+    uint64_t max_steps = (uint64_t)axl__cfg_int(cfg, "max_steps", 0);
+    const char *schedule = axl__cfg_str(cfg, "lr_scheduler", "cosine");
+    if (max_steps > 0 && (max_steps < total_steps || total_steps == 0))
+        total_steps = max_steps;
+    o.learning_rate = axl__cfg_double(cfg, "learning_rate", 0.0);
+    o.beta1 = axl__cfg_double(cfg, "adam_beta1", 0.9);
+    o.beta2 = axl__cfg_double(cfg, "adam_beta2", 0.999);
+    o.epsilon = axl__cfg_double(cfg, "adam_epsilon", 1e-8);
+    o.weight_decay = axl__cfg_double(cfg, "weight_decay", 0.0);
+    o.max_grad_norm = axl__cfg_double(cfg, "max_grad_norm", 1.0);
+    o.total_steps = total_steps;
+    o.warmup_steps = strcmp(schedule, "constant") == 0 ? 0 : config_warmup(cfg, total_steps);
+    o.schedule = strcmp(schedule, "cosine") == 0   ? AXL_SCHEDULE_COSINE
+                 : strcmp(schedule, "linear") == 0 ? AXL_SCHEDULE_LINEAR
+                                                   : AXL_SCHEDULE_CONSTANT;
+    o.seed = (uint64_t)axl__cfg_int(cfg, "seed", 42);
+    o.loss_average = strcmp(axl__cfg_str(cfg, "axl.loss_average", "tokens"), "tokens") == 0
+                         ? AXL_LOSS_TOKENS
+                         : AXL_LOSS_MICRO_BATCHES;
+    o.gradient_accumulation_steps = (uint32_t)axl__cfg_int(cfg, "gradient_accumulation_steps", 1);
+    o.checkpointing = axl__cfg_bool(cfg, "gradient_checkpointing", false);
+    return axl_trainer_new(out, model, adapter, &o);
+}
+
+void axl_trainer_free(axl_trainer *tr)
+{
+    if (!tr || tr->magic != TRAINER_MAGIC || atomic_fetch_sub(&tr->refs, 1) != 1)
+        return;
+    tr->magic = 0;
+    const axl_backend_ops *ops = tr->model->ops;
+    axl_device *dev = tr->model->dev;
+    axl__network_free(&tr->net);
+    ops->buffer_free(dev, tr->grads);
+    ops->buffer_free(dev, tr->fresh);
+    ops->buffer_free(dev, tr->m);
+    ops->buffer_free(dev, tr->v);
+    ops->buffer_free(dev, tr->norm_sq);
+    axl_adapter_free(tr->adapter);
+    axl_model_free(tr->model);
+    axl_context *ctx = tr->ctx;
+    axl__free(ctx, tr);
+    axl_context_free(ctx);
+}
+
+axl_status axl__trainer_enter(axl_trainer *tr)
+{
+    axl__error_clear();
+    if (!tr || tr->magic != TRAINER_MAGIC)
+        return axl__fail(AXL_ERR_INVALID, "not a live axl_trainer");
+    AXL_TRY(axl__context_enter(tr->ctx));
+    if (tr->in_call)
+        return axl__fail(AXL_ERR_BUSY, "axl_trainer used from inside its own callback");
+    tr->in_call = true;
+    return AXL_OK;
+}
+
+void axl__trainer_leave(axl_trainer *tr)
+{
+    tr->in_call = false;
+}
+
+/* ---- accumulating ---- */
+
+static size_t grad_bytes(const axl_trainer *tr)
+{
+    return (size_t)tr->adapter->n_params * sizeof(float);
+}
+
+static uint32_t count_trained(const axl_batch *b)
+{
+    uint32_t n = 0;
+
+    for (uint32_t s = 0; s < b->n_seqs; s++)
+        for (int32_t t = b->cu_seqlens[s] + 1; t < b->cu_seqlens[s + 1]; t++)
+            n += b->labels[t] != AXL_LABEL_IGNORE;
+    return n;
+}
+
+/* Where this batch's gradients go: straight into the step's when it is the first. */
+static axl_status pick_target(axl_trainer *tr)
+{
+    const axl_backend_ops *ops = tr->model->ops;
+
+    tr->net.pass.grads = tr->grads;
+    if (tr->batches == 0)
+        return AXL_OK;
+    if (!tr->fresh) {
+        void *p;
+        AXL_TRY(ops->buffer_new(tr->model->dev, &p, grad_bytes(tr)));
+        tr->fresh = p;
+    }
+    tr->net.pass.grads = tr->fresh;
+    return ops->zero(tr->model->dev, tr->fresh, grad_bytes(tr));
+}
+
+static axl_status take_gradients(axl_trainer *tr)
+{
+    int64_t n = tr->adapter->n_params;
+
+    if (tr->net.pass.grads == tr->grads)
+        return AXL_OK;
+    axl_unary_args a = { { tr->fresh, AXL_F32, 1, n, n }, { tr->grads, AXL_F32, 1, n, n } };
+    return tr->model->ops->add(tr->model->dev, &a);
+}
+
+/* A first batch that failed wrote into the step's own gradients, which were zero before. */
+static void undo(axl_trainer *tr)
+{
+    if (tr->net.pass.grads == tr->grads)
+        (void)tr->model->ops->zero(tr->model->dev, tr->grads, grad_bytes(tr));
+}
+
+static axl_status forward_backward(axl_trainer *tr, const axl_batch *b, double *mean)
+{
+    double sum, scale = 1.0;
+
+    AXL_TRY(axl__batch_check(b, &tr->model->arch));
+    AXL_TRY(axl__model_unchanged(tr->model));
+    uint32_t trained = count_trained(b);
+    if (tr->opts.loss_average == AXL_LOSS_MICRO_BATCHES && trained > 0)
+        scale = 1.0 / trained;
+    AXL_TRY(pick_target(tr));
+    tr->net.pass.dropout_seed =
+        tr->opts.seed ^ (tr->step + 1) * 0x9E3779B97F4A7C15u ^ (tr->batches + 1) * 0xC2B2AE3D27D4EB4Fu;
+    axl_status status = axl__network_loss(&tr->net, b, scale, "train", &sum);
+    if (status == AXL_OK)
+        status = take_gradients(tr);
+    if (status < 0) {
+        undo(tr);
+        return status;
+    }
+    *mean = trained ? sum / trained : 0.0;
+    tr->loss_sum += tr->opts.loss_average == AXL_LOSS_TOKENS ? sum : *mean;
+    tr->n_tokens += b->n_tokens;
+    tr->n_trained += trained;
+    tr->n_means += trained > 0; /* a batch without a trained token has no mean */
+    tr->batches++;
+    tr->window_closed = b->last_of_step != 0;
+    return AXL_OK;
+}
+
+axl_status axl_trainer_forward_backward(axl_trainer *tr, const axl_batch *batch, double *loss)
+{
+    double mean = 0.0;
+
+    AXL_TRY(axl__trainer_enter(tr));
+    axl_status status = forward_backward(tr, batch, &mean);
+    axl__trainer_leave(tr);
+    if (status == AXL_OK && loss)
+        *loss = mean;
+    return status;
+}
+
+int axl_trainer_ready(const axl_trainer *tr)
+{
+    return tr && tr->magic == TRAINER_MAGIC && tr->batches > 0 &&
+           (tr->window_closed || tr->batches >= tr->opts.gradient_accumulation_steps);
+}
+
+static axl_status evaluate(axl_trainer *tr, const axl_batch *b, double *sum)
+{
+    float *grads = tr->net.pass.grads;
+    float dropout = tr->net.pass.dropout;
+
+    AXL_TRY(axl__batch_check(b, &tr->model->arch));
+    AXL_TRY(axl__model_unchanged(tr->model));
+    tr->net.pass.grads = NULL;
+    tr->net.pass.dropout = 0.0f;
+    axl_status status = axl__network_loss(&tr->net, b, 1.0, "evaluate", sum);
+    tr->net.pass.grads = grads;
+    tr->net.pass.dropout = dropout;
+    return status;
+}
+
+axl_status axl_trainer_evaluate(axl_trainer *tr, const axl_batch *batch, double *loss_sum)
+{
+    double sum = 0.0;
+
+    AXL_TRY(axl__trainer_enter(tr));
+    axl_status status = evaluate(tr, batch, &sum);
+    axl__trainer_leave(tr);
+    if (status == AXL_OK && loss_sum)
+        *loss_sum = sum;
+    return status;
+}
+
+/* ---- the step ---- */
+
+static void reset_window(axl_trainer *tr)
+{
+    tr->batches = 0;
+    tr->window_closed = false;
+    tr->n_tokens = tr->n_trained = tr->n_means = 0;
+    tr->loss_sum = 0.0;
+}
+
+static double divisor(const axl_trainer *tr)
+{
+    return tr->opts.loss_average == AXL_LOSS_TOKENS ? (double)tr->n_trained : (double)tr->n_means;
+}
+
+static double current_rate(const axl_trainer *tr)
+{
+    if (tr->rate_override >= 0.0)
+        return tr->rate_override;
+    return tr->opts.learning_rate * axl__schedule_share((axl_schedule)tr->opts.schedule, tr->step,
+                                                        tr->opts.warmup_steps, tr->opts.total_steps);
+}
+
+static axl_status grad_norm(axl_trainer *tr, double *out)
+{
+    axl_sum_squares_args a = { tr->grads, tr->adapter->n_params, tr->norm_sq };
+    double sum;
+
+    AXL_TRY(tr->model->ops->zero(tr->model->dev, tr->norm_sq, sizeof(double)));
+    AXL_TRY(tr->model->ops->sum_squares(tr->model->dev, &a));
+    AXL_TRY(tr->model->ops->download(tr->model->dev, &sum, tr->norm_sq, sizeof sum));
+    *out = sqrt(sum) / divisor(tr);
+    return AXL_OK;
+}
+
+static axl_status optimize(axl_trainer *tr, double norm, double rate)
+{
+    const axl_trainer_options *o = &tr->opts;
+    double scale = 1.0 / divisor(tr);
+
+    if (o->max_grad_norm > 0.0 && norm > 0.0) { /* torch.nn.utils.clip_grad_norm_ */
+        double clip = o->max_grad_norm / (norm + 1e-6);
+        scale *= clip < 1.0 ? clip : 1.0;
+    }
+    axl_adamw_args a = { tr->adapter->params, tr->m, tr->v, tr->grads, tr->adapter->n_params,
+                         rate, o->beta1, o->beta2, o->epsilon, o->weight_decay, scale,
+                         (int64_t)tr->step + 1 };
+    return tr->model->ops->adamw(tr->model->dev, &a);
+}
+
+static axl_status step(axl_trainer *tr, axl_step_stats *stats)
+{
+    double norm, rate = current_rate(tr), loss = tr->loss_sum / divisor(tr);
+
+    if (tr->n_trained == 0)
+        return axl__fail(AXL_ERR_INVALID, "a step needs a batch with a trained token");
+    if (stats && stats->size < sizeof *stats)
+        return axl__fail(AXL_ERR_ABI, "axl_step_stats has no valid size; use AXL_STEP_STATS_INIT");
+    AXL_TRY(axl__cancelled(tr->ctx));
+    AXL_TRY(grad_norm(tr, &norm));
+    if (!isfinite(norm)) {
+        AXL_TRY(tr->model->ops->zero(tr->model->dev, tr->grads, grad_bytes(tr)));
+        reset_window(tr);
+        return axl__fail(AXL_ERR_NUMERIC, "the gradient norm is not finite at step %llu",
+                         (unsigned long long)tr->step + 1);
+    }
+    AXL_TRY(optimize(tr, norm, rate));
+    AXL_TRY(tr->model->ops->zero(tr->model->dev, tr->grads, grad_bytes(tr)));
+    tr->step++;
+    if (stats) {
+        stats->step = tr->step;
+        stats->loss = loss;
+        stats->grad_norm = norm;
+        stats->learning_rate = rate;
+        stats->n_tokens = tr->n_tokens;
+        stats->n_trained = tr->n_trained;
+    }
+    reset_window(tr);
+    return AXL_OK;
+}
+
+axl_status axl_trainer_step(axl_trainer *tr, axl_step_stats *stats)
+{
+    AXL_TRY(axl__trainer_enter(tr));
+    axl_status status = step(tr, stats);
+    axl__trainer_leave(tr);
+    return status;
+}
+
+void axl_trainer_zero_grad(axl_trainer *tr)
+{
+    if (axl__trainer_enter(tr) < 0)
+        return;
+    (void)tr->model->ops->zero(tr->model->dev, tr->grads, grad_bytes(tr));
+    reset_window(tr);
+    axl__trainer_leave(tr);
+}
+
+axl_status axl_trainer_set_learning_rate(axl_trainer *tr, double learning_rate)
+{
+    AXL_TRY(axl__trainer_enter(tr));
+    axl__trainer_leave(tr);
+    if (!isfinite(learning_rate))
+        return axl__fail(AXL_ERR_INVALID, "the learning rate must be a number");
+    tr->rate_override = learning_rate;
+    return AXL_OK;
+}
+
+uint64_t axl_trainer_steps(const axl_trainer *tr)
+{
+    return tr && tr->magic == TRAINER_MAGIC ? tr->step : 0;
+}
+
+axl_status axl_trainer_read_gradient(axl_trainer *tr, size_t index, float *values)
+{
+    AXL_TRY(axl__trainer_enter(tr));
+    axl__trainer_leave(tr);
+    if (!values || index >= tr->adapter->n_tensors)
+        return axl__fail(AXL_ERR_INVALID, "tensor %zu of %zu", index, tr->adapter->n_tensors);
+    const axl__lora_tensor *t = &tr->adapter->tensors[index];
+    int64_t n = t->rows * t->cols;
+    AXL_TRY(tr->model->ops->download(tr->model->dev, values, tr->grads + t->at,
+                                     (size_t)n * sizeof *values));
+    double scale = tr->n_trained ? 1.0 / divisor(tr) : 0.0;
+    for (int64_t i = 0; i < n; i++)
+        values[i] = (float)((double)values[i] * scale);
+    return AXL_OK;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* trainer.h - the trainer's state, shared with checkpoint.c. */
+#ifndef AXL_TRAIN_TRAINER_H
+#define AXL_TRAIN_TRAINER_H
+
+#include "model/network.h"
+
+#include <axl/trainer.h>
+
+#include <stdatomic.h>
+
+struct axl_trainer {
+    uint32_t magic;
+    atomic_int refs;
+    bool in_call;
+    axl_context *ctx;
+    axl_model *model;
+    axl_adapter *adapter;
+    axl_trainer_options opts;
+    axl__network net;
+    float *grads;         /* device, (n_params): of the step so far */
+    float *fresh;         /* device: of the batch in work, from the second batch of a step on */
+    float *m, *v;         /* device, AdamW's moments */
+    double *norm_sq;      /* device, 1 */
+    double rate_override; /* negative: the schedule's */
+
+    uint64_t step;        /* optimizer steps done */
+    uint64_t batches;     /* since the last step */
+    bool window_closed;   /* the last batch said last_of_step */
+    uint64_t n_tokens, n_trained, n_means; /* since the last step */
+    double loss_sum;      /* of tokens, or of batch means */
+};
+
+axl_status axl__trainer_enter(axl_trainer *tr);
+void axl__trainer_leave(axl_trainer *tr);
+
+#endif

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * layout.c - where every field of a public struct lies.  From 0.1.0 on lines are only added: a
+ * field behind the others moves nothing, and the struct then spans more.
+ */
+#include <axl/adapter.h>
+#include <axl/config.h>
+#include <axl/context.h>
+#include <axl/dataset.h>
+#include <axl/generate.h>
+#include <axl/loader.h>
+#include <axl/model.h>
+#include <axl/run.h>
+#include <axl/status.h>
+#include <axl/tokenizer.h>
+#include <axl/trainer.h>
+
+#define HOLDS(type, field, at) _Static_assert(offsetof(type, field) == (at), #type "." #field)
+#define SPANS(type, size) _Static_assert(sizeof(type) == (size), #type)
+
+HOLDS(axl_adapter_options, size, 0);
+HOLDS(axl_adapter_options, target_modules, 8);
+HOLDS(axl_adapter_options, n_target_modules, 16);
+HOLDS(axl_adapter_options, seed, 24);
+HOLDS(axl_adapter_options, alpha, 32);
+HOLDS(axl_adapter_options, dropout, 40);
+HOLDS(axl_adapter_options, rank, 48);
+HOLDS(axl_adapter_options, rslora, 52);
+SPANS(axl_adapter_options, 56);
+
+HOLDS(axl_tensor_info, size, 0);
+HOLDS(axl_tensor_info, name, 8);
+HOLDS(axl_tensor_info, rows, 16);
+HOLDS(axl_tensor_info, cols, 24);
+SPANS(axl_tensor_info, 32);
+
+HOLDS(axl_diagnostic, size, 0);
+HOLDS(axl_diagnostic, id, 8);
+HOLDS(axl_diagnostic, severity, 16);
+HOLDS(axl_diagnostic, line, 20);
+HOLDS(axl_diagnostic, column, 24);
+HOLDS(axl_diagnostic, reserved, 28);
+HOLDS(axl_diagnostic, file, 32);
+HOLDS(axl_diagnostic, key, 40);
+HOLDS(axl_diagnostic, message, 48);
+HOLDS(axl_diagnostic, text, 56);
+SPANS(axl_diagnostic, 64);
+
+HOLDS(axl_config_options, size, 0);
+HOLDS(axl_config_options, base_dir, 8);
+HOLDS(axl_config_options, overrides, 16);
+HOLDS(axl_config_options, n_overrides, 24);
+HOLDS(axl_config_options, diagnostics, 32);
+SPANS(axl_config_options, 40);
+
+HOLDS(axl_config_key_info, size, 0);
+HOLDS(axl_config_key_info, name, 8);
+HOLDS(axl_config_key_info, type, 16);
+HOLDS(axl_config_key_info, fallback, 24);
+HOLDS(axl_config_key_info, values, 32);
+HOLDS(axl_config_key_info, range, 40);
+HOLDS(axl_config_key_info, reason, 48);
+HOLDS(axl_config_key_info, use_instead, 56);
+HOLDS(axl_config_key_info, description, 64);
+HOLDS(axl_config_key_info, answer, 72);
+HOLDS(axl_config_key_info, reserved, 76);
+SPANS(axl_config_key_info, 80);
+
+HOLDS(axl_progress, size, 0);
+HOLDS(axl_progress, phase, 8);
+HOLDS(axl_progress, done, 16);
+HOLDS(axl_progress, total, 24);
+SPANS(axl_progress, 32);
+
+HOLDS(axl_context_options, size, 0);
+HOLDS(axl_context_options, alloc, 8);
+HOLDS(axl_context_options, realloc, 16);
+HOLDS(axl_context_options, free, 24);
+HOLDS(axl_context_options, alloc_user, 32);
+HOLDS(axl_context_options, log, 40);
+HOLDS(axl_context_options, log_user, 48);
+HOLDS(axl_context_options, progress, 56);
+HOLDS(axl_context_options, progress_user, 64);
+HOLDS(axl_context_options, parallel_for, 72);
+HOLDS(axl_context_options, parallel_user, 80);
+HOLDS(axl_context_options, plugin_dir, 88);
+HOLDS(axl_context_options, isa, 96);
+HOLDS(axl_context_options, threads, 104);
+HOLDS(axl_context_options, log_level, 108);
+HOLDS(axl_context_options, allow_network, 112);
+HOLDS(axl_context_options, no_onednn, 116);
+SPANS(axl_context_options, 120);
+
+HOLDS(axl_sample, size, 0);
+HOLDS(axl_sample, input_ids, 8);
+HOLDS(axl_sample, labels, 16);
+HOLDS(axl_sample, source, 24);
+HOLDS(axl_sample, row, 32);
+HOLDS(axl_sample, length, 40);
+HOLDS(axl_sample, n_trained, 44);
+HOLDS(axl_sample, part, 48);
+HOLDS(axl_sample, reserved0, 52);
+SPANS(axl_sample, 56);
+
+HOLDS(axl_dataset_stats, size, 0);
+HOLDS(axl_dataset_stats, rows_read, 8);
+HOLDS(axl_dataset_stats, rows, 16);
+HOLDS(axl_dataset_stats, tokens, 24);
+HOLDS(axl_dataset_stats, trained_tokens, 32);
+HOLDS(axl_dataset_stats, dropped_too_long, 40);
+HOLDS(axl_dataset_stats, dropped_too_short, 48);
+HOLDS(axl_dataset_stats, dropped_no_trained, 56);
+HOLDS(axl_dataset_stats, from_cache, 64);
+SPANS(axl_dataset_stats, 72);
+
+HOLDS(axl_generate_options, size, 0);
+HOLDS(axl_generate_options, text, 8);
+HOLDS(axl_generate_options, text_user, 16);
+HOLDS(axl_generate_options, seed, 24);
+HOLDS(axl_generate_options, temperature, 32);
+HOLDS(axl_generate_options, top_p, 40);
+HOLDS(axl_generate_options, min_p, 48);
+HOLDS(axl_generate_options, repetition_penalty, 56);
+HOLDS(axl_generate_options, top_k, 64);
+HOLDS(axl_generate_options, max_new_tokens, 68);
+HOLDS(axl_generate_options, greedy, 72);
+HOLDS(axl_generate_options, reserved0, 76);
+SPANS(axl_generate_options, 80);
+
+HOLDS(axl_batch, size, 0);
+HOLDS(axl_batch, input_ids, 8);
+HOLDS(axl_batch, labels, 16);
+HOLDS(axl_batch, positions, 24);
+HOLDS(axl_batch, cu_seqlens, 32);
+HOLDS(axl_batch, n_tokens, 40);
+HOLDS(axl_batch, n_seqs, 44);
+HOLDS(axl_batch, n_trained, 48);
+HOLDS(axl_batch, last_of_step, 52);
+SPANS(axl_batch, 56);
+
+HOLDS(axl_loader_options, size, 0);
+HOLDS(axl_loader_options, seed, 8);
+HOLDS(axl_loader_options, micro_batch_size, 16);
+HOLDS(axl_loader_options, gradient_accumulation_steps, 20);
+HOLDS(axl_loader_options, sequence_len, 24);
+HOLDS(axl_loader_options, sample_packing, 28);
+HOLDS(axl_loader_options, shuffle, 32);
+HOLDS(axl_loader_options, real_batches, 36);
+HOLDS(axl_loader_options, keep_order, 40);
+HOLDS(axl_loader_options, reserved0, 44);
+HOLDS(axl_loader_options, num_epochs, 48);
+SPANS(axl_loader_options, 56);
+
+HOLDS(axl_loader_cursor, size, 0);
+HOLDS(axl_loader_cursor, epoch, 8);
+HOLDS(axl_loader_cursor, batch, 16);
+SPANS(axl_loader_cursor, 24);
+
+HOLDS(axl_model_options, size, 0);
+HOLDS(axl_model_options, backend, 8);
+HOLDS(axl_model_options, compute, 16);
+HOLDS(axl_model_options, read, 20);
+SPANS(axl_model_options, 24);
+
+HOLDS(axl_model_info, size, 0);
+HOLDS(axl_model_info, n_params, 8);
+HOLDS(axl_model_info, weights_bytes, 16);
+HOLDS(axl_model_info, n_layers, 24);
+HOLDS(axl_model_info, hidden_size, 28);
+HOLDS(axl_model_info, intermediate_size, 32);
+HOLDS(axl_model_info, n_heads, 36);
+HOLDS(axl_model_info, n_kv_heads, 40);
+HOLDS(axl_model_info, head_dim, 44);
+HOLDS(axl_model_info, vocab_size, 48);
+HOLDS(axl_model_info, max_seq_len, 52);
+HOLDS(axl_model_info, compute, 56);
+HOLDS(axl_model_info, tied_head, 60);
+SPANS(axl_model_info, 64);
+
+HOLDS(axl_run_record, size, 0);
+HOLDS(axl_run_record, step, 8);
+HOLDS(axl_run_record, total_steps, 16);
+HOLDS(axl_run_record, epoch, 24);
+HOLDS(axl_run_record, loss, 32);
+HOLDS(axl_run_record, grad_norm, 40);
+HOLDS(axl_run_record, learning_rate, 48);
+HOLDS(axl_run_record, tokens_per_second, 56);
+HOLDS(axl_run_record, eval_loss, 64);
+HOLDS(axl_run_record, eval_perplexity, 72);
+SPANS(axl_run_record, 80);
+
+HOLDS(axl_run_options, size, 0);
+HOLDS(axl_run_options, record, 8);
+HOLDS(axl_run_options, record_user, 16);
+HOLDS(axl_run_options, resume, 24);
+SPANS(axl_run_options, 32);
+
+HOLDS(axl_buffer, size, 0);
+HOLDS(axl_buffer, data, 8);
+HOLDS(axl_buffer, length, 16);
+HOLDS(axl_buffer, reserved, 24);
+SPANS(axl_buffer, 32);
+
+HOLDS(axl_tokenizer_options, size, 0);
+HOLDS(axl_tokenizer_options, type, 8);
+HOLDS(axl_tokenizer_options, bos_token, 16);
+HOLDS(axl_tokenizer_options, eos_token, 24);
+HOLDS(axl_tokenizer_options, unk_token, 32);
+HOLDS(axl_tokenizer_options, pad_token, 40);
+HOLDS(axl_tokenizer_options, legacy, 48);
+HOLDS(axl_tokenizer_options, reserved0, 52);
+SPANS(axl_tokenizer_options, 56);
+
+HOLDS(axl_trainer_options, size, 0);
+HOLDS(axl_trainer_options, learning_rate, 8);
+HOLDS(axl_trainer_options, beta1, 16);
+HOLDS(axl_trainer_options, beta2, 24);
+HOLDS(axl_trainer_options, epsilon, 32);
+HOLDS(axl_trainer_options, weight_decay, 40);
+HOLDS(axl_trainer_options, max_grad_norm, 48);
+HOLDS(axl_trainer_options, warmup_steps, 56);
+HOLDS(axl_trainer_options, total_steps, 64);
+HOLDS(axl_trainer_options, seed, 72);
+HOLDS(axl_trainer_options, schedule, 80);
+HOLDS(axl_trainer_options, loss_average, 84);
+HOLDS(axl_trainer_options, gradient_accumulation_steps, 88);
+HOLDS(axl_trainer_options, checkpointing, 92);
+HOLDS(axl_trainer_options, max_tokens, 96);
+HOLDS(axl_trainer_options, reserved0, 100);
+SPANS(axl_trainer_options, 104);
+
+HOLDS(axl_step_stats, size, 0);
+HOLDS(axl_step_stats, step, 8);
+HOLDS(axl_step_stats, loss, 16);
+HOLDS(axl_step_stats, grad_norm, 24);
+HOLDS(axl_step_stats, learning_rate, 32);
+HOLDS(axl_step_stats, n_tokens, 40);
+HOLDS(axl_step_stats, n_trained, 48);
+SPANS(axl_step_stats, 56);
+
+int main(void)
+{
+    return 0;
+}

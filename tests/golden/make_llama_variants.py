@@ -1,0 +1,184 @@
+# Makes tests/golden/llama_variants: tiny random Llamas in the forms that checkpoints come in, and what they compute.
+# SPDX-License-Identifier: Apache-2.0
+#
+#   make_llama_variants.py OUT
+#
+# Each OUT/NAME is a model directory without a tokenizer, with a PEFT adapter in OUT/NAME/adapter, and
+#   expect.json         input_ids of two sequences; loss with the adapter, without, and with it in f64
+#   expect.safetensors  base.0, base.1: f32 logits without the adapter; lora.0, lora.1: with it;
+#                       grad.TENSOR: gradient of the loss by each LoRA tensor, TENSOR named as in the adapter's file
+# The loss is the sum over the next-token positions of both sequences divided by their number.  Weights are read from
+# the file and widened; everything is computed in f32.  versions.json names the packages and the seed.
+#
+# config.json is written as transformers 5 does (dtype, rope_parameters) except where a variant says old: then as
+# transformers 4 did (torch_dtype, rope_theta, rope_scaling).  Both are checked to load as the same model.
+import argparse
+import importlib.metadata
+import json
+import platform
+import shutil
+from pathlib import Path
+
+import peft
+import torch
+import transformers
+from safetensors.torch import save_file
+from transformers.models.llama.modeling_llama import LlamaRMSNorm
+
+SEED = 77
+LENGTHS = (17, 9)
+ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+SOME = ["q_proj", "v_proj", "down_proj"]
+LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+          "original_max_position_embeddings": 64}
+
+VARIANTS = {
+    # head of its own, as many key-value heads as heads, f32
+    "untied_mha_f32": dict(
+        dtype="float32", targets=ALL, old=False, shard=None,
+        config=dict(vocab_size=97, hidden_size=32, intermediate_size=56, num_attention_heads=2, num_key_value_heads=2,
+                    tie_word_embeddings=False, rms_norm_eps=1e-6)),
+    # head tied to the embedding, four heads on one key-value head, bf16, two files and their index
+    "tied_gqa_bf16_sharded": dict(
+        dtype="bfloat16", targets=SOME, old=False, shard=50_000,
+        config=dict(vocab_size=128, hidden_size=48, intermediate_size=80, num_attention_heads=4, num_key_value_heads=1,
+                    tie_word_embeddings=True, rms_norm_eps=1e-5)),
+    # heads wider than hidden / heads, f16, llama3 rope in the old form
+    "head_dim_f16_llama3_old": dict(
+        dtype="float16", targets=ALL, old=True, shard=None,
+        config=dict(vocab_size=101, hidden_size=32, intermediate_size=64, num_attention_heads=4, num_key_value_heads=2,
+                    head_dim=24, tie_word_embeddings=False, rms_norm_eps=1e-5,
+                    rope_parameters={"rope_theta": 500000.0, **LLAMA3})),
+    # linear rope in the new form
+    "rope_linear_new": dict(
+        dtype="float32", targets=SOME, old=False, shard=None,
+        config=dict(vocab_size=96, hidden_size=32, intermediate_size=64, num_attention_heads=4, num_key_value_heads=2,
+                    tie_word_embeddings=True, rms_norm_eps=1e-5,
+                    rope_parameters={"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.0})),
+}
+
+
+def make_model(out, v):
+    config = transformers.LlamaConfig(num_hidden_layers=2, max_position_embeddings=128, bos_token_id=1, eos_token_id=2,
+                                      pad_token_id=None, **v["config"])
+    model = transformers.LlamaForCausalLM(config)
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            # wide enough that softmax and SiLU are far from linear; norms around one
+            p.normal_(1.0, 0.2) if "norm" in name else p.normal_(0.0, 1.5 * p.shape[-1] ** -0.5)
+    kwargs = {"max_shard_size": v["shard"]} if v["shard"] else {}
+    model.to(getattr(torch, v["dtype"])).save_pretrained(out, **kwargs)
+    (out / "generation_config.json").unlink(missing_ok=True)
+    return json.loads((out / "config.json").read_text())
+
+
+def old_form(config):
+    """config.json as transformers 4 wrote it."""
+    c = dict(config)
+    c["torch_dtype"] = c.pop("dtype")
+    rope = dict(c.pop("rope_parameters"))
+    c["rope_theta"] = rope.pop("rope_theta")
+    c["rope_scaling"] = rope if rope["rope_type"] != "default" else None
+    c["transformers_version"] = "4.51.3"
+    return dict(sorted(c.items()))
+
+
+def write(config, path):
+    path.write_text(json.dumps(config, indent=2) + "\n")
+
+
+def norm_forward(self, x):
+    """transformers' own without its conversion to f32, which would spoil f64."""
+    return self.weight * (x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.variance_epsilon))
+
+
+def load(path, dtype):
+    """In f64 also the norms and the softmax are f64 (the eager attention converts to f32); the rope table stays f32."""
+    exact = dtype == torch.float64
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        path, dtype=dtype, attn_implementation="sdpa" if exact else "eager")
+    for m in model.modules() if exact else ():
+        if isinstance(m, LlamaRMSNorm):
+            m.forward = norm_forward.__get__(m)
+    return model
+
+
+def make_adapter(out, v):
+    model = peft.get_peft_model(load(out, torch.float32), peft.LoraConfig(
+        r=4, lora_alpha=8, lora_dropout=0.0, target_modules=v["targets"], task_type="CAUSAL_LM"))
+    for name, p in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(p, std=0.1)
+    model.save_pretrained(out / "adapter")
+    (out / "adapter" / "README.md").unlink(missing_ok=True)
+    config = json.loads((out / "adapter" / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = out.name                 # not where it lay on the machine
+    config["target_modules"] = sorted(config["target_modules"])  # a set: its order changes from run to run
+    write(config, out / "adapter" / "adapter_config.json")
+
+
+def logits_of(model, sequences):
+    return [model(input_ids=torch.tensor([s]), use_cache=False).logits[0] for s in sequences]
+
+
+def loss_of(logits, sequences):
+    sums = [torch.nn.functional.cross_entropy(l[:-1], torch.tensor(s[1:]), reduction="sum")
+            for l, s in zip(logits, sequences)]
+    return sum(sums) / sum(len(s) - 1 for s in sequences)
+
+
+def with_adapter(out, dtype):
+    return peft.PeftModel.from_pretrained(load(out, dtype), out / "adapter", is_trainable=True).to(dtype)
+
+
+def make_variant(out, v):
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    new = make_model(out, v)
+    old = old_form(new)
+    sequences = [torch.randint(3, new["vocab_size"], (n,)).tolist() for n in LENGTHS]
+    found = []
+    for form in (new, old):
+        write(form, out / "config.json")
+        with torch.no_grad():
+            found.append(logits_of(load(out, torch.float32), sequences))
+    assert all(torch.equal(a, b) for a, b in zip(*found)), "the two forms of config.json differ"
+    write(old if v["old"] else new, out / "config.json")
+    make_adapter(out, v)
+
+    model = with_adapter(out, torch.float32)
+    lora = logits_of(model, sequences)
+    loss = loss_of(lora, sequences)
+    loss.backward()
+    grads = {n.replace(".default.", "."): p.grad for n, p in model.named_parameters() if p.requires_grad}
+    exact = with_adapter(out, torch.float64)
+    exact_loss = loss_of(logits_of(exact, sequences), sequences)
+    exact_loss.backward()
+    worst = max(((grads[n.replace(".default.", ".")].double() - p.grad).norm() / p.grad.norm()).item()
+                for n, p in exact.named_parameters() if p.requires_grad)
+    tensors = {f"base.{i}": t for i, t in enumerate(found[0])}
+    tensors |= {f"lora.{i}": t.detach() for i, t in enumerate(lora)}
+    tensors |= {f"grad.{n}": g for n, g in grads.items()}
+    save_file({n: t.contiguous() for n, t in tensors.items()}, out / "expect.safetensors")
+    (out / "expect.json").write_text(json.dumps({
+        "input_ids": sequences, "loss": loss.item(), "loss_f64": exact_loss.item(),
+        "loss_base": loss_of(found[0], sequences).item(), "worst_relative_f32_gradient_error": worst}) + "\n")
+    print(out.name, "loss", loss.item(), "base", loss_of(found[0], sequences).item(), "f32 error", worst,
+          sorted(p.name for p in out.iterdir()))
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("out", type=Path)
+    out = p.parse_args().out
+    torch.set_num_threads(1)
+    for i, (name, v) in enumerate(VARIANTS.items()):
+        torch.manual_seed(SEED + i)
+        make_variant(out / name, v)
+    (out / "versions.json").write_text(json.dumps({
+        "seed": SEED, "python": platform.python_version(), "device": "cpu", "attention": "eager",
+        **{n: importlib.metadata.version(n) for n in ("torch", "transformers", "peft", "safetensors")}}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_attention.c - packed sequences of odd lengths around the blocks of the kernels, heads alone and
+ * in groups, odd head sizes, both types; generation, where a few queries meet a long cache.
+ */
+#include "kernel_testing.h"
+
+#include <math.h>
+
+typedef struct heads {
+    int64_t n_heads, n_kv_heads, head_dim;
+} heads;
+
+typedef struct lengths {
+    int n_seqs;
+    int32_t q[4], k[4]; /* k all 0: as many keys as queries */
+} lengths;
+
+typedef struct options {
+    heads h;
+    lengths l;
+} options;
+
+static axl_attention_args forward_args(kernel_run *run, const kernel_case *c, int32_t *cu)
+{
+    const options *o = c->more;
+    int32_t *cu_q = cu, *cu_k = cu + 5;
+    heads h = o->h;
+    axl_attention_args a = {
+        .cu_q = cu_q,
+        .cu_k = cu_k,
+        .n_seqs = o->l.n_seqs,
+        .n_heads = h.n_heads,
+        .n_kv_heads = h.n_kv_heads,
+        .head_dim = h.head_dim,
+        .scale = 1.0f / sqrtf((float)h.head_dim),
+    };
+
+    cu_q[0] = cu_k[0] = 0;
+    for (int s = 0; s < o->l.n_seqs; s++) {
+        cu_q[s + 1] = cu_q[s] + o->l.q[s];
+        cu_k[s + 1] = cu_k[s] + (o->l.k[s] ? o->l.k[s] : o->l.q[s]);
+    }
+    int64_t n_q = cu_q[o->l.n_seqs], n_k = cu_k[o->l.n_seqs];
+    a.q = kernel_random(run, n_q, h.n_heads * h.head_dim, c->dtype, c->pad, 1);
+    a.k = kernel_random(run, n_k, h.n_kv_heads * h.head_dim, c->dtype, c->pad, 1);
+    a.v = kernel_random(run, n_k, h.n_kv_heads * h.head_dim, c->dtype, c->pad, 1);
+    a.out = kernel_mat(run, n_q, h.n_heads * h.head_dim, c->dtype, c->pad);
+    a.lse = kernel_alloc(run, (size_t)(h.n_heads * n_q) * sizeof(float));
+    return a;
+}
+
+/* bf16 inputs: probabilities may be rounded to bf16 before they meet v. */
+static double tolerance(axl_dtype t)
+{
+    return t == AXL_BF16 ? 1e-2 : 5e-6;
+}
+
+static void forward_body(kernel_run *run, const kernel_case *c)
+{
+    int32_t cu[10];
+    axl_attention_args a = forward_args(run, c, cu);
+
+    assert_ok(run->ops->attention_forward(run->dev, &a));
+    kernel_save(run, "out", a.out, tolerance(c->dtype));
+    kernel_save_f32(run, "lse", a.lse, a.n_heads * a.q.rows, 5e-6);
+    a.lse = NULL;
+    assert_ok(run->ops->attention_forward(run->dev, &a));
+    kernel_save(run, "out without lse", a.out, tolerance(c->dtype));
+}
+
+/* out and lse are the backend's own. */
+static void backward_body(kernel_run *run, const kernel_case *c)
+{
+    int32_t cu[10];
+    axl_attention_backward_args a = { .forward = forward_args(run, c, cu) };
+    axl_attention_args *f = &a.forward;
+
+    assert_ok(run->ops->attention_forward(run->dev, f));
+    a.dout = kernel_random(run, f->q.rows, f->q.cols, c->dtype, c->pad, 1);
+    a.dq = kernel_mat(run, f->q.rows, f->q.cols, c->dtype, c->pad);
+    a.dk = kernel_mat(run, f->k.rows, f->k.cols, c->dtype, c->pad);
+    a.dv = kernel_mat(run, f->k.rows, f->k.cols, c->dtype, c->pad);
+    a.delta = kernel_alloc(run, (size_t)(f->n_heads * f->q.rows) * sizeof(float));
+    assert_ok(run->ops->attention_backward(run->dev, &a));
+    kernel_save(run, "dq", a.dq, 3 * tolerance(c->dtype));
+    kernel_save(run, "dk", a.dk, 3 * tolerance(c->dtype));
+    kernel_save(run, "dv", a.dv, 3 * tolerance(c->dtype));
+}
+
+static void check(kernel_body *body, heads h, lengths l, int64_t pad)
+{
+    options o = { h, l };
+
+    for (int t = 0; t < 2; t++) {
+        kernel_case c = { .dtype = t ? AXL_BF16 : AXL_F32, .pad = pad, .more = &o };
+        for (int s = 0; s < l.n_seqs; s++)
+            c.rows += l.q[s];
+        c.cols = h.n_heads * h.head_dim;
+        c.other = c.dtype;
+        kernel_check(body, &c);
+    }
+}
+
+static const heads some_heads[] = {
+    { 1, 1, 1 }, { 2, 2, 3 }, { 3, 1, 33 }, { 9, 3, 64 }, { 2, 1, 80 }, { 4, 4, 8 },
+};
+
+static const lengths some_lengths[] = {
+    { 1, { 1 }, { 0 } },
+    { 3, { 5, 1, 33 }, { 0 } },
+    { 2, { 97, 66 }, { 0 } },
+};
+
+static void test_attention__forward(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof some_heads / sizeof some_heads[0]; i++)
+        for (size_t l = 0; l < sizeof some_lengths / sizeof some_lengths[0]; l++)
+            check(forward_body, some_heads[i], some_lengths[l], l == 1 ? 3 : 0);
+}
+
+/* A query alone has a dq of nothing but rounding: not compared. */
+static void test_attention__backward(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof some_heads / sizeof some_heads[0]; i++)
+        for (size_t l = 1; l < sizeof some_lengths / sizeof some_lengths[0]; l++)
+            check(backward_body, some_heads[i], some_lengths[l], l == 1 ? 3 : 0);
+}
+
+static void test_attention__long_sequence(void **state)
+{
+    (void)state;
+    check(forward_body, (heads){ 2, 1, 16 }, (lengths){ 1, { 389 }, { 0 } }, 0);
+    check(backward_body, (heads){ 2, 1, 16 }, (lengths){ 1, { 389 }, { 0 } }, 0);
+}
+
+static void test_attention__large_heads_and_groups(void **state)
+{
+    (void)state;
+    check(forward_body, (heads){ 1, 1, 256 }, (lengths){ 1, { 70 }, { 0 } }, 0);
+    check(backward_body, (heads){ 1, 1, 256 }, (lengths){ 1, { 70 }, { 0 } }, 0);
+    check(forward_body, (heads){ 1, 1, 511 }, (lengths){ 1, { 99 }, { 0 } }, 1);
+    check(backward_body, (heads){ 1, 1, 511 }, (lengths){ 1, { 99 }, { 0 } }, 1);
+    check(forward_body, (heads){ 21, 1, 4 }, (lengths){ 1, { 40 }, { 0 } }, 0);
+    check(backward_body, (heads){ 21, 1, 4 }, (lengths){ 1, { 40 }, { 0 } }, 0);
+}
+
+static void test_attention__more_keys_than_queries(void **state)
+{
+    (void)state;
+    check(forward_body, (heads){ 9, 3, 64 }, (lengths){ 3, { 1, 1, 2 }, { 1, 300, 77 } }, 0);
+    check(forward_body, (heads){ 4, 2, 20 }, (lengths){ 2, { 70, 3 }, { 200, 3 } }, 4);
+    check(forward_body, (heads){ 2, 1, 16 }, (lengths){ 1, { 1 }, { 4097 } }, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_attention__forward),
+        cmocka_unit_test(test_attention__backward),
+        cmocka_unit_test(test_attention__long_sequence),
+        cmocka_unit_test(test_attention__large_heads_and_groups),
+        cmocka_unit_test(test_attention__more_keys_than_queries),
+    };
+
+    return test_run(tests);
+}

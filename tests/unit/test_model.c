@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_model.c - logits, loss and LoRA gradients against PyTorch (transformers + PEFT, the goldens of
+ * make_llama_variants.py and make_peft_grads.py), on both backends and every instruction set.
+ */
+#include "testing.h"
+
+#include "base/json.h"
+#include "model/safetensors.h"
+
+#include <math.h>
+
+typedef struct {
+    const char *backend, *isa;
+} machine;
+
+static const machine machines[] = {
+    { "reference", NULL }, { "cpu", "baseline" }, { "cpu", "avx2" }, { "cpu", "avx512" }, { "cpu", NULL },
+};
+enum { N_MACHINES = sizeof machines / sizeof machines[0] };
+
+static axl_context *machine_context(const machine *m)
+{
+    axl_context_options o = AXL_CONTEXT_OPTIONS_INIT;
+    axl_context *ctx;
+
+    o.isa = m->isa;
+    assert_ok(axl_context_new(&ctx, &o));
+    return ctx;
+}
+
+static axl_model *open_model(axl_context *ctx, const char *dir, const machine *m, uint32_t compute)
+{
+    axl_model_options o = AXL_MODEL_OPTIONS_INIT;
+    axl_model *model;
+
+    o.backend = m->backend;
+    o.compute = compute;
+    assert_ok(axl_model_open(&model, ctx, dir, &o));
+    return model;
+}
+
+/* ||a - b|| / ||b|| */
+static double distance(const float *a, const float *b, size_t n)
+{
+    double d = 0.0, s = 0.0;
+
+    for (size_t i = 0; i < n; i++) {
+        d += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+        s += (double)b[i] * b[i];
+    }
+    return sqrt(d / (s > 0 ? s : 1.0));
+}
+
+static const float *golden(const axl__safetensors *st, const char *name, size_t *n)
+{
+    const axl__st_tensor *t = axl__safetensors_find(st, name);
+
+    if (!t)
+        fail_msg("the golden lacks %s", name);
+    *n = t->size / sizeof(float);
+    return t->data;
+}
+
+static void check_logits(axl_model *model, axl_adapter *adapter, const int32_t *ids, size_t n,
+                         const axl__safetensors *st, const char *name, double tolerance)
+{
+    size_t n_want;
+    const float *want = golden(st, name, &n_want);
+    float *logits = malloc(n_want * sizeof *logits);
+
+    assert_ok(axl_model_logits(model, adapter, ids, n, logits));
+    double d = distance(logits, want, n_want);
+    if (!(d < tolerance))
+        fail_msg("logits differ by %g", d);
+    free(logits);
+}
+
+/* Every LoRA tensor's gradient within tolerance of its norm. */
+static void check_gradients(axl_trainer *tr, axl_adapter *adapter, const axl__safetensors *st,
+                            const char *prefix, double tolerance)
+{
+    for (size_t i = 0; i < axl_adapter_count(adapter); i++) {
+        axl_tensor_info t = AXL_TENSOR_INFO_INIT;
+        char name[256];
+        size_t n;
+        assert_ok(axl_adapter_tensor(adapter, i, &t));
+        snprintf(name, sizeof name, "%s%s", prefix, t.name);
+        const float *want = golden(st, name, &n);
+        assert_int_equal(n, t.rows * t.cols);
+        float *got = malloc(n * sizeof *got);
+        assert_ok(axl_trainer_read_gradient(tr, i, got));
+        double d = distance(got, want, n);
+        if (!(d < tolerance))
+            fail_msg("gradient of %s differs by %g", t.name, d);
+        free(got);
+    }
+}
+
+/* ids of a golden's "input_ids": sequences one behind another. */
+typedef struct {
+    int32_t ids[4096], labels[4096], cu[16];
+    uint32_t n_seqs;
+} sequences;
+
+static void read_list(const axl__json *list, int32_t *out)
+{
+    for (const axl__json *v = list->child; v; v = v->next)
+        *out++ = (int32_t)v->integer;
+}
+
+static axl_batch batch_of(sequences *s)
+{
+    axl_batch b = AXL_BATCH_INIT;
+
+    b.input_ids = s->ids;
+    b.labels = s->labels;
+    b.cu_seqlens = s->cu;
+    b.n_seqs = s->n_seqs;
+    b.n_tokens = (uint32_t)s->cu[s->n_seqs];
+    return b;
+}
+
+static axl__json *read_json(axl__arena *arena, axl_context *ctx, const char *path)
+{
+    axl__file f;
+    axl__json *root;
+
+    assert_ok(axl__file_open(&f, ctx, path, true));
+    char *copy = axl__arena_strndup(arena, (const char *)f.data, f.size);
+    assert_ok(axl__json_parse(&root, arena, copy, f.size, path));
+    axl__file_close(&f);
+    return root;
+}
+
+/* ---- tiny models in every form ---- */
+
+static void check_variant_on(const char *variant, const machine *m, uint32_t checkpointing)
+{
+    axl_context *ctx = machine_context(m);
+    axl__arena arena;
+    axl__safetensors st;
+    sequences s = { .n_seqs = 2 };
+    char dir[512], path[600];
+    axl_adapter *adapter;
+    axl_trainer *tr;
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    double loss;
+
+    snprintf(dir, sizeof dir, "%s/%s", test_source_path("tests/golden/llama_variants"), variant);
+    axl__arena_init(&arena, ctx);
+    snprintf(path, sizeof path, "%s/expect.json", dir);
+    const axl__json *expect = read_json(&arena, ctx, path);
+    snprintf(path, sizeof path, "%s/expect.safetensors", dir);
+    assert_ok(axl__safetensors_open(&st, ctx, path, true));
+    const axl__json *first = axl__json_get(expect, "input_ids")->child;
+    read_list(first, s.ids);
+    read_list(first->next, s.ids + first->count);
+    s.cu[1] = (int32_t)first->count;
+    s.cu[2] = (int32_t)(first->count + first->next->count);
+    memcpy(s.labels, s.ids, sizeof s.labels);
+
+    axl_model *model = open_model(ctx, dir, m, AXL_COMPUTE_F32);
+    check_logits(model, NULL, s.ids, first->count, &st, "base.0", 1e-5);
+    check_logits(model, NULL, s.ids + first->count, first->next->count, &st, "base.1",
+                 1e-5);
+    snprintf(path, sizeof path, "%s/adapter", dir);
+    assert_ok(axl_adapter_open(&adapter, model, path));
+    o.checkpointing = checkpointing;
+    assert_ok(axl_trainer_new(&tr, model, adapter, &o));
+    axl_batch b = batch_of(&s);
+    assert_ok(axl_trainer_forward_backward(tr, &b, &loss));
+    assert_true(fabs(loss - axl__json_double(expect, "loss_f64", 0)) < 1e-5 * loss);
+    check_gradients(tr, adapter, &st, "grad.", 1e-5);
+    axl_trainer_free(tr);
+    axl_adapter_free(adapter);
+    axl_model_free(model);
+    axl__safetensors_close(&st);
+    axl__arena_free(&arena);
+    axl_context_free(ctx);
+}
+
+static void test_model__equals_transformers_in_every_form(void **state)
+{
+    static const char *const variants[] = { "untied_mha_f32", "tied_gqa_bf16_sharded",
+                                            "head_dim_f16_llama3_old", "rope_linear_new" };
+
+    (void)state;
+    for (size_t v = 0; v < 4; v++)
+        for (size_t m = 0; m < N_MACHINES; m++)
+            for (uint32_t checkpointing = 0; checkpointing < 2; checkpointing++)
+                check_variant_on(variants[v], &machines[m], checkpointing);
+}
+
+/* ---- the first batch of the recorded Axolotl run ---- */
+
+static void load_rows(const axl__json *rows, sequences *s)
+{
+    int32_t at = 0;
+
+    s->n_seqs = 0;
+    s->cu[0] = 0;
+    for (const axl__json *r = rows->child; r; r = r->next) {
+        read_list(axl__json_get(r, "input_ids"), s->ids + at);
+        read_list(axl__json_get(r, "labels"), s->labels + at);
+        at += (int32_t)axl__json_get(r, "input_ids")->count;
+        s->cu[++s->n_seqs] = at;
+    }
+}
+
+static void check_first_batch(const char *model_dir, const machine *m)
+{
+    axl_context *ctx = machine_context(m);
+    axl__arena arena;
+    axl__safetensors st;
+    static sequences s, one;
+    axl_adapter *adapter;
+    axl_trainer *tr;
+    double loss;
+
+    axl__arena_init(&arena, ctx);
+    const axl__json *batch = read_json(&arena, ctx, test_source_path("tests/golden/peft_grads/batch.json"));
+    const axl__json *expect =
+        read_json(&arena, ctx, test_source_path("tests/golden/peft_grads/expect.json"));
+    load_rows(axl__json_get(batch, "rows"), &s);
+    axl_model *model = open_model(ctx, model_dir, m, AXL_COMPUTE_F32);
+    assert_ok(axl_adapter_open(&adapter, model, test_source_path("tests/golden/axolotl_run/adapter")));
+
+    const axl__json *ids = axl__json_get(batch, "short");
+    read_list(ids, one.ids);
+    assert_ok(axl__safetensors_open(&st, ctx, test_source_path("tests/golden/peft_grads/logits.safetensors"),
+                                    true));
+    check_logits(model, NULL, one.ids, ids->count, &st, "base", 1e-5);
+    check_logits(model, adapter, one.ids, ids->count, &st, "adapter", 1e-5);
+    axl__safetensors_close(&st);
+
+    assert_ok(axl_trainer_new(&tr, model, adapter, NULL));
+    axl_batch b = batch_of(&s);
+    assert_ok(axl_trainer_forward_backward(tr, &b, &loss));
+    assert_true(fabs(loss - axl__json_double(expect, "loss_f64", 0)) < 1e-5 * loss);
+    assert_ok(axl__safetensors_open(
+        &st, ctx, test_source_path("tests/golden/peft_grads/grads_exact.safetensors"), true));
+    check_gradients(tr, adapter, &st, "", 1e-5);
+    axl__safetensors_close(&st);
+    axl_trainer_free(tr);
+    axl_adapter_free(adapter);
+    axl_model_free(model);
+    axl__arena_free(&arena);
+    axl_context_free(ctx);
+}
+
+static void test_model__has_pefts_gradients_on_stories(void **state)
+{
+    const char *config = test_shared_path("models/stories260K/config.json");
+    char dir[1024];
+
+    (void)state;
+    if (!config) {
+        print_message("skipped: models/stories260K is not there\n");
+        skip();
+    }
+    snprintf(dir, sizeof dir, "%.*s", (int)(strlen(config) - strlen("/config.json")), config);
+    for (size_t m = 0; m < N_MACHINES; m++)
+        check_first_batch(dir, &machines[m]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_model__equals_transformers_in_every_form),
+        cmocka_unit_test(test_model__has_pefts_gradients_on_stories),
+    };
+
+    return test_run(tests);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_schema.c - the table of keys: complete, sound, and the search for a near name. */
+#include "testing.h"
+
+#include "config/schema.h"
+
+static void test_schema__has_every_key_of_axolotl(void **state)
+{
+    const char *path = test_shared_path("reference/config-keys.tsv");
+    char line[4096];
+    int keys = 0;
+
+    (void)state;
+    if (!path) {
+        print_message("config-keys.tsv is not there\n");
+        skip();
+    }
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_non_null(fgets(line, sizeof line, f)); /* the heading */
+    while (fgets(line, sizeof line, f)) {
+        line[strcspn(line, "\t\n")] = '\0';
+        if (!axl__schema_find(line))
+            fail_msg("no row for %s", line);
+        keys++;
+    }
+    fclose(f);
+    assert_true(keys > 500);
+}
+
+/* A default, an allowed value or a range that its own key would refuse is a slip in the table. */
+static void check_row(const axl__schema_key *k)
+{
+    assert_true(k->answer <= A_DROPPED);
+    if (k->answer != A_IMPL && !k->reason)
+        fail_msg("%s gives no reason", k->name);
+    if (k->answer == A_MOVED && !k->use_instead)
+        fail_msg("%s moves nowhere", k->name);
+    if (k->answer == A_IMPL && !k->description)
+        fail_msg("%s has no description", k->name);
+    if (k->fallback && k->values && strcmp(k->fallback, "false") != 0 &&
+        !axl__schema_has_value(k->values, k->fallback))
+        fail_msg("%s defaults to what it does not take", k->name);
+    if (k->type != T_ANY && strcmp(axl__schema_type_name(k->type), "any") == 0)
+        fail_msg("the type of %s has no name", k->name);
+    if (k->range)
+        assert_false(axl__schema_in_range(k->range, -1e9));
+}
+
+static void test_schema__is_sound(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < axl__schema_size; i++) {
+        const axl__schema_key *k = &axl__schema_table[i];
+        check_row(k);
+        if (axl__schema_find(k->name) != k)
+            fail_msg("%s is there twice", k->name);
+        const char *dot = strrchr(k->name, '.');
+        if (!dot)
+            continue;
+        char parent[128];
+        snprintf(parent, sizeof parent, "%.*s", (int)(dot - k->name), k->name);
+        if (dot[-1] == ']')
+            parent[strlen(parent) - 2] = '\0';
+        const axl__schema_key *p = axl__schema_find(parent);
+        if (!p || !(p->type & T_O || p->type >> T_ITEM_SHIFT & T_O))
+            fail_msg("the parent of %s holds no keys", k->name);
+    }
+}
+
+static void test_schema__reads_ranges(void **state)
+{
+    (void)state;
+    assert_true(axl__schema_in_range(">= 1", 1) && !axl__schema_in_range(">= 1", 0.5));
+    assert_true(axl__schema_in_range("> 0", 1e-9) && !axl__schema_in_range("> 0", 0));
+    assert_true(axl__schema_in_range("<= 2", 2) && !axl__schema_in_range("<= 2", 3));
+    assert_true(axl__schema_in_range("in [0, 1)", 0) && !axl__schema_in_range("in [0, 1)", 1));
+    assert_true(axl__schema_in_range("in [0.0, 1.0]", 1));
+    assert_true(!axl__schema_in_range("in (0, 1)", 0) && axl__schema_in_range("in (0, 1)", 0.5));
+}
+
+static void test_schema__knows_items_and_free_members(void **state)
+{
+    (void)state;
+    assert_true(axl__schema_knows("datasets[3].path"));
+    assert_true(axl__schema_knows("datasets[0]"));
+    assert_true(axl__schema_knows("lora_target_modules[1]"));
+    assert_true(axl__schema_knows("model_config.rope_theta"));
+    assert_false(axl__schema_knows("datasets[0].pth"));
+    assert_false(axl__schema_knows("learning_rate[0]"));
+    assert_false(axl__schema_knows("special_tokens.x"));
+    assert_false(axl__schema_knows(""));
+}
+
+static void test_schema__finds_the_nearest_name(void **state)
+{
+    static const struct {
+        const char *wrong, *right;
+    } cases[] = {
+        { "lora_rank", "lora_r" },
+        { "learing_rate", "learning_rate" },
+        { "num_epoch", "num_epochs" },
+        { "datasets[0].pth", "datasets[].path" },
+        { "special_tokens.padtoken", "special_tokens.pad_token" },
+        { "pad_token", "special_tokens.pad_token" },
+        { "max_seq_length", "sequence_len" },
+        { "outputdir", "output_dir" },
+        { "warmup_step", "warmup_steps" },
+        { "axl.thread", "axl.threads" },
+        { "threads", "axl.threads" },
+        { "grad_accumulation_steps", NULL },
+        { "qqqqqqqq", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *near = axl__nearest_key(cases[i].wrong);
+        if (!near || !cases[i].right)
+            assert_ptr_equal(near, cases[i].right);
+        else
+            assert_string_equal(near, cases[i].right);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_schema__has_every_key_of_axolotl),
+        cmocka_unit_test(test_schema__is_sound),
+        cmocka_unit_test(test_schema__reads_ranges),
+        cmocka_unit_test(test_schema__knows_items_and_free_members),
+        cmocka_unit_test(test_schema__finds_the_nearest_name),
+    };
+
+    return test_run(tests);
+}
