@@ -120,7 +120,7 @@ static axl_status cpu_device_open(axl_device **out, axl_context *ctx, int32_t or
         return axl__fail_nomem();
     }
     pick_kernels(dev);
-    axl__matmul_plugin_open(dev);
+    axl__matmul_plugin_choose(dev);
     axl__log(ctx, AXL_LOG_INFO, "cpu: %s kernels, large matmuls by %s", axl__isa_name(dev->isa),
              matmul_name(dev));
     *out = dev;

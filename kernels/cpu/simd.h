@@ -11,9 +11,11 @@
  *   vf_add, vf_sub, vf_mul, vf_div, vf_sqrt; vf_max(a, b) = a > b ? a : b, vf_min likewise;
  *   vf_fma(a, b, c) = a b + c, fused where the machine can;
  *   vf_blend_lt(a, b, x, y) = a < b ? x : y;
- *   vf_round (to nearest even), vf_pow2i(n) = 2^n for an integral n in [-126, 127];
+ *   vf_round (to nearest even), vf_scale2(v, n) = v 2^n for an integral n in [-150, 129];
  *   vf_sum, vf_hmax: over the lanes, by halves, always in the same order;
  *   vf_to_bf16_value(v): v rounded to bf16 and widened again; vf_transpose(v[VF_N]) in place;
+ *   vw_mul_low(a, b) of vw, VF_N / 2 lanes of 64 bits: the products of their lower halves;
+ *   vw_zip_store(p, a, b): a[0], b[0], a[1], b[1], … to memory;
  *   VF_TILE_ROWS, VF_TILE_VECS: rows and vectors of a matmul tile that fits the registers.
  * Rounding to bf16 is axl__f32_to_bf16 bit for bit.
  */
@@ -36,6 +38,10 @@
 #else
 #define AXL_UNROLL _Pragma("GCC unroll 16")
 #endif
+
+/* Unsigned 64-bit lanes, for + ^ & << >>. */
+#define VW_N (VF_N / 2)
+#define AXL_VW_OF(size) typedef uint64_t vw __attribute__((vector_size(size)))
 
 #include AXL_SIMD_FILE
 
@@ -110,9 +116,7 @@ AXL_INLINE vf vf_exp(vf x)
     p = vf_fma(p, r, vf_set1(1.6666665459e-1f));
     p = vf_fma(p, r, vf_set1(5.0000001201e-1f));
     p = vf_fma(p, vf_mul(r, r), vf_add(r, vf_set1(1.0f)));
-    /* 2^n in two factors: n reaches -150 and 128. */
-    vf half = vf_round(vf_mul(n, vf_set1(0.5f)));
-    return vf_mul(vf_mul(p, vf_pow2i(half)), vf_pow2i(vf_sub(n, half)));
+    return vf_scale2(p, n);
 }
 
 /* The address of element i. */

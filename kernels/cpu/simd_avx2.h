@@ -10,6 +10,7 @@
 #define VF_TILE_VECS 2
 
 typedef __m256 vf;
+AXL_VW_OF(32);
 
 AXL_INLINE vf vf_zero(void)
 {
@@ -152,11 +153,29 @@ AXL_INLINE vf vf_round(vf v)
     return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
-AXL_INLINE vf vf_pow2i(vf n)
+/* In two factors, since 2^n itself may be out of range. */
+AXL_INLINE vf vf_scale2(vf v, vf n)
 {
-    __m256i e = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+    __m256i whole = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(whole, 1);
+    __m256i rest = _mm256_sub_epi32(whole, half), bias = _mm256_set1_epi32(127);
+    __m256i p = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
+    __m256i q = _mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23);
 
-    return _mm256_castsi256_ps(_mm256_slli_epi32(e, 23));
+    return _mm256_mul_ps(_mm256_mul_ps(v, _mm256_castsi256_ps(p)), _mm256_castsi256_ps(q));
+}
+
+AXL_INLINE vw vw_mul_low(vw a, vw b)
+{
+    return (vw)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+}
+
+AXL_INLINE void vw_zip_store(void *p, vw a, vw b)
+{
+    __m256i lo = _mm256_unpacklo_epi64((__m256i)a, (__m256i)b);
+    __m256i hi = _mm256_unpackhi_epi64((__m256i)a, (__m256i)b);
+
+    _mm256_storeu_si256(p, _mm256_permute2x128_si256(lo, hi, 0x20));
+    _mm256_storeu_si256((__m256i *)p + 1, _mm256_permute2x128_si256(lo, hi, 0x31));
 }
 
 AXL_INLINE float vf_sum(vf v)

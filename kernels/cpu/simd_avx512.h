@@ -10,6 +10,7 @@
 #define VF_TILE_VECS 3
 
 typedef __m512 vf;
+AXL_VW_OF(64);
 
 AXL_INLINE vf vf_zero(void)
 {
@@ -144,11 +145,24 @@ AXL_INLINE vf vf_round(vf v)
     return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
-AXL_INLINE vf vf_pow2i(vf n)
+AXL_INLINE vf vf_scale2(vf v, vf n)
 {
-    __m512i e = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
+    return _mm512_scalef_ps(v, n);
+}
 
-    return _mm512_castsi512_ps(_mm512_slli_epi32(e, 23));
+AXL_INLINE vw vw_mul_low(vw a, vw b)
+{
+    return (vw)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+}
+
+AXL_INLINE void vw_zip_store(void *p, vw a, vw b)
+{
+    __m512i first = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+    __m512i second = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+
+    _mm512_storeu_si512(p, _mm512_permutex2var_epi64((__m512i)a, first, (__m512i)b));
+    _mm512_storeu_si512((__m512i *)p + 1,
+                        _mm512_permutex2var_epi64((__m512i)a, second, (__m512i)b));
 }
 
 AXL_INLINE float vf_sum(vf v)

@@ -16,6 +16,7 @@ typedef float vf __attribute__((vector_size(16)));
 typedef int32_t vi __attribute__((vector_size(16)));
 typedef uint32_t vu __attribute__((vector_size(16)));
 typedef uint16_t vh __attribute__((vector_size(8)));
+AXL_VW_OF(16);
 
 AXL_INLINE vf vf_set1(float x)
 {
@@ -152,9 +153,24 @@ AXL_INLINE vf vf_round(vf v)
     return (v + magic) - magic;
 }
 
-AXL_INLINE vf vf_pow2i(vf n)
+/* In two factors, since 2^n itself may be out of range. */
+AXL_INLINE vf vf_scale2(vf v, vf n)
 {
-    return (vf)((__builtin_convertvector(n, vi) + 127) << 23);
+    vi whole = __builtin_convertvector(n, vi), half = whole >> 1;
+
+    return v * (vf)((half + 127) << 23) * (vf)((whole - half + 127) << 23);
+}
+
+AXL_INLINE vw vw_mul_low(vw a, vw b)
+{
+    return (a & 0xFFFFFFFF) * (b & 0xFFFFFFFF);
+}
+
+AXL_INLINE void vw_zip_store(void *p, vw a, vw b)
+{
+    vw zipped[2] = { { a[0], b[0] }, { a[1], b[1] } };
+
+    memcpy(p, zipped, sizeof zipped);
 }
 
 AXL_INLINE float vf_sum(vf v)

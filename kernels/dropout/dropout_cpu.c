@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * dropout_cpu.c - dropout, bound by the ten rounds of Philox: 2 multiplications in each for 4
- * elements.  N_COUNTERS counters go through the rounds side by side, which the compiler turns into
- * vectors; the words are axl__philox's, bit for bit.
+ * elements.  VW_N counters go through the rounds side by side; the words are axl__philox's, bit
+ * for bit.
  */
 #include "kernels/dropout/dropout.h"
 
@@ -10,53 +10,65 @@
 
 enum { N_COUNTERS = 64, N_WORDS = 4 * N_COUNTERS, N_ROUNDS = 10 };
 
-/* out[4 j + k] = word k of counter (index + j, stream); see lib/base/rng.c. */
+/* VW_N counters, a word of each in the lower half of a lane; the upper halves hold what the
+ * multiplications left, which the next ones do not read. */
+struct counters {
+    vw c0, c1, c2, c3;
+};
+
+AXL_INLINE vw vw_set1(uint64_t x)
+{
+    return (vw){ 0 } + x;
+}
+
+/* out[4 j + k] = word k of counter j. */
+AXL_INLINE void store_words(uint32_t *out, const struct counters *c)
+{
+    vw low = vw_set1(0xFFFFFFFF);
+
+    vw_zip_store(out, (c->c0 & low) | c->c1 << 32, (c->c2 & low) | c->c3 << 32);
+}
+
+/* The words of the counters (index, stream) to (index + N_COUNTERS - 1, stream); see
+ * lib/base/rng.c. */
 static void philox_words(uint32_t out[N_WORDS], uint64_t seed, uint64_t stream, uint64_t index)
 {
-    uint32_t c0[N_COUNTERS], c1[N_COUNTERS], c2[N_COUNTERS], c3[N_COUNTERS];
-    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+    vw m0 = vw_set1(0xD2511F53), m1 = vw_set1(0xCD9E8D57), lane = vw_set1(0);
 
-    for (int j = 0; j < N_COUNTERS; j++) {
-        c0[j] = (uint32_t)(index + (uint64_t)j);
-        c1[j] = (uint32_t)((index + (uint64_t)j) >> 32);
-        c2[j] = (uint32_t)stream;
-        c3[j] = (uint32_t)(stream >> 32);
-    }
-    for (int i = 0; i < N_ROUNDS; i++) {
-        for (int j = 0; j < N_COUNTERS; j++) {
-            uint64_t p0 = (uint64_t)0xD2511F53u * c0[j], p1 = (uint64_t)0xCD9E8D57u * c2[j];
-            c0[j] = (uint32_t)(p1 >> 32) ^ c1[j] ^ k0;
-            c2[j] = (uint32_t)(p0 >> 32) ^ c3[j] ^ k1;
-            c1[j] = (uint32_t)p1;
-            c3[j] = (uint32_t)p0;
+    for (int j = 0; j < VW_N; j++)
+        lane[j] = (uint64_t)j;
+    for (int j = 0; j < N_COUNTERS; j += VW_N) {
+        vw at = lane + (index + (uint64_t)j);
+        struct counters c = { at, at >> 32, vw_set1(stream), vw_set1(stream >> 32) };
+        uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+
+        for (int i = 0; i < N_ROUNDS; i++) {
+            vw p0 = vw_mul_low(c.c0, m0), p1 = vw_mul_low(c.c2, m1);
+            c = (struct counters){ p1 >> 32 ^ c.c1 ^ vw_set1(k0), p1,
+                                   p0 >> 32 ^ c.c3 ^ vw_set1(k1), p0 };
+            k0 += 0x9E3779B9u;
+            k1 += 0xBB67AE85u;
         }
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    for (int j = 0; j < N_COUNTERS; j++) {
-        out[4 * j] = c0[j];
-        out[4 * j + 1] = c1[j];
-        out[4 * j + 2] = c2[j];
-        out[4 * j + 3] = c3[j];
+        store_words(out + 4 * j, &c);
     }
 }
 
 struct mask {
     uint64_t seed, stream;
     uint32_t last_dropped; /* words up to this one are dropped … */
-    bool keeps_all;        /* … unless no word is */
+    uint32_t always;       /* … unless this is ~0: no word is */
     float scale;
 };
 
 /* factor[j] = 0 or 1 / (1 - p) for the elements [4 index, 4 index + N_WORDS). */
 static void fill_factors(float factor[N_WORDS], const struct mask *m, uint64_t index)
 {
-    uint32_t word[N_WORDS], limit = m->last_dropped;
-    float scale = m->scale;
+    uint32_t word[N_WORDS], limit = m->last_dropped, always = m->always;
+    uint32_t scale = axl__float_bits(m->scale);
 
     philox_words(word, m->seed, m->stream, index);
-    for (int j = 0; j < N_WORDS; j++)
-        factor[j] = word[j] > limit || m->keeps_all ? scale : 0.0f;
+    for (int j = 0; j < N_WORDS; j++) /* no branches: the compiler makes vectors of it */
+        factor[j] = axl__bits_float(((word[j] > limit ? ~(uint32_t)0 : 0) | always) & scale);
 }
 
 /* Not x * 0, so that a dropped infinity is 0. */
@@ -114,7 +126,7 @@ axl_status AXL_ISA_NAME(dropout)(axl_device *dev, const axl_dropout_args *a)
         .seed = a->seed,
         .stream = a->stream,
         .last_dropped = (uint32_t)(threshold - 1),
-        .keeps_all = threshold == 0,
+        .always = threshold == 0 ? ~(uint32_t)0 : 0,
         .scale = (float)(1.0 / (1.0 - a->p)),
     };
     if (axl_is_flat(&job.x) && axl_is_flat(&job.y)) {
