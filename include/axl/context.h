@@ -173,6 +173,22 @@ AXL_API void axl_cancel_clear(axl_cancel *cancel);
  */
 AXL_API void axl_cancel_free(axl_cancel *cancel);
 
+/**
+ * What is installed and what this context would use: version, ABI, backends, instruction set, what
+ * multiplies large matrices, versions of libraries.
+ *
+ * @param[in]     ctx  Borrowed.
+ * @param[in]     json 1: one JSON object {version, abi, backends, isa, libraries}; 0: lines of text.
+ * @param[in,out] out  What it held is released.  Release with axl_buffer_free().
+ *
+ * @retval AXL_ERR_ABI   @p out has no valid size.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_describe(axl_context *ctx, uint32_t json, axl_buffer *out);
+
 #ifdef __cplusplus
 }
 #endif

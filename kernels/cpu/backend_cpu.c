@@ -68,6 +68,7 @@ static void cpu_device_close(axl_device *dev)
     if (!dev)
         return;
     ctx = dev->ctx;
+    axl__matmul_plugin_close(dev);
     axl__free_aligned(ctx, dev->slots);
     axl__free(ctx, dev->slot_taken);
     axl__free(ctx, dev);
@@ -95,6 +96,11 @@ static void pick_kernels(axl_device *dev)
             dev->kernels = levels[i].kernels;
 }
 
+static const char *matmul_name(axl_device *dev)
+{
+    return dev->plugin ? dev->plugin->name(dev->library) : "axl";
+}
+
 static axl_status cpu_device_open(axl_device **out, axl_context *ctx, int32_t ordinal)
 {
     axl_device *dev;
@@ -114,6 +120,9 @@ static axl_status cpu_device_open(axl_device **out, axl_context *ctx, int32_t or
         return axl__fail_nomem();
     }
     pick_kernels(dev);
+    axl__matmul_plugin_choose(dev);
+    axl__log(ctx, AXL_LOG_INFO, "cpu: %s kernels, large matmuls by %s", axl__isa_name(dev->isa),
+             matmul_name(dev));
     *out = dev;
     return AXL_OK;
 }
@@ -123,7 +132,7 @@ static void cpu_device_info(axl_device *dev, axl_device_info *out)
     *out = (axl_device_info){
         .native_bf16 = dev->isa >= AXL_ISA_AVX512_BF16,
         .host_memory = true,
-        .matmul = "axl",
+        .matmul = matmul_name(dev),
         .isa = axl__isa_name(dev->isa),
     };
 }
@@ -184,7 +193,16 @@ static axl_status cpu_synchronize(axl_device *dev)
     {                                                                                              \
         return dev->kernels->op(dev, a);                                                           \
     }
-AXL_CPU_OPS(DISPATCH)
+AXL_CPU_OTHER_OPS(DISPATCH)
+
+/* Large ones by the plugin where there is one. */
+static axl_status cpu_matmul(axl_device *dev, const axl_matmul_args *a)
+{
+    bool done;
+
+    AXL_TRY(axl__matmul_plugin_run(dev, a, &done));
+    return done ? AXL_OK : dev->kernels->matmul(dev, a);
+}
 
 #define MEMBER(op, args) .op = cpu_##op,
 const axl_backend_ops axl__backend_cpu = {

@@ -4,6 +4,7 @@
 #define AXL_CPU_DEVICE_CPU_H
 
 #include "kernels.h"
+#include "matmul_plugin.h"
 
 #include <stdatomic.h>
 
@@ -14,6 +15,9 @@ struct axl_device {
     axl_context *ctx;
     axl_isa isa;
     const axl_cpu_kernels *kernels;
+    const axl_matmul_plugin *plugin; /* NULL: own kernels alone */
+    axl_matmul_library *library;
+    bool library_takes[2]; /* products of f32, of bf16 */
     uint32_t n_slots;
     atomic_bool *slot_taken; /* (n_slots) */
     char *slots;             /* (n_slots, AXL_SCRATCH_SIZE) */

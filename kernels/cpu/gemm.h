@@ -21,7 +21,10 @@
 
 typedef enum gemm_unit { GEMM_F32, GEMM_F32_ROUNDED, GEMM_PAIR } gemm_unit;
 
-enum { GEMM_PANEL = VF_TILE_VECS * VF_N };
+enum {
+    GEMM_PANEL = VF_TILE_VECS * VF_N,
+    GEMM_AHEAD = 8 /* rows of memory prefetched */
+};
 
 /* Rows (of the left operand, or columns of the right one) of some depth in memory: element (r,d)
  * is data[r * stride + d] when deep, else data[d * stride + r]. */
@@ -97,21 +100,46 @@ AXL_INLINE void gemm_load_square(vf *v, gemm_unit unit, axl_dtype t, const gemm_
     vf_transpose(v);
 }
 
-/* dst[u * ld + r], rows filled up with zeros to whole vectors: a panel of the right operand. */
-AXL_INLINE void gemm_pack_panel_as(gemm_unit unit, axl_dtype t, float *dst, int64_t ld,
-                                   const gemm_source *s, const gemm_block *b)
+/* The number of vectors of the panel that starts at column n of n_cols. */
+AXL_INLINE int64_t gemm_panel_vecs(int64_t n, int64_t n_cols)
+{
+    int64_t left = n_cols - n;
+
+    return left >= GEMM_PANEL ? VF_TILE_VECS : (left + VF_N - 1) / VF_N;
+}
+
+/* Panels of the right operand, one behind another, each (units, its width): columns are the block's
+ * rows, filled up with zeros to whole vectors.  This one for sources that are not deep: whole rows of
+ * memory at a time, some ahead of their use, since each may lie in another page. */
+AXL_INLINE void gemm_pack_flat_as(gemm_unit unit, axl_dtype t, float *dst, const gemm_source *s,
+                                  const gemm_block *b)
 {
     int64_t per = gemm_per_unit(unit), n_units = gemm_units(unit, b->n_deep);
 
-    if (!s->deep) {
-        for (int64_t u = 0; u < n_units; u++)
-            for (int64_t r = 0; r < b->n_rows; r += VF_N)
-                vf_store(dst + u * ld + r,
-                         gemm_load_flat(unit, t, s->data,
-                                        (b->depth + u * per) * s->stride + b->row + r,
-                                        b->n_rows - r, s->stride, u * per + 1 < b->n_deep));
-        return;
+    for (int64_t u = 0; u < n_units; u++) {
+        int64_t at = (b->depth + u * per) * s->stride + b->row;
+        bool more = u * per + 1 < b->n_deep;
+
+        for (int64_t i = 0; i < per; i++)
+            for (int64_t n = 0; n < b->n_rows; n += 64 / (int64_t)axl__dtype_size(t))
+                __builtin_prefetch(axl_at(s->data, t, at + (GEMM_AHEAD + i) * s->stride + n));
+        for (int64_t n = 0; n < b->n_rows; n += GEMM_PANEL) {
+            int64_t vecs = gemm_panel_vecs(n, b->n_rows);
+            float *to = dst + n * n_units + u * vecs * VF_N;
+
+            for (int64_t r = 0; r < vecs * VF_N; r += VF_N)
+                vf_store(to + r, gemm_load_flat(unit, t, s->data, at + n + r, b->n_rows - n - r,
+                                                s->stride, more));
+        }
     }
+}
+
+/* dst[u * ld + r], one panel of a deep source. */
+AXL_INLINE void gemm_pack_deep_as(gemm_unit unit, axl_dtype t, float *dst, int64_t ld,
+                                  const gemm_source *s, const gemm_block *b)
+{
+    int64_t per = gemm_per_unit(unit), n_units = gemm_units(unit, b->n_deep);
+
     for (int64_t r = 0; r < b->n_rows; r += VF_N) {
         for (int64_t u = 0; u < n_units; u += VF_N) {
             vf v[VF_N];
@@ -121,6 +149,24 @@ AXL_INLINE void gemm_pack_panel_as(gemm_unit unit, axl_dtype t, float *dst, int6
             for (int64_t i = 0; i < n; i++)
                 vf_store(dst + (u + i) * ld + r, v[i]);
         }
+    }
+}
+
+AXL_INLINE void gemm_pack_panels_as(gemm_unit unit, axl_dtype t, float *dst, const gemm_source *s,
+                                    const gemm_block *b)
+{
+    int64_t n_units = gemm_units(unit, b->n_deep);
+
+    if (!s->deep) {
+        gemm_pack_flat_as(unit, t, dst, s, b);
+        return;
+    }
+    for (int64_t n = 0; n < b->n_rows; n += GEMM_PANEL) {
+        gemm_block panel = *b;
+        panel.row += n;
+        panel.n_rows = b->n_rows - n < GEMM_PANEL ? b->n_rows - n : GEMM_PANEL;
+        gemm_pack_deep_as(unit, t, dst + n * n_units, gemm_panel_vecs(n, b->n_rows) * VF_N, s,
+                          &panel);
     }
 }
 
@@ -153,23 +199,31 @@ AXL_INLINE void gemm_pack_rows_as(gemm_unit unit, axl_dtype t, float *dst, int64
     }
 }
 
-#define GEMM_FOR_EACH_KIND(name)                                                                   \
-    static void name(gemm_unit unit, float *dst, int64_t ld, const gemm_source *s,                 \
-                     const gemm_block *b)                                                          \
-    {                                                                                              \
-        if (unit == GEMM_F32 && s->dtype == AXL_F32)                                               \
-            name##_as(GEMM_F32, AXL_F32, dst, ld, s, b);                                           \
-        else if (unit != GEMM_PAIR && s->dtype == AXL_BF16)                                        \
-            name##_as(GEMM_F32, AXL_BF16, dst, ld, s, b);                                          \
+/* One copy of a packing loop for each kind of source and unit. */
+#define GEMM_PICK(pack, unit, s, ...)                                                              \
+    do {                                                                                           \
+        if ((unit) == GEMM_F32 && (s)->dtype == AXL_F32)                                           \
+            pack(GEMM_F32, AXL_F32, __VA_ARGS__);                                                  \
+        else if ((unit) != GEMM_PAIR && (s)->dtype == AXL_BF16)                                    \
+            pack(GEMM_F32, AXL_BF16, __VA_ARGS__);                                                 \
         else if (!VF_HAS_DOT_BF16)                                                                 \
-            name##_as(GEMM_F32_ROUNDED, AXL_F32, dst, ld, s, b);                                   \
-        else if (s->dtype == AXL_F32)                                                              \
-            name##_as(GEMM_PAIR, AXL_F32, dst, ld, s, b);                                          \
+            pack(GEMM_F32_ROUNDED, AXL_F32, __VA_ARGS__);                                          \
+        else if ((s)->dtype == AXL_F32)                                                            \
+            pack(GEMM_PAIR, AXL_F32, __VA_ARGS__);                                                 \
         else                                                                                       \
-            name##_as(GEMM_PAIR, AXL_BF16, dst, ld, s, b);                                         \
-    }
-GEMM_FOR_EACH_KIND(gemm_pack_panel)
-GEMM_FOR_EACH_KIND(gemm_pack_rows)
+            pack(GEMM_PAIR, AXL_BF16, __VA_ARGS__);                                                \
+    } while (0)
+
+static void gemm_pack_panels(gemm_unit unit, float *dst, const gemm_source *s, const gemm_block *b)
+{
+    GEMM_PICK(gemm_pack_panels_as, unit, s, dst, s, b);
+}
+
+static void gemm_pack_rows(gemm_unit unit, float *dst, int64_t ld, const gemm_source *s,
+                           const gemm_block *b)
+{
+    GEMM_PICK(gemm_pack_rows_as, unit, s, dst, ld, s, b);
+}
 
 /* ---- multiplying ---- */
 
@@ -256,28 +310,6 @@ static gemm_tile_fn *const gemm_tiles_pair[VF_TILE_VECS][VF_TILE_ROWS] = {
 #else
 #define gemm_tiles_pair gemm_tiles_f32
 #endif
-
-/* The number of vectors of the panel that starts at column n of n_cols. */
-AXL_INLINE int64_t gemm_panel_vecs(int64_t n, int64_t n_cols)
-{
-    int64_t left = n_cols - n;
-
-    return left >= GEMM_PANEL ? VF_TILE_VECS : (left + VF_N - 1) / VF_N;
-}
-
-/* Packs columns [b->row, + b->n_rows) as panels one behind another, each n_units * its width. */
-AXL_INLINE void gemm_pack_panels(gemm_unit unit, float *dst, const gemm_source *s,
-                                 const gemm_block *b)
-{
-    int64_t n_units = gemm_units(unit, b->n_deep);
-
-    for (int64_t n = 0; n < b->n_rows; n += GEMM_PANEL) {
-        gemm_block panel = *b;
-        panel.row += n;
-        panel.n_rows = b->n_rows - n < GEMM_PANEL ? b->n_rows - n : GEMM_PANEL;
-        gemm_pack_panel(unit, dst + n * n_units, gemm_panel_vecs(n, b->n_rows) * VF_N, s, &panel);
-    }
-}
 
 /* c (n_rows, n_cols filled up to vectors) = or += a b for packed panels b: one strip of at most
  * VF_TILE_ROWS rows after another, each over all panels while its rows are in the first cache. */

@@ -11,6 +11,8 @@
 /* X(operation, argument struct) */
 #define AXL_CPU_OPS(X)                                                                             \
     X(matmul, axl_matmul_args)                                                                     \
+    AXL_CPU_OTHER_OPS(X)
+#define AXL_CPU_OTHER_OPS(X)                                                                       \
     X(rms_norm_forward, axl_rms_norm_args)                                                         \
     X(rms_norm_backward, axl_rms_norm_backward_args)                                               \
     X(rope, axl_rope_args)                                                                         \

@@ -22,7 +22,8 @@
 
 enum {
     TILE_ROWS = 256,
-    MIN_TILE_ROWS = 64,
+    MIN_TILE_ROWS = 128,
+    MIN_THIN_ROWS = 64, /* where there are one or two panels in all */
     TILE_PANELS = 192 / GEMM_PANEL, /* columns of a tile, in panels */
     MIN_TASKS = 16,
     DEPTH_UNITS = 320, /* of a block: 240 KiB of panels */
@@ -151,7 +152,7 @@ static void choose_tiles(job *j)
     j->rows = TILE_ROWS;
     while (panels > 1 && ceil_div(j->m, j->rows) * ceil_div(n_panels, panels) < MIN_TASKS)
         panels = (panels + 1) / 2;
-    while (j->rows > MIN_TILE_ROWS &&
+    while (j->rows > (n_panels > 2 ? MIN_TILE_ROWS : MIN_THIN_ROWS) &&
            ceil_div(j->m, j->rows) * ceil_div(n_panels, panels) < MIN_TASKS)
         j->rows /= 2;
     j->cols = panels * GEMM_PANEL;

@@ -5,6 +5,8 @@
  */
 #include "fail.h"
 
+#include "utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,11 +23,15 @@ static void one_line(char *text)
         while (len > 0 && ((unsigned char)text[len - 1] & 0xC0) == 0x80)
             len--;
         if (len > 0)
-            text[len - 1] = '\0';
+            text[--len] = '\0';
     }
-    for (unsigned char *p = (unsigned char *)text; *p; p++)
-        if (*p < 0x20 || *p == 0x7F)
-            *p = '?';
+    for (size_t at = 0; at < len;) {
+        size_t from = at;
+        bool ill;
+        uint32_t c = axl__utf8_next_checked(text, len, &at, &ill);
+        if (ill || c < 0x20 || c == 0x7F)
+            memset(text + from, '?', at - from); /* "%.64s" may have cut a character */
+    }
 }
 
 axl_status axl__fail(axl_status status, const char *fmt, ...)

@@ -8,6 +8,7 @@
 #define AXL_BASE_JSON_H
 
 #include "arena.h"
+#include "str.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,6 +55,9 @@ double axl__json_double(const axl__json *obj, const char *key, double otherwise)
 bool axl__json_bool(const axl__json *obj, const char *key, bool otherwise);
 /* "null", "a boolean", "a string", … for messages. */
 const char *axl__json_type_name(const axl__json *value);
+
+/* Appends the value as text; indent 0 puts it on one line.  Check out with axl__str_status. */
+void axl__json_write(axl__str *out, const axl__json *value, int indent);
 
 /* 1-based line and column (in code points) of an offset. */
 void axl__text_position(const char *text, size_t len, size_t at, size_t *line, size_t *column);

@@ -324,11 +324,15 @@ axl_status axl_loader_from_config(axl_loader **out, const axl_config *cfg, axl_d
         o.shuffle = 0;
     } else {
         bool in_order = axl__cfg_bool(cfg, "curriculum_sampling", false);
-        o.keep_order = packing && axl__cfg_bool(cfg, "sample_packing_sequentially", false);
+        in_order = in_order || (packing && axl__cfg_bool(cfg, "sample_packing_sequentially", false));
+        o.keep_order = packing && in_order;
         o.sample_packing = packing;
-        o.shuffle = !in_order && !o.keep_order;
+        o.shuffle = !in_order;
         o.gradient_accumulation_steps = count_of(cfg, "gradient_accumulation_steps", 1);
-        o.num_epochs = axl__cfg_double(cfg, "num_epochs", 1.0);
+        /* max_steps wins over num_epochs, in either direction; the run stops there. */
+        o.num_epochs = axl__cfg_int(cfg, "max_steps", 0) > 0
+                           ? 0.0
+                           : axl__cfg_double(cfg, "num_epochs", 1.0);
     }
     return axl_loader_new(out, data, &o);
 }

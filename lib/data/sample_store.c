@@ -71,8 +71,11 @@ axl_status axl__store_add_row(axl__store *store, const axl__row *row)
 axl_status axl__store_add(axl__store *store, const int32_t *ids, const int32_t *labels,
                           uint32_t length, uint32_t source, uint64_t record, uint32_t part)
 {
-    int32_t *copy = axl__arena_alloc(&store->arena, 2 * sizeof *copy * (size_t)length);
+    axl__row empty = { NULL, NULL, record, 0, 0, source, part };
 
+    if (length == 0)
+        return axl__store_add_row(store, &empty);
+    int32_t *copy = axl__arena_alloc(&store->arena, 2 * sizeof *copy * (size_t)length);
     if (!copy)
         return axl__fail_nomem();
     memcpy(copy, ids, sizeof *ids * (size_t)length);

@@ -11,7 +11,7 @@
 
 #include <stdatomic.h>
 
-enum { AXL__NO_SOURCE = UINT32_MAX };
+#define AXL__NO_SOURCE UINT32_MAX
 
 typedef struct axl__row {
     const int32_t *ids;    /* (length) */

@@ -176,7 +176,8 @@ static void test_config__names_unknown_keys(void **state)
 static void test_config__converts_or_names_types(void **state)
 {
     parsed p = parse(MIN "sequence_len: '1024'\nseed: 7.0\nnum_epochs: 3\nsample_packing: 'Yes'\n"
-                         "lora_dropout: '1e-1'\noutput_dir: 2e5\nexcess_length_strategy: TRUNCATE\n");
+                         "lora_dropout: '1e-1'\noutput_dir: 2e5\n"
+                         "excess_length_strategy: TRUNCATE\n");
 
     (void)state;
     assert_ok(p.status);

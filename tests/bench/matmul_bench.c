@@ -2,14 +2,14 @@
 /*
  * matmul_bench.c - GFLOP/s of the matmuls of a step, axl's own kernels beside oneDNN's.
  *
- *   matmul_bench [threads [isa]]
+ *   AXL_PLUGIN_DIR=<build>/kernels matmul_bench [threads [isa]]
  *
  * Each line is the best of the calls that fit a third of a second.  Shapes: T = 512 tokens through
  * the layers of SmolLM2-135M and Llama-3.2-1B, forward and backward, and generation (T = 1).
  */
 #include "base/ctx.h"
 #include "base/os.h"
-#include "tensor/backend.h"
+#include "kernels/cpu/device_cpu.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,12 +96,15 @@ static axl_device *open_device(uint32_t threads, const char *isa, bool own)
     opts.threads = threads;
     opts.isa = isa;
     opts.no_onednn = own;
+    opts.plugin_dir = getenv("AXL_PLUGIN_DIR");
     if (axl_context_new(&ctx, &opts) < 0 || axl__backend_cpu.device_open(&dev, ctx, 0) < 0) {
         fprintf(stderr, "matmul_bench: %s\n", axl_last_error());
         exit(1);
     }
+    if (!own && !dev->plugin)
+        axl__matmul_plugin_open(dev);
     axl__backend_cpu.device_info(dev, &info);
-    printf("%s: %s, %u threads\n", own ? "own" : "default", info.matmul,
+    printf("%s: %s, %u threads\n", own ? "own" : "other", info.matmul,
            (unsigned)axl_context_threads(ctx));
     axl_context_free(ctx);
     return dev;
@@ -113,8 +116,8 @@ int main(int argc, char **argv)
     const char *isa = argc > 2 ? argv[2] : NULL;
     axl_device *own = open_device(threads, isa, true), *other = open_device(threads, isa, false);
 
-    printf("%-22s %6s %6s %6s %10s %10s %10s %10s\n", "", "m", "n", "k", "f32 own", "default",
-           "bf16 own", "default");
+    printf("%-22s %6s %6s %6s %10s %10s %10s %10s\n", "", "m", "n", "k", "f32 own", "oneDNN",
+           "bf16 own", "oneDNN");
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         const shape *s = &shapes[i];
         printf("%-22s %6ld %6ld %6ld", s->name, (long)s->m, (long)s->n, (long)s->k);

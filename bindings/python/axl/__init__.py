@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""axl: one YAML file describes a fine-tuning run; this turns it into a LoRA adapter.
+
+    axl.finetune("qlora.yml")
+
+or piece by piece, with a loop of one's own (examples/finetune.py):
+
+    config = axl.Config.open("qlora.yml")
+    tokenizer = axl.Tokenizer.from_config(config)
+    data = axl.Dataset.from_config(config, tokenizer)
+    loader = axl.Loader.from_config(config, data)
+    model = axl.Model.from_config(config)
+    adapter = axl.Adapter.from_config(config, model)
+    trainer = axl.Trainer.from_config(config, model, adapter, loader.total_steps)
+    for batch in loader:
+        trainer.forward_backward(batch)
+        if trainer.ready:
+            print(trainer.step())
+    adapter.save("out")
+
+Arrays are NumPy's where it is installed, else memoryviews.  Ctrl-C ends a long call with
+KeyboardInterrupt and leaves its handle as before.
+"""
+from ._config import Config, Diagnostic
+from ._core import (
+    AbiError, BusyError, Cancel, Cancelled, ConfigError, Context, DataError, DeviceError, Error,
+    ForkedError, FormatError, InputOutputError, InvalidError, NotFound, NumericError, OutOfMemory,
+    Progress, UnsupportedError)
+from ._data import IGNORE, Batch, Cursor, Dataset, DatasetStats, Loader, Sample, Tokenizer
+from ._library import LibraryError, lib as _lib
+from ._run import Evaluation, Run, RunRecord, finetune
+from ._training import Adapter, Model, ModelInfo, StepStats, Trainer, generate
+
+__version__: str = _lib.axl_version().decode()  #: the library's
+
+
+def feature(name: str) -> bool:
+    """Whether the library has "onednn", "curl", or a backend such as "cpu"."""
+    return bool(_lib.axl_feature_supported(name.encode()))
+
+
+__all__ = [
+    "AbiError", "Adapter", "Batch", "BusyError", "Cancel", "Cancelled", "Config", "ConfigError",
+    "Context", "Cursor", "DataError", "Dataset", "DatasetStats", "DeviceError", "Diagnostic",
+    "Error", "Evaluation", "ForkedError", "FormatError", "IGNORE", "InputOutputError",
+    "InvalidError", "LibraryError", "Loader", "Model", "ModelInfo", "NotFound", "NumericError",
+    "OutOfMemory", "Progress", "Run", "RunRecord", "Sample", "StepStats", "Tokenizer", "Trainer",
+    "UnsupportedError", "feature", "finetune", "generate"]

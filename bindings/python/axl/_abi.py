@@ -1,0 +1,590 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The C declarations of axl 0.1.0 for ctypes; tests/abi/make-python-abi writes them."""
+import ctypes as c
+
+AXL_LABEL_IGNORE = -100
+AXL_VERSION = "0.1.0"
+AXL_ABI_VERSION = 0
+AXL_SEVERITY_ERROR = 1
+AXL_SEVERITY_WARNING = 2
+AXL_CONFIG_YAML = 0
+AXL_CONFIG_JSON = 1
+AXL_ANSWER_IMPLEMENTED = 0
+AXL_ANSWER_NO_EFFECT = 1
+AXL_ANSWER_UNSUPPORTED = 2
+AXL_ANSWER_DEPRECATED = 3
+AXL_LOG_ERROR = 1
+AXL_LOG_WARNING = 2
+AXL_LOG_INFO = 3
+AXL_LOG_DEBUG = 4
+AXL_SPLIT_TRAIN = 0
+AXL_SPLIT_VALIDATION = 1
+AXL_COMPUTE_AUTO = 0
+AXL_COMPUTE_F32 = 1
+AXL_COMPUTE_BF16 = 2
+AXL_OK = 0
+AXL_END = 1
+AXL_ERR_INTERNAL = -1
+AXL_ERR_NOMEM = -2
+AXL_ERR_INVALID = -3
+AXL_ERR_ABI = -4
+AXL_ERR_BUSY = -5
+AXL_ERR_CANCELLED = -6
+AXL_ERR_CONFIG = -7
+AXL_ERR_NOT_FOUND = -8
+AXL_ERR_IO = -9
+AXL_ERR_FORMAT = -10
+AXL_ERR_DATA = -11
+AXL_ERR_UNSUPPORTED = -12
+AXL_ERR_NUMERIC = -13
+AXL_ERR_DEVICE = -14
+AXL_ERR_FORKED = -15
+AXL_TOKENIZE_NO_SPECIAL = 1
+AXL_DECODE_SKIP_SPECIAL = 2
+AXL_SCHEDULE_CONSTANT = 0
+AXL_SCHEDULE_LINEAR = 1
+AXL_SCHEDULE_COSINE = 2
+AXL_LOSS_TOKENS = 0
+AXL_LOSS_MICRO_BATCHES = 1
+
+
+class Struct(c.Structure):
+    """A public struct; its first field is its size."""
+    _defaults_ = ()
+
+    @classmethod
+    def init(cls):
+        """The struct as its _INIT macro leaves it."""
+        made = cls()
+        for (name, *_), value in zip(cls._fields_, (c.sizeof(cls), *cls._defaults_)):
+            if value is not None:
+                setattr(made, name, value)
+        return made
+
+
+class axl_adapter(c.Structure):
+    """Opaque."""
+
+
+class axl_cancel(c.Structure):
+    """Opaque."""
+
+
+class axl_config(c.Structure):
+    """Opaque."""
+
+
+class axl_context(c.Structure):
+    """Opaque."""
+
+
+class axl_dataset(c.Structure):
+    """Opaque."""
+
+
+class axl_diagnostics(c.Structure):
+    """Opaque."""
+
+
+class axl_loader(c.Structure):
+    """Opaque."""
+
+
+class axl_model(c.Structure):
+    """Opaque."""
+
+
+class axl_run(c.Structure):
+    """Opaque."""
+
+
+class axl_tokenizer(c.Structure):
+    """Opaque."""
+
+
+class axl_trainer(c.Structure):
+    """Opaque."""
+
+
+class axl_adapter_options(Struct):
+    pass
+
+
+class axl_tensor_info(Struct):
+    pass
+
+
+class axl_diagnostic(Struct):
+    pass
+
+
+class axl_config_options(Struct):
+    pass
+
+
+class axl_config_key_info(Struct):
+    pass
+
+
+class axl_progress(Struct):
+    pass
+
+
+class axl_context_options(Struct):
+    pass
+
+
+class axl_sample(Struct):
+    pass
+
+
+class axl_dataset_stats(Struct):
+    pass
+
+
+class axl_generate_options(Struct):
+    pass
+
+
+class axl_batch(Struct):
+    pass
+
+
+class axl_loader_options(Struct):
+    pass
+
+
+class axl_loader_cursor(Struct):
+    pass
+
+
+class axl_model_options(Struct):
+    pass
+
+
+class axl_model_info(Struct):
+    pass
+
+
+class axl_run_record(Struct):
+    pass
+
+
+class axl_run_options(Struct):
+    pass
+
+
+class axl_buffer(Struct):
+    pass
+
+
+class axl_tokenizer_options(Struct):
+    pass
+
+
+class axl_trainer_options(Struct):
+    pass
+
+
+class axl_step_stats(Struct):
+    pass
+
+
+axl_log_fn = c.CFUNCTYPE(None, c.c_void_p, c.c_uint32, c.c_char_p)
+axl_progress_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_progress))
+axl_task_fn = c.CFUNCTYPE(None, c.c_void_p, c.c_uint64)
+axl_parallel_for_fn = c.CFUNCTYPE(None, c.c_void_p, c.c_uint64, axl_task_fn, c.c_void_p)
+axl_text_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, c.c_size_t)
+axl_record_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_run_record))
+
+axl_adapter_options._fields_ = [
+    ("size", c.c_size_t),
+    ("target_modules", c.POINTER(c.c_char_p)),
+    ("n_target_modules", c.c_size_t),
+    ("seed", c.c_uint64),
+    ("alpha", c.c_double),
+    ("dropout", c.c_double),
+    ("rank", c.c_uint32),
+    ("rslora", c.c_uint32),
+]
+axl_adapter_options._defaults_ = (
+    None, 0, 42, 16.0, 0.0, 16, 0,
+)
+axl_tensor_info._fields_ = [
+    ("size", c.c_size_t),
+    ("name", c.c_char_p),
+    ("rows", c.c_uint64),
+    ("cols", c.c_uint64),
+]
+axl_diagnostic._fields_ = [
+    ("size", c.c_size_t),
+    ("id", c.c_char_p),
+    ("severity", c.c_uint32),
+    ("line", c.c_uint32),
+    ("column", c.c_uint32),
+    ("reserved", c.c_uint32),
+    ("file", c.c_char_p),
+    ("key", c.c_char_p),
+    ("message", c.c_char_p),
+    ("text", c.c_char_p),
+]
+axl_config_options._fields_ = [
+    ("size", c.c_size_t),
+    ("base_dir", c.c_char_p),
+    ("overrides", c.POINTER(c.c_char_p)),
+    ("n_overrides", c.c_size_t),
+    ("diagnostics", c.POINTER(c.POINTER(axl_diagnostics))),
+]
+axl_config_key_info._fields_ = [
+    ("size", c.c_size_t),
+    ("name", c.c_char_p),
+    ("type", c.c_char_p),
+    ("fallback", c.c_char_p),
+    ("values", c.c_char_p),
+    ("range", c.c_char_p),
+    ("reason", c.c_char_p),
+    ("use_instead", c.c_char_p),
+    ("description", c.c_char_p),
+    ("answer", c.c_uint32),
+    ("reserved", c.c_uint32),
+]
+axl_progress._fields_ = [
+    ("size", c.c_size_t),
+    ("phase", c.c_char_p),
+    ("done", c.c_uint64),
+    ("total", c.c_uint64),
+]
+axl_context_options._fields_ = [
+    ("size", c.c_size_t),
+    ("alloc", c.CFUNCTYPE(c.c_void_p, c.c_void_p, c.c_size_t)),
+    ("realloc", c.CFUNCTYPE(c.c_void_p, c.c_void_p, c.c_void_p, c.c_size_t)),
+    ("free", c.CFUNCTYPE(None, c.c_void_p, c.c_void_p)),
+    ("alloc_user", c.c_void_p),
+    ("log", axl_log_fn),
+    ("log_user", c.c_void_p),
+    ("progress", axl_progress_fn),
+    ("progress_user", c.c_void_p),
+    ("parallel_for", axl_parallel_for_fn),
+    ("parallel_user", c.c_void_p),
+    ("plugin_dir", c.c_char_p),
+    ("isa", c.c_char_p),
+    ("threads", c.c_uint32),
+    ("log_level", c.c_uint32),
+    ("allow_network", c.c_uint32),
+    ("no_onednn", c.c_uint32),
+]
+axl_context_options._defaults_ = (
+    None, None, None, None, None, None, None, None, None, None, None, None, 0, 2, 0, 0,
+)
+axl_sample._fields_ = [
+    ("size", c.c_size_t),
+    ("input_ids", c.POINTER(c.c_int32)),
+    ("labels", c.POINTER(c.c_int32)),
+    ("source", c.c_char_p),
+    ("row", c.c_uint64),
+    ("length", c.c_uint32),
+    ("n_trained", c.c_uint32),
+    ("part", c.c_uint32),
+    ("reserved0", c.c_uint32),
+]
+axl_dataset_stats._fields_ = [
+    ("size", c.c_size_t),
+    ("rows_read", c.c_uint64),
+    ("rows", c.c_uint64),
+    ("tokens", c.c_uint64),
+    ("trained_tokens", c.c_uint64),
+    ("dropped_too_long", c.c_uint64),
+    ("dropped_too_short", c.c_uint64),
+    ("dropped_no_trained", c.c_uint64),
+    ("from_cache", c.c_uint64),
+]
+axl_generate_options._fields_ = [
+    ("size", c.c_size_t),
+    ("text", axl_text_fn),
+    ("text_user", c.c_void_p),
+    ("seed", c.c_uint64),
+    ("temperature", c.c_double),
+    ("top_p", c.c_double),
+    ("min_p", c.c_double),
+    ("repetition_penalty", c.c_double),
+    ("top_k", c.c_uint32),
+    ("max_new_tokens", c.c_uint32),
+    ("greedy", c.c_uint32),
+    ("reserved0", c.c_uint32),
+]
+axl_generate_options._defaults_ = (
+    None, None, 42, 0.9, 0.95, 0.0, 1.1, 40, 1024, 0, 0,
+)
+axl_batch._fields_ = [
+    ("size", c.c_size_t),
+    ("input_ids", c.POINTER(c.c_int32)),
+    ("labels", c.POINTER(c.c_int32)),
+    ("positions", c.POINTER(c.c_int32)),
+    ("cu_seqlens", c.POINTER(c.c_int32)),
+    ("n_tokens", c.c_uint32),
+    ("n_seqs", c.c_uint32),
+    ("n_trained", c.c_uint32),
+    ("last_of_step", c.c_uint32),
+]
+axl_loader_options._fields_ = [
+    ("size", c.c_size_t),
+    ("seed", c.c_uint64),
+    ("micro_batch_size", c.c_uint32),
+    ("gradient_accumulation_steps", c.c_uint32),
+    ("sequence_len", c.c_uint32),
+    ("sample_packing", c.c_uint32),
+    ("shuffle", c.c_uint32),
+    ("real_batches", c.c_uint32),
+    ("keep_order", c.c_uint32),
+    ("reserved0", c.c_uint32),
+    ("num_epochs", c.c_double),
+]
+axl_loader_options._defaults_ = (
+    42, 1, 1, 2048, 0, 1, 0, 0, 0, 1.0,
+)
+axl_loader_cursor._fields_ = [
+    ("size", c.c_size_t),
+    ("epoch", c.c_uint64),
+    ("batch", c.c_uint64),
+]
+axl_model_options._fields_ = [
+    ("size", c.c_size_t),
+    ("backend", c.c_char_p),
+    ("compute", c.c_uint32),
+    ("read", c.c_uint32),
+]
+axl_model_info._fields_ = [
+    ("size", c.c_size_t),
+    ("n_params", c.c_uint64),
+    ("weights_bytes", c.c_uint64),
+    ("n_layers", c.c_uint32),
+    ("hidden_size", c.c_uint32),
+    ("intermediate_size", c.c_uint32),
+    ("n_heads", c.c_uint32),
+    ("n_kv_heads", c.c_uint32),
+    ("head_dim", c.c_uint32),
+    ("vocab_size", c.c_uint32),
+    ("max_seq_len", c.c_uint32),
+    ("compute", c.c_uint32),
+    ("tied_head", c.c_uint32),
+]
+axl_run_record._fields_ = [
+    ("size", c.c_size_t),
+    ("step", c.c_uint64),
+    ("total_steps", c.c_uint64),
+    ("epoch", c.c_double),
+    ("loss", c.c_double),
+    ("grad_norm", c.c_double),
+    ("learning_rate", c.c_double),
+    ("tokens_per_second", c.c_double),
+    ("eval_loss", c.c_double),
+    ("eval_perplexity", c.c_double),
+]
+axl_run_options._fields_ = [
+    ("size", c.c_size_t),
+    ("record", axl_record_fn),
+    ("record_user", c.c_void_p),
+    ("resume", c.c_char_p),
+]
+axl_buffer._fields_ = [
+    ("size", c.c_size_t),
+    ("data", c.c_void_p),
+    ("length", c.c_size_t),
+    ("reserved", c.c_void_p),
+]
+axl_tokenizer_options._fields_ = [
+    ("size", c.c_size_t),
+    ("type", c.c_char_p),
+    ("bos_token", c.c_char_p),
+    ("eos_token", c.c_char_p),
+    ("unk_token", c.c_char_p),
+    ("pad_token", c.c_char_p),
+    ("legacy", c.c_int32),
+    ("reserved0", c.c_uint32),
+]
+axl_tokenizer_options._defaults_ = (
+    None, None, None, None, None, -1, 0,
+)
+axl_trainer_options._fields_ = [
+    ("size", c.c_size_t),
+    ("learning_rate", c.c_double),
+    ("beta1", c.c_double),
+    ("beta2", c.c_double),
+    ("epsilon", c.c_double),
+    ("weight_decay", c.c_double),
+    ("max_grad_norm", c.c_double),
+    ("warmup_steps", c.c_uint64),
+    ("total_steps", c.c_uint64),
+    ("seed", c.c_uint64),
+    ("schedule", c.c_uint32),
+    ("loss_average", c.c_uint32),
+    ("gradient_accumulation_steps", c.c_uint32),
+    ("checkpointing", c.c_uint32),
+    ("max_tokens", c.c_uint32),
+    ("reserved0", c.c_uint32),
+]
+axl_trainer_options._defaults_ = (
+    2e-4, 0.9, 0.999, 1e-8, 0.0, 1.0, 0, 0, 42, 0, 0, 1, 0, 0, 0,
+)
+axl_step_stats._fields_ = [
+    ("size", c.c_size_t),
+    ("step", c.c_uint64),
+    ("loss", c.c_double),
+    ("grad_norm", c.c_double),
+    ("learning_rate", c.c_double),
+    ("n_tokens", c.c_uint64),
+    ("n_trained", c.c_uint64),
+]
+axl_step_stats._defaults_ = (
+    0, 0.0, 0.0, 0.0, 0, 0,
+)
+
+STRUCTS = [
+    axl_adapter_options,
+    axl_tensor_info,
+    axl_diagnostic,
+    axl_config_options,
+    axl_config_key_info,
+    axl_progress,
+    axl_context_options,
+    axl_sample,
+    axl_dataset_stats,
+    axl_generate_options,
+    axl_batch,
+    axl_loader_options,
+    axl_loader_cursor,
+    axl_model_options,
+    axl_model_info,
+    axl_run_record,
+    axl_run_options,
+    axl_buffer,
+    axl_tokenizer_options,
+    axl_trainer_options,
+    axl_step_stats,
+]
+
+# name: (result, [arguments])
+FUNCTIONS = {
+    "axl_abi_sizeof": (c.c_size_t, [c.c_char_p]),
+    "axl_abi_version": (c.c_uint32, []),
+    "axl_adapter_count": (c.c_size_t, [c.POINTER(axl_adapter)]),
+    "axl_adapter_free": (None, [c.POINTER(axl_adapter)]),
+    "axl_adapter_from_config": (c.c_int, [c.POINTER(c.POINTER(axl_adapter)),
+        c.POINTER(axl_config), c.POINTER(axl_model)]),
+    "axl_adapter_new": (c.c_int, [c.POINTER(c.POINTER(axl_adapter)), c.POINTER(axl_model),
+        c.POINTER(axl_adapter_options)]),
+    "axl_adapter_open": (c.c_int, [c.POINTER(c.POINTER(axl_adapter)), c.POINTER(axl_model),
+        c.c_char_p]),
+    "axl_adapter_read": (c.c_int, [c.POINTER(axl_adapter), c.c_size_t, c.POINTER(c.c_float)]),
+    "axl_adapter_save": (c.c_int, [c.POINTER(axl_adapter), c.c_char_p]),
+    "axl_adapter_tensor": (c.c_int, [c.POINTER(axl_adapter), c.c_size_t,
+        c.POINTER(axl_tensor_info)]),
+    "axl_adapter_write": (c.c_int, [c.POINTER(axl_adapter), c.c_size_t, c.POINTER(c.c_float)]),
+    "axl_buffer_free": (None, [c.POINTER(axl_buffer)]),
+    "axl_cancel_clear": (None, [c.POINTER(axl_cancel)]),
+    "axl_cancel_free": (None, [c.POINTER(axl_cancel)]),
+    "axl_cancel_new": (c.c_int, [c.POINTER(c.POINTER(axl_cancel)), c.POINTER(axl_context)]),
+    "axl_cancel_raise": (None, [c.POINTER(axl_cancel)]),
+    "axl_config_bool": (c.c_int, [c.POINTER(axl_config), c.c_char_p, c.POINTER(c.c_int)]),
+    "axl_config_count": (c.c_int, [c.POINTER(axl_config), c.c_char_p, c.POINTER(c.c_size_t)]),
+    "axl_config_double": (c.c_int, [c.POINTER(axl_config), c.c_char_p, c.POINTER(c.c_double)]),
+    "axl_config_dump": (c.c_int, [c.POINTER(axl_config), c.c_uint32, c.POINTER(axl_buffer)]),
+    "axl_config_free": (None, [c.POINTER(axl_config)]),
+    "axl_config_int": (c.c_int, [c.POINTER(axl_config), c.c_char_p, c.POINTER(c.c_int64)]),
+    "axl_config_open": (c.c_int, [c.POINTER(c.POINTER(axl_config)), c.POINTER(axl_context),
+        c.c_char_p, c.POINTER(axl_config_options)]),
+    "axl_config_parse": (c.c_int, [c.POINTER(c.POINTER(axl_config)), c.POINTER(axl_context),
+        c.c_char_p, c.c_size_t, c.c_char_p, c.POINTER(axl_config_options)]),
+    "axl_config_schema_count": (c.c_size_t, []),
+    "axl_config_schema_find": (c.c_int, [c.c_char_p, c.POINTER(axl_config_key_info)]),
+    "axl_config_schema_get": (c.c_int, [c.c_size_t, c.POINTER(axl_config_key_info)]),
+    "axl_config_source": (c.c_int, [c.POINTER(axl_config), c.c_char_p, c.POINTER(c.c_uint32),
+        c.POINTER(c.c_uint32)]),
+    "axl_config_string": (c.c_int, [c.POINTER(axl_config), c.c_char_p, c.POINTER(c.c_char_p)]),
+    "axl_context_free": (None, [c.POINTER(axl_context)]),
+    "axl_context_isa": (c.c_char_p, [c.POINTER(axl_context)]),
+    "axl_context_new": (c.c_int, [c.POINTER(c.POINTER(axl_context)),
+        c.POINTER(axl_context_options)]),
+    "axl_context_threads": (c.c_uint32, [c.POINTER(axl_context)]),
+    "axl_dataset_count": (c.c_uint64, [c.POINTER(axl_dataset)]),
+    "axl_dataset_free": (None, [c.POINTER(axl_dataset)]),
+    "axl_dataset_from_config": (c.c_int, [c.POINTER(c.POINTER(axl_dataset)),
+        c.POINTER(axl_config), c.POINTER(axl_tokenizer), c.c_int]),
+    "axl_dataset_from_samples": (c.c_int, [c.POINTER(c.POINTER(axl_dataset)),
+        c.POINTER(axl_context), c.POINTER(axl_sample), c.c_size_t]),
+    "axl_dataset_get_stats": (c.c_int, [c.POINTER(axl_dataset), c.POINTER(axl_dataset_stats)]),
+    "axl_dataset_sample": (c.c_int, [c.POINTER(axl_dataset), c.c_uint64,
+        c.POINTER(axl_sample)]),
+    "axl_describe": (c.c_int, [c.POINTER(axl_context), c.c_uint32, c.POINTER(axl_buffer)]),
+    "axl_diagnostics_count": (c.c_size_t, [c.POINTER(axl_diagnostics)]),
+    "axl_diagnostics_error_count": (c.c_size_t, [c.POINTER(axl_diagnostics)]),
+    "axl_diagnostics_free": (None, [c.POINTER(axl_diagnostics)]),
+    "axl_diagnostics_get": (c.c_int, [c.POINTER(axl_diagnostics), c.c_size_t,
+        c.POINTER(axl_diagnostic)]),
+    "axl_feature_supported": (c.c_int, [c.c_char_p]),
+    "axl_generate": (c.c_int, [c.POINTER(axl_model), c.POINTER(axl_adapter),
+        c.POINTER(axl_tokenizer), c.c_char_p, c.c_size_t, c.POINTER(axl_generate_options),
+        c.POINTER(axl_buffer)]),
+    "axl_last_error": (c.c_char_p, []),
+    "axl_loader_batches_per_epoch": (c.c_uint64, [c.POINTER(axl_loader)]),
+    "axl_loader_fill": (c.c_double, [c.POINTER(axl_loader)]),
+    "axl_loader_free": (None, [c.POINTER(axl_loader)]),
+    "axl_loader_from_config": (c.c_int, [c.POINTER(c.POINTER(axl_loader)),
+        c.POINTER(axl_config), c.POINTER(axl_dataset), c.c_int]),
+    "axl_loader_get_cursor": (c.c_int, [c.POINTER(axl_loader), c.POINTER(axl_loader_cursor)]),
+    "axl_loader_new": (c.c_int, [c.POINTER(c.POINTER(axl_loader)), c.POINTER(axl_dataset),
+        c.POINTER(axl_loader_options)]),
+    "axl_loader_next": (c.c_int, [c.POINTER(axl_loader), c.POINTER(axl_batch)]),
+    "axl_loader_set_cursor": (c.c_int, [c.POINTER(axl_loader), c.POINTER(axl_loader_cursor)]),
+    "axl_loader_total_steps": (c.c_int, [c.POINTER(axl_loader), c.POINTER(c.c_uint64)]),
+    "axl_model_free": (None, [c.POINTER(axl_model)]),
+    "axl_model_from_config": (c.c_int, [c.POINTER(c.POINTER(axl_model)),
+        c.POINTER(axl_config)]),
+    "axl_model_get_info": (c.c_int, [c.POINTER(axl_model), c.POINTER(axl_model_info)]),
+    "axl_model_logits": (c.c_int, [c.POINTER(axl_model), c.POINTER(axl_adapter),
+        c.POINTER(c.c_int32), c.c_size_t, c.POINTER(c.c_float)]),
+    "axl_model_open": (c.c_int, [c.POINTER(c.POINTER(axl_model)), c.POINTER(axl_context),
+        c.c_char_p, c.POINTER(axl_model_options)]),
+    "axl_run_evaluate": (c.c_int, [c.POINTER(axl_run), c.POINTER(c.c_double),
+        c.POINTER(c.c_uint64), c.POINTER(c.c_uint64)]),
+    "axl_run_free": (None, [c.POINTER(axl_run)]),
+    "axl_run_new": (c.c_int, [c.POINTER(c.POINTER(axl_run)), c.POINTER(axl_config),
+        c.POINTER(axl_run_options)]),
+    "axl_run_output_dir": (c.c_char_p, [c.POINTER(axl_run)]),
+    "axl_run_train": (c.c_int, [c.POINTER(axl_run)]),
+    "axl_status_name": (c.c_char_p, [c.c_int]),
+    "axl_tokenizer_bos": (c.c_int32, [c.POINTER(axl_tokenizer)]),
+    "axl_tokenizer_decode": (c.c_int, [c.POINTER(axl_tokenizer), c.POINTER(c.c_int32),
+        c.c_size_t, c.c_uint32, c.POINTER(axl_buffer)]),
+    "axl_tokenizer_encode": (c.c_int, [c.POINTER(axl_tokenizer), c.c_char_p, c.c_size_t,
+        c.c_uint32, c.POINTER(axl_buffer)]),
+    "axl_tokenizer_eos": (c.c_int32, [c.POINTER(axl_tokenizer)]),
+    "axl_tokenizer_free": (None, [c.POINTER(axl_tokenizer)]),
+    "axl_tokenizer_from_config": (c.c_int, [c.POINTER(c.POINTER(axl_tokenizer)),
+        c.POINTER(axl_config)]),
+    "axl_tokenizer_id": (c.c_int32, [c.POINTER(axl_tokenizer), c.c_char_p]),
+    "axl_tokenizer_open": (c.c_int, [c.POINTER(c.POINTER(axl_tokenizer)),
+        c.POINTER(axl_context), c.c_char_p, c.POINTER(axl_tokenizer_options)]),
+    "axl_tokenizer_pad": (c.c_int32, [c.POINTER(axl_tokenizer)]),
+    "axl_tokenizer_save": (c.c_int, [c.POINTER(axl_tokenizer), c.c_char_p]),
+    "axl_tokenizer_vocab_size": (c.c_uint32, [c.POINTER(axl_tokenizer)]),
+    "axl_trainer_evaluate": (c.c_int, [c.POINTER(axl_trainer), c.POINTER(axl_batch),
+        c.POINTER(c.c_double)]),
+    "axl_trainer_forward_backward": (c.c_int, [c.POINTER(axl_trainer), c.POINTER(axl_batch),
+        c.POINTER(c.c_double)]),
+    "axl_trainer_free": (None, [c.POINTER(axl_trainer)]),
+    "axl_trainer_from_config": (c.c_int, [c.POINTER(c.POINTER(axl_trainer)),
+        c.POINTER(axl_config), c.POINTER(axl_model), c.POINTER(axl_adapter), c.c_uint64]),
+    "axl_trainer_load": (c.c_int, [c.POINTER(axl_trainer), c.POINTER(axl_loader), c.c_char_p]),
+    "axl_trainer_new": (c.c_int, [c.POINTER(c.POINTER(axl_trainer)), c.POINTER(axl_model),
+        c.POINTER(axl_adapter), c.POINTER(axl_trainer_options)]),
+    "axl_trainer_read_gradient": (c.c_int, [c.POINTER(axl_trainer), c.c_size_t,
+        c.POINTER(c.c_float)]),
+    "axl_trainer_ready": (c.c_int, [c.POINTER(axl_trainer)]),
+    "axl_trainer_save": (c.c_int, [c.POINTER(axl_trainer), c.POINTER(axl_loader), c.c_char_p]),
+    "axl_trainer_set_learning_rate": (c.c_int, [c.POINTER(axl_trainer), c.c_double]),
+    "axl_trainer_step": (c.c_int, [c.POINTER(axl_trainer), c.POINTER(axl_step_stats)]),
+    "axl_trainer_steps": (c.c_uint64, [c.POINTER(axl_trainer)]),
+    "axl_trainer_zero_grad": (None, [c.POINTER(axl_trainer)]),
+    "axl_version": (c.c_char_p, []),
+}

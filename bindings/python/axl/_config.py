@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configs and what is wrong with them."""
+from __future__ import annotations
+
+import ctypes
+import json
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
+
+from . import _abi
+from ._core import ConfigError, Context, Handle, InvalidError, calls, check, options, string, text
+from ._core import take_buffer
+from ._library import lib
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One thing to say about a config.  line and column are 1-based, None for a missing key or a
+    value from an override; str() is "FILE:LINE:COL: error: KEY: message [ID]"."""
+    id: str
+    severity: str
+    file: str
+    line: Optional[int]
+    column: Optional[int]
+    key: Optional[str]
+    message: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def _diagnostics(pointer: Any) -> List[Diagnostic]:
+    found = []
+    for i in range(lib.axl_diagnostics_count(pointer)):
+        d = _abi.axl_diagnostic.init()
+        check(lib.axl_diagnostics_get(pointer, i, ctypes.byref(d)))
+        found.append(Diagnostic(
+            string(d.id) or "", "error" if d.severity == _abi.AXL_SEVERITY_ERROR else "warning",
+            string(d.file) or "", d.line or None, d.column or None, string(d.key),
+            string(d.message) or "", string(d.text) or ""))
+    return found
+
+
+def _overrides(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """"key=value" for each; a mapping names the keys below its own."""
+    for key, value in values.items():
+        path = f"{prefix}.{key}" if prefix else key
+        if isinstance(value, Mapping):
+            yield from _overrides(value, path)
+        elif isinstance(value, str):
+            yield f"{path}={value}"
+        else:
+            yield f"{path}={json.dumps(value)}"
+
+
+class Config(Handle):
+    """One YAML file or text, checked, with its defaults filled in.  Immutable.
+
+    A value is found by its dotted path: cfg["learning_rate"], cfg["datasets[0].path"].
+    """
+    _type = _abi.axl_config
+    _free = "axl_config_free"
+    #: warnings (and nothing else, for errors raise ConfigError, which has its own list)
+    diagnostics: List[Diagnostic]
+
+    @classmethod
+    def open(cls, path: Any, *, context: Optional[Context] = None, base_dir: Any = None,
+             overrides: Optional[Mapping[str, Any]] = None) -> "Config":
+        """Read a file, or a folder that holds one YAML file.  Relative paths in it start from
+        base_dir, by default the current folder; overrides lie over the YAML."""
+        return cls._read(context, base_dir, overrides, lib.axl_config_open, text(path))
+
+    @classmethod
+    def parse(cls, source: Union[str, bytes, Mapping[str, Any]], *,
+              context: Optional[Context] = None, name: str = "config", base_dir: Any = None,
+              overrides: Optional[Mapping[str, Any]] = None) -> "Config":
+        """Read a YAML text, or a mapping of keys to values."""
+        data = json.dumps(source) if isinstance(source, Mapping) else source
+        data = data.encode() if isinstance(data, str) else data
+        return cls._read(context, base_dir, overrides, lib.axl_config_parse, data, len(data),
+                         text(name))
+
+    @classmethod
+    def _read(cls, context: Optional[Context], base_dir: Any,
+              overrides: Optional[Mapping[str, Any]], function: Any, *what: Any) -> "Config":
+        context = context or Context()
+        lines = [text(o) for o in _overrides(overrides or {})]
+        listed = ctypes.POINTER(_abi.axl_diagnostics)()
+        opts = options(_abi.axl_config_options, base_dir=text(base_dir),
+                       overrides=(ctypes.c_char_p * len(lines))(*lines), n_overrides=len(lines),
+                       diagnostics=ctypes.pointer(listed))
+        try:
+            made = cls._make(context, function, context, *what, ctypes.byref(opts))
+        except ConfigError as e:
+            e.diagnostics = _diagnostics(listed)
+            raise
+        else:
+            made.diagnostics = _diagnostics(listed)
+            return made
+        finally:
+            lib.axl_diagnostics_free(listed)
+
+    @property
+    def context(self) -> Context:
+        """The context that the config was made with."""
+        return self._context
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The effective value of a key as bool, int, float, str, list or dict."""
+        kinds: Tuple = ((lib.axl_config_bool, ctypes.c_int, bool),
+                        (lib.axl_config_int, ctypes.c_int64, int),
+                        (lib.axl_config_double, ctypes.c_double, float),
+                        (lib.axl_config_string, ctypes.c_char_p, string))
+        for function, kind, convert in kinds:
+            out = kind()
+            try:
+                if calls.run(function, self, text(key), ctypes.byref(out)) == _abi.AXL_END:
+                    return default
+                return convert(out.value)
+            except InvalidError:
+                last = kind is ctypes.c_char_p
+                if last and not self._is_nested(key):
+                    raise
+        return _lookup(self.to_dict(), key)
+
+    def _is_nested(self, key: str) -> bool:
+        count = ctypes.c_size_t()
+        return lib.axl_config_count(self.pointer, text(key), ctypes.byref(count)) == _abi.AXL_OK
+
+    def __getitem__(self, key: str) -> Any:
+        missing = object()
+        value = self.get(key, missing)
+        if value is missing:
+            raise KeyError(key)
+        return value
+
+    def source(self, key: str) -> Optional[Tuple[int, int]]:
+        """Line and column of a key in the YAML; None for a default or an override."""
+        line, column = ctypes.c_uint32(), ctypes.c_uint32()
+        calls.run(lib.axl_config_source, self, text(key), ctypes.byref(line),
+                  ctypes.byref(column))
+        return (line.value, column.value) if line.value else None
+
+    def _dump(self, form: int) -> str:
+        buffer = _abi.axl_buffer.init()
+        calls.run(lib.axl_config_dump, self, form, ctypes.byref(buffer))
+        return take_buffer(buffer).decode()
+
+    def to_yaml(self) -> str:
+        """The effective config; parsing it gives an equal one."""
+        return self._dump(_abi.AXL_CONFIG_YAML)
+
+    def to_dict(self) -> Dict[str, Any]:
+        """The effective config."""
+        return json.loads(self._dump(_abi.AXL_CONFIG_JSON))
+
+
+def _lookup(tree: Any, key: str) -> Any:
+    for part in key.replace("[", ".[").split("."):
+        tree = tree[int(part[1:-1])] if part.startswith("[") else tree[part.replace("-", "_")]
+    return tree

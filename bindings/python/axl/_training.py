@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Model, adapter, the training step, and generating."""
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+from . import _abi
+from ._config import Config
+from ._core import Context, Handle, calls, floats, ints, names, options, string, take_buffer
+from ._core import text, view
+from ._data import Batch, Loader, Tokenizer
+from ._library import lib
+
+_COMPUTE = {"auto": _abi.AXL_COMPUTE_AUTO, "f32": _abi.AXL_COMPUTE_F32,
+            "bf16": _abi.AXL_COMPUTE_BF16}
+_SCHEDULES = {"constant": _abi.AXL_SCHEDULE_CONSTANT, "linear": _abi.AXL_SCHEDULE_LINEAR,
+              "cosine": _abi.AXL_SCHEDULE_COSINE}
+_AVERAGES = {"tokens": _abi.AXL_LOSS_TOKENS, "micro_batches": _abi.AXL_LOSS_MICRO_BATCHES}
+
+
+def _choice(name: str, choices: dict, value: Optional[str]) -> Optional[int]:
+    if value is not None and value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    return None if value is None else choices[value]
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model is."""
+    n_params: int
+    weights_bytes: int
+    n_layers: int
+    hidden_size: int
+    intermediate_size: int
+    n_heads: int
+    n_kv_heads: int
+    head_dim: int
+    vocab_size: int
+    max_seq_len: int
+    compute: str
+    tied_head: bool
+
+
+class Model(Handle):
+    """A language model's frozen weights."""
+    _type = _abi.axl_model
+    _free = "axl_model_free"
+
+    @classmethod
+    def open(cls, path: Any, *, context: Optional[Context] = None, backend: Optional[str] = None,
+             compute: str = "auto", read: bool = False) -> "Model":
+        """Load a folder in Hugging Face form.  compute is "auto", "f32" or "bf16"; read=True reads
+        the weights into memory instead of mapping the file."""
+        context = context or Context()
+        opts = options(_abi.axl_model_options, backend=backend,
+                       compute=_choice("compute", _COMPUTE, compute), read=int(read))
+        return cls._make(context, lib.axl_model_open, context, text(path), ctypes.byref(opts))
+
+    @classmethod
+    def from_config(cls, config: Config) -> "Model":
+        """The model that a config names."""
+        return cls._make(config.context, lib.axl_model_from_config, config)
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model is."""
+        i = _abi.axl_model_info.init()
+        calls.run(lib.axl_model_get_info, self, ctypes.byref(i))
+        compute = {number: name for name, number in _COMPUTE.items()}.get(i.compute, "?")
+        return ModelInfo(i.n_params, i.weights_bytes, i.n_layers, i.hidden_size,
+                         i.intermediate_size, i.n_heads, i.n_kv_heads, i.head_dim, i.vocab_size,
+                         i.max_seq_len, compute, bool(i.tied_head))
+
+    def logits(self, ids: Iterable[int], adapter: Optional["Adapter"] = None) -> Any:
+        """(tokens, vocab_size) f32: the logits of every token of one sequence."""
+        array, vocab = ints(ids), self.info.vocab_size
+        out = (ctypes.c_float * (len(array) * vocab))()
+        calls.run(lib.axl_model_logits, self, adapter, array, len(array), out)
+        return view(out, len(array), vocab)
+
+
+class Adapter(Handle):
+    """A LoRA adapter: a mapping of PEFT's tensor names to (rows, cols) f32 arrays, which are copies.
+
+    Arguments that are None take the library's default; without target_modules every linear layer
+    but the output head is adapted.
+    """
+    _type = _abi.axl_adapter
+    _free = "axl_adapter_free"
+
+    def __init__(self, model: Model, *, rank: Optional[int] = None, alpha: Optional[float] = None,
+                 dropout: Optional[float] = None, target_modules: Optional[Sequence[str]] = None,
+                 rslora: Optional[bool] = None, seed: Optional[int] = None) -> None:
+        targets, n = names(target_modules or [])
+        self._fill(model._context, lib.axl_adapter_new, model, ctypes.byref(options(
+            _abi.axl_adapter_options, rank=rank, alpha=alpha, dropout=dropout, rslora=rslora,
+            seed=seed, target_modules=targets, n_target_modules=n)))
+
+    @classmethod
+    def open(cls, model: Model, folder: Any) -> "Adapter":
+        """An adapter from a PEFT folder."""
+        return cls._make(model._context, lib.axl_adapter_open, model, text(folder))
+
+    @classmethod
+    def from_config(cls, config: Config, model: Model) -> "Adapter":
+        """The adapter of a config."""
+        return cls._make(config.context, lib.axl_adapter_from_config, config, model)
+
+    def save(self, folder: Any) -> None:
+        """Write adapter_config.json and adapter_model.safetensors."""
+        calls.run(lib.axl_adapter_save, self, text(folder))
+
+    def _tensors(self) -> List[Tuple[str, int, int]]:
+        if not hasattr(self, "_shapes"):
+            self._shapes = []
+            for i in range(lib.axl_adapter_count(self.pointer)):
+                info = _abi.axl_tensor_info.init()
+                calls.run(lib.axl_adapter_tensor, self, i, ctypes.byref(info))
+                self._shapes.append((string(info.name) or "", info.rows, info.cols))
+        return self._shapes
+
+    def _find(self, name: str) -> Tuple[int, int, int]:
+        for i, (known, rows, cols) in enumerate(self._tensors()):
+            if known == name:
+                return i, rows, cols
+        raise KeyError(name)
+
+    def __len__(self) -> int:
+        return lib.axl_adapter_count(self.pointer)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _, _ in self._tensors())
+
+    def __contains__(self, name: str) -> bool:
+        return any(name == known for known in self)
+
+    def keys(self) -> List[str]:
+        """The tensors' names."""
+        return list(self)
+
+    def shape(self, name: str) -> Tuple[int, int]:
+        """A tensor's rows and columns."""
+        return self._find(name)[1:]
+
+    def __getitem__(self, name: str) -> Any:
+        index, rows, cols = self._find(name)
+        out = (ctypes.c_float * (rows * cols))()
+        calls.run(lib.axl_adapter_read, self, index, out)
+        return view(out, rows, cols)
+
+    def __setitem__(self, name: str, values: Any) -> None:
+        index, rows, cols = self._find(name)
+        calls.run(lib.axl_adapter_write, self, index, floats(values, rows * cols))
+
+
+@dataclass(frozen=True)
+class StepStats:
+    """What one optimizer step did."""
+    step: int
+    loss: float
+    grad_norm: float
+    learning_rate: float
+    n_tokens: int
+    n_trained: int
+
+
+class Trainer(Handle):
+    """The training step of an adapter.  Arguments that are None take the library's default;
+    schedule is "constant", "linear" or "cosine", loss_average "tokens" or "micro_batches"."""
+    _type = _abi.axl_trainer
+    _free = "axl_trainer_free"
+
+    def __init__(self, model: Model, adapter: Adapter, *, learning_rate: Optional[float] = None,
+                 schedule: Optional[str] = None, warmup_steps: Optional[int] = None,
+                 total_steps: Optional[int] = None, beta1: Optional[float] = None,
+                 beta2: Optional[float] = None, epsilon: Optional[float] = None,
+                 weight_decay: Optional[float] = None, max_grad_norm: Optional[float] = None,
+                 gradient_accumulation_steps: Optional[int] = None,
+                 loss_average: Optional[str] = None, checkpointing: Optional[bool] = None,
+                 max_tokens: Optional[int] = None, seed: Optional[int] = None) -> None:
+        self._adapter = adapter
+        self._fill(model._context, lib.axl_trainer_new, model, adapter, ctypes.byref(options(
+            _abi.axl_trainer_options, learning_rate=learning_rate, beta1=beta1, beta2=beta2,
+            epsilon=epsilon, weight_decay=weight_decay, max_grad_norm=max_grad_norm,
+            warmup_steps=warmup_steps, total_steps=total_steps, seed=seed,
+            schedule=_choice("schedule", _SCHEDULES, schedule),
+            loss_average=_choice("loss_average", _AVERAGES, loss_average),
+            gradient_accumulation_steps=gradient_accumulation_steps, checkpointing=checkpointing,
+            max_tokens=max_tokens)))
+
+    @classmethod
+    def from_config(cls, config: Config, model: Model, adapter: Adapter,
+                    total_steps: int) -> "Trainer":
+        """A trainer with a config's optimizer, schedule and accumulation; total_steps is
+        Loader.total_steps."""
+        made = cls._make(config.context, lib.axl_trainer_from_config, config, model, adapter,
+                         total_steps)
+        made._adapter = adapter
+        return made
+
+    def forward_backward(self, batch: Batch) -> float:
+        """Add a batch's gradients to the step's; its mean loss."""
+        loss = ctypes.c_double()
+        calls.run(lib.axl_trainer_forward_backward, self, batch, ctypes.byref(loss))
+        return loss.value
+
+    @property
+    def ready(self) -> bool:
+        """Whether a step is due."""
+        return bool(lib.axl_trainer_ready(self.pointer))
+
+    def step(self) -> StepStats:
+        """Clip, move the adapter, advance the schedule, zero the gradients."""
+        s = _abi.axl_step_stats.init()
+        calls.run(lib.axl_trainer_step, self, ctypes.byref(s))
+        return StepStats(s.step, s.loss, s.grad_norm, s.learning_rate, s.n_tokens, s.n_trained)
+
+    def zero_grad(self) -> None:
+        """Throw away what has accumulated since the last step."""
+        lib.axl_trainer_zero_grad(self.pointer)
+
+    def set_learning_rate(self, rate: Optional[float]) -> None:
+        """The rate of the next steps; None gives the schedule back."""
+        calls.run(lib.axl_trainer_set_learning_rate, self, -1.0 if rate is None else rate)
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps done."""
+        return lib.axl_trainer_steps(self.pointer)
+
+    def gradient(self, name: str) -> Any:
+        """(rows, cols) f32: a tensor's gradient as the next step would use it before clipping."""
+        index, rows, cols = self._adapter._find(name)
+        out = (ctypes.c_float * (rows * cols))()
+        calls.run(lib.axl_trainer_read_gradient, self, index, out)
+        return view(out, rows, cols)
+
+    def evaluate(self, batch: Batch) -> float:
+        """The sum of a batch's loss over its trained tokens, without gradients or dropout."""
+        loss = ctypes.c_double()
+        calls.run(lib.axl_trainer_evaluate, self, batch, ctypes.byref(loss))
+        return loss.value
+
+    def save(self, folder: Any, loader: Optional[Loader] = None) -> None:
+        """Write a checkpoint, whole or not at all."""
+        calls.run(lib.axl_trainer_save, self, loader, text(folder))
+
+    def load(self, folder: Any, loader: Optional[Loader] = None) -> None:
+        """Continue from a checkpoint."""
+        calls.run(lib.axl_trainer_load, self, loader, text(folder))
+
+
+def generate(model: Model, tokenizer: Tokenizer, prompt: str, *,
+             adapter: Optional[Adapter] = None, on_text: Optional[Callable[[str], Any]] = None,
+             max_new_tokens: Optional[int] = None, greedy: bool = False,
+             temperature: Optional[float] = None, top_k: Optional[int] = None,
+             top_p: Optional[float] = None, min_p: Optional[float] = None,
+             repetition_penalty: Optional[float] = None, seed: Optional[int] = None) -> str:
+    """The continuation of a prompt.  on_text receives each new piece; a true result stops the call,
+    which then raises Cancelled.  Arguments that are None take the library's default."""
+    def on_piece(_user: Any, data: int, length: int) -> int:
+        def tell():
+            return on_text(ctypes.string_at(data, length).decode("utf-8", "replace"))
+        return calls.inside(tell)
+
+    piece = _abi.axl_text_fn(on_piece) if on_text else None
+    opts = options(
+        _abi.axl_generate_options, text=piece, max_new_tokens=max_new_tokens, greedy=int(greedy),
+        temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
+        repetition_penalty=repetition_penalty, seed=seed)
+    data, buffer = text(prompt) or b"", _abi.axl_buffer.init()
+    calls.run(lib.axl_generate, model, adapter, tokenizer, data, len(data), ctypes.byref(opts),
+              ctypes.byref(buffer))
+    return take_buffer(buffer).decode("utf-8", "replace")

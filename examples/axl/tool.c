@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tool.c - context, config, log and progress, signals. */
+#define _POSIX_C_SOURCE 200809L
+#include "tool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static axl_cancel *volatile signal_cancel;
+static volatile sig_atomic_t signal_number;
+
+static void on_signal(int number)
+{
+    signal_number = number;
+    axl_cancel_raise(signal_cancel);
+    signal(number, SIG_DFL); /* a second one ends the process */
+}
+
+void tool_catch_signals(tool *t)
+{
+    struct sigaction a = { 0 };
+
+    signal_cancel = t->cancel;
+    a.sa_handler = on_signal;
+    sigemptyset(&a.sa_mask);
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGTERM, &a, NULL);
+}
+
+int tool_signal(void)
+{
+    return (int)signal_number;
+}
+
+int tool_fail(const tool *t, const char *what)
+{
+    fprintf(stderr, "axl %s: %s\n", t->verb, what);
+    return EXIT_INPUT;
+}
+
+int tool_status(const tool *t, axl_status status)
+{
+    if (status >= 0)
+        return EXIT_DONE;
+    fprintf(stderr, "axl %s: %s\n", t->verb, axl_last_error());
+    switch (status) {
+    case AXL_ERR_INVALID:
+    case AXL_ERR_CONFIG:
+    case AXL_ERR_NOT_FOUND:
+    case AXL_ERR_FORMAT:
+    case AXL_ERR_DATA:
+    case AXL_ERR_UNSUPPORTED: return EXIT_INPUT;
+    case AXL_ERR_CANCELLED: return tool_signal() ? 128 + tool_signal() : EXIT_OTHER;
+    default: return EXIT_OTHER;
+    }
+}
+
+/* ---- log and progress, both on standard error ---- */
+
+void tool_end_progress(tool *t)
+{
+    if (t->progress_line)
+        fputs("\r\033[K", stderr);
+    t->progress_line = false;
+}
+
+static void on_log(void *user, uint32_t level, const char *message)
+{
+    static const char *const names[] = { "", "error: ", "warning: ", "", "" };
+    tool *t = user;
+
+    tool_end_progress(t);
+    fprintf(stderr, "%s%s\n", names[level < 5 ? level : 4], message);
+}
+
+/* Only on a terminal: a pipe gets the records. */
+static int on_progress(void *user, const axl_progress *p)
+{
+    tool *t = user;
+
+    if (p->total == 0 || strcmp(p->phase, "train") == 0 || strcmp(p->phase, "generate") == 0)
+        return 0;
+    t->progress_line = true;
+    fprintf(stderr, "\r\033[K%s %llu/%llu", p->phase, (unsigned long long)p->done,
+            (unsigned long long)p->total);
+    if (p->done == p->total)
+        tool_end_progress(t);
+    return 0;
+}
+
+static bool read_log_level(const tool *t, uint32_t *out)
+{
+    static const char *const names[] = { "error", "warning", "info", "debug" };
+
+    *out = t->quiet ? AXL_LOG_ERROR : AXL_LOG_INFO;
+    if (!t->log_level)
+        return true;
+    for (uint32_t i = 0; i < 4; i++) {
+        if (strcmp(names[i], t->log_level) == 0) {
+            *out = i + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool wants_color(int fd)
+{
+    const char *no = getenv("NO_COLOR");
+
+    return isatty(fd) && !(no && *no);
+}
+
+int tool_context(tool *t, const axl_context_options *opts)
+{
+    axl_context_options defaults = AXL_CONTEXT_OPTIONS_INIT, o = opts ? *opts : defaults;
+
+    t->color_out = wants_color(STDOUT_FILENO);
+    t->color_err = wants_color(STDERR_FILENO);
+    if (!read_log_level(t, &o.log_level))
+        return tool_fail(t, "--log-level must be error, warning, info or debug");
+    o.log = on_log;
+    o.log_user = t;
+    if (isatty(STDERR_FILENO) && !t->quiet) {
+        o.progress = on_progress;
+        o.progress_user = t;
+    }
+    o.allow_network = 1;
+    axl_status status = axl_context_new(&t->ctx, &o);
+    if (status == AXL_OK)
+        status = axl_cancel_new(&t->cancel, t->ctx);
+    return tool_status(t, status);
+}
+
+void tool_close(tool *t)
+{
+    tool_end_progress(t);
+    signal_cancel = NULL;
+    axl_cancel_free(t->cancel);
+    axl_context_free(t->ctx);
+    for (size_t i = 0; i < t->n_overrides; i++)
+        free(t->overrides[i]);
+}
+
+/* ---- the config ---- */
+
+static void print_diagnostics(const axl_diagnostics *list)
+{
+    axl_diagnostic d = AXL_DIAGNOSTIC_INIT;
+
+    for (size_t i = 0; axl_diagnostics_get(list, i, &d) == AXL_OK; i++)
+        if (d.severity == AXL_SEVERITY_ERROR) /* warnings come through the log */
+            fprintf(stderr, "%s\n", d.text);
+}
+
+/* What the config says of the context that it runs in. */
+static axl_status read_context_keys(const axl_config *cfg, axl_context_options *o)
+{
+    int64_t threads = 0;
+    int onednn = 1;
+    const char *isa = NULL;
+
+    if (axl_config_int(cfg, "axl.threads", &threads) == AXL_OK)
+        o->threads = (uint32_t)threads;
+    if (axl_config_bool(cfg, "axl.onednn", &onednn) == AXL_OK)
+        o->no_onednn = !onednn;
+    if (axl_config_string(cfg, "axl.isa", &isa) == AXL_OK)
+        o->isa = isa;
+    return AXL_OK;
+}
+
+static axl_status open_config(const tool *t, axl_context *ctx, axl_config **out,
+                              axl_diagnostics **list)
+{
+    axl_config_options o = AXL_CONFIG_OPTIONS_INIT;
+
+    o.overrides = (const char *const *)t->overrides;
+    o.n_overrides = t->n_overrides;
+    o.diagnostics = list;
+    return axl_config_open(out, ctx, t->positionals[0], &o);
+}
+
+/* Twice: the context's options are in the config, and the config wants a context. */
+int tool_config(tool *t, axl_config **out)
+{
+    axl_context_options first = AXL_CONTEXT_OPTIONS_INIT, o = AXL_CONTEXT_OPTIONS_INIT;
+    axl_context *ctx;
+    axl_config *cfg = NULL;
+    axl_diagnostics *list = NULL;
+    int code;
+
+    *out = NULL;
+    if (t->n_positionals == 0)
+        return tool_fail(t, "a config file is needed");
+    first.threads = 1;
+    axl_status status = axl_context_new(&ctx, &first);
+    if (status < 0)
+        return tool_status(t, status);
+    status = open_config(t, ctx, &cfg, &list);
+    if (status == AXL_ERR_CONFIG) {
+        print_diagnostics(list);
+        code = EXIT_INPUT;
+    } else if (status < 0) {
+        code = tool_status(t, status);
+    } else {
+        read_context_keys(cfg, &o);
+        code = tool_context(t, &o);
+        if (code == EXIT_DONE)
+            code = tool_status(t, open_config(t, t->ctx, out, NULL));
+    }
+    axl_diagnostics_free(list);
+    axl_config_free(cfg);
+    axl_context_free(ctx);
+    return code;
+}
+
+/* ---- input and output ---- */
+
+char *tool_read(const tool *t, const char *path, size_t *len)
+{
+    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    size_t cap = 4096, n = 0;
+    char *text = malloc(cap + 1);
+
+    if (!f) {
+        fprintf(stderr, "axl %s: cannot open %s: %s\n", t->verb, path, strerror(errno));
+        free(text);
+        return NULL;
+    }
+    while (text) {
+        n += fread(text + n, 1, cap - n, f);
+        if (n < cap)
+            break;
+        char *more = realloc(text, cap * 2 + 1);
+        if (!more)
+            free(text);
+        text = more;
+        cap *= 2;
+    }
+    bool bad = ferror(f) != 0;
+    if (f != stdin)
+        fclose(f);
+    if (!text || bad) {
+        fprintf(stderr, "axl %s: cannot read %s\n", t->verb, path);
+        free(text);
+        return NULL;
+    }
+    text[n] = '\0';
+    *len = n;
+    return text;
+}
+
+void tool_print_json(FILE *f, const char *text, size_t len)
+{
+    fputc('"', f);
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c == '"' || c == '\\')
+            fprintf(f, "\\%c", c);
+        else if (c < 0x20 || c == 0x7F)
+            fprintf(f, "\\u%04x", c);
+        else
+            fputc(c, f);
+    }
+    fputc('"', f);
+}

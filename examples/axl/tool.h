@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tool.h - what the verbs of the command-line tool share.  The tool is a host like any other: it
+ * uses the public headers alone. */
+#ifndef AXL_TOOL_H
+#define AXL_TOOL_H
+
+#include <axl/axl.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* Exit statuses. */
+enum { EXIT_DONE = 0, EXIT_OTHER = 1, EXIT_INPUT = 2 };
+
+/* An option of a verb; a config key of the same name is then not reachable. */
+typedef struct tool_option {
+    const char *name;         /* "max-new-tokens" */
+    enum { OPTION_FLAG, OPTION_VALUE, OPTION_MAYBE } kind; /* MAYBE: a value may follow */
+    bool *flag;               /* set when it is there */
+    const char **value;
+} tool_option;
+
+enum { OVERRIDES_MAX = 256, POSITIONALS_MAX = 4 };
+
+typedef struct tool {
+    const char *verb;
+    axl_context *ctx;
+    axl_cancel *cancel;
+    bool quiet, help;
+    bool color_out, color_err; /* standard output, standard error */
+    bool progress_line;        /* a rewritten line is on the terminal */
+    const char *log_level;
+
+    char *overrides[OVERRIDES_MAX]; /* "key=value" */
+    size_t n_overrides;
+    const char *positionals[POSITIONALS_MAX];
+    size_t n_positionals;
+} tool;
+
+/* args.c: sorts argv[first..] into options, overrides and positionals; EXIT_INPUT after a line on
+ * standard error. */
+int tool_parse(tool *t, int argc, char **argv, int first, const tool_option *options,
+               bool takes_config);
+bool tool_number(const char *text, double *out);
+bool tool_count(const char *text, unsigned long long *out);
+
+/* tool.c */
+int tool_fail(const tool *t, const char *what); /* a line, EXIT_INPUT */
+int tool_status(const tool *t, axl_status status); /* the last error as a line, and its exit status */
+/* A context with the tool's log and progress; opts NULL for the defaults. */
+int tool_context(tool *t, const axl_context_options *opts);
+/* The config of positionals[0] with the overrides, in a context with its threads, isa and oneDNN.
+ * Diagnostics go to standard error. */
+int tool_config(tool *t, axl_config **out);
+void tool_end_progress(tool *t);
+void tool_close(tool *t);
+/* Reads a whole stream; NULL after a message. */
+char *tool_read(const tool *t, const char *path_or_dash, size_t *len);
+/* A JSON string with its quotes. */
+void tool_print_json(FILE *f, const char *text, size_t len);
+/* SIGINT and SIGTERM raise t->cancel; which one came (0: none). */
+void tool_catch_signals(tool *t);
+int tool_signal(void);
+
+/* The verbs. */
+int verb_train(tool *t, int argc, char **argv);
+int verb_check(tool *t, int argc, char **argv);
+int verb_inspect(tool *t, int argc, char **argv);
+int verb_tokenize(tool *t, int argc, char **argv);
+int verb_inference(tool *t, int argc, char **argv);
+int verb_version(tool *t, int argc, char **argv);
+
+#endif

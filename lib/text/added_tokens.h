@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * added_tokens.h - tokens that are found in a text before the model sees it: special tokens and
+ * others, as the AddedVocabulary of Hugging Face tokenizers.
+ */
+#ifndef AXL_TEXT_ADDED_TOKENS_H
+#define AXL_TEXT_ADDED_TOKENS_H
+
+#include "bpe.h"
+#include "pipeline.h"
+
+typedef struct axl__added_token {
+    axl__slice text; /* no NUL inside is assumed, none needed behind */
+    bool single_word, lstrip, rstrip, normalized, special;
+} axl__added_token;
+
+typedef struct axl__added_entry {
+    axl__added_token token;
+    int32_t id;
+    axl__slice changed; /* what the normalizer made of it; NULL text: nothing else */
+} axl__added_entry;
+
+/* Patterns as a tree over bytes; node 0 is the root. */
+typedef struct axl__trie {
+    axl__pairs edges;   /* (node, byte) to node */
+    int32_t *entries;   /* by node: index of the token that ends here, -1: none */
+    uint32_t n_nodes, cap_nodes;
+    bool first[256];
+} axl__trie;
+
+typedef struct axl__added {
+    axl_context *ctx;
+    axl__arena *arena; /* borrowed; texts are copied into it */
+    axl__added_entry *entries;
+    uint32_t count, cap;
+    int32_t max_id;       /* -1: none */
+    axl__pairs by_id;     /* id to index */
+    axl__map ids;         /* text to id */
+    axl__map special;     /* texts that are special */
+    axl__trie tries[2];   /* of the tokens not normalized, and normalized */
+    bool split_special;   /* special tokens in a text are text */
+} axl__added;
+
+void axl__added_init(axl__added *a, axl_context *ctx, axl__arena *arena);
+void axl__added_free(axl__added *a);
+
+/* Adds tokens as one call of add_tokens: an unknown text gets the next free id. */
+axl_status axl__added_add(axl__added *a, const axl__added_token *tokens, size_t n,
+                          const axl__bpe *bpe, const axl__pipeline *pipeline);
+/* Makes a text special without adding a token: it is only left out when decoding. */
+axl_status axl__added_mark_special(axl__added *a, axl__slice text);
+/* Builds the search trees, after the last token. */
+axl_status axl__added_finish(axl__added *a);
+
+/* The entry of an id, NULL for none. */
+const axl__added_entry *axl__added_of(const axl__added *a, int64_t id);
+bool axl__added_is_special(const axl__added *a, axl__slice text);
+bool axl__added_has(const axl__added *a, axl__slice text);
+
+/* Walks over a text: pieces of text (id -1) and tokens found, in turn. */
+typedef struct axl__finder {
+    const axl__added *added;
+    const axl__trie *trie;
+    const char *text;
+    size_t len, at, search;
+    bool pending;
+    int32_t pending_id;
+    size_t pending_from, pending_to;
+} axl__finder;
+
+void axl__finder_init(axl__finder *f, const axl__added *a, bool normalized, const char *text,
+                      size_t len);
+bool axl__finder_next(axl__finder *f, int32_t *id, size_t *from, size_t *to);
+
+#endif

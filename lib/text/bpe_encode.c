@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bpe_encode.c - from text to ids.  Characters become symbols; the run of symbols is cut where no
+ * merge can reach across (see bpe.c); a word that is a piece which encodes to itself, most words of
+ * ordinary text, is done then; a short word is merged by scanning for the least rank, a long one
+ * with a heap, so that a megabyte of one letter costs n log n.
+ */
+#include "bpe.h"
+
+#include "base/utf8.h"
+
+#include <string.h>
+
+enum { SHORT_WORD = 32, POLL_BYTES = 1 << 16, POLL_MERGES = 1 << 15 };
+enum { WHOLE_UNKNOWN, WHOLE_NO, WHOLE_YES };
+
+#define NO_MERGE UINT64_MAX
+#define NO_NODE UINT32_MAX
+
+/* ---- scratch ---- */
+
+void axl__bpe_scratch_init(axl__bpe_scratch *s, axl_context *ctx)
+{
+    memset(s, 0, sizeof *s);
+    axl__token_ids_init(&s->symbols, ctx);
+}
+
+void axl__bpe_scratch_free(axl__bpe_scratch *s)
+{
+    axl_context *ctx = s->symbols.ctx;
+
+    axl__free(ctx, s->symbols.data);
+    axl__free(ctx, s->nodes);
+    axl__free(ctx, s->heap);
+    axl__bpe_scratch_init(s, ctx);
+}
+
+/* ---- merging one word ---- */
+
+static uint64_t merge_of(const axl__bpe *b, int32_t left, int32_t right)
+{
+    uint64_t m;
+
+    return axl__pairs_get(&b->merges, axl__pair_key((uint32_t)left, (uint32_t)right), &m)
+               ? m : NO_MERGE;
+}
+
+/* Merges sym[0..n) in place, n <= SHORT_WORD; returns how many are left. */
+static size_t merge_short(const axl__bpe *b, int32_t *sym, size_t n)
+{
+    uint64_t merge[SHORT_WORD]; /* of (sym[i], sym[i + 1]) */
+
+    for (size_t i = 0; i + 1 < n; i++)
+        merge[i] = merge_of(b, sym[i], sym[i + 1]);
+    for (;;) {
+        size_t best = 0;
+        uint64_t rank = NO_MERGE >> 32;
+        for (size_t i = 0; i + 1 < n; i++) {
+            if (merge[i] >> 32 < rank) { /* the leftmost of equals */
+                rank = merge[i] >> 32;
+                best = i;
+            }
+        }
+        if (rank == NO_MERGE >> 32)
+            return n;
+        sym[best] = (int32_t)(uint32_t)merge[best];
+        n--;
+        memmove(sym + best + 1, sym + best + 2, (n - best - 1) * sizeof *sym);
+        memmove(merge + best, merge + best + 1, (n - best) * sizeof *merge);
+        if (best > 0)
+            merge[best - 1] = merge_of(b, sym[best - 1], sym[best]);
+        if (best + 1 < n)
+            merge[best] = merge_of(b, sym[best], sym[best + 1]);
+    }
+}
+
+typedef struct {
+    int32_t id; /* -1: joined into the one before */
+    uint32_t prev, next;
+} node;
+
+typedef struct {
+    uint64_t order; /* rank << 32 | position: least rank first, then leftmost */
+    uint32_t product;
+} candidate;
+
+typedef struct {
+    candidate *items;
+    size_t count;
+} heap;
+
+static void sift_down(heap *h, size_t i)
+{
+    candidate moved = h->items[i];
+
+    for (size_t c; (c = 2 * i + 1) < h->count; i = c) {
+        if (c + 1 < h->count && h->items[c + 1].order < h->items[c].order)
+            c++;
+        if (h->items[c].order >= moved.order)
+            break;
+        h->items[i] = h->items[c];
+    }
+    h->items[i] = moved;
+}
+
+static void heap_push(heap *h, candidate item)
+{
+    size_t i = h->count++;
+
+    for (; i > 0 && h->items[(i - 1) / 2].order > item.order; i = (i - 1) / 2)
+        h->items[i] = h->items[(i - 1) / 2];
+    h->items[i] = item;
+}
+
+static candidate heap_pop(heap *h)
+{
+    candidate top = h->items[0];
+
+    h->items[0] = h->items[--h->count];
+    if (h->count > 0)
+        sift_down(h, 0);
+    return top;
+}
+
+static void *scratch_block(axl_context *ctx, void **block, size_t *cap, size_t count, size_t size)
+{
+    if (count > *cap) {
+        void *grown = count > SIZE_MAX / size ? NULL : axl__realloc(ctx, *block, count * size);
+        if (!grown)
+            return NULL;
+        *block = grown;
+        *cap = count;
+    }
+    return *block;
+}
+
+static void push_merge(const axl__bpe *b, heap *h, const node *nodes, uint32_t left, uint32_t right)
+{
+    uint64_t m = merge_of(b, nodes[left].id, nodes[right].id);
+
+    if (m != NO_MERGE)
+        heap_push(h, (candidate){ (m >> 32) << 32 | left, (uint32_t)m });
+}
+
+static void join(const axl__bpe *b, heap *h, node *nodes, uint32_t left, uint32_t product)
+{
+    node *l = &nodes[left], *r = &nodes[l->next];
+
+    l->id = (int32_t)product;
+    r->id = -1;
+    l->next = r->next;
+    if (l->next != NO_NODE)
+        nodes[l->next].prev = left;
+    if (l->prev != NO_NODE)
+        push_merge(b, h, nodes, l->prev, left);
+    if (l->next != NO_NODE)
+        push_merge(b, h, nodes, left, l->next);
+}
+
+static axl_status merge_long(const axl__bpe *b, axl__bpe_scratch *s, int32_t *sym, size_t *count)
+{
+    size_t n = *count, kept = 0;
+    node *nodes = n < NO_NODE ? scratch_block(b->ctx, &s->nodes, &s->nodes_cap, n, sizeof *nodes)
+                              : NULL;
+    /* Each of the n - 1 joins takes one out and puts at most two in. */
+    heap h = { n < SIZE_MAX / 64 ? scratch_block(b->ctx, &s->heap, &s->heap_cap, 2 * n,
+                                                 sizeof *h.items) : NULL, 0 };
+
+    if (!nodes || !h.items)
+        return axl__fail_nomem();
+    for (uint32_t i = 0; i < n; i++)
+        nodes[i] = (node){ sym[i], i > 0 ? i - 1 : NO_NODE, i + 1 < n ? i + 1 : NO_NODE };
+    for (uint32_t i = 0; i + 1 < n; i++) {
+        uint64_t m = merge_of(b, sym[i], sym[i + 1]);
+        if (m != NO_MERGE)
+            h.items[h.count++] = (candidate){ (m >> 32) << 32 | i, (uint32_t)m };
+    }
+    for (size_t i = h.count / 2; i-- > 0;)
+        sift_down(&h, i);
+    for (size_t turn = 1; h.count > 0; turn++) {
+        candidate top = heap_pop(&h);
+        uint32_t left = (uint32_t)top.order;
+        if (turn % POLL_MERGES == 0)
+            AXL_TRY(axl__cancelled(b->ctx));
+        if (nodes[left].id < 0 || nodes[left].next == NO_NODE)
+            continue;
+        uint64_t m = merge_of(b, nodes[left].id, nodes[nodes[left].next].id);
+        if (m != NO_MERGE && (uint32_t)m == top.product) /* else it is out of date */
+            join(b, &h, nodes, left, top.product);
+    }
+    for (uint32_t i = 0; i != NO_NODE; i = nodes[i].next)
+        sym[kept++] = nodes[i].id;
+    *count = kept;
+    return AXL_OK;
+}
+
+/* ---- a text ---- */
+
+typedef struct {
+    const axl__bpe *b;
+    axl__bpe_scratch *s;
+    axl__token_ids *out;
+    const char *text;
+    size_t word;      /* where the word's text begins */
+    uint32_t last;    /* the character before, when it was one */
+    bool plain;       /* the word's symbols are its characters */
+    bool pending_unk; /* an unknown that is still open for fusing */
+} encoding;
+
+/* Ids of the word text[e->word..end), whose symbols are collected. */
+static axl_status finish_word(encoding *e, size_t end)
+{
+    axl__token_ids *sym = &e->s->symbols;
+    size_t n = sym->count, len = end - e->word;
+    int32_t piece = -1;
+    unsigned char whole = WHOLE_UNKNOWN;
+
+    sym->count = 0;
+    if (n < 2)
+        return n == 0 ? AXL_OK : axl__token_ids_put(e->out, sym->data[0]);
+    if (e->plain && len <= e->b->max_len)
+        piece = axl__bpe_id(e->b, e->text + e->word, len);
+    if (piece >= 0) {
+        whole = atomic_load_explicit(&e->b->whole[piece], memory_order_relaxed);
+        if (whole == WHOLE_YES)
+            return axl__token_ids_put(e->out, piece);
+    }
+    if (n <= SHORT_WORD)
+        n = merge_short(e->b, sym->data, n);
+    else
+        AXL_TRY(merge_long(e->b, e->s, sym->data, &n));
+    /* Every thread that gets here stores the same. */
+    if (piece >= 0 && whole == WHOLE_UNKNOWN)
+        atomic_store_explicit(&e->b->whole[piece],
+                              n == 1 && sym->data[0] == piece ? WHOLE_YES : WHOLE_NO,
+                              memory_order_relaxed);
+    return axl__token_ids_append(e->out, sym->data, n);
+}
+
+static bool side_by_side(const axl__bpe *b, uint32_t a, uint32_t c)
+{
+    uint64_t unused;
+
+    if (a < 128 && c < 128)
+        return b->inner_ascii[a][c >> 6] >> (c & 63) & 1;
+    return axl__pairs_get(&b->inner, axl__pair_key(a, c), &unused);
+}
+
+/* Adds a symbol whose text begins at `at`; is_char: it is the piece of character c. */
+static axl_status put_symbol(encoding *e, int32_t id, bool is_char, uint32_t c, size_t at)
+{
+    axl__token_ids *sym = &e->s->symbols;
+    const axl__bpe *b = e->b;
+
+    if (sym->count > 0 && b->can_cut &&
+        (!b->merging[id] || !b->merging[sym->data[sym->count - 1]] ||
+         !side_by_side(b, e->last, c)))
+        AXL_TRY(finish_word(e, at));
+    if (sym->count == 0) {
+        e->word = at;
+        e->plain = true;
+    }
+    e->plain = e->plain && is_char;
+    e->last = c;
+    return axl__token_ids_put(sym, id);
+}
+
+static axl_status put_pending(encoding *e, size_t at)
+{
+    if (!e->pending_unk)
+        return AXL_OK;
+    e->pending_unk = false;
+    return put_symbol(e, e->b->unk_id, false, 0, at);
+}
+
+/* A character that is no piece: its bytes if they all are, else unk if there is one, else nothing.
+ * As in tokenizers, bytes do not close an open unk: it comes out behind them. */
+static axl_status put_unknown(encoding *e, size_t from, size_t to)
+{
+    const axl__bpe *b = e->b;
+    bool bytes = b->byte_fallback;
+
+    for (size_t i = from; i < to; i++)
+        bytes = bytes && b->byte_ids[(unsigned char)e->text[i]] >= 0;
+    if (bytes) {
+        for (size_t i = from; i < to; i++)
+            AXL_TRY(put_symbol(e, b->byte_ids[(unsigned char)e->text[i]], false, 0, i));
+        return AXL_OK;
+    }
+    if (!b->fuse_unk)
+        AXL_TRY(put_pending(e, from));
+    e->pending_unk = b->unk_id >= 0;
+    e->plain = false;
+    return AXL_OK;
+}
+
+static axl_status put_char(encoding *e, size_t len, size_t *at)
+{
+    const axl__bpe *b = e->b;
+    size_t from = *at;
+    uint64_t found;
+    uint32_t c = (unsigned char)e->text[from];
+    int32_t id = -1;
+
+    if (c < 128) {
+        ++*at;
+        id = b->ascii_ids[c];
+    } else {
+        c = axl__utf8_next(e->text, len, at);
+        if (axl__pairs_get(&b->chars, c, &found))
+            id = (int32_t)found;
+    }
+    if (id < 0)
+        return put_unknown(e, from, *at);
+    AXL_TRY(put_pending(e, from));
+    return put_symbol(e, id, true, c, from);
+}
+
+axl_status axl__bpe_encode(const axl__bpe *b, const char *text, size_t len, axl__bpe_scratch *s,
+                           axl__token_ids *out)
+{
+    encoding e = { b, s, out, text, 0, 0, false, false };
+    size_t next_poll = POLL_BYTES;
+
+    s->symbols.count = 0;
+    if (b->ignore_merges && len > 0) {
+        int32_t id = axl__bpe_id(b, text, len);
+        if (id >= 0)
+            return axl__token_ids_put(out, id);
+    }
+    for (size_t at = 0; at < len;) {
+        AXL_TRY(put_char(&e, len, &at));
+        if (at >= next_poll) {
+            AXL_TRY(axl__cancelled(b->ctx));
+            next_poll = at + POLL_BYTES;
+        }
+    }
+    AXL_TRY(put_pending(&e, len));
+    return finish_word(&e, len);
+}

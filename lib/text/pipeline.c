@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pipeline.c - see pipeline.h.  The steps are those of Hugging Face tokenizers, one by one. */
+#include "pipeline.h"
+
+#include "base/utf8.h"
+
+#include <string.h>
+
+/* The next occurrence of what in text[at..len), or len. */
+static size_t find_slice(const char *text, size_t len, size_t at, axl__slice what)
+{
+    while (what.len > 0 && at + what.len <= len) {
+        const char *p = memchr(text + at, what.text[0], len - at - what.len + 1);
+        if (!p)
+            break;
+        at = (size_t)(p - text);
+        if (memcmp(p, what.text, what.len) == 0)
+            return at;
+        at++;
+    }
+    return len;
+}
+
+static void put_replaced(axl__str *out, const char *text, size_t len, axl__slice from,
+                         axl__slice to)
+{
+    for (size_t at = 0; at < len;) {
+        size_t hit = find_slice(text, len, at, from);
+        axl__str_put(out, text + at, hit - at);
+        if (hit == len)
+            break;
+        axl__str_put(out, to.text, to.len);
+        at = hit + from.len;
+    }
+}
+
+static bool begins_with(const char *text, size_t len, axl__slice what)
+{
+    return len >= what.len && memcmp(text, what.text, what.len) == 0;
+}
+
+/* ---- encoding ---- */
+
+static void normalize_step(const axl__normalizer_step *s, const char *text, size_t len,
+                           axl__str *out)
+{
+    if (s->kind == AXL__REPLACE) {
+        put_replaced(out, text, len, s->from, s->to);
+    } else if (len > 0) {
+        axl__str_put(out, s->to.text, s->to.len);
+        axl__str_put(out, text, len);
+    }
+}
+
+axl_status axl__normalize(const axl__pipeline *p, const char *text, size_t len, axl__str *out)
+{
+    axl__str work[2];
+
+    if (p->n_normalizer < 2) {
+        if (p->n_normalizer == 1)
+            normalize_step(&p->normalizer[0], text, len, out);
+        else
+            axl__str_put(out, text, len);
+        return axl__str_status(out);
+    }
+    axl__str_init(&work[0], out->ctx);
+    axl__str_init(&work[1], out->ctx);
+    for (uint32_t i = 0; i < p->n_normalizer; i++) {
+        axl__str *to = i + 1 == p->n_normalizer ? out : &work[i % 2];
+        if (to != out)
+            axl__str_clear(to);
+        normalize_step(&p->normalizer[i], text, len, to);
+        if (to->failed)
+            out->failed = true;
+        text = axl__str_text(to);
+        len = to->len;
+    }
+    axl__str_free(&work[0]);
+    axl__str_free(&work[1]);
+    return axl__str_status(out);
+}
+
+axl_status axl__put_metaspace(const axl__metaspace *m, const char *text, size_t len, bool at_start,
+                              axl__str *out)
+{
+    static const axl__slice space = { " ", 1 };
+    bool marked = len > 0 && (text[0] == ' ' || begins_with(text, len, m->mark));
+
+    axl__str_reserve(out, len + len / 2 + m->mark.len);
+    if (!marked &&
+        (m->scheme == AXL__PREFIX_ALWAYS || (m->scheme == AXL__PREFIX_FIRST && at_start)))
+        axl__str_put(out, m->mark.text, m->mark.len);
+    put_replaced(out, text, len, space, m->mark);
+    return axl__str_status(out);
+}
+
+/* ---- decoding ---- */
+
+void axl__token_texts_init(axl__token_texts *t, axl_context *ctx)
+{
+    memset(t, 0, sizeof *t);
+    axl__str_init(&t->bytes, ctx);
+}
+
+void axl__token_texts_free(axl__token_texts *t)
+{
+    axl_context *ctx = t->bytes.ctx;
+
+    axl__str_free(&t->bytes);
+    axl__free(ctx, t->ends);
+    axl__token_texts_init(t, ctx);
+}
+
+static axl_status end_token(axl__token_texts *t)
+{
+    if (t->count == t->cap) {
+        size_t cap = t->cap ? t->cap * 2 : 64;
+        size_t *ends = cap > SIZE_MAX / sizeof *ends
+                           ? NULL : axl__realloc(t->bytes.ctx, t->ends, cap * sizeof *ends);
+        if (!ends)
+            return axl__fail_nomem();
+        t->ends = ends;
+        t->cap = cap;
+    }
+    t->ends[t->count++] = t->bytes.len;
+    return axl__str_status(&t->bytes);
+}
+
+axl_status axl__token_texts_put(axl__token_texts *t, const char *text, size_t len)
+{
+    axl__str_put(&t->bytes, text, len);
+    return end_token(t);
+}
+
+static axl__slice token_at(const axl__token_texts *t, size_t i)
+{
+    size_t from = i > 0 ? t->ends[i - 1] : 0;
+
+    return (axl__slice){ axl__str_text(&t->bytes) + from, t->ends[i] - from };
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int axl__byte_token(const char *text, size_t len)
+{
+    if (len != 6 || memcmp(text, "<0x", 3) != 0 || text[5] != '>')
+        return -1;
+    int hi = text[3] == '+' ? 0 : hex_digit(text[3]), lo = hex_digit(text[4]); /* Rust reads "+A" */
+    return hi < 0 || lo < 0 ? -1 : hi << 4 | lo;
+}
+
+/* All of a run is text or none of it is. */
+static axl_status put_run(axl__token_texts *out, axl__str *run)
+{
+    if (run->failed)
+        return axl__fail_nomem();
+    if (run->len == 0)
+        return AXL_OK;
+    if (axl__utf8_valid(run->data, run->len))
+        axl__str_put(&out->bytes, run->data, run->len);
+    else
+        for (size_t i = 0; i < run->len; i++)
+            axl__str_put_utf8(&out->bytes, AXL__REPLACEMENT);
+    axl__str_clear(run);
+    return end_token(out);
+}
+
+static axl_status decode_bytes(const axl__token_texts *in, axl__token_texts *out)
+{
+    axl__str run;
+    axl_status status = AXL_OK;
+
+    axl__str_init(&run, in->bytes.ctx);
+    for (size_t i = 0; i < in->count && status == AXL_OK; i++) {
+        axl__slice t = token_at(in, i);
+        int byte = axl__byte_token(t.text, t.len);
+        if (byte >= 0) {
+            axl__str_putc(&run, (char)byte);
+            continue;
+        }
+        status = put_run(out, &run);
+        if (status == AXL_OK)
+            status = axl__token_texts_put(out, t.text, t.len);
+    }
+    if (status == AXL_OK)
+        status = put_run(out, &run);
+    axl__str_free(&run);
+    return status;
+}
+
+static axl__slice stripped(axl__slice t, const axl__decoder_step *s)
+{
+    for (uint32_t i = 0; i < s->start && t.len > 0 && begins_with(t.text, t.len, s->from); i++) {
+        t.text += s->from.len;
+        t.len -= s->from.len;
+    }
+    for (uint32_t i = 0; i < s->stop && t.len >= s->from.len &&
+                         memcmp(t.text + t.len - s->from.len, s->from.text, s->from.len) == 0; i++)
+        t.len -= s->from.len;
+    return t;
+}
+
+static axl_status decode_step(const axl__decoder_step *s, const axl__token_texts *in,
+                              axl__token_texts *out, bool first)
+{
+    static const axl__slice space = { " ", 1 }, nothing = { "", 0 };
+
+    if (s->kind == AXL__DECODE_BYTES)
+        return decode_bytes(in, out);
+    if (s->kind == AXL__DECODE_FUSE)
+        return in->count ? axl__token_texts_put(out, axl__str_text(&in->bytes), in->bytes.len)
+                         : AXL_OK;
+    /* A fused text that continues another has no beginning to strip: see axl__decode_tokens. */
+    for (size_t i = 0; i < in->count; i++) {
+        axl__slice t = token_at(in, i);
+        if (s->kind == AXL__DECODE_STRIP)
+            t = stripped(t, s), axl__str_put(&out->bytes, t.text, t.len);
+        else if (s->kind == AXL__DECODE_REPLACE)
+            put_replaced(&out->bytes, t.text, t.len, s->from, s->to);
+        else
+            put_replaced(&out->bytes, t.text, t.len, s->from,
+                         i == 0 && first && s->drop ? nothing : space);
+        AXL_TRY(end_token(out));
+    }
+    return AXL_OK;
+}
+
+static void swap_texts(axl__token_texts *a, axl__token_texts *b)
+{
+    axl__token_texts t = *a;
+
+    *a = *b;
+    *b = t;
+}
+
+axl_status axl__decode_tokens(const axl__pipeline *p, axl__token_texts *tokens, bool first,
+                              axl__str *out)
+{
+    axl__token_texts next;
+    axl_status status = AXL_OK;
+    bool fused = false;
+
+    axl__token_texts_init(&next, out->ctx);
+    for (uint32_t i = 0; i < p->n_decoder && status == AXL_OK; i++) {
+        axl__decoder_step step = p->decoder[i];
+        if (step.kind == AXL__DECODE_FUSE)
+            fused = true;
+        if (step.kind == AXL__DECODE_STRIP && fused && !first)
+            step.start = 0;
+        axl__str_clear(&next.bytes);
+        next.count = 0;
+        status = decode_step(&step, tokens, &next, first);
+        swap_texts(tokens, &next);
+    }
+    for (size_t i = 0; i < tokens->count && status == AXL_OK; i++) {
+        axl__slice t = token_at(tokens, i);
+        if (p->no_decoder && (i > 0 || !first))
+            axl__str_putc(out, ' ');
+        axl__str_put(out, t.text, t.len);
+    }
+    axl__token_texts_free(&next);
+    return status < 0 ? status : axl__str_status(out);
+}
+
+bool axl__decoder_streams(const axl__pipeline *p)
+{
+    bool fused = false;
+
+    for (uint32_t i = 0; i < p->n_decoder; i++) {
+        const axl__decoder_step *s = &p->decoder[i];
+        if (fused && (s->kind != AXL__DECODE_STRIP || s->stop > 0))
+            return false;
+        fused = fused || s->kind == AXL__DECODE_FUSE;
+    }
+    return true;
+}
+
+bool axl__decoder_has(const axl__pipeline *p, axl__decoder_kind kind)
+{
+    for (uint32_t i = 0; i < p->n_decoder; i++)
+        if (p->decoder[i].kind == kind)
+            return true;
+    return false;
+}

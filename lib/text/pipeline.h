@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pipeline.h - what stands around the BPE model: the normalizer, the Metaspace pre-tokenizer, the
+ * ids put around a text, and the decoder's steps.
+ */
+#ifndef AXL_TEXT_PIPELINE_H
+#define AXL_TEXT_PIPELINE_H
+
+#include "base/arena.h"
+#include "base/str.h"
+
+#include <stdint.h>
+
+enum { AXL__STEPS_MAX = 16 };
+
+typedef struct axl__slice {
+    const char *text;
+    size_t len;
+} axl__slice;
+
+typedef enum { AXL__PREPEND, AXL__REPLACE } axl__normalizer_kind;
+
+typedef struct axl__normalizer_step {
+    axl__normalizer_kind kind;
+    axl__slice from, to; /* PREPEND has only `to` */
+} axl__normalizer_step;
+
+typedef enum { AXL__PREFIX_ALWAYS, AXL__PREFIX_FIRST, AXL__PREFIX_NEVER } axl__prefix_scheme;
+
+typedef struct axl__metaspace {
+    bool on, split;
+    axl__prefix_scheme scheme;
+    axl__slice mark; /* what a space becomes */
+} axl__metaspace;
+
+typedef enum {
+    AXL__DECODE_REPLACE,   /* from, to */
+    AXL__DECODE_BYTES,     /* runs of "<0x0A>" become their text */
+    AXL__DECODE_FUSE,      /* the tokens become one */
+    AXL__DECODE_STRIP,     /* up to start and stop times `from` at the ends of each token */
+    AXL__DECODE_METASPACE, /* from becomes a space; in the first token nothing, if `drop` */
+} axl__decoder_kind;
+
+typedef struct axl__decoder_step {
+    axl__decoder_kind kind;
+    axl__slice from, to;
+    uint32_t start, stop;
+    bool drop;
+} axl__decoder_step;
+
+typedef struct axl__pipeline {
+    axl__normalizer_step normalizer[AXL__STEPS_MAX];
+    uint32_t n_normalizer;
+    axl__metaspace metaspace;
+    axl__decoder_step decoder[AXL__STEPS_MAX];
+    uint32_t n_decoder;
+    bool no_decoder;       /* tokens are joined by spaces */
+    int32_t *before, *after; /* ids around a text; in the tokenizer's arena */
+    uint32_t n_before, n_after;
+} axl__pipeline;
+
+/* Both append to out. */
+axl_status axl__normalize(const axl__pipeline *p, const char *text, size_t len, axl__str *out);
+axl_status axl__put_metaspace(const axl__metaspace *m, const char *text, size_t len, bool at_start,
+                              axl__str *out);
+
+/* Token texts on their way to a decoded text: token i is bytes[ends[i - 1]..ends[i]). */
+typedef struct axl__token_texts {
+    axl__str bytes;
+    size_t *ends;
+    size_t count, cap;
+} axl__token_texts;
+
+void axl__token_texts_init(axl__token_texts *t, axl_context *ctx);
+void axl__token_texts_free(axl__token_texts *t);
+axl_status axl__token_texts_put(axl__token_texts *t, const char *text, size_t len);
+
+/* Appends the text of the tokens to out.  first: they begin a text. */
+axl_status axl__decode_tokens(const axl__pipeline *p, axl__token_texts *tokens, bool first,
+                              axl__str *out);
+/* The byte that a token such as "<0x0A>" stands for, or -1. */
+int axl__byte_token(const char *text, size_t len);
+/* Whether a token's text depends on no other, but for runs of bytes and the text's beginning. */
+bool axl__decoder_streams(const axl__pipeline *p);
+bool axl__decoder_has(const axl__pipeline *p, axl__decoder_kind kind);
+
+#endif

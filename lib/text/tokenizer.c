@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tokenizer.c - the handle: life, encoding, decoding, ids.  Immutable once built, so that threads
+ * share it; what a call needs beyond it lives in the call.
+ */
+#include "tokenizer_priv.h"
+
+#include "base/utf8.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TOKENIZER_MAGIC 0x41584C54u /* "AXLT" */
+
+/* ---- life ---- */
+
+static axl_status enter(const axl_tokenizer *t)
+{
+    if (!t || t->magic != TOKENIZER_MAGIC) {
+        axl__error_clear();
+        return axl__fail(AXL_ERR_INVALID, "not a live axl_tokenizer");
+    }
+    return axl__context_enter(t->ctx);
+}
+
+axl_tokenizer *axl__tokenizer_ref(const axl_tokenizer *tok)
+{
+    axl_tokenizer *t = (axl_tokenizer *)(uintptr_t)tok; /* only the count changes */
+
+    atomic_fetch_add(&t->refs, 1);
+    return t;
+}
+
+void axl_tokenizer_free(axl_tokenizer *t)
+{
+    if (!t || t->magic != TOKENIZER_MAGIC || atomic_fetch_sub(&t->refs, 1) != 1)
+        return;
+    axl_context *ctx = t->ctx;
+    t->magic = 0;
+    axl__bpe_free(&t->bpe);
+    axl__added_free(&t->added);
+    axl__arena_free(&t->arena);
+    axl__free(ctx, t->source);
+    axl__free(ctx, t->config_text);
+    axl__free(ctx, t);
+    axl_context_free(ctx);
+}
+
+static axl_status tokenizer_new(axl_tokenizer **out, axl_context *ctx, const char *path)
+{
+    axl_tokenizer *t = axl__calloc(ctx, 1, sizeof *t);
+
+    *out = t;
+    if (!t)
+        return axl__fail_nomem();
+    t->magic = TOKENIZER_MAGIC;
+    atomic_init(&t->refs, 1);
+    t->ctx = axl__context_ref(ctx);
+    t->legacy = -1;
+    axl__arena_init(&t->arena, ctx);
+    axl__bpe_init(&t->bpe, ctx);
+    axl__added_init(&t->added, ctx, &t->arena);
+    for (int i = 0; i < AXL__N_SPECIALS; i++)
+        t->specials[i].id = -1;
+    t->source = axl__strdup(ctx, path);
+    return t->source ? AXL_OK : axl__fail_nomem();
+}
+
+typedef struct {
+    int which;
+    const char *text, *key;
+} override;
+
+static axl_status apply_overrides(axl_tokenizer *t, const axl_tokenizer_options *o,
+                                  const char *key_prefix)
+{
+    override list[] = { { AXL__BOS, o->bos_token, "bos_token" },
+                        { AXL__EOS, o->eos_token, "eos_token" },
+                        { AXL__UNK, o->unk_token, "unk_token" },
+                        { AXL__PAD, o->pad_token, "pad_token" } };
+    axl__slice end = { "</s>", 4 };
+    char key[64];
+
+    if (t->specials[AXL__PAD].id < 0 && (t->llama || t->bare))
+        t->specials[AXL__PAD] = (axl__special){ NULL, axl__token_id(t, end) };
+    if (t->specials[AXL__PAD].id >= 0 && !t->specials[AXL__PAD].text)
+        t->specials[AXL__PAD].text = "</s>";
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        if (!list[i].text)
+            continue;
+        snprintf(key, sizeof key, "%s%s", key_prefix, list[i].key);
+        AXL_TRY(axl__override_special(t, list[i].which, list[i].text, key));
+    }
+    return AXL_OK;
+}
+
+static axl_status build(axl_tokenizer *t, const char *path, const axl_tokenizer_options *o,
+                        const char *key_prefix)
+{
+    t->legacy = o->legacy;
+    if (o->type) {
+        t->type = axl__arena_strndup(&t->arena, o->type, strlen(o->type));
+        if (!t->type)
+            return axl__fail_nomem();
+    }
+    AXL_TRY(axl__tokenizer_load(t, path));
+    AXL_TRY(apply_overrides(t, o, key_prefix));
+    return axl__added_finish(&t->added);
+}
+
+axl_status axl__tokenizer_open(axl_tokenizer **out, axl_context *ctx, const char *path,
+                               const axl_tokenizer_options *opts, const char *key_prefix)
+{
+    axl_tokenizer *t = NULL;
+    axl_status status = tokenizer_new(&t, ctx, path);
+
+    if (status == AXL_OK)
+        status = build(t, path, opts, key_prefix);
+    if (status < 0)
+        axl_tokenizer_free(t);
+    else
+        *out = t;
+    return status;
+}
+
+axl_status axl_tokenizer_open(axl_tokenizer **out, axl_context *ctx, const char *path,
+                              const axl_tokenizer_options *given)
+{
+    axl_tokenizer_options opts = AXL_TOKENIZER_OPTIONS_INIT;
+
+    if (out)
+        *out = NULL;
+    AXL_TRY(axl__context_enter(ctx));
+    if (!out || !path)
+        return axl__fail(AXL_ERR_INVALID, "out and path must not be NULL");
+    AXL_TRY(axl__options_import(&opts, sizeof opts, given, sizeof opts));
+    if (opts.legacy < -1 || opts.legacy > 1 || opts.reserved0 != 0)
+        return axl__fail(AXL_ERR_INVALID, "legacy must be 1, 0 or -1, got %d", (int)opts.legacy);
+    return axl__tokenizer_open(out, ctx, path, &opts, "");
+}
+
+/* ---- encoding ---- */
+
+typedef struct {
+    const axl_tokenizer *t;
+    axl__bpe_scratch scratch;
+    axl__str normal, marked; /* the normalized piece; its part with marks for spaces */
+    axl__token_ids *out;
+} encoder;
+
+/* Metaspace's split: a part begins at each mark. */
+static axl_status encode_parts(encoder *e, const char *text, size_t len)
+{
+    axl__slice mark = e->t->pipeline.metaspace.mark;
+    size_t from = 0;
+
+    while (from < len) {
+        size_t to = from + 1;
+        while (to < len && !(to + mark.len <= len && memcmp(text + to, mark.text, mark.len) == 0))
+            to++;
+        AXL_TRY(axl__bpe_encode(&e->t->bpe, text + from, to - from, &e->scratch, e->out));
+        from = to;
+    }
+    return AXL_OK;
+}
+
+static axl_status encode_text(encoder *e, const char *text, size_t len, bool at_start)
+{
+    const axl__metaspace *m = &e->t->pipeline.metaspace;
+
+    if (len == 0)
+        return AXL_OK;
+    if (!m->on)
+        return axl__bpe_encode(&e->t->bpe, text, len, &e->scratch, e->out);
+    axl__str_clear(&e->marked);
+    AXL_TRY(axl__put_metaspace(m, text, len, at_start, &e->marked));
+    if (m->split)
+        return encode_parts(e, axl__str_text(&e->marked), e->marked.len);
+    return axl__bpe_encode(&e->t->bpe, axl__str_text(&e->marked), e->marked.len, &e->scratch,
+                           e->out);
+}
+
+/* A piece between the tokens of the first pass: normalize, then the second pass. */
+static axl_status encode_piece(encoder *e, const char *text, size_t len, bool at_start)
+{
+    axl__finder f;
+    int32_t id;
+    size_t from, to;
+
+    if (e->t->pipeline.n_normalizer > 0) {
+        axl__str_clear(&e->normal);
+        AXL_TRY(axl__normalize(&e->t->pipeline, text, len, &e->normal));
+        text = axl__str_text(&e->normal);
+        len = e->normal.len;
+    }
+    axl__finder_init(&f, &e->t->added, true, text, len);
+    while (axl__finder_next(&f, &id, &from, &to)) {
+        if (id >= 0)
+            AXL_TRY(axl__token_ids_put(e->out, id));
+        else
+            AXL_TRY(encode_text(e, text + from, to - from, at_start && from == 0));
+    }
+    return AXL_OK;
+}
+
+static axl_status encode_all(encoder *e, const char *text, size_t len)
+{
+    axl__finder f;
+    int32_t id;
+    size_t from, to;
+
+    axl__finder_init(&f, &e->t->added, false, text, len);
+    while (axl__finder_next(&f, &id, &from, &to)) {
+        if (id >= 0)
+            AXL_TRY(axl__token_ids_put(e->out, id));
+        else
+            AXL_TRY(encode_piece(e, text + from, to - from, from == 0));
+    }
+    return AXL_OK;
+}
+
+/* Ill-formed parts become U+FFFD. */
+static axl_status repair(axl__str *out, const char *text, size_t len)
+{
+    for (size_t at = 0; at < len;)
+        axl__str_put_utf8(out, axl__utf8_next(text, len, &at));
+    return axl__str_status(out);
+}
+
+static axl_status encode_valid(const axl_tokenizer *tok, const char *text, size_t len,
+                               axl__token_ids *out)
+{
+    encoder e = { .t = tok, .out = out };
+    axl__str repaired;
+    axl_status status = AXL_OK;
+
+    axl__bpe_scratch_init(&e.scratch, tok->ctx);
+    axl__str_init(&e.normal, tok->ctx);
+    axl__str_init(&e.marked, tok->ctx);
+    axl__str_init(&repaired, tok->ctx);
+    if (!axl__utf8_valid(text, len)) {
+        status = repair(&repaired, text, len);
+        text = axl__str_text(&repaired);
+        len = repaired.len;
+    }
+    if (status == AXL_OK)
+        status = encode_all(&e, text, len);
+    axl__str_free(&repaired);
+    axl__str_free(&e.marked);
+    axl__str_free(&e.normal);
+    axl__bpe_scratch_free(&e.scratch);
+    return status;
+}
+
+axl_status axl__tokenizer_encode(const axl_tokenizer *tok, const char *text, size_t len,
+                                 uint32_t flags, axl__token_ids *out)
+{
+    const axl__pipeline *p = &tok->pipeline;
+    bool around = !(flags & AXL_TOKENIZE_NO_SPECIAL);
+
+    AXL_TRY(axl__cancelled(tok->ctx));
+    if (around)
+        AXL_TRY(axl__token_ids_append(out, p->before, p->n_before));
+    AXL_TRY(encode_valid(tok, text, len, out));
+    return around ? axl__token_ids_append(out, p->after, p->n_after) : AXL_OK;
+}
+
+axl_status axl_tokenizer_encode(const axl_tokenizer *tok, const char *text, size_t length,
+                                uint32_t flags, axl_buffer *ids)
+{
+    axl__token_ids list;
+
+    AXL_TRY(enter(tok));
+    AXL_TRY(axl__buffer_check(ids));
+    if (!text && length > 0)
+        return axl__fail(AXL_ERR_INVALID, "text must not be NULL");
+    if (flags & ~(uint32_t)AXL_TOKENIZE_NO_SPECIAL)
+        return axl__fail(AXL_ERR_INVALID, "unknown flags %#x", (unsigned)flags);
+    axl__token_ids_init(&list, tok->ctx);
+    axl_status status = axl__tokenizer_encode(tok, text ? text : "", length, flags, &list);
+    if (status == AXL_OK)
+        status = axl__buffer_set(tok->ctx, ids, list.data, list.count * sizeof *list.data);
+    axl__token_ids_free(&list);
+    return status;
+}
+
+/* ---- decoding ---- */
+
+/* The text that stands for an id when decoding; false when there is none, or it is left out. */
+static bool token_text(const axl_tokenizer *t, int32_t id, uint32_t flags, axl__slice *out)
+{
+    const axl__added_entry *e = axl__added_of(&t->added, id);
+
+    if (e)
+        *out = e->changed.text ? e->changed : e->token.text;
+    else if (id >= 0 && (uint32_t)id < t->bpe.n_pieces && t->bpe.pieces[id].text)
+        *out = (axl__slice){ t->bpe.pieces[id].text, t->bpe.pieces[id].len };
+    else
+        return false;
+    return !(flags & AXL_DECODE_SKIP_SPECIAL) || !axl__added_is_special(&t->added, *out);
+}
+
+static axl_status decode(const axl_tokenizer *t, const int32_t *ids, size_t n, uint32_t flags,
+                         bool first, axl__str *out)
+{
+    axl__token_texts tokens;
+    axl_status status = AXL_OK;
+    axl__slice text;
+
+    axl__token_texts_init(&tokens, t->ctx);
+    for (size_t i = 0; i < n && status == AXL_OK; i++)
+        if (token_text(t, ids[i], flags, &text))
+            status = axl__token_texts_put(&tokens, text.text, text.len);
+    if (status == AXL_OK)
+        status = axl__decode_tokens(&t->pipeline, &tokens, first, out);
+    axl__token_texts_free(&tokens);
+    return status;
+}
+
+axl_status axl__tokenizer_decode(const axl_tokenizer *tok, const int32_t *ids, size_t n,
+                                 uint32_t flags, axl__str *out)
+{
+    return decode(tok, ids, n, flags, true, out);
+}
+
+axl_status axl_tokenizer_decode(const axl_tokenizer *tok, const int32_t *ids, size_t n,
+                                uint32_t flags, axl_buffer *text)
+{
+    axl__str out;
+
+    AXL_TRY(enter(tok));
+    AXL_TRY(axl__buffer_check(text));
+    if (!ids && n > 0)
+        return axl__fail(AXL_ERR_INVALID, "ids must not be NULL");
+    if (flags & ~(uint32_t)AXL_DECODE_SKIP_SPECIAL)
+        return axl__fail(AXL_ERR_INVALID, "unknown flags %#x", (unsigned)flags);
+    axl__str_init(&out, tok->ctx);
+    axl_status status = axl__tokenizer_decode(tok, ids, n, flags, &out);
+    if (status == AXL_OK)
+        status = axl__str_to_buffer(&out, text);
+    axl__str_free(&out);
+    return status;
+}
+
+/* ---- decoding as tokens come ---- */
+
+axl_status axl__decode_stream_init(axl__decode_stream *s, const axl_tokenizer *tok, uint32_t flags,
+                                   const int32_t *prompt, size_t n)
+{
+    axl__str unused;
+    axl_status status = AXL_OK;
+
+    memset(s, 0, sizeof *s);
+    s->tok = tok;
+    s->flags = flags;
+    s->first = true;
+    axl__token_ids_init(&s->open, tok->ctx);
+    axl__str_init(&s->seam, tok->ctx);
+    axl__str_init(&unused, tok->ctx);
+    for (size_t i = 0; i < n && status == AXL_OK; i++)
+        status = axl__decode_stream_put(s, prompt[i], &unused);
+    if (status == AXL_OK)
+        status = decode(tok, s->open.data, s->open.count, flags, s->first, &s->seam);
+    axl__str_free(&unused);
+    if (status < 0)
+        axl__decode_stream_free(s);
+    return status;
+}
+
+void axl__decode_stream_free(axl__decode_stream *s)
+{
+    axl__token_ids_free(&s->open);
+    axl__str_free(&s->seam);
+}
+
+/* Puts out the text of the open ids, but for what it has in common with the prompt's. */
+static axl_status flush(axl__decode_stream *s, axl__str *out)
+{
+    axl__str text;
+    size_t same = 0;
+
+    axl__str_init(&text, s->tok->ctx);
+    axl_status status = decode(s->tok, s->open.data, s->open.count, s->flags, s->first, &text);
+    while (same < text.len && same < s->seam.len && text.data[same] == s->seam.data[same])
+        same++;
+    while (same < text.len && same > 0 && ((unsigned char)text.data[same] & 0xC0) == 0x80)
+        same--;
+    if (status == AXL_OK && (text.len > 0 || !s->first)) { /* else it is still the beginning */
+        axl__str_put(out, axl__str_text(&text) + same, text.len - same);
+        status = axl__str_status(out);
+        s->first = false;
+        s->open.count = 0;
+        axl__str_clear(&s->seam);
+    }
+    axl__str_free(&text);
+    return status;
+}
+
+axl_status axl__decode_stream_put(axl__decode_stream *s, int32_t id, axl__str *out)
+{
+    const axl__pipeline *p = &s->tok->pipeline;
+    axl__slice text;
+
+    if (!token_text(s->tok, id, s->flags, &text))
+        return AXL_OK;
+    AXL_TRY(axl__token_ids_put(&s->open, id));
+    if (!axl__decoder_streams(p) ||
+        (axl__decoder_has(p, AXL__DECODE_BYTES) && axl__byte_token(text.text, text.len) >= 0))
+        return AXL_OK;
+    return flush(s, out);
+}
+
+axl_status axl__decode_stream_end(axl__decode_stream *s, axl__str *out)
+{
+    return flush(s, out);
+}
+
+/* ---- what it knows ---- */
+
+static bool alive(const axl_tokenizer *t)
+{
+    return t && t->magic == TOKENIZER_MAGIC;
+}
+
+uint32_t axl_tokenizer_vocab_size(const axl_tokenizer *tok)
+{
+    if (!alive(tok))
+        return 0;
+    uint32_t added = (uint32_t)(tok->added.max_id + 1);
+    return tok->bpe.n_pieces > added ? tok->bpe.n_pieces : added;
+}
+
+int32_t axl_tokenizer_id(const axl_tokenizer *tok, const char *token)
+{
+    return alive(tok) && token ? axl__token_id(tok, (axl__slice){ token, strlen(token) }) : -1;
+}
+
+int32_t axl_tokenizer_bos(const axl_tokenizer *tok)
+{
+    return alive(tok) ? tok->specials[AXL__BOS].id : -1;
+}
+
+int32_t axl_tokenizer_eos(const axl_tokenizer *tok)
+{
+    return alive(tok) ? tok->specials[AXL__EOS].id : -1;
+}
+
+int32_t axl_tokenizer_pad(const axl_tokenizer *tok)
+{
+    if (!alive(tok))
+        return -1;
+    int32_t pad = tok->specials[AXL__PAD].id;
+    return pad >= 0 ? pad : tok->specials[AXL__EOS].id;
+}
+
+int32_t axl__tokenizer_unk(const axl_tokenizer *tok)
+{
+    return tok->specials[AXL__UNK].id;
+}
+
+axl_status axl_tokenizer_save(const axl_tokenizer *tok, const char *dir)
+{
+    AXL_TRY(enter(tok));
+    if (!dir)
+        return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
+    return axl__tokenizer_write(tok, dir);
+}
+
+axl_context *axl__tokenizer_context(const axl_tokenizer *tok)
+{
+    return tok->ctx;
+}
+
+const char *axl__tokenizer_source(const axl_tokenizer *tok)
+{
+    return tok->source;
+}
+
+const char *axl__tokenizer_config_text(const axl_tokenizer *tok, size_t *len)
+{
+    *len = tok->config_len;
+    return tok->config_text ? tok->config_text : "";
+}
+
+const char *axl__tokenizer_special_text(const axl_tokenizer *tok, const char *name)
+{
+    for (int i = 0; i < AXL__N_SPECIALS; i++) {
+        size_t n = strlen(axl__special_names[i]) - strlen("_token");
+        if (strlen(name) == n && memcmp(name, axl__special_names[i], n) == 0)
+            return tok->specials[i].text;
+    }
+    return NULL;
+}

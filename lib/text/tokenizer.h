@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tokenizer.h - what the rest of the library may ask of a tokenizer beyond axl/tokenizer.h. */
+#ifndef AXL_TEXT_TOKENIZER_H
+#define AXL_TEXT_TOKENIZER_H
+
+#include "base/str.h"
+#include "token_ids.h"
+
+#include <axl/tokenizer.h>
+
+#include <stdbool.h>
+
+/* A new reference; returns tok. */
+axl_tokenizer *axl__tokenizer_ref(const axl_tokenizer *tok);
+axl_context *axl__tokenizer_context(const axl_tokenizer *tok);
+
+/* A special token by its name ("bos", "eos", "unk", "sep", "pad", "cls", "mask") as the files and
+ * options say, for chat templates: its text, or NULL.  Valid while the tokenizer lives. */
+const char *axl__tokenizer_special_text(const axl_tokenizer *tok, const char *name);
+/* The id that stands for unknown text; -1: none. */
+int32_t axl__tokenizer_unk(const axl_tokenizer *tok);
+/* The folder or file it was opened from. */
+const char *axl__tokenizer_source(const axl_tokenizer *tok);
+/* tokenizer_config.json as it was read; "" where there is none. */
+const char *axl__tokenizer_config_text(const axl_tokenizer *tok, size_t *len);
+
+/* As axl_tokenizer_encode and _decode, for loops over many rows: both append to what the caller has
+ * and neither checks its arguments. */
+axl_status axl__tokenizer_encode(const axl_tokenizer *tok, const char *text, size_t len,
+                                 uint32_t flags, axl__token_ids *out);
+axl_status axl__tokenizer_decode(const axl_tokenizer *tok, const int32_t *ids, size_t n,
+                                 uint32_t flags, axl__str *out);
+
+/*
+ * A text that grows token by token: what is put out, all together, is decode(prompt + new) without
+ * decode(prompt), and never part of a character.  Tokens that stand for bytes wait until another
+ * one or the end shows what they are.
+ */
+typedef struct axl__decode_stream {
+    const axl_tokenizer *tok; /* borrowed */
+    uint32_t flags;
+    bool first;               /* nothing of the text is out yet */
+    axl__token_ids open;      /* ids whose text is not out yet */
+    axl__str seam;            /* what the prompt alone makes of the open ids */
+} axl__decode_stream;
+
+axl_status axl__decode_stream_init(axl__decode_stream *s, const axl_tokenizer *tok, uint32_t flags,
+                                   const int32_t *prompt, size_t n);
+void axl__decode_stream_free(axl__decode_stream *s);
+/* Both append what can be said to out. */
+axl_status axl__decode_stream_put(axl__decode_stream *s, int32_t id, axl__str *out);
+axl_status axl__decode_stream_end(axl__decode_stream *s, axl__str *out);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tokenizer_config.c - the tokenizer that a config describes, as Axolotl loads it. */
+#include "tokenizer_priv.h"
+
+#include "config/config.h"
+#include "hub/hub.h"
+
+/* A name from the config: a path from base_dir if that is there, else whatever the Hub lookup
+ * makes of it. */
+static axl_status resolve(const axl_config *cfg, const char *name, char **out)
+{
+    axl_context *ctx = axl__config_context(cfg);
+    char *path = axl__config_path(cfg, name);
+
+    *out = NULL;
+    if (!path)
+        return axl__fail_nomem();
+    bool there = axl__path_kind_of(path) != AXL__PATH_NONE;
+    axl_status status = axl__hub_resolve(ctx, there ? path : name, NULL, "models", out);
+    axl__free(ctx, path);
+    return status;
+}
+
+axl_status axl_tokenizer_from_config(axl_tokenizer **out, const axl_config *cfg)
+{
+    axl_tokenizer_options o = AXL_TOKENIZER_OPTIONS_INIT;
+    char *dir = NULL;
+
+    if (out)
+        *out = NULL;
+    AXL_TRY(axl__config_enter(cfg));
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
+    const char *name = axl__cfg_str(cfg, "tokenizer_config", NULL);
+    if (!name)
+        name = axl__cfg_str(cfg, "base_model", NULL);
+    if (!name)
+        return axl__fail(AXL_ERR_INVALID, "the config has no base_model");
+    o.type = axl__cfg_str(cfg, "tokenizer_type", NULL);
+    o.bos_token = axl__cfg_str(cfg, "special_tokens.bos_token", NULL);
+    o.eos_token = axl__cfg_str(cfg, "special_tokens.eos_token", NULL);
+    o.unk_token = axl__cfg_str(cfg, "special_tokens.unk_token", NULL);
+    o.pad_token = axl__cfg_str(cfg, "special_tokens.pad_token", NULL);
+    if (axl__cfg_has(cfg, "tokenizer_legacy"))
+        o.legacy = axl__cfg_bool(cfg, "tokenizer_legacy", false);
+    AXL_TRY(resolve(cfg, name, &dir));
+    axl_context *ctx = axl__config_context(cfg);
+    axl_status status = axl__tokenizer_open(out, ctx, dir, &o, "special_tokens.");
+    axl__free(ctx, dir);
+    return status;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tokenizer_priv.h - a tokenizer's insides, for the files of this folder that build and use it. */
+#ifndef AXL_TEXT_TOKENIZER_PRIV_H
+#define AXL_TEXT_TOKENIZER_PRIV_H
+
+#include "added_tokens.h"
+#include "base/arena.h"
+#include "base/json.h"
+#include "base/os.h"
+#include "bpe.h"
+#include "pipeline.h"
+#include "tokenizer.h"
+
+#include <stdatomic.h>
+
+/* The named special tokens in the order in which transformers adds them. */
+enum { AXL__BOS, AXL__EOS, AXL__UNK, AXL__SEP, AXL__PAD, AXL__CLS, AXL__MASK, AXL__N_SPECIALS };
+extern const char *const axl__special_names[AXL__N_SPECIALS]; /* "bos_token", … */
+
+/* U+2581, which stands for a space in SentencePiece's pieces. */
+#define AXL__SPACE_MARK "\xE2\x96\x81"
+
+typedef struct axl__special {
+    const char *text; /* NULL: none */
+    int32_t id;       /* -1: none */
+} axl__special;
+
+struct axl_tokenizer {
+    uint32_t magic;
+    atomic_int refs;
+    axl_context *ctx;
+    axl__arena arena; /* every text */
+    axl__bpe bpe;
+    axl__added added;
+    axl__pipeline pipeline;
+    axl__special specials[AXL__N_SPECIALS];
+    bool llama; /* built as the LlamaTokenizer class */
+    bool bare;  /* opened from a SentencePiece file */
+    char *source, *config_text;
+    size_t config_len;
+    /* What the caller changed, for saving; texts in the arena. */
+    const char *type, *override[AXL__N_SPECIALS];
+    int32_t legacy;
+};
+
+/* A SentencePiece model as it lies in its file; texts in an arena. */
+typedef enum { AXL__SPM_NORMAL = 1, AXL__SPM_UNKNOWN, AXL__SPM_CONTROL, AXL__SPM_USER_DEFINED,
+               AXL__SPM_UNUSED, AXL__SPM_BYTE } axl__spm_type;
+typedef struct axl__spm_piece {
+    axl__slice text;
+    float score;
+    axl__spm_type type;
+} axl__spm_piece;
+
+typedef struct axl__spm {
+    axl__spm_piece *pieces; /* (n_pieces), from axl__alloc */
+    uint32_t n_pieces, cap_pieces;
+    axl__slice unk_piece, bos_piece, eos_piece;
+    int64_t bos_id, model_type; /* model_type 2 is BPE */
+    bool byte_fallback, add_dummy_prefix, remove_extra_whitespaces, escape_whitespaces,
+        whitespace_as_suffix;
+    size_t charsmap_size;
+} axl__spm;
+
+/* Reads a file's bytes; AXL_ERR_FORMAT for what is no such model. */
+axl_status axl__spm_read(axl__spm *out, axl__arena *arena, const unsigned char *data, size_t size);
+void axl__spm_free(axl_context *ctx, axl__spm *spm);
+/* Pieces and merges as transformers makes them, or as SentencePiece itself encodes. */
+axl_status axl__spm_to_bpe(axl_tokenizer *t, const axl__spm *spm);
+axl_status axl__spm_to_bare(axl_tokenizer *t, const axl__spm *spm);
+bool axl__is_tiktoken(const unsigned char *data, size_t size);
+
+/* The class that transformers' AutoTokenizer takes; AXL_ERR_UNSUPPORTED for one that axl does not
+ * have. */
+axl_status axl__tokenizer_class(const char *type, const axl__json *tokenizer_config,
+                                const axl__json *model_config, bool *llama);
+
+/* Fills model and pipeline from a tokenizer.json, as written or for the Llama class. */
+axl_status axl__read_tokenizer_json(axl_tokenizer *t, const axl__json *root);
+/* Flags of a token object; text borrowed.  *normalized: 1, 0, or -1 where it does not say. */
+axl__added_token axl__token_from_json(const axl__json *v, int *normalized);
+
+/* What a folder's small files say of tokens; each NULL where the file is not there. */
+typedef struct axl__token_files {
+    const axl__json *config, *special_map, *added, *tokenizer;
+    const axl__spm *spm;
+} axl__token_files;
+
+axl_status axl__load_special_tokens(axl_tokenizer *t, const axl__token_files *files);
+/* One special token from the caller; AXL_ERR_INVALID naming key when the vocabulary lacks it. */
+axl_status axl__override_special(axl_tokenizer *t, int which, const char *text, const char *key);
+int32_t axl__token_id(const axl_tokenizer *t, axl__slice text); /* -1: none */
+
+/* The body of axl_tokenizer_open; key_prefix goes before the names of options in messages. */
+axl_status axl__tokenizer_open(axl_tokenizer **out, axl_context *ctx, const char *path,
+                               const axl_tokenizer_options *opts, const char *key_prefix);
+axl_status axl__tokenizer_write(const axl_tokenizer *t, const char *dir);
+axl_status axl__tokenizer_load(axl_tokenizer *t, const char *path);
+void axl__llama_pipeline(axl__pipeline *p, bool legacy, bool add_prefix_space);
+
+#endif

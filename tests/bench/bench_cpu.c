@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bench_cpu.c - the training step of a known shape with random weights, against the machine's own matmul
+ * peak:  cpu --shape smollm2-135m|tinyllama-1.1b|llama-3.2-1b --tokens T --dtype bf16|f32
+ *            --adapter lora [--checkpointing] [--steps N] [--threads N] [--isa NAME]
+ *            [--no-onednn] [--dir FOLDER]
+ * The weights are written to FOLDER (default: the system's temporary folder) by a child process and
+ * kept there for the next call.  Prints one JSON object.
+ */
+#define _GNU_SOURCE
+#include "base/os.h"
+#include "base/rng.h"
+#include "model/safetensors.h"
+#include "tensor/backend.h"
+
+#include <axl/axl.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct {
+    const char *name;
+    int layers, hidden, intermediate, heads, kv_heads, head_dim, vocab, tied;
+} shape;
+
+static const shape shapes[] = {
+    { "smollm2-135m", 30, 576, 1536, 9, 3, 64, 49152, 1 },
+    { "tinyllama-1.1b", 22, 2048, 5632, 32, 4, 64, 32000, 0 },
+    { "llama-3.2-1b", 16, 2048, 8192, 32, 8, 64, 128256, 1 },
+};
+
+typedef struct {
+    const shape *s;
+    int tokens, steps, checkpointing, threads, no_onednn;
+    const char *dtype, *isa, *dir;
+    char model[512];
+} bench;
+
+static void die(const char *what)
+{
+    fprintf(stderr, "cpu: %s: %s\n", what, axl_last_error());
+    exit(1);
+}
+
+static void check(axl_status status, const char *what)
+{
+    if (status < 0)
+        die(what);
+}
+
+/* ---- a model of random weights ---- */
+
+enum { ENTRIES_MAX = 512, NAME_SIZE = 96 };
+
+typedef struct {
+    axl__st_entry entries[ENTRIES_MAX];
+    char names[ENTRIES_MAX][NAME_SIZE];
+    size_t n;
+    const uint16_t *noise; /* of the largest tensor's size; norms read the same */
+} weights;
+
+static void add(weights *w, const char *name, uint64_t rows, uint64_t cols)
+{
+    axl__st_entry *e = &w->entries[w->n];
+
+    snprintf(w->names[w->n], NAME_SIZE, "%s", name);
+    *e = (axl__st_entry){ w->names[w->n], AXL_BF16, rows ? 2u : 1u, { rows ? rows : cols, cols },
+                          w->noise };
+    w->n++;
+}
+
+static void add_layer(weights *w, const shape *s, int i)
+{
+    const struct {
+        const char *name;
+        int rows, cols;
+    } parts[] = {
+        { "input_layernorm", 0, s->hidden },
+        { "post_attention_layernorm", 0, s->hidden },
+        { "self_attn.q_proj", s->heads * s->head_dim, s->hidden },
+        { "self_attn.k_proj", s->kv_heads * s->head_dim, s->hidden },
+        { "self_attn.v_proj", s->kv_heads * s->head_dim, s->hidden },
+        { "self_attn.o_proj", s->hidden, s->heads * s->head_dim },
+        { "mlp.gate_proj", s->intermediate, s->hidden },
+        { "mlp.up_proj", s->intermediate, s->hidden },
+        { "mlp.down_proj", s->hidden, s->intermediate },
+    };
+    char name[NAME_SIZE];
+
+    for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++) {
+        snprintf(name, sizeof name, "model.layers.%d.%s.weight", i, parts[k].name);
+        add(w, name, (uint64_t)parts[k].rows, (uint64_t)parts[k].cols);
+    }
+}
+
+static void write_config(const bench *b, const char *path)
+{
+    const shape *s = b->s;
+    FILE *f = fopen(path, "w");
+
+    if (!f)
+        die(path);
+    fprintf(f,
+            "{\"model_type\": \"llama\", \"architectures\": [\"LlamaForCausalLM\"], "
+            "\"hidden_size\": %d, \"intermediate_size\": %d, \"num_hidden_layers\": %d, "
+            "\"num_attention_heads\": %d, \"num_key_value_heads\": %d, \"head_dim\": %d, "
+            "\"vocab_size\": %d, \"tie_word_embeddings\": %s, \"rms_norm_eps\": 1e-5, "
+            "\"max_position_embeddings\": 8192, \"torch_dtype\": \"bfloat16\", "
+            "\"hidden_act\": \"silu\", \"rope_theta\": 10000.0}\n",
+            s->hidden, s->intermediate, s->layers, s->heads, s->kv_heads, s->head_dim, s->vocab,
+            s->tied ? "true" : "false");
+    fclose(f);
+}
+
+static void write_weights(const bench *b, const char *path)
+{
+    const shape *s = b->s;
+    size_t n = (size_t)s->vocab * (size_t)s->hidden;
+    uint16_t *noise = malloc(n * sizeof *noise);
+    weights *w = calloc(1, sizeof *w);
+    axl_context *ctx;
+
+    if (!noise || !w)
+        die("memory");
+    for (size_t i = 0; i < n; i++) /* uniform with the variance 0.02^2 of usual initialisations */
+        noise[i] = axl__f32_to_bf16((float)(((double)(i * 2654435761u % 65536) / 32768.0 - 1.0) * 0.035));
+    w->noise = noise;
+    add(w, "model.embed_tokens.weight", (uint64_t)s->vocab, (uint64_t)s->hidden);
+    for (int i = 0; i < s->layers; i++)
+        add_layer(w, s, i);
+    add(w, "model.norm.weight", 0, (uint64_t)s->hidden);
+    if (!s->tied)
+        add(w, "lm_head.weight", (uint64_t)s->vocab, (uint64_t)s->hidden);
+    check(axl_context_new(&ctx, NULL), "context");
+    check(axl__safetensors_write(ctx, path, w->entries, w->n), "writing weights");
+    axl_context_free(ctx);
+    free(noise);
+    free(w);
+}
+
+/* In a child, so that neither its memory nor its time counts. */
+static void make_model(bench *b)
+{
+    char path[600];
+    int status = 0;
+
+    snprintf(b->model, sizeof b->model, "%s/axl-bench-%s", b->dir, b->s->name);
+    snprintf(path, sizeof path, "%s/model.safetensors", b->model);
+    if (access(path, R_OK) == 0)
+        return;
+    pid_t pid = fork();
+    if (pid == 0) {
+        mkdir(b->model, 0777);
+        write_weights(b, path);
+        snprintf(path, sizeof path, "%s/config.json", b->model);
+        write_config(b, path);
+        _exit(0);
+    }
+    waitpid(pid, &status, 0);
+    if (status != 0)
+        die("the weights could not be written");
+}
+
+/* ---- the step ---- */
+
+typedef struct {
+    int32_t *ids, *labels, cu[2];
+    axl_batch batch;
+} data;
+
+static void make_batch(const bench *b, data *d)
+{
+    d->ids = malloc((size_t)b->tokens * sizeof *d->ids);
+    for (int t = 0; t < b->tokens; t++)
+        d->ids[t] = (int32_t)axl__random_below(1, 1, (uint64_t)t, (uint64_t)b->s->vocab);
+    d->labels = d->ids;
+    d->cu[0] = 0;
+    d->cu[1] = b->tokens;
+    d->batch = (axl_batch)AXL_BATCH_INIT;
+    d->batch.input_ids = d->ids;
+    d->batch.labels = d->labels;
+    d->batch.cu_seqlens = d->cu;
+    d->batch.n_seqs = 1;
+    d->batch.n_tokens = (uint32_t)b->tokens;
+}
+
+static axl_trainer *make_trainer(const bench *b, axl_context *ctx)
+{
+    axl_model_options mo = AXL_MODEL_OPTIONS_INIT;
+    axl_adapter_options ao = AXL_ADAPTER_OPTIONS_INIT;
+    axl_trainer_options to = AXL_TRAINER_OPTIONS_INIT;
+    axl_model *model;
+    axl_adapter *adapter;
+    axl_trainer *tr;
+
+    mo.compute = strcmp(b->dtype, "bf16") == 0 ? AXL_COMPUTE_BF16 : AXL_COMPUTE_F32;
+    to.checkpointing = (uint32_t)b->checkpointing;
+    to.max_tokens = (uint32_t)b->tokens;
+    check(axl_model_open(&model, ctx, b->model, &mo), "model");
+    check(axl_adapter_new(&adapter, model, &ao), "adapter");
+    check(axl_trainer_new(&tr, model, adapter, &to), "trainer");
+    axl_adapter_free(adapter);
+    axl_model_free(model);
+    return tr;
+}
+
+static void one_step(axl_trainer *tr, const data *d)
+{
+    check(axl_trainer_forward_backward(tr, &d->batch, NULL), "forward_backward");
+    check(axl_trainer_step(tr, NULL), "step");
+}
+
+/* ---- the peak ---- */
+
+static double matmul_gflops(const axl_backend_ops *ops, axl_device *dev, axl_dtype t, int64_t m,
+                            int64_t n, int64_t k)
+{
+    void *x, *w, *y;
+    double best = 0.0;
+
+    check(ops->buffer_new(dev, &x, (size_t)(m * k) * 4), "buffer");
+    check(ops->buffer_new(dev, &w, (size_t)(n * k) * 4), "buffer");
+    check(ops->buffer_new(dev, &y, (size_t)(m * n) * 4), "buffer");
+    check(ops->zero(dev, x, (size_t)(m * k) * 4), "zero");
+    check(ops->zero(dev, w, (size_t)(n * k) * 4), "zero");
+    axl_matmul_args a = { { x, t, m, k, k }, { w, t, n, k, k }, { y, t, m, n, n },
+                          false, true, 1.0f, 0.0f, t };
+    for (int i = 0; i < 6; i++) {
+        double began = axl__now();
+        check(ops->matmul(dev, &a), "matmul");
+        double rate = 2e-9 * (double)m * (double)n * (double)k / (axl__now() - began);
+        best = rate > best ? rate : best;
+    }
+    ops->buffer_free(dev, x);
+    ops->buffer_free(dev, w);
+    ops->buffer_free(dev, y);
+    return best;
+}
+
+/* The best of several large shapes, by oneDNN where it is there and by axl's own kernels. */
+static double peak_gflops(const bench *b)
+{
+    static const int64_t sizes[][3] = { { 2048, 2048, 2048 }, { 2048, 8192, 2048 }, { 4096, 4096, 4096 } };
+    axl_dtype t = strcmp(b->dtype, "bf16") == 0 ? AXL_BF16 : AXL_F32;
+    double best = 0.0;
+
+    for (uint32_t own = (uint32_t)b->no_onednn; own < 2; own++) {
+        axl_context_options o = AXL_CONTEXT_OPTIONS_INIT;
+        const axl_backend_ops *ops;
+        axl_context *ctx;
+        axl_device *dev;
+        o.no_onednn = own;
+        o.isa = b->isa;
+        o.threads = (uint32_t)b->threads;
+        check(axl_context_new(&ctx, &o), "context");
+        check(axl__backend_find(&ops, "cpu"), "backend");
+        check(ops->device_open(&dev, ctx, 0), "device");
+        for (size_t i = 0; i < 3; i++) {
+            double g = matmul_gflops(ops, dev, t, sizes[i][0], sizes[i][1], sizes[i][2]);
+            best = g > best ? g : best;
+        }
+        ops->device_close(dev);
+        axl_context_free(ctx);
+    }
+    return best;
+}
+
+static double flops_per_token(const bench *b)
+{
+    const shape *s = b->s;
+    double q = (double)s->heads * s->head_dim, kv = (double)s->kv_heads * s->head_dim, c = s->hidden;
+    double p = s->layers * (c * q * 2 + c * kv * 2 + 3.0 * c * s->intermediate) + (double)s->vocab * c;
+
+    return 4.0 * p + 6.0 * s->layers * (double)b->tokens * q;
+}
+
+/* ---- main ---- */
+
+static int parse(bench *b, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *v = i + 1 < argc ? argv[i + 1] : "";
+        if (strcmp(argv[i], "--checkpointing") == 0) {
+            b->checkpointing = 1;
+            continue;
+        }
+        if (strcmp(argv[i], "--no-onednn") == 0) {
+            b->no_onednn = 1;
+            continue;
+        }
+        if (strcmp(argv[i], "--shape") == 0) {
+            for (size_t k = 0; k < sizeof shapes / sizeof shapes[0]; k++)
+                if (strcmp(shapes[k].name, v) == 0)
+                    b->s = &shapes[k];
+        } else if (strcmp(argv[i], "--tokens") == 0) {
+            b->tokens = atoi(v);
+        } else if (strcmp(argv[i], "--steps") == 0) {
+            b->steps = atoi(v);
+        } else if (strcmp(argv[i], "--threads") == 0) {
+            b->threads = atoi(v);
+        } else if (strcmp(argv[i], "--dtype") == 0) {
+            b->dtype = v;
+        } else if (strcmp(argv[i], "--isa") == 0) {
+            b->isa = v;
+        } else if (strcmp(argv[i], "--dir") == 0) {
+            b->dir = v;
+        } else if (!(strcmp(argv[i], "--adapter") == 0 && strcmp(v, "lora") == 0)) {
+            return 2;
+        }
+        i++;
+    }
+    return b->s && b->tokens > 0 && b->steps > 0 &&
+                   (strcmp(b->dtype, "bf16") == 0 || strcmp(b->dtype, "f32") == 0)
+               ? 0
+               : 2;
+}
+
+static void run(bench *b, double began)
+{
+    axl_context_options o = AXL_CONTEXT_OPTIONS_INIT;
+    axl_context *ctx;
+    data d;
+    double best = 1e30;
+
+    o.threads = (uint32_t)b->threads;
+    o.isa = b->isa;
+    o.no_onednn = (uint32_t)b->no_onednn;
+    check(axl_context_new(&ctx, &o), "context");
+    axl_trainer *tr = make_trainer(b, ctx);
+    make_batch(b, &d);
+    one_step(tr, &d);
+    double first = axl__now() - began;
+    for (int i = 0; i < b->steps; i++) {
+        double at = axl__now();
+        one_step(tr, &d);
+        double took = axl__now() - at;
+        best = took < best ? took : best;
+    }
+    uint64_t rss = axl__peak_rss();
+    axl_trainer_free(tr);
+    double rate = b->tokens / best, gflops = rate * flops_per_token(b) / 1e9, peak = peak_gflops(b);
+    printf("{\"shape\": \"%s\", \"tokens\": %d, \"dtype\": \"%s\", \"adapter\": \"lora\", "
+           "\"checkpointing\": %s, \"tokens_per_second\": %.1f, \"gflops\": %.1f, "
+           "\"matmul_peak_gflops\": %.1f, \"share_of_peak\": %.3f, \"peak_rss_bytes\": %llu, "
+           "\"first_step_seconds\": %.3f}\n",
+           b->s->name, b->tokens, b->dtype, b->checkpointing ? "true" : "false", rate, gflops, peak,
+           gflops / peak, (unsigned long long)rss, first);
+    free(d.ids);
+    axl_context_free(ctx);
+}
+
+int main(int argc, char **argv)
+{
+    const char *tmp = getenv("TMPDIR");
+    bench b = { NULL, 512, 3, 0, 0, 0, "bf16", NULL, tmp ? tmp : "/tmp", { 0 } };
+
+    if (parse(&b, argc, argv)) {
+        fprintf(stderr, "usage: cpu --shape smollm2-135m|tinyllama-1.1b|llama-3.2-1b --tokens T "
+                        "--dtype bf16|f32 --adapter lora [--checkpointing] [--steps N]\n");
+        return 2;
+    }
+    make_model(&b);
+    run(&b, axl__now());
+    return 0;
+}

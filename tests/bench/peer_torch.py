@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+# The same step as tests/bench/cpu with transformers + PEFT, printing the same fields.
+# Needs torch, transformers and peft; run it with their interpreter.
+import time
+
+began = time.perf_counter()
+
+import argparse  # noqa: E402
+import json  # noqa: E402
+import resource  # noqa: E402
+
+import torch  # noqa: E402
+from peft import LoraConfig, get_peft_model  # noqa: E402
+from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
+
+SHAPES = {
+    "smollm2-135m": (30, 576, 1536, 9, 3, 49152, True),
+    "tinyllama-1.1b": (22, 2048, 5632, 32, 4, 32000, False),
+    "llama-3.2-1b": (16, 2048, 8192, 32, 8, 128256, True),
+}
+
+
+def make_model(args):
+    layers, hidden, inter, heads, kv, vocab, tied = SHAPES[args.shape]
+    config = LlamaConfig(
+        hidden_size=hidden, intermediate_size=inter, num_hidden_layers=layers,
+        num_attention_heads=heads, num_key_value_heads=kv, head_dim=64, vocab_size=vocab,
+        tie_word_embeddings=tied, max_position_embeddings=8192, use_cache=False,
+        attn_implementation="sdpa")
+    dtype = torch.bfloat16 if args.dtype == "bf16" else torch.float32
+    torch.set_default_dtype(dtype)
+    with torch.no_grad():
+        model = LlamaForCausalLM(config)
+    torch.set_default_dtype(torch.float32)
+    if args.checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    lora = LoraConfig(r=16, lora_alpha=16, lora_dropout=0.0, task_type="CAUSAL_LM",
+                      target_modules="all-linear")
+    model = get_peft_model(model, lora)
+    if args.checkpointing:
+        model.enable_input_require_grads()
+    return model, config
+
+
+def peak_gflops(dtype):
+    best = 0.0
+    t = torch.bfloat16 if dtype == "bf16" else torch.float32
+    for m, n, k in ((2048, 2048, 2048), (2048, 8192, 2048), (4096, 4096, 4096)):
+        a, b = torch.zeros(m, k, dtype=t), torch.zeros(n, k, dtype=t)
+        for _ in range(6):
+            at = time.perf_counter()
+            torch.nn.functional.linear(a, b)
+            best = max(best, 2e-9 * m * n * k / (time.perf_counter() - at))
+    return best
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--shape", choices=SHAPES, required=True)
+    p.add_argument("--tokens", type=int, required=True)
+    p.add_argument("--dtype", choices=("bf16", "f32"), default="bf16")
+    p.add_argument("--adapter", choices=("lora",), default="lora")
+    p.add_argument("--checkpointing", action="store_true")
+    p.add_argument("--steps", type=int, default=3)
+    p.add_argument("--threads", type=int, default=0)
+    args = p.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    torch.manual_seed(1)
+    model, config = make_model(args)
+    params = [q for q in model.parameters() if q.requires_grad]
+    optimizer = torch.optim.AdamW(params, lr=2e-4)
+    ids = torch.randint(0, config.vocab_size, (1, args.tokens))
+
+    def step():
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.dtype == "bf16"):
+            loss = model(input_ids=ids, labels=ids).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(params, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    model.train()
+    step()
+    first = time.perf_counter() - began
+    best = 1e30
+    for _ in range(args.steps):
+        at = time.perf_counter()
+        step()
+        best = min(best, time.perf_counter() - at)
+    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    q = config.num_attention_heads * 64
+    kv = config.num_key_value_heads * 64
+    c = config.hidden_size
+    linear = config.num_hidden_layers * (2 * c * q + 2 * c * kv + 3 * c * config.intermediate_size)
+    linear += config.vocab_size * c
+    flops = 4 * linear + 6 * config.num_hidden_layers * args.tokens * q
+    rate = args.tokens / best
+    peak = peak_gflops(args.dtype)
+    print(json.dumps({
+        "shape": args.shape, "tokens": args.tokens, "dtype": args.dtype, "adapter": "lora",
+        "checkpointing": args.checkpointing, "tokens_per_second": round(rate, 1),
+        "gflops": round(rate * flops / 1e9, 1), "matmul_peak_gflops": round(peak, 1),
+        "share_of_peak": round(rate * flops / 1e9 / peak, 3), "peak_rss_bytes": rss,
+        "first_step_seconds": round(first, 3)}))
+
+
+main()

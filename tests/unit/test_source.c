@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_source.c - records out of files, and where the bad ones are. */
+#include "testing.h"
+
+#include "data/source.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+static const char *temp_path(const char *name)
+{
+    static char path[512];
+
+    snprintf(path, sizeof path, "%s/%s", test_temp_dir(), name);
+    return path;
+}
+
+static const char *put_file(const char *name, const char *text)
+{
+    const char *path = temp_path(name);
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+    return path;
+}
+
+/* What reading gives: "a" values joined by ',', each failure as "!message". */
+static const char *read_all(const char *path, const char *format)
+{
+    static char out[4096];
+    axl_context *ctx = test_context();
+    axl__source *source;
+    axl__arena arena;
+    size_t at = 0;
+
+    out[0] = '\0';
+    axl__arena_init(&arena, ctx);
+    assert_ok(axl__source_open(&source, ctx, path, format));
+    for (;;) {
+        const axl__json *record;
+        uint64_t line;
+        axl__arena_reset(&arena);
+        axl_status status = axl__source_next(source, &arena, &record, &line);
+        if (status == AXL_END)
+            break;
+        if (status == AXL_OK)
+            at += (size_t)snprintf(out + at, sizeof out - at, "%s@%d,", axl__json_string(record, "a", "-"),
+                                   (int)line);
+        else
+            at += (size_t)snprintf(out + at, sizeof out - at, "!%s,", axl_last_error());
+        assert_true(status == AXL_OK || status == AXL_ERR_DATA);
+        assert_true(axl__source_progress(source) <= axl__source_file(source)->size);
+    }
+    axl__source_close(source);
+    axl__arena_free(&arena);
+    axl_context_free(ctx);
+    return out;
+}
+
+static void test_source__reads_lines_and_arrays(void **state)
+{
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        { "{\"a\": \"x\"}\n{\"a\": \"y\"}\n", "x@1,y@2," },
+        { "\n{\"a\": \"x\"}\r\n\r\n  {\"a\": \"y\"}", "x@2,y@4," },
+        { "\xEF\xBB\xBF{\"a\": \"x\"}", "x@1," },
+        { "[{\"a\": \"x\"}, {\"a\": \"y\"}]", "x@1,y@1," },
+        { " [\n {\"a\":\n\"x\"},\n{\"a\": \"y\"}\n]\n", "x@2,y@4," },
+        { "[]", "" },
+        { "", "" },
+        { " \n", "" },
+        { "{}\n", "-@1," },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_string_equal(read_all(put_file("f.json", cases[i].text), NULL), cases[i].want);
+}
+
+static void test_source__names_the_place_of_bad_records(void **state)
+{
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        { "{\"a\": \"x\"}\n{\"a\": x}\n{\"a\": \"y\"}\n", "x@1,!2:7: not a JSON value,y@3," },
+        { "3\n{\"a\": \"y\"}\n", "!1: a record must be an object, not an integer,y@2," },
+        { "{\"a\": \"x\"} {\"a\": \"y\"}\n", "!1:12: something follows the JSON value," },
+        { "{\n\"a\": \"x\"\n}\n", "!1:1: one object over several lines, where a list of records or a "
+                                 "record a line is needed," },
+        { "[{\"a\": \"x\"},\n \"s\", {\"a\": \"y\"}]", "x@1,!2: a record must be an object, not a string,y@2," },
+        { "[{\"a\": \"x\"},\n{\"a\"}, {\"a\": \"y\"}]", "x@1,!2:5: ':' is missing after a key," },
+        { "[{\"a\": \"x\"}\n\n {\"a\": \"y\"}]", "x@1,!3:2: ',' or ']' is missing," },
+        { "[{\"a\": \"x\"}", "x@1,!1:12: ',' or ']' is missing," },
+        { "[{\"a\": \"x\"}]\n]", "x@1,!2:1: something follows the list of records," },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_string_equal(read_all(put_file("f.json", cases[i].text), NULL), cases[i].want);
+}
+
+static void test_source__inflates(void **state)
+{
+    const char *path = temp_path("f.jsonl.gz");
+
+    (void)state;
+    for (int member = 0; member < 2; member++) { /* two members, as cat a.gz b.gz makes */
+        gzFile f = gzopen(path, member ? "ab" : "wb");
+        gzprintf(f, "{\"a\": \"%d\"}\n", member);
+        gzclose(f);
+    }
+    assert_string_equal(read_all(path, NULL), "0@1,1@2,");
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(truncate(path, st.st_size - 4), 0);
+    axl_context *ctx = test_context();
+    axl__source *source;
+    assert_fails(axl__source_open(&source, ctx, path, NULL), AXL_ERR_FORMAT, "ends early");
+    assert_null(source);
+    axl_context_free(ctx);
+}
+
+static void test_source__says_what_it_cannot_read(void **state)
+{
+    axl_context *ctx = test_context();
+    axl__source *source;
+
+    (void)state;
+    assert_fails(axl__source_open(&source, ctx, "x.parquet", NULL), AXL_ERR_UNSUPPORTED, "parquet");
+    assert_fails(axl__source_open(&source, ctx, "x.csv.gz", NULL), AXL_ERR_UNSUPPORTED, "csv");
+    assert_fails(axl__source_open(&source, ctx, "x.json", "arrow"), AXL_ERR_UNSUPPORTED, "arrow");
+    assert_fails(axl__source_open(&source, ctx, "x.json.zst", NULL), AXL_ERR_UNSUPPORTED, ".gz");
+    assert_fails(axl__source_open(&source, ctx, "/none/x.json", NULL), AXL_ERR_NOT_FOUND, "x.json");
+    axl_context_free(ctx);
+}
+
+static void folder_gives(const char *const *names, const char *want)
+{
+    axl_context *ctx = test_context();
+    axl__files files = { 0 };
+    char dir[300], path[600], out[600] = "";
+
+    snprintf(dir, sizeof dir, "%s/folder", test_temp_dir());
+    mkdir(dir, 0777);
+    for (size_t i = 0; names[i]; i++) {
+        snprintf(path, sizeof path, "folder/%s", names[i]);
+        put_file(path, "{}");
+    }
+    axl_status status = axl__files_of_folder(&files, ctx, dir);
+    for (size_t i = 0; i < files.n; i++) {
+        strcat(out, strrchr(files.paths[i], '/') + 1);
+        strcat(out, " ");
+    }
+    assert_string_equal(status == AXL_OK ? out : axl_status_name(status), want);
+    axl__files_free(&files, ctx);
+    assert_ok(axl__remove_tree(ctx, dir));
+    axl_context_free(ctx);
+}
+
+static void test_source__takes_the_train_files_of_a_folder(void **state)
+{
+    (void)state;
+    folder_gives((const char *const[]){ "b.json", "a.jsonl.gz", "README.md", ".c.json", NULL },
+                 "a.jsonl.gz b.json ");
+    folder_gives((const char *const[]){ "train-00000.json", "test.json", "more.json", NULL },
+                 "train-00000.json ");
+    folder_gives((const char *const[]){ "my_dev.json", "constraint.json", NULL }, "AXL_ERR_NOT_FOUND");
+    folder_gives((const char *const[]){ "constraint.json", "x.csv", NULL }, "constraint.json ");
+    folder_gives((const char *const[]){ "x.parquet", NULL }, "AXL_ERR_UNSUPPORTED");
+    folder_gives((const char *const[]){ NULL }, "AXL_ERR_NOT_FOUND");
+}
+
+static int clean_up(void **state)
+{
+    axl_context *ctx = test_context();
+
+    (void)state;
+    assert_ok(axl__remove_tree(ctx, test_temp_dir()));
+    axl_context_free(ctx);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_source__reads_lines_and_arrays),
+        cmocka_unit_test(test_source__names_the_place_of_bad_records),
+        cmocka_unit_test(test_source__inflates),
+        cmocka_unit_test(test_source__says_what_it_cannot_read),
+        cmocka_unit_test_teardown(test_source__takes_the_train_files_of_a_folder, clean_up),
+    };
+
+    return test_run(tests);
+}

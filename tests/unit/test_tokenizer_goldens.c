@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_tokenizer_goldens.c - ids and texts against transformers' (tests/golden/
+ * make_tokenizer_goldens.py says what the file holds). */
+#include "testing.h"
+
+#include "base/json.h"
+#include "base/os.h"
+#include "sha256.h"
+#include "text/tokenizer.h"
+
+static axl_context *ctx;
+static axl__arena arena;
+static axl__file file; /* numbers of the tree point into it */
+static axl__json *goldens;
+static const axl__json **pool;
+
+static int setup(void **state)
+{
+    (void)state;
+    ctx = test_context();
+    axl__arena_init(&arena, ctx);
+    const char *path = test_source_path("tests/golden/tokenizer/tokenizer_goldens.json");
+    assert_ok(axl__file_open(&file, ctx, path, false));
+    assert_ok(axl__json_parse(&goldens, &arena, (const char *)file.data, file.size, path));
+    const axl__json *items = axl__json_get(goldens, "pool");
+    pool = calloc(items->count, sizeof *pool);
+    for (const axl__json *v = items->child; v; v = v->next)
+        *pool++ = v;
+    pool -= items->count;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    free(pool);
+    axl__arena_free(&arena);
+    axl__file_close(&file);
+    axl_context_free(ctx);
+    return 0;
+}
+
+/* ---- a folder from its description ---- */
+
+/* Replaces texts in a copied file. */
+static void edit(axl__str *text, const axl__json *edits)
+{
+    for (const axl__json *e = edits ? edits->child : NULL; e; e = e->next) {
+        const axl__json *from = e->child, *to = from->next;
+        char *at = memmem(text->data, text->len, from->text, from->len);
+        axl__str made;
+        assert_non_null(at);
+        axl__str_init(&made, ctx);
+        axl__str_put(&made, text->data, (size_t)(at - text->data));
+        axl__str_put(&made, to->text, to->len);
+        at += from->len;
+        axl__str_put(&made, at, (size_t)(text->data + text->len - at));
+        axl__str_free(text);
+        *text = made;
+    }
+}
+
+static void write_file(const char *dir, const char *name, const axl__str *text)
+{
+    char *path = axl__format(ctx, "%s/%s", dir, name);
+
+    assert_ok(axl__str_status(text));
+    assert_ok(axl__write_file(ctx, path, axl__str_text(text), text->len));
+    axl__free(ctx, path);
+}
+
+static char *make_folder(const axl__json *c)
+{
+    char *dir = axl__format(ctx, "%s/%s", test_temp_dir(), axl__json_string(c, "name", "?"));
+
+    assert_ok(axl__remove_tree(ctx, dir));
+    assert_ok(axl__make_dirs(ctx, dir));
+    for (const axl__json *v = axl__json_get(c, "copy")->child; v; v = v->next) {
+        const char *source = test_shared_path(v->text);
+        axl__file f;
+        axl__str text;
+        if (!source) {
+            print_message("skipped: %s is not there\n", v->text);
+            skip();
+        }
+        axl__str_init(&text, ctx);
+        assert_ok(axl__file_open(&f, ctx, source, false));
+        axl__str_put(&text, f.data, f.size);
+        axl__file_close(&f);
+        edit(&text, axl__json_get(axl__json_get(c, "edit"), v->key));
+        write_file(dir, v->key, &text);
+        axl__str_free(&text);
+    }
+    for (const axl__json *v = axl__json_get(c, "write")->child; v; v = v->next) {
+        axl__str text;
+        axl__str_init(&text, ctx);
+        axl__json_write(&text, v, 0);
+        write_file(dir, v->key, &text);
+        axl__str_free(&text);
+    }
+    return dir;
+}
+
+/* ---- comparing ---- */
+
+static int failures;
+
+static void report(const char *what, const char *name, const axl__json *text, const axl__str *got)
+{
+    axl__str shown;
+
+    if (failures++ > 10)
+        return;
+    axl__str_init(&shown, ctx);
+    if (text)
+        axl__json_write(&shown, text, 0);
+    print_error("%s: %s differs for %.120s: got %.200s\n", name, what, axl__str_text(&shown),
+                axl__str_text(got));
+    axl__str_free(&shown);
+}
+
+static void check_ids(const axl_tokenizer *tok, const char *name, const axl__json *text,
+                      uint32_t flags, const axl__json *want)
+{
+    axl_buffer ids = AXL_BUFFER_INIT;
+    axl__str got;
+    size_t i = 0;
+    bool same = true;
+
+    assert_ok(axl_tokenizer_encode(tok, text->text, text->len, flags, &ids));
+    const int32_t *data = ids.data;
+    for (const axl__json *v = want->child; v; v = v->next, i++)
+        same = same && i < ids.length / 4 && data[i] == v->integer;
+    if (!same || i != ids.length / 4) {
+        axl__str_init(&got, ctx);
+        for (i = 0; i < ids.length / 4; i++)
+            axl__str_putf(&got, "%d ", (int)data[i]);
+        axl__str_puts(&got, " want ");
+        axl__json_write(&got, want, 0);
+        report(flags ? "plain" : "with", name, text, &got);
+        axl__str_free(&got);
+    }
+    axl_buffer_free(&ids);
+}
+
+/* Decoded at once, and token by token behind a prompt of each of a few lengths. */
+static void check_text(const axl_tokenizer *tok, const char *name, const axl__json *list,
+                       uint32_t flags, const axl__json *want)
+{
+    int32_t *ids = calloc(list->count + 1, sizeof *ids);
+    size_t n = 0;
+    axl__str out, part;
+    axl__decode_stream s;
+
+    for (const axl__json *v = list->child; v; v = v->next)
+        ids[n++] = v->integer > INT32_MAX ? INT32_MAX : (int32_t)v->integer;
+    axl__str_init(&out, ctx);
+    assert_ok(axl__tokenizer_decode(tok, ids, n, flags, &out));
+    if (out.len != want->len || memcmp(axl__str_text(&out), want->text, want->len) != 0)
+        report(flags ? "text_skip" : "text", name, list, &out);
+    for (size_t prompt = 0; prompt <= n && prompt < 6; prompt++) {
+        axl__str_init(&part, ctx);
+        assert_ok(axl__tokenizer_decode(tok, ids, prompt, flags, &part));
+        size_t common = 0;
+        while (common < part.len && common < out.len && part.data[common] == out.data[common])
+            common++;
+        while (common > 0 && common < out.len && ((unsigned char)out.data[common] & 0xC0) == 0x80)
+            common--;
+        axl__str_clear(&part);
+        assert_ok(axl__decode_stream_init(&s, tok, flags, ids, prompt));
+        for (size_t i = prompt; i < n; i++)
+            assert_ok(axl__decode_stream_put(&s, ids[i], &part));
+        assert_ok(axl__decode_stream_end(&s, &part));
+        axl__decode_stream_free(&s);
+        if (part.len != out.len - common ||
+            memcmp(axl__str_text(&part), axl__str_text(&out) + common, part.len) != 0)
+            report("stream", name, list, &part);
+        axl__str_free(&part);
+    }
+    axl__str_free(&out);
+    free(ids);
+}
+
+static const axl__json *result(const axl__json **at)
+{
+    const axl__json *v = *at;
+
+    *at = v->next;
+    return pool[v->integer];
+}
+
+static void check_texts(const axl_tokenizer *tok, const char *name, const axl__json *texts,
+                        const axl__json *r)
+{
+    const axl__json *with = axl__json_get(r, "with")->child;
+    const axl__json *plain = axl__json_get(r, "plain")->child;
+    const axl__json *text = axl__json_get(r, "text"), *skip = axl__json_get(r, "text_skip");
+
+    text = text ? text->child : NULL;
+    skip = skip ? skip->child : NULL;
+    for (const axl__json *v = texts->child; v; v = v->next) {
+        const axl__json *ids = result(&with);
+        check_ids(tok, name, v, 0, ids);
+        check_ids(tok, name, v, AXL_TOKENIZE_NO_SPECIAL, result(&plain));
+        if (text)
+            check_text(tok, name, ids, 0, result(&text));
+        if (skip)
+            check_text(tok, name, ids, AXL_DECODE_SKIP_SPECIAL, result(&skip));
+    }
+}
+
+static void hash_strings(const axl_tokenizer *tok, const axl__json *v, uint32_t flags, sha256 *hash,
+                         int64_t *total)
+{
+    if (v->type == AXL__JSON_STRING) {
+        axl_buffer ids = AXL_BUFFER_INIT;
+        assert_ok(axl_tokenizer_encode(tok, v->text, v->len, flags, &ids));
+        int32_t n = (int32_t)(ids.length / 4);
+        sha256_put(hash, &n, 4);
+        sha256_put(hash, ids.data, ids.length);
+        *total += n;
+        axl_buffer_free(&ids);
+    }
+    for (const axl__json *m = v->child; m; m = m->next)
+        hash_strings(tok, m, flags, hash, total);
+}
+
+static void check_hash(const axl_tokenizer *tok, const char *name, const axl__json *records,
+                       uint32_t flags, const axl__json *want, const char *file)
+{
+    sha256 hash;
+    char hex[65];
+    int64_t total = 0;
+
+    sha256_init(&hash);
+    hash_strings(tok, records, flags, &hash, &total);
+    sha256_hex(&hash, hex);
+    if (strcmp(hex, axl__json_string(want, "sha256", "")) != 0) {
+        print_error("%s: %s differs: %lld ids, want %lld\n", name, file, (long long)total,
+                    (long long)axl__json_int(want, "ids", 0));
+        failures++;
+    }
+}
+
+static void check_data(const axl_tokenizer *tok, const char *name, const axl__json *data)
+{
+    for (const axl__json *d = data->child; d; d = d->next) {
+        char *relative = axl__format(ctx, "data/%s", d->key);
+        const char *path = test_shared_path(relative);
+        axl__json *records = calloc(1, sizeof *records), **link = &records->child;
+        axl__file f;
+        axl__arena rows;
+        if (!path) {
+            print_message("%s is not there\n", relative);
+            goto next;
+        }
+        axl__arena_init(&rows, ctx);
+        assert_ok(axl__file_open(&f, ctx, path, false));
+        for (size_t at = 0; at < f.size;) {
+            assert_ok(axl__json_parse_at(link, &rows, (const char *)f.data, f.size, &at, path));
+            link = &(*link)->next;
+            while (at < f.size && strchr(" \r\n\t", f.data[at]))
+                at++;
+        }
+        check_hash(tok, name, records, 0, axl__json_get(d, "with"), d->key);
+        check_hash(tok, name, records, AXL_TOKENIZE_NO_SPECIAL, axl__json_get(d, "plain"), d->key);
+        axl__file_close(&f);
+        axl__arena_free(&rows);
+    next:
+        free(records);
+        axl__free(ctx, relative);
+    }
+}
+
+/* ---- cases ---- */
+
+static void test_tokenizer_goldens__folders(void **state)
+{
+    (void)state;
+    failures = 0;
+    for (const axl__json *c = axl__json_get(goldens, "cases")->child; c; c = c->next) {
+        const char *name = axl__json_string(c, "name", "?");
+        char *dir = make_folder(c);
+        axl_tokenizer *tok;
+        assert_ok(axl_tokenizer_open(&tok, ctx, dir, NULL));
+        check_texts(tok, name, axl__json_get(goldens, "hard"), axl__json_get(c, "hard"));
+        const axl__json *d = axl__json_get(c, "decode");
+        const axl__json *text = axl__json_get(d, "text")->child;
+        const axl__json *skip = axl__json_get(d, "text_skip")->child;
+        for (const axl__json *v = axl__json_get(goldens, "decode")->child; v; v = v->next) {
+            check_text(tok, name, v, 0, result(&text));
+            check_text(tok, name, v, AXL_DECODE_SKIP_SPECIAL, result(&skip));
+        }
+        check_data(tok, name, axl__json_get(c, "data"));
+        axl_tokenizer_free(tok);
+        axl__free(ctx, dir);
+    }
+    assert_int_equal(failures, 0);
+}
+
+static void test_tokenizer_goldens__variants(void **state)
+{
+    (void)state;
+    failures = 0;
+    for (const axl__json *c = axl__json_get(goldens, "variants")->child; c; c = c->next) {
+        const char *name = axl__json_string(c, "name", "?");
+        char *dir = make_folder(c);
+        axl_tokenizer *tok;
+        assert_ok(axl_tokenizer_open(&tok, ctx, dir, NULL));
+        check_texts(tok, name, axl__json_get(goldens, "variant_texts"), c);
+        axl_tokenizer_free(tok);
+        axl__free(ctx, dir);
+    }
+    assert_int_equal(failures, 0);
+}
+
+static void test_tokenizer_goldens__bare_files(void **state)
+{
+    (void)state;
+    failures = 0;
+    for (const axl__json *c = axl__json_get(goldens, "bare")->child; c; c = c->next) {
+        const char *name = axl__json_string(c, "file", "?"), *path = test_shared_path(name);
+        axl_tokenizer *tok;
+        if (!path) {
+            print_message("skipped: %s is not there\n", name);
+            skip();
+        }
+        assert_ok(axl_tokenizer_open(&tok, ctx, path, NULL));
+        check_texts(tok, name, axl__json_get(goldens, "hard"), axl__json_get(c, "hard"));
+        check_data(tok, name, axl__json_get(c, "data"));
+        axl_tokenizer_free(tok);
+    }
+    assert_int_equal(failures, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tokenizer_goldens__folders),
+        cmocka_unit_test(test_tokenizer_goldens__variants),
+        cmocka_unit_test(test_tokenizer_goldens__bare_files),
+    };
+
+    setup(NULL);
+    int failed = test_run(tests);
+    axl__remove_tree(ctx, test_temp_dir());
+    teardown(NULL);
+    return failed;
+}
