@@ -74,7 +74,7 @@ AXL_INLINE void axl_flatten(axl_mat *m)
     m->rows = 1;
 }
 
-/* The lanes at element i: all of them, or the first n < VF_N.  n is constant in the loops' bodies. */
+/* The lanes at element i: all of them, or the first n < VF_N.  Loops pass VF_N, a constant. */
 AXL_INLINE vf axl_load(const void *p, axl_dtype t, int64_t i, int64_t n)
 {
     return n >= VF_N ? vf_load_t(p, t, i) : vf_load_t_n(p, t, i, n);

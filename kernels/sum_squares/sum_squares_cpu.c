@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sum_squares_cpu.c - the sum of squares, bound by memory.  Chunks are cut by n alone and their sums
- * added in index order.  The compiler makes vectors of the N_SUMS sums.
+ * sum_squares_cpu.c - the sum of squares, bound by memory.  Chunks are cut by n alone and their
+ * sums added in index order.  The compiler makes vectors of the N_SUMS sums.
  */
 #include "kernels/sum_squares/sum_squares.h"
 

@@ -68,12 +68,12 @@ void kernel_check(kernel_body *body, const kernel_case *c);
 /* The body on every shape of the table, f32 and bf16, rows close together and apart. */
 void kernel_check_shapes(kernel_body *body);
 
-/* The gradient of a scalar by central differences of fourth order (steps of 2^-5) against a stated
- * one: |grad - difference| <= tolerance * (|difference| + rms).  loss reads x[0..n) as it stands. */
+/* The gradient of a scalar by central differences of fourth order (steps of 2^-5) against a given
+ * one: |grad - difference| <= tolerance * (|difference| + rms).  loss reads x[0..n) as it is. */
 void kernel_check_gradient(const char *name, float *x, const float *grad, int64_t n,
                            double (*loss)(const void *arg), const void *arg, double tolerance);
 
-/* Numbers of mean 0 and standard deviation scale, nearly normal (the sum of four uniform ones), that
+/* Numbers of mean 0 and standard deviation scale, nearly normal (sums of four uniform ones), that
  * depend on (seed, i) alone; multiples of 2^-12, so that the steps of kernel_check_gradient are
  * exact. */
 void kernel_normals(float *x, int64_t n, uint64_t seed, float scale);

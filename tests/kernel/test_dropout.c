@@ -46,11 +46,33 @@ static void test_dropout__every_rate(void **state)
                                                &rates[i] });
 }
 
+/* A rate such that one element's word lies just below its threshold, or at it. */
+static void test_dropout__the_word_at_the_threshold(void **state)
+{
+    const kernel_case shape = { .rows = 1, .cols = 4096, .dtype = AXL_F32 };
+    uint32_t word[4], least = UINT32_MAX;
+
+    (void)state;
+    for (uint64_t i = 0; i < 1024; i++) { /* as drop() draws */
+        axl__philox(word, 0x123456789abcdef, AXL__STREAM_DROPOUT, 0xfffffff8 / 4 + i);
+        for (int k = 0; k < 4; k++)
+            least = word[k] < least ? word[k] : least;
+    }
+    assert_true(least < 1u << 24); /* so that the rates are exact */
+    for (uint32_t k = 0; k < 2; k++) {
+        float p = (float)(least + k) * 0x1p-32f;
+        kernel_case c = shape;
+        c.more = &p;
+        kernel_check(drop, &c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dropout__the_same_mask),
         cmocka_unit_test(test_dropout__every_rate),
+        cmocka_unit_test(test_dropout__the_word_at_the_threshold),
     };
 
     return test_run(tests);
