@@ -10,11 +10,13 @@ static const struct {
     const char *what;
 } verbs[] = {
     { "train", verb_train, "train CONFIG [--resume [CHECKPOINT]]        the whole run" },
-    { "check", verb_check, "check CONFIG [--effective] [--json]         what is wrong with a config" },
+    { "check", verb_check,
+      "check CONFIG [--effective] [--json]         what is wrong with a config" },
     { "inspect", verb_inspect,
       "inspect CONFIG [-n N] [--split S] [--json]  rows as they will be trained" },
     { "inference", verb_inference,
-      "inference (CONFIG | --model DIR [--adapter DIR]) [--prompt TEXT | FILE | -]  continue a text" },
+      "inference (CONFIG | --model DIR [--adapter DIR]) [--prompt TEXT | FILE | -]  continue a "
+      "text" },
     { "tokenize", verb_tokenize,
       "tokenize --model DIR|FILE [--no-special] [--jsonl] [FILE | -]  text to ids" },
     { "version", verb_version, "version [--json]" },
@@ -43,7 +45,8 @@ int main(int argc, char **argv)
         print_help(stderr);
         return EXIT_INPUT;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
         print_help(stdout);
         return EXIT_DONE;
     }
@@ -61,7 +64,8 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
         if (strcmp(later[i], t.verb) == 0) {
-            fprintf(stderr, "axl: the verb %s does not exist yet in version %s\n", t.verb, axl_version());
+            fprintf(stderr, "axl: the verb %s does not exist yet in version %s\n", t.verb,
+                    axl_version());
             return EXIT_INPUT;
         }
     }

@@ -178,7 +178,8 @@ AXL_API void axl_cancel_free(axl_cancel *cancel);
  * multiplies large matrices, versions of libraries.
  *
  * @param[in]     ctx  Borrowed.
- * @param[in]     json 1: one JSON object {version, abi, backends, isa, libraries}; 0: lines of text.
+ * @param[in]     json 1: one JSON object {version, abi, backends, isa, libraries}; 0: lines of
+ * text.
  * @param[in,out] out  What it held is released.  Release with axl_buffer_free().
  *
  * @retval AXL_ERR_ABI   @p out has no valid size.

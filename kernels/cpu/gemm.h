@@ -6,8 +6,9 @@
  * Operands are brought into 4-byte units along the depth: an f32 (stored, widened, or rounded to
  * bf16 and widened), or a pair of bf16 for machines that multiply pairs.  The right operand is
  * packed in panels of VF_TILE_VECS vectors of columns, unit after unit; the left one is read row
- * by row, where it lies if it has the right form.  Every output is one chain of fused multiplications
- * over the depth in order, so its bits depend neither on the tile it falls into nor on packing.
+ * by row, where it lies if it has the right form.  Every output is one chain of fused
+ * multiplications over the depth in order, so its bits depend neither on the tile it falls into nor
+ * on packing.
  *
  * Costs, for a tile of R rows and N columns: R N / VF_N fma per unit of depth, N / VF_N stores for
  * packing a unit of the right operand (and as many shuffles times 4 when its depth is contiguous).
@@ -109,8 +110,8 @@ AXL_INLINE int64_t gemm_panel_vecs(int64_t n, int64_t n_cols)
 }
 
 /* Panels of the right operand, one behind another, each (units, its width): columns are the block's
- * rows, filled up with zeros to whole vectors.  This one for sources that are not deep: whole rows of
- * memory at a time, some ahead of their use, since each may lie in another page. */
+ * rows, filled up with zeros to whole vectors.  This one for sources that are not deep: whole rows
+ * of memory at a time, some ahead of their use, since each may lie in another page. */
 AXL_INLINE void gemm_pack_flat_as(gemm_unit unit, axl_dtype t, float *dst, const gemm_source *s,
                                   const gemm_block *b)
 {
@@ -186,10 +187,10 @@ AXL_INLINE void gemm_pack_rows_as(gemm_unit unit, axl_dtype t, float *dst, int64
             vf v[VF_N];
             for (int64_t i = 0; i < VF_N; i++) {
                 int64_t d = (u + i) * per;
-                v[i] = u + i < n_units
-                           ? gemm_load_flat(unit, t, s->data, (b->depth + d) * s->stride + b->row + r,
-                                            b->n_rows - r, s->stride, d + 1 < b->n_deep)
-                           : vf_zero();
+                v[i] = u + i < n_units ? gemm_load_flat(unit, t, s->data,
+                                                        (b->depth + d) * s->stride + b->row + r,
+                                                        b->n_rows - r, s->stride, d + 1 < b->n_deep)
+                                       : vf_zero();
             }
             vf_transpose(v);
             int64_t n = b->n_rows - r < VF_N ? b->n_rows - r : VF_N;

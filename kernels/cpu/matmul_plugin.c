@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * matmul_plugin.c - matmuls through the plugin.  A library's bits may depend on the rows and columns
- * of a call, so y is cut by shape alone into tiles of about TILE_ROWS x TILE_COLS, each its own call,
- * which threads take from a queue.  Which products go to the plugin depends on their shape, too.
+ * matmul_plugin.c - matmuls through the plugin.  A library's bits may depend on the rows and
+ * columns of a call, so y is cut by shape alone into tiles of about TILE_ROWS x TILE_COLS, each its
+ * own call, which threads take from a queue.  Which products go to the plugin depends on their
+ * shape, too.
  *
- * Measured on Zen 4 (AVX512_BF16, oneDNN 2.6), axl's kernels are as fast for f32 and bf16: 88-95 % of
- * what the machine can do against 80-90 %, at T = 512 and weights of 576..8192.  The library is for
- * what axl has no kernels for: bf16 on AMX, and f32 on machines other than x86-64.
+ * Measured on Zen 4 (AVX512_BF16, oneDNN 2.6), axl's kernels are as fast for f32 and bf16: 88-95 %
+ * of what the machine can do against 80-90 %, at T = 512 and weights of 576..8192.  The library is
+ * for what axl has no kernels for: bf16 on AMX, and f32 on machines other than x86-64.
  *
  * A context whose instruction set is capped keeps to axl's kernels: the library picks its own, and
  * its cap would hold for the whole process.

@@ -47,8 +47,8 @@ typedef struct axl_matmul_plugin {
 
 /* Opens the plugin where the context allows it and the library is faster than axl's own kernels. */
 void axl__matmul_plugin_choose(axl_device *dev);
-/* Opens it for both types; without it the device keeps to its own kernels.  The log tells of a plugin
- * that is there and does not load. */
+/* Opens it for both types; without it the device keeps to its own kernels.  The log tells of a
+ * plugin that is there and does not load. */
 void axl__matmul_plugin_open(axl_device *dev);
 void axl__matmul_plugin_close(axl_device *dev);
 /* Computes the product through the plugin and sets *done, or leaves it false: by shape alone. */

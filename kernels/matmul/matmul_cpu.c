@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * matmul_cpu.c - y = alpha op(x) op(w) + beta y, blocked and packed (Goto, van de Geijn, "Anatomy of
- * high-performance matrix multiplication", 2008) on the pieces of gemm.h.
+ * matmul_cpu.c - y = alpha op(x) op(w) + beta y, blocked and packed (Goto, van de Geijn, "Anatomy
+ * of high-performance matrix multiplication", 2008) on the pieces of gemm.h.
  *
  * y is cut by shape alone into tiles that threads take from a queue.  A tile packs its part of w
  * block of depth by block of depth (it stays in the second-level cache), runs its rows over it, and
@@ -169,8 +169,9 @@ static axl_status run_tiled(job *j)
                           STRIP_ROWS * (DEPTH_UNITS + VF_N) * sizeof(float) <= AXL_SCRATCH_SIZE,
                   "a tile fits a scratch slot");
     choose_tiles(j);
-    j->in_place = !a->trans_x && ((j->unit == GEMM_F32 && a->x.dtype == AXL_F32) ||
-                                  (j->unit == GEMM_PAIR && a->x.dtype == AXL_BF16 && j->k % 2 == 0));
+    j->in_place =
+        !a->trans_x && ((j->unit == GEMM_F32 && a->x.dtype == AXL_F32) ||
+                        (j->unit == GEMM_PAIR && a->x.dtype == AXL_BF16 && j->k % 2 == 0));
     axl__parallel_for(j->dev->ctx, (uint64_t)(j->n_row_tiles * ceil_div(j->n, j->cols)), run_tile,
                       j);
     return atomic_load(&j->cancelled) ? axl__fail(AXL_ERR_CANCELLED, "cancelled") : AXL_OK;

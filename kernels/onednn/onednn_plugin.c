@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * onednn_plugin.c - axl-onednn.so: single tiles through oneDNN's matmul primitive on the calling
- * thread.  oneDNN would start OpenMP threads of its own; each call sets the thread's OpenMP limit to
- * 1 and puts it back, whoever made the thread.  Primitives are kept per device, made under a lock,
- * the longest unused dropped beyond CACHE_MAX: batches without padding come in many row counts.
+ * thread.  oneDNN would start OpenMP threads of its own; each call sets the thread's OpenMP limit
+ * to 1 and puts it back, whoever made the thread.  Primitives are kept per device, made under a
+ * lock, the longest unused dropped beyond CACHE_MAX: batches without padding come in many row
+ * counts.
  */
 #include "onednn_api.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * json_write.h - axl's own small files (adapter_config.json, checkpoint state) through cJSON.  cJSON
+ * json_write.h - axl's own small files (adapter_config.json, checkpoint state) through cJSON. cJSON
  * prints floats by the locale and integers only to 2^53, so numbers go in as text from num.c.
  */
 #ifndef AXL_BASE_JSON_WRITE_H

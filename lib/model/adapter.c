@@ -165,10 +165,11 @@ static axl_status mark_targets(axl_model *m, const axl_adapter_options *o, bool 
                 on[i] = any = true;
         }
         if (!any)
-            return axl__fail(AXL_ERR_INVALID,
-                             "lora_target_modules: \"%s\" names no linear layer of this model; it has "
-                             "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, lm_head",
-                             o->target_modules[t]);
+            return axl__fail(
+                AXL_ERR_INVALID,
+                "lora_target_modules: \"%s\" names no linear layer of this model; it has "
+                "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, lm_head",
+                o->target_modules[t]);
     }
     return AXL_OK;
 }
@@ -187,7 +188,8 @@ static axl_status init_values(axl_adapter *a, uint64_t seed)
             double bound = 1.0 / sqrt((double)t->cols);
             uint64_t stream = (uint64_t)AXL__STREAM_INIT | (uint64_t)i << 8;
             for (int64_t j = 0; j < n; j++)
-                host[j] = (float)((2.0 * axl__random_double(seed, stream, (uint64_t)j) - 1.0) * bound);
+                host[j] =
+                    (float)((2.0 * axl__random_double(seed, stream, (uint64_t)j) - 1.0) * bound);
         }
         status = axl_adapter_write(a, i, host);
         axl__free(a->ctx, host);
@@ -236,7 +238,8 @@ axl_status axl_adapter_new(axl_adapter **out, axl_model *model, const axl_adapte
 
 enum { TARGETS_MAX = 64 };
 
-/* lora_target_modules united with, when lora_target_linear is set, every linear layer but the head. */
+/* lora_target_modules united with, when lora_target_linear is set, every linear layer but the head.
+ */
 static axl_status config_targets(const axl_config *cfg, const char **names, size_t *n)
 {
     static const char *const all[] = { "q_proj",    "k_proj",  "v_proj",   "o_proj",
@@ -317,7 +320,8 @@ axl_status axl_adapter_tensor(const axl_adapter *a, size_t index, axl_tensor_inf
 {
     AXL_TRY(check_index(a, index));
     if (!out || out->size < sizeof *out)
-        return axl__fail(AXL_ERR_ABI, "axl_tensor_info has no valid size; use AXL_TENSOR_INFO_INIT");
+        return axl__fail(AXL_ERR_ABI,
+                         "axl_tensor_info has no valid size; use AXL_TENSOR_INFO_INIT");
     out->name = a->tensors[index].name;
     out->rows = (uint64_t)a->tensors[index].rows;
     out->cols = (uint64_t)a->tensors[index].cols;

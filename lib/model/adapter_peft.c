@@ -111,7 +111,8 @@ typedef struct {
 
 static axl_status refuse(const peft_reader *r, const char *key, const char *why)
 {
-    return axl__fail(AXL_ERR_UNSUPPORTED, "%s: %s %s is not supported yet", r->config_path, key, why);
+    return axl__fail(AXL_ERR_UNSUPPORTED, "%s: %s %s is not supported yet", r->config_path, key,
+                     why);
 }
 
 static bool is_set(const axl__json *v)
@@ -166,7 +167,8 @@ static axl_status read_options(peft_reader *r)
     const axl__json *t = targets->type == AXL__JSON_ARRAY ? targets->child : targets;
     for (size_t i = 0; i < n; i++, t = t->next) {
         if (t->type != AXL__JSON_STRING)
-            return axl__fail(AXL_ERR_FORMAT, "%s: \"target_modules\" must hold strings", r->config_path);
+            return axl__fail(AXL_ERR_FORMAT, "%s: \"target_modules\" must hold strings",
+                             r->config_path);
         names[i] = t->text;
     }
     r->opts.target_modules = names;
@@ -216,7 +218,8 @@ static axl_status match_tensors(peft_reader *r)
         r->on[i] = axl__safetensors_find(&r->st, name) != NULL;
         snprintf(name, sizeof name, "%s%s.lora_B.weight", prefix, module);
         if ((axl__safetensors_find(&r->st, name) != NULL) != r->on[i])
-            return axl__fail(AXL_ERR_FORMAT, "%s: %s has one of lora_A and lora_B without the other",
+            return axl__fail(AXL_ERR_FORMAT,
+                             "%s: %s has one of lora_A and lora_B without the other",
                              r->st.file.path, module);
         matched += r->on[i] ? 2 : 0;
     }
@@ -235,7 +238,8 @@ static axl_status read_tensor(const axl_adapter *a, const axl__safetensors *st, 
         return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\" is missing", st->file.path, name);
     if (s->dtype < 0 || s->n_dims != 2 || (int64_t)s->dims[0] != t->rows ||
         (int64_t)s->dims[1] != t->cols)
-        return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\" must be [%lld, %lld] of F32, BF16 or F16",
+        return axl__fail(AXL_ERR_FORMAT,
+                         "%s: tensor \"%s\" must be [%lld, %lld] of F32, BF16 or F16",
                          st->file.path, name, (long long)t->rows, (long long)t->cols);
     void *copy = axl__alloc_aligned(a->ctx, s->size); /* the file aligns nothing */
     if (!copy)

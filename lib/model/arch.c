@@ -47,7 +47,8 @@ static axl_status read_family(const source *s)
                          act);
     if (axl__json_get(s->root, "quantization_config") &&
         axl__json_get(s->root, "quantization_config")->type == AXL__JSON_OBJECT)
-        return axl__fail(AXL_ERR_UNSUPPORTED, "%s: quantised weights are not supported yet", s->path);
+        return axl__fail(AXL_ERR_UNSUPPORTED, "%s: quantised weights are not supported yet",
+                         s->path);
     AXL_TRY(refuse_true(s, "attention_bias"));
     return refuse_true(s, "mlp_bias");
 }
@@ -73,9 +74,10 @@ static axl_status read_rope(const source *s, axl__arch *a)
     else if (strcmp(type, "llama3") == 0)
         a->rope_type = AXL__ROPE_LLAMA3;
     else
-        return axl__fail(AXL_ERR_UNSUPPORTED,
-                         "%s: rope type \"%s\" is not supported yet; default, linear and llama3 are",
-                         s->path, type);
+        return axl__fail(
+            AXL_ERR_UNSUPPORTED,
+            "%s: rope type \"%s\" is not supported yet; default, linear and llama3 are", s->path,
+            type);
     if (!(a->rope_theta > 0) || !(a->rope_factor > 0) || !(a->rope_original_max > 0) ||
         !(a->rope_high_freq_factor > a->rope_low_freq_factor))
         return axl__fail(AXL_ERR_FORMAT, "%s: the rotary parameters are out of range", s->path);
@@ -108,8 +110,8 @@ static axl_status read_arch(const source *s, axl__arch *a)
     a->rms_norm_eps = axl__json_double(s->root, "rms_norm_eps", 1e-6);
     a->tied_head = axl__json_bool(s->root, "tie_word_embeddings", false);
     if (a->n_kv_heads <= 0 || a->n_heads % a->n_kv_heads != 0)
-        return axl__fail(AXL_ERR_FORMAT, "%s: %lld heads cannot share %lld key-value heads", s->path,
-                         (long long)a->n_heads, (long long)a->n_kv_heads);
+        return axl__fail(AXL_ERR_FORMAT, "%s: %lld heads cannot share %lld key-value heads",
+                         s->path, (long long)a->n_heads, (long long)a->n_kv_heads);
     if (a->head_dim <= 0 || a->head_dim % 2 != 0 || a->head_dim > 1024 || a->max_seq_len <= 0 ||
         a->max_seq_len > INT32_MAX)
         return axl__fail(AXL_ERR_FORMAT,

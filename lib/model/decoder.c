@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * decoder.c - see decoder.h.  The norms' and the MLP's elementwise outputs are computed again in the
- * backward: they cost a read of memory each and would be a third of what a layer keeps.
+ * decoder.c - see decoder.h.  The norms' and the MLP's elementwise outputs are computed again in
+ * the backward: they cost a read of memory each and would be a third of what a layer keeps.
  */
 #include "decoder.h"
 
@@ -76,7 +76,8 @@ static axl_status norm_backward(const axl__pass *p, axl_mat x, axl_mat w, const 
 static axl_status rotate(const axl__pass *p, const axl__layout *at, axl_mat x, int64_t n_heads,
                          bool inverse)
 {
-    axl_rope_args a = { x, at->positions, at->cos, at->sin, n_heads, p->model->arch.head_dim, inverse };
+    axl_rope_args a = { x,       at->positions,           at->cos, at->sin,
+                        n_heads, p->model->arch.head_dim, inverse };
 
     return p->ops->rope(p->dev, &a);
 }
@@ -87,9 +88,9 @@ static axl_attention_args attention_args(const axl__pass *p, const axl__layout *
     const axl__arch *m = &p->model->arch;
     float scale = (float)(1.0 / sqrt((double)m->head_dim));
 
-    return (axl_attention_args){ x->q,      x->all_k,   x->all_v,      x->attn,     x->lse, at->cu_q,
-                                 at->cu_k,  at->n_seqs, m->n_heads,    m->n_kv_heads,
-                                 m->head_dim, scale };
+    return (axl_attention_args){ x->q,       x->all_k,      x->all_v,    x->attn,
+                                 x->lse,     at->cu_q,      at->cu_k,    at->n_seqs,
+                                 m->n_heads, m->n_kv_heads, m->head_dim, scale };
 }
 
 static axl_status add(const axl__pass *p, axl_mat x, axl_mat y)
@@ -128,7 +129,8 @@ axl_status axl__layer_forward(const axl__pass *p, int64_t layer, const axl__layo
 
     AXL_TRY(attention_half(p, layer, at, x, s));
     AXL_TRY(norm(p, x->h2, w->mlp_norm, s->norm, x->rstd2));
-    AXL_TRY(axl__linear_forward(p, first + AXL__GATE, s->norm, x->gate, x->xa[AXL__GATE], &s->linear));
+    AXL_TRY(
+        axl__linear_forward(p, first + AXL__GATE, s->norm, x->gate, x->xa[AXL__GATE], &s->linear));
     AXL_TRY(axl__linear_forward(p, first + AXL__UP, s->norm, x->up, x->xa[AXL__UP], &s->linear));
     if (!next.data && !axl__pass_lora(p, first + AXL__DOWN))
         return AXL_OK;

@@ -54,7 +54,8 @@ axl_status axl__layer_forward(const axl__pass *p, int64_t layer, const axl__layo
                               const axl__layer_acts *acts, axl_mat next,
                               const axl__layer_scratch *s);
 /* dh (T, C): the gradient of the output on entry, of the input on return; without need_input the
- * gradient of the input is not completed (nothing below is trained).  Destroys acts' gate and up. */
+ * gradient of the input is not completed (nothing below is trained).  Destroys acts' gate and up.
+ */
 axl_status axl__layer_backward(const axl__pass *p, int64_t layer, const axl__layout *at,
                                const axl__layer_acts *acts, axl_mat dh, bool need_input,
                                const axl__layer_scratch *s);

@@ -68,14 +68,16 @@ static axl_status read_prompt(generator *g, const char *prompt, size_t length)
         AXL_TRY(axl__token_ids_put(&g->ids, axl_tokenizer_bos(g->tok)));
     }
     if ((int64_t)g->ids.count >= g->model->arch.max_seq_len)
-        return axl__fail(AXL_ERR_INVALID, "the prompt has %zu tokens, the model takes %lld", g->ids.count,
-                         (long long)g->model->arch.max_seq_len);
+        return axl__fail(AXL_ERR_INVALID, "the prompt has %zu tokens, the model takes %lld",
+                         g->ids.count, (long long)g->model->arch.max_seq_len);
     for (size_t i = 0; i < g->ids.count; i++)
         if (g->ids.data[i] >= g->model->arch.vocab_size)
-            return axl__fail(AXL_ERR_INVALID, "token id %d is outside the model's %lld: the tokenizer "
-                                              "is another model's",
+            return axl__fail(AXL_ERR_INVALID,
+                             "token id %d is outside the model's %lld: the tokenizer "
+                             "is another model's",
                              g->ids.data[i], (long long)g->model->arch.vocab_size);
-    return axl__decode_stream_init(&g->stream, g->tok, AXL_DECODE_SKIP_SPECIAL, g->ids.data, g->ids.count);
+    return axl__decode_stream_init(&g->stream, g->tok, AXL_DECODE_SKIP_SPECIAL, g->ids.data,
+                                   g->ids.count);
 }
 
 static axl_status prepare(generator *g, int64_t new_tokens)
@@ -95,7 +97,8 @@ static axl_status run(generator *g, const char *prompt, size_t length)
 
     AXL_TRY(read_prompt(g, prompt, length));
     int64_t room = g->model->arch.max_seq_len - (int64_t)g->ids.count;
-    int64_t wanted = (int64_t)g->opts->max_new_tokens < room ? (int64_t)g->opts->max_new_tokens : room;
+    int64_t wanted =
+        (int64_t)g->opts->max_new_tokens < room ? (int64_t)g->opts->max_new_tokens : room;
     if (wanted == 0)
         return AXL_OK;
     AXL_TRY(prepare(g, wanted));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* linear.c - see linear.h.  The same dropout mask is drawn again in the backward instead of kept. */
+/* linear.c - see linear.h.  The same dropout mask is drawn again in the backward instead of kept.
+ */
 #include "linear.h"
 
 #include "base/rng.h"
@@ -95,8 +96,8 @@ static axl_status pair_backward(const axl__pass *p, const axl__lora *l, int64_t 
     return p->ops->add(p->dev, &add);
 }
 
-axl_status axl__linear_backward(const axl__pass *p, int64_t index, axl_mat x, axl_mat dy, axl_mat xa,
-                                axl_mat dx, float beta, const axl__linear_scratch *s)
+axl_status axl__linear_backward(const axl__pass *p, int64_t index, axl_mat x, axl_mat dy,
+                                axl_mat xa, axl_mat dx, float beta, const axl__linear_scratch *s)
 {
     const axl__lora *l = axl__pass_lora(p, index);
 

@@ -40,7 +40,7 @@ axl_status axl__linear_forward(const axl__pass *p, int64_t index, axl_mat x, axl
                                const axl__linear_scratch *s);
 /* dx is written (beta 0) or added to (beta 1); dx->data NULL leaves it out.  x is read only for a
  * pair. */
-axl_status axl__linear_backward(const axl__pass *p, int64_t index, axl_mat x, axl_mat dy, axl_mat xa,
-                                axl_mat dx, float beta, const axl__linear_scratch *s);
+axl_status axl__linear_backward(const axl__pass *p, int64_t index, axl_mat x, axl_mat dy,
+                                axl_mat xa, axl_mat dx, float beta, const axl__linear_scratch *s);
 
 #endif

@@ -141,7 +141,8 @@ static const axl__st_tensor *find_tensor(const axl_model *m, const char *name, c
     return NULL;
 }
 
-/* In place when the compute type reads it: its own type, or bf16 under f32, which widens exactly. */
+/* In place when the compute type reads it: its own type, or bf16 under f32, which widens exactly.
+ */
 static bool readable_in_place(const axl_model *m, const axl__st_tensor *t)
 {
     size_t align = axl__dtype_size((axl_dtype)t->dtype);
@@ -288,8 +289,10 @@ static axl_status take_weights(axl_model *m)
     AXL_TRY(take(m, &m->final_norm, "model.norm.weight", 1, a->hidden_size));
     if (a->tied_head || !find_tensor(m, "lm_head.weight", &file)) {
         if (!a->tied_head)
-            return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"lm_head.weight\" is missing and config.json "
-                                             "does not tie it", m->dir);
+            return axl__fail(AXL_ERR_FORMAT,
+                             "%s: tensor \"lm_head.weight\" is missing and config.json "
+                             "does not tie it",
+                             m->dir);
         m->head = m->embed;
     } else {
         AXL_TRY(take(m, &m->head, "lm_head.weight", a->vocab_size, a->hidden_size));
@@ -460,7 +463,8 @@ const axl_mat *axl__model_linear(const axl_model *m, int64_t index)
 {
     int64_t layer = index / AXL__LINEAR_KINDS;
 
-    return layer < m->arch.n_layers ? &m->layers[layer].linear[index % AXL__LINEAR_KINDS] : &m->head;
+    return layer < m->arch.n_layers ? &m->layers[layer].linear[index % AXL__LINEAR_KINDS]
+                                    : &m->head;
 }
 
 void axl__model_linear_name(const axl_model *m, int64_t index, char *out, size_t size)

@@ -140,7 +140,8 @@ axl_status axl__batch_check(const axl_batch *b, const axl__arch *arch)
             return axl__fail(AXL_ERR_INVALID, "label %d at %u is outside the model's %lld",
                              b->labels[t], t, (long long)arch->vocab_size);
         if (b->positions && (b->positions[t] < 0 || b->positions[t] > 1 << 24))
-            return axl__fail(AXL_ERR_INVALID, "position %d at %u is out of range", b->positions[t], t);
+            return axl__fail(AXL_ERR_INVALID, "position %d at %u is out of range", b->positions[t],
+                             t);
     }
     return AXL_OK;
 }
@@ -311,7 +312,8 @@ static axl_status head_backward(axl__network *n, work *w, const int32_t *rows, i
     int64_t head = axl__model_n_linears(m) - 1;
 
     w->dnorm.rows = w->drows.rows = count;
-    AXL_TRY(axl__linear_backward(&n->pass, head, w->norm, dlogits, w->xa, w->dnorm, 0.0f, &w->head));
+    AXL_TRY(
+        axl__linear_backward(&n->pass, head, w->norm, dlogits, w->xa, w->dnorm, 0.0f, &w->head));
     AXL_TRY(ops->zero(n->pass.dev, w->drows.data,
                       (size_t)(count * w->drows.cols) * axl__dtype_size(w->drows.dtype)));
     axl_rms_norm_backward_args b = { w->rows, w->dnorm, w->drows, m->final_norm.data,
@@ -326,8 +328,9 @@ static axl_status run_loss(axl__network *n, work *w, const batch_index *x, doubl
     axl_mat none = { 0 };
 
     if (train)
-        AXL_TRY(n->pass.ops->zero(n->pass.dev, w->dh.data,
-                                  (size_t)(w->dh.rows * w->dh.cols) * axl__dtype_size(w->dh.dtype)));
+        AXL_TRY(
+            n->pass.ops->zero(n->pass.dev, w->dh.data,
+                              (size_t)(w->dh.rows * w->dh.cols) * axl__dtype_size(w->dh.dtype)));
     for (int64_t i = 0; i < x->n_trained; i += AXL__HEAD_ROWS) {
         int64_t count = x->n_trained - i < AXL__HEAD_ROWS ? x->n_trained - i : AXL__HEAD_ROWS;
         AXL_TRY(axl__cancelled(n->pass.model->ctx));
@@ -348,12 +351,14 @@ static axl_status sum_losses(axl__network *n, const work *w, int64_t count, doub
     *sum = 0.0;
     for (int64_t i = 0; i < count; i += 1024) {
         int64_t k = count - i < 1024 ? count - i : 1024;
-        AXL_TRY(n->pass.ops->download(n->pass.dev, chunk, w->losses + i, (size_t)k * sizeof(float)));
+        AXL_TRY(
+            n->pass.ops->download(n->pass.dev, chunk, w->losses + i, (size_t)k * sizeof(float)));
         for (int64_t j = 0; j < k; j++)
             *sum += (double)chunk[j];
     }
     if (!isfinite(*sum))
-        return axl__fail(AXL_ERR_NUMERIC, "the loss is not finite (%s)", isnan(*sum) ? "NaN" : "infinite");
+        return axl__fail(AXL_ERR_NUMERIC, "the loss is not finite (%s)",
+                         isnan(*sum) ? "NaN" : "infinite");
     return AXL_OK;
 }
 

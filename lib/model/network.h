@@ -35,11 +35,11 @@ axl_status axl__network_reserve(axl__network *n, int64_t n_tokens, int64_t max_l
 /* AXL_ERR_INVALID naming what is out of range in a host's batch. */
 axl_status axl__batch_check(const axl_batch *batch, const axl__arch *arch);
 
-/* loss_sum: over the trained tokens of the batch.  With n->pass.grads, gradients of scale * loss_sum
- * are added there; AXL_ERR_NUMERIC when the loss is not finite (gradients are then undefined, as
- * after every error).  phase names the progress. */
-axl_status axl__network_loss(axl__network *n, const axl_batch *batch, double scale, const char *phase,
-                             double *loss_sum);
+/* loss_sum: over the trained tokens of the batch.  With n->pass.grads, gradients of scale *
+ * loss_sum are added there; AXL_ERR_NUMERIC when the loss is not finite (gradients are then
+ * undefined, as after every error).  phase names the progress. */
+axl_status axl__network_loss(axl__network *n, const axl_batch *batch, double scale,
+                             const char *phase, double *loss_sum);
 
 /* logits (n, V) f32, host, of every token of one sequence. */
 axl_status axl__network_logits(axl__network *n, const int32_t *ids, int64_t count, float *logits);

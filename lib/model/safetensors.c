@@ -117,10 +117,11 @@ static axl_status read_header(axl__safetensors *st)
                          st->file.path, st->file.size);
     memcpy(&header, st->file.data, 8);
     if (header > HEADER_MAX || header > st->file.size - 8)
-        return axl__fail(AXL_ERR_FORMAT,
-                         "%s is no safetensors file, or cut short: its header would have %llu bytes, "
-                         "the file has %zu",
-                         st->file.path, (unsigned long long)header, st->file.size);
+        return axl__fail(
+            AXL_ERR_FORMAT,
+            "%s is no safetensors file, or cut short: its header would have %llu bytes, "
+            "the file has %zu",
+            st->file.path, (unsigned long long)header, st->file.size);
     AXL_TRY(axl__json_parse(&root, &st->arena, (const char *)st->file.data + 8, (size_t)header,
                             st->file.path));
     if (root->type != AXL__JSON_OBJECT)
@@ -183,7 +184,8 @@ static size_t entry_size(const axl__st_entry *e)
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp((*(const axl__st_entry *const *)a)->name, (*(const axl__st_entry *const *)b)->name);
+    return strcmp((*(const axl__st_entry *const *)a)->name,
+                  (*(const axl__st_entry *const *)b)->name);
 }
 
 static void put_header(axl__str *s, const axl__st_entry *const *order, size_t n)

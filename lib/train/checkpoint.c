@@ -164,13 +164,14 @@ static axl_status read_state(checkpoint *c)
     c->state = root;
     int64_t format = axl__json_int(root, "axl_checkpoint", 0);
     if (format == 0 && axl__json_get(root, "log_history"))
-        return axl__fail(AXL_ERR_UNSUPPORTED,
-                         "%s is a checkpoint of Hugging Face's trainer: set lora_model_dir to start "
-                         "from its adapter; its optimizer state is a pickle and cannot be read",
-                         c->dir);
+        return axl__fail(
+            AXL_ERR_UNSUPPORTED,
+            "%s is a checkpoint of Hugging Face's trainer: set lora_model_dir to start "
+            "from its adapter; its optimizer state is a pickle and cannot be read",
+            c->dir);
     if (format != CHECKPOINT_FORMAT || axl__json_int(root, "step", -1) < 0)
-        return axl__fail(AXL_ERR_FORMAT, "%s: trainer_state.json is not one that axl %s wrote", c->dir,
-                         AXL_VERSION);
+        return axl__fail(AXL_ERR_FORMAT, "%s: trainer_state.json is not one that axl %s wrote",
+                         c->dir, AXL_VERSION);
     return AXL_OK;
 }
 
@@ -205,9 +206,10 @@ static void warn_if_other(const checkpoint *c, const char *key, const char *now,
     const char *then = axl__json_string(c->state, key, "");
 
     if (strcmp(then, now) != 0)
-        axl__log(c->tr->ctx, AXL_LOG_WARNING,
-                 "%s was written with %s %s, this is %s: the run goes on, but not with the same bits",
-                 c->dir, what, then, now);
+        axl__log(
+            c->tr->ctx, AXL_LOG_WARNING,
+            "%s was written with %s %s, this is %s: the run goes on, but not with the same bits",
+            c->dir, what, then, now);
 }
 
 static axl_status apply(checkpoint *c, axl_loader *loader)

@@ -59,7 +59,8 @@ axl_status axl__model_card_write(axl_context *ctx, const axl_config *cfg, const 
     put_results(&s, last, data);
     axl__str_puts(&s, "<details><summary>The config</summary>\n\n```yaml\n");
     axl__str_put(&s, yaml, len);
-    axl__str_puts(&s, len > 0 && yaml[len - 1] == '\n' ? "```\n\n</details>\n" : "\n```\n\n</details>\n");
+    axl__str_puts(&s, len > 0 && yaml[len - 1] == '\n' ? "```\n\n</details>\n"
+                                                       : "\n```\n\n</details>\n");
     axl_status status = axl__str_status(&s);
     if (status == AXL_OK)
         status = axl__write_file(ctx, path, s.data, s.len);

@@ -84,10 +84,11 @@ static void warn_about_lengths(axl_run *r)
     int64_t wanted = axl__cfg_int(r->cfg, "sequence_len", 512);
 
     if (axl_model_get_info(r->model, &info) == AXL_OK && wanted > (int64_t)info.max_seq_len)
-        axl__log(r->ctx, AXL_LOG_WARNING,
-                 "sequence_len %lld is above the model's max_position_embeddings %u; positions past "
-                 "it were not seen in pretraining",
-                 (long long)wanted, info.max_seq_len);
+        axl__log(
+            r->ctx, AXL_LOG_WARNING,
+            "sequence_len %lld is above the model's max_position_embeddings %u; positions past "
+            "it were not seen in pretraining",
+            (long long)wanted, info.max_seq_len);
 }
 
 /* A number of steps, or a share of the run rounded up, as transformers reads 0 < x < 1. */
@@ -96,7 +97,8 @@ static uint64_t steps_of(double value, uint64_t total)
     return value < 1.0 ? (uint64_t)ceil(value * (double)total) : (uint64_t)value;
 }
 
-static rhythm read_rhythm(axl_run *r, const char *strategy, const char *steps, const char *per_epoch)
+static rhythm read_rhythm(axl_run *r, const char *strategy, const char *steps,
+                          const char *per_epoch)
 {
     rhythm when = { 0, false };
     const char *s = axl__cfg_str(r->cfg, strategy, "no");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* run_log.h - OUTPUT_DIR/training_log.jsonl: one object a record, numbers that read back exactly. */
+/* run_log.h - OUTPUT_DIR/training_log.jsonl: one object a record, numbers that read back exactly.
+ */
 #ifndef AXL_TRAIN_RUN_LOG_H
 #define AXL_TRAIN_RUN_LOG_H
 

@@ -35,8 +35,9 @@ static axl_status check_options(const axl_trainer_options *o)
     if (o->schedule != AXL_SCHEDULE_CONSTANT && o->total_steps == 0)
         return axl__fail(AXL_ERR_INVALID, "this schedule needs total_steps");
     if (o->gradient_accumulation_steps == 0 || o->reserved0 != 0)
-        return axl__fail(AXL_ERR_INVALID, o->reserved0 ? "reserved0 must be 0"
-                                                       : "gradient_accumulation_steps must be at least 1");
+        return axl__fail(AXL_ERR_INVALID, o->reserved0
+                                              ? "reserved0 must be 0"
+                                              : "gradient_accumulation_steps must be at least 1");
     return AXL_OK;
 }
 
@@ -247,8 +248,8 @@ static axl_status forward_backward(axl_trainer *tr, const axl_batch *b, double *
     if (tr->opts.loss_average == AXL_LOSS_MICRO_BATCHES && trained > 0)
         scale = 1.0 / trained;
     AXL_TRY(pick_target(tr));
-    tr->net.pass.dropout_seed =
-        tr->opts.seed ^ (tr->step + 1) * 0x9E3779B97F4A7C15u ^ (tr->batches + 1) * 0xC2B2AE3D27D4EB4Fu;
+    tr->net.pass.dropout_seed = tr->opts.seed ^ (tr->step + 1) * 0x9E3779B97F4A7C15u ^
+                                (tr->batches + 1) * 0xC2B2AE3D27D4EB4Fu;
     axl_status status = axl__network_loss(&tr->net, b, scale, "train", &sum);
     if (status == AXL_OK)
         status = take_gradients(tr);
@@ -331,7 +332,8 @@ static double current_rate(const axl_trainer *tr)
     if (tr->rate_override >= 0.0)
         return tr->rate_override;
     return tr->opts.learning_rate * axl__schedule_share((axl_schedule)tr->opts.schedule, tr->step,
-                                                        tr->opts.warmup_steps, tr->opts.total_steps);
+                                                        tr->opts.warmup_steps,
+                                                        tr->opts.total_steps);
 }
 
 static axl_status grad_norm(axl_trainer *tr, double *out)

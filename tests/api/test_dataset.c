@@ -221,7 +221,8 @@ static void test_dataset__orders_rows_as_axolotl(void **state)
     expect(&f, ONE "curriculum_sampling: true\n", AXL_SPLIT_TRAIN, "abcdefghij");
     expect(&f, ONE, AXL_SPLIT_TRAIN, "fgahdcejbi");
     expect(&f, ONE "seed: 7\n", AXL_SPLIT_TRAIN, "iahbdgcefj");
-    expect(&f, "datasets: [{path: a.jsonl, type: 'alpaca:chatml'}]\n", AXL_SPLIT_TRAIN, "fgahdcejbi");
+    expect(&f, "datasets: [{path: a.jsonl, type: 'alpaca:chatml'}]\n", AXL_SPLIT_TRAIN,
+           "fgahdcejbi");
     /* Row 3 is dropped after the shuffle. */
     expect(&f, ONE "sequence_len: 150\n", AXL_SPLIT_TRAIN, "fgahcejbi");
     expect(&f, TWO "shuffle_merged_datasets: false\n", AXL_SPLIT_TRAIN, "abcdefghijXYZ");

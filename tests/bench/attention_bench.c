@@ -65,7 +65,8 @@ static void bench(axl_device *dev, const shape *s, axl_dtype t)
     int32_t cu_q[65], cu_k[65], n_q = s->n_queries ? s->n_queries : s->length;
     int64_t rows_q = n_q * s->n_seqs, rows_k = s->length * s->n_seqs;
     int64_t wide = s->n_heads * s->head_dim, narrow = s->n_kv_heads * s->head_dim;
-    axl_mat lse = make(dev, s->n_heads, rows_q, AXL_F32), delta = make(dev, s->n_heads, rows_q, AXL_F32);
+    axl_mat lse = make(dev, s->n_heads, rows_q, AXL_F32),
+            delta = make(dev, s->n_heads, rows_q, AXL_F32);
     axl_attention_backward_args a = {
         .forward = { make(dev, rows_q, wide, t), make(dev, rows_k, narrow, t),
                      make(dev, rows_k, narrow, t), make(dev, rows_q, wide, t), lse.data, cu_q, cu_k,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench_cpu.c - the training step of a known shape with random weights, against the machine's own matmul
- * peak:  cpu --shape smollm2-135m|tinyllama-1.1b|llama-3.2-1b --tokens T --dtype bf16|f32
+ * bench_cpu.c - the training step of a known shape with random weights, against the machine's own
+ * matmul peak:  cpu --shape smollm2-135m|tinyllama-1.1b|llama-3.2-1b --tokens T --dtype bf16|f32
  *            --adapter lora [--checkpointing] [--steps N] [--threads N] [--isa NAME]
  *            [--no-onednn] [--dir FOLDER]
  * The weights are written to FOLDER (default: the system's temporary folder) by a child process and
@@ -127,7 +127,8 @@ static void write_weights(const bench *b, const char *path)
     if (!noise || !w)
         die("memory");
     for (size_t i = 0; i < n; i++) /* uniform with the variance 0.02^2 of usual initialisations */
-        noise[i] = axl__f32_to_bf16((float)(((double)(i * 2654435761u % 65536) / 32768.0 - 1.0) * 0.035));
+        noise[i] =
+            axl__f32_to_bf16((float)(((double)(i * 2654435761u % 65536) / 32768.0 - 1.0) * 0.035));
     w->noise = noise;
     add(w, "model.embed_tokens.weight", (uint64_t)s->vocab, (uint64_t)s->hidden);
     for (int i = 0; i < s->layers; i++)
@@ -244,7 +245,9 @@ static double matmul_gflops(const axl_backend_ops *ops, axl_device *dev, axl_dty
 /* The best of several large shapes, by oneDNN where it is there and by axl's own kernels. */
 static double peak_gflops(const bench *b)
 {
-    static const int64_t sizes[][3] = { { 2048, 2048, 2048 }, { 2048, 8192, 2048 }, { 4096, 4096, 4096 } };
+    static const int64_t sizes[][3] = { { 2048, 2048, 2048 },
+                                        { 2048, 8192, 2048 },
+                                        { 4096, 4096, 4096 } };
     axl_dtype t = strcmp(b->dtype, "bf16") == 0 ? AXL_BF16 : AXL_F32;
     double best = 0.0;
 
@@ -272,8 +275,10 @@ static double peak_gflops(const bench *b)
 static double flops_per_token(const bench *b)
 {
     const shape *s = b->s;
-    double q = (double)s->heads * s->head_dim, kv = (double)s->kv_heads * s->head_dim, c = s->hidden;
-    double p = s->layers * (c * q * 2 + c * kv * 2 + 3.0 * c * s->intermediate) + (double)s->vocab * c;
+    double q = (double)s->heads * s->head_dim, kv = (double)s->kv_heads * s->head_dim,
+           c = s->hidden;
+    double p =
+        s->layers * (c * q * 2 + c * kv * 2 + 3.0 * c * s->intermediate) + (double)s->vocab * c;
 
     return 4.0 * p + 6.0 * s->layers * (double)b->tokens * q;
 }

@@ -1,5 +1,5 @@
-# Makes tests/golden/axolotl_run: a LoRA adapter and the 30 steps that Axolotl itself logs when it trains it.
 # SPDX-License-Identifier: Apache-2.0
+# Makes tests/golden/axolotl_run: a LoRA adapter and the 30 steps that Axolotl itself logs when it trains it.
 #
 #   make_axolotl_run.py --peer PEER_AXOLOTL --env DIR --config GOLDEN.yml --model STORIES260K --data ALPACA.json OUT
 #

@@ -1,5 +1,5 @@
-# Makes tests/golden/llama_variants: tiny random Llamas in the forms that checkpoints come in, and what they compute.
 # SPDX-License-Identifier: Apache-2.0
+# Makes tests/golden/llama_variants: tiny random Llamas in the forms that checkpoints come in, and what they compute.
 #
 #   make_llama_variants.py OUT
 #

@@ -1,5 +1,5 @@
-# Makes tests/golden/peft_grads: loss, LoRA gradients and logits of transformers + PEFT in f32 on one known batch.
 # SPDX-License-Identifier: Apache-2.0
+# Makes tests/golden/peft_grads: loss, LoRA gradients and logits of transformers + PEFT in f32 on one known batch.
 #
 #   make_peft_grads.py --model STORIES260K --data ALPACA.json --adapter axolotl_run/adapter
 #                      --rows axolotl_run/rows.json --steps axolotl_run/steps.json OUT

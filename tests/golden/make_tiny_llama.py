@@ -1,5 +1,5 @@
-# Makes examples/tiny-llama (a tokenizer and a pretrained 0.8 M parameter Llama) and examples/tiny-alpaca.jsonl.
 # SPDX-License-Identifier: Apache-2.0
+# Makes examples/tiny-llama (a tokenizer and a pretrained 0.8 M parameter Llama) and examples/tiny-alpaca.jsonl.
 #
 #   make_tiny_llama.py MODEL_DIR ROWS.jsonl [--steps N] [--threads N]     make all (about four minutes on two cores)
 #   make_tiny_llama.py MODEL_DIR ROWS.jsonl --check [--bf16]              LoRA with PEFT: answers before and after

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_attention.c - packed sequences of odd lengths around the blocks of the kernels, heads alone and
- * in groups, odd head sizes, both types; generation, where a few queries meet a long cache.
+ * test_attention.c - packed sequences of odd lengths around the blocks of the kernels, heads alone
+ * and in groups, odd head sizes, both types; generation, where a few queries meet a long cache.
  */
 #include "kernel_testing.h"
 

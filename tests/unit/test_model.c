@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_model.c - logits, loss and LoRA gradients against PyTorch (transformers + PEFT, the goldens of
- * make_llama_variants.py and make_peft_grads.py), on both backends and every instruction set.
+ * test_model.c - logits, loss and LoRA gradients against PyTorch (transformers + PEFT, the goldens
+ * of make_llama_variants.py and make_peft_grads.py), on both backends and every instruction set.
  */
 #include "testing.h"
 
@@ -15,7 +15,8 @@ typedef struct {
 } machine;
 
 static const machine machines[] = {
-    { "reference", NULL }, { "cpu", "baseline" }, { "cpu", "avx2" }, { "cpu", "avx512" }, { "cpu", NULL },
+    { "reference", NULL }, { "cpu", "baseline" }, { "cpu", "avx2" },
+    { "cpu", "avx512" },   { "cpu", NULL },
 };
 enum { N_MACHINES = sizeof machines / sizeof machines[0] };
 
@@ -219,17 +220,19 @@ static void check_first_batch(const char *model_dir, const machine *m)
     double loss;
 
     axl__arena_init(&arena, ctx);
-    const axl__json *batch = read_json(&arena, ctx, test_source_path("tests/golden/peft_grads/batch.json"));
+    const axl__json *batch =
+        read_json(&arena, ctx, test_source_path("tests/golden/peft_grads/batch.json"));
     const axl__json *expect =
         read_json(&arena, ctx, test_source_path("tests/golden/peft_grads/expect.json"));
     load_rows(axl__json_get(batch, "rows"), &s);
     axl_model *model = open_model(ctx, model_dir, m, AXL_COMPUTE_F32);
-    assert_ok(axl_adapter_open(&adapter, model, test_source_path("tests/golden/axolotl_run/adapter")));
+    assert_ok(
+        axl_adapter_open(&adapter, model, test_source_path("tests/golden/axolotl_run/adapter")));
 
     const axl__json *ids = axl__json_get(batch, "short");
     read_list(ids, one.ids);
-    assert_ok(axl__safetensors_open(&st, ctx, test_source_path("tests/golden/peft_grads/logits.safetensors"),
-                                    true));
+    assert_ok(axl__safetensors_open(
+        &st, ctx, test_source_path("tests/golden/peft_grads/logits.safetensors"), true));
     check_logits(model, NULL, one.ids, ids->count, &st, "base", 1e-5);
     check_logits(model, adapter, one.ids, ids->count, &st, "adapter", 1e-5);
     axl__safetensors_close(&st);
