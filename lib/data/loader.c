@@ -302,6 +302,23 @@ static uint32_t count_of(const axl_config *cfg, const char *key, uint32_t otherw
     return value < 0 ? 0 : value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
+/* max_steps wins over num_epochs, in either direction: the share of epochs that has so many steps.
+ * Packed epochs differ by a step or so; the first one stands for all. */
+static axl_status epochs_of_max_steps(const axl_config *cfg, axl_dataset *data,
+                                      axl_loader_options *o)
+{
+    int64_t max_steps = axl__cfg_int(cfg, "max_steps", 0);
+    axl_loader *probe;
+
+    if (max_steps <= 0)
+        return AXL_OK;
+    o->num_epochs = 1.0;
+    AXL_TRY(axl_loader_new(&probe, data, o));
+    o->num_epochs = (double)max_steps / (double)steps_of(probe, probe->plan.n_batches);
+    axl_loader_free(probe);
+    return AXL_OK;
+}
+
 axl_status axl_loader_from_config(axl_loader **out, const axl_config *cfg, axl_dataset *data,
                                   axl_split split)
 {
@@ -331,10 +348,8 @@ axl_status axl_loader_from_config(axl_loader **out, const axl_config *cfg, axl_d
         o.sample_packing = packing;
         o.shuffle = !in_order;
         o.gradient_accumulation_steps = count_of(cfg, "gradient_accumulation_steps", 1);
-        /* max_steps wins over num_epochs, in either direction; the run stops there. */
-        o.num_epochs = axl__cfg_int(cfg, "max_steps", 0) > 0
-                           ? 0.0
-                           : axl__cfg_double(cfg, "num_epochs", 1.0);
+        o.num_epochs = axl__cfg_double(cfg, "num_epochs", 1.0);
+        AXL_TRY(epochs_of_max_steps(cfg, data, &o));
     }
     return axl_loader_new(out, data, &o);
 }
