@@ -323,6 +323,8 @@ bool axl__finder_next(axl__finder *f, int32_t *id, size_t *from, size_t *to)
             a = space_before(f, a);
         if (t->rstrip)
             b = space_behind(f, b);
+        if (a >= b) /* within what the token before has stripped */
+            continue;
         f->pending = f->at < a;
         f->pending_id = e->id;
         f->pending_from = a;

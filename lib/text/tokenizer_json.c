@@ -386,6 +386,19 @@ static axl_status read_added(axl_tokenizer *t, const axl__json *list)
     return status;
 }
 
+/* What "first" means there depends on how tokenizers maps the shortened text to the original. */
+static axl_status refuse_shortening(const axl__pipeline *p)
+{
+    if (!p->metaspace.on || p->metaspace.scheme != AXL__PREFIX_FIRST)
+        return AXL_OK;
+    for (uint32_t i = 0; i < p->n_normalizer; i++)
+        if (p->normalizer[i].kind == AXL__REPLACE &&
+            p->normalizer[i].to.len < p->normalizer[i].from.len)
+            return axl__fail(AXL_ERR_UNSUPPORTED, "pre_tokenizer \"Metaspace\" with prepend_scheme "
+                             "first behind a normalizer that shortens is not supported yet");
+    return AXL_OK;
+}
+
 axl_status axl__read_tokenizer_json(axl_tokenizer *t, const axl__json *root)
 {
     if (root->type != AXL__JSON_OBJECT)
@@ -397,5 +410,6 @@ axl_status axl__read_tokenizer_json(axl_tokenizer *t, const axl__json *root)
     AXL_TRY(read_normalizer(t, axl__json_get(root, "normalizer")));
     AXL_TRY(read_pre_tokenizer(t, axl__json_get(root, "pre_tokenizer")));
     AXL_TRY(read_decoder(t, axl__json_get(root, "decoder")));
+    AXL_TRY(refuse_shortening(&t->pipeline));
     return read_added(t, axl__json_get(root, "added_tokens"));
 }

@@ -11,7 +11,8 @@ points = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 ranges = []
 for i in range(0, len(points), 50000):
     part = points[i : i + 50000]
-    for c, e in zip(part, tok.encode_batch([chr(c) + "wd" for c in part], add_special_tokens=False)):
+    found = tok.encode_batch([chr(c) + "wd" for c in part], add_special_tokens=False)
+    for c, e in zip(part, found):
         if 1 in e.ids:
             continue
         if ranges and ranges[-1][1] == c - 1:

@@ -232,7 +232,8 @@ static void test_tokenizer__cut_and_flipped_models(void **state)
     axl_tokenizer *tok;
 
     (void)state;
-    assert_ok(axl__file_open(&f, ctx, test_source_path("examples/tiny-llama/tokenizer.model"), true));
+    const char *path = test_source_path("examples/tiny-llama/tokenizer.model");
+    assert_ok(axl__file_open(&f, ctx, path, true));
     unsigned char *copy = malloc(f.size);
     for (uint64_t i = 0; i < 300; i++) {
         size_t size = (size_t)(axl__random_u64(3, 0, i) % f.size);
@@ -311,6 +312,17 @@ static void test_tokenizer__merging_follows_the_rule(void **state)
     axl_tokenizer_free(tok);
 }
 
+static void test_tokenizer__stripping_takes_later_matches_in(void **state)
+{
+    axl_tokenizer *tok = open_json(
+        "{\"model\": {\"vocab\": {\"a\": 0}, \"merges\": []}, \"added_tokens\": [{\"id\": 1, "
+        "\"content\": \" \", \"lstrip\": true, \"rstrip\": true, \"normalized\": false}]}");
+
+    (void)state;
+    assert_ids(tok, "a\n   a", 0, 0, 1, 0);
+    axl_tokenizer_free(tok);
+}
+
 static void test_tokenizer__a_megabyte_of_one_letter(void **state)
 {
     size_t n = 1 << 20;
@@ -359,7 +371,8 @@ static void test_tokenizer__ill_formed_utf8_is_replaced(void **state)
 
 static void fuzz(const axl_tokenizer *tok, uint64_t rounds)
 {
-    static const char *const words[] = { "</s>", "<s>", " ", "\xE2\x96\x81", "<0x0A>", "the", "\n" };
+    static const char *const words[] = { "</s>", "<s>", " ", "\xE2\x96\x81", "<0x0A>", "the",
+                                         "\n" };
     axl_buffer ids = AXL_BUFFER_INIT, text = AXL_BUFFER_INIT;
 
     for (uint64_t round = 0; round < rounds; round++) {
@@ -779,6 +792,7 @@ int main(void)
         cmocka_unit_test(test_tokenizer__cut_and_flipped_models),
         cmocka_unit_test(test_tokenizer__merges_go_by_rank_then_place),
         cmocka_unit_test(test_tokenizer__merging_follows_the_rule),
+        cmocka_unit_test(test_tokenizer__stripping_takes_later_matches_in),
         cmocka_unit_test(test_tokenizer__a_megabyte_of_one_letter),
         cmocka_unit_test(test_tokenizer__ill_formed_utf8_is_replaced),
         cmocka_unit_test(test_tokenizer__random_bytes),

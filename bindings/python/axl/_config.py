@@ -126,7 +126,7 @@ class Config(Handle):
 
     def _is_nested(self, key: str) -> bool:
         count = ctypes.c_size_t()
-        return lib.axl_config_count(self, text(key), ctypes.byref(count)) == _abi.AXL_OK
+        return lib.axl_config_count(self.pointer, text(key), ctypes.byref(count)) == _abi.AXL_OK
 
     def __getitem__(self, key: str) -> Any:
         missing = object()

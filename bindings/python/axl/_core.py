@@ -198,7 +198,7 @@ class _Calls(threading.local):
                         stand_in = _stand_in(call, handler)
                         replaced.append((number, handler, stand_in))
                         signal.signal(number, stand_in)
-            status = function(*arguments)
+            status = function(*(a.pointer if isinstance(a, Handle) else a for a in arguments))
         finally:
             for number, handler, stand_in in replaced:
                 if signal.getsignal(number) is stand_in:
@@ -249,8 +249,8 @@ class Handle:
             raise
 
     @property
-    def _as_parameter_(self) -> Any:
-        """How ctypes passes the object to the library."""
+    def pointer(self) -> Any:
+        """The library's handle, for calls of one's own; borrowed."""
         if not getattr(self, "_pointer", None):
             raise ValueError(f"the {type(self).__name__} is closed")
         return self._pointer
@@ -327,12 +327,12 @@ class Context(Handle):
     @property
     def threads(self) -> int:
         """The threads that work on this context's calls, the caller's included."""
-        return lib.axl_context_threads(self)
+        return lib.axl_context_threads(self.pointer)
 
     @property
     def isa(self) -> str:
         """The instruction set that the CPU kernels use."""
-        return lib.axl_context_isa(self).decode()
+        return lib.axl_context_isa(self.pointer).decode()
 
 
 class Cancel(Handle):
@@ -348,11 +348,11 @@ class Cancel(Handle):
 
     def set(self) -> None:
         """Calls in progress raise Cancelled soon, later ones at once, until clear()."""
-        lib.axl_cancel_raise(self)
+        lib.axl_cancel_raise(self.pointer)
 
     def clear(self) -> None:
         """Lower the flag."""
-        lib.axl_cancel_clear(self)
+        lib.axl_cancel_clear(self.pointer)
 
 
 # ---- arrays ----

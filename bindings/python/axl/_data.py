@@ -61,26 +61,26 @@ class Tokenizer(Handle):
 
     def id(self, token: str) -> Optional[int]:
         """The id of a token by its exact text, for example "</s>"."""
-        return _id(lib.axl_tokenizer_id(self, text(token)))
+        return _id(lib.axl_tokenizer_id(self.pointer, text(token)))
 
     @property
     def bos(self) -> Optional[int]:
         """The begin-of-sequence id."""
-        return _id(lib.axl_tokenizer_bos(self))
+        return _id(lib.axl_tokenizer_bos(self.pointer))
 
     @property
     def eos(self) -> Optional[int]:
         """The end-of-sequence id."""
-        return _id(lib.axl_tokenizer_eos(self))
+        return _id(lib.axl_tokenizer_eos(self.pointer))
 
     @property
     def pad(self) -> Optional[int]:
         """The padding id."""
-        return _id(lib.axl_tokenizer_pad(self))
+        return _id(lib.axl_tokenizer_pad(self.pointer))
 
     def __len__(self) -> int:
         """One more than the largest id."""
-        return lib.axl_tokenizer_vocab_size(self)
+        return lib.axl_tokenizer_vocab_size(self.pointer)
 
     def save(self, folder: Any) -> None:
         """Write the tokenizer's files into an existing folder."""
@@ -149,7 +149,7 @@ class Dataset(Handle):
         return cls._make(context, lib.axl_dataset_from_samples, context, array, len(listed))
 
     def __len__(self) -> int:
-        return lib.axl_dataset_count(self)
+        return lib.axl_dataset_count(self.pointer)
 
     def __getitem__(self, index: int) -> Sample:
         n = len(self)
@@ -295,7 +295,7 @@ class Loader(Handle):
     @property
     def batches_per_epoch(self) -> int:
         """The batches of the current epoch."""
-        return lib.axl_loader_batches_per_epoch(self)
+        return lib.axl_loader_batches_per_epoch(self.pointer)
 
     @property
     def total_steps(self) -> int:
@@ -307,7 +307,7 @@ class Loader(Handle):
     @property
     def fill(self) -> float:
         """How full the bins of the current epoch are; 1 without packing."""
-        return lib.axl_loader_fill(self)
+        return lib.axl_loader_fill(self.pointer)
 
     @property
     def cursor(self) -> Cursor:

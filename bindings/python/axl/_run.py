@@ -78,7 +78,7 @@ class Run(Handle):
     @property
     def output_dir(self) -> str:
         """Where the result is."""
-        return lib.axl_run_output_dir(self).decode("utf-8", "surrogateescape")
+        return lib.axl_run_output_dir(self.pointer).decode("utf-8", "surrogateescape")
 
 
 def finetune(config: Any, *, context: Optional[Context] = None,

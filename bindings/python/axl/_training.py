@@ -115,7 +115,7 @@ class Adapter(Handle):
     def _tensors(self) -> List[Tuple[str, int, int]]:
         if not hasattr(self, "_shapes"):
             self._shapes = []
-            for i in range(lib.axl_adapter_count(self)):
+            for i in range(lib.axl_adapter_count(self.pointer)):
                 info = _abi.axl_tensor_info.init()
                 calls.run(lib.axl_adapter_tensor, self, i, ctypes.byref(info))
                 self._shapes.append((string(info.name) or "", info.rows, info.cols))
@@ -128,7 +128,7 @@ class Adapter(Handle):
         raise KeyError(name)
 
     def __len__(self) -> int:
-        return lib.axl_adapter_count(self)
+        return lib.axl_adapter_count(self.pointer)
 
     def __iter__(self) -> Iterator[str]:
         return (name for name, _, _ in self._tensors())
@@ -209,7 +209,7 @@ class Trainer(Handle):
     @property
     def ready(self) -> bool:
         """Whether a step is due."""
-        return bool(lib.axl_trainer_ready(self))
+        return bool(lib.axl_trainer_ready(self.pointer))
 
     def step(self) -> StepStats:
         """Clip, move the adapter, advance the schedule, zero the gradients."""
@@ -219,7 +219,7 @@ class Trainer(Handle):
 
     def zero_grad(self) -> None:
         """Throw away what has accumulated since the last step."""
-        lib.axl_trainer_zero_grad(self)
+        lib.axl_trainer_zero_grad(self.pointer)
 
     def set_learning_rate(self, rate: Optional[float]) -> None:
         """The rate of the next steps; None gives the schedule back."""
@@ -228,7 +228,7 @@ class Trainer(Handle):
     @property
     def steps(self) -> int:
         """Optimizer steps done."""
-        return lib.axl_trainer_steps(self)
+        return lib.axl_trainer_steps(self.pointer)
 
     def gradient(self, name: str) -> Any:
         """(rows, cols) f32: a tensor's gradient as the next step would use it before clipping."""

@@ -1,0 +1,421 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Python binding, on the tiny model and data of examples/."""
+import ctypes
+import gc
+import json
+import logging
+import math
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import weakref
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+sys.path.insert(0, os.path.join(ROOT, "bindings", "python"))
+import axl  # noqa: E402  pylint: disable=wrong-import-position
+from axl import _abi, _library  # noqa: E402  pylint: disable=wrong-import-position
+
+MODEL = os.path.join(ROOT, "examples", "tiny-llama")
+ROWS = os.path.join(ROOT, "examples", "tiny-alpaca.jsonl")
+IDS = [1] + [(i * 7) % 700 + 3 for i in range(199)]
+
+
+def config(folder, **more):
+    keys = {"base_model": MODEL, "datasets": [{"path": ROWS, "type": "alpaca"}], "adapter": "lora",
+            "lora_r": 4, "lora_alpha": 8, "lora_target_modules": ["q_proj", "v_proj"],
+            "sequence_len": 256, "micro_batch_size": 2, "gradient_accumulation_steps": 2,
+            "num_epochs": 1, "max_steps": 3, "learning_rate": 1e-3, "bf16": False,
+            "output_dir": os.path.join(folder, "out"),
+            "dataset_prepared_path": os.path.join(folder, "prepared")}
+    keys.update(more)
+    return keys
+
+
+def repeat(n):
+    """A batch of n sequences."""
+    return axl.Batch(IDS * n, IDS * n, cu_seqlens=range(0, len(IDS) * n + 1, len(IDS)))
+
+
+def numbers(array):
+    """A flat list, of NumPy's arrays and of memoryviews."""
+    listed = array.tolist()
+    return [x for row in listed for x in row] if listed and isinstance(listed[0], list) else listed
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="axl-test-")
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def trainer(self, context=None, **options):
+        model = axl.Model.open(MODEL, context=context or axl.Context(), compute="f32")
+        adapter = axl.Adapter(model, rank=4, seed=7)
+        return axl.Trainer(model, adapter, learning_rate=1e-3, **options), adapter, model
+
+
+class LibraryTest(Case):
+    def test_another_version_is_refused_by_name(self):
+        class Fake:
+            """A library of an ABI to come."""
+            def __init__(self, abi, size):
+                self.axl_version = lambda: b"9.8"
+                self.axl_abi_version = lambda: abi
+                self.axl_abi_sizeof = lambda name: size
+                for function in (self.axl_version, self.axl_abi_sizeof):
+                    function.restype = None
+        _library.check(Fake(_abi.AXL_ABI_VERSION, 1000), "newer.so")
+        for fake in Fake(7, 1000), Fake(_abi.AXL_ABI_VERSION, 16):
+            with self.assertRaises(axl.LibraryError) as caught:
+                _library.check(fake, "/somewhere/libaxl.so")
+            for word in "9.8", axl.__version__, "/somewhere/libaxl.so", "AXL_LIBRARY":
+                self.assertIn(word, str(caught.exception))
+
+    def test_every_struct_has_the_librarys_size(self):
+        for struct in _abi.STRUCTS:
+            self.assertEqual(axl._lib.axl_abi_sizeof(struct.__name__.encode()),
+                             ctypes.sizeof(struct), struct.__name__)
+
+    def test_features(self):
+        self.assertTrue(axl.feature("cpu"))
+        self.assertFalse(axl.feature("steam"))
+
+
+class ContextTest(Case):
+    def test_options_reach_the_library(self):
+        with axl.Context(threads=3, isa="baseline", onednn=False) as context:
+            self.assertEqual(context.threads, 3)
+            self.assertEqual(context.isa, "baseline")
+
+    def test_errors_are_exceptions_of_two_kinds(self):
+        with self.assertRaises(ValueError) as caught:
+            axl.Context(isa="sse9")
+        self.assertIsInstance(caught.exception, axl.InvalidError)
+        self.assertIn("sse9", str(caught.exception))
+        self.assertEqual(caught.exception.status, _abi.AXL_ERR_INVALID)
+        with self.assertRaises(FileNotFoundError):
+            axl.Config.open(os.path.join(self.folder, "none.yml"))
+
+    def test_a_closed_handle_says_so(self):
+        context = axl.Context()
+        context.close()
+        context.close()
+        with self.assertRaisesRegex(ValueError, "Context is closed"):
+            context.threads
+
+    def test_nothing_stays_behind(self):
+        context = axl.Context(progress=lambda p: None)
+        model = axl.Model.open(MODEL, context=context)
+        seen = weakref.ref(context)
+        del context
+        self.assertIsNotNone(seen())
+        del model
+        gc.collect()
+        self.assertIsNone(seen())
+
+    def test_progress_is_told_and_stops(self):
+        seen = []
+        axl.Model.open(MODEL, context=axl.Context(progress=seen.append))
+        self.assertTrue(seen)
+        self.assertEqual(seen[0].phase, "load")
+        with self.assertRaises(axl.Cancelled):
+            axl.Model.open(MODEL, context=axl.Context(progress=lambda p: True))
+
+    def test_an_exception_in_a_callback_comes_out_of_the_call(self):
+        def fail(progress):
+            raise KeyError(progress.phase)
+        with self.assertRaisesRegex(KeyError, "load"):
+            axl.Model.open(MODEL, context=axl.Context(progress=fail))
+
+    def test_the_log_goes_to_logging(self):
+        keys = config(self.folder, dataset_processes=2, sample_packing_group_size=7)
+        with self.assertLogs("axl", logging.WARNING) as logs:
+            made = axl.Config.parse(keys)
+        self.assertEqual(len(logs.records), len(made.diagnostics))
+        lines = []
+        axl.Config.parse(keys, context=axl.Context(log=lambda level, line: lines.append(line)))
+        self.assertEqual(len(lines), len(made.diagnostics))
+
+    def test_cancel_from_another_thread(self):
+        context = axl.Context()
+        trainer, _, _ = self.trainer(context)
+        cancel = axl.Cancel(context)
+        batch = repeat(50)
+        threading.Timer(0.2, cancel.set).start()
+        with self.assertRaises(axl.Cancelled):
+            while True:
+                trainer.forward_backward(batch)
+        cancel.clear()
+        self.assertGreater(trainer.forward_backward(axl.Batch(IDS, IDS)), 0)
+
+
+class ConfigTest(Case):
+    def test_values_have_their_types(self):
+        made = axl.Config.parse(config(self.folder), overrides={"learning-rate": 2e-5,
+                                                                "axl": {"threads": 2}})
+        self.assertEqual(made["learning_rate"], 2e-5)
+        self.assertEqual(made["micro_batch_size"], 2)
+        self.assertIs(made["bf16"], False)
+        self.assertEqual(made["datasets[0].path"], ROWS)
+        self.assertEqual(made["axl.threads"], 2)
+        self.assertEqual(made["lora_target_modules"], ["q_proj", "v_proj"])
+        self.assertEqual(made["datasets"][0]["type"], "alpaca")
+        self.assertEqual(made.get("val_set_size"), 0)
+        self.assertEqual(made.get("wandb_project", "none"), "none")
+        with self.assertRaises(KeyError):
+            made["wandb_project"]
+        with self.assertRaises(axl.InvalidError):
+            made["no_such_key"]
+
+    def test_what_is_wrong_has_a_place(self):
+        with self.assertRaises(axl.ConfigError) as caught:
+            axl.Config.parse("base_model: x\nlearnin_rate: 3\n", name="bad.yml")
+        found = [d for d in caught.exception.diagnostics if d.key == "learnin_rate"][0]
+        self.assertEqual((found.line, found.severity, found.file), (2, "error", "bad.yml"))
+        self.assertIn("learning_rate", found.message)
+        self.assertTrue(str(found).startswith("bad.yml:2:"))
+
+    def test_a_dump_parses_to_the_same(self):
+        made = axl.Config.parse(config(self.folder))
+        self.assertEqual(axl.Config.parse(made.to_yaml()).to_dict(), made.to_dict())
+        self.assertEqual(made.to_dict(), json.loads(json.dumps(made.to_dict())))
+
+    def test_a_value_has_a_place(self):
+        made = axl.Config.parse("base_model: x\ndatasets:\n  - path: y\n    type: alpaca\n"
+                                "micro_batch_size: 1\ngradient_accumulation_steps: 1\n"
+                                "learning_rate: 1\nadapter: lora\nlora_r: 4\nlora_alpha: 8\n"
+                                "lora_target_linear: true\noutput_dir: z\n")
+        self.assertEqual(made.source("datasets[0].path")[0], 3)
+        self.assertIsNone(made.source("seed"))
+
+
+class DataTest(Case):
+    SAMPLES = [([1, 5, 6, n + 10, 2], [-100, -100, 6, n + 10, 2]) for n in range(7)]
+
+    def test_samples_of_ones_own(self):
+        data = axl.Dataset.from_samples(self.SAMPLES)
+        self.assertEqual(len(data), 7)
+        self.assertEqual(data[-1].input_ids, [1, 5, 6, 16, 2])
+        self.assertEqual([s.n_trained for s in data], [3] * 7)
+        self.assertEqual(data.stats.trained_tokens, 21)
+        with self.assertRaises(IndexError):
+            data[7]
+        with self.assertRaises(ValueError):
+            axl.Dataset.from_samples([([1, 2], [1])])
+
+    def test_batches_are_their_own(self):
+        loader = axl.Loader(axl.Dataset.from_samples(self.SAMPLES), micro_batch_size=2,
+                            gradient_accumulation_steps=2, shuffle=False)
+        self.assertEqual(loader.batches_per_epoch, 4)
+        self.assertEqual(loader.total_steps, 2)
+        batches = list(loader)
+        self.assertEqual([b.n_seqs for b in batches], [2, 2, 2, 1])
+        self.assertEqual([b.last_of_step for b in batches], [False, True, False, True])
+        self.assertEqual(batches[0].input_ids.tolist(), self.SAMPLES[0][0] + self.SAMPLES[1][0])
+        self.assertEqual(batches[0].cu_seqlens.tolist(), [0, 5, 10])
+        self.assertEqual(batches[3].labels.tolist(), self.SAMPLES[6][1])
+
+    def test_a_loader_goes_back_to_its_place(self):
+        data = axl.Dataset.from_samples(self.SAMPLES)
+        loader = axl.Loader(data, num_epochs=2)
+        for _ in range(9):
+            next(loader)
+        place, rest = loader.cursor, [b.input_ids.tolist() for b in loader]
+        again = axl.Loader(data, num_epochs=2)
+        again.cursor = place
+        self.assertEqual([b.input_ids.tolist() for b in again], rest)
+        self.assertEqual(len(rest), 5)
+
+    def test_a_batch_counts_what_is_trained(self):
+        batch = axl.Batch([1, 2, 3, 4], [1, 2, -100, 4], cu_seqlens=[0, 1, 4])
+        self.assertEqual(batch.n_trained, 1)
+        with self.assertRaises(ValueError):
+            axl.Batch([1], [1, 2])
+
+    def test_text_to_ids_and_back(self):
+        tokenizer = axl.Tokenizer.open(MODEL)
+        text = "Say it twice: grüße, 你好!"
+        ids = tokenizer.encode(text)
+        self.assertEqual(ids[0], tokenizer.bos)
+        self.assertEqual(tokenizer.decode(ids, skip_special=True), text)
+        self.assertEqual(tokenizer.encode(text, special=False), ids[1:])
+        self.assertEqual(tokenizer.id("</s>"), tokenizer.eos)
+        self.assertIsNone(tokenizer.id("no such token"))
+        self.assertGreater(len(tokenizer), max(ids))
+
+    def test_a_configs_data(self):
+        made = axl.Config.parse(config(self.folder))
+        tokenizer = axl.Tokenizer.from_config(made)
+        data = axl.Dataset.from_config(made, tokenizer)
+        self.assertEqual(data.stats.rows, len(data))
+        self.assertIn("### Response:", tokenizer.decode(data[0].input_ids))
+        self.assertIsNone(axl.Dataset.from_config(made, tokenizer, "validation"))
+        self.assertGreater(len(next(axl.Loader.from_config(made, data))), 0)
+
+
+class TrainingTest(Case):
+    def test_logits(self):
+        model = axl.Model.open(MODEL, compute="f32")
+        logits = model.logits(IDS[:5])
+        self.assertEqual(tuple(logits.shape), (5, model.info.vocab_size))
+        self.assertTrue(all(map(math.isfinite, numbers(logits))))
+        with self.assertRaises(axl.InvalidError):
+            model.logits([model.info.vocab_size])
+
+    def test_tensors_by_name(self):
+        _, adapter, model = self.trainer()
+        name = next(iter(adapter))
+        rows, cols = adapter.shape(name)
+        self.assertEqual(tuple(adapter[name].shape), (rows, cols))
+        values = [[r + c / 1024 for c in range(cols)] for r in range(rows)]
+        adapter[name] = values
+        self.assertEqual(adapter[name].tolist(), values)
+        adapter[name] = adapter[name]
+        self.assertEqual(adapter[name].tolist(), values)
+        with self.assertRaises(KeyError):
+            adapter["lm_head"]
+        with self.assertRaises(ValueError):
+            adapter[name] = [1.0]
+        adapter.save(os.path.join(self.folder, "a"))
+        again = axl.Adapter.open(model, os.path.join(self.folder, "a"))
+        self.assertEqual(again.keys(), adapter.keys())
+        self.assertEqual(again[name].tolist(), values)
+
+    def test_steps_learn_and_resume_bit_for_bit(self):
+        trainer, adapter, _ = self.trainer(gradient_accumulation_steps=2)
+        batch = axl.Batch(IDS, IDS)
+
+        def steps(trainer, n):
+            losses = []
+            while len(losses) < n:
+                trainer.forward_backward(batch)
+                if trainer.ready:
+                    losses.append(trainer.step().loss)
+            return losses
+        first = steps(trainer, 3)
+        self.assertLess(first[-1], first[0])
+        trainer.save(os.path.join(self.folder, "checkpoint"))
+        rest = steps(trainer, 2)
+        again, other, _ = self.trainer(gradient_accumulation_steps=2)
+        again.load(os.path.join(self.folder, "checkpoint"))
+        self.assertEqual(again.steps, 3)
+        self.assertEqual(steps(again, 2), rest)
+        name = adapter.keys()[1]
+        self.assertEqual(adapter[name].tolist(), other[name].tolist())
+
+    def test_gradients_evaluation_and_rates(self):
+        trainer, adapter, _ = self.trainer(schedule="cosine", total_steps=10)
+        batch = axl.Batch(IDS, IDS)
+        loss = trainer.forward_backward(batch)
+        self.assertAlmostEqual(trainer.evaluate(batch) / batch.n_trained, loss, places=5)
+        self.assertGreater(max(map(abs, numbers(trainer.gradient(adapter.keys()[1])))), 0)
+        trainer.set_learning_rate(0.25)
+        self.assertEqual(trainer.step().learning_rate, 0.25)
+        trainer.set_learning_rate(None)
+        trainer.forward_backward(batch)
+        trainer.zero_grad()
+        with self.assertRaises(axl.InvalidError):
+            trainer.step()
+        with self.assertRaises(ValueError):
+            self.trainer(schedule="zigzag")
+
+    def test_control_c_leaves_the_trainer_as_before(self):
+        trainer, adapter, _ = self.trainer()
+        fresh, _, _ = self.trainer()
+        batch, name, sent = axl.Batch(IDS, IDS), adapter.keys()[1], []
+        start, n = time.monotonic(), 50
+        fresh.forward_backward(repeat(n))
+        fresh.zero_grad()
+        long = repeat(int(n * 1.5 / (time.monotonic() - start)) + 1)
+
+        def interrupt():
+            sent.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGINT)
+        trainer.forward_backward(batch)
+        fresh.forward_backward(batch)
+        handler = signal.getsignal(signal.SIGINT)
+        threading.Timer(0.3, interrupt).start()
+        with self.assertRaises(KeyboardInterrupt):
+            trainer.forward_backward(long)
+        self.assertLess(time.monotonic() - sent[0], 1.0)
+        self.assertIs(signal.getsignal(signal.SIGINT), handler)
+        self.assertEqual(trainer.gradient(name).tolist(), fresh.gradient(name).tolist())
+        self.assertEqual(trainer.step(), fresh.step())
+
+    def test_a_hosts_own_signal_handler_is_kept(self):
+        trainer, _, _ = self.trainer()
+        seen = []
+        old = signal.signal(signal.SIGUSR1, lambda number, frame: seen.append(number))
+        self.addCleanup(signal.signal, signal.SIGUSR1, old)
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+        stop = time.monotonic() + 0.3
+        while time.monotonic() < stop:
+            trainer.forward_backward(repeat(20))
+        self.assertEqual(seen, [signal.SIGUSR1])
+
+    def test_generate(self):
+        model = axl.Model.open(MODEL, compute="f32")
+        tokenizer, pieces = axl.Tokenizer.open(MODEL), []
+        text = axl.generate(model, tokenizer, "Say", max_new_tokens=8, greedy=True,
+                            on_text=pieces.append)
+        self.assertEqual("".join(pieces), text)
+        with self.assertRaises(ZeroDivisionError):
+            axl.generate(model, tokenizer, "Say", on_text=lambda piece: 1 / 0)
+
+
+class RunTest(Case):
+    def test_finetune_is_the_whole_run(self):
+        records = []
+        out = axl.finetune(config(self.folder), record=records.append, max_steps=2)
+        self.assertTrue(os.path.isfile(os.path.join(out, "adapter_model.safetensors")))
+        self.assertEqual([r.step for r in records], [1, 2])
+        self.assertIsNone(records[0].eval_loss)
+        with open(os.path.join(out, "training_log.jsonl"), encoding="utf-8") as f:
+            logged = [json.loads(line)["loss"] for line in f]
+        self.assertEqual(logged, [r.loss for r in records])
+
+    def test_a_record_can_stop_and_auto_goes_on(self):
+        def stop(record):
+            raise StopAsyncIteration(record.step)
+        keys = config(self.folder)
+        with self.assertRaises(StopAsyncIteration):
+            axl.finetune(keys, record=stop)
+        records = []
+        axl.finetune(keys, record=records.append, resume="auto")
+        self.assertEqual([r.step for r in records], [2, 3])
+
+    def test_evaluation(self):
+        with axl.Run(axl.Config.parse(config(self.folder, val_set_size=0.1))) as run:
+            result = run.evaluate()
+        self.assertGreater(result.loss, 0)
+        self.assertGreater(result.tokens, result.rows)
+        with axl.Run(axl.Config.parse(config(self.folder))) as run:
+            self.assertIsNone(run.evaluate())
+
+
+class ExampleTest(Case):
+    def test_the_loop_by_hand_does_what_the_run_does(self):
+        path = os.path.join(self.folder, "run.yml")
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(config(self.folder), f)
+        env = dict(os.environ, PYTHONPATH=os.path.join(ROOT, "bindings", "python"))
+        by_hand = os.path.join(self.folder, "by-hand")
+        said = subprocess.run(
+            [sys.executable, os.path.join(ROOT, "examples", "finetune.py"), path,
+             "output_dir=" + by_hand], env=env, capture_output=True, text=True, check=True).stdout
+        self.assertIn("step 3 of 3: loss", said)
+        whole = axl.finetune(path)
+        tensors = []
+        for folder in by_hand, whole:
+            with open(os.path.join(folder, "adapter_model.safetensors"), "rb") as f:
+                tensors.append(f.read())
+        self.assertEqual(tensors[0], tensors[1])
+
+
+if __name__ == "__main__":
+    unittest.main()
