@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * attention_cpu.c - attention by blocks of queries and keys (Dao et al., "FlashAttention", 2022),
- * the products of blocks on the pieces of gemm.h.  Scores of one block of one head live in a
- * scratch slot; nothing of size Tq x Tk exists.
+ * attention_cpu.c - attention by blocks of queries and keys (Dao et al., "FlashAttention", 2022), the
+ * products of blocks on the pieces of gemm.h.  Scores of one block of one head live in a scratch slot;
+ * nothing of size Tq x Tk exists.
  *
- * Work is cut by sequence, head and block alone, each output is written by one task, and a task
- * adds up in a fixed order: the same bits on any number of threads.  The price is in the backward,
- * where one kind of task owns keys (dk, dv) and the other queries (dq), and both compute the
- * scores: seven products of blocks instead of five.
+ * Work is cut by sequence, head and block alone, each output is written by one task, and a task adds
+ * up in a fixed order: the same bits on any number of threads.  The price is in the backward, where
+ * one kind of task owns keys (dk, dv) and the other queries (dq), and both compute the scores: seven
+ * products of blocks instead of five.
  *
  * The heads of a group share packed keys and values.  bf16 inputs are multiplied as bf16 with f32
- * sums where the machine does so; probabilities are then rounded to bf16.  Shaped for packed
- * batches of T = 512..8192 tokens, D = 64..128, causal; one query with a long cache works, less
- * well.
+ * sums where the machine does so; probabilities are then rounded to bf16.  Shaped for packed batches
+ * of T = 512..8192 tokens, D = 64..128, causal; one query with a long cache works, less well.
  */
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/op_cpu.h"
@@ -23,11 +22,15 @@
 #include <math.h>
 
 enum {
-    BLOCK_K = 96,    /* keys: two panels of AVX-512, twelve of plain C */
-    BLOCK_Q = 64,    /* queries of a block in the backward, the most in the forward */
-    TASK_ROWS = 256, /* queries of a task, all heads together */
+    BLOCK_K = 96, /* keys as columns: two panels of AVX-512, twelve of plain C */
+    BLOCK_Q = 64, /* queries as columns, and the most as rows */
     TASK_HEADS = 8,
-    HEAD_PAD = AXL__MAX_HEAD_DIM + VF_N,
+    SMALL_HEAD = 256, /* larger heads get smaller tasks, for the sake of scratch memory */
+    LARGE_HEAD = AXL__MAX_HEAD_DIM,
+    /* Rows of a task: queries of all its heads, or keys. */
+    QUERY_ROWS = 256,
+    KEY_ROWS = 192,
+    LARGE_ROWS = 96
 };
 
 typedef struct job {
@@ -72,6 +75,16 @@ static int64_t ceil_div(int64_t a, int64_t b)
 static int64_t padded(int64_t n)
 {
     return ceil_div(n, VF_N) * VF_N;
+}
+
+static int64_t query_rows(int64_t head_dim)
+{
+    return head_dim <= SMALL_HEAD ? QUERY_ROWS : LARGE_ROWS;
+}
+
+static int64_t key_rows(int64_t head_dim)
+{
+    return head_dim <= SMALL_HEAD ? KEY_ROWS : LARGE_ROWS;
 }
 
 /* ---- cutting ---- */
@@ -140,8 +153,7 @@ static gemm_source head_of(const block *b, int64_t head_dim, bool deep)
 {
     const axl_mat *m = b->m;
 
-    return (gemm_source){ axl_at(m->data, m->dtype, b->head * head_dim), m->dtype, m->stride,
-                          deep };
+    return (gemm_source){ axl_at(m->data, m->dtype, b->head * head_dim), m->dtype, m->stride, deep };
 }
 
 /* The block as left operand with depth d, where it lies if it has the form, else packed. */
@@ -157,6 +169,11 @@ static left rows_of(const job *j, const block *b, float *space)
     gemm_source s = head_of(b, D, true);
     gemm_pack_rows(j->unit, space, ld, &s, &(gemm_block){ b->row, b->n_rows, 0, D });
     return (left){ space, ld * (int64_t)sizeof *space };
+}
+
+static left rows_from(left l, int64_t row)
+{
+    return (left){ (const char *)l.rows + row * l.stride, l.stride };
 }
 
 /* As right operand with depth d: columns are the block's rows. */
@@ -222,28 +239,32 @@ static inline vf before(int64_t i, int64_t end, vf v, vf instead)
 
 typedef struct forward_space {
     float *k, *v;          /* panels (D, BLOCK_K), (BLOCK_K, D padded) */
-    float *q;              /* (TASK_ROWS, D padded): queries that had to be packed */
+    float *q;              /* (rows, D padded): queries that had to be packed */
     float *s, *p;          /* (BLOCK_Q, BLOCK_K) scores; probabilities as units */
-    float *out;            /* (TASK_ROWS, D padded) */
-    float *max, *sum;      /* (TASK_ROWS) */
+    float *out;            /* (rows, D padded) */
+    float *max, *sum;      /* (rows) */
     left left[TASK_HEADS]; /* of each head */
 } forward_space;
 
+#define FORWARD_SIZE(rows, D)                                                                      \
+    (((2 * BLOCK_K + 2 * (rows)) * ((D) + VF_N) + 2 * BLOCK_Q * BLOCK_K + 2 * (rows)) *            \
+     sizeof(float))
+static_assert(FORWARD_SIZE(QUERY_ROWS, SMALL_HEAD) <= AXL_SCRATCH_SIZE &&
+                  FORWARD_SIZE(LARGE_ROWS, LARGE_HEAD) <= AXL_SCRATCH_SIZE,
+              "a task of the forward fits a scratch slot");
+
 static void carve_forward(forward_space *w, float *slot, int64_t head_dim)
 {
-    int64_t D = padded(head_dim);
+    int64_t D = padded(head_dim), rows = query_rows(head_dim);
 
     w->k = slot;
     w->v = w->k + BLOCK_K * D;
     w->q = w->v + BLOCK_K * D;
-    w->out = w->q + TASK_ROWS * D;
-    w->s = w->out + TASK_ROWS * D;
+    w->out = w->q + rows * D;
+    w->s = w->out + rows * D;
     w->p = w->s + BLOCK_Q * BLOCK_K;
     w->max = w->p + BLOCK_Q * BLOCK_K;
-    w->sum = w->max + TASK_ROWS;
-    static_assert((2 * BLOCK_K + 2 * TASK_ROWS) * HEAD_PAD * sizeof(float) +
-                          (2 * BLOCK_Q * BLOCK_K + 2 * TASK_ROWS) * sizeof(float) <=
-                      AXL_SCRATCH_SIZE, "a task fits a scratch slot");
+    w->sum = w->max + rows;
 }
 
 /* One row of scores, of which the first `seen` count: the running maximum and sum move on, earlier
@@ -267,7 +288,7 @@ static void softmax_row(const job *j, float *s, int64_t seen, int64_t n_cols, vo
         total = vf_add(total, v);
         put_units(j->unit, p, row, i, v);
     }
-    if (seen > 0 && new_max > *max) {
+    if (new_max > *max) {
         vf shrink = vf_exp(vf_set1(*max - new_max));
         float lane[VF_N];
 
@@ -286,16 +307,18 @@ static void forward_block(const job *j, const span *t, forward_space *w, int64_t
 {
     const axl_attention_args *f = j->f;
     int64_t D = padded(f->head_dim), n_cols = padded(n_keys);
-    int64_t shift = (f->cu_k[t->seq + 1] - f->cu_q[t->seq + 1]) - key; /* query i: shift + i + 1 */
+    /* Row r sees the keys up to first + r of the block; earlier rows than `begin` see none. */
+    int64_t first = f->cu_k[t->seq + 1] - f->cu_q[t->seq + 1] + t->row - key;
+    int64_t begin = max64(0, -first), n_rows = t->n_rows - begin;
     float *out = w->out + h * t->n_rows * D;
 
-    score_product(j, w->left[h], t->n_rows, n_keys, w->k, w->s);
-    for (int64_t r = 0; r < t->n_rows; r++) {
-        int64_t seen = max64(0, min64(n_keys, shift + t->row + r + 1)), at = h * t->n_rows + r;
+    score_product(j, rows_from(w->left[h], begin), n_rows, n_keys, w->k, w->s);
+    for (int64_t r = 0; r < n_rows; r++) {
+        int64_t seen = min64(n_keys, first + begin + r + 1), at = h * t->n_rows + begin + r;
         softmax_row(j, w->s + r * BLOCK_K, seen, n_cols, w->p, r, w->max + at, w->sum + at,
-                    out + r * D);
+                    out + (begin + r) * D);
     }
-    add_product(j, w->p, t->n_rows, n_keys, w->v, out);
+    add_product(j, w->p, n_rows, n_keys, w->v, out + begin * D);
 }
 
 static void forward_finish(const job *j, const span *t, const forward_space *w, int64_t h)
@@ -361,35 +384,44 @@ axl_status AXL_ISA_NAME(attention_forward)(axl_device *dev, const axl_attention_
 
     assert(a->head_dim <= AXL__MAX_HEAD_DIM && a->n_heads % a->n_kv_heads == 0);
     cut_heads(&j, TASK_HEADS);
-    j.block = min64(BLOCK_Q, TASK_ROWS / j.heads);
+    j.block = min64(BLOCK_Q, query_rows(a->head_dim) / j.heads);
     count_tasks(&j, a->cu_q);
     return run_tasks(&j, run_forward, j.n_tasks);
 }
 
 /* ---- backward ---- */
 
+/* The two kinds of task: of keys, whose rows stand against blocks of queries, and the other way. */
 typedef struct backward_space {
     float *x_across, *y_across;  /* panels with depth d: (D, BLOCK_K) */
     float *x_along, *y_along;    /* panels with the rows as depth: (BLOCK_K, D padded) */
-    float *x_left, *y_left;      /* (BLOCK_K, D padded): left operands that had to be packed */
-    float *dx, *dy;              /* (BLOCK_K, D padded) sums */
-    float *s, *ds;               /* (BLOCK_K, BLOCK_K) products, and units over them or beside */
-    float *p_units, *ds_units;   /* (BLOCK_K, BLOCK_K) */
+    float *s, *ds;               /* (KEY_ROWS or BLOCK_Q, BLOCK_K) products */
+    float *p_units, *ds_units;   /* the same size: P and dS as units */
+    float *x_left, *y_left;      /* (rows, D padded): left operands that had to be packed */
+    float *dx, *dy;              /* (rows, D padded) sums; dy for tasks of keys */
 } backward_space;
 
-static void carve_backward(backward_space *w, float *slot, int64_t head_dim)
-{
-    int64_t wide = BLOCK_K * padded(head_dim), square = BLOCK_K * BLOCK_K;
-    float **const parts[] = { &w->x_across, &w->y_across, &w->x_along, &w->y_along,
-                              &w->x_left,   &w->y_left,   &w->dx,      &w->dy };
-    float **const squares[] = { &w->s, &w->ds, &w->p_units, &w->ds_units };
+#define BACKWARD_SIZE(rows, sums, D)                                                               \
+    (((4 * BLOCK_K + (2 + (sums)) * (rows)) * ((D) + VF_N) + 4 * KEY_ROWS * BLOCK_K) *             \
+     sizeof(float))
+static_assert(BACKWARD_SIZE(KEY_ROWS, 2, SMALL_HEAD) <= AXL_SCRATCH_SIZE &&
+                  BACKWARD_SIZE(QUERY_ROWS, 1, SMALL_HEAD) <= AXL_SCRATCH_SIZE &&
+                  BACKWARD_SIZE(LARGE_ROWS, 2, LARGE_HEAD) <= AXL_SCRATCH_SIZE,
+              "a task of the backward fits a scratch slot");
 
-    static_assert((8 * BLOCK_K * HEAD_PAD + 4 * BLOCK_K * BLOCK_K) * sizeof(float) <=
-                      AXL_SCRATCH_SIZE, "a task fits a scratch slot");
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++, slot += wide)
-        *parts[i] = slot;
-    for (size_t i = 0; i < sizeof squares / sizeof squares[0]; i++, slot += square)
+static void carve_backward(backward_space *w, float *slot, int64_t head_dim, int64_t rows)
+{
+    int64_t D = padded(head_dim);
+    float **const panels[] = { &w->x_across, &w->y_across, &w->x_along, &w->y_along };
+    float **const squares[] = { &w->s, &w->ds, &w->p_units, &w->ds_units };
+    float **const wide[] = { &w->x_left, &w->y_left, &w->dx, &w->dy }; /* dy last: not always */
+
+    for (int i = 0; i < 4; i++, slot += BLOCK_K * D)
+        *panels[i] = slot;
+    for (int i = 0; i < 4; i++, slot += KEY_ROWS * BLOCK_K)
         *squares[i] = slot;
+    for (int i = 0; i < 4; i++, slot += rows * D)
+        *wide[i] = slot;
 }
 
 /* A sum (n_rows, D padded) to its place. */
@@ -435,23 +467,23 @@ static void gradients_by_key(const job *j, const backward_space *w, const float 
     }
 }
 
-/* Queries [row, +n) of a head for the keys whose panels and rows are ready. */
-static void backward_keys_block(const job *j, const span *t, const backward_space *w, left k,
-                                left v, int64_t head, int64_t row, int64_t n)
+/* Queries [row, +n) of a head for the keys of the task, as far as one of them sees them. */
+static void backward_keys_block(const job *j, const span *t, const backward_space *w, left k, left v,
+                                int64_t head, int64_t row, int64_t n)
 {
     const axl_attention_args *f = j->f;
     block q = { &f->q, head, row, n }, dout = { &j->b->dout, head, row, n };
-    int64_t at = head * f->q.rows + row;
+    int64_t at = head * f->q.rows + row, n_keys = min64(t->n_rows, row + n - t->row);
 
     pack_across(j, &q, w->x_across);
     pack_across(j, &dout, w->y_across);
-    score_product(j, k, t->n_rows, n, w->x_across, w->s);
-    score_product(j, v, t->n_rows, n, w->y_across, w->ds);
-    gradients_by_key(j, w, f->lse + at, j->b->delta + at, t->n_rows, n, t->row - row);
+    score_product(j, k, n_keys, n, w->x_across, w->s);
+    score_product(j, v, n_keys, n, w->y_across, w->ds);
+    gradients_by_key(j, w, f->lse + at, j->b->delta + at, n_keys, n, t->row - row);
     pack_along(j, &q, w->x_along);
     pack_along(j, &dout, w->y_along);
-    add_product(j, w->ds_units, t->n_rows, n, w->x_along, w->dx);
-    add_product(j, w->p_units, t->n_rows, n, w->y_along, w->dy);
+    add_product(j, w->ds_units, n_keys, n, w->x_along, w->dx);
+    add_product(j, w->p_units, n_keys, n, w->y_along, w->dy);
 }
 
 /* dk, dv of a block of keys. */
@@ -461,16 +493,17 @@ static void run_backward_keys(void *arg, uint64_t index)
     const axl_attention_args *f = j->f;
     span t = find_task(j, f->cu_q, (uint64_t)j->n_tasks - 1 - index); /* first keys first */
     int64_t end = f->cu_q[t.seq + 1];
+    size_t size = (size_t)(t.n_rows * padded(f->head_dim)) * sizeof(float);
     backward_space w;
 
     if (give_up(j))
         return;
     float *slot = axl__scratch_acquire(j->dev);
-    carve_backward(&w, slot, f->head_dim);
+    carve_backward(&w, slot, f->head_dim, key_rows(f->head_dim));
     left k = rows_of(j, &(block){ &f->k, t.kv_head, t.row, t.n_rows }, w.x_left);
     left v = rows_of(j, &(block){ &f->v, t.kv_head, t.row, t.n_rows }, w.y_left);
-    memset(w.dx, 0, (size_t)(BLOCK_K * padded(f->head_dim)) * sizeof *w.dx);
-    memset(w.dy, 0, (size_t)(BLOCK_K * padded(f->head_dim)) * sizeof *w.dy);
+    memset(w.dx, 0, size);
+    memset(w.dy, 0, size);
     for (int64_t h = t.head; h < t.head + t.n_heads; h++)
         for (int64_t row = t.row; row < end; row += BLOCK_Q)
             backward_keys_block(j, &t, &w, k, v, h, row, min64(BLOCK_Q, end - row));
@@ -497,36 +530,52 @@ static void gradients_by_query(const job *j, const backward_space *w, const floa
     }
 }
 
-/* dq of a block of queries, one head after another. */
+/* Keys [key, +n_keys), packed, for the queries of head number h of the task. */
+static void backward_queries_block(const job *j, const span *t, const backward_space *w, int64_t h,
+                                   left q, left dout, int64_t key, int64_t n_keys)
+{
+    const axl_attention_args *f = j->f;
+    int64_t D = padded(f->head_dim), begin = max64(0, key - t->row), n_rows = t->n_rows - begin;
+    int64_t at = (t->head + h) * f->q.rows + t->row + begin;
+
+    score_product(j, rows_from(q, begin), n_rows, n_keys, w->x_across, w->s);
+    score_product(j, rows_from(dout, begin), n_rows, n_keys, w->y_across, w->ds);
+    gradients_by_query(j, w, f->lse + at, j->b->delta + at, n_rows, n_keys, t->row + begin - key);
+    add_product(j, w->ds_units, n_rows, n_keys, w->x_along, w->dx + (h * t->n_rows + begin) * D);
+}
+
+/* dq of a block of queries for some heads of a group, which share the packed keys. */
 static void run_backward_queries(void *arg, uint64_t index)
 {
     job *j = arg;
     const axl_attention_args *f = j->f;
     span t = find_task(j, f->cu_q, index);
-    int64_t end = t.row + t.n_rows;
+    int64_t end = t.row + t.n_rows, rows = t.n_rows * padded(f->head_dim);
+    left q[TASK_HEADS], dout[TASK_HEADS];
     backward_space w;
 
     if (give_up(j))
         return;
     float *slot = axl__scratch_acquire(j->dev);
-    carve_backward(&w, slot, f->head_dim);
-    left q = rows_of(j, &(block){ &f->q, t.head, t.row, t.n_rows }, w.x_left);
-    left dout = rows_of(j, &(block){ &j->b->dout, t.head, t.row, t.n_rows }, w.y_left);
-    int64_t at = t.head * f->q.rows + t.row;
-    memset(w.dx, 0, (size_t)(BLOCK_K * padded(f->head_dim)) * sizeof *w.dx);
+    carve_backward(&w, slot, f->head_dim, query_rows(f->head_dim));
+    for (int64_t h = 0; h < t.n_heads; h++) {
+        q[h] = rows_of(j, &(block){ &f->q, t.head + h, t.row, t.n_rows }, w.x_left + h * rows);
+        dout[h] = rows_of(j, &(block){ &j->b->dout, t.head + h, t.row, t.n_rows },
+                          w.y_left + h * rows);
+    }
+    memset(w.dx, 0, (size_t)(t.n_heads * rows) * sizeof *w.dx);
     for (int64_t key = f->cu_k[t.seq]; key < end; key += BLOCK_K) {
         int64_t n_keys = min64(BLOCK_K, end - key);
         block k = { &f->k, t.kv_head, key, n_keys }, v = { &f->v, t.kv_head, key, n_keys };
 
         pack_across(j, &k, w.x_across);
         pack_across(j, &v, w.y_across);
-        score_product(j, q, t.n_rows, n_keys, w.x_across, w.s);
-        score_product(j, dout, t.n_rows, n_keys, w.y_across, w.ds);
-        gradients_by_query(j, &w, f->lse + at, j->b->delta + at, t.n_rows, n_keys, t.row - key);
         pack_along(j, &k, w.x_along);
-        add_product(j, w.ds_units, t.n_rows, n_keys, w.x_along, w.dx);
+        for (int64_t h = 0; h < t.n_heads; h++)
+            backward_queries_block(j, &t, &w, h, q[h], dout[h], key, n_keys);
     }
-    put_block(j, &j->b->dq, t.head, t.row, t.n_rows, w.dx);
+    for (int64_t h = 0; h < t.n_heads; h++)
+        put_block(j, &j->b->dq, t.head + h, t.row, t.n_rows, w.dx + h * rows);
     axl__scratch_release(j->dev, slot);
 }
 
@@ -566,11 +615,11 @@ axl_status AXL_ISA_NAME(attention_backward)(axl_device *dev, const axl_attention
     assert(f->head_dim <= AXL__MAX_HEAD_DIM && f->n_heads % f->n_kv_heads == 0);
     AXL_TRY(run_tasks(&j, run_delta, ceil_div(f->q.rows, BLOCK_Q)));
     cut_heads(&j, f->n_heads); /* a task adds up all heads of a group */
-    j.block = BLOCK_K;
+    j.block = key_rows(f->head_dim);
     count_tasks(&j, f->cu_q);
     AXL_TRY(run_tasks(&j, run_backward_keys, j.n_tasks));
-    cut_heads(&j, 1);
-    j.block = BLOCK_Q;
+    cut_heads(&j, TASK_HEADS);
+    j.block = min64(BLOCK_Q, query_rows(f->head_dim) / j.heads);
     count_tasks(&j, f->cu_q);
     return run_tasks(&j, run_backward_queries, j.n_tasks);
 }
