@@ -131,7 +131,8 @@ static int take_long(tool *t, int argc, char **argv, int *i, const tool_option *
     if (o)
         return take_option(t, o, argc, argv, i, eq);
     if (takes_config && same_name(name, len, "launcher")) {
-        fprintf(stderr, "axl %s: warning: --launcher has no effect: axl runs in one process\n", t->verb);
+        fprintf(stderr, "axl %s: warning: --launcher has no effect: axl runs in one process\n",
+                t->verb);
         return take_option(t, &ignored, argc, argv, i, eq);
     }
     return takes_config ? take_key(t, argc, argv, i) : usage(t, "unknown option ", argv[*i]);

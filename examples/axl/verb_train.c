@@ -18,7 +18,8 @@ static int on_record(void *user, const axl_run_record *r)
                 (unsigned long long)r->step, (unsigned long long)r->total_steps, r->epoch,
                 r->eval_loss, r->eval_perplexity);
     else
-        fprintf(stderr, "step %llu/%llu  epoch %.2f  loss %.4f  grad_norm %.3f  lr %.3e  %.0f tokens/s%s",
+        fprintf(stderr,
+                "step %llu/%llu  epoch %.2f  loss %.4f  grad_norm %.3f  lr %.3e  %.0f tokens/s%s",
                 (unsigned long long)r->step, (unsigned long long)r->total_steps, r->epoch, r->loss,
                 r->grad_norm, r->learning_rate, r->tokens_per_second,
                 isatty(STDERR_FILENO) && r->step < r->total_steps ? "" : "\n");
