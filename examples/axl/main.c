@@ -7,8 +7,9 @@
 static const struct {
     const char *name;
     int (*run)(tool *t, int argc, char **argv);
-    const char *what;
+    const char *usage, *what;
 } verbs[] = {
+<<<<<<< HEAD
     { "train", verb_train, "train CONFIG [--resume [CHECKPOINT]]        the whole run" },
     { "check", verb_check,
       "check CONFIG [--effective] [--json]         what is wrong with a config" },
@@ -20,6 +21,19 @@ static const struct {
     { "tokenize", verb_tokenize,
       "tokenize --model DIR|FILE [--no-special] [--jsonl] [FILE | -]  text to ids" },
     { "version", verb_version, "version [--json]" },
+=======
+    { "train", verb_train, "train CONFIG [--resume [CHECKPOINT]]", "the whole run" },
+    { "check", verb_check, "check CONFIG [--effective] [--json]", "what is wrong with a config" },
+    { "inspect", verb_inspect, "inspect CONFIG [-n N] [--split train|validation] [--json]",
+      "rows as they will be trained; inspect --types: the data set types" },
+    { "inference", verb_inference,
+      "inference (CONFIG | --model DIR [--adapter DIR]) [--prompt TEXT | FILE | -]",
+      "continue a text; also --greedy, --max-new-tokens, --temperature, --top-k, --top-p,\n"
+      "      --min-p, --repetition-penalty, --seed" },
+    { "tokenize", verb_tokenize, "tokenize --model DIR|FILE [--no-special] [--jsonl] [FILE | -]",
+      "text to ids, one JSON array a text" },
+    { "version", verb_version, "version [--json]", "what is installed" },
+>>>>>>> cli
 };
 enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
 
@@ -31,7 +45,7 @@ static void print_help(FILE *f)
 {
     fputs("axl VERB CONFIG [--key value | --key=value | --no-key …] [options]\n\n", f);
     for (size_t i = 0; i < N_VERBS; i++)
-        fprintf(f, "  %s\n", verbs[i].what);
+        fprintf(f, "  %s\n      %s\n", verbs[i].usage, verbs[i].what);
     fputs("\nAny key of the config can be given as --key value.  --quiet, --log-level "
           "error|warning|info|debug.\n", f);
 }
@@ -55,7 +69,7 @@ int main(int argc, char **argv)
         if (strcmp(verbs[i].name, t.verb) == 0) {
             code = verbs[i].run(&t, argc, argv);
             if (t.help) {
-                printf("axl %s\n", verbs[i].what);
+                printf("axl %s\n      %s\n", verbs[i].usage, verbs[i].what);
                 code = EXIT_DONE;
             }
             tool_close(&t);

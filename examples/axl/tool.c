@@ -95,7 +95,9 @@ static bool read_log_level(const tool *t, uint32_t *out)
 {
     static const char *const names[] = { "error", "warning", "info", "debug" };
 
-    *out = t->quiet ? AXL_LOG_ERROR : AXL_LOG_INFO;
+    /* Of other verbs only the answer and what is wrong matter. */
+    bool train = strcmp(t->verb, "train") == 0;
+    *out = t->quiet ? AXL_LOG_ERROR : train ? AXL_LOG_INFO : AXL_LOG_WARNING;
     if (!t->log_level)
         return true;
     for (uint32_t i = 0; i < 4; i++) {

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * attention_cpu.c - attention by blocks of queries and keys (Dao et al., "FlashAttention", 2022), the
- * products of blocks on the pieces of gemm.h.  Scores of one block of one head live in a scratch slot;
- * nothing of size Tq x Tk exists.
+ * attention_cpu.c - attention by blocks of queries and keys (Dao et al., "FlashAttention", 2022),
+ * the products of blocks on the pieces of gemm.h.  Scores of one block of one head live in a
+ * scratch slot; nothing of size Tq x Tk exists.
  *
- * Work is cut by sequence, head and block alone, each output is written by one task, and a task adds
- * up in a fixed order: the same bits on any number of threads.  The price is in the backward, where
- * one kind of task owns keys (dk, dv) and the other queries (dq), and both compute the scores: seven
- * products of blocks instead of five.
+ * Work is cut by sequence, head and block alone, each output is written by one task, and a task
+ * adds up in a fixed order: the same bits on any number of threads.  The price is in the backward,
+ * where one kind of task owns keys (dk, dv) and the other queries (dq), and both compute the
+ * scores: seven products of blocks instead of five.
  *
  * The heads of a group share packed keys and values.  bf16 inputs are multiplied as bf16 with f32
- * sums where the machine does so; probabilities are then rounded to bf16.  Shaped for packed batches
- * of T = 512..8192 tokens, D = 64..128, causal; one query with a long cache works, less well.
+ * sums where the machine does so; probabilities are then rounded to bf16.  Shaped for packed
+ * batches of T = 512..8192 tokens, D = 64..128, causal; one query with a long cache works, less
+ * well.
  */
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/op_cpu.h"
@@ -153,7 +154,8 @@ static gemm_source head_of(const block *b, int64_t head_dim, bool deep)
 {
     const axl_mat *m = b->m;
 
-    return (gemm_source){ axl_at(m->data, m->dtype, b->head * head_dim), m->dtype, m->stride, deep };
+    return (gemm_source){ axl_at(m->data, m->dtype, b->head * head_dim), m->dtype, m->stride,
+                          deep };
 }
 
 /* The block as left operand with depth d, where it lies if it has the form, else packed. */
@@ -468,8 +470,8 @@ static void gradients_by_key(const job *j, const backward_space *w, const float 
 }
 
 /* Queries [row, +n) of a head for the keys of the task, as far as one of them sees them. */
-static void backward_keys_block(const job *j, const span *t, const backward_space *w, left k, left v,
-                                int64_t head, int64_t row, int64_t n)
+static void backward_keys_block(const job *j, const span *t, const backward_space *w, left k,
+                                left v, int64_t head, int64_t row, int64_t n)
 {
     const axl_attention_args *f = j->f;
     block q = { &f->q, head, row, n }, dout = { &j->b->dout, head, row, n };

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The tool against Axolotl's own run of the shared golden.yml, and against a pretrained model."""
+import hashlib
+import json
+import math
+import os
+import re
+import struct
+import unittest
+
+from cli_testing import SOURCE, Case, read, read_json_lines, read_safetensors, shared
+
+GOLDEN = os.path.join(SOURCE, "tests", "golden", "axolotl_run")
+
+
+def golden_json(name):
+    return json.loads(read(os.path.join(GOLDEN, name)))
+
+
+def norm(dtype, data):
+    assert dtype == "F32", dtype
+    return math.sqrt(math.fsum(x * x for (x,) in struct.iter_unpack("<f", data)))
+
+
+def sha256_of_ids(rows, field):
+    """Of the little-endian 32-bit ids of all rows, one after another."""
+    ids = b"".join(struct.pack(f"<{len(r[field])}i", *r[field]) for r in rows)
+    return hashlib.sha256(ids).hexdigest()
+
+
+class GoldenRun(Case):
+    def setUp(self):
+        super().setUp()
+        text = read(shared("golden.yml"))
+        for word, path in (("MODEL", shared("models", "stories260K")),
+                           ("DATA", shared("data", "alpaca_en_demo.json")),
+                           ("ADAPTER", os.path.join(GOLDEN, "adapter")),
+                           ("OUT", self.path("out"))):
+            text = re.sub(rf": {word}\b", lambda _, p=path: f": {json.dumps(p)}", text)
+        self.yml = self.write("golden.yml", text)
+
+    def test_steps_and_adapter(self):
+        golden = golden_json("steps.json")
+        self.good("train", self.yml, "--quiet")
+        log = read_json_lines(self.path("out", "training_log.jsonl"))
+        steps = golden["steps"]
+        self.assertEqual([r["step"] for r in log], [r["step"] for r in steps])
+        self.assertEqual(len(log), 30)
+        peak = max(r["learning_rate"] for r in steps)
+        for mine, other in zip(log, steps):
+            at = f"step {other['step']}"
+            self.assertLess(abs(mine["loss"] / other["loss"] - 1), 1e-4, at)
+            self.assertLess(abs(mine["grad_norm"] / other["grad_norm"] - 1), 1e-3, at)
+            self.assertLess(abs(mine["learning_rate"] - other["learning_rate"]), 1e-6 * peak, at)
+            self.assertLess(abs(mine["epoch"] - other["epoch"]), 1e-6, at)
+
+        tensors = read_safetensors(self.path("out", "adapter_model.safetensors"))
+        self.assertEqual(sorted(tensors), sorted(golden["final_adapter"]))
+        for name, wanted in golden["final_adapter"].items():
+            dtype, shape, data = tensors[name]
+            self.assertEqual(shape, wanted["shape"], name)
+            self.assertLess(abs(norm(dtype, data) / wanted["norm"] - 1), 1e-3, name)
+
+    def test_rows(self):
+        golden = golden_json("rows.json")
+        lines = self.good("inspect", self.yml, "--json", "-n", "0").out.splitlines()
+        rows = [json.loads(line) for line in lines]
+        self.assertEqual(len(rows), golden["count"])
+        self.assertEqual(sum(len(r["input_ids"]) for r in rows), golden["tokens"])
+        self.assertEqual(sum(x != -100 for r in rows for x in r["labels"]),
+                         golden["trained_tokens"])
+        for row, wanted in zip(rows, golden["first"]):
+            self.assertEqual(row["input_ids"], wanted["input_ids"])
+            self.assertEqual(row["labels"], wanted["labels"])
+        for field in ("input_ids", "labels"):
+            self.assertEqual(sha256_of_ids(rows, field), golden[field + "_sha256"])
+        for row, wanted in zip(rows, golden["rows"]):
+            wanted = dict(zip(golden["row_fields"], wanted))
+            self.assertEqual(len(row["input_ids"]), wanted["length"], wanted)
+
+
+class Stories(Case):
+    def test_greedy_story(self):
+        readme = read(shared("README.md"))
+        story = re.search(r'"(Once upon a time.*?)"', readme, re.S).group(1)
+        result = self.good("inference", "--model", shared("models", "stories260K"), "--prompt", "",
+                           "--greedy", "--max-new-tokens", "200")
+        words = story.split()
+        self.assertGreater(len(words), 30)
+        self.assertEqual(result.out.split()[:len(words)], words)
+        self.assertEqual(result.err, "")
+
+
+if __name__ == "__main__":
+    unittest.main()
