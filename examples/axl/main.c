@@ -9,19 +9,6 @@ static const struct {
     int (*run)(tool *t, int argc, char **argv);
     const char *usage, *what;
 } verbs[] = {
-<<<<<<< HEAD
-    { "train", verb_train, "train CONFIG [--resume [CHECKPOINT]]        the whole run" },
-    { "check", verb_check,
-      "check CONFIG [--effective] [--json]         what is wrong with a config" },
-    { "inspect", verb_inspect,
-      "inspect CONFIG [-n N] [--split S] [--json]  rows as they will be trained" },
-    { "inference", verb_inference,
-      "inference (CONFIG | --model DIR [--adapter DIR]) [--prompt TEXT | FILE | -]  continue a "
-      "text" },
-    { "tokenize", verb_tokenize,
-      "tokenize --model DIR|FILE [--no-special] [--jsonl] [FILE | -]  text to ids" },
-    { "version", verb_version, "version [--json]" },
-=======
     { "train", verb_train, "train CONFIG [--resume [CHECKPOINT]]", "the whole run" },
     { "check", verb_check, "check CONFIG [--effective] [--json]", "what is wrong with a config" },
     { "inspect", verb_inspect, "inspect CONFIG [-n N] [--split train|validation] [--json]",
@@ -33,7 +20,6 @@ static const struct {
     { "tokenize", verb_tokenize, "tokenize --model DIR|FILE [--no-special] [--jsonl] [FILE | -]",
       "text to ids, one JSON array a text" },
     { "version", verb_version, "version [--json]", "what is installed" },
->>>>>>> cli
 };
 enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
 

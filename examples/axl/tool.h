@@ -47,13 +47,8 @@ bool tool_count(const char *text, unsigned long long *out);
 
 /* tool.c */
 int tool_fail(const tool *t, const char *what); /* a line, EXIT_INPUT */
-<<<<<<< HEAD
-int tool_status(const tool *t,
-                axl_status status); /* the last error as a line, and its exit status */
-=======
 /* The last error as a line, and its exit status. */
 int tool_status(const tool *t, axl_status status);
->>>>>>> cli
 /* A context with the tool's log and progress; opts NULL for the defaults. */
 int tool_context(tool *t, const axl_context_options *opts);
 /* The config of positionals[0] with the overrides, in a context with its threads, isa and oneDNN.

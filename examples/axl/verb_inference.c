@@ -93,14 +93,9 @@ static int run(tool *t, inference *x, const axl_generate_options *o, const char 
             return EXIT_INPUT;
     }
     const char *prompt = x->prompt ? x->prompt : text;
-<<<<<<< HEAD
-    axl_status status =
-        axl_generate(x->m, x->a, x->tok, prompt, x->prompt ? strlen(prompt) : len, o, NULL);
-=======
     if (x->prompt)
         len = strlen(prompt);
     axl_status status = axl_generate(x->m, x->a, x->tok, prompt, len, o, NULL);
->>>>>>> cli
     putchar('\n');
     free(text);
     return tool_status(t, status);
@@ -137,28 +132,16 @@ int verb_inference(tool *t, int argc, char **argv)
         return code;
     size_t input_at = x.model ? 0 : 1;
     if (t->n_positionals > input_at + 1 || (x.model && t->n_overrides > 0))
-<<<<<<< HEAD
-        return tool_fail(
-            t, x.model ? "with --model there is no config to override, and at most one input"
-                       : "one config and at most one input are needed");
-=======
         return tool_fail(t, x.model ? "with --model there is no config to override, and at most "
                                       "one input"
                                     : "one config and at most one input are needed");
->>>>>>> cli
     code = x.model ? tool_context(t, NULL) : tool_config(t, &cfg);
     if (code != EXIT_DONE)
         return code;
     tool_catch_signals(t);
     axl_status status = x.model ? open_plain(t, &x) : open_trained(&x, cfg);
     tool_end_progress(t);
-<<<<<<< HEAD
-    code = status < 0
-               ? tool_status(t, status)
-               : run(t, &x, &o, t->n_positionals > input_at ? t->positionals[input_at] : NULL);
-=======
     code = status < 0 ? tool_status(t, status) : run(t, &x, &o, t->positionals[input_at]);
->>>>>>> cli
     axl_adapter_free(x.a);
     axl_model_free(x.m);
     axl_tokenizer_free(x.tok);
