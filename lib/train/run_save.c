@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* run_save.c - checkpoints of a run, where it resumes, and its result. */
+#include "run.h"
+#include "checkpoints.h"
+#include "model_card.h"
+#include "run_log.h"
+
+#include "base/os.h"
+#include "base/str.h"
+
+#include <string.h>
+
+axl_status axl__run_save_checkpoint(axl_run *r)
+{
+    uint64_t step = axl_trainer_steps(r->trainer);
+    double began = axl__now();
+    char *dir = axl__checkpoint_path(r->ctx, r->output_dir, step);
+
+    if (!dir)
+        return axl__fail_nomem();
+    axl_status status = axl_trainer_save(r->trainer, r->loader, dir);
+    if (status == AXL_OK) {
+        r->saved_step = step;
+        axl__log(r->ctx, AXL_LOG_INFO, "saved %s", dir);
+        status = axl__checkpoints_prune(r->ctx, r->output_dir, r->save_limit);
+    }
+    axl__free(r->ctx, dir);
+    r->started += axl__now() - began;
+    return status;
+}
+
+/* What was asked for: a folder, "auto", or the config's keys. */
+static axl_status find_checkpoint(axl_run *r, char **out)
+{
+    const char *asked = r->resume;
+
+    *out = NULL;
+    if (!asked)
+        asked = axl__cfg_str(r->cfg, "resume_from_checkpoint", NULL);
+    if (!asked && axl__cfg_bool(r->cfg, "auto_resume_from_checkpoints", false))
+        asked = "auto";
+    if (!asked)
+        return AXL_OK;
+    if (strcmp(asked, "auto") == 0) {
+        AXL_TRY(axl__checkpoints_newest(r->ctx, r->output_dir, out));
+        if (!*out)
+            axl__log(r->ctx, AXL_LOG_WARNING, "%s holds no checkpoint; starting from the beginning",
+                     r->output_dir);
+        return AXL_OK;
+    }
+    *out = axl__config_path(r->cfg, asked);
+    return *out ? AXL_OK : axl__fail_nomem();
+}
+
+axl_status axl__run_resume(axl_run *r)
+{
+    char *dir;
+
+    AXL_TRY(find_checkpoint(r, &dir));
+    axl_status status = AXL_OK;
+    if (dir) {
+        status = axl_trainer_load(r->trainer, r->loader, dir);
+        if (status == AXL_OK) {
+            r->saved_step = axl_trainer_steps(r->trainer);
+            axl__log(r->ctx, AXL_LOG_INFO, "resumed from %s", dir);
+        }
+    }
+    bool resumed = dir != NULL;
+    axl__free(r->ctx, dir);
+    AXL_TRY(status);
+    AXL_TRY(axl_loader_get_cursor(r->loader, &r->at_step));
+    return axl__run_log_begin(r->ctx, r->log_path, resumed, axl_trainer_steps(r->trainer));
+}
+
+axl_status axl__run_save_result(axl_run *r)
+{
+    axl_dataset_stats stats = AXL_DATASET_STATS_INIT;
+    char *card = axl__format(r->ctx, "%s/README.md", r->output_dir);
+
+    if (!card)
+        return axl__fail_nomem();
+    axl_status status = axl_adapter_save(r->adapter, r->output_dir);
+    if (status == AXL_OK)
+        status = axl_tokenizer_save(r->tok, r->output_dir);
+    if (status == AXL_OK)
+        status = axl_dataset_get_stats(r->train, &stats);
+    if (status == AXL_OK)
+        status = axl__model_card_write(r->ctx, r->cfg, card, &r->last, &stats);
+    axl__free(r->ctx, card);
+    return status;
+}
+
+axl_status axl__run_save_stopped(axl_run *r, axl_status stopped)
+{
+    char why[256];
+
+    strncpy(why, axl_last_error(), sizeof why - 1);
+    why[sizeof why - 1] = '\0';
+    axl_trainer_zero_grad(r->trainer);
+    uint64_t step = axl_trainer_steps(r->trainer);
+    if (step > 0 && step != r->saved_step) {
+        AXL_TRY(axl_loader_set_cursor(r->loader, &r->at_step));
+        AXL_TRY(axl__run_save_checkpoint(r));
+    }
+    return axl__fail(stopped, "%s after step %llu", why, (unsigned long long)step);
+}
