@@ -21,7 +21,7 @@ def main(path, *settings):
     loader = axl.Loader.from_config(config, data)
     model = axl.Model.from_config(config)
     adapter = axl.Adapter.from_config(config, model)
-    steps = min(loader.total_steps, config.get("max_steps") or loader.total_steps)
+    steps = loader.total_steps
     trainer = axl.Trainer.from_config(config, model, adapter, steps)
 
     for batch in loader:
@@ -31,8 +31,6 @@ def main(path, *settings):
         done = trainer.step()
         print(f"step {done.step} of {steps}: loss {done.loss:.4f}, gradient {done.grad_norm:.3g}, "
               f"rate {done.learning_rate:.3g}, {done.n_trained} tokens")
-        if done.step == steps:
-            break
     adapter.save(config["output_dir"])
     tokenizer.save(config["output_dir"])
     print(config["output_dir"])

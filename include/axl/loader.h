@@ -45,10 +45,12 @@ typedef struct axl_loader_options {
     uint32_t keep_order;        /**< with packing, 1: samples go into bins in order */
     uint32_t reserved0;         /**< must be 0 */
     double num_epochs;          /**< the end comes after so many; may be a fraction; 0: never */
+    uint64_t max_steps;         /**< the end comes after so many optimizer steps instead; 0: as
+                                     num_epochs says */
 } axl_loader_options;
 
 #define AXL_LOADER_OPTIONS_INIT \
-    { sizeof(axl_loader_options), 42u, 1u, 1u, 2048u, 0u, 1u, 0u, 0u, 0u, 1.0 }
+    { sizeof(axl_loader_options), 42u, 1u, 1u, 2048u, 0u, 1u, 0u, 0u, 0u, 1.0, 0u }
 
 /** Where a loader stands: all that it needs to continue. */
 typedef struct axl_loader_cursor {
@@ -78,8 +80,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_loader_new(axl_loader **out, axl_dataset *
 
 /**
  * A loader as a config says: micro_batch_size, sequence_len, sample_packing, curriculum_sampling,
- * num_epochs, seed; for the validation split eval_batch_size, eval_sample_packing, one epoch, in
- * order.
+ * num_epochs, max_steps, seed; for the validation split eval_batch_size, eval_sample_packing, one
+ * epoch, in order.
  *
  * @param[out] out   The loader; NULL on failure.  Release with axl_loader_free().
  * @param[in]  cfg   Borrowed for the call.
@@ -132,10 +134,11 @@ AXL_API AXL_MUST_CHECK axl_status axl_loader_next(axl_loader *loader, axl_batch 
 AXL_API uint64_t axl_loader_batches_per_epoch(const axl_loader *loader);
 
 /**
- * The optimizer steps of all epochs, exactly; every epoch's order is packed to count them.
+ * The optimizer steps until the end, exactly: max_steps, or those of all epochs, each of which is
+ * packed to count them.
  *
  * @param[in]  loader Borrowed.
- * @param[out] steps  The count; 0 when num_epochs is 0.
+ * @param[out] steps  The count; 0 when the end never comes.
  *
  * @retval AXL_ERR_NOMEM
  *

@@ -39,6 +39,7 @@ struct axl_loader {
     uint32_t batch_items; /* samples a batch, or bins a batch with packing */
     uint64_t tokens;      /* of all samples */
     uint64_t epoch;       /* of the plan */
+    uint64_t before;      /* steps of the epochs before it; kept when max_steps ends the loader */
     uint64_t batch;       /* batches of it done */
     uint64_t limit;       /* batches of it to do: fewer in a last part of an epoch */
     epoch_plan plan;
@@ -167,12 +168,59 @@ static uint64_t steps_of(const axl_loader *l, uint64_t n_batches)
     return (n_batches + window - 1) / window;
 }
 
-/* The steps to do of an epoch that has n_steps.  The last part of a fractional num_epochs is
- * rounded up, as Hugging Face does; 1e-9 keeps 3 x 0.1 at 0.3. */
-static uint64_t steps_wanted(const axl_loader *l, uint64_t epoch, uint64_t n_steps)
+/* Packed epochs differ by a step or so in another order. */
+static bool epochs_are_equal(const axl_loader *l)
+{
+    return !l->opts.sample_packing || !l->opts.shuffle;
+}
+
+/* The steps of an epoch, which is planned for it unless it is the current one. */
+static axl_status count_steps(const axl_loader *l, uint64_t epoch, uint64_t *steps)
+{
+    epoch_plan plan;
+
+    if (l->plan.order && (epoch == l->epoch || epochs_are_equal(l))) {
+        *steps = steps_of(l, l->plan.n_batches);
+        return AXL_OK;
+    }
+    AXL_TRY(plan_epoch(l, epoch, &plan));
+    *steps = steps_of(l, plan.n_batches);
+    plan_free(l->ctx, &plan);
+    return AXL_OK;
+}
+
+/* The steps of the epochs before one; 0 where max_steps does not ask for them. */
+static axl_status steps_before(const axl_loader *l, uint64_t epoch, uint64_t *out)
+{
+    bool on = l->plan.order && epoch >= l->epoch;
+    uint64_t sum = on ? l->before : 0, each;
+
+    *out = 0;
+    if (l->opts.max_steps == 0 || epoch == 0)
+        return AXL_OK;
+    if (epochs_are_equal(l)) {
+        AXL_TRY(count_steps(l, 0, &each));
+        *out = epoch > l->opts.max_steps ? l->opts.max_steps : epoch * each;
+        return AXL_OK;
+    }
+    for (uint64_t e = on ? l->epoch : 0; e < epoch && sum < l->opts.max_steps; e++) {
+        AXL_TRY(count_steps(l, e, &each));
+        sum += each;
+    }
+    *out = sum;
+    return AXL_OK;
+}
+
+/* The steps to do of an epoch that has n_steps and `before` in front of it.  The last part of a
+ * fractional num_epochs is rounded up, as Hugging Face does; 1e-9 keeps 3 x 0.1 at 0.3. */
+static uint64_t steps_wanted(const axl_loader *l, uint64_t epoch, uint64_t before, uint64_t n_steps)
 {
     double left = l->opts.num_epochs - (double)epoch;
 
+    if (l->opts.max_steps > 0) {
+        uint64_t rest = before < l->opts.max_steps ? l->opts.max_steps - before : 0;
+        return rest < n_steps ? rest : n_steps;
+    }
     if (l->opts.num_epochs == 0.0 || left >= 1.0)
         return n_steps;
     if (left <= 0.0)
@@ -180,12 +228,20 @@ static uint64_t steps_wanted(const axl_loader *l, uint64_t epoch, uint64_t n_ste
     return (uint64_t)ceil(left * (double)n_steps - 1e-9);
 }
 
-static uint64_t batches_wanted(const axl_loader *l, uint64_t epoch, uint64_t n_batches)
+static uint64_t batches_wanted(const axl_loader *l, uint64_t n_batches)
 {
-    uint64_t steps = steps_wanted(l, epoch, steps_of(l, n_batches));
+    uint64_t steps = steps_wanted(l, l->epoch, l->before, steps_of(l, n_batches));
     uint64_t batches = steps * l->opts.gradient_accumulation_steps;
 
     return batches < n_batches ? batches : n_batches;
+}
+
+/* Whether the current epoch is followed by another that has something to do. */
+static bool goes_on(const axl_loader *l)
+{
+    uint64_t done = l->before + steps_of(l, l->plan.n_batches);
+
+    return steps_wanted(l, l->epoch + 1, done, 1) > 0;
 }
 
 /* Plans an epoch and stands before its batch; on failure the loader stays where it is. */
@@ -193,7 +249,9 @@ static axl_status go_to(axl_loader *l, uint64_t epoch, uint64_t batch)
 {
     epoch_plan plan = { 0 };
     bool other = epoch != l->epoch || !l->plan.order;
+    uint64_t before;
 
+    AXL_TRY(steps_before(l, epoch, &before));
     if (other)
         AXL_TRY(plan_epoch(l, epoch, &plan));
     uint32_t n_batches = other ? plan.n_batches : l->plan.n_batches;
@@ -207,8 +265,9 @@ static axl_status go_to(axl_loader *l, uint64_t epoch, uint64_t batch)
         l->plan = plan;
     }
     l->epoch = epoch;
+    l->before = before;
     l->batch = batch;
-    l->limit = batches_wanted(l, epoch, n_batches);
+    l->limit = batches_wanted(l, n_batches);
     return AXL_OK;
 }
 
@@ -302,23 +361,6 @@ static uint32_t count_of(const axl_config *cfg, const char *key, uint32_t otherw
     return value < 0 ? 0 : value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
-/* max_steps wins over num_epochs, in either direction: the share of epochs that has so many steps.
- * Packed epochs differ by a step or so; the first one stands for all. */
-static axl_status epochs_of_max_steps(const axl_config *cfg, axl_dataset *data,
-                                      axl_loader_options *o)
-{
-    int64_t max_steps = axl__cfg_int(cfg, "max_steps", 0);
-    axl_loader *probe;
-
-    if (max_steps <= 0)
-        return AXL_OK;
-    o->num_epochs = 1.0;
-    AXL_TRY(axl_loader_new(&probe, data, o));
-    o->num_epochs = (double)max_steps / (double)steps_of(probe, probe->plan.n_batches);
-    axl_loader_free(probe);
-    return AXL_OK;
-}
-
 axl_status axl_loader_from_config(axl_loader **out, const axl_config *cfg, axl_dataset *data,
                                   axl_split split)
 {
@@ -349,7 +391,7 @@ axl_status axl_loader_from_config(axl_loader **out, const axl_config *cfg, axl_d
         o.shuffle = !in_order;
         o.gradient_accumulation_steps = count_of(cfg, "gradient_accumulation_steps", 1);
         o.num_epochs = axl__cfg_double(cfg, "num_epochs", 1.0);
-        AXL_TRY(epochs_of_max_steps(cfg, data, &o));
+        o.max_steps = (uint64_t)axl__cfg_int(cfg, "max_steps", 0);
     }
     return axl_loader_new(out, data, &o);
 }
@@ -438,7 +480,7 @@ axl_status axl_loader_next(axl_loader *loader, axl_batch *batch)
 
     AXL_TRY(loader_enter(loader));
     AXL_TRY(axl__result_export(batch, &none, sizeof none, sizeof none, "axl_batch"));
-    if (loader->batch == loader->plan.n_batches && batches_wanted(loader, loader->epoch + 1, 1) > 0)
+    if (loader->batch == loader->plan.n_batches && goes_on(loader))
         AXL_TRY(go_to(loader, loader->epoch + 1, 0));
     if (loader->batch >= loader->limit)
         return AXL_END;
@@ -456,28 +498,24 @@ uint64_t axl_loader_batches_per_epoch(const axl_loader *loader)
 
 axl_status axl_loader_total_steps(axl_loader *loader, uint64_t *steps)
 {
-    uint64_t sum = 0;
+    uint64_t sum = 0, each;
 
     AXL_TRY(loader_enter(loader));
     if (!steps)
         return axl__fail(AXL_ERR_INVALID, "steps must not be NULL");
-    *steps = 0;
-    if (!loader->opts.sample_packing || !loader->opts.shuffle) { /* epochs of equal length */
-        uint64_t each = steps_of(loader, loader->plan.n_batches);
+    *steps = loader->opts.max_steps;
+    if (loader->opts.max_steps > 0)
+        return AXL_OK;
+    if (epochs_are_equal(loader)) {
         uint64_t whole = (uint64_t)loader->opts.num_epochs;
+        AXL_TRY(count_steps(loader, 0, &each));
         if (loader->opts.num_epochs > 0.0)
-            *steps = whole * each + steps_wanted(loader, whole, each);
+            *steps = whole * each + steps_wanted(loader, whole, 0, each);
         return AXL_OK;
     }
     for (uint64_t e = 0; (double)e < loader->opts.num_epochs; e++) {
-        uint64_t n_batches = loader->plan.n_batches;
-        if (e != loader->epoch) {
-            epoch_plan plan;
-            AXL_TRY(plan_epoch(loader, e, &plan));
-            n_batches = plan.n_batches;
-            plan_free(loader->ctx, &plan);
-        }
-        sum += steps_wanted(loader, e, steps_of(loader, n_batches));
+        AXL_TRY(count_steps(loader, e, &each));
+        sum += steps_wanted(loader, e, 0, each);
     }
     *steps = sum;
     return AXL_OK;

@@ -36,11 +36,8 @@ static axl__rhythm read_rhythm(axl_run *r, const char *strategy, const char *ste
 
 void axl__run_read_rhythms(axl_run *r)
 {
-    uint64_t max_steps = (uint64_t)axl__cfg_int(r->cfg, "max_steps", 0);
-
-    if (max_steps > 0)
-        r->total_steps = max_steps;
     uint64_t usual = (uint64_t)(0.005 * (double)r->total_steps);
+
     usual = usual < 1 ? 1 : usual > 10 ? 10 : usual;
     r->logging_steps = (uint64_t)axl__cfg_int(r->cfg, "logging_steps", (int64_t)usual);
     r->save_limit = (uint64_t)axl__cfg_int(r->cfg, "save_total_limit", 4);

@@ -149,7 +149,8 @@ HOLDS(axl_loader_options, real_batches, 36);
 HOLDS(axl_loader_options, keep_order, 40);
 HOLDS(axl_loader_options, reserved0, 44);
 HOLDS(axl_loader_options, num_epochs, 48);
-SPANS(axl_loader_options, 56);
+HOLDS(axl_loader_options, max_steps, 56);
+SPANS(axl_loader_options, 64);
 
 HOLDS(axl_loader_cursor, size, 0);
 HOLDS(axl_loader_cursor, epoch, 8);

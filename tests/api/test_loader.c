@@ -231,6 +231,67 @@ static void test_loader__counts_steps(void **state)
     axl_context_free(ctx);
 }
 
+/* Packed epochs in another order differ by a step: no number of epochs would end them all. */
+static void check_max_steps(axl_dataset *data, axl_loader_options o, uint64_t max_steps)
+{
+    axl_loader *loader, *second;
+    axl_batch b = AXL_BATCH_INIT, again = AXL_BATCH_INIT;
+    uint64_t total, steps = 0;
+    axl_loader_cursor c = AXL_LOADER_CURSOR_INIT;
+    axl_status status;
+
+    o.max_steps = max_steps;
+    assert_ok(axl_loader_new(&loader, data, &o));
+    assert_ok(axl_loader_new(&second, data, &o));
+    assert_ok(axl_loader_total_steps(loader, &total));
+    assert_int_equal(total, max_steps);
+    do { /* the other one jumps, now forwards, now back */
+        assert_ok(axl_loader_get_cursor(loader, &c));
+        if (steps % 3 == 2)
+            assert_ok(axl_loader_set_cursor(second, &(axl_loader_cursor)AXL_LOADER_CURSOR_INIT));
+        assert_ok(axl_loader_set_cursor(second, &c));
+        status = axl_loader_next(loader, &b);
+        assert_int_equal(axl_loader_next(second, &again), status);
+        assert_int_equal(again.n_tokens, b.n_tokens);
+        steps += b.last_of_step;
+    } while (status == AXL_OK);
+    assert_int_equal(steps, max_steps);
+    axl_loader_free(loader);
+    axl_loader_free(second);
+}
+
+static void test_loader__ends_at_max_steps(void **state)
+{
+    axl_context *ctx = test_context();
+    axl_dataset *data = make_data(ctx, 600);
+    axl_loader_options o = AXL_LOADER_OPTIONS_INIT;
+    axl_loader *loader;
+    uint64_t first, others = 0;
+
+    (void)state;
+    o.sample_packing = 1;
+    o.sequence_len = 43;
+    assert_ok(axl_loader_new(&loader, data, &o));
+    first = axl_loader_batches_per_epoch(loader);
+    for (uint64_t e = 1; e < 10; e++) {
+        axl_loader_cursor c = { sizeof c, e, 0 };
+        assert_ok(axl_loader_set_cursor(loader, &c));
+        others += axl_loader_batches_per_epoch(loader) != first;
+    }
+    assert_true(others > 0); /* the data shows what this is about */
+    axl_loader_free(loader);
+    for (uint32_t bits = 0; bits < 16; bits++) {
+        o.sample_packing = bits & 1;
+        o.shuffle = bits >> 1 & 1;
+        o.gradient_accumulation_steps = bits & 4 ? 4 : 1;
+        o.num_epochs = bits & 8 ? 1.0 : 3.5; /* says nothing then */
+        for (uint64_t steps = 1; steps < 2000; steps = steps * 3 + 1)
+            check_max_steps(data, o, steps);
+    }
+    axl_dataset_free(data);
+    axl_context_free(ctx);
+}
+
 static void test_loader__packs_well(void **state)
 {
     axl_context *ctx = test_context();
@@ -287,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_loader__continues_from_any_cursor),
         cmocka_unit_test(test_loader__orders_by_seed_and_epoch),
         cmocka_unit_test(test_loader__counts_steps),
+        cmocka_unit_test(test_loader__ends_at_max_steps),
         cmocka_unit_test(test_loader__packs_well),
         cmocka_unit_test(test_loader__refuses_what_cannot_be),
     };

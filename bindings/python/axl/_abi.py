@@ -338,9 +338,10 @@ axl_loader_options._fields_ = [
     ("keep_order", c.c_uint32),
     ("reserved0", c.c_uint32),
     ("num_epochs", c.c_double),
+    ("max_steps", c.c_uint64),
 ]
 axl_loader_options._defaults_ = (
-    42, 1, 1, 2048, 0, 1, 0, 0, 0, 1.0,
+    42, 1, 1, 2048, 0, 1, 0, 0, 0, 1.0, 0,
 )
 axl_loader_cursor._fields_ = [
     ("size", c.c_size_t),

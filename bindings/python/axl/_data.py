@@ -270,12 +270,12 @@ class Loader(Handle):
                  sequence_len: Optional[int] = None, sample_packing: Optional[bool] = None,
                  shuffle: Optional[bool] = None, real_batches: Optional[bool] = None,
                  keep_order: Optional[bool] = None, num_epochs: Optional[float] = None,
-                 seed: Optional[int] = None) -> None:
+                 max_steps: Optional[int] = None, seed: Optional[int] = None) -> None:
         self._fill(dataset._context, lib.axl_loader_new, dataset, ctypes.byref(options(
             _abi.axl_loader_options, micro_batch_size=micro_batch_size,
             gradient_accumulation_steps=gradient_accumulation_steps, sequence_len=sequence_len,
             sample_packing=sample_packing, shuffle=shuffle, real_batches=real_batches,
-            keep_order=keep_order, num_epochs=num_epochs, seed=seed)))
+            keep_order=keep_order, num_epochs=num_epochs, max_steps=max_steps, seed=seed)))
 
     @classmethod
     def from_config(cls, config: Config, dataset: Dataset, split: str = "train") -> "Loader":
@@ -299,7 +299,7 @@ class Loader(Handle):
 
     @property
     def total_steps(self) -> int:
-        """The optimizer steps of all epochs; 0 when they never end."""
+        """The optimizer steps until the end; 0 when it never comes."""
         steps = ctypes.c_uint64()
         calls.run(lib.axl_loader_total_steps, self, ctypes.byref(steps))
         return steps.value
