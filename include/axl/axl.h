@@ -14,6 +14,7 @@
 #include <axl/loader.h>
 #include <axl/model.h>
 #include <axl/run.h>
+#include <axl/schedule.h>
 #include <axl/status.h>
 #include <axl/tokenizer.h>
 #include <axl/trainer.h>

@@ -9,19 +9,13 @@
 
 #include <axl/adapter.h>
 #include <axl/loader.h>
+#include <axl/schedule.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 typedef struct axl_trainer axl_trainer;
-
-typedef enum axl_schedule {
-    AXL_SCHEDULE_CONSTANT = 0, /**< after the warm-up, the peak rate */
-    AXL_SCHEDULE_LINEAR = 1,   /**< to 0 at total_steps */
-    AXL_SCHEDULE_COSINE = 2,   /**< half a cosine to 0 at total_steps (Loshchilov, Hutter, 2017) */
-    AXL_SCHEDULE_FORCE_INT32 = 0x7fffffff
-} axl_schedule;
 
 typedef enum axl_loss_average {
     AXL_LOSS_TOKENS = 0,        /**< over all trained tokens of the step */
@@ -37,20 +31,17 @@ typedef struct axl_trainer_options {
     double epsilon;
     double weight_decay;
     double max_grad_norm; /**< global L2 norm that gradients are clipped to; 0: no clipping */
-    uint64_t warmup_steps; /**< linear from 0; the first step of a warm-up trains with rate 0 */
-    uint64_t total_steps; /**< where linear and cosine end; needed by them */
+    const axl_schedule_options *schedule; /**< of the rate; NULL: constant.  Copied */
     uint64_t seed;        /**< of dropout */
-    uint32_t schedule;    /**< an axl_schedule */
     uint32_t loss_average; /**< an axl_loss_average */
     uint32_t gradient_accumulation_steps; /**< for axl_trainer_ready(), with last_of_step */
     uint32_t checkpointing; /**< 1: keep each layer's input alone and compute the layer again */
     uint32_t max_tokens;  /**< the largest batch; 0: the arena grows when a larger one comes */
-    uint32_t reserved0;   /**< must be 0 */
 } axl_trainer_options;
 
 #define AXL_TRAINER_OPTIONS_INIT \
-    { sizeof(axl_trainer_options), 2e-4, 0.9, 0.999, 1e-8, 0.0, 1.0, 0, 0, 42u, \
-      AXL_SCHEDULE_CONSTANT, AXL_LOSS_TOKENS, 1u, 0u, 0u, 0u }
+    { sizeof(axl_trainer_options), 2e-4, 0.9, 0.999, 1e-8, 0.0, 1.0, NULL, 42u, \
+      AXL_LOSS_TOKENS, 1u, 0u, 0u }
 
 /** What one optimizer step did. */
 typedef struct axl_step_stats {
@@ -185,6 +176,31 @@ AXL_API void axl_trainer_zero_grad(axl_trainer *tr);
  */
 AXL_API AXL_MUST_CHECK axl_status axl_trainer_set_learning_rate(axl_trainer *tr,
                                                                 double learning_rate);
+
+/**
+ * The rate that the next step will train with.
+ *
+ * @param[in] tr Borrowed.
+ * @return The rate of axl_trainer_set_learning_rate(), else the schedule's.
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API double axl_trainer_learning_rate(const axl_trainer *tr);
+
+/**
+ * Tell the schedule an evaluation's result.  Only AXL_SCHEDULE_REDUCE_ON_PLATEAU listens; what it
+ * remembers is part of a checkpoint.
+ *
+ * @param[in] tr     Borrowed.
+ * @param[in] metric Usually the loss; what is not finite is worse than all.
+ *
+ * @retval AXL_ERR_BUSY Called from a callback of this trainer.
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_trainer_report_metric(axl_trainer *tr, double metric);
 
 /**
  * Optimizer steps done.

@@ -42,7 +42,9 @@ static void warn(axl__config_pass *p, axl__diag_id id, const char *key, const ch
 static void drop_zeros(axl__config_pass *p)
 {
     static const char *const keys[] = { "max_steps", "evals_per_epoch", "saves_per_epoch",
-                                        "save_total_limit" };
+                                        "save_total_limit", "jagged_restart_steps",
+                                        "jagged_restart_warmup_steps",
+                                        "jagged_restart_anneal_steps" };
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (get(p, keys[i]) && !on(p, keys[i]))
@@ -239,5 +241,6 @@ axl_status axl__config_validate(axl__config_pass *p)
     check_attention(p);
     check_precision(p);
     check_plugins(p);
+    axl__config_check_schedule(p);
     return AXL_OK;
 }

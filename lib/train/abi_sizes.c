@@ -36,6 +36,7 @@ static const struct named sizes[] = {
     SIZE_OF(axl_run_options),
     SIZE_OF(axl_run_record),
     SIZE_OF(axl_sample),
+    SIZE_OF(axl_schedule_options),
     SIZE_OF(axl_step_stats),
     SIZE_OF(axl_tensor_info),
     SIZE_OF(axl_tokenizer_options),

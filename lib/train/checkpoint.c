@@ -45,6 +45,16 @@ static axl_status write_moments(axl_trainer *tr, const char *path)
     return status;
 }
 
+/* Other schedules follow from the step. */
+static void put_plateau(axl__jw *j, const axl__plateau *p)
+{
+    axl__jw_double(j, "plateau_share", p->share);
+    if (p->has_best)
+        axl__jw_double(j, "plateau_best", p->best);
+    axl__jw_int(j, "plateau_bad", (int64_t)p->n_bad);
+    axl__jw_int(j, "plateau_cooldown", (int64_t)p->cooldown);
+}
+
 static axl_status write_state(axl_trainer *tr, const axl_loader *loader, const char *path)
 {
     axl_loader_cursor at = AXL_LOADER_CURSOR_INIT;
@@ -64,6 +74,8 @@ static axl_status write_state(axl_trainer *tr, const axl_loader *loader, const c
     axl__jw_bool(j, "has_loader", loader != NULL);
     axl__jw_int(j, "epoch", (int64_t)at.epoch);
     axl__jw_int(j, "batch", (int64_t)at.batch);
+    if (tr->schedule.kind == AXL_SCHEDULE_REDUCE_ON_PLATEAU)
+        put_plateau(j, &tr->plateau);
     return axl__jw_write(j, tr->ctx, path);
 }
 
@@ -212,6 +224,15 @@ static void warn_if_other(const checkpoint *c, const char *key, const char *now,
             c->dir, what, then, now);
 }
 
+static void apply_plateau(axl__plateau *p, const axl__json *state)
+{
+    p->share = axl__json_double(state, "plateau_share", 1.0);
+    p->has_best = axl__json_get(state, "plateau_best") != NULL;
+    p->best = axl__json_double(state, "plateau_best", 0.0);
+    p->n_bad = (uint64_t)axl__json_int(state, "plateau_bad", 0);
+    p->cooldown = (uint64_t)axl__json_int(state, "plateau_cooldown", 0);
+}
+
 static axl_status apply(checkpoint *c, axl_loader *loader)
 {
     axl_trainer *tr = c->tr;
@@ -227,6 +248,8 @@ static axl_status apply(checkpoint *c, axl_loader *loader)
     AXL_TRY(ops->upload(tr->model->dev, tr->m, c->host + n, bytes));
     AXL_TRY(ops->upload(tr->model->dev, tr->v, c->host + 2 * n, bytes));
     tr->step = (uint64_t)axl__json_int(c->state, "step", 0);
+    if (tr->schedule.kind == AXL_SCHEDULE_REDUCE_ON_PLATEAU)
+        apply_plateau(&tr->plateau, c->state);
     warn_if_other(c, "axl_version", AXL_VERSION, "axl");
     warn_if_other(c, "backend", tr->model->ops->name, "the backend");
     warn_if_other(c, "compute", axl__dtype_name(tr->model->compute), "the compute type");

@@ -1,13 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* schedule.h - the learning rate of each step. */
+/* schedule.h - schedules inside the library: checked options, beta1, and the state of plateau. */
 #ifndef AXL_TRAIN_SCHEDULE_H
 #define AXL_TRAIN_SCHEDULE_H
 
-#include <axl/trainer.h>
+#include <axl/schedule.h>
 
-/* The share of the peak rate that step (from 0) trains with, as transformers' get_scheduler:
- * linear warm-up from 0 over w steps, then over the rest of T steps, p = (step - w) / (T - w):
- * constant 1, linear 1 - p, cosine (1 + cos(pi p)) / 2. */
-double axl__schedule_share(axl_schedule schedule, uint64_t step, uint64_t warmup, uint64_t total);
+#include <stdbool.h>
+
+/* Copies opts (NULL: constant) into out and checks every field that its kind reads. */
+axl_status axl__schedule_import(axl_schedule_options *out, const axl_schedule_options *opts);
+
+/* Of checked options.  Reduce-on-plateau gives 1. */
+double axl__schedule_share(const axl_schedule_options *s, uint64_t step);
+/* The optimizer's first beta at a step: usual, unless a cycle moves it. */
+double axl__schedule_beta1(const axl_schedule_options *s, uint64_t step, double usual);
+
+/* What torch.optim.lr_scheduler.ReduceLROnPlateau remembers. */
+typedef struct axl__plateau {
+    double share; /* of the peak rate, now */
+    double best;
+    bool has_best;
+    uint64_t n_bad, cooldown; /* values in a row that were not better; values still to ignore */
+} axl__plateau;
+
+void axl__plateau_init(axl__plateau *p);
+void axl__plateau_take(axl__plateau *p, const axl_schedule_options *s, double metric);
 
 #endif

@@ -8,7 +8,6 @@
 
 #include "base/num.h"
 #include "config/config.h"
-#include "schedule.h"
 
 #include <math.h>
 #include <string.h>
@@ -29,15 +28,10 @@ static axl_status check_options(const axl_trainer_options *o)
     if (!(o->epsilon > 0.0) || !(o->weight_decay >= 0.0) || !(o->max_grad_norm >= 0.0))
         return axl__fail(AXL_ERR_INVALID,
                          "epsilon must be > 0, weight_decay and max_grad_norm at least 0");
-    if (o->schedule > AXL_SCHEDULE_COSINE || o->loss_average > AXL_LOSS_MICRO_BATCHES)
-        return axl__fail(AXL_ERR_INVALID, "unknown schedule %u or loss_average %u", o->schedule,
-                         o->loss_average);
-    if (o->schedule != AXL_SCHEDULE_CONSTANT && o->total_steps == 0)
-        return axl__fail(AXL_ERR_INVALID, "this schedule needs total_steps");
-    if (o->gradient_accumulation_steps == 0 || o->reserved0 != 0)
-        return axl__fail(AXL_ERR_INVALID, o->reserved0
-                                              ? "reserved0 must be 0"
-                                              : "gradient_accumulation_steps must be at least 1");
+    if (o->loss_average > AXL_LOSS_MICRO_BATCHES)
+        return axl__fail(AXL_ERR_INVALID, "unknown loss_average %u", o->loss_average);
+    if (o->gradient_accumulation_steps == 0)
+        return axl__fail(AXL_ERR_INVALID, "gradient_accumulation_steps must be at least 1");
     return AXL_OK;
 }
 
@@ -74,6 +68,7 @@ axl_status axl_trainer_new(axl_trainer **out, axl_model *model, axl_adapter *ada
                            const axl_trainer_options *opts)
 {
     axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    axl_schedule_options schedule;
 
     if (!out)
         return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
@@ -82,6 +77,8 @@ axl_status axl_trainer_new(axl_trainer **out, axl_model *model, axl_adapter *ada
     AXL_TRY(axl__adapter_enter(adapter));
     AXL_TRY(axl__options_import(&o, sizeof o, opts, sizeof o));
     AXL_TRY(check_options(&o));
+    AXL_TRY(axl__schedule_import(&schedule, o.schedule));
+    o.schedule = NULL; /* the caller's; tr->schedule is the copy */
     if (adapter->model != model)
         return axl__fail(AXL_ERR_INVALID, "the adapter was made for another model");
     axl_trainer *tr = axl__calloc(model->ctx, 1, sizeof *tr);
@@ -93,6 +90,8 @@ axl_status axl_trainer_new(axl_trainer **out, axl_model *model, axl_adapter *ada
     tr->model = axl__model_ref(model);
     tr->adapter = axl__adapter_ref(adapter);
     tr->opts = o;
+    tr->schedule = schedule;
+    axl__plateau_init(&tr->plateau);
     tr->rate_override = -1.0;
     axl_status status = trainer_setup(tr);
     if (status < 0) {
@@ -103,44 +102,23 @@ axl_status axl_trainer_new(axl_trainer **out, axl_model *model, axl_adapter *ada
     return AXL_OK;
 }
 
-/* warmup_steps, else warmup_ratio of the total, else 3 % and at most 100; 1 becomes 2 (Axolotl). */
-static uint64_t config_warmup(const axl_config *cfg, uint64_t total)
-{
-    uint64_t warmup;
-
-    if (axl__cfg_has(cfg, "warmup_steps"))
-        return (uint64_t)axl__cfg_int(cfg, "warmup_steps", 0);
-    if (axl__cfg_has(cfg, "warmup_ratio"))
-        warmup = (uint64_t)(axl__cfg_double(cfg, "warmup_ratio", 0.0) * (double)total);
-    else
-        warmup = (uint64_t)(0.03 * (double)total) < 100 ? (uint64_t)(0.03 * (double)total) : 100;
-    return warmup == 1 ? 2 : warmup;
-}
-
 axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg, axl_model *model,
                                    axl_adapter *adapter, uint64_t total_steps)
 {
     axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    axl_schedule_options schedule = AXL_SCHEDULE_OPTIONS_INIT;
 
     if (!out)
         return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
     *out = NULL;
-    AXL_TRY(axl__config_enter(cfg));
-    uint64_t max_steps = (uint64_t)axl__cfg_int(cfg, "max_steps", 0);
-    const char *schedule = axl__cfg_str(cfg, "lr_scheduler", "cosine");
-    if (max_steps > 0 && (max_steps < total_steps || total_steps == 0))
-        total_steps = max_steps;
+    AXL_TRY(axl_schedule_from_config(&schedule, cfg, total_steps));
+    o.schedule = &schedule;
     o.learning_rate = axl__cfg_double(cfg, "learning_rate", 0.0);
     o.beta1 = axl__cfg_double(cfg, "adam_beta1", 0.9);
     o.beta2 = axl__cfg_double(cfg, "adam_beta2", 0.999);
     o.epsilon = axl__cfg_double(cfg, "adam_epsilon", 1e-8);
     o.weight_decay = axl__cfg_double(cfg, "weight_decay", 0.0);
     o.max_grad_norm = axl__cfg_double(cfg, "max_grad_norm", 1.0);
-    o.total_steps = total_steps;
-    o.warmup_steps = strcmp(schedule, "constant") == 0 ? 0 : config_warmup(cfg, total_steps);
-    o.schedule = strcmp(schedule, "cosine") == 0   ? AXL_SCHEDULE_COSINE
-                 : strcmp(schedule, "linear") == 0 ? AXL_SCHEDULE_LINEAR
-                                                   : AXL_SCHEDULE_CONSTANT;
     o.seed = (uint64_t)axl__cfg_int(cfg, "seed", 42);
     o.loss_average = strcmp(axl__cfg_str(cfg, "axl.loss_average", "tokens"), "tokens") == 0
                          ? AXL_LOSS_TOKENS
@@ -331,9 +309,8 @@ static double current_rate(const axl_trainer *tr)
 {
     if (tr->rate_override >= 0.0)
         return tr->rate_override;
-    return tr->opts.learning_rate * axl__schedule_share((axl_schedule)tr->opts.schedule, tr->step,
-                                                        tr->opts.warmup_steps,
-                                                        tr->opts.total_steps);
+    return tr->opts.learning_rate * tr->plateau.share *
+           axl__schedule_share(&tr->schedule, tr->step);
 }
 
 static axl_status grad_norm(axl_trainer *tr, double *out)
@@ -351,14 +328,15 @@ static axl_status grad_norm(axl_trainer *tr, double *out)
 static axl_status optimize(axl_trainer *tr, double norm, double rate)
 {
     const axl_trainer_options *o = &tr->opts;
-    double scale = 1.0 / divisor(tr);
+    double scale = 1.0 / divisor(tr), beta1;
 
+    beta1 = axl__schedule_beta1(&tr->schedule, tr->step, o->beta1);
     if (o->max_grad_norm > 0.0 && norm > 0.0) { /* torch.nn.utils.clip_grad_norm_ */
         double clip = o->max_grad_norm / (norm + 1e-6);
         scale *= clip < 1.0 ? clip : 1.0;
     }
     axl_adamw_args a = { tr->adapter->params, tr->m, tr->v, tr->grads, tr->adapter->n_params,
-                         rate, o->beta1, o->beta2, o->epsilon, o->weight_decay, scale,
+                         rate, beta1, o->beta2, o->epsilon, o->weight_decay, scale,
                          (int64_t)tr->step + 1 };
     return tr->model->ops->adamw(tr->model->dev, &a);
 }
@@ -418,6 +396,20 @@ axl_status axl_trainer_set_learning_rate(axl_trainer *tr, double learning_rate)
     if (!isfinite(learning_rate))
         return axl__fail(AXL_ERR_INVALID, "the learning rate must be a number");
     tr->rate_override = learning_rate;
+    return AXL_OK;
+}
+
+double axl_trainer_learning_rate(const axl_trainer *tr)
+{
+    return tr && tr->magic == TRAINER_MAGIC ? current_rate(tr) : 0.0;
+}
+
+axl_status axl_trainer_report_metric(axl_trainer *tr, double metric)
+{
+    AXL_TRY(axl__trainer_enter(tr));
+    axl__trainer_leave(tr);
+    if (tr->schedule.kind == AXL_SCHEDULE_REDUCE_ON_PLATEAU)
+        axl__plateau_take(&tr->plateau, &tr->schedule, metric);
     return AXL_OK;
 }
 

@@ -11,6 +11,7 @@
 #include <axl/loader.h>
 #include <axl/model.h>
 #include <axl/run.h>
+#include <axl/schedule.h>
 #include <axl/status.h>
 #include <axl/tokenizer.h>
 #include <axl/trainer.h>
@@ -196,6 +197,39 @@ HOLDS(axl_run_options, record_user, 16);
 HOLDS(axl_run_options, resume, 24);
 SPANS(axl_run_options, 32);
 
+HOLDS(axl_schedule_options, size, 0);
+HOLDS(axl_schedule_options, kind, 8);
+HOLDS(axl_schedule_options, warmup_shape, 12);
+HOLDS(axl_schedule_options, decay_shape, 16);
+HOLDS(axl_schedule_options, three_phases, 20);
+HOLDS(axl_schedule_options, warmup_steps, 24);
+HOLDS(axl_schedule_options, total_steps, 32);
+HOLDS(axl_schedule_options, min_ratio, 40);
+HOLDS(axl_schedule_options, constant_ratio, 48);
+HOLDS(axl_schedule_options, n_cycles, 56);
+HOLDS(axl_schedule_options, power, 64);
+HOLDS(axl_schedule_options, warmup_start, 72);
+HOLDS(axl_schedule_options, timescale, 80);
+HOLDS(axl_schedule_options, stable_steps, 88);
+HOLDS(axl_schedule_options, decay_steps, 96);
+HOLDS(axl_schedule_options, pct_start, 104);
+HOLDS(axl_schedule_options, div_factor, 112);
+HOLDS(axl_schedule_options, final_div_factor, 120);
+HOLDS(axl_schedule_options, base_momentum, 128);
+HOLDS(axl_schedule_options, max_momentum, 136);
+HOLDS(axl_schedule_options, restart_steps, 144);
+HOLDS(axl_schedule_options, restart_warmup_steps, 152);
+HOLDS(axl_schedule_options, restart_anneal_steps, 160);
+HOLDS(axl_schedule_options, restart_ratio, 168);
+HOLDS(axl_schedule_options, factor, 176);
+HOLDS(axl_schedule_options, threshold, 184);
+HOLDS(axl_schedule_options, min_change, 192);
+HOLDS(axl_schedule_options, patience, 200);
+HOLDS(axl_schedule_options, cooldown, 208);
+HOLDS(axl_schedule_options, threshold_absolute, 216);
+HOLDS(axl_schedule_options, greater_is_better, 220);
+SPANS(axl_schedule_options, 224);
+
 HOLDS(axl_buffer, size, 0);
 HOLDS(axl_buffer, data, 8);
 HOLDS(axl_buffer, length, 16);
@@ -219,16 +253,13 @@ HOLDS(axl_trainer_options, beta2, 24);
 HOLDS(axl_trainer_options, epsilon, 32);
 HOLDS(axl_trainer_options, weight_decay, 40);
 HOLDS(axl_trainer_options, max_grad_norm, 48);
-HOLDS(axl_trainer_options, warmup_steps, 56);
-HOLDS(axl_trainer_options, total_steps, 64);
-HOLDS(axl_trainer_options, seed, 72);
-HOLDS(axl_trainer_options, schedule, 80);
-HOLDS(axl_trainer_options, loss_average, 84);
-HOLDS(axl_trainer_options, gradient_accumulation_steps, 88);
-HOLDS(axl_trainer_options, checkpointing, 92);
-HOLDS(axl_trainer_options, max_tokens, 96);
-HOLDS(axl_trainer_options, reserved0, 100);
-SPANS(axl_trainer_options, 104);
+HOLDS(axl_trainer_options, schedule, 56);
+HOLDS(axl_trainer_options, seed, 64);
+HOLDS(axl_trainer_options, loss_average, 72);
+HOLDS(axl_trainer_options, gradient_accumulation_steps, 76);
+HOLDS(axl_trainer_options, checkpointing, 80);
+HOLDS(axl_trainer_options, max_tokens, 84);
+SPANS(axl_trainer_options, 88);
 
 HOLDS(axl_step_stats, size, 0);
 HOLDS(axl_step_stats, step, 8);

@@ -342,6 +342,41 @@ static void test_config__checks_keys_together(void **state)
     check("a: [\n", "c.yml:2:1: error: YAML: did not find expected node content [AXL-C0101]");
 }
 
+static void test_config__checks_the_schedule(void **state)
+{
+    (void)state;
+    check(MIN "lr_scheduler: cosin\n", "c.yml:10:15: error: lr_scheduler: must be one of cosine, "
+                                       "linear, constant, constant_with_warmup, polynomial, "
+                                       "cosine_with_restarts, inverse_sqrt, cosine_with_min_lr, "
+                                       "cosine_warmup_with_min_lr, warmup_stable_decay, "
+                                       "reduce_lr_on_plateau, rex, one_cycle, found \"cosin\"; did "
+                                       "you mean \"cosine\"? [AXL-C0204]");
+    check(MIN "lr_scheduler: linear\nlr_scheduler_kwargs: {num_cycles: 2}\n",
+          "c.yml:11:23: error: lr_scheduler_kwargs.num_cycles: lr_scheduler: linear takes no "
+          "settings [AXL-C0331]");
+    check(MIN "lr_scheduler: polynomial\nlr_scheduler_kwargs: {pover: 2}\n",
+          "c.yml:11:23: error: lr_scheduler_kwargs.pover: unknown key \"pover\"; did you mean "
+          "\"power\"? [AXL-C0201]");
+    check(MIN "lr_scheduler: polynomial\nlr_scheduler_kwargs: {lr_end: 1.5}\n",
+          "c.yml:11:31: error: lr_scheduler_kwargs.lr_end: must be below learning_rate (2e-5), "
+          "found 1.5 [AXL-C0331]");
+    check(MIN "lr_scheduler: cosine_with_min_lr\n",
+          "c.yml: error: lr_scheduler_kwargs: one of min_lr and min_lr_rate must be set with this "
+          "lr_scheduler [AXL-C0331]");
+    check(MIN "lr_scheduler: reduce_lr_on_plateau\n",
+          "c.yml:10:1: error: lr_scheduler: reduce_lr_on_plateau follows evaluations: set "
+          "val_set_size or test_datasets, and no eval_strategy: no [AXL-C0331]");
+    check(MIN "cosine_min_lr_ratio: 0.1\nlr_scheduler_kwargs: {num_cycles: 1}\n",
+          "c.yml:11:23: error: lr_scheduler_kwargs.num_cycles: lr_scheduler: cosine with "
+          "cosine_min_lr_ratio or lr_quadratic_warmup takes no settings [AXL-C0331]");
+    check(MIN "lr_scheduler: linear\ncosine_min_lr_ratio: 0.1\n",
+          "c.yml:11:1: warning: cosine_min_lr_ratio: no effect here: only cosine and rex read it "
+          "[AXL-C0211]");
+    check(MIN "jagged_restart_warmup_steps: 5\n",
+          "c.yml:10:1: warning: jagged_restart_warmup_steps: no effect here: jagged_restart_steps "
+          "is not set [AXL-C0211]");
+}
+
 static void test_config__asks_for_what_is_missing(void **state)
 {
     static const char *const lines[] = {
@@ -642,6 +677,7 @@ int main(void)
         cmocka_unit_test(test_config__says_what_it_does_not_do),
         cmocka_unit_test(test_config__rewrites_deprecated_spellings),
         cmocka_unit_test(test_config__checks_keys_together),
+        cmocka_unit_test(test_config__checks_the_schedule),
         cmocka_unit_test(test_config__asks_for_what_is_missing),
         cmocka_unit_test(test_config__derives_values),
         cmocka_unit_test(test_config__takes_overrides),

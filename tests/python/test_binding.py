@@ -324,6 +324,27 @@ class TrainingTest(Case):
         with self.assertRaises(ValueError):
             self.trainer(schedule="zigzag")
 
+    def test_schedules(self):
+        rises = axl.Schedule("cosine", warmup_steps=2, total_steps=6, min_ratio=0.5,
+                             warmup_shape="quadratic")
+        self.assertEqual([rises.share(step) for step in (0, 1, 2, 4)], [0, 0.25, 1, 0.75])
+        trainer, _, _ = self.trainer(schedule=rises)
+        self.assertEqual(trainer.learning_rate, 0)
+        trainer.forward_backward(axl.Batch(IDS, IDS))
+        trainer.step()
+        self.assertEqual(trainer.learning_rate, 0.25e-3)
+        trainer, _, _ = self.trainer(schedule=axl.Schedule(
+            "reduce_on_plateau", patience=0, factor=0.5))
+        for metric, rate in ((2, 1e-3), (1, 1e-3), (1, 0.5e-3), (0.5, 0.5e-3)):
+            trainer.report_metric(metric)
+            self.assertEqual(trainer.learning_rate, rate)
+        with self.assertRaises(TypeError):
+            axl.Schedule("cosine", warm_up=3)
+        with self.assertRaises(TypeError):
+            self.trainer(schedule=rises, total_steps=3)
+        with self.assertRaises(axl.InvalidError):
+            axl.Schedule("linear").share(1)
+
     def test_control_c_leaves_the_trainer_as_before(self):
         trainer, adapter, _ = self.trainer()
         fresh, _, _ = self.trainer()

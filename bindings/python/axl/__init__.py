@@ -29,6 +29,7 @@ from ._core import (
 from ._data import IGNORE, Batch, Cursor, Dataset, DatasetStats, Loader, Sample, Tokenizer
 from ._library import LibraryError, lib as _lib
 from ._run import Evaluation, Run, RunRecord, finetune
+from ._schedule import Schedule
 from ._training import Adapter, Model, ModelInfo, StepStats, Trainer, generate
 
 __version__: str = _lib.axl_version().decode()  #: the library's
@@ -44,5 +45,5 @@ __all__ = [
     "Context", "Cursor", "DataError", "Dataset", "DatasetStats", "DeviceError", "Diagnostic",
     "Error", "Evaluation", "ForkedError", "FormatError", "IGNORE", "InputOutputError",
     "InvalidError", "LibraryError", "Loader", "Model", "ModelInfo", "NotFound", "NumericError",
-    "OutOfMemory", "Progress", "Run", "RunRecord", "Sample", "StepStats", "Tokenizer", "Trainer",
+    "OutOfMemory", "Progress", "Run", "RunRecord", "Sample", "Schedule", "StepStats", "Tokenizer", "Trainer",
     "UnsupportedError", "feature", "finetune", "generate"]

@@ -22,6 +22,22 @@ AXL_SPLIT_VALIDATION = 1
 AXL_COMPUTE_AUTO = 0
 AXL_COMPUTE_F32 = 1
 AXL_COMPUTE_BF16 = 2
+AXL_SCHEDULE_CONSTANT = 0
+AXL_SCHEDULE_LINEAR = 1
+AXL_SCHEDULE_COSINE = 2
+AXL_SCHEDULE_POLYNOMIAL = 3
+AXL_SCHEDULE_COSINE_WITH_RESTARTS = 4
+AXL_SCHEDULE_INVERSE_SQRT = 5
+AXL_SCHEDULE_COSINE_AFTER_WARMUP = 6
+AXL_SCHEDULE_WARMUP_STABLE_DECAY = 7
+AXL_SCHEDULE_REX = 8
+AXL_SCHEDULE_ONE_CYCLE = 9
+AXL_SCHEDULE_REDUCE_ON_PLATEAU = 10
+AXL_SHAPE_DEFAULT = 0
+AXL_SHAPE_LINEAR = 1
+AXL_SHAPE_COSINE = 2
+AXL_SHAPE_ONE_MINUS_SQRT = 3
+AXL_SHAPE_QUADRATIC = 4
 AXL_OK = 0
 AXL_END = 1
 AXL_ERR_INTERNAL = -1
@@ -41,9 +57,6 @@ AXL_ERR_DEVICE = -14
 AXL_ERR_FORKED = -15
 AXL_TOKENIZE_NO_SPECIAL = 1
 AXL_DECODE_SKIP_SPECIAL = 2
-AXL_SCHEDULE_CONSTANT = 0
-AXL_SCHEDULE_LINEAR = 1
-AXL_SCHEDULE_COSINE = 2
 AXL_LOSS_TOKENS = 0
 AXL_LOSS_MICRO_BATCHES = 1
 
@@ -171,6 +184,10 @@ class axl_run_record(Struct):
 
 
 class axl_run_options(Struct):
+    pass
+
+
+class axl_schedule_options(Struct):
     pass
 
 
@@ -387,6 +404,43 @@ axl_run_options._fields_ = [
     ("record_user", c.c_void_p),
     ("resume", c.c_char_p),
 ]
+axl_schedule_options._fields_ = [
+    ("size", c.c_size_t),
+    ("kind", c.c_uint32),
+    ("warmup_shape", c.c_uint32),
+    ("decay_shape", c.c_uint32),
+    ("three_phases", c.c_uint32),
+    ("warmup_steps", c.c_uint64),
+    ("total_steps", c.c_uint64),
+    ("min_ratio", c.c_double),
+    ("constant_ratio", c.c_double),
+    ("n_cycles", c.c_double),
+    ("power", c.c_double),
+    ("warmup_start", c.c_double),
+    ("timescale", c.c_uint64),
+    ("stable_steps", c.c_int64),
+    ("decay_steps", c.c_uint64),
+    ("pct_start", c.c_double),
+    ("div_factor", c.c_double),
+    ("final_div_factor", c.c_double),
+    ("base_momentum", c.c_double),
+    ("max_momentum", c.c_double),
+    ("restart_steps", c.c_uint64),
+    ("restart_warmup_steps", c.c_uint64),
+    ("restart_anneal_steps", c.c_uint64),
+    ("restart_ratio", c.c_double),
+    ("factor", c.c_double),
+    ("threshold", c.c_double),
+    ("min_change", c.c_double),
+    ("patience", c.c_uint64),
+    ("cooldown", c.c_uint64),
+    ("threshold_absolute", c.c_uint32),
+    ("greater_is_better", c.c_uint32),
+]
+axl_schedule_options._defaults_ = (
+    0, 0, 0, 0, 0, 0, 0.0, 0.0, 0.0, 1.0, 0.0, 0, -1, 0, -1.0, 25.0, 1e4, 0.85, 0.95, 0, 10, 1,
+    0.001, 0.1, 1e-4, 0.0, 10, 0, 0, 0,
+)
 axl_buffer._fields_ = [
     ("size", c.c_size_t),
     ("data", c.c_void_p),
@@ -414,18 +468,15 @@ axl_trainer_options._fields_ = [
     ("epsilon", c.c_double),
     ("weight_decay", c.c_double),
     ("max_grad_norm", c.c_double),
-    ("warmup_steps", c.c_uint64),
-    ("total_steps", c.c_uint64),
+    ("schedule", c.POINTER(axl_schedule_options)),
     ("seed", c.c_uint64),
-    ("schedule", c.c_uint32),
     ("loss_average", c.c_uint32),
     ("gradient_accumulation_steps", c.c_uint32),
     ("checkpointing", c.c_uint32),
     ("max_tokens", c.c_uint32),
-    ("reserved0", c.c_uint32),
 ]
 axl_trainer_options._defaults_ = (
-    2e-4, 0.9, 0.999, 1e-8, 0.0, 1.0, 0, 0, 42, 0, 0, 1, 0, 0, 0,
+    2e-4, 0.9, 0.999, 1e-8, 0.0, 1.0, None, 42, 0, 1, 0, 0,
 )
 axl_step_stats._fields_ = [
     ("size", c.c_size_t),
@@ -458,6 +509,7 @@ STRUCTS = [
     axl_model_info,
     axl_run_record,
     axl_run_options,
+    axl_schedule_options,
     axl_buffer,
     axl_tokenizer_options,
     axl_trainer_options,
@@ -553,6 +605,10 @@ FUNCTIONS = {
         c.POINTER(axl_run_options)]),
     "axl_run_output_dir": (c.c_char_p, [c.POINTER(axl_run)]),
     "axl_run_train": (c.c_int, [c.POINTER(axl_run)]),
+    "axl_schedule_from_config": (c.c_int, [c.POINTER(axl_schedule_options),
+        c.POINTER(axl_config), c.c_uint64]),
+    "axl_schedule_share": (c.c_int, [c.POINTER(axl_schedule_options), c.c_uint64,
+        c.POINTER(c.c_double)]),
     "axl_status_name": (c.c_char_p, [c.c_int]),
     "axl_tokenizer_bos": (c.c_int32, [c.POINTER(axl_tokenizer)]),
     "axl_tokenizer_decode": (c.c_int, [c.POINTER(axl_tokenizer), c.POINTER(c.c_int32),
@@ -576,12 +632,14 @@ FUNCTIONS = {
     "axl_trainer_free": (None, [c.POINTER(axl_trainer)]),
     "axl_trainer_from_config": (c.c_int, [c.POINTER(c.POINTER(axl_trainer)),
         c.POINTER(axl_config), c.POINTER(axl_model), c.POINTER(axl_adapter), c.c_uint64]),
+    "axl_trainer_learning_rate": (c.c_double, [c.POINTER(axl_trainer)]),
     "axl_trainer_load": (c.c_int, [c.POINTER(axl_trainer), c.POINTER(axl_loader), c.c_char_p]),
     "axl_trainer_new": (c.c_int, [c.POINTER(c.POINTER(axl_trainer)), c.POINTER(axl_model),
         c.POINTER(axl_adapter), c.POINTER(axl_trainer_options)]),
     "axl_trainer_read_gradient": (c.c_int, [c.POINTER(axl_trainer), c.c_size_t,
         c.POINTER(c.c_float)]),
     "axl_trainer_ready": (c.c_int, [c.POINTER(axl_trainer)]),
+    "axl_trainer_report_metric": (c.c_int, [c.POINTER(axl_trainer), c.c_double]),
     "axl_trainer_save": (c.c_int, [c.POINTER(axl_trainer), c.POINTER(axl_loader), c.c_char_p]),
     "axl_trainer_set_learning_rate": (c.c_int, [c.POINTER(axl_trainer), c.c_double]),
     "axl_trainer_step": (c.c_int, [c.POINTER(axl_trainer), c.POINTER(axl_step_stats)]),

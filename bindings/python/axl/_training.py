@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 from . import _abi
 from ._config import Config
@@ -12,11 +12,10 @@ from ._core import Context, Handle, calls, floats, ints, names, options, string,
 from ._core import text, view
 from ._data import Batch, Loader, Tokenizer
 from ._library import lib
+from ._schedule import Schedule, as_schedule
 
 _COMPUTE = {"auto": _abi.AXL_COMPUTE_AUTO, "f32": _abi.AXL_COMPUTE_F32,
             "bf16": _abi.AXL_COMPUTE_BF16}
-_SCHEDULES = {"constant": _abi.AXL_SCHEDULE_CONSTANT, "linear": _abi.AXL_SCHEDULE_LINEAR,
-              "cosine": _abi.AXL_SCHEDULE_COSINE}
 _AVERAGES = {"tokens": _abi.AXL_LOSS_TOKENS, "micro_batches": _abi.AXL_LOSS_MICRO_BATCHES}
 
 
@@ -168,12 +167,14 @@ class StepStats:
 
 class Trainer(Handle):
     """The training step of an adapter.  Arguments that are None take the library's default;
-    schedule is "constant", "linear" or "cosine", loss_average "tokens" or "micro_batches"."""
+    schedule is a Schedule, or a kind of one with warmup_steps and total_steps beside it;
+    loss_average is "tokens" or "micro_batches"."""
     _type = _abi.axl_trainer
     _free = "axl_trainer_free"
 
     def __init__(self, model: Model, adapter: Adapter, *, learning_rate: Optional[float] = None,
-                 schedule: Optional[str] = None, warmup_steps: Optional[int] = None,
+                 schedule: Union[None, str, Schedule] = None,
+                 warmup_steps: Optional[int] = None,
                  total_steps: Optional[int] = None, beta1: Optional[float] = None,
                  beta2: Optional[float] = None, epsilon: Optional[float] = None,
                  weight_decay: Optional[float] = None, max_grad_norm: Optional[float] = None,
@@ -181,11 +182,11 @@ class Trainer(Handle):
                  loss_average: Optional[str] = None, checkpointing: Optional[bool] = None,
                  max_tokens: Optional[int] = None, seed: Optional[int] = None) -> None:
         self._adapter = adapter
+        rates = as_schedule(schedule, warmup_steps, total_steps)
         self._fill(model._context, lib.axl_trainer_new, model, adapter, ctypes.byref(options(
             _abi.axl_trainer_options, learning_rate=learning_rate, beta1=beta1, beta2=beta2,
             epsilon=epsilon, weight_decay=weight_decay, max_grad_norm=max_grad_norm,
-            warmup_steps=warmup_steps, total_steps=total_steps, seed=seed,
-            schedule=_choice("schedule", _SCHEDULES, schedule),
+            schedule=ctypes.pointer(rates.options), seed=seed,
             loss_average=_choice("loss_average", _AVERAGES, loss_average),
             gradient_accumulation_steps=gradient_accumulation_steps, checkpointing=checkpointing,
             max_tokens=max_tokens)))
@@ -224,6 +225,15 @@ class Trainer(Handle):
     def set_learning_rate(self, rate: Optional[float]) -> None:
         """The rate of the next steps; None gives the schedule back."""
         calls.run(lib.axl_trainer_set_learning_rate, self, -1.0 if rate is None else rate)
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the next step."""
+        return lib.axl_trainer_learning_rate(self.pointer)
+
+    def report_metric(self, value: float) -> None:
+        """Tell a reduce_on_plateau schedule an evaluation's result."""
+        calls.run(lib.axl_trainer_report_metric, self, value)
 
     @property
     def steps(self) -> int:
