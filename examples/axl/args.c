@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int usage(const tool *t, const char *what, const char *arg)
+/* "axl VERB: --option: what"; of --option=value its name alone. */
+static int usage(const tool *t, const char *arg, const char *what)
 {
-    fprintf(stderr, "axl %s: %s%s\n", t->verb, what, arg);
+    size_t len = *arg == '-' ? strcspn(arg, "=") : strlen(arg);
+
+    fprintf(stderr, "axl %s: %.*s: %s\n", t->verb, (int)len, arg, what);
     return EXIT_INPUT;
 }
 
@@ -64,7 +67,7 @@ static int add_override(tool *t, const char *key, size_t key_len, const char *va
     char *text;
 
     if (t->n_overrides == OVERRIDES_MAX)
-        return usage(t, "too many options", "");
+        return usage(t, "--", "more than 256 keys of the config");
     text = malloc(size);
     if (!text)
         return EXIT_OTHER;
@@ -78,24 +81,26 @@ static int add_override(tool *t, const char *key, size_t key_len, const char *va
     return EXIT_DONE;
 }
 
-/* --key=value, --key value, --no-key, --key. */
+/* --key=value, --no-key (no key begins so), --key value, --key. */
 static int take_key(tool *t, int argc, char **argv, int *i)
 {
     const char *key = argv[*i] + 2, *eq = strchr(key, '=');
 
+    if (eq == key || *key == '\0')
+        return usage(t, argv[*i], "a key is missing");
     if (eq)
         return add_override(t, key, (size_t)(eq - key), eq + 1);
-    if (is_value(argc, argv, *i + 1))
-        return add_override(t, key, strlen(key), argv[++*i]);
     if (strncmp(key, "no-", 3) == 0 || strncmp(key, "no_", 3) == 0)
         return add_override(t, key + 3, strlen(key + 3), "false");
+    if (is_value(argc, argv, *i + 1))
+        return add_override(t, key, strlen(key), argv[++*i]);
     return add_override(t, key, strlen(key), "true");
 }
 
 static int take_option(tool *t, const tool_option *o, int argc, char **argv, int *i, const char *eq)
 {
     if (o->kind == OPTION_FLAG && eq)
-        return usage(t, "takes no value: ", argv[*i]);
+        return usage(t, argv[*i], "takes no value");
     if (o->flag)
         *o->flag = true;
     if (o->kind == OPTION_FLAG)
@@ -107,61 +112,91 @@ static int take_option(tool *t, const tool_option *o, int argc, char **argv, int
     else if (o->kind == OPTION_MAYBE && is_value(argc, argv, *i + 1))
         *o->value = argv[++*i];
     else if (o->kind == OPTION_VALUE)
-        return usage(t, "needs a value: ", argv[*i]);
+        return usage(t, argv[*i], "needs a value");
     return EXIT_DONE;
 }
 
 static int take_long(tool *t, int argc, char **argv, int *i, const tool_option *options,
                      bool takes_config)
 {
+    const char *launcher = NULL;
     const tool_option common[] = {
         { "quiet", OPTION_FLAG, &t->quiet, NULL },
         { "help", OPTION_FLAG, &t->help, NULL },
         { "log-level", OPTION_VALUE, NULL, &t->log_level },
+        { takes_config ? "launcher" : NULL, OPTION_VALUE, NULL, &launcher },
         { NULL, OPTION_FLAG, NULL, NULL },
     };
     const char *name = argv[*i] + 2, *eq = strchr(name, '=');
     size_t len = eq ? (size_t)(eq - name) : strlen(name);
     const tool_option *o = find_option(options, name, len);
-    const char *launcher = NULL;
-    const tool_option ignored = { "launcher", OPTION_VALUE, NULL, &launcher };
 
     if (!o)
         o = find_option(common, name, len);
-    if (o)
-        return take_option(t, o, argc, argv, i, eq);
-    if (takes_config && same_name(name, len, "launcher")) {
+    if (!o)
+        return takes_config ? take_key(t, argc, argv, i)
+                            : usage(t, argv[*i], "this verb has no such option");
+    int code = take_option(t, o, argc, argv, i, eq);
+    t->launcher |= launcher != NULL;
+    return code;
+}
+
+/* What t->level is after all options, and the warnings about those that do nothing here. */
+static int finish(tool *t, bool extra)
+{
+    static const char *const levels[] = { "error", "warning", "info", "debug" };
+
+    /* Of other verbs only the answer and what is wrong matter. */
+    t->level = t->quiet                         ? AXL_LOG_ERROR
+               : strcmp(t->verb, "train") == 0 ? AXL_LOG_INFO
+                                               : AXL_LOG_WARNING;
+    for (uint32_t i = 0; t->log_level && i < 4; i++) {
+        if (strcmp(levels[i], t->log_level) == 0) {
+            t->level = i + 1;
+            t->log_level = NULL;
+        }
+    }
+    if (t->log_level)
+        return usage(t, "--log-level", "must be error, warning, info or debug");
+    if (t->launcher && t->level >= AXL_LOG_WARNING)
         fprintf(stderr, "axl %s: warning: --launcher has no effect: axl runs in one process\n",
                 t->verb);
-        return take_option(t, &ignored, argc, argv, i, eq);
-    }
-    return takes_config ? take_key(t, argc, argv, i) : usage(t, "unknown option ", argv[*i]);
+    if (extra && t->level >= AXL_LOG_WARNING)
+        fprintf(stderr, "axl %s: warning: arguments after -- are a launcher's and have no effect\n",
+                t->verb);
+    return EXIT_DONE;
 }
 
 int tool_parse(tool *t, int argc, char **argv, int first, const tool_option *options,
                bool takes_config)
 {
-    for (int i = first; i < argc; i++) {
+    int i = first;
+
+    for (; i < argc && strcmp(argv[i], "--") != 0; i++) {
         const tool_option *o;
         int code = EXIT_DONE;
-        if (strcmp(argv[i], "--") == 0) {
-            if (i + 1 < argc)
-                fprintf(stderr, "axl %s: warning: arguments after -- have no effect\n", t->verb);
-            break;
-        }
         if (argv[i][0] == '-' && argv[i][1] == '-')
             code = take_long(t, argc, argv, &i, options, takes_config);
+        else if (strcmp(argv[i], "-h") == 0)
+            t->help = true;
         else if (argv[i][0] == '-' && argv[i][1] != '\0' &&
                  (o = find_option(options, argv[i] + 1, strlen(argv[i] + 1))) != NULL)
             code = take_option(t, o, argc, argv, &i, NULL);
         else if (argv[i][0] == '-' && argv[i][1] != '\0')
-            code = usage(t, "unknown option ", argv[i]);
+            code = usage(t, argv[i], "this verb has no such option");
         else if (t->n_positionals == POSITIONALS_MAX)
-            code = usage(t, "too many arguments: ", argv[i]);
+            code = usage(t, argv[i], "one argument too many");
         else
             t->positionals[t->n_positionals++] = argv[i];
         if (code != EXIT_DONE)
             return code;
     }
-    return EXIT_DONE;
+    return finish(t, i + 1 < argc);
+}
+
+int tool_at_most(const tool *t, size_t n)
+{
+    if (t->n_positionals <= n)
+        return EXIT_DONE;
+    return usage(t, t->positionals[n], "one argument too many");
 }

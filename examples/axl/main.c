@@ -2,6 +2,7 @@
 /* main.c - axl VERB …: finds the verb. */
 #include "tool.h"
 
+#include <errno.h>
 #include <string.h>
 
 static const struct {
@@ -33,42 +34,72 @@ static void print_help(FILE *f)
     for (size_t i = 0; i < N_VERBS; i++)
         fprintf(f, "  %s\n      %s\n", verbs[i].usage, verbs[i].what);
     fputs("\nAny key of the config can be given as --key value.  --quiet, --log-level "
-          "error|warning|info|debug.\n", f);
+          "error|warning|info|debug.\naxl VERB --help says more of a verb.\n", f);
+}
+
+static int print_verb_help(size_t verb)
+{
+    printf("axl %s\n      %s\n\n", verbs[verb].usage, verbs[verb].what);
+    if (strstr(verbs[verb].usage, "CONFIG"))
+        puts("CONFIG is a YAML file, or a folder that holds one.  Any key of it can be given here:\n"
+             "--learning-rate 1e-4, --datasets[0].path=more.jsonl, --no-sample-packing.");
+    puts("Also --quiet and --log-level error|warning|info|debug.");
+    return EXIT_DONE;
+}
+
+/* N_VERBS after a message. */
+static size_t find_verb(const char *name)
+{
+    for (size_t i = 0; i < N_VERBS; i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return i;
+    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
+        if (strcmp(later[i], name) == 0) {
+            fprintf(stderr, "axl: the verb %s does not exist yet in version %s\n", name,
+                    axl_version());
+            return N_VERBS;
+        }
+    }
+    fprintf(stderr, "axl: unknown verb \"%s\"; axl --help lists the verbs\n", name);
+    return N_VERBS;
+}
+
+/* An answer that could not be written is no answer. */
+static int flush_answer(const tool *t, int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "axl %s: cannot write to standard output: %s\n", t->verb, strerror(errno));
+    return code == EXIT_DONE ? EXIT_OTHER : code;
 }
 
 int main(int argc, char **argv)
 {
+    static const char *const helps[] = { "--help", "-h", "help" };
     tool t = { 0 };
-    int code = EXIT_INPUT;
 
     if (argc < 2) {
         print_help(stderr);
         return EXIT_INPUT;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0) {
-        print_help(stdout);
-        return EXIT_DONE;
+    for (size_t i = 0; i < 3; i++) {
+        if (strcmp(argv[1], helps[i]) == 0 && argc == 2) {
+            print_help(stdout);
+            return EXIT_DONE;
+        }
+        if (strcmp(argv[1], helps[i]) == 0) {
+            size_t verb = find_verb(argv[2]);
+            return verb < N_VERBS ? print_verb_help(verb) : EXIT_INPUT;
+        }
     }
     t.verb = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
-    for (size_t i = 0; i < N_VERBS; i++) {
-        if (strcmp(verbs[i].name, t.verb) == 0) {
-            code = verbs[i].run(&t, argc, argv);
-            if (t.help) {
-                printf("axl %s\n      %s\n", verbs[i].usage, verbs[i].what);
-                code = EXIT_DONE;
-            }
-            tool_close(&t);
-            return fflush(stdout) != 0 && code == EXIT_DONE ? EXIT_OTHER : code;
-        }
-    }
-    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
-        if (strcmp(later[i], t.verb) == 0) {
-            fprintf(stderr, "axl: the verb %s does not exist yet in version %s\n", t.verb,
-                    axl_version());
-            return EXIT_INPUT;
-        }
-    }
-    fprintf(stderr, "axl: unknown verb \"%s\"; axl --help lists the verbs\n", t.verb);
-    return EXIT_INPUT;
+    size_t verb = find_verb(t.verb);
+    if (verb == N_VERBS)
+        return EXIT_INPUT;
+    int code = verbs[verb].run(&t, argc, argv);
+    if (t.help)
+        code = print_verb_help(verb);
+    code = flush_answer(&t, code);
+    tool_close(&t);
+    return code;
 }

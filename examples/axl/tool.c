@@ -52,6 +52,7 @@ int tool_status(const tool *t, axl_status status)
     case AXL_ERR_NOT_FOUND:
     case AXL_ERR_FORMAT:
     case AXL_ERR_DATA:
+    case AXL_ERR_IO: /* what a verb reads; training writes too, see verb_train */
     case AXL_ERR_UNSUPPORTED: return EXIT_INPUT;
     case AXL_ERR_CANCELLED: return tool_signal() ? 128 + tool_signal() : EXIT_OTHER;
     default: return EXIT_OTHER;
@@ -91,24 +92,6 @@ static int on_progress(void *user, const axl_progress *p)
     return 0;
 }
 
-static bool read_log_level(const tool *t, uint32_t *out)
-{
-    static const char *const names[] = { "error", "warning", "info", "debug" };
-
-    /* Of other verbs only the answer and what is wrong matter. */
-    bool train = strcmp(t->verb, "train") == 0;
-    *out = t->quiet ? AXL_LOG_ERROR : train ? AXL_LOG_INFO : AXL_LOG_WARNING;
-    if (!t->log_level)
-        return true;
-    for (uint32_t i = 0; i < 4; i++) {
-        if (strcmp(names[i], t->log_level) == 0) {
-            *out = i + 1;
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool wants_color(int fd)
 {
     const char *no = getenv("NO_COLOR");
@@ -122,8 +105,7 @@ int tool_context(tool *t, const axl_context_options *opts)
 
     t->color_out = wants_color(STDOUT_FILENO);
     t->color_err = wants_color(STDERR_FILENO);
-    if (!read_log_level(t, &o.log_level))
-        return tool_fail(t, "--log-level must be error, warning, info or debug");
+    o.log_level = t->level;
     o.log = on_log;
     o.log_user = t;
     if (isatty(STDERR_FILENO) && !t->quiet) {
@@ -196,7 +178,7 @@ int tool_config(tool *t, axl_config **out)
 
     *out = NULL;
     if (t->n_positionals == 0)
-        return tool_fail(t, "a config file is needed");
+        return tool_fail(t, "a config file is needed, or a folder that holds one");
     first.threads = 1;
     axl_status status = axl_context_new(&ctx, &first);
     if (status < 0)
@@ -243,10 +225,11 @@ char *tool_read(const tool *t, const char *path, size_t *len)
         cap *= 2;
     }
     bool bad = ferror(f) != 0;
+    int error = bad ? errno : ENOMEM;
     if (f != stdin)
         fclose(f);
     if (!text || bad) {
-        fprintf(stderr, "axl %s: cannot read %s\n", t->verb, path);
+        fprintf(stderr, "axl %s: cannot read %s: %s\n", t->verb, path, strerror(error));
         free(text);
         return NULL;
     }

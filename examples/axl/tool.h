@@ -27,10 +27,11 @@ typedef struct tool {
     const char *verb;
     axl_context *ctx;
     axl_cancel *cancel;
-    bool quiet, help;
+    bool quiet, help, launcher;
     bool color_out, color_err; /* standard output, standard error */
     bool progress_line;        /* a rewritten line is on the terminal */
-    const char *log_level;
+    const char *log_level;     /* as given */
+    uint32_t level;            /* what is logged: an axl_log_level */
 
     char *overrides[OVERRIDES_MAX]; /* "key=value" */
     size_t n_overrides;
@@ -42,6 +43,7 @@ typedef struct tool {
  * standard error. */
 int tool_parse(tool *t, int argc, char **argv, int first, const tool_option *options,
                bool takes_config);
+int tool_at_most(const tool *t, size_t n); /* EXIT_INPUT after a line if there are more positionals */
 bool tool_number(const char *text, double *out);
 bool tool_count(const char *text, unsigned long long *out);
 

@@ -65,8 +65,11 @@ int verb_check(tool *t, int argc, char **argv)
 
     if (code != EXIT_DONE || t->help)
         return code;
-    if (t->n_positionals != 1)
-        return tool_fail(t, "one config file is needed");
+    if (t->n_positionals == 0)
+        return tool_fail(t, "a config file is needed, or a folder that holds one");
+    code = tool_at_most(t, 1);
+    if (code != EXIT_DONE)
+        return code;
     c.threads = 1;
     axl_status status = axl_context_new(&t->ctx, &c);
     o.overrides = (const char *const *)t->overrides;
@@ -74,7 +77,7 @@ int verb_check(tool *t, int argc, char **argv)
     o.diagnostics = &list;
     if (status == AXL_OK)
         status = axl_config_open(&cfg, t->ctx, t->positionals[0], &o);
-    if (status < 0 && status != AXL_ERR_CONFIG) {
+    if (status < 0 && !list) {
         code = tool_status(t, status);
     } else {
         code = axl_diagnostics_error_count(list) ? EXIT_INPUT : EXIT_DONE;

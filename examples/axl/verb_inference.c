@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* verb_inference.c - continue a prompt with a model, or with what a config trained. */
+#define _POSIX_C_SOURCE 200809L
 #include "tool.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct {
     const char *model, *adapter, *prompt;
@@ -16,7 +18,7 @@ typedef struct {
 
 static int on_text(void *user, const char *text, size_t len)
 {
-    (void)user;
+    *(bool *)user = true;
     fwrite(text, 1, len, stdout);
     fflush(stdout);
     return 0;
@@ -37,20 +39,34 @@ static bool set_u32(const char *text, uint32_t *out)
     return true;
 }
 
+static int no_number(const tool *t, const char *option, const char *text)
+{
+    fprintf(stderr, "axl %s: %s: \"%s\" is no number that fits\n", t->verb, option, text);
+    return EXIT_INPUT;
+}
+
 static int read_options(const tool *t, const inference *x, axl_generate_options *o)
 {
     unsigned long long seed = o->seed;
 
-    if (!set_double(x->temperature, &o->temperature) || !set_double(x->top_p, &o->top_p) ||
-        !set_double(x->min_p, &o->min_p) || !set_double(x->penalty, &o->repetition_penalty) ||
-        !set_u32(x->top_k, &o->top_k) || !set_u32(x->max_new_tokens, &o->max_new_tokens) ||
-        (x->seed && !tool_count(x->seed, &seed)))
-        return tool_fail(t, "an option needs a number");
+    if (!set_double(x->temperature, &o->temperature))
+        return no_number(t, "--temperature", x->temperature);
+    if (!set_double(x->top_p, &o->top_p))
+        return no_number(t, "--top-p", x->top_p);
+    if (!set_double(x->min_p, &o->min_p))
+        return no_number(t, "--min-p", x->min_p);
+    if (!set_double(x->penalty, &o->repetition_penalty))
+        return no_number(t, "--repetition-penalty", x->penalty);
+    if (!set_u32(x->top_k, &o->top_k))
+        return no_number(t, "--top-k", x->top_k);
+    if (!set_u32(x->max_new_tokens, &o->max_new_tokens))
+        return no_number(t, "--max-new-tokens", x->max_new_tokens);
+    if (x->seed && !tool_count(x->seed, &seed))
+        return no_number(t, "--seed", x->seed);
     o->seed = seed;
     o->greedy = x->greedy;
     if (x->greedy && !x->penalty)
         o->repetition_penalty = 1.0; /* greedy means the likeliest token */
-    o->text = on_text;
     return EXIT_DONE;
 }
 
@@ -82,23 +98,53 @@ static axl_status open_trained(inference *x, const axl_config *cfg)
     return status;
 }
 
-static int run(tool *t, inference *x, const axl_generate_options *o, const char *input)
+/* NULL after a message. */
+static char *read_prompt(const tool *t, const char *input, size_t *len)
 {
-    size_t len = 0;
-    char *text = NULL;
+    if (!input && isatty(STDIN_FILENO))
+        fputs("The prompt is read from the terminal; Ctrl-D ends it.\n", stderr);
+    return tool_read(t, input ? input : "-", len);
+}
 
-    if (!x->prompt) {
-        text = tool_read(t, input ? input : "-", &len);
-        if (!text)
-            return EXIT_INPUT;
-    }
-    const char *prompt = x->prompt ? x->prompt : text;
-    if (x->prompt)
-        len = strlen(prompt);
-    axl_status status = axl_generate(x->m, x->a, x->tok, prompt, len, o, NULL);
-    putchar('\n');
+static int run(const tool *t, inference *x, axl_generate_options *o, const char *input)
+{
+    size_t len = x->prompt ? strlen(x->prompt) : 0;
+    char *text = x->prompt ? NULL : read_prompt(t, input, &len);
+    bool written = false;
+
+    if (!x->prompt && !text)
+        return EXIT_INPUT;
+    o->text = on_text;
+    o->text_user = &written;
+    axl_status status =
+        axl_generate(x->m, x->a, x->tok, x->prompt ? x->prompt : text, len, o, NULL);
     free(text);
+    if (status == AXL_OK || written)
+        putchar('\n');
     return tool_status(t, status);
+}
+
+/* What was opened without an adapter of that name is not what was asked for. */
+static int open_failed(const tool *t, const inference *x, axl_status status)
+{
+    if (x->model || x->adapter || !x->m || status != AXL_ERR_NOT_FOUND)
+        return tool_status(t, status);
+    fprintf(stderr, "axl %s: %s; train with this config first, or give --adapter DIR\n", t->verb,
+            axl_last_error());
+    return EXIT_INPUT;
+}
+
+/* With --model there is no config: what would be keys of one are options that do not exist. */
+static int check_arguments(const tool *t, const inference *x)
+{
+    if (x->model && t->n_overrides > 0) {
+        fprintf(stderr, "axl %s: --%.*s: no such option, and with --model no config to change\n",
+                t->verb, (int)strcspn(t->overrides[0], "="), t->overrides[0]);
+        return EXIT_INPUT;
+    }
+    if (!x->model && t->n_positionals == 0)
+        return tool_fail(t, "a config file or --model DIR is needed");
+    return tool_at_most(t, (x->model ? 0 : 1) + (x->prompt ? 0 : 1));
 }
 
 int verb_inference(tool *t, int argc, char **argv)
@@ -130,18 +176,16 @@ int verb_inference(tool *t, int argc, char **argv)
     code = read_options(t, &x, &o);
     if (code != EXIT_DONE)
         return code;
-    size_t input_at = x.model ? 0 : 1;
-    if (t->n_positionals > input_at + 1 || (x.model && t->n_overrides > 0))
-        return tool_fail(t, x.model ? "with --model there is no config to override, and at most "
-                                      "one input"
-                                    : "one config and at most one input are needed");
+    code = check_arguments(t, &x);
+    if (code != EXIT_DONE)
+        return code;
     code = x.model ? tool_context(t, NULL) : tool_config(t, &cfg);
     if (code != EXIT_DONE)
         return code;
     tool_catch_signals(t);
     axl_status status = x.model ? open_plain(t, &x) : open_trained(&x, cfg);
     tool_end_progress(t);
-    code = status < 0 ? tool_status(t, status) : run(t, &x, &o, t->positionals[input_at]);
+    code = status < 0 ? open_failed(t, &x, status) : run(t, &x, &o, t->positionals[!x.model]);
     axl_adapter_free(x.a);
     axl_model_free(x.m);
     axl_tokenizer_free(x.tok);

@@ -117,11 +117,13 @@ int verb_inspect(tool *t, int argc, char **argv)
     if (html)
         return tool_fail(t, "--html is not supported yet");
     if (count && !tool_count(count, &n))
-        return tool_fail(t, "-n needs a number");
+        return tool_fail(t, "-n: must be a number of rows, 0 for all");
     bool validation = strcmp(split, "validation") == 0;
     if (!validation && strcmp(split, "train") != 0)
-        return tool_fail(t, "--split must be train or validation");
-    code = tool_config(t, &cfg);
+        return tool_fail(t, "--split: must be train or validation");
+    code = tool_at_most(t, 1);
+    if (code == EXIT_DONE)
+        code = tool_config(t, &cfg);
     if (code != EXIT_DONE)
         return code;
     tool_catch_signals(t);

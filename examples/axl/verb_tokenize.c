@@ -105,8 +105,8 @@ static bool unquote(char *line, size_t *len)
     return true;
 }
 
-static int print_lines(const tool *t, const axl_tokenizer *tok, char *text, size_t len,
-                       uint32_t flags)
+static int print_lines(const tool *t, const axl_tokenizer *tok, const char *path, char *text,
+                       size_t len, uint32_t flags)
 {
     size_t at = 0;
     unsigned long line = 0;
@@ -119,7 +119,8 @@ static int print_lines(const tool *t, const axl_tokenizer *tok, char *text, size
         if (n == 0)
             continue;
         if (!unquote(start, &n)) {
-            fprintf(stderr, "axl tokenize: line %lu is no JSON string\n", line);
+            fprintf(stderr, "axl tokenize: %s:%lu: not a JSON string; with --jsonl every line is "
+                    "one, such as \"a\\nb\"\n", path, line);
             return EXIT_INPUT;
         }
         axl_status status = print_ids(tok, start, n, flags);
@@ -144,8 +145,11 @@ int verb_tokenize(tool *t, int argc, char **argv)
 
     if (code != EXIT_DONE || t->help)
         return code;
-    if (!model || t->n_positionals > 1)
-        return tool_fail(t, "--model DIR or FILE is needed, and at most one input");
+    code = tool_at_most(t, 1);
+    if (code != EXIT_DONE)
+        return code;
+    if (!model)
+        return tool_fail(t, "--model is needed: a model's folder, or a .model file");
     if (pattern)
         return tool_fail(t, "--pattern is for rank files, which are not supported yet");
     code = tool_context(t, NULL);
@@ -154,12 +158,13 @@ int verb_tokenize(tool *t, int argc, char **argv)
     axl_status status = axl_tokenizer_open(&tok, t->ctx, model, NULL);
     if (status < 0)
         return tool_status(t, status);
-    char *text = tool_read(t, t->n_positionals ? t->positionals[0] : "-", &len);
+    const char *path = t->n_positionals ? t->positionals[0] : "-";
+    char *text = tool_read(t, path, &len);
     uint32_t flags = no_special ? AXL_TOKENIZE_NO_SPECIAL : 0;
     if (!text)
         code = EXIT_INPUT;
     else if (jsonl)
-        code = print_lines(t, tok, text, len, flags);
+        code = print_lines(t, tok, path, text, len, flags);
     else
         code = tool_status(t, print_ids(tok, text, len, flags));
     free(text);

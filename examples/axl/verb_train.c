@@ -10,7 +10,7 @@ static int on_record(void *user, const axl_run_record *r)
 {
     tool *t = user;
 
-    if (t->quiet)
+    if (t->level < AXL_LOG_INFO)
         return 0;
     tool_end_progress(t);
     if (!isnan(r->eval_loss))
@@ -25,14 +25,6 @@ static int on_record(void *user, const axl_run_record *r)
                 isatty(STDERR_FILENO) && r->step < r->total_steps ? "" : "\n");
     t->progress_line = isnan(r->eval_loss) && isatty(STDERR_FILENO) && r->step < r->total_steps;
     return 0;
-}
-
-/* Writing fails for the input's fault while the run is made, for the machine's later. */
-static int input_status(const tool *t, axl_status status)
-{
-    int code = tool_status(t, status);
-
-    return status == AXL_ERR_IO ? EXIT_INPUT : code;
 }
 
 int verb_train(tool *t, int argc, char **argv)
@@ -51,9 +43,9 @@ int verb_train(tool *t, int argc, char **argv)
         return code;
     if (sweep)
         return tool_fail(t, "--sweep is not supported yet");
-    if (t->n_positionals > 1)
-        return tool_fail(t, "one config file is needed");
-    code = tool_config(t, &cfg);
+    code = tool_at_most(t, 1);
+    if (code == EXIT_DONE)
+        code = tool_config(t, &cfg);
     if (code != EXIT_DONE)
         return code;
     tool_catch_signals(t);
@@ -63,11 +55,13 @@ int verb_train(tool *t, int argc, char **argv)
     axl_status status = axl_run_new(&run, cfg, &o);
     if (status < 0) {
         tool_end_progress(t);
-        code = input_status(t, status);
+        code = tool_status(t, status);
     } else {
         status = axl_run_train(run);
         tool_end_progress(t);
         code = tool_status(t, status);
+        if (status == AXL_ERR_IO) /* the disk's fault by now, not the config's */
+            code = EXIT_OTHER;
         if (code == EXIT_DONE)
             printf("%s\n", axl_run_output_dir(run));
         axl_run_free(run);

@@ -12,7 +12,9 @@ int verb_version(tool *t, int argc, char **argv)
 
     if (code != EXIT_DONE || t->help)
         return code;
-    code = tool_context(t, NULL);
+    code = tool_at_most(t, 0);
+    if (code == EXIT_DONE)
+        code = tool_context(t, NULL);
     if (code != EXIT_DONE)
         return code;
     axl_status status = axl_describe(t->ctx, json ? 1 : 0, &about);

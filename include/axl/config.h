@@ -50,9 +50,9 @@ typedef struct axl_config_options {
     const char *const *overrides;  /**< "key=value" each, laid over the YAML in order; borrowed
                                         for the call */
     size_t n_overrides;
-    axl_diagnostics **diagnostics; /**< optional: receives the list, also on success and on
-                                        AXL_ERR_CONFIG; NULL on other failures.  Release with
-                                        axl_diagnostics_free() */
+    axl_diagnostics **diagnostics; /**< optional: receives the list, also on success, on
+                                        AXL_ERR_CONFIG and when the file cannot be read; NULL on
+                                        other failures.  Release with axl_diagnostics_free() */
 } axl_config_options;
 
 #define AXL_CONFIG_OPTIONS_INIT { sizeof(axl_config_options), NULL, NULL, 0, NULL }

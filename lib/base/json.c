@@ -282,7 +282,7 @@ static axl_status take_value(reader *r, axl__json **out)
     case '{':
     case '[': return take_nested(r, v);
     case '"': v->type = AXL__JSON_STRING; return take_string(r, &v->text, &v->len);
-    case -1: return fail(r, "a value is missing at the end");
+    case -1: return fail(r, r->depth ? "the text ends where a value must be" : "the text is empty");
     }
     if (take_word(r, "true")) {
         v->type = AXL__JSON_BOOL;

@@ -187,14 +187,47 @@ axl_status axl__make_dirs(axl_context *ctx, const char *path)
         if (c != '/' && c != '\0')
             continue;
         *s = '\0';
-        if (mkdir(p, 0777) != 0 && !(errno == EEXIST && axl__path_kind_of(p) == AXL__PATH_DIR))
+        if (mkdir(p, 0777) != 0 && errno != EEXIST)
             status = fail_errno("cannot make the folder", p);
+        else if (axl__path_kind_of(p) != AXL__PATH_DIR)
+            status = axl__fail(AXL_ERR_IO, "cannot make the folder %s: a file has that name", p);
         *s = c;
         if (c == '\0')
             break;
     }
     axl__free(ctx, p);
     return status;
+}
+
+size_t axl__existing_part(axl_context *ctx, const char *path)
+{
+    char *p = axl__strdup(ctx, path);
+    size_t n = p ? strlen(p) : 0;
+
+    while (n > 0 && axl__path_kind_of(p) == AXL__PATH_NONE) {
+        while (n > 0 && p[n - 1] == '/')
+            n--;
+        while (n > 0 && p[n - 1] != '/')
+            n--;
+        p[n] = '\0';
+    }
+    axl__free(ctx, p);
+    return n;
+}
+
+void axl__remove_empty_dirs(axl_context *ctx, const char *path, size_t keep)
+{
+    char *p = axl__strdup(ctx, path);
+    size_t n = p ? strlen(p) : 0;
+
+    while (n > keep && rmdir(p) == 0) {
+        while (n > 0 && p[n - 1] == '/')
+            n--;
+        while (n > 0 && p[n - 1] != '/')
+            n--;
+        p[n] = '\0';
+    }
+    axl__free(ctx, p);
 }
 
 axl_status axl__remove_file(const char *path)

@@ -41,6 +41,11 @@ typedef enum { AXL__PATH_NONE, AXL__PATH_FILE, AXL__PATH_DIR } axl__path_kind;
 axl__path_kind axl__path_kind_of(const char *path); /* links are followed */
 axl_status axl__path_id(const char *path, axl__file_id *out);
 axl_status axl__make_dirs(axl_context *ctx, const char *path); /* and parents; existing is fine */
+/* The length of the longest leading part of path, up to a '/', that exists; of all of it when it
+ * does. */
+size_t axl__existing_part(axl_context *ctx, const char *path);
+/* Removes path and the folders above it that are longer than `keep` bytes while they are empty. */
+void axl__remove_empty_dirs(axl_context *ctx, const char *path, size_t keep);
 axl_status axl__remove_file(const char *path);                 /* absent is fine */
 axl_status axl__remove_tree(axl_context *ctx, const char *path); /* absent is fine; links stay */
 axl_status axl__rename(const char *from, const char *to);

@@ -34,7 +34,9 @@ void axl__config_say(axl__config_pass *p, axl__diag_id id, axl_severity severity
         line = at_key ? node->key_line : node->line;
         column = at_key ? node->key_column : node->column;
     }
-    axl__diag(p->diags, id, severity, line, column, key, "%s", message);
+    bool given = node && !line && !node->derived;
+    axl__diag(p->diags, id, severity, line, column, key, "%s%s", message,
+              given ? " (given as an override)" : "");
 }
 
 bool axl__yaml_truthy(const axl__yaml *n)
@@ -142,6 +144,21 @@ static axl_status config_new(axl_config **out, axl_context *ctx, const char *tex
     return AXL_OK;
 }
 
+static axl_status keep_overrides(axl_config *cfg, const axl_config_options *opts)
+{
+    axl__str s;
+
+    axl__str_init(&s, cfg->ctx);
+    for (size_t i = 0; i < opts->n_overrides; i++)
+        axl__str_putf(&s, "%s\n", opts->overrides[i]);
+    axl_status status = axl__str_status(&s);
+    if (status == AXL_OK &&
+        !(cfg->overrides = axl__arena_strndup(&cfg->arena, axl__str_text(&s), s.len)))
+        status = axl__fail_nomem();
+    axl__str_free(&s);
+    return status;
+}
+
 static axl_status run_passes(axl_config *cfg, axl_diagnostics *diags,
                              const axl_config_options *opts)
 {
@@ -151,6 +168,7 @@ static axl_status run_passes(axl_config *cfg, axl_diagnostics *diags,
     cfg->root = p.root;
     for (size_t i = 0; i < opts->n_overrides; i++)
         AXL_TRY(axl__config_override(&p, opts->overrides[i]));
+    AXL_TRY(keep_overrides(cfg, opts));
     axl__yaml_drop_nulls(p.root);
     const axl__yaml *unknown = axl__config_find(p.root, "axl.unknown_keys");
     p.warn_unknown = unknown && unknown->text && strcmp(unknown->text, "warn") == 0;
@@ -160,13 +178,18 @@ static axl_status run_passes(axl_config *cfg, axl_diagnostics *diags,
     return axl_diagnostics_error_count(diags) ? AXL_OK : axl__config_derive(&p);
 }
 
+/* Their texts without ": warning", which the level says. */
 static void log_warnings(axl_context *ctx, const axl_diagnostics *diags)
 {
+    static const char word[] = ": warning: ";
     axl_diagnostic d = AXL_DIAGNOSTIC_INIT;
 
-    for (size_t i = 0; axl_diagnostics_get(diags, i, &d) == AXL_OK; i++)
-        if (d.severity == AXL_SEVERITY_WARNING)
-            axl__log(ctx, AXL_LOG_WARNING, "%s", d.text);
+    for (size_t i = 0; axl_diagnostics_get(diags, i, &d) == AXL_OK; i++) {
+        const char *at = strstr(d.text + strlen(d.file), word);
+        if (d.severity == AXL_SEVERITY_WARNING && at)
+            axl__log(ctx, AXL_LOG_WARNING, "%.*s: %s", (int)(at - d.text), d.text,
+                     at + strlen(word));
+    }
 }
 
 /* The list goes to the host when it says something about the config, whatever came out. */
@@ -250,6 +273,31 @@ static axl_status find_in_dir(axl_context *ctx, const char *dir, char **out)
     return axl__fail(AXL_ERR_INVALID, "%s holds %zu YAML files; name one", dir, found);
 }
 
+/* The last error as a list, for hosts that show lists alone. */
+static axl_status unreadable(axl_context *ctx, const char *path, axl_status status,
+                             axl_diagnostics **list)
+{
+    axl_diagnostics *diags;
+
+    if (!list || status == AXL_ERR_NOMEM)
+        return status;
+    char *why = axl__strdup(ctx, axl_last_error());
+    if (!why)
+        return axl__fail_nomem();
+    axl_status made = axl__diagnostics_new(&diags, ctx, path);
+    if (made == AXL_OK) {
+        axl__diag(diags, AXL__C_UNREADABLE, AXL_SEVERITY_ERROR, 0, 0, NULL, "%s", why);
+        made = axl__diagnostics_finish(diags);
+        if (made == AXL_ERR_CONFIG)
+            *list = diags;
+        else
+            axl_diagnostics_free(diags);
+        status = axl__fail(made == AXL_ERR_CONFIG ? status : made, "%s", why);
+    }
+    axl__free(ctx, why);
+    return status;
+}
+
 axl_status axl_config_open(axl_config **out, axl_context *ctx, const char *path,
                            const axl_config_options *opts)
 {
@@ -260,12 +308,16 @@ axl_status axl_config_open(axl_config **out, axl_context *ctx, const char *path,
     AXL_TRY(import_options(&o, out, ctx, opts));
     if (!path)
         return axl__fail(AXL_ERR_INVALID, "path is NULL");
+    axl_status status = AXL_OK;
     if (axl__path_kind_of(path) == AXL__PATH_DIR) {
-        AXL_TRY(find_in_dir(ctx, path, &found));
-        path = found;
+        status = find_in_dir(ctx, path, &found);
+        path = found ? found : path;
     }
-    axl_status status = axl__file_open(&file, ctx, path, true);
-    if (status == AXL_OK) {
+    if (status == AXL_OK)
+        status = axl__file_open(&file, ctx, path, true);
+    if (status < 0) {
+        status = unreadable(ctx, path, status, o.diagnostics);
+    } else {
         status = build(out, ctx, (const char *)file.data, file.size, path, &o);
         axl__file_close(&file);
     }
@@ -302,6 +354,11 @@ const char *axl__config_text(const axl_config *cfg, size_t *len)
     if (len)
         *len = cfg->text_len;
     return cfg->text;
+}
+
+const char *axl__config_overrides(const axl_config *cfg)
+{
+    return cfg->overrides;
 }
 
 char *axl__config_path(const axl_config *cfg, const char *value)

@@ -21,6 +21,9 @@ axl_status axl__config_enter(const axl_config *cfg);
 /* The YAML as it was given, for the model card; NUL-terminated. */
 const char *axl__config_text(const axl_config *cfg, size_t *len);
 
+/* The overrides that were laid over it, "key=value" a line; "" when there are none. */
+const char *axl__config_overrides(const axl_config *cfg);
+
 /* A path of the config, from base_dir where it is relative; for axl__free.  NULL when memory is
  * out. */
 char *axl__config_path(const axl_config *cfg, const char *value);

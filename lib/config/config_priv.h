@@ -18,6 +18,7 @@ struct axl_config {
     axl__yaml *root;
     const char *text;
     size_t text_len;
+    const char *overrides; /* "key=value" a line */
     const char *name;
     const char *base_dir; /* NULL: the current directory */
 };

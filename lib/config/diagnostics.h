@@ -14,6 +14,7 @@
  * away leaves its number unused.  README.md in this folder says what each is about.
  */
 typedef enum {
+    AXL__C_UNREADABLE = 100,
     /* the text */
     AXL__C_SYNTAX = 101,
     AXL__C_DUPLICATE_KEY = 102,

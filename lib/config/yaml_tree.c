@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/str.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <yaml.h>
 
@@ -22,6 +23,8 @@ typedef struct anchor {
 
 typedef struct composer {
     yaml_parser_t parser;
+    const char *text; /* (len) */
+    size_t len;
     axl__arena *arena;
     axl_diagnostics *diags;
     anchor *anchors; /* newest first: a later anchor hides an earlier one */
@@ -44,18 +47,49 @@ static axl_status fail_at(composer *c, axl__diag_id id, const yaml_mark_t *mark,
     return axl__fail(AXL_ERR_CONFIG, "%s%s", text, arg);
 }
 
+/* Whether a tab stands at the mark or in the white space before it. */
+static bool after_tab(const composer *c, const yaml_mark_t *mark)
+{
+    const char *line = c->text, *end = c->text + c->len;
+
+    for (size_t i = 0; i < mark->line && line; i++) {
+        line = memchr(line, '\n', (size_t)(end - line));
+        line += line != NULL;
+    }
+    size_t blank = 0;
+    bool tab = false;
+    for (; line && line + blank < end && (line[blank] == ' ' || line[blank] == '\t'); blank++)
+        tab |= line[blank] == '\t';
+    return tab && blank >= mark->column;
+}
+
+/* libyaml's words, what it was reading and where that began, and the one hint that it lacks. */
+static axl_status fail_syntax(composer *c)
+{
+    const yaml_parser_t *p = &c->parser;
+    /* A reader error has an offset in place of a mark. */
+    yaml_mark_t mark = p->error == YAML_READER_ERROR ? p->mark : p->problem_mark;
+    const yaml_mark_t *begin = &p->context_mark;
+    char text[240] = "cannot be read";
+
+    if (p->problem && p->error != YAML_READER_ERROR && p->context &&
+        (begin->line != mark.line || begin->column != mark.column))
+        snprintf(text, sizeof text, "%s, %s that begins at %zu:%zu", p->problem, p->context,
+                 begin->line + 1, begin->column + 1);
+    else if (p->problem)
+        snprintf(text, sizeof text, "%s", p->problem);
+    if (after_tab(c, &mark))
+        snprintf(text, sizeof text, "a tab cannot indent; use spaces");
+    return fail_at(c, AXL__C_SYNTAX, &mark, "YAML: ", text);
+}
+
 static axl_status next_event(composer *c, yaml_event_t *event)
 {
     if (yaml_parser_parse(&c->parser, event))
         return AXL_OK;
     if (c->parser.error == YAML_MEMORY_ERROR)
         return axl__fail_nomem();
-    /* A reader error has an offset in place of a mark. */
-    yaml_mark_t mark = c->parser.problem_mark;
-    if (c->parser.error == YAML_READER_ERROR)
-        mark = c->parser.mark;
-    return fail_at(c, AXL__C_SYNTAX, &mark, "YAML: ",
-                   c->parser.problem ? c->parser.problem : "cannot be read");
+    return fail_syntax(c);
 }
 
 static axl_status new_node(composer *c, axl__yaml_type type, const yaml_mark_t *mark,
@@ -403,7 +437,7 @@ static axl_status compose_stream(composer *c, axl__yaml **out)
 axl_status axl__yaml_parse(axl__yaml **out, axl__arena *arena, const char *text, size_t len,
                            axl_diagnostics *diags)
 {
-    composer c = { .arena = arena, .diags = diags };
+    composer c = { .arena = arena, .diags = diags, .text = text, .len = len };
     axl__yaml *root = NULL;
 
     *out = NULL;

@@ -96,14 +96,17 @@ static axl_status apply_rules(axl__store *store, const axl__data_plan *plan,
 
 static axl_status nothing_left(const axl_dataset_stats *s, const axl__data_plan *plan)
 {
-    const uint64_t counts[] = { s->dropped_no_trained, s->dropped_too_long, s->dropped_too_short };
-    static const char *const names[] = { "no trained token", "too many tokens", "too few tokens" };
+    unsigned long long n = s->rows_read;
 
-    for (int i = 0; i < 3; i++)
-        if (counts[i] == s->rows_read)
-            return axl__fail(AXL_ERR_DATA, "%s: all %llu rows have %s%s", plan->list,
-                             (unsigned long long)s->rows_read, names[i],
-                             i == 1 ? " for sequence_len" : i == 2 ? " for min_sample_len" : "");
+    if (s->dropped_no_trained == n)
+        return axl__fail(AXL_ERR_DATA, "%s: none of the %llu rows has a token to train on: no "
+                         "response text is there", plan->list, n);
+    if (s->dropped_too_long == n)
+        return axl__fail(AXL_ERR_DATA, "%s: all %llu rows are longer than sequence_len, %u tokens",
+                         plan->list, n, plan->sequence_len);
+    if (s->dropped_too_short == n)
+        return axl__fail(AXL_ERR_DATA, "%s: all %llu rows are shorter than %u tokens "
+                         "(min_sample_len)", plan->list, n, plan->min_len);
     return axl__fail(AXL_ERR_DATA, "%s: none of %llu rows can be trained on: %llu are longer than "
                      "sequence_len %u, %llu shorter than %u tokens, %llu without a trained token",
                      plan->list, (unsigned long long)s->rows_read,

@@ -4,6 +4,7 @@
 #include "data/source.h"
 
 #include "base/str.h"
+#include "base/utf8.h"
 
 #include <string.h>
 #include <zlib.h>
@@ -212,6 +213,34 @@ static axl_status malformed(uint64_t line)
     return axl__fail(AXL_ERR_DATA, "%llu%s", (unsigned long long)line, column ? column : "");
 }
 
+/* Of the byte at `at`, which is not before the last place asked for. */
+static axl_status fail_at(axl__source *s, size_t at, const char *what)
+{
+    size_t start = at, column = 1;
+    uint64_t line = line_at(s, at);
+
+    while (start > 0 && s->text[start - 1] != '\n')
+        start--;
+    for (size_t i = start; i < at; i++)
+        column += ((unsigned char)s->text[i] & 0xC0) != 0x80;
+    return axl__fail(AXL_ERR_DATA, "%llu:%zu: %s", (unsigned long long)line, column, what);
+}
+
+/* A record of another encoding would be trained as U+FFFD. */
+static axl_status check_utf8(axl__source *s, size_t from, size_t to)
+{
+    bool ill = false;
+    size_t at = from;
+
+    if (axl__utf8_valid(s->text + from, to - from))
+        return AXL_OK;
+    for (size_t next = from; !ill && next < to;) {
+        at = next;
+        axl__utf8_next_checked(s->text, to, &next, &ill);
+    }
+    return fail_at(s, at, "not UTF-8");
+}
+
 static axl_status not_object(uint64_t line, const axl__json *value)
 {
     return axl__fail(AXL_ERR_DATA, "%llu: a record must be an object, not %s",
@@ -232,6 +261,7 @@ static axl_status next_line(axl__source *s, axl__arena *arena, const axl__json *
     s->at += len;
     bool first = s->first;
     s->first = false;
+    AXL_TRY(check_utf8(s, s->at - len, s->at));
     axl_status status = axl__json_parse(&value, arena, text, len, NULL);
     if (status == AXL_ERR_FORMAT && first && len > 0 && text[0] == '{' &&
         strspn(text + 1, " \t\r") == len - 1) {
@@ -252,15 +282,8 @@ static axl_status next_line(axl__source *s, axl__arena *arena, const axl__json *
 /* Fails at s->at; nothing behind it can be read. */
 static axl_status broken_array(axl__source *s, const char *what)
 {
-    size_t start = s->at, column = 1;
-    uint64_t line = line_at(s, s->at);
-
-    while (start > 0 && s->text[start - 1] != '\n')
-        start--;
-    for (size_t i = start; i < s->at; i++)
-        column += ((unsigned char)s->text[i] & 0xC0) != 0x80;
     s->done = true;
-    return axl__fail(AXL_ERR_DATA, "%llu:%zu: %s", (unsigned long long)line, column, what);
+    return fail_at(s, s->at, what);
 }
 
 static axl_status next_item(axl__source *s, axl__arena *arena, const axl__json **record,
@@ -285,6 +308,7 @@ static axl_status next_item(axl__source *s, axl__arena *arena, const axl__json *
     }
     s->first = false;
     *line = line_at(s, s->at);
+    size_t start = s->at;
     axl_status status = axl__json_parse_at(&value, arena, s->text, s->len, &s->at, NULL);
     if (status == AXL_ERR_FORMAT) {
         s->done = true;
@@ -292,6 +316,7 @@ static axl_status next_item(axl__source *s, axl__arena *arena, const axl__json *
     }
     if (status != AXL_OK)
         return status;
+    AXL_TRY(check_utf8(s, start, s->at));
     if (value->type != AXL__JSON_OBJECT)
         return not_object(*line, value);
     *record = value;

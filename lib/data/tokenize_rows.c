@@ -115,8 +115,8 @@ static axl_status parse_batch(reading *r, axl__source *source, uint64_t *index, 
         status = axl__source_next(source, &r->arena, &j->record, &j->line);
         if (status == AXL_END || (status < 0 && status != AXL_ERR_DATA))
             break;
-        if (status == AXL_ERR_DATA)
-            note_bad(r, axl__source_path(source), axl_last_error());
+        if (status == AXL_ERR_DATA) /* its message begins with the place */
+            snprintf(j->message, sizeof j->message, "%s", axl_last_error());
         else
             note_columns(r, j->record);
         j->index = (*index)++;
@@ -129,14 +129,16 @@ static axl_status store_batch(reading *r, const char *path, uint32_t source, siz
 {
     for (size_t i = 0; i < n; i++) {
         const job *j = &r->jobs[i];
-        if (j->status == AXL_ERR_DATA) {
+        if (!j->record) {
+            note_bad(r, path, j->message);
+        } else if (j->status == AXL_ERR_DATA) {
             char place[MESSAGE_MAX + 32];
             snprintf(place, sizeof place, "%llu: %s", (unsigned long long)j->line, j->message);
             note_bad(r, path, place);
         } else if (j->status != AXL_OK) {
             return axl__fail(j->status, "%s:%llu: %s", path, (unsigned long long)j->line,
                              j->message);
-        } else if (j->record && r->n_bad == 0) {
+        } else if (r->n_bad == 0) {
             AXL_TRY(axl__store_add(r->store, j->draft.ids, j->draft.labels, j->draft.n, source,
                                    j->index, 0));
         }

@@ -265,10 +265,57 @@ static axl_status config_targets(const axl_config *cfg, const char **names, size
         if (!there)
             names[(*n)++] = all[i];
     }
-    if (*n == 0)
-        return axl__fail(AXL_ERR_INVALID, "nothing to train: set lora_target_modules, or "
-                                          "lora_target_linear: true");
     return AXL_OK;
+}
+
+/* An adapter that is trained on has its own rank, scale and layers: keys that ask for others would
+ * do nothing in silence. */
+static axl_status warn_ignored(const axl_adapter *a, const char *dir, const axl_config *cfg,
+                               const axl_adapter_options *o)
+{
+    int64_t n = axl__model_n_linears(a->model);
+    bool *on = axl__calloc(a->ctx, (size_t)n, sizeof *on), other = false;
+
+    if (!on)
+        return axl__fail_nomem();
+    axl_status status = mark_targets(a->model, o, on);
+    for (int64_t i = 0; i < n; i++)
+        other |= on[i] != a->loras[i].on;
+    axl__free(a->ctx, on);
+    AXL_TRY(status);
+    if (axl__cfg_has(cfg, "lora_r") && o->rank != (uint64_t)a->rank)
+        axl__log(a->ctx, AXL_LOG_WARNING, "lora_r %u has no effect: the adapter in %s has rank %lld",
+                 o->rank, dir, (long long)a->rank);
+    if ((axl__cfg_has(cfg, "lora_alpha") && o->alpha != a->alpha) ||
+        (axl__cfg_has(cfg, "peft_use_rslora") && (o->rslora != 0) != a->rslora))
+        axl__log(a->ctx, AXL_LOG_WARNING, "lora_alpha and peft_use_rslora have no effect: the "
+                 "adapter in %s has others", dir);
+    if (other && o->n_target_modules > 0)
+        axl__log(a->ctx, AXL_LOG_WARNING, "the layers that are trained are those of the adapter in "
+                 "%s, not what lora_target_modules and lora_target_linear say", dir);
+    return AXL_OK;
+}
+
+static axl_status open_to_train(axl_adapter **out, const axl_config *cfg, axl_model *model,
+                                const char *from, const axl_adapter_options *o)
+{
+    char *dir = axl__config_path(cfg, from);
+
+    if (!dir)
+        return axl__fail_nomem();
+    axl_status status = axl_adapter_open(out, model, dir);
+    if (status < 0)
+        axl__fail_prefix(status, "lora_model_dir");
+    else
+        status = warn_ignored(*out, dir, cfg, o);
+    axl__free(model->ctx, dir);
+    if (status == AXL_OK) {
+        (*out)->dropout = o->dropout; /* alone of its options: it is not part of the function */
+    } else {
+        axl_adapter_free(*out);
+        *out = NULL;
+    }
+    return status;
 }
 
 axl_status axl_adapter_from_config(axl_adapter **out, const axl_config *cfg, axl_model *model)
@@ -280,17 +327,6 @@ axl_status axl_adapter_from_config(axl_adapter **out, const axl_config *cfg, axl
         return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
     *out = NULL;
     AXL_TRY(axl__model_enter(model));
-    const char *from = axl__cfg_str(cfg, "lora_model_dir", NULL);
-    if (from) {
-        char *dir = axl__config_path(cfg, from);
-        if (!dir)
-            return axl__fail_nomem();
-        axl_status status = axl_adapter_open(out, model, dir);
-        axl__free(model->ctx, dir);
-        if (status == AXL_OK) /* the file's rank, alpha and targets win, its dropout does not */
-            (*out)->dropout = axl__cfg_double(cfg, "lora_dropout", 0.0);
-        return status;
-    }
     AXL_TRY(config_targets(cfg, names, &o.n_target_modules));
     o.target_modules = names;
     o.rank = (uint32_t)axl__cfg_int(cfg, "lora_r", 0);
@@ -298,6 +334,12 @@ axl_status axl_adapter_from_config(axl_adapter **out, const axl_config *cfg, axl
     o.dropout = axl__cfg_double(cfg, "lora_dropout", 0.0);
     o.rslora = axl__cfg_bool(cfg, "peft_use_rslora", false);
     o.seed = (uint64_t)axl__cfg_int(cfg, "seed", 42);
+    const char *from = axl__cfg_str(cfg, "lora_model_dir", NULL);
+    if (from)
+        return open_to_train(out, cfg, model, from, &o);
+    if (o.n_target_modules == 0)
+        return axl__fail(AXL_ERR_INVALID, "nothing to train: set lora_target_modules, or "
+                                          "lora_target_linear: true");
     return axl_adapter_new(out, model, &o);
 }
 

@@ -39,6 +39,8 @@ static axl_status read_family(const source *s)
     const char *type = axl__json_string(s->root, "model_type", "");
     const char *act = axl__json_string(s->root, "hidden_act", "silu");
 
+    if (!*type)
+        return axl__fail(AXL_ERR_FORMAT, "%s: \"model_type\" is missing", s->path);
     if (strcmp(type, "llama") != 0)
         return axl__fail(AXL_ERR_UNSUPPORTED,
                          "%s: model_type \"%s\" is not supported yet; llama is", s->path, type);

@@ -3,6 +3,7 @@
 #include "network.h"
 #include "sampler.h"
 
+#include "base/num.h"
 #include "text/tokenizer.h"
 
 #include <axl/generate.h>
@@ -23,14 +24,25 @@ typedef struct {
     axl__candidate *scratch;
 } generator;
 
+static axl_status out_of_range(const char *what, double value)
+{
+    char text[AXL__NUM_MAX];
+
+    axl__format_double(text, value);
+    return axl__fail(AXL_ERR_INVALID, "%s, got %s", what, text);
+}
+
 static axl_status check_options(const axl_generate_options *o)
 {
     if (!o->greedy && !(o->temperature > 0.0 && isfinite(o->temperature)))
-        return axl__fail(AXL_ERR_INVALID, "temperature must be > 0");
-    if (!(o->top_p > 0.0 && o->top_p <= 1.0) || !(o->min_p >= 0.0 && o->min_p <= 1.0))
-        return axl__fail(AXL_ERR_INVALID, "top_p must be in (0, 1] and min_p in [0, 1]");
+        return out_of_range("temperature must be > 0 (greedy takes the likeliest token)",
+                            o->temperature);
+    if (!(o->top_p > 0.0 && o->top_p <= 1.0))
+        return out_of_range("top_p must be in (0, 1]", o->top_p);
+    if (!(o->min_p >= 0.0 && o->min_p <= 1.0))
+        return out_of_range("min_p must be in [0, 1]", o->min_p);
     if (!(o->repetition_penalty > 0.0) || !isfinite(o->repetition_penalty))
-        return axl__fail(AXL_ERR_INVALID, "repetition_penalty must be > 0");
+        return out_of_range("repetition_penalty must be > 0", o->repetition_penalty);
     return o->reserved0 ? axl__fail(AXL_ERR_INVALID, "reserved0 must be 0") : AXL_OK;
 }
 

@@ -50,19 +50,25 @@ static axl_status open_shards(axl_model *m, const axl__json *root, const char *p
     const axl__json *map = axl__json_get(root, "weight_map");
 
     if (!map || map->type != AXL__JSON_OBJECT || map->count == 0)
-        return axl__fail(AXL_ERR_FORMAT, "%s: \"weight_map\" is missing", path);
+        return axl__fail(AXL_ERR_FORMAT,
+                         "%s: \"weight_map\", from tensors to files, is missing or empty", path);
     m->files = axl__calloc(m->ctx, map->count, sizeof *m->files);
     if (!m->files)
         return axl__fail_nomem();
     for (const axl__json *v = map->child; v; v = v->next) {
         bool seen = false;
         if (v->type != AXL__JSON_STRING || strchr(v->text, '/') || v->len != strlen(v->text))
-            return axl__fail(AXL_ERR_FORMAT, "%s: \"%s\" does not name a file", path, v->key);
+            return axl__fail(AXL_ERR_FORMAT,
+                             "%s: the value of \"%s\" must be the name of a file beside it", path,
+                             v->key);
         for (const axl__json *u = map->child; u != v && !seen; u = u->next)
             seen = strcmp(u->text, v->text) == 0;
         if (!seen) {
             AXL_TRY(axl__poll(m->ctx, "load", m->n_files, 0));
-            AXL_TRY(add_file(m, v->text, read));
+            axl_status status = add_file(m, v->text, read);
+            if (status == AXL_ERR_NOT_FOUND)
+                return axl__fail_prefix(status, "%s: \"%s\"", path, v->key);
+            AXL_TRY(status);
         }
     }
     return AXL_OK;
@@ -193,17 +199,6 @@ static bool has_shape(const axl__st_tensor *t, int64_t rows, int64_t cols)
     return t->n_dims == 2 && (int64_t)t->dims[0] == rows && (int64_t)t->dims[1] == cols;
 }
 
-static void shape_text(char *out, size_t size, const uint64_t *dims, uint32_t n)
-{
-    size_t at = 0;
-
-    for (uint32_t i = 0; i < n && at < size; i++)
-        at += (size_t)snprintf(out + at, size - at, "%s%llu", i ? ", " : "[",
-                               (unsigned long long)dims[i]);
-    if (at + 2 <= size)
-        strcpy(out + at, n ? "]" : "[]");
-}
-
 static axl_status take(axl_model *m, axl_mat *out, const char *name, int64_t rows, int64_t cols)
 {
     const char *file = m->dir;
@@ -218,9 +213,9 @@ static axl_status take(axl_model *m, axl_mat *out, const char *name, int64_t row
         return axl__fail(AXL_ERR_UNSUPPORTED, "%s: tensor \"%s\" is %s; F32, BF16 and F16 are read",
                          file, name, t->dtype_name);
     if (!has_shape(t, rows, cols)) {
-        char got[128], want[64];
-        shape_text(got, sizeof got, t->dims, t->n_dims);
-        shape_text(want, sizeof want, wanted + (rows == 1), rows == 1 ? 1 : 2);
+        char got[AXL__ST_SHAPE_TEXT], want[AXL__ST_SHAPE_TEXT];
+        axl__st_shape_text(got, t->dims, t->n_dims);
+        axl__st_shape_text(want, wanted + (rows == 1), rows == 1 ? 1 : 2);
         return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\" has shape %s, config.json wants %s",
                          file, name, got, want);
     }

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/str.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,7 +104,8 @@ static axl_status check_overlap(axl__safetensors *st)
     qsort(order, st->count, sizeof *order, by_place);
     for (size_t i = 1; i < st->count; i++)
         if ((const char *)order[i - 1]->data + order[i - 1]->size > (const char *)order[i]->data)
-            return bad(st, order[i]->name, "its bytes overlap another tensor's");
+            return axl__fail(AXL_ERR_FORMAT, "%s: the bytes of the tensors \"%s\" and \"%s\" overlap",
+                             st->file.path, order[i - 1]->name, order[i]->name);
     return AXL_OK;
 }
 
@@ -122,8 +124,12 @@ static axl_status read_header(axl__safetensors *st)
             "%s is no safetensors file, or cut short: its header would have %llu bytes, "
             "the file has %zu",
             st->file.path, (unsigned long long)header, st->file.size);
-    AXL_TRY(axl__json_parse(&root, &st->arena, (const char *)st->file.data + 8, (size_t)header,
-                            st->file.path));
+    axl_status status = axl__json_parse(&root, &st->arena, (const char *)st->file.data + 8,
+                                        (size_t)header, NULL);
+    if (status == AXL_ERR_FORMAT)
+        return axl__fail_prefix(status, "%s is no safetensors file: its header is no JSON",
+                                st->file.path);
+    AXL_TRY(status);
     if (root->type != AXL__JSON_OBJECT)
         return axl__fail(AXL_ERR_FORMAT, "%s: the header is no JSON object", st->file.path);
     st->tensors = axl__arena_alloc(&st->arena, (root->count + 1) * sizeof *st->tensors);
@@ -169,6 +175,16 @@ const axl__st_tensor *axl__safetensors_find(const axl__safetensors *st, const ch
     int64_t i;
 
     return axl__map_get(&st->by_name, name, strlen(name), &i) ? &st->tensors[i] : NULL;
+}
+
+void axl__st_shape_text(char out[AXL__ST_SHAPE_TEXT], const uint64_t *dims, uint32_t n)
+{
+    char *at = out;
+
+    *at++ = '[';
+    for (uint32_t i = 0; i < n && i < AXL__ST_DIMS; i++)
+        at += sprintf(at, "%s%llu", i ? ", " : "", (unsigned long long)dims[i]);
+    strcpy(at, "]");
 }
 
 /* ---- writing ---- */

@@ -11,7 +11,7 @@
 #include "base/os.h"
 #include "tensor/dtype.h"
 
-enum { AXL__ST_DIMS = 8 };
+enum { AXL__ST_DIMS = 8, AXL__ST_SHAPE_TEXT = AXL__ST_DIMS * 22 };
 
 typedef struct axl__st_tensor {
     const char *name;
@@ -38,6 +38,9 @@ axl_status axl__safetensors_open(axl__safetensors *out, axl_context *ctx, const 
 void axl__safetensors_close(axl__safetensors *st);
 /* NULL when there is none of that name. */
 const axl__st_tensor *axl__safetensors_find(const axl__safetensors *st, const char *name);
+
+/* "[2, 3]" */
+void axl__st_shape_text(char out[AXL__ST_SHAPE_TEXT], const uint64_t *dims, uint32_t n);
 
 /* What a writer is given; dtype F32 or BF16, host memory. */
 typedef struct axl__st_entry {

@@ -168,7 +168,12 @@ static axl_status read_state(checkpoint *c)
 
     if (!path)
         return axl__fail_nomem();
-    axl_status status = axl__file_open(&c->file, c->tr->ctx, path, true);
+    axl_status status = AXL_OK;
+    if (axl__path_kind_of(path) == AXL__PATH_NONE)
+        status = axl__fail(AXL_ERR_NOT_FOUND,
+                           "%s is no checkpoint: there is no trainer_state.json in it", c->dir);
+    if (status == AXL_OK)
+        status = axl__file_open(&c->file, c->tr->ctx, path, true);
     if (status == AXL_OK)
         status = axl__json_parse(&root, &c->arena, (const char *)c->file.data, c->file.size, path);
     axl__free(c->tr->ctx, path);
@@ -181,7 +186,8 @@ static axl_status read_state(checkpoint *c)
             "%s is a checkpoint of Hugging Face's trainer: set lora_model_dir to start "
             "from its adapter; its optimizer state is a pickle and cannot be read",
             c->dir);
-    if (format != CHECKPOINT_FORMAT || axl__json_int(root, "step", -1) < 0)
+    if (format != CHECKPOINT_FORMAT || axl__json_int(root, "step", -1) < 0 ||
+        axl__json_int(root, "epoch", 0) < 0 || axl__json_int(root, "batch", 0) < 0)
         return axl__fail(AXL_ERR_FORMAT, "%s: trainer_state.json is not one that axl %s wrote",
                          c->dir, AXL_VERSION);
     return AXL_OK;
@@ -213,15 +219,18 @@ static axl_status read_tensors(checkpoint *c)
     return axl__adapter_read_tensors(a, &c->moments, second_moment, c->host + 2 * n);
 }
 
-static void warn_if_other(const checkpoint *c, const char *key, const char *now, const char *what)
+static void warn_if(const checkpoint *c, const char *what, const char *then, const char *now)
 {
-    const char *then = axl__json_string(c->state, key, "");
-
     if (strcmp(then, now) != 0)
         axl__log(
             c->tr->ctx, AXL_LOG_WARNING,
             "%s was written with %s %s, this is %s: the run goes on, but not with the same bits",
             c->dir, what, then, now);
+}
+
+static void warn_if_other(const checkpoint *c, const char *key, const char *now, const char *what)
+{
+    warn_if(c, what, axl__json_string(c->state, key, ""), now);
 }
 
 static void apply_plateau(axl__plateau *p, const axl__json *state)
@@ -239,17 +248,22 @@ static axl_status apply(checkpoint *c, axl_loader *loader)
     const axl_backend_ops *ops = tr->model->ops;
     size_t n = (size_t)tr->adapter->n_params, bytes = n * sizeof(float);
     axl_loader_cursor at = AXL_LOADER_CURSOR_INIT;
+    char then[24], now[24];
 
     at.epoch = (uint64_t)axl__json_int(c->state, "epoch", 0);
     at.batch = (uint64_t)axl__json_int(c->state, "batch", 0);
-    if (loader)
-        AXL_TRY(axl_loader_set_cursor(loader, &at));
+    axl_status status = loader ? axl_loader_set_cursor(loader, &at) : AXL_OK;
+    if (status < 0)
+        return axl__fail_prefix(status, "%s is of a run over other data or batches", c->dir);
     AXL_TRY(ops->upload(tr->model->dev, tr->adapter->params, c->host, bytes));
     AXL_TRY(ops->upload(tr->model->dev, tr->m, c->host + n, bytes));
     AXL_TRY(ops->upload(tr->model->dev, tr->v, c->host + 2 * n, bytes));
     tr->step = (uint64_t)axl__json_int(c->state, "step", 0);
     if (tr->schedule.kind == AXL_SCHEDULE_REDUCE_ON_PLATEAU)
         apply_plateau(&tr->plateau, c->state);
+    snprintf(then, sizeof then, "%lld", (long long)axl__json_int(c->state, "seed", 0));
+    snprintf(now, sizeof now, "%lld", (long long)tr->opts.seed);
+    warn_if(c, "the seed", then, now);
     warn_if_other(c, "axl_version", AXL_VERSION, "axl");
     warn_if_other(c, "backend", tr->model->ops->name, "the backend");
     warn_if_other(c, "compute", axl__dtype_name(tr->model->compute), "the compute type");

@@ -7,6 +7,13 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
+
+/* JSON's strings are YAML's. */
+static void put_quoted(axl__str *s, const char *text)
+{
+    axl__str_put_json(s, text, strlen(text));
+}
 
 static void put_front_matter(axl__str *s, const axl_config *cfg)
 {
@@ -14,11 +21,13 @@ static void put_front_matter(axl__str *s, const axl_config *cfg)
     char key[64];
 
     axl__str_puts(s, "---\nlibrary_name: peft\nbase_model: ");
-    axl__str_puts(s, axl__cfg_str(cfg, "base_model", ""));
+    put_quoted(s, axl__cfg_str(cfg, "base_model", ""));
     axl__str_puts(s, "\ntags:\n- axl\n- lora\ndatasets:\n");
     for (size_t i = 0; i < n; i++) {
         snprintf(key, sizeof key, "datasets[%zu].path", i);
-        axl__str_putf(s, "- %s\n", axl__cfg_str(cfg, key, ""));
+        axl__str_puts(s, "- ");
+        put_quoted(s, axl__cfg_str(cfg, key, ""));
+        axl__str_putc(s, '\n');
     }
     axl__str_puts(s, "pipeline_tag: text-generation\n---\n\n");
 }
@@ -49,7 +58,7 @@ axl_status axl__model_card_write(axl_context *ctx, const axl_config *cfg, const 
 {
     axl__str s;
     size_t len;
-    const char *yaml = axl__config_text(cfg, &len);
+    const char *yaml = axl__config_text(cfg, &len), *overrides = axl__config_overrides(cfg);
 
     axl__str_init(&s, ctx);
     put_front_matter(&s, cfg);
@@ -59,8 +68,10 @@ axl_status axl__model_card_write(axl_context *ctx, const axl_config *cfg, const 
     put_results(&s, last, data);
     axl__str_puts(&s, "<details><summary>The config</summary>\n\n```yaml\n");
     axl__str_put(&s, yaml, len);
-    axl__str_puts(&s, len > 0 && yaml[len - 1] == '\n' ? "```\n\n</details>\n"
-                                                       : "\n```\n\n</details>\n");
+    axl__str_puts(&s, len > 0 && yaml[len - 1] == '\n' ? "```\n" : "\n```\n");
+    if (*overrides)
+        axl__str_putf(&s, "\nwith these keys changed by overrides:\n\n```\n%s```\n", overrides);
+    axl__str_puts(&s, "\n</details>\n");
     axl_status status = axl__str_status(&s);
     if (status == AXL_OK)
         status = axl__write_file(ctx, path, s.data, s.len);

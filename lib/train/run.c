@@ -23,10 +23,30 @@ static axl_status prepare_output(axl_run *r)
     r->log_path = axl__format(r->ctx, "%s/training_log.jsonl", r->output_dir);
     if (!r->log_path)
         return axl__fail_nomem();
+    r->dir_existed = axl__existing_part(r->ctx, r->output_dir);
     axl_status status = axl__make_dirs(r->ctx, r->output_dir);
     if (status == AXL_OK)
         status = axl__check_writable(r->ctx, r->output_dir);
     return status < 0 ? axl__fail_prefix(status, "output_dir") : AXL_OK;
+}
+
+static void log_data(axl_run *r)
+{
+    axl_dataset_stats s = AXL_DATASET_STATS_INIT;
+
+    if (axl_dataset_get_stats(r->train, &s) < 0)
+        return;
+    axl__log(r->ctx, AXL_LOG_INFO, "data: %llu rows, %llu tokens, %llu of them trained",
+             (unsigned long long)s.rows, (unsigned long long)s.tokens,
+             (unsigned long long)s.trained_tokens);
+    uint64_t dropped = s.dropped_too_long + s.dropped_too_short + s.dropped_no_trained;
+    if (dropped > 0)
+        axl__log(r->ctx, AXL_LOG_WARNING,
+                 "%llu of %llu rows are dropped: %llu longer than sequence_len, %llu too short, "
+                 "%llu without a token to train on",
+                 (unsigned long long)dropped, (unsigned long long)s.rows_read,
+                 (unsigned long long)s.dropped_too_long, (unsigned long long)s.dropped_too_short,
+                 (unsigned long long)s.dropped_no_trained);
 }
 
 static axl_status load_data(axl_run *r)
@@ -38,6 +58,7 @@ static axl_status load_data(axl_run *r)
     status = axl_dataset_from_config(&r->valid, r->cfg, r->tok, AXL_SPLIT_VALIDATION);
     if (status < 0)
         return status;
+    log_data(r);
     AXL_TRY(axl_loader_from_config(&r->loader, r->cfg, r->train, AXL_SPLIT_TRAIN));
     return axl_loader_total_steps(r->loader, &r->total_steps);
 }
@@ -110,6 +131,8 @@ void axl_run_free(axl_run *r)
     axl_dataset_free(r->valid);
     axl_tokenizer_free(r->tok);
     axl_config_free(r->cfg);
+    if (r->output_dir) /* a run that came to nothing leaves nothing */
+        axl__remove_empty_dirs(ctx, r->output_dir, r->dir_existed);
     axl__free(ctx, r->resume);
     axl__free(ctx, r->output_dir);
     axl__free(ctx, r->log_path);
@@ -161,7 +184,11 @@ static axl_status train_loop(axl_run *r)
         status = axl_loader_next(r->loader, &b);
         if (status != AXL_OK)
             return status < 0 ? status : AXL_OK;
-        AXL_TRY(axl_trainer_forward_backward(r->trainer, &b, NULL));
+        status = axl_trainer_forward_backward(r->trainer, &b, NULL);
+        if (status == AXL_ERR_NUMERIC)
+            return axl__fail_prefix(status, "step %llu",
+                                    (unsigned long long)axl_trainer_steps(r->trainer) + 1);
+        AXL_TRY(status);
         if (!axl_trainer_ready(r->trainer))
             continue;
         axl_step_stats s = AXL_STEP_STATS_INIT;

@@ -24,6 +24,7 @@ struct axl_run {
     axl_config *cfg;
     axl_run_options opts;
     char *resume, *output_dir, *log_path;
+    size_t dir_existed; /* the length of that part of output_dir that was there before */
     axl_tokenizer *tok;
     axl_dataset *train, *valid; /* valid may be NULL */
     axl_loader *loader;

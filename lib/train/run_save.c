@@ -63,6 +63,10 @@ axl_status axl__run_resume(axl_run *r)
         if (status == AXL_OK) {
             r->saved_step = axl_trainer_steps(r->trainer);
             axl__log(r->ctx, AXL_LOG_INFO, "resumed from %s", dir);
+            if (r->saved_step >= r->total_steps)
+                axl__log(r->ctx, AXL_LOG_WARNING,
+                         "%s is at step %llu of %llu: nothing is left to train", dir,
+                         (unsigned long long)r->saved_step, (unsigned long long)r->total_steps);
         }
     }
     bool resumed = dir != NULL;

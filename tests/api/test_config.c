@@ -445,8 +445,10 @@ static void test_config__takes_overrides(void **state)
         "c.yml: error: learning_rate.x: the value before the last part is not a mapping "
         "[AXL-C0120]",
         "c.yml: error: a..b: is no key: write a.b or a[0].b [AXL-C0120]",
-        "c.yml: error: lora_rank: unknown key \"lora_rank\"; did you mean \"lora_r\"? [AXL-C0201]",
-        "c.yml: error: sequence_len: expected an integer, found the text \"x\" [AXL-C0202]",
+        "c.yml: error: lora_rank: unknown key \"lora_rank\"; did you mean \"lora_r\"? (given as an "
+        "override) [AXL-C0201]",
+        "c.yml: error: sequence_len: expected an integer, found the text \"x\" (given as an "
+        "override) [AXL-C0202]",
     };
     parsed p = parse_with(MIN "seed: 7\n", good, sizeof good / sizeof good[0]);
 
