@@ -284,8 +284,9 @@ static axl_status warn_ignored(const axl_adapter *a, const char *dir, const axl_
     axl__free(a->ctx, on);
     AXL_TRY(status);
     if (axl__cfg_has(cfg, "lora_r") && o->rank != (uint64_t)a->rank)
-        axl__log(a->ctx, AXL_LOG_WARNING, "lora_r %u has no effect: the adapter in %s has rank %lld",
-                 o->rank, dir, (long long)a->rank);
+        axl__log(a->ctx, AXL_LOG_WARNING,
+                 "lora_r %u has no effect: the adapter in %s has rank %lld", o->rank, dir,
+                 (long long)a->rank);
     if ((axl__cfg_has(cfg, "lora_alpha") && o->alpha != a->alpha) ||
         (axl__cfg_has(cfg, "peft_use_rslora") && (o->rslora != 0) != a->rslora))
         axl__log(a->ctx, AXL_LOG_WARNING, "lora_alpha and peft_use_rslora have no effect: the "

@@ -241,10 +241,10 @@ static axl_status read_tensor(const axl_adapter *a, const axl__safetensors *st, 
         char shape[AXL__ST_SHAPE_TEXT];
         axl__st_shape_text(shape, s->dims, s->n_dims);
         return axl__fail(AXL_ERR_FORMAT,
-                         "%s: tensor \"%s\" is %s of %s; r %lld and this model want [%lld, %lld] of "
-                         "F32, BF16 or F16",
-                         st->file.path, name, shape, s->dtype_name, (long long)a->rank, (long long)t->rows,
-                         (long long)t->cols);
+                         "%s: tensor \"%s\" is %s of %s; r %lld and this model want [%lld, %lld] "
+                         "of F32, BF16 or F16",
+                         st->file.path, name, shape, s->dtype_name, (long long)a->rank,
+                         (long long)t->rows, (long long)t->cols);
     }
     void *copy = axl__alloc_aligned(a->ctx, s->size); /* the file aligns nothing */
     if (!copy)
@@ -290,8 +290,8 @@ static axl_status read_folder(peft_reader *r, axl_adapter **out, const char *dir
 
     r->config_path = config;
     if (status == AXL_OK && axl__path_kind_of(config) == AXL__PATH_NONE)
-        status = axl__fail(AXL_ERR_NOT_FOUND, "%s holds no adapter: there is no adapter_config.json",
-                           dir);
+        status = axl__fail(AXL_ERR_NOT_FOUND,
+                           "%s holds no adapter: there is no adapter_config.json", dir);
     if (status == AXL_OK)
         status = axl__file_open(&r->config_file, ctx, config, true);
     if (status == AXL_OK)

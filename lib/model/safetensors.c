@@ -104,7 +104,8 @@ static axl_status check_overlap(axl__safetensors *st)
     qsort(order, st->count, sizeof *order, by_place);
     for (size_t i = 1; i < st->count; i++)
         if ((const char *)order[i - 1]->data + order[i - 1]->size > (const char *)order[i]->data)
-            return axl__fail(AXL_ERR_FORMAT, "%s: the bytes of the tensors \"%s\" and \"%s\" overlap",
+            return axl__fail(AXL_ERR_FORMAT,
+                             "%s: the bytes of the tensors \"%s\" and \"%s\" overlap",
                              st->file.path, order[i - 1]->name, order[i]->name);
     return AXL_OK;
 }

@@ -6,6 +6,7 @@ whatever the locale says.
 """
 import json
 import os
+import pty
 import shutil
 import struct
 import subprocess
@@ -23,11 +24,15 @@ ALPACA = os.path.join(SOURCE, "examples", "tiny-alpaca.jsonl")
 NO_HUB = {"HF_HUB_OFFLINE": "1", "NO_COLOR": "1"}
 
 
+def environment(changes=None):
+    return {**os.environ, **NO_HUB, **(changes or {})}
+
+
 class Result:
     def __init__(self, done):
         self.code = done.returncode
-        self.raw = done.stdout
-        self.out = done.stdout.decode("utf-8")
+        self.raw = done.stdout or b""
+        self.out = self.raw.decode("utf-8")
         self.err = done.stderr.decode("utf-8")
         self.errors = self.err.splitlines()
 
@@ -119,9 +124,9 @@ class Case(unittest.TestCase):
     def config(self, name="run.yml", **changes):
         return self.write(name, yaml_text(self.settings(**changes)))
 
-    def axl(self, *args, stdin=b"", env=None, timeout=120):
-        done = subprocess.run([TOOL, *map(str, args)], input=stdin, capture_output=True,
-                              cwd=self.dir, env={**os.environ, **NO_HUB, **(env or {})},
+    def axl(self, *args, stdin=b"", stdout=subprocess.PIPE, env=None, timeout=120):
+        done = subprocess.run([TOOL, *map(str, args)], input=stdin, stdout=stdout,
+                              stderr=subprocess.PIPE, cwd=self.dir, env=environment(env),
                               timeout=timeout, check=False)
         return Result(done)
 
@@ -130,6 +135,30 @@ class Case(unittest.TestCase):
         result = self.axl(*args, **how)
         self.assertEqual(result.code, 0, f"axl {args}: {result}")
         return result
+
+    def wrong(self, *args, code=2, **how):
+        """Runs the tool; it must end with `code`, no answer and one line, which is returned."""
+        result = self.axl(*args, **how)
+        self.assertEqual(result.code, code, f"axl {args}: {result}")
+        self.assertEqual(result.out, "", f"axl {args}: {result}")
+        self.assertEqual(len(result.errors), 1, f"axl {args}: {result}")
+        return result.errors[0]
+
+    def terminal(self, *args, env=None):
+        """Runs the tool on a terminal and returns what it shows there; it must end with 0."""
+        main, side = pty.openpty()
+        with subprocess.Popen([TOOL, *map(str, args)], stdin=side, stdout=side, stderr=side,
+                              cwd=self.dir, env=environment(env)) as tool:
+            os.close(side)
+            shown = b""
+            try:
+                while piece := os.read(main, 65536):
+                    shown += piece
+            except OSError: # how Linux says that the other side is closed
+                pass
+            os.close(main)
+            self.assertEqual(tool.wait(timeout=120), 0, shown)
+        return shown.decode("utf-8")
 
     def adapter(self, out="out"):
         with open(self.path(out, "adapter_model.safetensors"), "rb") as f:
