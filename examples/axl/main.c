@@ -41,8 +41,8 @@ static int print_verb_help(size_t verb)
 {
     printf("axl %s\n      %s\n\n", verbs[verb].usage, verbs[verb].what);
     if (strstr(verbs[verb].usage, "CONFIG"))
-        puts("CONFIG is a YAML file, or a folder that holds one.  Any key of it can be given here:\n"
-             "--learning-rate 1e-4, --datasets[0].path=more.jsonl, --no-sample-packing.");
+        puts("CONFIG is a YAML file, or a folder that holds one.  Any key of it can be given "
+             "here:\n--learning-rate 1e-4, --datasets[0].path=more.jsonl, --no-sample-packing.");
     puts("Also --quiet and --log-level error|warning|info|debug.");
     return EXIT_DONE;
 }

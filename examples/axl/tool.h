@@ -43,7 +43,8 @@ typedef struct tool {
  * standard error. */
 int tool_parse(tool *t, int argc, char **argv, int first, const tool_option *options,
                bool takes_config);
-int tool_at_most(const tool *t, size_t n); /* EXIT_INPUT after a line if there are more positionals */
+/* EXIT_INPUT after a line when there are more positionals. */
+int tool_at_most(const tool *t, size_t n);
 bool tool_number(const char *text, double *out);
 bool tool_count(const char *text, unsigned long long *out);
 
