@@ -312,7 +312,7 @@ static void test_dataset__applies_the_length_rules(void **state)
     assert_int_equal(stats.dropped_too_short, 4);
     axl_dataset_free(data);
     assert_fails(open_data(&f, PLAIN "sequence_len: 20\n", AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA,
-                 "all 5 rows have too many tokens");
+                 "all 5 rows are longer than sequence_len, 20 tokens");
     tear_down(&f);
 }
 
@@ -327,7 +327,7 @@ static void test_dataset__drops_rows_without_a_response(void **state)
     write_text(in_dir(&f, "a.jsonl"), "{\"instruction\": \"a\", \"output\": \"\"}\n"
                "{\"instruction\": \"b\", \"output\": null}\n{\"instruction\": \"c\"}\n");
     assert_fails(open_data(&f, ONE "train_on_inputs: true\n", AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA,
-                 "all 3 rows have no trained token");
+                 "none of the 3 rows has a token to train on");
     write_text(in_dir(&f, "a.jsonl"), "{\"instruction\": \"a\", \"output\": \"\"}\n"
                "{\"instruction\": \"b\", \"output\": null}\n{\"output\": \"x\"}\n");
     assert_ok(open_data(&f, ONE "train_on_inputs: true\n", AXL_SPLIT_TRAIN, &data));
