@@ -35,7 +35,7 @@ static inline void test_locale(void)
 #define test_run(tests)                                                                            \
     (test_locale(),                                                                                \
      cmocka_set_test_filter(getenv("AXL_TEST") ? getenv("AXL_TEST") : "*"),                        \
-     cmocka_run_group_tests(tests, NULL, NULL))
+     test_done(cmocka_run_group_tests(tests, NULL, NULL)))
 
 #define assert_ok(expr)                                                                            \
     do {                                                                                           \
@@ -60,17 +60,27 @@ static inline axl_context *test_context(void)
     return ctx;
 }
 
-/* A folder of this process, made at the first call and for the test to remove. */
+static char test_temp_path[64];
+
+/* A folder of this process, made at the first call and removed by test_run. */
 static inline const char *test_temp_dir(void)
 {
-    static char path[64];
-
-    if (!path[0]) {
-        strcpy(path, "/tmp/axl-test-XXXXXX");
-        if (!mkdtemp(path))
+    if (!test_temp_path[0]) {
+        strcpy(test_temp_path, "/tmp/axl-test-XXXXXX");
+        if (!mkdtemp(test_temp_path))
             fail_msg("mkdtemp failed");
     }
-    return path;
+    return test_temp_path;
+}
+
+static inline int test_done(int result)
+{
+    char command[96];
+
+    if (!test_temp_path[0])
+        return result;
+    snprintf(command, sizeof command, "rm -rf %s", test_temp_path);
+    return system(command) == 0 ? result : 1;
 }
 
 /* A path below the source tree. */

@@ -275,15 +275,20 @@ void axl_context_free(axl_context *ctx)
         free(ctx);
 }
 
+static axl_status check_process(const axl_context *ctx)
+{
+    if (ctx->process != axl__process_id())
+        return axl__fail(AXL_ERR_FORKED, "this handle belongs to the parent process; make a new "
+                                         "context after fork()");
+    return AXL_OK;
+}
+
 axl_status axl__context_enter(axl_context *ctx)
 {
     axl__error_clear();
     if (!ctx || ctx->magic != CONTEXT_MAGIC)
         return axl__fail(AXL_ERR_INVALID, "not a live axl_context");
-    if (ctx->process != axl__process_id())
-        return axl__fail(AXL_ERR_FORKED, "this handle belongs to the parent process; make a new "
-                                         "context after fork()");
-    return AXL_OK;
+    return check_process(ctx);
 }
 
 /* ---- what it knows ---- */
@@ -404,9 +409,9 @@ axl_status axl__poll(axl_context *ctx, const char *phase, uint64_t done, uint64_
         return AXL_OK;
     atomic_store(&ctx->last_progress, now);
     axl_progress p = { sizeof p, phase, done, total };
-    if (ctx->opts.progress(ctx->opts.progress_user, &p) != 0)
-        return axl__fail(AXL_ERR_CANCELLED, "stopped by the progress callback");
-    return AXL_OK;
+    bool stop = ctx->opts.progress(ctx->opts.progress_user, &p) != 0;
+    AXL_TRY(check_process(ctx)); /* a fork in the callback: the child has no pool */
+    return stop ? axl__fail(AXL_ERR_CANCELLED, "stopped by the progress callback") : AXL_OK;
 }
 
 void axl__parallel_for(axl_context *ctx, uint64_t count, axl_task_fn fn, void *arg)

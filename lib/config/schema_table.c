@@ -788,7 +788,7 @@ const axl__schema_key axl__schema_table[] = {
     { "save_strategy", T_S, A_IMPL, .values = "no, steps, epoch",
       .reason = "evaluations do not steer the run", .description = "when to write checkpoints" },
     { "save_total_limit", T_I, A_IMPL, .fallback = "4", .range = ">= 0",
-      .description = "checkpoints kept" },
+      .description = "checkpoints kept; 0: as unset" },
     { "save_only_model", T_B, A_UNSUP, .reason = "a checkpoint can always be resumed" },
     { "auto_resume_from_checkpoints", T_B, A_IMPL, .fallback = "false",
       .description = "go on from the newest checkpoint" },

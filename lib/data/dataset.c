@@ -28,7 +28,7 @@ axl_status axl__dataset_enter(const axl_dataset *data)
     axl__error_clear();
     if (!data || data->magic != DATASET_MAGIC)
         return axl__fail(AXL_ERR_INVALID, "not a live axl_dataset");
-    return AXL_OK;
+    return axl__context_enter(data->ctx);
 }
 
 axl_context *axl__dataset_context(const axl_dataset *data)

@@ -9,7 +9,7 @@
 
 /* A new reference; returns data. */
 axl_dataset *axl__dataset_ref(axl_dataset *data);
-/* AXL_ERR_INVALID unless it is a live data set. */
+/* AXL_ERR_INVALID unless it is a live data set, AXL_ERR_FORKED in a child of its maker. */
 axl_status axl__dataset_enter(const axl_dataset *data);
 axl_context *axl__dataset_context(const axl_dataset *data);
 /* (axl_dataset_count) rows, as long as the data set lives. */

@@ -53,7 +53,7 @@ static axl_status loader_enter(const axl_loader *l)
     axl__error_clear();
     if (!l || l->magic != LOADER_MAGIC)
         return axl__fail(AXL_ERR_INVALID, "not a live axl_loader");
-    return AXL_OK;
+    return axl__context_enter(l->ctx);
 }
 
 /* ---- an epoch's plan ---- */

@@ -55,14 +55,16 @@ static void put_plateau(axl__jw *j, const axl__plateau *p)
     axl__jw_int(j, "plateau_cooldown", (int64_t)p->cooldown);
 }
 
-static axl_status write_state(axl_trainer *tr, const axl_loader *loader, const char *path)
-{
-    axl_loader_cursor at = AXL_LOADER_CURSOR_INIT;
-    axl__jw *j;
+/* What goes into trainer_state.json beside the trainer's own. */
+typedef struct {
+    const axl_loader_cursor *at; /* NULL: there is no loader */
+    axl__run_state run;
+} extras;
 
-    if (loader)
-        AXL_TRY(axl_loader_get_cursor(loader, &at));
-    j = axl__jw_new();
+static axl_status write_state(axl_trainer *tr, const extras *x, const char *path)
+{
+    axl__jw *j = axl__jw_new();
+
     axl__jw_int(j, "axl_checkpoint", CHECKPOINT_FORMAT);
     axl__jw_string(j, "axl_version", AXL_VERSION);
     axl__jw_string(j, "isa", tr->model->device.isa);
@@ -71,15 +73,18 @@ static axl_status write_state(axl_trainer *tr, const axl_loader *loader, const c
     axl__jw_string(j, "compute", axl__dtype_name(tr->model->compute));
     axl__jw_int(j, "step", (int64_t)tr->step);
     axl__jw_int(j, "seed", (int64_t)tr->opts.seed);
-    axl__jw_bool(j, "has_loader", loader != NULL);
-    axl__jw_int(j, "epoch", (int64_t)at.epoch);
-    axl__jw_int(j, "batch", (int64_t)at.batch);
+    axl__jw_bool(j, "has_loader", x->at != NULL);
+    axl__jw_int(j, "epoch", x->at ? (int64_t)x->at->epoch : 0);
+    axl__jw_int(j, "batch", x->at ? (int64_t)x->at->batch : 0);
+    axl__jw_double(j, "loss_sum", x->run.loss_sum);
+    axl__jw_int(j, "loss_tokens", (int64_t)x->run.loss_tokens);
+    axl__jw_int(j, "serial", (int64_t)x->run.serial);
     if (tr->schedule.kind == AXL_SCHEDULE_REDUCE_ON_PLATEAU)
         put_plateau(j, &tr->plateau);
     return axl__jw_write(j, tr->ctx, path);
 }
 
-static axl_status write_folder(axl_trainer *tr, const axl_loader *loader, const char *temp)
+static axl_status write_folder(axl_trainer *tr, const extras *x, const char *temp)
 {
     char *moments = axl__format(tr->ctx, "%s/optimizer.safetensors", temp);
     char *state = axl__format(tr->ctx, "%s/trainer_state.json", temp);
@@ -92,7 +97,7 @@ static axl_status write_folder(axl_trainer *tr, const axl_loader *loader, const 
     if (status == AXL_OK)
         status = write_moments(tr, moments);
     if (status == AXL_OK)
-        status = write_state(tr, loader, state);
+        status = write_state(tr, x, state);
     if (status == AXL_OK)
         status = axl__sync_dir(temp);
     axl__free(tr->ctx, moments);
@@ -119,7 +124,7 @@ static axl_status put_in_place(axl_trainer *tr, const char *temp, const char *di
     return status;
 }
 
-static axl_status save(axl_trainer *tr, const axl_loader *loader, const char *dir)
+static axl_status save(axl_trainer *tr, const extras *x, const char *dir)
 {
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
@@ -128,7 +133,7 @@ static axl_status save(axl_trainer *tr, const axl_loader *loader, const char *di
     char *temp = axl__format(tr->ctx, "%s.tmp%lld", dir, (long long)axl__process_id());
     if (!temp)
         return axl__fail_nomem();
-    axl_status status = write_folder(tr, loader, temp);
+    axl_status status = write_folder(tr, x, temp);
     if (status == AXL_OK)
         status = put_in_place(tr, temp, dir);
     if (status < 0) {
@@ -141,12 +146,25 @@ static axl_status save(axl_trainer *tr, const axl_loader *loader, const char *di
     return status;
 }
 
-axl_status axl_trainer_save(axl_trainer *tr, const axl_loader *loader, const char *dir)
+axl_status axl__trainer_save_run(axl_trainer *tr, const axl_loader_cursor *at,
+                                 const axl__run_state *state, const char *dir)
 {
+    extras x = { at, *state };
+
     AXL_TRY(axl__trainer_enter(tr));
-    axl_status status = save(tr, loader, dir);
+    axl_status status = save(tr, &x, dir);
     axl__trainer_leave(tr);
     return status;
+}
+
+axl_status axl_trainer_save(axl_trainer *tr, const axl_loader *loader, const char *dir)
+{
+    axl_loader_cursor at = AXL_LOADER_CURSOR_INIT;
+    const axl__run_state none = { 0.0, 0, 0 };
+
+    if (loader)
+        AXL_TRY(axl_loader_get_cursor(loader, &at));
+    return axl__trainer_save_run(tr, loader ? &at : NULL, &none, dir);
 }
 
 /* ---- reading ---- */
@@ -272,12 +290,11 @@ static axl_status apply(checkpoint *c, axl_loader *loader)
     return AXL_OK;
 }
 
-axl_status axl_trainer_load(axl_trainer *tr, axl_loader *loader, const char *dir)
+static axl_status load(axl_trainer *tr, axl_loader *loader, axl__run_state *state,
+                       const char *dir)
 {
     checkpoint c = { 0 };
 
-    AXL_TRY(axl__trainer_enter(tr));
-    axl__trainer_leave(tr);
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
     if (tr->batches > 0)
@@ -290,10 +307,31 @@ axl_status axl_trainer_load(axl_trainer *tr, axl_loader *loader, const char *dir
         status = read_tensors(&c);
     if (status == AXL_OK)
         status = apply(&c, loader);
+    if (status == AXL_OK) {
+        state->loss_sum = axl__json_double(c.state, "loss_sum", 0.0);
+        state->loss_tokens = (uint64_t)axl__json_int(c.state, "loss_tokens", 0);
+        state->serial = (uint64_t)axl__json_int(c.state, "serial", 0);
+    }
     axl__safetensors_close(&c.params);
     axl__safetensors_close(&c.moments);
     axl__free_aligned(tr->ctx, c.host);
     axl__file_close(&c.file);
     axl__arena_free(&c.arena);
     return status;
+}
+
+axl_status axl__trainer_load_run(axl_trainer *tr, axl_loader *loader, axl__run_state *state,
+                                 const char *dir)
+{
+    AXL_TRY(axl__trainer_enter(tr));
+    axl_status status = load(tr, loader, state, dir);
+    axl__trainer_leave(tr);
+    return status;
+}
+
+axl_status axl_trainer_load(axl_trainer *tr, axl_loader *loader, const char *dir)
+{
+    axl__run_state state;
+
+    return axl__trainer_load_run(tr, loader, &state, dir);
 }

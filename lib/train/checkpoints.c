@@ -3,6 +3,7 @@
  * checkpoints are renamed into place after their last file. */
 #include "checkpoints.h"
 
+#include "base/json.h"
 #include "base/num.h"
 #include "base/os.h"
 #include "base/str.h"
@@ -16,72 +17,123 @@ char *axl__checkpoint_path(axl_context *ctx, const char *output_dir, uint64_t st
     return axl__format(ctx, "%s/%s%llu", output_dir, folder_prefix, (unsigned long long)step);
 }
 
-static bool is_whole(axl_context *ctx, const char *output_dir, const char *name, int64_t *step)
+typedef struct {
+    int64_t step, serial; /* serial 0: not of a run */
+    bool own;             /* else Hugging Face's */
+} found;
+
+/* An earlier run may have left higher steps. */
+static bool is_later(const found *a, const found *b)
+{
+    return a->serial != b->serial ? a->serial > b->serial : a->step > b->step;
+}
+
+static bool read_serial(axl_context *ctx, const char *path, found *out)
+{
+    axl__arena arena;
+    axl__file f;
+    axl__json *root;
+
+    if (axl__file_open(&f, ctx, path, true) < 0)
+        return false;
+    axl__arena_init(&arena, ctx);
+    bool good = axl__json_parse(&root, &arena, (const char *)f.data, f.size, NULL) == AXL_OK;
+    if (good) {
+        out->serial = axl__json_int(root, "serial", 0);
+        out->own = axl__json_get(root, "axl_checkpoint") != NULL;
+    }
+    axl__arena_free(&arena);
+    axl__file_close(&f);
+    return good;
+}
+
+static bool is_whole(axl_context *ctx, const char *output_dir, const char *name, found *out)
 {
     size_t p = sizeof folder_prefix - 1;
 
     if (strncmp(name, folder_prefix, p) != 0 ||
-        !axl__parse_int(name + p, strlen(name + p), step) || *step < 0 || name[p] == '+')
+        !axl__parse_int(name + p, strlen(name + p), &out->step) || out->step < 0 || name[p] == '+')
         return false;
     char *state = axl__format(ctx, "%s/%s/trainer_state.json", output_dir, name);
-    bool whole = state && axl__path_kind_of(state) == AXL__PATH_FILE;
+    bool whole = state && read_serial(ctx, state, out);
     axl__free(ctx, state);
     return whole;
 }
 
-/* The step of the newest or oldest one and their number; -1 when there is none. */
-static axl_status survey(axl_context *ctx, const char *output_dir, int64_t *newest, int64_t *oldest,
-                         size_t *count)
+typedef struct {
+    found newest, oldest; /* step -1: none; oldest of axl's own */
+    size_t n_own;
+} survey_result;
+
+static axl_status survey(axl_context *ctx, const char *output_dir, survey_result *out)
 {
     char **names;
     size_t n;
 
-    *newest = *oldest = -1;
-    *count = 0;
+    *out = (survey_result){ { -1, 0, false }, { -1, 0, false }, 0 };
     if (axl__path_kind_of(output_dir) != AXL__PATH_DIR)
         return AXL_OK;
     AXL_TRY(axl__list_dir(ctx, output_dir, &names, &n));
     for (size_t i = 0; i < n; i++) {
-        int64_t step;
-        if (!is_whole(ctx, output_dir, names[i], &step))
+        found f;
+        if (!is_whole(ctx, output_dir, names[i], &f))
             continue;
-        ++*count;
-        if (step > *newest)
-            *newest = step;
-        if (*oldest < 0 || step < *oldest)
-            *oldest = step;
+        if (is_later(&f, &out->newest))
+            out->newest = f;
+        if (!f.own)
+            continue;
+        out->n_own++;
+        if (out->oldest.step < 0 || is_later(&out->oldest, &f))
+            out->oldest = f;
     }
     axl__free(ctx, names);
+    axl__error_clear(); /* of those that are not whole */
+    return AXL_OK;
+}
+
+axl_status axl__checkpoints_next_serial(axl_context *ctx, const char *output_dir, uint64_t *serial)
+{
+    survey_result r;
+
+    AXL_TRY(survey(ctx, output_dir, &r));
+    *serial = (uint64_t)r.newest.serial + 1;
     return AXL_OK;
 }
 
 axl_status axl__checkpoints_newest(axl_context *ctx, const char *output_dir, char **out)
 {
-    int64_t newest, oldest;
-    size_t count;
+    survey_result r;
 
     *out = NULL;
-    AXL_TRY(survey(ctx, output_dir, &newest, &oldest, &count));
-    if (newest < 0)
+    AXL_TRY(survey(ctx, output_dir, &r));
+    if (r.newest.step < 0)
         return AXL_OK;
-    *out = axl__checkpoint_path(ctx, output_dir, (uint64_t)newest);
+    *out = axl__checkpoint_path(ctx, output_dir, (uint64_t)r.newest.step);
     return *out ? AXL_OK : axl__fail_nomem();
+}
+
+/* The state first: what is left by a stop halfway is no checkpoint. */
+static axl_status remove_checkpoint(axl_context *ctx, const char *output_dir, int64_t step)
+{
+    char *dir = axl__checkpoint_path(ctx, output_dir, (uint64_t)step);
+    char *state = dir ? axl__format(ctx, "%s/trainer_state.json", dir) : NULL;
+    axl_status status = state ? axl__remove_file(state) : axl__fail_nomem();
+
+    if (status == AXL_OK)
+        status = axl__remove_tree(ctx, dir);
+    axl__free(ctx, state);
+    axl__free(ctx, dir);
+    return status;
 }
 
 axl_status axl__checkpoints_prune(axl_context *ctx, const char *output_dir, size_t keep)
 {
-    int64_t newest, oldest;
-    size_t count;
+    survey_result r;
 
     for (;;) {
-        AXL_TRY(survey(ctx, output_dir, &newest, &oldest, &count));
-        if (count <= keep)
+        AXL_TRY(survey(ctx, output_dir, &r));
+        if (r.n_own <= keep)
             return AXL_OK;
-        char *path = axl__checkpoint_path(ctx, output_dir, (uint64_t)oldest);
-        if (!path)
-            return axl__fail_nomem();
-        axl_status status = axl__remove_tree(ctx, path);
-        axl__free(ctx, path);
-        AXL_TRY(status);
+        AXL_TRY(remove_checkpoint(ctx, output_dir, r.oldest.step));
     }
 }

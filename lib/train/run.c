@@ -9,8 +9,6 @@
 #include "base/os.h"
 #include "base/str.h"
 
-#include <math.h>
-
 #define RUN_MAGIC 0x41584C52u /* "AXLR" */
 
 /* ---- making one ---- */
@@ -106,7 +104,7 @@ axl_status axl_run_new(axl_run **out, const axl_config *cfg, const axl_run_optio
     r->cfg = axl__config_ref(cfg);
     r->opts = o;
     r->resume = axl__strdup(ctx, o.resume);
-    r->saved_step = UINT64_MAX;
+    r->saved_step = r->evaluated_step = UINT64_MAX;
     r->at_step = (axl_loader_cursor)AXL_LOADER_CURSOR_INIT;
     axl_status status = o.resume && !r->resume ? axl__fail_nomem() : load_all(r);
     if (status < 0) {
@@ -162,14 +160,9 @@ const char *axl_run_output_dir(const axl_run *r)
 static axl_status after_step(axl_run *r, const axl_step_stats *s)
 {
     AXL_TRY(axl_loader_get_cursor(r->loader, &r->at_step));
-    bool epoch_ended = r->at_step.batch == 0;
-
     AXL_TRY(axl__run_log_step(r, s));
-    if (axl__rhythm_due(&r->eval, s->step, epoch_ended))
-        AXL_TRY(axl__run_evaluate_and_log(r));
-    if (axl__rhythm_due(&r->save, s->step, epoch_ended))
-        AXL_TRY(axl__run_save_checkpoint(r));
-    return AXL_OK;
+    AXL_TRY(axl__run_evaluate_when_due(r));
+    return axl__rhythm_due(&r->save, r) ? axl__run_save_checkpoint(r) : AXL_OK;
 }
 
 static axl_status train_loop(axl_run *r)
@@ -177,9 +170,8 @@ static axl_status train_loop(axl_run *r)
     axl_batch b = AXL_BATCH_INIT;
     axl_status status;
 
-    if (r->eval_on_start && axl_trainer_steps(r->trainer) == 0)
-        AXL_TRY(axl__run_evaluate_and_log(r));
     r->started = axl__now();
+    AXL_TRY(axl__run_evaluate_when_due(r)); /* a stop may have come before it */
     while (axl_trainer_steps(r->trainer) < r->total_steps) {
         status = axl_loader_next(r->loader, &b);
         if (status != AXL_OK)
@@ -200,9 +192,7 @@ static axl_status train_loop(axl_run *r)
 
 static axl_status train(axl_run *r)
 {
-    AXL_TRY(axl__run_resume(r));
-    r->last = (axl_run_record){ sizeof r->last, axl_trainer_steps(r->trainer), r->total_steps, 0.0,
-                                NAN, NAN, NAN, NAN, NAN, NAN };
+    AXL_TRY(axl__run_begin(r));
     axl_status status = train_loop(r);
     if (status == AXL_ERR_CANCELLED)
         return axl__run_save_stopped(r, status);

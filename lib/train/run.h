@@ -7,6 +7,8 @@
 #ifndef AXL_TRAIN_RUN_H
 #define AXL_TRAIN_RUN_H
 
+#include "trainer.h"
+
 #include "config/config.h"
 
 #include <axl/run.h>
@@ -35,18 +37,21 @@ struct axl_run {
     axl__rhythm save, eval;
     bool eval_on_start;
 
+    bool begun;                /* train was called before: it goes on where it stopped */
     axl_loader_cursor at_step; /* the loader's place at the last whole step */
     uint64_t saved_step;       /* of the newest checkpoint; UINT64_MAX: none of this run */
-    double loss_sum, started;
-    uint64_t loss_tokens, input_tokens; /* since the last record */
-    axl_run_record last;
+    uint64_t evaluated_step;   /* of the last evaluation in the log; UINT64_MAX: none */
+    axl__run_state state;      /* that checkpoints keep */
+    uint64_t input_tokens;     /* since then or since train was called */
+    double started;            /* when that was */
+    axl_run_record last;       /* of a step; with the loss of the last evaluation */
 };
 
 axl_status axl__run_enter(axl_run *r);
 
 /* run_rhythm.c */
 void axl__run_read_rhythms(axl_run *r);
-bool axl__rhythm_due(const axl__rhythm *when, uint64_t step, bool epoch_ended);
+bool axl__rhythm_due(const axl__rhythm *when, const axl_run *r); /* after the last whole step */
 
 /* run_record.c: every record of a run, of a step or an evaluation, goes through put. */
 axl_status axl__run_put_record(axl_run *r, const axl_run_record *record);
@@ -54,13 +59,13 @@ axl_status axl__run_log_step(axl_run *r, const axl_step_stats *s);
 double axl__run_epoch(const axl_run *r);
 
 /* run_evaluate.c */
-axl_status axl__run_evaluate_and_log(axl_run *r);
+axl_status axl__run_evaluate_when_due(axl_run *r);
 
-/* run_save.c */
-axl_status axl__run_resume(axl_run *r);
+/* run_save.c.  begin finds the place to start from: a checkpoint, or where train stopped. */
+axl_status axl__run_begin(axl_run *r);
 axl_status axl__run_save_checkpoint(axl_run *r);
 axl_status axl__run_save_result(axl_run *r);
-/* After a stop: back to the last whole step, and a checkpoint of it unless there is one. */
+/* After a stop: a checkpoint of the last whole step unless there is one. */
 axl_status axl__run_save_stopped(axl_run *r, axl_status stopped);
 
 #endif

@@ -38,7 +38,7 @@ static axl_status evaluate(axl_run *r, double *loss, uint64_t *tokens)
     return status;
 }
 
-axl_status axl__run_evaluate_and_log(axl_run *r)
+static axl_status evaluate_and_log(axl_run *r)
 {
     double loss, began = axl__now();
     uint64_t tokens;
@@ -47,8 +47,18 @@ axl_status axl__run_evaluate_and_log(axl_run *r)
     axl_run_record e = { sizeof e, axl_trainer_steps(r->trainer), r->total_steps, axl__run_epoch(r),
                          NAN, NAN, NAN, NAN, loss, exp(loss) };
     r->last.eval_loss = loss;
+    r->last.eval_perplexity = e.eval_perplexity;
+    r->evaluated_step = e.step;
     r->started += axl__now() - began; /* not training time */
     return axl__run_put_record(r, &e);
+}
+
+axl_status axl__run_evaluate_when_due(axl_run *r)
+{
+    uint64_t step = axl_trainer_steps(r->trainer);
+    bool due = step == 0 ? r->eval_on_start : axl__rhythm_due(&r->eval, r);
+
+    return due && r->evaluated_step != step ? evaluate_and_log(r) : AXL_OK;
 }
 
 axl_status axl_run_evaluate(axl_run *r, double *loss, uint64_t *rows, uint64_t *tokens)

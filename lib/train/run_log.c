@@ -9,8 +9,28 @@
 #include <math.h>
 #include <string.h>
 
+static void read_record(const axl__json *v, axl__run_log_past *past)
+{
+    axl_run_record *last = &past->last;
+    double eval_loss = axl__json_double(v, "eval_loss", NAN);
+
+    if (!isnan(eval_loss)) {
+        last->eval_loss = eval_loss;
+        last->eval_perplexity = axl__json_double(v, "eval_perplexity", NAN);
+        past->evaluated_step = (uint64_t)axl__json_int(v, "step", 0);
+        return;
+    }
+    last->step = (uint64_t)axl__json_int(v, "step", 0);
+    last->epoch = axl__json_double(v, "epoch", 0.0);
+    last->loss = axl__json_double(v, "loss", NAN);
+    last->grad_norm = axl__json_double(v, "grad_norm", NAN);
+    last->learning_rate = axl__json_double(v, "learning_rate", NAN);
+    last->tokens_per_second = axl__json_double(v, "tokens_per_second", NAN);
+}
+
 /* The length of the leading lines whose step is at most `step`; a torn line ends them. */
-static size_t kept_length(axl_context *ctx, const axl__file *f, uint64_t step)
+static size_t read_past(axl_context *ctx, const axl__file *f, uint64_t step,
+                        axl__run_log_past *past)
 {
     axl__arena arena;
     size_t at = 0;
@@ -23,23 +43,27 @@ static size_t kept_length(axl_context *ctx, const axl__file *f, uint64_t step)
         if (!end || axl__json_parse(&v, &arena, line, (size_t)(end - line), NULL) != AXL_OK ||
             axl__json_int(v, "step", INT64_MAX) > (int64_t)step)
             break;
+        read_record(v, past);
         at += (size_t)(end - line) + 1;
         axl__arena_reset(&arena);
     }
     axl__arena_free(&arena);
+    axl__error_clear();
     return at;
 }
 
-axl_status axl__run_log_begin(axl_context *ctx, const char *path, bool resume, uint64_t step)
+axl_status axl__run_log_begin(axl_context *ctx, const char *path, bool resume, uint64_t step,
+                              axl__run_log_past *past)
 {
     axl__file f;
 
+    past->last = (axl_run_record){ sizeof past->last, 0, 0, 0.0, NAN, NAN, NAN, NAN, NAN, NAN };
+    past->evaluated_step = UINT64_MAX;
     if (!resume || axl__path_kind_of(path) == AXL__PATH_NONE)
         return axl__write_file(ctx, path, "", 0);
     AXL_TRY(axl__file_open(&f, ctx, path, true));
-    size_t keep = kept_length(ctx, &f, step);
+    size_t keep = read_past(ctx, &f, step, past);
     axl__file_close(&f);
-    axl__error_clear();
     return axl__truncate_file(path, keep);
 }
 

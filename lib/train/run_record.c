@@ -28,17 +28,19 @@ axl_status axl__run_log_step(axl_run *r, const axl_step_stats *s)
 {
     double now = axl__now();
 
-    r->loss_sum += s->loss * (double)s->n_trained;
-    r->loss_tokens += s->n_trained;
+    r->state.loss_sum += s->loss * (double)s->n_trained;
+    r->state.loss_tokens += s->n_trained;
     r->input_tokens += s->n_tokens;
     if (s->step % r->logging_steps != 0 && s->step != r->total_steps)
         return AXL_OK;
-    r->last = (axl_run_record){ sizeof r->last, s->step, r->total_steps, axl__run_epoch(r),
-                                r->loss_sum / (double)r->loss_tokens, s->grad_norm,
-                                s->learning_rate, (double)r->input_tokens / (now - r->started),
-                                NAN, NAN };
-    r->loss_sum = 0.0;
-    r->loss_tokens = r->input_tokens = 0;
+    axl_run_record record = { sizeof record, s->step, r->total_steps, axl__run_epoch(r),
+                              r->state.loss_sum / (double)r->state.loss_tokens, s->grad_norm,
+                              s->learning_rate, (double)r->input_tokens / (now - r->started),
+                              r->last.eval_loss, r->last.eval_perplexity };
+    r->last = record;
+    r->state.loss_sum = 0.0;
+    r->state.loss_tokens = r->input_tokens = 0;
     r->started = now;
-    return axl__run_put_record(r, &r->last);
+    record.eval_loss = record.eval_perplexity = NAN;
+    return axl__run_put_record(r, &record);
 }

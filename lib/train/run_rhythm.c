@@ -47,7 +47,11 @@ void axl__run_read_rhythms(axl_run *r)
     r->eval_on_start = r->eval.steps > 0;
 }
 
-bool axl__rhythm_due(const axl__rhythm *when, uint64_t step, bool epoch_ended)
+bool axl__rhythm_due(const axl__rhythm *when, const axl_run *r)
 {
-    return (when->steps > 0 && step % when->steps == 0) || (when->epochs && epoch_ended);
+    uint64_t step = axl_trainer_steps(r->trainer);
+    bool epoch_ended = r->at_step.batch == 0;
+
+    return step > 0 && ((when->steps > 0 && step % when->steps == 0) ||
+                        (when->epochs && epoch_ended));
 }

@@ -8,6 +8,7 @@
 #include "base/os.h"
 #include "base/str.h"
 
+#include <math.h>
 #include <string.h>
 
 axl_status axl__run_save_checkpoint(axl_run *r)
@@ -18,7 +19,9 @@ axl_status axl__run_save_checkpoint(axl_run *r)
 
     if (!dir)
         return axl__fail_nomem();
-    axl_status status = axl_trainer_save(r->trainer, r->loader, dir);
+    axl_status status = axl__checkpoints_next_serial(r->ctx, r->output_dir, &r->state.serial);
+    if (status == AXL_OK)
+        status = axl__trainer_save_run(r->trainer, &r->at_step, &r->state, dir);
     if (status == AXL_OK) {
         r->saved_step = step;
         axl__log(r->ctx, AXL_LOG_INFO, "saved %s", dir);
@@ -52,14 +55,14 @@ static axl_status find_checkpoint(axl_run *r, char **out)
     return *out ? AXL_OK : axl__fail_nomem();
 }
 
-axl_status axl__run_resume(axl_run *r)
+static axl_status resume(axl_run *r, bool *resumed)
 {
     char *dir;
 
     AXL_TRY(find_checkpoint(r, &dir));
     axl_status status = AXL_OK;
     if (dir) {
-        status = axl_trainer_load(r->trainer, r->loader, dir);
+        status = axl__trainer_load_run(r->trainer, r->loader, &r->state, dir);
         if (status == AXL_OK) {
             r->saved_step = axl_trainer_steps(r->trainer);
             axl__log(r->ctx, AXL_LOG_INFO, "resumed from %s", dir);
@@ -69,11 +72,33 @@ axl_status axl__run_resume(axl_run *r)
                          (unsigned long long)r->saved_step, (unsigned long long)r->total_steps);
         }
     }
-    bool resumed = dir != NULL;
+    *resumed = dir != NULL;
     axl__free(r->ctx, dir);
     AXL_TRY(status);
-    AXL_TRY(axl_loader_get_cursor(r->loader, &r->at_step));
-    return axl__run_log_begin(r->ctx, r->log_path, resumed, axl_trainer_steps(r->trainer));
+    return axl_loader_get_cursor(r->loader, &r->at_step);
+}
+
+axl_status axl__run_begin(axl_run *r)
+{
+    bool resumed = r->begun;
+    axl__run_log_past past;
+
+    if (r->begun) {
+        axl_trainer_zero_grad(r->trainer);
+        AXL_TRY(axl_loader_set_cursor(r->loader, &r->at_step));
+    } else {
+        AXL_TRY(resume(r, &resumed));
+    }
+    AXL_TRY(axl__run_log_begin(r->ctx, r->log_path, resumed, axl_trainer_steps(r->trainer),
+                               &past));
+    r->last = past.last;
+    r->last.total_steps = r->total_steps;
+    if (isnan(r->last.loss))
+        r->last.step = axl_trainer_steps(r->trainer);
+    r->evaluated_step = past.evaluated_step;
+    r->input_tokens = 0;
+    r->begun = true;
+    return AXL_OK;
 }
 
 axl_status axl__run_save_result(axl_run *r)
@@ -102,9 +127,7 @@ axl_status axl__run_save_stopped(axl_run *r, axl_status stopped)
     why[sizeof why - 1] = '\0';
     axl_trainer_zero_grad(r->trainer);
     uint64_t step = axl_trainer_steps(r->trainer);
-    if (step > 0 && step != r->saved_step) {
-        AXL_TRY(axl_loader_set_cursor(r->loader, &r->at_step));
+    if (step > 0 && step != r->saved_step)
         AXL_TRY(axl__run_save_checkpoint(r));
-    }
     return axl__fail(stopped, "%s after step %llu", why, (unsigned long long)step);
 }

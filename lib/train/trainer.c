@@ -422,8 +422,10 @@ axl_status axl_trainer_read_gradient(axl_trainer *tr, size_t index, float *value
 {
     AXL_TRY(axl__trainer_enter(tr));
     axl__trainer_leave(tr);
-    if (!values || index >= tr->adapter->n_tensors)
+    if (index >= tr->adapter->n_tensors)
         return axl__fail(AXL_ERR_INVALID, "tensor %zu of %zu", index, tr->adapter->n_tensors);
+    if (!values)
+        return axl__fail(AXL_ERR_INVALID, "values must not be NULL");
     const axl__lora_tensor *t = &tr->adapter->tensors[index];
     int64_t n = t->rows * t->cols;
     AXL_TRY(tr->model->ops->download(tr->model->dev, values, tr->grads + t->at,

@@ -34,6 +34,19 @@ struct axl_trainer {
     double loss_sum;      /* of tokens, or of batch means */
 };
 
+/* What a run keeps in its checkpoints beside the trainer's own; 0 in a host's. */
+typedef struct axl__run_state {
+    double loss_sum; /* since the last record */
+    uint64_t loss_tokens;
+    uint64_t serial; /* of the checkpoint among all that were saved into its output_dir */
+} axl__run_state;
+
+/* checkpoint.c: axl_trainer_save and _load with the loader's place as a number, and a run's own. */
+axl_status axl__trainer_save_run(axl_trainer *tr, const axl_loader_cursor *at,
+                                 const axl__run_state *state, const char *dir);
+axl_status axl__trainer_load_run(axl_trainer *tr, axl_loader *loader, axl__run_state *state,
+                                 const char *dir);
+
 axl_status axl__trainer_enter(axl_trainer *tr);
 void axl__trainer_leave(axl_trainer *tr);
 

@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_adapter.c - new adapters, and folders that PEFT wrote (tests/golden/llama_variants): names,
+ * shapes, values, there and back. */
+#include "tiny_model.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *temp_path(const char *name)
+{
+    static char paths[4][512];
+    static int turn;
+    char *p = paths[turn++ % 4];
+
+    snprintf(p, sizeof paths[0], "%s/%s", test_temp_dir(), name);
+    return p;
+}
+
+static char *read_all(const char *dir, const char *name, size_t *n)
+{
+    char path[1200], *bytes = malloc(1 << 20);
+
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    *n = fread(bytes, 1, (1 << 20) - 1, f);
+    fclose(f);
+    bytes[*n] = '\0';
+    return bytes;
+}
+
+static void write_all(const char *dir, const char *name, const char *bytes, size_t n)
+{
+    char path[1200];
+
+    mkdir(dir, 0777);
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* ---- new ones ---- */
+
+static void check_init(axl_adapter *adapter, size_t index)
+{
+    axl_tensor_info t = AXL_TENSOR_INFO_INIT;
+    double bound, sum = 0.0, peak = 0.0;
+
+    assert_ok(axl_adapter_tensor(adapter, index, &t));
+    size_t n = t.rows * t.cols;
+    float *w = malloc(n * sizeof *w);
+    assert_ok(axl_adapter_read(adapter, index, w));
+    bound = 1.0 / sqrt((double)t.cols);
+    for (size_t k = 0; k < n; k++) {
+        sum += w[k];
+        peak = fmax(peak, fabs((double)w[k]));
+    }
+    if (index % 2 == 0) /* A: uniform */
+        assert_true(peak <= bound && peak > 0.95 * bound && fabs(sum / (double)n) < 0.1 * bound);
+    else
+        assert_true(peak == 0.0);
+    free(w);
+}
+
+static void test_adapter__targets_every_layer_but_the_head(void **state)
+{
+    static const struct {
+        const char *module;
+        uint64_t in, out;
+    } kinds[] = { { "self_attn.q_proj", 128, 128 }, { "self_attn.k_proj", 128, 64 },
+                  { "self_attn.v_proj", 128, 64 },  { "self_attn.o_proj", 128, 128 },
+                  { "mlp.gate_proj", 128, 352 },    { "mlp.up_proj", 128, 352 },
+                  { "mlp.down_proj", 352, 128 } };
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+    axl_context *ctx = tiny_context(1);
+    axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
+    axl_adapter *adapter;
+    char name[128];
+
+    (void)state;
+    o.rank = 8;
+    assert_ok(axl_adapter_new(&adapter, model, &o));
+    assert_int_equal(axl_adapter_count(adapter), 4 * 7 * 2);
+    for (size_t i = 0; i < axl_adapter_count(adapter); i++) {
+        size_t layer = i / 14, kind = i / 2 % 7;
+        int is_b = i % 2;
+        axl_tensor_info t = AXL_TENSOR_INFO_INIT;
+        snprintf(name, sizeof name, "base_model.model.model.layers.%zu.%s.lora_%c.weight", layer,
+                 kinds[kind].module, is_b ? 'B' : 'A');
+        assert_ok(axl_adapter_tensor(adapter, i, &t));
+        assert_string_equal(t.name, name);
+        assert_int_equal(t.rows, is_b ? kinds[kind].out : 8);
+        assert_int_equal(t.cols, is_b ? 8 : kinds[kind].in);
+        check_init(adapter, i);
+    }
+    axl_adapter_free(adapter);
+    axl_model_free(model);
+    axl_context_free(ctx);
+}
+
+/* The modules that a list of targets reaches, "layer.module" joined by spaces. */
+static void check_targets(axl_model *model, const char *const *targets, size_t n, const char *want)
+{
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+    axl_adapter *adapter;
+    char got[1024] = "";
+
+    o.target_modules = targets;
+    o.n_target_modules = n;
+    assert_ok(axl_adapter_new(&adapter, model, &o));
+    for (size_t i = 0; i < axl_adapter_count(adapter); i += 2) {
+        axl_tensor_info t = AXL_TENSOR_INFO_INIT;
+        assert_ok(axl_adapter_tensor(adapter, i, &t));
+        const char *module = strstr(t.name, "layers.") ? strstr(t.name, "layers.") + 7
+                                                       : strstr(t.name, "lm_head");
+        size_t at = strlen(got);
+        snprintf(got + at, sizeof got - at, "%s%.*s", at ? " " : "",
+                 (int)(strstr(module, ".lora_A") - module), module);
+    }
+    assert_string_equal(got, want);
+    axl_adapter_free(adapter);
+}
+
+static void test_adapter__targets_by_the_end_of_the_path(void **state)
+{
+    static const char *const some[] = { "v_proj", "layers.2.mlp.up_proj", "lm_head" };
+    static const char *const whole[] = { "model.layers.1.self_attn.q_proj" };
+    static const char *const wrong[] = { "q_proj", "qproj" }, *const part[] = { "_proj" };
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+    axl_context *ctx = tiny_context(1);
+    axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
+    axl_adapter *adapter;
+
+    (void)state;
+    check_targets(model, some, 3, "0.self_attn.v_proj 1.self_attn.v_proj 2.self_attn.v_proj "
+                                  "2.mlp.up_proj 3.self_attn.v_proj lm_head");
+    check_targets(model, whole, 1, "1.self_attn.q_proj");
+    o.target_modules = wrong;
+    o.n_target_modules = 2;
+    assert_fails(axl_adapter_new(&adapter, model, &o), AXL_ERR_INVALID, "\"qproj\" names no");
+    assert_null(adapter);
+    o.target_modules = part;
+    o.n_target_modules = 1;
+    assert_fails(axl_adapter_new(&adapter, model, &o), AXL_ERR_INVALID, "\"_proj\" names no");
+    axl_model_free(model);
+    axl_context_free(ctx);
+}
+
+static void test_adapter__depends_on_its_seed_alone(void **state)
+{
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+    float *values[3];
+    size_t n = 0;
+
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        axl_context *ctx = tiny_context(1 + i);
+        axl_model *model = tiny_model(ctx, i == 1 ? "reference" : "cpu", AXL_COMPUTE_F32);
+        axl_adapter *adapter;
+        o.seed = i < 2 ? 7 : 8;
+        assert_ok(axl_adapter_new(&adapter, model, &o));
+        values[i] = tiny_values(adapter, NULL, &n);
+        axl_adapter_free(adapter);
+        axl_model_free(model);
+        axl_context_free(ctx);
+    }
+    assert_memory_equal(values[0], values[1], n * sizeof(float));
+    assert_memory_not_equal(values[0], values[2], n * sizeof(float));
+    for (uint32_t i = 0; i < 3; i++)
+        free(values[i]);
+}
+
+static void test_adapter__refuses_bad_options(void **state)
+{
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+    axl_context *ctx = tiny_context(1);
+    axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
+    axl_adapter *adapter;
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        axl_adapter_options bad = o;
+        const char *what = "lora_r must be 1 to 4096";
+        switch (i) {
+        case 0: bad.rank = 0; break;
+        case 1: bad.rank = 5000; break;
+        case 2: bad.dropout = 1.0, what = "lora_dropout"; break;
+        case 3: bad.dropout = -0.1, what = "lora_dropout"; break;
+        default: bad.alpha = NAN, what = "lora_alpha"; break;
+        }
+        assert_fails(axl_adapter_new(&adapter, model, &bad), AXL_ERR_INVALID, what);
+        assert_null(adapter);
+    }
+    o.size = 3;
+    assert_fails(axl_adapter_new(&adapter, model, &o), AXL_ERR_ABI, "_INIT");
+    assert_fails(axl_adapter_new(NULL, model, NULL), AXL_ERR_INVALID, "out");
+    assert_fails(axl_adapter_new(&adapter, NULL, NULL), AXL_ERR_INVALID, "axl_model");
+    axl_model_free(model);
+    axl_context_free(ctx);
+}
+
+/* ---- values ---- */
+
+static void test_adapter__values_are_read_and_written(void **state)
+{
+    axl_tensor_info t = AXL_TENSOR_INFO_INIT;
+    axl_context *ctx = tiny_context(1);
+    axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
+    axl_adapter *adapter;
+    size_t n;
+
+    (void)state;
+    assert_ok(axl_adapter_new(&adapter, model, NULL));
+    size_t count = axl_adapter_count(adapter);
+    float *before = tiny_values(adapter, NULL, &n), w[352 * 16], back[352 * 16];
+    assert_ok(axl_adapter_tensor(adapter, count - 3, &t));
+    for (size_t k = 0; k < t.rows * t.cols; k++)
+        w[k] = (float)k * 0.5f;
+    assert_ok(axl_adapter_write(adapter, count - 3, w));
+    assert_ok(axl_adapter_read(adapter, count - 3, back));
+    assert_memory_equal(w, back, t.rows * t.cols * sizeof *w);
+    float *after = tiny_values(adapter, NULL, &n);
+    size_t changed = 0;
+    for (size_t k = 0; k < n; k++)
+        changed += before[k] != after[k];
+    assert_int_equal(changed, t.rows * t.cols - 1); /* the first is 0 as it was */
+    assert_fails(axl_adapter_read(adapter, count, w), AXL_ERR_INVALID, "tensor 56 of 56");
+    assert_fails(axl_adapter_write(adapter, count, w), AXL_ERR_INVALID, "tensor 56 of 56");
+    assert_fails(axl_adapter_tensor(adapter, count, &t), AXL_ERR_INVALID, "tensor 56 of 56");
+    assert_fails(axl_adapter_read(adapter, 0, NULL), AXL_ERR_INVALID, "NULL");
+    assert_fails(axl_adapter_write(adapter, 0, NULL), AXL_ERR_INVALID, "NULL");
+    assert_fails(axl_adapter_read(NULL, 0, w), AXL_ERR_INVALID, "live");
+    t.size = 0;
+    assert_fails(axl_adapter_tensor(adapter, 0, &t), AXL_ERR_ABI, "AXL_TENSOR_INFO_INIT");
+    assert_int_equal(axl_adapter_count(NULL), 0);
+    axl_adapter_free(NULL);
+    free(before);
+    free(after);
+    axl_context_free(ctx); /* in any order */
+    axl_model_free(model);
+    assert_ok(axl_adapter_read(adapter, count - 3, back));
+    assert_memory_equal(w, back, sizeof w);
+    axl_adapter_free(adapter);
+}
+
+/* ---- PEFT's folders ---- */
+
+static const char *variant_path(const char *variant, const char *below)
+{
+    static char paths[4][1100];
+    static int turn;
+    char *p = paths[turn++ % 4];
+
+    snprintf(p, sizeof paths[0], "%s/%s%s", test_source_path("tests/golden/llama_variants"),
+             variant, below);
+    return p;
+}
+
+/* The bytes of a tensor of a safetensors file whose header is written without spaces. */
+static const char *find_tensor(const char *file, const char *name, uint64_t *rows, uint64_t *cols)
+{
+    uint64_t header;
+    char wanted[256];
+    unsigned long long r, c, from, to;
+
+    memcpy(&header, file, 8);
+    snprintf(wanted, sizeof wanted, "\"%s\":{\"dtype\":\"F32\",\"shape\":[", name);
+    const char *at = strstr(file + 8, wanted);
+    if (!at)
+        fail_msg("the file has no %s", name);
+    at += strlen(wanted);
+    char *end;
+    r = strtoull(at, &end, 10);
+    c = strtoull(end + 1, &end, 10);
+    const char *offsets = strstr(end, "\"data_offsets\":[") + 16;
+    from = strtoull(offsets, &end, 10);
+    to = strtoull(end + 1, NULL, 10);
+    assert_int_equal(to - from, r * c * sizeof(float));
+    *rows = r;
+    *cols = c;
+    return file + 8 + header + from;
+}
+
+/* That the adapter's tensors are those of a folder, and that there are no others in it. */
+static void check_folder(axl_adapter *adapter, const char *dir)
+{
+    size_t size, n_named = 0;
+    char *file = read_all(dir, "adapter_model.safetensors", &size);
+
+    for (size_t i = 0; i < axl_adapter_count(adapter); i++) {
+        axl_tensor_info t = AXL_TENSOR_INFO_INIT;
+        uint64_t rows, cols;
+        assert_ok(axl_adapter_tensor(adapter, i, &t));
+        const char *want = find_tensor(file, t.name, &rows, &cols);
+        assert_int_equal(t.rows, rows);
+        assert_int_equal(t.cols, cols);
+        float *w = malloc(rows * cols * sizeof *w);
+        assert_ok(axl_adapter_read(adapter, i, w));
+        assert_memory_equal(w, want, rows * cols * sizeof *w);
+        free(w);
+    }
+    for (const char *p = file + 8; (p = strstr(p, "\"dtype\"")); p++)
+        n_named++;
+    assert_int_equal(n_named, axl_adapter_count(adapter));
+    free(file);
+}
+
+static void check_round_trip(axl_context *ctx, const char *variant)
+{
+    const int32_t ids[5] = { 3, 14, 15, 92, 6 };
+    axl_adapter *opened, *again;
+    axl_model *model;
+    axl_model_info info = AXL_MODEL_INFO_INIT;
+
+    assert_ok(axl_model_open(&model, ctx, variant_path(variant, ""), NULL));
+    assert_ok(axl_model_get_info(model, &info));
+    assert_ok(axl_adapter_open(&opened, model, variant_path(variant, "/adapter")));
+    check_folder(opened, variant_path(variant, "/adapter"));
+    assert_ok(axl_adapter_save(opened, temp_path(variant)));
+    check_folder(opened, temp_path(variant));
+    assert_ok(axl_adapter_open(&again, model, temp_path(variant)));
+    tiny_compare(opened, NULL, again, NULL, 0.0);
+    size_t bytes = 5 * info.vocab_size * sizeof(float);
+    float *x = malloc(bytes), *y = malloc(bytes);
+    assert_ok(axl_model_logits(model, opened, ids, 5, x));
+    assert_ok(axl_model_logits(model, again, ids, 5, y)); /* the scale is kept, too */
+    assert_memory_equal(x, y, bytes);
+    assert_ok(axl_model_logits(model, NULL, ids, 5, y));
+    assert_memory_not_equal(x, y, bytes);
+    free(x);
+    free(y);
+    axl_adapter_free(opened);
+    axl_adapter_free(again);
+    axl_model_free(model);
+}
+
+static void test_adapter__pefts_folders_go_there_and_back(void **state)
+{
+    static const char *const variants[] = { "untied_mha_f32", "tied_gqa_bf16_sharded",
+                                            "head_dim_f16_llama3_old", "rope_linear_new" };
+    axl_context *ctx = tiny_context(1);
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+        check_round_trip(ctx, variants[i]);
+    axl_context_free(ctx);
+}
+
+static void test_adapter__writes_what_it_is(void **state)
+{
+    static const char *const targets[] = { "o_proj", "lm_head" };
+    static const char *const lines[] = {
+        "\"peft_type\": \"LORA\"", "\"r\": 3", "\"lora_alpha\": 1.5", "\"lora_dropout\": 0.25",
+        "\"use_rslora\": true", "\"o_proj\"", "\"lm_head\"", "\"task_type\": \"CAUSAL_LM\"",
+    };
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+    axl_context *ctx = tiny_context(1);
+    axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
+    axl_adapter *adapter, *again;
+    size_t n;
+
+    (void)state;
+    o.rank = 3;
+    o.alpha = 1.5;
+    o.dropout = 0.25;
+    o.rslora = 1;
+    o.target_modules = targets;
+    o.n_target_modules = 2;
+    assert_ok(axl_adapter_new(&adapter, model, &o));
+    assert_ok(axl_adapter_save(adapter, temp_path("made/deep/inside")));
+    char *first = read_all(temp_path("made/deep/inside"), "adapter_config.json", &n);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        if (!strstr(first, lines[i]))
+            fail_msg("no %s in %s", lines[i], first);
+    assert_ok(axl_adapter_open(&again, model, temp_path("made/deep/inside")));
+    assert_ok(axl_adapter_save(again, temp_path("copied")));
+    char *second = read_all(temp_path("copied"), "adapter_config.json", &n);
+    assert_string_equal(first, second);
+    assert_fails(axl_adapter_save(adapter, NULL), AXL_ERR_INVALID, "dir");
+    assert_fails(axl_adapter_save(adapter, "/proc/none"), AXL_ERR_NOT_FOUND, "/proc/none");
+    free(first);
+    free(second);
+    axl_adapter_free(adapter);
+    axl_adapter_free(again);
+    axl_model_free(model);
+    axl_context_free(ctx);
+}
+
+/* A folder with a changed config or tensor file. */
+static void check_bad_folder(axl_model *model, const char *name, const char *from, const char *to,
+                             axl_status want, const char *text)
+{
+    const char *dir = variant_path("rope_linear_new", "/adapter");
+    axl_adapter *adapter;
+
+    for (int i = 0; i < 2; i++) {
+        const char *file = i ? "adapter_config.json" : "adapter_model.safetensors";
+        size_t n;
+        char *bytes = read_all(dir, file, &n), *at = NULL;
+        if (strcmp(name, file) == 0) {
+            for (size_t k = 0; k + strlen(from) <= n && !at; k++)
+                at = memcmp(bytes + k, from, strlen(from)) == 0 ? bytes + k : NULL;
+            assert_non_null(at);
+            memmove(at + strlen(to), at + strlen(from), n - (size_t)(at - bytes) - strlen(from));
+            memcpy(at, to, strlen(to));
+            n = n + strlen(to) - strlen(from);
+        }
+        write_all(temp_path("bad"), file, bytes, n);
+        free(bytes);
+    }
+    assert_fails(axl_adapter_open(&adapter, model, temp_path("bad")), want, text);
+    assert_null(adapter);
+}
+
+static void test_adapter__refuses_folders_that_do_not_fit(void **state)
+{
+    static const struct {
+        const char *file, *from, *to;
+        axl_status want;
+        const char *text;
+    } cases[] = {
+        { "adapter_config.json", "\"LORA\"", "\"IA3\"", AXL_ERR_UNSUPPORTED, "IA3" },
+        { "adapter_config.json", "\"use_dora\": false", "\"use_dora\": true", AXL_ERR_UNSUPPORTED,
+          "use_dora" },
+        { "adapter_config.json", "\"bias\": \"none\"", "\"bias\": \"all\"", AXL_ERR_UNSUPPORTED,
+          "bias" },
+        { "adapter_config.json", "\"r\": 4", "\"r\": 5", AXL_ERR_FORMAT, "[5, 32]" },
+        { "adapter_config.json", "\"r\": 4", "\"r\": 0", AXL_ERR_FORMAT, "\"r\"" },
+        { "adapter_config.json", "\"target_modules\"", "\"target\"", AXL_ERR_FORMAT,
+          "target_modules" },
+        { "adapter_config.json", "{", "[", AXL_ERR_FORMAT, "adapter_config.json" },
+        { "adapter_model.safetensors", "layers.0.mlp.down_proj.lora_A",
+          "layers.9.mlp.down_proj.lora_A", AXL_ERR_FORMAT, "layers.0.mlp.down_proj" },
+        { "adapter_model.safetensors", "\"F32\"", "\"F64\"", AXL_ERR_FORMAT, "bytes do not fit" },
+        { "adapter_model.safetensors", "\"__metadata__\"", "__metadata__", AXL_ERR_FORMAT,
+          "adapter_model.safetensors" },
+    };
+    axl_context *ctx = tiny_context(1);
+    axl_model *model, *other = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
+    axl_adapter *adapter;
+
+    (void)state;
+    assert_ok(axl_model_open(&model, ctx, variant_path("rope_linear_new", ""), NULL));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        check_bad_folder(model, cases[i].file, cases[i].from, cases[i].to, cases[i].want,
+                         cases[i].text);
+    assert_fails(axl_adapter_open(&adapter, other, variant_path("rope_linear_new", "/adapter")),
+                 AXL_ERR_FORMAT, "want [4, 128]");
+    assert_fails(axl_adapter_open(&adapter, model, temp_path("none")), AXL_ERR_NOT_FOUND,
+                 "adapter_config.json");
+    assert_fails(axl_adapter_open(&adapter, model, NULL), AXL_ERR_INVALID, "dir");
+    assert_fails(axl_adapter_open(NULL, model, "x"), AXL_ERR_INVALID, "out");
+    axl_model_free(other);
+    axl_model_free(model);
+    axl_context_free(ctx);
+}
+
+/* ---- a config's ---- */
+
+static axl_status from_config(axl_context *ctx, axl_model *model, const char *keys,
+                              axl_adapter **out)
+{
+    char text[2048];
+    axl_config *cfg;
+
+    snprintf(text, sizeof text,
+             "base_model: %s\ndatasets: [{path: x, type: alpaca}]\nadapter: lora\n"
+             "micro_batch_size: 1\ngradient_accumulation_steps: 1\nlearning_rate: 1e-3\n"
+             "output_dir: out\nseed: 5\n%s",
+             test_source_path("examples/tiny-llama"), keys);
+    assert_ok(axl_config_parse(&cfg, ctx, text, strlen(text), "test.yml", NULL));
+    axl_status status = axl_adapter_from_config(out, cfg, model);
+    axl_config_free(cfg);
+    return status;
+}
+
+static void test_adapter__is_as_the_config_says(void **state)
+{
+    static const struct {
+        const char *keys;
+        size_t count;
+    } cases[] = {
+        { "lora_r: 4\nlora_alpha: 8\nlora_target_linear: true\n", 4 * 7 * 2 },
+        { "lora_r: 4\nlora_alpha: 8\nlora_target_modules: [q_proj, up_proj]\n", 4 * 2 * 2 },
+        { "lora_r: 4\nlora_alpha: 8\nlora_target_modules: [lm_head]\nlora_target_linear: true\n",
+          4 * 7 * 2 + 2 },
+    };
+    axl_context *ctx = tiny_context(1);
+    axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
+    axl_adapter *adapter, *kept;
+    char keys[700];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        axl_tensor_info t = AXL_TENSOR_INFO_INIT;
+        assert_ok(from_config(ctx, model, cases[i].keys, &adapter));
+        assert_int_equal(axl_adapter_count(adapter), cases[i].count);
+        assert_ok(axl_adapter_tensor(adapter, 0, &t));
+        assert_int_equal(t.rows, 4);
+        axl_adapter_free(adapter);
+    }
+    kept = tiny_adapter(model, 0.0);
+    assert_ok(axl_adapter_save(kept, temp_path("kept")));
+    snprintf(keys, sizeof keys, "lora_r: 16\nlora_alpha: 1\nlora_target_modules: [q_proj]\n"
+                                "lora_model_dir: %s\n", temp_path("kept"));
+    assert_ok(from_config(ctx, model, keys, &adapter)); /* the folder's rank and targets win */
+    tiny_compare(adapter, NULL, kept, NULL, 0.0);
+    axl_adapter_free(adapter);
+    axl_adapter_free(kept);
+    axl_model_free(model);
+    axl_context_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_adapter__targets_every_layer_but_the_head),
+        cmocka_unit_test(test_adapter__targets_by_the_end_of_the_path),
+        cmocka_unit_test(test_adapter__depends_on_its_seed_alone),
+        cmocka_unit_test(test_adapter__refuses_bad_options),
+        cmocka_unit_test(test_adapter__values_are_read_and_written),
+        cmocka_unit_test(test_adapter__pefts_folders_go_there_and_back),
+        cmocka_unit_test(test_adapter__writes_what_it_is),
+        cmocka_unit_test(test_adapter__refuses_folders_that_do_not_fit),
+        cmocka_unit_test(test_adapter__is_as_the_config_says),
+    };
+
+    return test_run(tests);
+}

@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_run.c - a whole run on the tiny model: what it reports and writes, that it is the loop that
+ * a host would write, and that stopping it anywhere and going on changes nothing.
+ */
+#include "tiny_model.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { N_ROWS = 40, RECORDS_MAX = 64 };
+
+static const char *temp_path(const char *name)
+{
+    static char paths[4][512];
+    static int turn;
+    char *p = paths[turn++ % 4];
+
+    snprintf(p, sizeof paths[0], "%s/%s", test_temp_dir(), name);
+    return p;
+}
+
+/* The first rows of the example data, made once. */
+static const char *rows_path(void)
+{
+    static char path[512], line[4096];
+
+    if (path[0])
+        return path;
+    snprintf(path, sizeof path, "%s/rows.jsonl", test_temp_dir());
+    FILE *from = fopen(test_source_path("examples/tiny-alpaca.jsonl"), "r"), *to = fopen(path, "w");
+    assert_true(from && to);
+    for (int i = 0; i < N_ROWS && fgets(line, sizeof line, from); i++)
+        fputs(line, to);
+    fclose(from);
+    assert_int_equal(fclose(to), 0);
+    return path;
+}
+
+static axl_config *parse(axl_context *ctx, const char *out, const char *keys)
+{
+    char text[4096];
+    axl_config *cfg;
+
+    snprintf(text, sizeof text,
+             "base_model: %s\ndatasets: [{path: %s, type: alpaca}]\nadapter: lora\nlora_r: 4\n"
+             "lora_alpha: 8\nlora_target_modules: [q_proj, down_proj]\nsequence_len: 256\n"
+             "micro_batch_size: 2\noptimizer: adamw_torch\nlearning_rate: 1e-2\nbf16: false\n"
+             "lr_scheduler: cosine\noutput_dir: %s\n%s",
+             test_source_path("examples/tiny-llama"), rows_path(), temp_path(out), keys);
+    assert_ok(axl_config_parse(&cfg, ctx, text, strlen(text), "test.yml", NULL));
+    return cfg;
+}
+
+/* ---- what a run reports ---- */
+
+typedef struct {
+    axl_run_record records[RECORDS_MAX];
+    int n, stop_at;          /* the record, from 1, whose callback stops the run */
+    const char *stop_phase;  /* or the end of such a phase */
+    int busy, forked;        /* what the callback tries */
+    pid_t child;
+    axl_run *run;
+} watcher;
+
+static int on_record(void *user, const axl_run_record *r)
+{
+    watcher *w = user;
+
+    if (w->busy) {
+        assert_fails(axl_run_train(w->run), AXL_ERR_BUSY, "callback");
+        assert_fails(axl_run_evaluate(w->run, NULL, NULL, NULL), AXL_ERR_BUSY, "callback");
+    }
+    if (w->forked == 1) {
+        w->forked = 2;
+        w->child = fork();
+    }
+    assert_true(w->n < RECORDS_MAX);
+    w->records[w->n++] = *r;
+    return w->n == w->stop_at;
+}
+
+static int on_progress(void *user, const axl_progress *p)
+{
+    watcher *w = user;
+
+    return w->stop_phase && strcmp(p->phase, w->stop_phase) == 0 && p->done == p->total &&
+           w->n > 0;
+}
+
+static axl_context *watched_context(watcher *w)
+{
+    axl_context_options o = AXL_CONTEXT_OPTIONS_INIT;
+    axl_context *ctx;
+
+    o.threads = 2;
+    o.progress = on_progress;
+    o.progress_user = w;
+    assert_ok(axl_context_new(&ctx, &o));
+    return ctx;
+}
+
+static axl_run *make_run(watcher *w, const char *out, const char *keys, const char *resume)
+{
+    axl_run_options o = AXL_RUN_OPTIONS_INIT;
+    axl_context *ctx = watched_context(w);
+    axl_config *cfg = parse(ctx, out, keys);
+
+    o.record = on_record;
+    o.record_user = w;
+    o.resume = resume;
+    assert_ok(axl_run_new(&w->run, cfg, &o));
+    axl_config_free(cfg);
+    axl_context_free(ctx);
+    return w->run;
+}
+
+/* A run in a context of its own; what axl_run_train said. */
+static axl_status run_once(watcher *w, const char *out, const char *keys, const char *resume)
+{
+    axl_run *run = make_run(w, out, keys, resume);
+    char message[512];
+
+    axl_status status = axl_run_train(run);
+    snprintf(message, sizeof message, "%s", axl_last_error());
+    axl_run_free(run);
+    if (status < 0 && status != AXL_ERR_CANCELLED)
+        fail_msg("train: %s", message);
+    return status;
+}
+
+/* ---- what it leaves ---- */
+
+static char *read_text(const char *out, const char *name)
+{
+    char path[700], *text = calloc(1, 1 << 20);
+
+    snprintf(path, sizeof path, "%s/%s", temp_path(out), name);
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        fail_msg("no %s", path);
+    size_t n = fread(text, 1, (1 << 20) - 1, f);
+    fclose(f);
+    text[n] = '\0';
+    return text;
+}
+
+static void same_adapter(const char *a, const char *b)
+{
+    char command[1200];
+
+    snprintf(command, sizeof command, "cmp %s/%s %s/%s", temp_path(a), "adapter_model.safetensors",
+             temp_path(b), "adapter_model.safetensors");
+    assert_int_equal(system(command), 0);
+}
+
+/* Takes the speeds out of a log: they alone may differ. */
+static char *log_of(const char *out)
+{
+    char *text = read_text(out, "training_log.jsonl"), *at = text, *end;
+
+    while ((at = strstr(at, "\"tokens_per_second\": "))) {
+        end = at + strcspn(at, "}\n");
+        memmove(at, end, strlen(end) + 1);
+    }
+    return text;
+}
+
+static void same_log(const char *a, const char *b)
+{
+    char *x = log_of(a), *y = log_of(b);
+
+    assert_string_equal(x, y);
+    free(x);
+    free(y);
+}
+
+static int exists(const char *out, const char *name)
+{
+    char path[700];
+
+    snprintf(path, sizeof path, "%s/%s", temp_path(out), name);
+    return access(path, F_OK) == 0;
+}
+
+/* ---- the run and the loop by hand ---- */
+
+/* The steps done. */
+static uint64_t loop_by_hand(const char *out, const char *keys)
+{
+    axl_context *ctx = tiny_context(1);
+    axl_config *cfg = parse(ctx, out, keys);
+    axl_batch b = AXL_BATCH_INIT;
+    axl_tokenizer *tok;
+    axl_dataset *data;
+    axl_loader *loader;
+    axl_model *model;
+    axl_adapter *adapter;
+    axl_trainer *tr;
+    axl_status status;
+    uint64_t steps;
+
+    assert_ok(axl_tokenizer_from_config(&tok, cfg));
+    assert_ok(axl_dataset_from_config(&data, cfg, tok, AXL_SPLIT_TRAIN));
+    assert_ok(axl_loader_from_config(&loader, cfg, data, AXL_SPLIT_TRAIN));
+    assert_ok(axl_loader_total_steps(loader, &steps));
+    assert_ok(axl_model_from_config(&model, cfg));
+    assert_ok(axl_adapter_from_config(&adapter, cfg, model));
+    assert_ok(axl_trainer_from_config(&tr, cfg, model, adapter, steps));
+    axl_context_free(ctx);
+    axl_config_free(cfg);
+    axl_tokenizer_free(tok);
+    axl_dataset_free(data);
+    axl_model_free(model);
+    while ((status = axl_loader_next(loader, &b)) == AXL_OK) {
+        assert_ok(axl_trainer_forward_backward(tr, &b, NULL));
+        if (axl_trainer_ready(tr))
+            assert_ok(axl_trainer_step(tr, NULL));
+    }
+    assert_int_equal(status, AXL_END);
+    assert_int_equal(axl_trainer_steps(tr), steps);
+    assert_ok(axl_adapter_save(adapter, temp_path(out)));
+    axl_loader_free(loader);
+    axl_trainer_free(tr);
+    axl_adapter_free(adapter);
+    return steps;
+}
+
+static void test_run__is_the_loop_that_a_host_writes(void **state)
+{
+    static const struct {
+        const char *keys;
+        int steps;
+    } cases[] = {
+        { "gradient_accumulation_steps: 3\nnum_epochs: 1\n", 7 },
+        { "gradient_accumulation_steps: 1\nmax_steps: 5\nlora_dropout: 0.1\n", 5 },
+        /* an epoch of bins has 5 to 7 steps; past several */
+        { "gradient_accumulation_steps: 1\nsample_packing: true\nmax_steps: 23\n"
+          "num_epochs: 1\n", 23 },
+        { "gradient_accumulation_steps: 2\nsample_packing: true\nnum_epochs: 2.5\n", 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        watcher w = { .n = 0 };
+        char keys[256];
+        snprintf(keys, sizeof keys, "%slogging_steps: 1\n", cases[i].keys);
+        assert_int_equal(run_once(&w, "whole", keys, NULL), AXL_OK);
+        assert_int_equal(loop_by_hand("by-hand", keys), w.n);
+        assert_true(cases[i].steps == 0 || w.n == cases[i].steps);
+        same_adapter("whole", "by-hand");
+        for (int k = 0; k < w.n; k++) {
+            assert_int_equal(w.records[k].step, k + 1);
+            assert_int_equal(w.records[k].total_steps, w.n);
+            assert_true(w.records[k].loss > 0.0 && isnan(w.records[k].eval_loss));
+            assert_true(w.records[k].tokens_per_second > 0.0);
+        }
+    }
+}
+
+static void test_run__writes_its_result(void **state)
+{
+    watcher w = { .n = 0 };
+    axl_run *run = make_run(&w, "result", "gradient_accumulation_steps: 1\nmax_steps: 3\n"
+                            "val_set_size: 8\neval_steps: 2\nlogging_steps: 1\nsave_steps: 2\n",
+                            NULL);
+    double loss;
+    uint64_t rows, tokens;
+
+    (void)state;
+    assert_string_equal(axl_run_output_dir(run), temp_path("result"));
+    assert_ok(axl_run_train(run));
+    assert_int_equal(w.n, 5); /* before the first step, after 1, 2, again 2, 3 */
+    assert_true(w.records[0].step == 0 && w.records[0].eval_loss > 0.0);
+    assert_true(w.records[3].step == 2 && isnan(w.records[3].loss));
+    assert_true(w.records[3].eval_loss < w.records[0].eval_loss);
+    assert_true(fabs(w.records[3].eval_perplexity - exp(w.records[3].eval_loss)) < 1e-9);
+    assert_ok(axl_run_evaluate(run, &loss, &rows, &tokens));
+    assert_true(loss > 0.0 && rows == 8 && tokens > rows);
+    axl_run_free(run);
+    assert_true(exists("result", "adapter_config.json") && exists("result", "tokenizer.json"));
+    assert_true(exists("result", "checkpoint-2/trainer_state.json"));
+    char *card = read_text("result", "README.md");
+    assert_non_null(strstr(card, "last validation loss"));
+    free(card);
+    run = make_run(&w, "result", "gradient_accumulation_steps: 1\nmax_steps: 3\n", NULL);
+    assert_int_equal(axl_run_evaluate(run, &loss, &rows, &tokens), AXL_END);
+    axl_run_free(run);
+}
+
+/* ---- stopping and going on ---- */
+
+static const char busy_keys[] = /* everything that a stop may come between */
+    "gradient_accumulation_steps: 2\nsample_packing: true\nlora_dropout: 0.1\nmax_steps: 8\n"
+    "val_set_size: 8\neval_steps: 2\nlogging_steps: 3\nsave_steps: 4\n";
+
+static void test_run__goes_on_from_a_stop_at_any_record(void **state)
+{
+    watcher whole = { .n = 0 };
+
+    (void)state;
+    assert_int_equal(run_once(&whole, "unstopped", busy_keys, NULL), AXL_OK);
+    assert_int_equal(whole.n, 8); /* steps 3, 6, 8; evaluations at 0, 2, 4, 6, 8 */
+    for (int at = 1; at <= whole.n; at++) {
+        watcher w = { .stop_at = at }, rest = { .n = 0 };
+        char command[600];
+        assert_int_equal(run_once(&w, "stopped", busy_keys, NULL), AXL_ERR_CANCELLED);
+        assert_int_equal(w.n, at);
+        assert_int_equal(run_once(&rest, "stopped", busy_keys, "auto"), AXL_OK);
+        same_adapter("unstopped", "stopped");
+        same_log("unstopped", "stopped");
+        char *a = read_text("unstopped", "README.md"), *b = read_text("stopped", "README.md");
+        assert_string_equal(strstr(a, "| steps |"), strstr(a, "| steps |"));
+        char *end_a = strstr(a, "<details>"), *end_b = strstr(b, "<details>");
+        *end_a = *end_b = '\0'; /* the YAML names output_dir */
+        assert_string_equal(a, b);
+        free(a);
+        free(b);
+        snprintf(command, sizeof command, "rm -rf %s", temp_path("stopped"));
+        assert_int_equal(system(command), 0);
+    }
+}
+
+/* At the end of an evaluation, before its record. */
+static void test_run__goes_on_from_a_stop_in_an_evaluation(void **state)
+{
+    watcher whole = { .n = 0 }, w = { .stop_phase = "evaluate" }, rest = { .n = 0 };
+
+    (void)state;
+    assert_int_equal(run_once(&whole, "unstopped", busy_keys, NULL), AXL_OK);
+    assert_int_equal(run_once(&w, "evaluating", busy_keys, NULL), AXL_ERR_CANCELLED);
+    assert_int_equal(w.n, 1); /* the evaluation at step 2 is missing */
+    assert_true(exists("evaluating", "checkpoint-2/trainer_state.json"));
+    assert_int_equal(run_once(&rest, "evaluating", busy_keys, "auto"), AXL_OK);
+    assert_true(rest.records[0].step == 2 && rest.records[0].eval_loss > 0.0);
+    same_adapter("unstopped", "evaluating");
+    same_log("unstopped", "evaluating");
+}
+
+static void test_run__train_again_goes_on(void **state)
+{
+    watcher whole = { .n = 0 }, w = { .n = 0 };
+    int stops = 0;
+    axl_status status;
+
+    (void)state;
+    assert_int_equal(run_once(&whole, "unstopped", busy_keys, NULL), AXL_OK);
+    axl_run *run = make_run(&w, "again", busy_keys, NULL);
+    do {
+        w.n = 0;
+        w.stop_at = stops % 2 ? 2 : 1;
+        status = axl_run_train(run);
+        stops += status == AXL_ERR_CANCELLED;
+    } while (status == AXL_ERR_CANCELLED && stops < 20);
+    assert_ok(status);
+    assert_true(stops >= 4);
+    axl_run_free(run);
+    same_adapter("unstopped", "again");
+    same_log("unstopped", "again");
+}
+
+static void test_run__stops_while_it_is_made(void **state)
+{
+    axl_context *ctx = tiny_context(2);
+    axl_config *cfg = parse(ctx, "made", "gradient_accumulation_steps: 1\nmax_steps: 2\n");
+    axl_cancel *cancel;
+    axl_run *run;
+
+    (void)state;
+    assert_ok(axl_cancel_new(&cancel, ctx));
+    axl_cancel_raise(cancel);
+    assert_fails(axl_run_new(&run, cfg, NULL), AXL_ERR_CANCELLED, "cancelled");
+    assert_null(run);
+    axl_cancel_clear(cancel);
+    assert_ok(axl_run_new(&run, cfg, NULL));
+    axl_cancel_raise(cancel);
+    assert_fails(axl_run_train(run), AXL_ERR_CANCELLED, "cancelled after step 0");
+    axl_cancel_clear(cancel);
+    assert_ok(axl_run_train(run));
+    axl_cancel_free(cancel);
+    axl_config_free(cfg);
+    axl_run_free(run);
+    axl_context_free(ctx);
+}
+
+/* ---- checkpoints of several runs in one folder ---- */
+
+static void test_run__an_earlier_runs_checkpoints_do_not_win(void **state)
+{
+    static const char first[] = "gradient_accumulation_steps: 1\nmax_steps: 8\nsave_steps: 2\n"
+                                "logging_steps: 1\n";
+    static const char second[] = "gradient_accumulation_steps: 1\nmax_steps: 8\nlogging_steps: 1\n"
+                                 "save_strategy: 'no'\nsave_total_limit: 2\n";
+    watcher w = { .n = 0 }, stopped = { .stop_at = 3 }, rest = { .n = 0 };
+
+    (void)state;
+    assert_int_equal(run_once(&w, "reused", first, NULL), AXL_OK);
+    assert_true(exists("reused", "checkpoint-2") && exists("reused", "checkpoint-8"));
+    assert_int_equal(run_once(&stopped, "reused", second, NULL), AXL_ERR_CANCELLED);
+    assert_true(exists("reused", "checkpoint-3/trainer_state.json"));
+    assert_true(exists("reused", "checkpoint-8") && !exists("reused", "checkpoint-6"));
+    assert_int_equal(run_once(&rest, "reused", second, "auto"), AXL_OK);
+    assert_int_equal(rest.records[0].step, 4);
+}
+
+static void test_run__keeps_as_many_checkpoints_as_asked(void **state)
+{
+    static const char keys[] = "gradient_accumulation_steps: 1\nmax_steps: 6\nsave_steps: 1\n";
+    char more[256];
+    watcher w = { .n = 0 };
+
+    (void)state;
+    for (int limit = 0; limit < 3; limit++) {
+        char out[16], name[24];
+        snprintf(out, sizeof out, "limit-%d", limit);
+        int kept = limit > 0 ? limit : 4;
+        snprintf(more, sizeof more, "%ssave_total_limit: %d\n", keys, limit);
+        assert_int_equal(run_once(&w, out, more, NULL), AXL_OK);
+        for (int step = 1; step <= 6; step++) {
+            snprintf(name, sizeof name, "checkpoint-%d", step);
+            assert_int_equal(exists(out, name), step > 6 - kept);
+        }
+    }
+}
+
+/* ---- wrong use ---- */
+
+static void test_run__is_busy_in_its_own_callback(void **state)
+{
+    watcher w = { .busy = 1 };
+
+    (void)state;
+    assert_int_equal(run_once(&w, "busy", "gradient_accumulation_steps: 1\nmax_steps: 2\n"
+                              "logging_steps: 1\n", NULL), AXL_OK);
+    assert_int_equal(w.n, 2);
+}
+
+static void test_run__is_dead_in_a_forked_child(void **state)
+{
+    watcher w = { .forked = 1 };
+    axl_run *run = make_run(&w, "forked", "gradient_accumulation_steps: 1\nmax_steps: 3\n"
+                            "logging_steps: 1\n", NULL);
+    int code = -1;
+
+    (void)state;
+    axl_status status = axl_run_train(run);
+    if (w.forked == 2 && w.child == 0) {
+        int ok = status == AXL_ERR_FORKED && w.n == 1 && axl_run_train(run) == AXL_ERR_FORKED;
+        axl_run_free(run);
+        _exit(ok ? 0 : 1);
+    }
+    assert_int_equal(status, AXL_OK);
+    assert_int_equal(waitpid(w.child, &code, 0), w.child);
+    assert_true(WIFEXITED(code) && WEXITSTATUS(code) == 0);
+    assert_int_equal(w.n, 3);
+    axl_run_free(run);
+}
+
+static void test_run__refuses_what_cannot_be(void **state)
+{
+    static const char keys[] = "gradient_accumulation_steps: 1\nmax_steps: 2\n";
+    axl_context *ctx = tiny_context(1);
+    axl_config *cfg = parse(ctx, "refused", keys);
+    axl_run_options o = AXL_RUN_OPTIONS_INIT;
+    axl_run *run;
+
+    (void)state;
+    assert_fails(axl_run_new(&run, NULL, NULL), AXL_ERR_INVALID, "axl_config");
+    assert_null(run);
+    assert_fails(axl_run_new(NULL, cfg, NULL), AXL_ERR_INVALID, "out");
+    o.size = 1;
+    assert_fails(axl_run_new(&run, cfg, &o), AXL_ERR_ABI, "_INIT");
+    assert_fails(axl_run_train(NULL), AXL_ERR_INVALID, "axl_run");
+    assert_null(axl_run_output_dir(NULL));
+    axl_run_free(NULL);
+    o.size = sizeof o;
+    o.resume = temp_path("no-such-checkpoint");
+    assert_ok(axl_run_new(&run, cfg, &o));
+    assert_fails(axl_run_train(run), AXL_ERR_NOT_FOUND, "no-such-checkpoint");
+    axl_run_free(run);
+    axl_config_free(cfg);
+    cfg = parse(ctx, "rows.jsonl", keys); /* a file is in the way */
+    assert_fails(axl_run_new(&run, cfg, NULL), AXL_ERR_IO, "output_dir");
+    assert_null(run);
+    axl_config_free(cfg);
+    axl_context_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_run__is_the_loop_that_a_host_writes),
+        cmocka_unit_test(test_run__writes_its_result),
+        cmocka_unit_test(test_run__goes_on_from_a_stop_at_any_record),
+        cmocka_unit_test(test_run__goes_on_from_a_stop_in_an_evaluation),
+        cmocka_unit_test(test_run__train_again_goes_on),
+        cmocka_unit_test(test_run__stops_while_it_is_made),
+        cmocka_unit_test(test_run__an_earlier_runs_checkpoints_do_not_win),
+        cmocka_unit_test(test_run__keeps_as_many_checkpoints_as_asked),
+        cmocka_unit_test(test_run__is_busy_in_its_own_callback),
+        cmocka_unit_test(test_run__is_dead_in_a_forked_child),
+        cmocka_unit_test(test_run__refuses_what_cannot_be),
+    };
+
+    return test_run(tests);
+}
