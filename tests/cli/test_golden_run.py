@@ -40,9 +40,8 @@ class GoldenRun(Case):
             text = re.sub(rf": {word}\b", lambda _, p=path: f": {json.dumps(p)}", text)
         self.yml = self.write("golden.yml", text)
 
-    def test_steps_and_adapter(self):
-        golden = golden_json("steps.json")
-        self.good("train", self.yml, "--quiet")
+    def check_steps_and_adapter(self, golden, *options):
+        self.good("train", self.yml, "--quiet", *options)
         log = read_json_lines(self.path("out", "training_log.jsonl"))
         steps = golden["steps"]
         self.assertEqual([r["step"] for r in log], [r["step"] for r in steps])
@@ -61,6 +60,14 @@ class GoldenRun(Case):
             dtype, shape, data = tensors[name]
             self.assertEqual(shape, wanted["shape"], name)
             self.assertLess(abs(norm(dtype, data) / wanted["norm"] - 1), 1e-3, name)
+
+    def test_steps_and_adapter(self):
+        self.check_steps_and_adapter(golden_json("steps.json"))
+
+    def test_mean_of_micro_batches_as_axolotl_accumulates(self):
+        self.check_steps_and_adapter(golden_json("steps_accumulation_4.json"),
+                                     "--gradient_accumulation_steps", "4",
+                                     "--axl.loss_average", "micro_batches")
 
     def test_rows(self):
         golden = golden_json("rows.json")

@@ -9,6 +9,9 @@
 #   OUT/steps.json    every logged step at full precision; hash and norm of every final adapter tensor
 #   OUT/rows.json     the tokenised rows in the order of training; the first three in full
 #   OUT/versions.json packages, seeds and the config with its four placeholders
+#
+# With --accumulation N the adapter of an earlier call is trained with gradient_accumulation_steps: N, and only
+#   OUT/steps_accumulation_N.json    comes out, as steps.json
 import argparse
 import hashlib
 import importlib.metadata
@@ -86,8 +89,25 @@ def write(value, path):
     path.write_text("{\n " + ",\n ".join(f"{json.dumps(k)}: {inner(v)}" for k, v in value.items()) + "\n}\n")
 
 
+def run(args, template, adapter, tmp):
+    """Axolotl's log and final adapter, and the rows it read."""
+    text = template
+    for word, path in (("MODEL", args.model), ("DATA", args.data), ("ADAPTER", adapter), ("OUT", tmp / "out")):
+        text = re.sub(rf"^(?!#)([^#\n]*:[ ]+){word}\b", lambda m: m[1] + str(path), text, flags=re.M)
+    (tmp / "run.yml").write_text(text)
+    env = dict(os.environ, OMP_NUM_THREADS="2")
+    subprocess.run([str(args.peer), str(args.env), "train", str(tmp / "run.yml")], cwd=tmp, env=env, check=True)
+    state = json.loads((tmp / "out/checkpoint-30/trainer_state.json").read_text())
+    keep = ("step", "epoch", "loss", "grad_norm", "learning_rate")
+    steps = [{k: e[k] for k in keep} for e in state["log_history"] if "loss" in e]
+    assert [s["step"] for s in steps] == list(range(1, 31))
+    final = describe_tensors(tmp / "out/checkpoint-30/adapter_model.safetensors")
+    return {"steps": steps, "final_adapter": final}, describe_rows(tmp / "last_run_prepared")
+
+
 def main():
     p = argparse.ArgumentParser()
+    p.add_argument("--accumulation", type=int, default=1)
     for name in ("--peer", "--env", "--config", "--model", "--data"):
         p.add_argument(name, required=True, type=lambda s: Path(s).absolute())
     p.add_argument("out", type=lambda s: Path(s).absolute())
@@ -95,24 +115,19 @@ def main():
     torch.set_num_threads(2)
     args.out.mkdir(parents=True, exist_ok=True)
     adapter = args.out / "adapter"
-    make_adapter(args.model, adapter)
-
     template = args.config.read_text()
+    if args.accumulation > 1:
+        template, n = re.subn(r"(?m)^gradient_accumulation_steps: 1$",
+                              f"gradient_accumulation_steps: {args.accumulation}", template)
+        assert n == 1
+    else:
+        make_adapter(args.model, adapter)
     with tempfile.TemporaryDirectory() as tmp:
-        tmp = Path(tmp)
-        text = template
-        for word, path in (("MODEL", args.model), ("DATA", args.data), ("ADAPTER", adapter), ("OUT", tmp / "out")):
-            text = re.sub(rf"^(?!#)([^#\n]*:[ ]+){word}\b", lambda m: m[1] + str(path), text, flags=re.M)
-        (tmp / "run.yml").write_text(text)
-        env = dict(os.environ, OMP_NUM_THREADS="2")
-        subprocess.run([str(args.peer), str(args.env), "train", str(tmp / "run.yml")], cwd=tmp, env=env, check=True)
-        state = json.loads((tmp / "out/checkpoint-30/trainer_state.json").read_text())
-        rows = describe_rows(tmp / "last_run_prepared")
-        final = describe_tensors(tmp / "out/checkpoint-30/adapter_model.safetensors")
-    keep = ("step", "epoch", "loss", "grad_norm", "learning_rate")
-    steps = [{k: e[k] for k in keep} for e in state["log_history"] if "loss" in e]
-    assert [s["step"] for s in steps] == list(range(1, 31))
-    write({"steps": steps, "final_adapter": final}, args.out / "steps.json")
+        steps, rows = run(args, template, adapter, Path(tmp))
+    if args.accumulation > 1:
+        write(steps, args.out / f"steps_accumulation_{args.accumulation}.json")
+        return
+    write(steps, args.out / "steps.json")
     write(rows, args.out / "rows.json")
     config = [line for line in template.splitlines() if not line.startswith("#")]
     (args.out / "versions.json").write_text(json.dumps({
