@@ -31,8 +31,10 @@ typedef struct axl_trainer_options {
     double epsilon;
     double weight_decay;
     double max_grad_norm; /**< global L2 norm that gradients are clipped to; 0: no clipping */
+    double neftune_noise_alpha; /**< NEFTune: uniform noise of alpha / sqrt(L C) on the embeddings
+                               of a sequence of L tokens, C hidden; 0: none */
     const axl_schedule_options *schedule; /**< of the rate; NULL: constant.  Copied */
-    uint64_t seed;        /**< of dropout */
+    uint64_t seed;        /**< of dropout and noise */
     uint32_t loss_average; /**< an axl_loss_average */
     uint32_t gradient_accumulation_steps; /**< for axl_trainer_ready(), with last_of_step */
     uint32_t checkpointing; /**< 1: keep each layer's input alone and compute the layer again */
@@ -40,8 +42,8 @@ typedef struct axl_trainer_options {
 } axl_trainer_options;
 
 #define AXL_TRAINER_OPTIONS_INIT \
-    { sizeof(axl_trainer_options), 2e-4, 0.9, 0.999, 1e-8, 0.0, 1.0, NULL, 42u, \
-      AXL_LOSS_TOKENS, 1u, 0u, 0u }
+    { sizeof(axl_trainer_options), 2e-4, 0.9, 0.999, 1e-8, 0.0, 1.0, 0.0, NULL, \
+      42u, AXL_LOSS_TOKENS, 1u, 0u, 0u }
 
 /** What one optimizer step did. */
 typedef struct axl_step_stats {

@@ -12,6 +12,7 @@
 #include "kernels/dropout/dropout.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/matmul/matmul.h"
+#include "kernels/noise/noise.h"
 #include "kernels/rms_norm/rms_norm.h"
 #include "kernels/rope/rope.h"
 #include "kernels/rows/rows.h"
@@ -128,6 +129,7 @@ REFERENCE_OP(convert, axl_unary_args)
 REFERENCE_OP(add, axl_unary_args)
 REFERENCE_OP(sum_squares, axl_sum_squares_args)
 REFERENCE_OP(adamw, axl_adamw_args)
+REFERENCE_OP(noise, axl_noise_args)
 
 const axl_backend_ops axl__backend_reference = {
     .abi = AXL_BACKEND_ABI,
@@ -161,4 +163,5 @@ const axl_backend_ops axl__backend_reference = {
     .add = reference_add,
     .sum_squares = reference_sum_squares,
     .adamw = reference_adamw,
+    .noise = reference_noise,
 };

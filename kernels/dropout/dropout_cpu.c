@@ -1,57 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * dropout_cpu.c - dropout, bound by the ten rounds of Philox: 2 multiplications in each for 4
- * elements.  VW_N counters go through the rounds side by side; the words are axl__philox's, bit
- * for bit.
+ * elements.
  */
 #include "kernels/dropout/dropout.h"
 
+#include "kernels/cpu/philox_cpu.h"
 #include "kernels/cpu/span_cpu.h"
 
-enum { N_COUNTERS = 64, N_WORDS = 4 * N_COUNTERS, N_ROUNDS = 10 };
-
-/* VW_N counters, a word of each in the lower half of a lane; the upper halves hold what the
- * multiplications left, which the next ones do not read. */
-struct counters {
-    vw c0, c1, c2, c3;
-};
-
-AXL_INLINE vw vw_set1(uint64_t x)
-{
-    return (vw){ 0 } + x;
-}
-
-/* out[4 j + k] = word k of counter j. */
-AXL_INLINE void store_words(uint32_t *out, const struct counters *c)
-{
-    vw low = vw_set1(0xFFFFFFFF);
-
-    vw_zip_store(out, (c->c0 & low) | c->c1 << 32, (c->c2 & low) | c->c3 << 32);
-}
-
-/* The words of the counters (index, stream) to (index + N_COUNTERS - 1, stream); see
- * lib/base/rng.c. */
-static void philox_words(uint32_t out[N_WORDS], uint64_t seed, uint64_t stream, uint64_t index)
-{
-    vw m0 = vw_set1(0xD2511F53), m1 = vw_set1(0xCD9E8D57), lane = vw_set1(0);
-
-    for (int j = 0; j < VW_N; j++)
-        lane[j] = (uint64_t)j;
-    for (int j = 0; j < N_COUNTERS; j += VW_N) {
-        vw at = lane + (index + (uint64_t)j);
-        struct counters c = { at, at >> 32, vw_set1(stream), vw_set1(stream >> 32) };
-        uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-
-        for (int i = 0; i < N_ROUNDS; i++) {
-            vw p0 = vw_mul_low(c.c0, m0), p1 = vw_mul_low(c.c2, m1);
-            c = (struct counters){ p1 >> 32 ^ c.c1 ^ vw_set1(k0), p1,
-                                   p0 >> 32 ^ c.c3 ^ vw_set1(k1), p0 };
-            k0 += 0x9E3779B9u;
-            k1 += 0xBB67AE85u;
-        }
-        store_words(out + 4 * j, &c);
-    }
-}
+enum { N_WORDS = AXL_PHILOX_WORDS };
 
 struct mask {
     uint64_t seed, stream;
@@ -66,7 +23,7 @@ static void fill_factors(float factor[N_WORDS], const struct mask *m, uint64_t i
     uint32_t word[N_WORDS], limit = m->last_dropped, always = m->always;
     uint32_t scale = axl__float_bits(m->scale);
 
-    philox_words(word, m->seed, m->stream, index);
+    axl_philox_words(word, m->seed, m->stream, index);
     for (int j = 0; j < N_WORDS; j++) /* no branches: the compiler makes vectors of it */
         factor[j] = axl__bits_float(((word[j] > limit ? ~(uint32_t)0 : 0) | always) & scale);
 }

@@ -5,6 +5,8 @@
  */
 #include "network.h"
 
+#include "base/rng.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -263,12 +265,37 @@ static axl_status gather(axl__network *n, axl_mat x, const int32_t *rows, int64_
     return n->pass.ops->gather_rows(n->pass.dev, &a);
 }
 
+static axl_mat rows_from(axl_mat m, int64_t first, int64_t count)
+{
+    m.data = (char *)m.data + (size_t)(first * m.stride) * axl__dtype_size(m.dtype);
+    m.rows = count;
+    return m;
+}
+
+/* Input embeddings; in training, noise of alpha / sqrt(L C) over a sequence of L tokens. */
+static axl_status embed(axl__network *n, const axl__layout *at, const int32_t *ids)
+{
+    axl_mat h = n->h[0];
+
+    AXL_TRY(gather(n, n->pass.model->embed, ids, at->n_tokens, h));
+    if (!n->pass.grads || n->noise_alpha <= 0.0)
+        return AXL_OK;
+    for (int64_t s = 0; s < at->n_seqs; s++) {
+        int64_t first = at->cu_q[s], len = at->cu_q[s + 1] - first;
+        double scale = n->noise_alpha / sqrt((double)(len * h.cols));
+        axl_noise_args a = { rows_from(h, first, len), (float)scale, n->pass.dropout_seed,
+                             AXL__STREAM_NOISE, (uint64_t)(first * h.cols) };
+        AXL_TRY(n->pass.ops->noise(n->pass.dev, &a));
+    }
+    return AXL_OK;
+}
+
 static axl_status run_layers(axl__network *n, const axl__layout *at, const int32_t *ids, work *w,
                              const char *phase, uint64_t total)
 {
     axl_model *m = n->pass.model;
 
-    AXL_TRY(gather(n, m->embed, ids, at->n_tokens, n->h[0]));
+    AXL_TRY(embed(n, at, ids));
     for (int64_t l = 0; l < m->arch.n_layers; l++) {
         AXL_TRY(axl__poll(m->ctx, phase, (uint64_t)l, total));
         AXL_TRY(axl__layer_forward(&n->pass, l, at, &n->acts[l], n->h[l + 1], &w->layer));
@@ -457,13 +484,6 @@ void axl__kv_cache_free(axl__kv_cache *c, axl__network *n)
     if (c->k)
         axl__free(n->pass.model->ctx, c->k);
     memset(c, 0, sizeof *c);
-}
-
-static axl_mat rows_from(axl_mat m, int64_t first, int64_t count)
-{
-    m.data = (char *)m.data + (size_t)(first * m.stride) * axl__dtype_size(m.dtype);
-    m.rows = count;
-    return m;
 }
 
 axl_status axl__network_continue(axl__network *n, axl__kv_cache *c, const int32_t *ids,

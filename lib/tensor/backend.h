@@ -156,6 +156,14 @@ typedef struct axl_adamw_args {
     int64_t step; /* from 1 */
 } axl_adamw_args;
 
+/* x[i] += scale * (philox(seed, stream, i / 4)[i % 4] / 2^31 - 1), i = offset + row * cols + col:
+ * noise, uniform in [-scale, scale).  x (rows, cols) f32 or bf16. */
+typedef struct axl_noise_args {
+    axl_mat x;
+    float scale;
+    uint64_t seed, stream, offset;
+} axl_noise_args;
+
 typedef struct axl_backend_ops {
     uint32_t abi;     /* AXL_BACKEND_ABI: bumped for a break */
     uint32_t size;    /* sizeof(axl_backend_ops) where it was compiled */
@@ -195,6 +203,7 @@ typedef struct axl_backend_ops {
     axl_status (*add)(axl_device *dev, const axl_unary_args *a);
     axl_status (*sum_squares)(axl_device *dev, const axl_sum_squares_args *a);
     axl_status (*adamw)(axl_device *dev, const axl_adamw_args *a);
+    axl_status (*noise)(axl_device *dev, const axl_noise_args *a);
     /* Append above this line. */
 } axl_backend_ops;
 

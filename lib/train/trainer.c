@@ -30,6 +30,8 @@ static axl_status check_options(const axl_trainer_options *o)
                          "epsilon must be > 0, weight_decay and max_grad_norm at least 0");
     if (o->loss_average > AXL_LOSS_MICRO_BATCHES)
         return axl__fail(AXL_ERR_INVALID, "unknown loss_average %u", o->loss_average);
+    if (!(o->neftune_noise_alpha >= 0.0) || !isfinite(o->neftune_noise_alpha))
+        return axl__fail(AXL_ERR_INVALID, "neftune_noise_alpha must be at least 0");
     if (o->gradient_accumulation_steps == 0)
         return axl__fail(AXL_ERR_INVALID, "gradient_accumulation_steps must be at least 1");
     return AXL_OK;
@@ -57,6 +59,7 @@ static axl_status trainer_setup(axl_trainer *tr)
     AXL_TRY(axl__network_init(&tr->net, tr->model, tr->adapter, tr->opts.checkpointing != 0));
     tr->net.pass.grads = tr->grads;
     tr->net.pass.dropout = (float)tr->adapter->dropout;
+    tr->net.noise_alpha = tr->opts.neftune_noise_alpha;
     if (tr->opts.max_tokens == 0)
         return AXL_OK;
     int64_t max_len = tr->model->arch.max_seq_len;
@@ -119,6 +122,7 @@ axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg, axl
     o.epsilon = axl__cfg_double(cfg, "adam_epsilon", 1e-8);
     o.weight_decay = axl__cfg_double(cfg, "weight_decay", 0.0);
     o.max_grad_norm = axl__cfg_double(cfg, "max_grad_norm", 1.0);
+    o.neftune_noise_alpha = axl__cfg_double(cfg, "neftune_noise_alpha", 0.0);
     o.seed = (uint64_t)axl__cfg_int(cfg, "seed", 42);
     o.loss_average = strcmp(axl__cfg_str(cfg, "axl.loss_average", "tokens"), "tokens") == 0
                          ? AXL_LOSS_TOKENS

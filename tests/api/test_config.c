@@ -312,7 +312,7 @@ static void test_config__rewrites_deprecated_spellings(void **state)
     drop(&p);
     check(MIN "bfloat16: true\nbf16: auto\n", "c.yml:10:1: warning: bfloat16: deprecated, and "
                                               "ignored because bf16 is set [AXL-C0212]");
-    check(MIN "noisy_embedding_alpha: 5\nneftune_noise_alpha: 0\n",
+    check(MIN "noisy_embedding_alpha: 5\nneftune_noise_alpha: 2\n",
           "c.yml:10:1: error: noisy_embedding_alpha: deprecated, and its successor "
           "neftune_noise_alpha is set too; keep that one [AXL-C0301]");
 }

@@ -144,6 +144,12 @@ static double dropout(bench *b)
     return 2.0 * T * C * element(b);
 }
 
+static double noise(bench *b)
+{
+    assert_ok(b->ops->noise(b->dev, &(axl_noise_args){ mat(b, 0, T, C), 1e-9f, 1, 6, 0 }));
+    return 2.0 * T * C * element(b);
+}
+
 static double sum_squares(bench *b)
 {
     axl_sum_squares_args a = { b->buffers[0], (int64_t)T * F, b->buffers[5] };
@@ -209,6 +215,7 @@ int main(int argc, char **argv)
         { "gather_rows", gather_rows },
         { "cross_entropy", cross_entropy },
         { "dropout", dropout },
+        { "noise", noise },
         { "sum_squares", sum_squares },
         { "adamw", adamw },
     };

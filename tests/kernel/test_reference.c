@@ -15,6 +15,7 @@
 #include "kernels/dropout/dropout.h"
 #include "kernels/mat.h"
 #include "kernels/matmul/matmul.h"
+#include "kernels/noise/noise.h"
 #include "kernels/rms_norm/rms_norm.h"
 #include "kernels/rope/rope.h"
 #include "kernels/swiglu/swiglu.h"
@@ -382,6 +383,32 @@ static void test_reference__dropout_mask_knows_its_place_only(void **state)
     assert_memory_equal(part, ones, 100 * sizeof *y);
 }
 
+/* ---- noise ---- */
+
+static void test_reference__noise_is_uniform_and_knows_its_place_only(void **state)
+{
+    enum { N = 4000 };
+    static float x[N], again[N], part[N];
+    axl_noise_args a = { f32(x, 8, 500), 0.5f, 42, AXL__STREAM_NOISE, 0 };
+    double sum = 0.0, squares = 0.0;
+
+    (void)state;
+    axl__ref_noise(&a);
+    for (int i = 0; i < N; i++) {
+        assert_true(x[i] >= -0.5f && x[i] < 0.5f);
+        sum += (double)x[i];
+        squares += (double)x[i] * (double)x[i];
+    }
+    assert_true(fabs(sum / N) < 0.02 && fabs(squares / N - 1.0 / 12) < 0.005);
+    a.x = f32(again, 500, 8);
+    axl__ref_noise(&a);
+    assert_memory_equal(again, x, sizeof x);
+    a.x = f32(part, 1, 100);
+    a.offset = 1203;
+    axl__ref_noise(&a);
+    assert_memory_equal(part, x + 1203, 100 * sizeof *x);
+}
+
 /* ---- adamw, against torch.optim.AdamW ---- */
 
 static void read_floats(float *out, const axl__json *array, uint32_t n)
@@ -462,6 +489,7 @@ int main(void)
         cmocka_unit_test(test_reference__swiglu_backward),
         cmocka_unit_test(test_reference__cross_entropy_backward),
         cmocka_unit_test(test_reference__dropout_mask_knows_its_place_only),
+        cmocka_unit_test(test_reference__noise_is_uniform_and_knows_its_place_only),
         cmocka_unit_test(test_reference__adamw_is_that_of_torch),
         cmocka_unit_test(test_reference__adamw_scales_the_gradient),
     };

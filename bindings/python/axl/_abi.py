@@ -468,6 +468,7 @@ axl_trainer_options._fields_ = [
     ("epsilon", c.c_double),
     ("weight_decay", c.c_double),
     ("max_grad_norm", c.c_double),
+    ("neftune_noise_alpha", c.c_double),
     ("schedule", c.POINTER(axl_schedule_options)),
     ("seed", c.c_uint64),
     ("loss_average", c.c_uint32),
@@ -476,7 +477,7 @@ axl_trainer_options._fields_ = [
     ("max_tokens", c.c_uint32),
 ]
 axl_trainer_options._defaults_ = (
-    2e-4, 0.9, 0.999, 1e-8, 0.0, 1.0, None, 42, 0, 1, 0, 0,
+    2e-4, 0.9, 0.999, 1e-8, 0.0, 1.0, 0.0, None, 42, 0, 1, 0, 0,
 )
 axl_step_stats._fields_ = [
     ("size", c.c_size_t),

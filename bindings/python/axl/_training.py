@@ -178,6 +178,7 @@ class Trainer(Handle):
                  total_steps: Optional[int] = None, beta1: Optional[float] = None,
                  beta2: Optional[float] = None, epsilon: Optional[float] = None,
                  weight_decay: Optional[float] = None, max_grad_norm: Optional[float] = None,
+                 neftune_noise_alpha: Optional[float] = None,
                  gradient_accumulation_steps: Optional[int] = None,
                  loss_average: Optional[str] = None, checkpointing: Optional[bool] = None,
                  max_tokens: Optional[int] = None, seed: Optional[int] = None) -> None:
@@ -186,6 +187,7 @@ class Trainer(Handle):
         self._fill(model._context, lib.axl_trainer_new, model, adapter, ctypes.byref(options(
             _abi.axl_trainer_options, learning_rate=learning_rate, beta1=beta1, beta2=beta2,
             epsilon=epsilon, weight_decay=weight_decay, max_grad_norm=max_grad_norm,
+            neftune_noise_alpha=neftune_noise_alpha,
             schedule=ctypes.pointer(rates.options), seed=seed,
             loss_average=_choice("loss_average", _AVERAGES, loss_average),
             gradient_accumulation_steps=gradient_accumulation_steps, checkpointing=checkpointing,
