@@ -3,14 +3,17 @@
  * bench_cpu.c - the training step of a known shape with random weights, against the machine's own
  * matmul peak:  cpu --shape smollm2-135m|tinyllama-1.1b|llama-3.2-1b --tokens T --dtype bf16|f32
  *            --adapter lora [--checkpointing] [--steps N] [--threads N] [--isa NAME]
- *            [--no-onednn] [--dir FOLDER]
+ *            [--no-onednn] [--dir FOLDER] [--profile]
  * The weights are written to FOLDER (default: the system's temporary folder) by a child process and
- * kept there for the next call.  Prints one JSON object.
+ * kept there for the next call.  Prints one JSON object; with --profile where the time goes on
+ * standard error.
  */
 #define _GNU_SOURCE
 #include "base/os.h"
 #include "base/rng.h"
+#include "model/model.h"
 #include "model/safetensors.h"
+#include "op_profile.h"
 #include "tensor/backend.h"
 
 #include <axl/axl.h>
@@ -35,7 +38,7 @@ static const shape shapes[] = {
 
 typedef struct {
     const shape *s;
-    int tokens, steps, checkpointing, threads, no_onednn;
+    int tokens, steps, checkpointing, threads, no_onednn, profile;
     const char *dtype, *isa, *dir;
     char model[512];
 } bench;
@@ -202,6 +205,8 @@ static axl_trainer *make_trainer(const bench *b, axl_context *ctx)
     to.checkpointing = (uint32_t)b->checkpointing;
     to.max_tokens = (uint32_t)b->tokens;
     check(axl_model_open(&model, ctx, b->model, &mo), "model");
+    if (b->profile)
+        model->ops = axl__op_profile();
     check(axl_adapter_new(&adapter, model, &ao), "adapter");
     check(axl_trainer_new(&tr, model, adapter, &to), "trainer");
     axl_adapter_free(adapter);
@@ -293,6 +298,10 @@ static int parse(bench *b, int argc, char **argv)
             b->checkpointing = 1;
             continue;
         }
+        if (strcmp(argv[i], "--profile") == 0) {
+            b->profile = 1;
+            continue;
+        }
         if (strcmp(argv[i], "--no-onednn") == 0) {
             b->no_onednn = 1;
             continue;
@@ -339,12 +348,15 @@ static void run(bench *b, double began)
     make_batch(b, &d);
     one_step(tr, &d);
     double first = axl__now() - began;
+    axl__op_profile_reset();
     for (int i = 0; i < b->steps; i++) {
         double at = axl__now();
         one_step(tr, &d);
         double took = axl__now() - at;
         best = took < best ? took : best;
     }
+    if (b->profile)
+        axl__op_profile_print(stderr, b->steps);
     uint64_t rss = axl__peak_rss();
     axl_trainer_free(tr);
     double rate = b->tokens / best, gflops = rate * flops_per_token(b) / 1e9, peak = peak_gflops(b);
@@ -361,7 +373,7 @@ static void run(bench *b, double began)
 int main(int argc, char **argv)
 {
     const char *tmp = getenv("TMPDIR");
-    bench b = { NULL, 512, 3, 0, 0, 0, "bf16", NULL, tmp ? tmp : "/tmp", { 0 } };
+    bench b = { NULL, 512, 3, 0, 0, 0, 0, "bf16", NULL, tmp ? tmp : "/tmp", { 0 } };
 
     if (parse(&b, argc, argv)) {
         fprintf(stderr, "usage: cpu --shape smollm2-135m|tinyllama-1.1b|llama-3.2-1b --tokens T "

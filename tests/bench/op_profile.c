@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * op_profile.c - see op_profile.h.  Calls are told apart by operation, products also by shape.
+ * Operations are synchronous on a CPU, so a call's time is its wall time on all threads.
+ */
+#include "op_profile.h"
+
+#include "base/os.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ENTRIES_MAX = 128 };
+
+typedef struct entry {
+    char name[96];
+    double seconds, flops;
+    uint64_t calls;
+} entry;
+
+static entry entries[ENTRIES_MAX];
+static size_t n_entries;
+
+static void record(const char *name, double began, double flops)
+{
+    double took = axl__now() - began;
+    size_t i = 0;
+
+    while (i < n_entries && strcmp(entries[i].name, name) != 0)
+        i++;
+    if (i == ENTRIES_MAX)
+        return;
+    if (i == n_entries)
+        snprintf(entries[n_entries++].name, sizeof entries[i].name, "%s", name);
+    entries[i].seconds += took;
+    entries[i].flops += flops;
+    entries[i].calls++;
+}
+
+#define TIMED(op, args)                                                                            \
+    static axl_status timed_##op(axl_device *dev, const args *a)                                   \
+    {                                                                                              \
+        double began = axl__now();                                                                 \
+        axl_status status = axl__backend_cpu.op(dev, a);                                           \
+                                                                                                   \
+        record(#op, began, 0.0);                                                                   \
+        return status;                                                                             \
+    }
+TIMED(rms_norm_forward, axl_rms_norm_args)
+TIMED(rms_norm_backward, axl_rms_norm_backward_args)
+TIMED(rope, axl_rope_args)
+TIMED(attention_forward, axl_attention_args)
+TIMED(attention_backward, axl_attention_backward_args)
+TIMED(swiglu_forward, axl_swiglu_args)
+TIMED(swiglu_backward, axl_swiglu_backward_args)
+TIMED(gather_rows, axl_rows_args)
+TIMED(scatter_rows, axl_rows_args)
+TIMED(cross_entropy, axl_cross_entropy_args)
+TIMED(convert, axl_unary_args)
+TIMED(add, axl_unary_args)
+TIMED(sum_squares, axl_sum_squares_args)
+TIMED(adamw, axl_adamw_args)
+
+static axl_status timed_matmul(axl_device *dev, const axl_matmul_args *a)
+{
+    char name[96];
+    int64_t k = a->trans_x ? a->x.rows : a->x.cols;
+    double began = axl__now();
+    axl_status status = axl__backend_cpu.matmul(dev, a);
+
+    snprintf(name, sizeof name, "matmul %s %lld x %lld x %lld %s%s", a->beta != 0.0f ? "+=" : " =",
+             (long long)a->y.rows, (long long)a->y.cols, (long long)k, a->trans_x ? "xT" : "",
+             a->trans_w ? "wT" : "");
+    record(name, began, 2.0 * (double)a->y.rows * (double)a->y.cols * (double)k);
+    return status;
+}
+
+static axl_status timed_zero(axl_device *dev, void *dst, size_t size)
+{
+    double began = axl__now();
+    axl_status status = axl__backend_cpu.zero(dev, dst, size);
+
+    record("zero", began, 0.0);
+    return status;
+}
+
+const axl_backend_ops *axl__op_profile(void)
+{
+    static axl_backend_ops ops;
+
+    ops = axl__backend_cpu;
+    ops.matmul = timed_matmul;
+    ops.zero = timed_zero;
+#define SET(op) ops.op = timed_##op
+    SET(rms_norm_forward);
+    SET(rms_norm_backward);
+    SET(rope);
+    SET(attention_forward);
+    SET(attention_backward);
+    SET(swiglu_forward);
+    SET(swiglu_backward);
+    SET(gather_rows);
+    SET(scatter_rows);
+    SET(cross_entropy);
+    SET(convert);
+    SET(add);
+    SET(sum_squares);
+    SET(adamw);
+    return &ops;
+}
+
+void axl__op_profile_reset(void)
+{
+    n_entries = 0;
+    memset(entries, 0, sizeof entries);
+}
+
+static int longest_first(const void *a, const void *b)
+{
+    double x = ((const entry *)a)->seconds, y = ((const entry *)b)->seconds;
+
+    return (x < y) - (x > y);
+}
+
+void axl__op_profile_print(FILE *f, int steps)
+{
+    double total = 0.0;
+
+    qsort(entries, n_entries, sizeof *entries, longest_first);
+    for (size_t i = 0; i < n_entries; i++)
+        total += entries[i].seconds;
+    fprintf(f, "%-44s %9s %7s %7s %9s\n", "operation", "ms/step", "share", "calls", "GFLOP/s");
+    for (size_t i = 0; i < n_entries; i++)
+        fprintf(f, "%-44s %9.2f %6.1f%% %7.0f %9.0f\n", entries[i].name,
+                1e3 * entries[i].seconds / steps, 100.0 * entries[i].seconds / total,
+                (double)entries[i].calls / steps, 1e-9 * entries[i].flops / entries[i].seconds);
+    fprintf(f, "%-44s %9.2f\n", "total", 1e3 * total / steps);
+}
