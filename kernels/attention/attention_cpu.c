@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * attention_cpu.c - attention by blocks of queries and keys (Dao et al., "FlashAttention", 2022),
- * the products of blocks on the pieces of gemm.h.  Scores of one block of one head live in a
- * scratch slot; nothing of size Tq x Tk exists.
+ * the products of blocks on the pieces of gemm.h.  Scores exist for a strip of rows at a time, in
+ * the first cache; nothing of size Tq x Tk does.
  *
- * Work is cut by sequence, head and block alone, each output is written by one task, and a task
- * adds up in a fixed order: the same bits on any number of threads.  The price is in the backward,
- * where one kind of task owns keys (dk, dv) and the other queries (dq), and both compute the
- * scores: seven products of blocks instead of five.
+ * Work is cut by sequence, kv head and block alone, each output is written by one task, and a task
+ * adds up in a fixed order: the same bits on any number of threads.  In the backward a task owns a
+ * part of a sequence's keys for all heads of a group: dk and dv are sums of its own, dq is summed
+ * into a buffer per part, and the parts are added in order at the end.
  *
  * The heads of a group share packed keys and values.  bf16 inputs are multiplied as bf16 with f32
  * sums where the machine does so; probabilities are then rounded to bf16.  Shaped for packed
@@ -23,16 +23,17 @@
 #include <math.h>
 
 enum {
-    BLOCK_K = 96, /* keys as columns: two panels of AVX-512, twelve of plain C */
-    BLOCK_Q = 64, /* queries as columns, and the most as rows */
+    BLOCK_K = 192, /* keys: columns of the forward, rows of the backward */
+    BLOCK_Q = 96,  /* queries: columns of the backward */
+    TASK_Q = 64,   /* queries of a task of the forward, for each head */
+    STRIP = 4 * VF_TILE_ROWS, /* rows whose scores exist at a time */
     TASK_HEADS = 8,
-    SMALL_HEAD = 256, /* larger heads get smaller tasks, for the sake of scratch memory */
+    SMALL_HEAD = 256, /* larger heads get smaller blocks, for the sake of scratch memory */
     LARGE_HEAD = AXL__MAX_HEAD_DIM,
-    /* Rows of a task: queries of all its heads, or keys. */
-    QUERY_ROWS = 256,
-    KEY_ROWS = 192,
-    LARGE_ROWS = 96
+    QUERY_ROWS = 256, /* of a task of the forward: queries of all its heads */
+    LARGE_ROWS = 96   /* and keys of a block of the backward, for large heads */
 };
+#define LOG2_E 1.44269504f
 
 typedef struct job {
     axl_device *dev;
@@ -40,7 +41,7 @@ typedef struct job {
     const axl_attention_backward_args *b; /* NULL in the forward */
     gemm_unit unit;
     int64_t n_tasks;
-    int64_t block;       /* queries or keys of a task */
+    int64_t block;       /* queries of a task of the forward */
     int64_t group;       /* query heads of a kv head */
     int64_t heads;       /* of them in a task */
     int64_t n_chunks;    /* tasks that the heads make */
@@ -50,6 +51,7 @@ typedef struct job {
 /* One task: rows [row, +n_rows) of a sequence (counted in the batch), heads [head, +n_heads). */
 typedef struct span {
     int64_t seq, row, n_rows, head, n_heads, kv_head;
+    int64_t part; /* which of the sequence's */
 } span;
 
 /* A block of rows of one head. */
@@ -83,9 +85,12 @@ static int64_t query_rows(int64_t head_dim)
     return head_dim <= SMALL_HEAD ? QUERY_ROWS : LARGE_ROWS;
 }
 
-static int64_t key_rows(int64_t head_dim)
+/* Keys of a block of the backward, of at most n: blocks of about one size. */
+static int64_t key_rows(int64_t head_dim, int64_t n)
 {
-    return head_dim <= SMALL_HEAD ? KEY_ROWS : LARGE_ROWS;
+    int64_t most = head_dim <= SMALL_HEAD ? BLOCK_K : LARGE_ROWS;
+
+    return ceil_div(ceil_div(n, ceil_div(n, most)), 16) * 16;
 }
 
 /* ---- cutting ---- */
@@ -97,30 +102,46 @@ static void cut_heads(job *j, int64_t most)
     j->n_chunks = j->f->n_kv_heads * ceil_div(j->group, j->heads);
 }
 
-static void count_tasks(job *j, const int32_t *cu)
+/* Rows of a task of a sequence of len tokens: queries in the forward, a part's keys in the
+ * backward. */
+static int64_t task_rows(const job *j, int64_t len)
 {
+    if (!j->b)
+        return j->block;
+    return ceil_div(ceil_div(len, axl__attention_parts(len)), 16) * 16;
+}
+
+static void count_tasks(job *j)
+{
+    const int32_t *cu = j->f->cu_q;
     int64_t n = 0;
 
     for (int64_t s = 0; s < j->f->n_seqs; s++)
-        n += ceil_div(cu[s + 1] - cu[s], j->block);
+        n += cu[s + 1] > cu[s] ? ceil_div(cu[s + 1] - cu[s], task_rows(j, cu[s + 1] - cu[s])) : 0;
     j->n_tasks = n * j->n_chunks;
 }
 
-/* The last blocks come first: with causal scores they are the longest. */
-static span find_task(const job *j, const int32_t *cu, uint64_t index)
+/* The longest come first: with causal scores the last queries, or the first keys. */
+static span find_task(const job *j, uint64_t index)
 {
-    int64_t at = j->n_tasks - 1 - (int64_t)index, chunk = at % j->n_chunks;
-    int64_t chunks = j->n_chunks / j->f->n_kv_heads, block = at / j->n_chunks;
+    const int32_t *cu = j->f->cu_q;
+    int64_t at = j->b ? (int64_t)index : j->n_tasks - 1 - (int64_t)index;
+    int64_t chunk = at % j->n_chunks, block = at / j->n_chunks, rows = 0;
+    int64_t chunks = j->n_chunks / j->f->n_kv_heads;
     span t = { 0 };
 
     for (;; t.seq++) {
-        int64_t n = ceil_div(cu[t.seq + 1] - cu[t.seq], j->block);
-        if (block < n)
+        int64_t len = cu[t.seq + 1] - cu[t.seq];
+        if (len == 0)
+            continue;
+        rows = task_rows(j, len);
+        if (block < ceil_div(len, rows))
             break;
-        block -= n;
+        block -= ceil_div(len, rows);
     }
-    t.row = cu[t.seq] + block * j->block;
-    t.n_rows = min64(j->block, cu[t.seq + 1] - t.row);
+    t.row = cu[t.seq] + block * rows;
+    t.n_rows = min64(rows, cu[t.seq + 1] - t.row);
+    t.part = block;
     t.kv_head = chunk / chunks;
     t.head = t.kv_head * j->group + chunk % chunks * j->heads;
     t.n_heads = min64(j->heads, (t.kv_head + 1) * j->group - t.head);
@@ -145,11 +166,6 @@ static axl_status run_tasks(job *j, axl_task_fn fn, int64_t n_tasks)
 
 /* ---- operands ---- */
 
-typedef struct left {
-    const void *rows;
-    int64_t stride; /* bytes */
-} left;
-
 static gemm_source head_of(const block *b, int64_t head_dim, bool deep)
 {
     const axl_mat *m = b->m;
@@ -159,67 +175,55 @@ static gemm_source head_of(const block *b, int64_t head_dim, bool deep)
 }
 
 /* The block as left operand with depth d, where it lies if it has the form, else packed. */
-static left rows_of(const job *j, const block *b, float *space)
+static gemm_left rows_of(const job *j, const block *b, float *space)
 {
-    int64_t D = j->f->head_dim, ld = padded(gemm_units(j->unit, D));
+    int64_t D = j->f->head_dim, ld = padded(gemm_units(j->unit, D)), unit = sizeof(float);
     const axl_mat *m = b->m;
 
     if ((j->unit == GEMM_F32 && m->dtype == AXL_F32) ||
         (j->unit == GEMM_PAIR && m->dtype == AXL_BF16 && D % 2 == 0))
-        return (left){ axl_at(m->data, m->dtype, b->row * m->stride + b->head * D),
-                       m->stride * (int64_t)axl__dtype_size(m->dtype) };
+        return (gemm_left){ axl_at(m->data, m->dtype, b->row * m->stride + b->head * D),
+                            m->stride * (int64_t)axl__dtype_size(m->dtype), unit };
     gemm_source s = head_of(b, D, true);
     gemm_pack_rows(j->unit, space, ld, &s, &(gemm_block){ b->row, b->n_rows, 0, D });
-    return (left){ space, ld * (int64_t)sizeof *space };
-}
-
-static left rows_from(left l, int64_t row)
-{
-    return (left){ (const char *)l.rows + row * l.stride, l.stride };
+    return (gemm_left){ space, ld * unit, unit };
 }
 
 /* As right operand with depth d: columns are the block's rows. */
-static void pack_across(const job *j, const block *b, float *panels)
+static gemm_right pack_across(const job *j, const block *b, float *panels)
 {
-    gemm_source s = head_of(b, j->f->head_dim, true);
+    int64_t D = j->f->head_dim;
+    gemm_source s = head_of(b, D, true);
 
-    gemm_pack_panels(j->unit, panels, &s, &(gemm_block){ b->row, b->n_rows, 0, j->f->head_dim });
+    gemm_pack_panels(j->unit, panels, &s, &(gemm_block){ b->row, b->n_rows, 0, D });
+    return gemm_right_whole(panels, b->n_rows, gemm_units(j->unit, D));
 }
 
 /* As right operand with the rows as depth: columns are d. */
-static void pack_along(const job *j, const block *b, float *panels)
-{
-    gemm_source s = head_of(b, j->f->head_dim, false);
-
-    gemm_pack_panels(j->unit, panels, &s, &(gemm_block){ 0, j->f->head_dim, b->row, b->n_rows });
-}
-
-/* Lanes of row `row` of a left operand that is computed here, from column i on; rows are BLOCK_K
- * units apart. */
-static inline void put_units(gemm_unit unit, void *rows, int64_t row, int64_t i, vf v)
-{
-    if (unit == GEMM_PAIR)
-        vf_store_bf16((uint16_t *)((float *)rows + row * BLOCK_K) + i, v);
-    else
-        vf_store((float *)rows + row * BLOCK_K + i, v);
-}
-
-/* c (n_rows, D padded) += rows (n_rows, n_deep) by panels of width D. */
-static void add_product(const job *j, const void *rows, int64_t n_rows, int64_t n_deep,
-                        const float *panels, float *c)
+static gemm_right pack_along(const job *j, const block *b, float *panels)
 {
     int64_t D = j->f->head_dim;
+    gemm_source s = head_of(b, D, false);
 
-    gemm_multiply(j->unit, n_rows, D, gemm_units(j->unit, n_deep), rows,
-                  BLOCK_K * (int64_t)sizeof(float), panels, c, padded(D), true);
+    gemm_pack_panels(j->unit, panels, &s, &(gemm_block){ 0, D, b->row, b->n_rows });
+    return gemm_right_whole(panels, D, gemm_units(j->unit, b->n_rows));
 }
 
-/* c (n_rows, BLOCK_K) = rows by panels with depth d. */
-static void score_product(const job *j, left rows, int64_t n_rows, int64_t n_cols,
-                          const float *panels, float *c)
+/* Lanes of a row of a left operand that is computed here, from column i on. */
+AXL_INLINE void put_units(bool pair, float *row, int64_t i, vf v)
 {
-    gemm_multiply(j->unit, n_rows, n_cols, gemm_units(j->unit, j->f->head_dim), rows.rows,
-                  rows.stride, panels, c, BLOCK_K, false);
+    if (pair)
+        vf_store_rounded((uint16_t *)row + i, v);
+    else
+        vf_store(row + i, v);
+}
+
+static void multiply(const job *j, int64_t n_rows, int64_t n_units, gemm_left a,
+                     const gemm_right *b, float *c, int64_t ldc, bool add)
+{
+    gemm_ahead none = { 0 };
+
+    gemm_multiply(j->unit, n_rows, n_units, a, b, c, ldc, add, &none);
 }
 
 static vf lane_numbers(void)
@@ -240,16 +244,17 @@ static inline vf before(int64_t i, int64_t end, vf v, vf instead)
 /* ---- forward ---- */
 
 typedef struct forward_space {
-    float *k, *v;          /* panels (D, BLOCK_K), (BLOCK_K, D padded) */
-    float *q;              /* (rows, D padded): queries that had to be packed */
-    float *s, *p;          /* (BLOCK_Q, BLOCK_K) scores; probabilities as units */
-    float *out;            /* (rows, D padded) */
-    float *max, *sum;      /* (rows) */
-    left left[TASK_HEADS]; /* of each head */
+    float *k, *v;     /* panels (D, BLOCK_K), (BLOCK_K, D padded) */
+    float *q;         /* (rows, D padded): queries that had to be packed */
+    float *s, *p;     /* (STRIP, BLOCK_K) scores; probabilities as units */
+    float *out;       /* (rows, D padded) */
+    float *max, *sum; /* (rows) */
+    gemm_left left[TASK_HEADS]; /* of each head */
+    gemm_right keys, values;
 } forward_space;
 
 #define FORWARD_SIZE(rows, D)                                                                      \
-    (((2 * BLOCK_K + 2 * (rows)) * ((D) + VF_N) + 2 * BLOCK_Q * BLOCK_K + 2 * (rows)) *            \
+    (((2 * BLOCK_K + 2 * (rows)) * ((D) + VF_N) + 2 * STRIP * BLOCK_K + 2 * (rows)) *              \
      sizeof(float))
 static_assert(FORWARD_SIZE(QUERY_ROWS, SMALL_HEAD) <= AXL_SCRATCH_SIZE &&
                   FORWARD_SIZE(LARGE_ROWS, LARGE_HEAD) <= AXL_SCRATCH_SIZE,
@@ -264,34 +269,34 @@ static void carve_forward(forward_space *w, float *slot, int64_t head_dim)
     w->q = w->v + BLOCK_K * D;
     w->out = w->q + rows * D;
     w->s = w->out + rows * D;
-    w->p = w->s + BLOCK_Q * BLOCK_K;
-    w->max = w->p + BLOCK_Q * BLOCK_K;
+    w->p = w->s + STRIP * BLOCK_K;
+    w->max = w->p + STRIP * BLOCK_K;
     w->sum = w->max + rows;
 }
 
 /* One row of scores, of which the first `seen` count: the running maximum and sum move on, earlier
- * output is scaled to the new maximum, and the probabilities become a row of units. */
-static void softmax_row(const job *j, float *s, int64_t seen, int64_t n_cols, void *p, int64_t row,
-                        float *max, float *sum, float *out)
+ * output is scaled to the new maximum, and the probabilities become n_cols units, zeros last.
+ * Scores are taken in powers of 2: s scale log2(e), as is the maximum. */
+AXL_INLINE void softmax_row_as(const job *j, bool pair, const float *s, int64_t seen,
+                               int64_t n_cols, float *p, float *max, float *sum, float *out)
 {
-    vf scale = vf_set1(j->f->scale), top = vf_set1(-INFINITY), total = vf_zero();
-    int64_t D = padded(j->f->head_dim);
+    float c = j->f->scale * LOG2_E;
+    vf top = vf_set1(-INFINITY), total = vf_zero();
+    int64_t D = padded(j->f->head_dim), i = 0;
 
-    for (int64_t i = 0; i < seen; i += VF_N) {
-        vf v = before(i, seen, vf_mul(vf_load(s + i), scale), vf_set1(-INFINITY));
-        vf_store(s + i, v);
-        top = vf_max(top, v);
-    }
-    float new_max = vf_hmax(top) > *max ? vf_hmax(top) : *max;
-    for (int64_t i = 0; i < n_cols; i += VF_N) {
-        vf v = vf_zero();
-        if (i < seen)
-            v = vf_exp(vf_sub(vf_load(s + i), vf_set1(new_max)));
+    for (; i < seen; i += VF_N)
+        top = vf_max(top, before(i, seen, vf_load(s + i), vf_set1(-INFINITY)));
+    float row_max = vf_hmax(top) * c, new_max = row_max > *max ? row_max : *max;
+    for (i = 0; i < seen; i += VF_N) {
+        vf x = vf_fma(vf_load(s + i), vf_set1(c), vf_set1(-new_max));
+        vf v = before(i, seen, vf_exp2(x, pair), vf_zero());
         total = vf_add(total, v);
-        put_units(j->unit, p, row, i, v);
+        put_units(pair, p, i, v);
     }
+    for (; i < n_cols; i += VF_N)
+        put_units(pair, p, i, vf_zero());
     if (new_max > *max) {
-        vf shrink = vf_exp(vf_set1(*max - new_max));
+        vf shrink = vf_exp2(vf_set1(*max - new_max), false);
         float lane[VF_N];
 
         vf_store(lane, shrink);
@@ -303,24 +308,43 @@ static void softmax_row(const job *j, float *s, int64_t seen, int64_t n_cols, vo
     *sum += vf_sum(total);
 }
 
+static void softmax_row(const job *j, const float *s, int64_t seen, int64_t n_cols, float *p,
+                        float *max, float *sum, float *out)
+{
+    if (j->unit == GEMM_PAIR)
+        softmax_row_as(j, true, s, seen, n_cols, p, max, sum, out);
+    else
+        softmax_row_as(j, false, s, seen, n_cols, p, max, sum, out);
+}
+
+/* Rows [row, +n) of head number h of the task against the packed keys.  Row r sees the keys up to
+ * first + r; the last of these rows sees some. */
+static void forward_strip(const job *j, const span *t, forward_space *w, int64_t h, int64_t row,
+                          int64_t n, int64_t first)
+{
+    int64_t D = padded(j->f->head_dim), at = h * t->n_rows + row;
+    int64_t most = min64(w->keys.n_cols, first + row + n);
+    gemm_right keys = w->keys;
+    gemm_left p = { w->p, BLOCK_K * (int64_t)sizeof(float), sizeof(float) };
+
+    keys.end = most;
+    multiply(j, n, keys.n_units, gemm_left_from(w->left[h], row), &keys, w->s, BLOCK_K, false);
+    for (int64_t r = 0; r < n; r++)
+        softmax_row(j, w->s + r * BLOCK_K, max64(0, min64(most, first + row + r + 1)),
+                    padded(most), w->p + r * BLOCK_K, w->max + at + r, w->sum + at + r,
+                    w->out + (at + r) * D);
+    multiply(j, n, gemm_units(j->unit, most), p, &w->values, w->out + at * D, D, true);
+}
+
 /* Keys [key, +n_keys), packed, for the queries of head number h of the task. */
-static void forward_block(const job *j, const span *t, forward_space *w, int64_t h, int64_t key,
-                          int64_t n_keys)
+static void forward_block(const job *j, const span *t, forward_space *w, int64_t h, int64_t key)
 {
     const axl_attention_args *f = j->f;
-    int64_t D = padded(f->head_dim), n_cols = padded(n_keys);
     /* Row r sees the keys up to first + r of the block; earlier rows than `begin` see none. */
     int64_t first = f->cu_k[t->seq + 1] - f->cu_q[t->seq + 1] + t->row - key;
-    int64_t begin = max64(0, -first), n_rows = t->n_rows - begin;
-    float *out = w->out + h * t->n_rows * D;
 
-    score_product(j, rows_from(w->left[h], begin), n_rows, n_keys, w->k, w->s);
-    for (int64_t r = 0; r < n_rows; r++) {
-        int64_t seen = min64(n_keys, first + begin + r + 1), at = h * t->n_rows + begin + r;
-        softmax_row(j, w->s + r * BLOCK_K, seen, n_cols, w->p, r, w->max + at, w->sum + at,
-                    out + (begin + r) * D);
-    }
-    add_product(j, w->p, n_rows, n_keys, w->v, out + begin * D);
+    for (int64_t row = max64(0, -first); row < t->n_rows; row += STRIP)
+        forward_strip(j, t, w, h, row, min64(STRIP, t->n_rows - row), first);
 }
 
 static void forward_finish(const job *j, const span *t, const forward_space *w, int64_t h)
@@ -342,7 +366,7 @@ static void forward_finish(const job *j, const span *t, const forward_space *w, 
                 vf_store_t_n(to, f->out.dtype, d, v, D - d);
         }
         if (f->lse)
-            f->lse[(t->head + h) * f->q.rows + row] = w->max[at] + logf(w->sum[at]);
+            f->lse[(t->head + h) * f->q.rows + row] = w->max[at] / LOG2_E + logf(w->sum[at]);
     }
 }
 
@@ -350,7 +374,7 @@ static void run_forward(void *arg, uint64_t index)
 {
     job *j = arg;
     const axl_attention_args *f = j->f;
-    span t = find_task(j, f->cu_q, index);
+    span t = find_task(j, index);
     int64_t D = padded(f->head_dim), n_rows = t.n_heads * t.n_rows;
     int64_t last = f->cu_k[t.seq + 1] - (f->cu_q[t.seq + 1] - (t.row + t.n_rows));
     forward_space w;
@@ -370,10 +394,10 @@ static void run_forward(void *arg, uint64_t index)
     for (int64_t key = f->cu_k[t.seq]; key < last; key += BLOCK_K) {
         int64_t n_keys = min64(BLOCK_K, last - key);
 
-        pack_across(j, &(block){ &f->k, t.kv_head, key, n_keys }, w.k);
-        pack_along(j, &(block){ &f->v, t.kv_head, key, n_keys }, w.v);
+        w.keys = pack_across(j, &(block){ &f->k, t.kv_head, key, n_keys }, w.k);
+        w.values = pack_along(j, &(block){ &f->v, t.kv_head, key, n_keys }, w.v);
         for (int64_t h = 0; h < t.n_heads; h++)
-            forward_block(j, &t, &w, h, key, n_keys);
+            forward_block(j, &t, &w, h, key);
     }
     for (int64_t h = 0; h < t.n_heads; h++)
         forward_finish(j, &t, &w, h);
@@ -386,49 +410,57 @@ axl_status AXL_ISA_NAME(attention_forward)(axl_device *dev, const axl_attention_
 
     assert(a->head_dim <= AXL__MAX_HEAD_DIM && a->n_heads % a->n_kv_heads == 0);
     cut_heads(&j, TASK_HEADS);
-    j.block = min64(BLOCK_Q, query_rows(a->head_dim) / j.heads);
-    count_tasks(&j, a->cu_q);
+    j.block = min64(TASK_Q, query_rows(a->head_dim) / j.heads);
+    count_tasks(&j);
     return run_tasks(&j, run_forward, j.n_tasks);
 }
 
 /* ---- backward ---- */
 
-/* The two kinds of task: of keys, whose rows stand against blocks of queries, and the other way. */
+/* A block of keys [key, +n_keys) against blocks of queries [row, +n_queries) of one head. */
 typedef struct backward_space {
-    float *x_across, *y_across;  /* panels with depth d: (D, BLOCK_K) */
-    float *x_along, *y_along;    /* panels with the rows as depth: (BLOCK_K, D padded) */
-    float *s, *ds;               /* (KEY_ROWS or BLOCK_Q, BLOCK_K) products */
-    float *p_units, *ds_units;   /* the same size: P and dS as units */
-    float *x_left, *y_left;      /* (rows, D padded): left operands that had to be packed */
-    float *dx, *dy;              /* (rows, D padded) sums; dy for tasks of keys */
+    float *k_along;              /* panels (keys, D padded) */
+    float *q_across, *o_across;  /* panels (D, BLOCK_Q) of queries and of dout */
+    float *q_along, *o_along;    /* panels (BLOCK_Q, D padded) */
+    float *s, *dp;               /* (STRIP, BLOCK_Q) products */
+    float *p_units;              /* (STRIP, BLOCK_Q): P as units */
+    float *ds_units;             /* (keys, BLOCK_Q): dS as units along the queries */
+    float *ds_pairs;             /* (keys / 2, BLOCK_Q): pairs along the keys; or ds_units */
+    float *k_left, *v_left;      /* (keys, D padded): left operands that had to be packed */
+    float *dk, *dv;              /* (keys, D padded) sums */
+    gemm_left k, v;
+    gemm_right keys, q, dout, q_rows, dout_rows;
+    int64_t key, n_keys, row, n_queries;
 } backward_space;
 
-#define BACKWARD_SIZE(rows, sums, D)                                                               \
-    (((4 * BLOCK_K + (2 + (sums)) * (rows)) * ((D) + VF_N) + 4 * KEY_ROWS * BLOCK_K) *             \
+#define BACKWARD_SIZE(keys, D)                                                                     \
+    (((4 * BLOCK_Q + 5 * (keys)) * ((D) + VF_N) + (3 * STRIP + 2 * (keys)) * BLOCK_Q) *            \
      sizeof(float))
-static_assert(BACKWARD_SIZE(KEY_ROWS, 2, SMALL_HEAD) <= AXL_SCRATCH_SIZE &&
-                  BACKWARD_SIZE(QUERY_ROWS, 1, SMALL_HEAD) <= AXL_SCRATCH_SIZE &&
-                  BACKWARD_SIZE(LARGE_ROWS, 2, LARGE_HEAD) <= AXL_SCRATCH_SIZE,
+static_assert(BACKWARD_SIZE(BLOCK_K, SMALL_HEAD) <= AXL_SCRATCH_SIZE &&
+                  BACKWARD_SIZE(LARGE_ROWS, LARGE_HEAD) <= AXL_SCRATCH_SIZE,
               "a task of the backward fits a scratch slot");
 
-static void carve_backward(backward_space *w, float *slot, int64_t head_dim, int64_t rows)
+static void carve_backward(backward_space *w, float *slot, int64_t head_dim)
 {
-    int64_t D = padded(head_dim);
-    float **const panels[] = { &w->x_across, &w->y_across, &w->x_along, &w->y_along };
-    float **const squares[] = { &w->s, &w->ds, &w->p_units, &w->ds_units };
-    float **const wide[] = { &w->x_left, &w->y_left, &w->dx, &w->dy }; /* dy last: not always */
+    int64_t D = padded(head_dim), keys = head_dim <= SMALL_HEAD ? BLOCK_K : LARGE_ROWS;
+    float **const across[] = { &w->q_across, &w->o_across, &w->q_along, &w->o_along };
+    float **const strips[] = { &w->s, &w->dp, &w->p_units };
+    float **const squares[] = { &w->ds_units, &w->ds_pairs };
+    float **const wide[] = { &w->k_along, &w->k_left, &w->v_left, &w->dk, &w->dv };
 
-    for (int i = 0; i < 4; i++, slot += BLOCK_K * D)
-        *panels[i] = slot;
-    for (int i = 0; i < 4; i++, slot += KEY_ROWS * BLOCK_K)
+    for (int i = 0; i < 4; i++, slot += BLOCK_Q * D)
+        *across[i] = slot;
+    for (int i = 0; i < 3; i++, slot += STRIP * BLOCK_Q)
+        *strips[i] = slot;
+    for (int i = 0; i < 2; i++, slot += keys * BLOCK_Q)
         *squares[i] = slot;
-    for (int i = 0; i < 4; i++, slot += rows * D)
+    for (int i = 0; i < 5; i++, slot += keys * D)
         *wide[i] = slot;
 }
 
-/* A sum (n_rows, D padded) to its place. */
+/* A sum (n_rows, D padded) times a factor to its place. */
 static void put_block(const job *j, const axl_mat *m, int64_t head, int64_t row, int64_t n_rows,
-                      const float *from)
+                      const float *from, float factor)
 {
     int64_t D = j->f->head_dim;
 
@@ -436,7 +468,7 @@ static void put_block(const job *j, const axl_mat *m, int64_t head, int64_t row,
         void *to = axl_at_mut(m->data, m->dtype, (row + r) * m->stride + head * D);
 
         for (int64_t d = 0; d < D; d += VF_N) {
-            vf v = vf_load(from + r * padded(D) + d);
+            vf v = vf_mul(vf_load(from + r * padded(D) + d), vf_set1(factor));
             if (D - d >= VF_N)
                 vf_store_t(to, m->dtype, d, v);
             else
@@ -450,144 +482,187 @@ static vf load_some(const float *p, int64_t n)
     return n >= VF_N ? vf_load(p) : vf_load_n(p, n);
 }
 
-/* P and dS of the block as units, rows keys and columns queries; key r is seen from column
- * first + r on. */
-static void gradients_by_key(const job *j, const backward_space *w, const float *lse,
-                             const float *delta, int64_t n_keys, int64_t n_queries, int64_t first)
+/* Queries i.. of key r of a strip: P is stored, dS / scale returned.  The key is seen from column
+ * `from` on.  lse is in powers of 2. */
+AXL_INLINE vf gradient(const job *j, const backward_space *w, bool pair, int64_t r, int64_t i,
+                       int64_t from, vf lse, vf delta)
 {
-    vf scale = vf_set1(j->f->scale);
+    vf c = vf_set1(j->f->scale * LOG2_E);
+    vf p = vf_exp2(vf_sub(vf_mul(vf_load(w->s + r * BLOCK_Q + i), c), lse), pair);
 
-    for (int64_t r = 0; r < n_keys; r++) {
-        for (int64_t i = 0; i < padded(n_queries); i += VF_N) {
-            vf s = vf_mul(vf_load(w->s + r * BLOCK_K + i), scale);
-            vf p = vf_exp(vf_sub(s, load_some(lse + i, n_queries - i)));
-            p = before(i, n_queries, before(i, first + r, vf_zero(), p), vf_zero());
-            vf dp = vf_sub(vf_load(w->ds + r * BLOCK_K + i), load_some(delta + i, n_queries - i));
-            put_units(j->unit, w->p_units, r, i, p);
-            put_units(j->unit, w->ds_units, r, i, vf_mul(vf_mul(p, dp), scale));
+    if (i < from || i + VF_N > w->n_queries)
+        p = before(i, w->n_queries, before(i, from, vf_zero(), p), vf_zero());
+    put_units(pair, w->p_units + r * BLOCK_Q, i, p);
+    return vf_mul(p, vf_sub(vf_load(w->dp + r * BLOCK_Q + i), delta));
+}
+
+/* P and dS / scale of keys [k, +n) of the block, from column `begin` on; dS is 0 before it. */
+AXL_INLINE void strip_gradients_as(const job *j, const backward_space *w, bool pair,
+                                   const float *lse, const float *delta, int64_t k, int64_t n,
+                                   int64_t begin)
+{
+    int64_t from = w->key + k - w->row;
+
+    for (int64_t r = 0; r < n; r += 2) {
+        float *ds = w->ds_units + (k + r) * BLOCK_Q, *pairs = w->ds_pairs + (k + r) / 2 * BLOCK_Q;
+        bool both = r + 1 < n;
+
+        for (int64_t i = 0; i < padded(w->n_queries); i += VF_N) {
+            vf a = vf_zero(), b = vf_zero();
+            if (i >= begin) {
+                vf l = vf_mul(load_some(lse + i, w->n_queries - i), vf_set1(LOG2_E));
+                vf d = load_some(delta + i, w->n_queries - i);
+                a = gradient(j, w, pair, r, i, from + r, l, d);
+                if (both)
+                    b = gradient(j, w, pair, r + 1, i, from + r + 1, l, d);
+            }
+            put_units(pair, ds, i, a);
+            if (both)
+                put_units(pair, ds + BLOCK_Q, i, b);
+            if (pair)
+                vf_store(pairs + i, vf_round_pairs(a, b));
         }
     }
 }
 
-/* Queries [row, +n) of a head for the keys of the task, as far as one of them sees them. */
-static void backward_keys_block(const job *j, const span *t, const backward_space *w, left k,
-                                left v, int64_t head, int64_t row, int64_t n)
+static void strip_gradients(const job *j, const backward_space *w, const float *lse,
+                            const float *delta, int64_t k, int64_t n, int64_t begin)
+{
+    if (j->unit == GEMM_PAIR)
+        strip_gradients_as(j, w, true, lse, delta, k, n, begin);
+    else
+        strip_gradients_as(j, w, false, lse, delta, k, n, begin);
+}
+
+/* Keys [k, +n) of the block: their scores and gradients, and what these add to dk and dv. */
+static void backward_strip(const job *j, const backward_space *w, int64_t head, int64_t k,
+                           int64_t n)
+{
+    int64_t D = padded(j->f->head_dim), at = head * j->f->q.rows + w->row;
+    int64_t begin = max64(0, w->key + k - w->row) / GEMM_PANEL * GEMM_PANEL;
+    int64_t n_deep = w->q.n_units, n_units = gemm_units(j->unit, w->n_queries);
+    int64_t ld = BLOCK_Q * (int64_t)sizeof(float), per = gemm_per_unit(j->unit);
+    gemm_right q = w->q, dout = w->dout, q_rows = w->q_rows, dout_rows = w->dout_rows;
+    gemm_left p = { w->p_units, ld, sizeof(float) };
+    gemm_left ds = { w->ds_units + k * BLOCK_Q, ld, sizeof(float) };
+
+    q.begin = dout.begin = begin;
+    q_rows.first = dout_rows.first = begin / per;
+    multiply(j, n, n_deep, gemm_left_from(w->k, k), &q, w->s, BLOCK_Q, false);
+    multiply(j, n, n_deep, gemm_left_from(w->v, k), &dout, w->dp, BLOCK_Q, false);
+    strip_gradients(j, w, j->f->lse + at, j->b->scratch + at, k, n, begin);
+    multiply(j, n, n_units, ds, &q_rows, w->dk + k * D, D, true);
+    multiply(j, n, n_units, p, &dout_rows, w->dv + k * D, D, true);
+}
+
+static float *dq_part(const job *j, int64_t part)
+{
+    int64_t rows = j->f->q.rows, n = j->f->n_heads, wide = ceil_div(j->f->head_dim, 16) * 16;
+
+    return j->b->scratch + ceil_div(rows * n, 16) * 16 + part * rows * n * wide;
+}
+
+/* The block of keys against the queries [row, +n) of a head; `add` to the part's dq or begin it. */
+static void backward_block(const job *j, const span *t, backward_space *w, int64_t head,
+                           int64_t row, int64_t n, bool add)
 {
     const axl_attention_args *f = j->f;
     block q = { &f->q, head, row, n }, dout = { &j->b->dout, head, row, n };
-    int64_t at = head * f->q.rows + row, n_keys = min64(t->n_rows, row + n - t->row);
+    int64_t n_keys = min64(w->n_keys, row + n - w->key);
+    int64_t wide = ceil_div(f->head_dim, 16) * 16, ld = f->n_heads * wide;
+    gemm_left ds = { j->unit == GEMM_PAIR ? w->ds_pairs : w->ds_units, sizeof(float),
+                     BLOCK_Q * (int64_t)sizeof(float) };
 
-    pack_across(j, &q, w->x_across);
-    pack_across(j, &dout, w->y_across);
-    score_product(j, k, n_keys, n, w->x_across, w->s);
-    score_product(j, v, n_keys, n, w->y_across, w->ds);
-    gradients_by_key(j, w, f->lse + at, j->b->delta + at, n_keys, n, t->row - row);
-    pack_along(j, &q, w->x_along);
-    pack_along(j, &dout, w->y_along);
-    add_product(j, w->ds_units, n_keys, n, w->x_along, w->dx);
-    add_product(j, w->p_units, n_keys, n, w->y_along, w->dy);
+    w->row = row;
+    w->n_queries = n;
+    w->q = pack_across(j, &q, w->q_across);
+    w->dout = pack_across(j, &dout, w->o_across);
+    w->q_rows = pack_along(j, &q, w->q_along);
+    w->dout_rows = pack_along(j, &dout, w->o_along);
+    for (int64_t k = 0; k < n_keys; k += STRIP)
+        backward_strip(j, w, head, k, min64(STRIP, n_keys - k));
+    multiply(j, n, gemm_units(j->unit, n_keys), ds, &w->keys,
+             dq_part(j, t->part) + row * ld + head * wide, ld, add);
 }
 
-/* dk, dv of a block of keys. */
-static void run_backward_keys(void *arg, uint64_t index)
+/* Keys [key, +n_keys) of the task's part against all queries that see one of them. */
+static void backward_keys(const job *j, const span *t, backward_space *w)
+{
+    const axl_attention_args *f = j->f;
+    block k = { &f->k, t->kv_head, w->key, w->n_keys }, v = { &f->v, t->kv_head, w->key, w->n_keys };
+    int64_t end = f->cu_q[t->seq + 1];
+    size_t size = (size_t)(w->n_keys * padded(f->head_dim)) * sizeof(float);
+
+    w->k = rows_of(j, &k, w->k_left);
+    w->v = rows_of(j, &v, w->v_left);
+    w->keys = pack_along(j, &k, w->k_along);
+    memset(w->dk, 0, size);
+    memset(w->dv, 0, size);
+    for (int64_t h = t->head; h < t->head + t->n_heads; h++)
+        for (int64_t row = w->key; row < end; row += BLOCK_Q)
+            backward_block(j, t, w, h, row, min64(BLOCK_Q, end - row), w->key > t->row);
+    put_block(j, &j->b->dk, t->kv_head, w->key, w->n_keys, w->dk, f->scale);
+    put_block(j, &j->b->dv, t->kv_head, w->key, w->n_keys, w->dv, 1.0f);
+}
+
+/* dk, dv and a part of dq. */
+static void run_backward(void *arg, uint64_t index)
 {
     job *j = arg;
-    const axl_attention_args *f = j->f;
-    span t = find_task(j, f->cu_q, (uint64_t)j->n_tasks - 1 - index); /* first keys first */
-    int64_t end = f->cu_q[t.seq + 1];
-    size_t size = (size_t)(t.n_rows * padded(f->head_dim)) * sizeof(float);
+    span t = find_task(j, index);
+    int64_t rows = key_rows(j->f->head_dim, t.n_rows), end = t.row + t.n_rows;
     backward_space w;
 
     if (give_up(j))
         return;
     float *slot = axl__scratch_acquire(j->dev);
-    carve_backward(&w, slot, f->head_dim, key_rows(f->head_dim));
-    left k = rows_of(j, &(block){ &f->k, t.kv_head, t.row, t.n_rows }, w.x_left);
-    left v = rows_of(j, &(block){ &f->v, t.kv_head, t.row, t.n_rows }, w.y_left);
-    memset(w.dx, 0, size);
-    memset(w.dy, 0, size);
-    for (int64_t h = t.head; h < t.head + t.n_heads; h++)
-        for (int64_t row = t.row; row < end; row += BLOCK_Q)
-            backward_keys_block(j, &t, &w, k, v, h, row, min64(BLOCK_Q, end - row));
-    put_block(j, &j->b->dk, t.kv_head, t.row, t.n_rows, w.dx);
-    put_block(j, &j->b->dv, t.kv_head, t.row, t.n_rows, w.dy);
+    carve_backward(&w, slot, j->f->head_dim);
+    for (w.key = t.row; w.key < end; w.key += rows) {
+        w.n_keys = min64(rows, end - w.key);
+        backward_keys(j, &t, &w);
+    }
     axl__scratch_release(j->dev, slot);
 }
 
-/* dS of the block as units, rows queries and columns keys; query r sees columns up to first + r. */
-static void gradients_by_query(const job *j, const backward_space *w, const float *lse,
-                               const float *delta, int64_t n_queries, int64_t n_keys, int64_t first)
+/* dq of TASK_Q rows of the batch from its parts, as many as the row's sequence has up to it. */
+static void run_dq(void *arg, uint64_t index)
 {
-    vf scale = vf_set1(j->f->scale);
+    const job *j = arg;
+    const axl_attention_args *f = j->f;
+    const axl_mat *dq = &j->b->dq;
+    int64_t begin = (int64_t)index * TASK_Q, end = min64(begin + TASK_Q, f->q.rows), seq = 0;
+    int64_t D = f->head_dim, wide = ceil_div(D, 16) * 16, ld = f->n_heads * wide;
+    int64_t next = dq_part(j, 1) - dq_part(j, 0);
 
-    for (int64_t r = 0; r < n_queries; r++) {
-        int64_t seen = min64(n_keys, first + r + 1);
-        for (int64_t i = 0; i < padded(n_keys); i += VF_N) {
-            vf s = vf_mul(vf_load(w->s + r * BLOCK_K + i), scale);
-            vf p = vf_exp(vf_sub(s, vf_set1(lse[r])));
-            vf dp = vf_sub(vf_load(w->ds + r * BLOCK_K + i), vf_set1(delta[r]));
-            put_units(j->unit, w->ds_units, r, i,
-                      before(i, seen, vf_mul(vf_mul(p, dp), scale), vf_zero()));
+    for (int64_t row = begin; row < end; row++) {
+        while (row >= f->cu_q[seq + 1])
+            seq++;
+        int64_t len = f->cu_q[seq + 1] - f->cu_q[seq];
+        int64_t parts = (row - f->cu_q[seq]) / task_rows(j, len) + 1;
+        for (int64_t h = 0; h < f->n_heads; h++) {
+            const float *from = dq_part(j, 0) + row * ld + h * wide;
+            void *to = axl_at_mut(dq->data, dq->dtype, row * dq->stride + h * D);
+            for (int64_t d = 0; d < D; d += VF_N) {
+                vf v = vf_load(from + d);
+                for (int64_t p = 1; p < parts; p++)
+                    v = vf_add(v, vf_load(from + p * next + d));
+                v = vf_mul(v, vf_set1(f->scale));
+                if (D - d >= VF_N)
+                    vf_store_t(to, dq->dtype, d, v);
+                else
+                    vf_store_t_n(to, dq->dtype, d, v, D - d);
+            }
         }
     }
 }
 
-/* Keys [key, +n_keys), packed, for the queries of head number h of the task. */
-static void backward_queries_block(const job *j, const span *t, const backward_space *w, int64_t h,
-                                   left q, left dout, int64_t key, int64_t n_keys)
-{
-    const axl_attention_args *f = j->f;
-    int64_t D = padded(f->head_dim), begin = max64(0, key - t->row), n_rows = t->n_rows - begin;
-    int64_t at = (t->head + h) * f->q.rows + t->row + begin;
-
-    score_product(j, rows_from(q, begin), n_rows, n_keys, w->x_across, w->s);
-    score_product(j, rows_from(dout, begin), n_rows, n_keys, w->y_across, w->ds);
-    gradients_by_query(j, w, f->lse + at, j->b->delta + at, n_rows, n_keys, t->row + begin - key);
-    add_product(j, w->ds_units, n_rows, n_keys, w->x_along, w->dx + (h * t->n_rows + begin) * D);
-}
-
-/* dq of a block of queries for some heads of a group, which share the packed keys. */
-static void run_backward_queries(void *arg, uint64_t index)
-{
-    job *j = arg;
-    const axl_attention_args *f = j->f;
-    span t = find_task(j, f->cu_q, index);
-    int64_t end = t.row + t.n_rows, rows = t.n_rows * padded(f->head_dim);
-    left q[TASK_HEADS], dout[TASK_HEADS];
-    backward_space w;
-
-    if (give_up(j))
-        return;
-    float *slot = axl__scratch_acquire(j->dev);
-    carve_backward(&w, slot, f->head_dim, query_rows(f->head_dim));
-    for (int64_t h = 0; h < t.n_heads; h++) {
-        q[h] = rows_of(j, &(block){ &f->q, t.head + h, t.row, t.n_rows }, w.x_left + h * rows);
-        dout[h] = rows_of(j, &(block){ &j->b->dout, t.head + h, t.row, t.n_rows },
-                          w.y_left + h * rows);
-    }
-    memset(w.dx, 0, (size_t)(t.n_heads * rows) * sizeof *w.dx);
-    for (int64_t key = f->cu_k[t.seq]; key < end; key += BLOCK_K) {
-        int64_t n_keys = min64(BLOCK_K, end - key);
-        block k = { &f->k, t.kv_head, key, n_keys }, v = { &f->v, t.kv_head, key, n_keys };
-
-        pack_across(j, &k, w.x_across);
-        pack_across(j, &v, w.y_across);
-        pack_along(j, &k, w.x_along);
-        for (int64_t h = 0; h < t.n_heads; h++)
-            backward_queries_block(j, &t, &w, h, q[h], dout[h], key, n_keys);
-    }
-    for (int64_t h = 0; h < t.n_heads; h++)
-        put_block(j, &j->b->dq, t.head + h, t.row, t.n_rows, w.dx + h * rows);
-    axl__scratch_release(j->dev, slot);
-}
-
-/* delta of BLOCK_Q rows of the batch. */
+/* delta of TASK_Q rows of the batch. */
 static void run_delta(void *arg, uint64_t index)
 {
     const job *j = arg;
     const axl_attention_args *f = j->f;
     const axl_mat *o = &f->out, *dout = &j->b->dout;
-    int64_t begin = (int64_t)index * BLOCK_Q, end = min64(begin + BLOCK_Q, f->q.rows);
+    int64_t begin = (int64_t)index * TASK_Q, end = min64(begin + TASK_Q, f->q.rows);
     int64_t D = f->head_dim;
 
     for (int64_t row = begin; row < end; row++) {
@@ -603,7 +678,7 @@ static void run_delta(void *arg, uint64_t index)
                                  : vf_load_t_n(dout_h, dout->dtype, d, n);
                 sum = vf_fma(x, y, sum);
             }
-            j->b->delta[h * f->q.rows + row] = vf_sum(sum);
+            j->b->scratch[h * f->q.rows + row] = vf_sum(sum);
         }
     }
 }
@@ -615,13 +690,9 @@ axl_status AXL_ISA_NAME(attention_backward)(axl_device *dev, const axl_attention
               .unit = gemm_unit_for(f->q.dtype, f->k.dtype, f->q.dtype) };
 
     assert(f->head_dim <= AXL__MAX_HEAD_DIM && f->n_heads % f->n_kv_heads == 0);
-    AXL_TRY(run_tasks(&j, run_delta, ceil_div(f->q.rows, BLOCK_Q)));
+    AXL_TRY(run_tasks(&j, run_delta, ceil_div(f->q.rows, TASK_Q)));
     cut_heads(&j, f->n_heads); /* a task adds up all heads of a group */
-    j.block = key_rows(f->head_dim);
-    count_tasks(&j, f->cu_q);
-    AXL_TRY(run_tasks(&j, run_backward_keys, j.n_tasks));
-    cut_heads(&j, TASK_HEADS);
-    j.block = min64(BLOCK_Q, query_rows(f->head_dim) / j.heads);
-    count_tasks(&j, f->cu_q);
-    return run_tasks(&j, run_backward_queries, j.n_tasks);
+    count_tasks(&j);
+    AXL_TRY(run_tasks(&j, run_backward, j.n_tasks));
+    return run_tasks(&j, run_dq, ceil_div(f->q.rows, TASK_Q));
 }

@@ -88,7 +88,7 @@ static double probability(const axl_attention_backward_args *a, int64_t h, int64
     double p = exp(score(f, h, i, j) - f->lse[h * f->q.rows + i]);
     double dp = dot(&a->dout, i, h, &f->v, j, g, f->head_dim);
 
-    *ds = p * (dp - a->delta[h * f->q.rows + i]) * f->scale;
+    *ds = p * (dp - a->scratch[h * f->q.rows + i]) * f->scale;
     return p;
 }
 
@@ -131,7 +131,7 @@ void axl__ref_attention_backward(const axl_attention_backward_args *a)
     assert(f->head_dim <= AXL__MAX_HEAD_DIM);
     for (int64_t h = 0; h < f->n_heads; h++)
         for (int64_t i = 0; i < f->q.rows; i++)
-            a->delta[h * f->q.rows + i] = (float)dot(&a->dout, i, h, &f->out, i, h, f->head_dim);
+            a->scratch[h * f->q.rows + i] = (float)dot(&a->dout, i, h, &f->out, i, h, f->head_dim);
     for (int64_t s = 0; s < f->n_seqs; s++) {
         for (int64_t h = 0; h < f->n_heads; h++)
             for (int64_t i = f->cu_q[s]; i < f->cu_q[s + 1]; i++)

@@ -101,12 +101,15 @@ AXL_INLINE void gemm_load_square(vf *v, gemm_unit unit, axl_dtype t, const gemm_
     vf_transpose(v);
 }
 
-/* The number of vectors of the panel that starts at column n of n_cols. */
+/* The number of vectors of the panel that starts at column n of n_cols.  Four that remain of panels
+ * of three go two and two: one alone would leave half of the multipliers waiting. */
 AXL_INLINE int64_t gemm_panel_vecs(int64_t n, int64_t n_cols)
 {
-    int64_t left = n_cols - n;
+    int64_t left = (n_cols - n + VF_N - 1) / VF_N;
 
-    return left >= GEMM_PANEL ? VF_TILE_VECS : (left + VF_N - 1) / VF_N;
+    if (VF_TILE_VECS == 3 && left == 4)
+        return 2;
+    return left < VF_TILE_VECS ? left : VF_TILE_VECS;
 }
 
 /* Panels of the right operand, one behind another, each (units, its width): columns are the block's
@@ -124,8 +127,8 @@ AXL_INLINE void gemm_pack_flat_as(gemm_unit unit, axl_dtype t, float *dst, const
         for (int64_t i = 0; i < per; i++)
             for (int64_t n = 0; n < b->n_rows; n += 64 / (int64_t)axl__dtype_size(t))
                 __builtin_prefetch(axl_at(s->data, t, at + (GEMM_AHEAD + i) * s->stride + n));
-        for (int64_t n = 0; n < b->n_rows; n += GEMM_PANEL) {
-            int64_t vecs = gemm_panel_vecs(n, b->n_rows);
+        for (int64_t n = 0, vecs; n < b->n_rows; n += vecs * VF_N) {
+            vecs = gemm_panel_vecs(n, b->n_rows);
             float *to = dst + n * n_units + u * vecs * VF_N;
 
             for (int64_t r = 0; r < vecs * VF_N; r += VF_N)
@@ -162,12 +165,12 @@ AXL_INLINE void gemm_pack_panels_as(gemm_unit unit, axl_dtype t, float *dst, con
         gemm_pack_flat_as(unit, t, dst, s, b);
         return;
     }
-    for (int64_t n = 0; n < b->n_rows; n += GEMM_PANEL) {
+    for (int64_t n = 0, width; n < b->n_rows; n += width) {
         gemm_block panel = *b;
+        width = gemm_panel_vecs(n, b->n_rows) * VF_N;
         panel.row += n;
-        panel.n_rows = b->n_rows - n < GEMM_PANEL ? b->n_rows - n : GEMM_PANEL;
-        gemm_pack_deep_as(unit, t, dst + n * n_units, gemm_panel_vecs(n, b->n_rows) * VF_N, s,
-                          &panel);
+        panel.n_rows = b->n_rows - n < width ? b->n_rows - n : width;
+        gemm_pack_deep_as(unit, t, dst + n * n_units, width, s, &panel);
     }
 }
 
@@ -228,37 +231,105 @@ static void gemm_pack_rows(gemm_unit unit, float *dst, int64_t ld, const gemm_so
 
 /* ---- multiplying ---- */
 
-/* c (rows, vecs * VF_N) = a b, or += when `add`: a has rows of n_units at a distance of lda bytes,
- * b is a panel of vecs vectors. */
-AXL_INLINE void gemm_tile_as(int rows, int vecs, bool pair, int64_t n_units, const void *a,
-                             int64_t lda, const float *b, float *c, int64_t ldc, bool add)
+/* Memory that will be read next, brought near while tiles are multiplied: a line of 64 bytes for
+ * every GEMM_STEP units, n_across lines of each of n_down rows. */
+typedef struct gemm_ahead {
+    const char *at;
+    int64_t stride, n_across, n_down;
+    int64_t across; /* lines of the row done */
+} gemm_ahead;
+
+enum { GEMM_STEP = 8 };
+
+AXL_INLINE gemm_ahead gemm_ahead_of(const gemm_source *s, const gemm_block *b)
+{
+    int64_t size = (int64_t)axl__dtype_size(s->dtype), lead = s->deep ? b->row : b->depth;
+    int64_t inner = s->deep ? b->depth : b->row, n = s->deep ? b->n_deep : b->n_rows;
+
+    return (gemm_ahead){ .at = axl_at(s->data, s->dtype, lead * s->stride + inner),
+                         .stride = s->stride * size,
+                         .n_across = (n * size + 63) / 64,
+                         .n_down = s->deep ? b->n_rows : b->n_deep };
+}
+
+AXL_INLINE void gemm_fetch_line(gemm_ahead *f)
+{
+    if (f->n_down == 0)
+        return;
+    __builtin_prefetch(f->at + f->across * 64, 0, 2);
+    if (++f->across == f->n_across) {
+        f->across = 0;
+        f->at += f->stride;
+        f->n_down--;
+    }
+}
+
+/* A right operand: n_cols columns of n_units units, packed; of these a product takes the panels that
+ * reach into columns [begin, end), and the units from `first` on. */
+typedef struct gemm_right {
+    const float *panels;
+    int64_t n_cols, n_units, begin, end, first;
+} gemm_right;
+
+AXL_INLINE gemm_right gemm_right_whole(const float *panels, int64_t n_cols, int64_t n_units)
+{
+    return (gemm_right){ panels, n_cols, n_units, 0, n_cols, 0 };
+}
+
+/* A left operand: unit u of row r lies at data + r * row + u * unit bytes. */
+typedef struct gemm_left {
+    const void *data;
+    int64_t row, unit;
+} gemm_left;
+
+AXL_INLINE gemm_left gemm_left_from(gemm_left l, int64_t row)
+{
+    return (gemm_left){ (const char *)l.data + row * l.row, l.row, l.unit };
+}
+
+/* acc (rows, vecs) += the unit `at` bytes into the rows, times b. */
+AXL_INLINE void gemm_unit_step(int rows, int vecs, bool pair, const char *const *row, int64_t at,
+                               const float *b, vf (*acc)[VF_TILE_VECS])
+{
+    vf right[VF_TILE_VECS];
+
+    AXL_UNROLL
+    for (int v = 0; v < vecs; v++)
+        right[v] = vf_load(b + v * VF_N);
+    AXL_UNROLL
+    for (int r = 0; r < rows; r++) {
+        float bits;
+        memcpy(&bits, row[r] + at, sizeof bits);
+        vf left = vf_set1(bits);
+        AXL_UNROLL
+        for (int v = 0; v < vecs; v++)
+            acc[r][v] = pair ? vf_dot_bf16(acc[r][v], left, right[v])
+                             : vf_fma(left, right[v], acc[r][v]);
+    }
+}
+
+/* c (rows, vecs * VF_N) = a b, or += when `add`; b is a panel of vecs vectors. */
+AXL_INLINE void gemm_tile_as(int rows, int vecs, bool pair, int64_t n_units, gemm_left a,
+                             const float *b, float *c, int64_t ldc, bool add, gemm_ahead *ahead)
 {
     vf acc[VF_TILE_ROWS][VF_TILE_VECS];
     const char *row[VF_TILE_ROWS];
 
     AXL_UNROLL
     for (int r = 0; r < rows; r++) {
-        row[r] = (const char *)a + r * lda;
+        row[r] = (const char *)a.data + r * a.row;
         AXL_UNROLL
         for (int v = 0; v < vecs; v++)
             acc[r][v] = add ? vf_load(c + r * ldc + v * VF_N) : vf_zero();
     }
-    for (int64_t u = 0; u < n_units; u++) {
-        vf right[VF_TILE_VECS];
-        AXL_UNROLL
-        for (int v = 0; v < vecs; v++)
-            right[v] = vf_load(b + (u * vecs + v) * VF_N);
-        AXL_UNROLL
-        for (int r = 0; r < rows; r++) {
-            float bits;
-            memcpy(&bits, row[r] + u * 4, sizeof bits);
-            vf left = vf_set1(bits);
-            AXL_UNROLL
-            for (int v = 0; v < vecs; v++)
-                acc[r][v] = pair ? vf_dot_bf16(acc[r][v], left, right[v])
-                                 : vf_fma(left, right[v], acc[r][v]);
-        }
+    int64_t u = 0, at = 0;
+    for (; u + GEMM_STEP <= n_units; u += GEMM_STEP) {
+        gemm_fetch_line(ahead);
+        for (int i = 0; i < GEMM_STEP; i++, at += a.unit, b += vecs * VF_N)
+            gemm_unit_step(rows, vecs, pair, row, at, b, acc);
     }
+    for (; u < n_units; u++, at += a.unit, b += vecs * VF_N)
+        gemm_unit_step(rows, vecs, pair, row, at, b, acc);
     AXL_UNROLL
     for (int r = 0; r < rows; r++)
         AXL_UNROLL
@@ -266,15 +337,15 @@ AXL_INLINE void gemm_tile_as(int rows, int vecs, bool pair, int64_t n_units, con
             vf_store(c + r * ldc + v * VF_N, acc[r][v]);
 }
 
-typedef void gemm_tile_fn(int64_t n_units, const void *a, int64_t lda, const float *b, float *c,
-                          int64_t ldc, bool add);
+typedef void gemm_tile_fn(int64_t n_units, gemm_left a, const float *b, float *c, int64_t ldc,
+                          bool add, gemm_ahead *ahead);
 
 #define GEMM_TILE(kind, pair, rows, vecs)                                                          \
-    static void gemm_tile_##kind##_##rows##x##vecs(int64_t n_units, const void *a, int64_t lda,    \
-                                                   const float *b, float *c, int64_t ldc,          \
-                                                   bool add)                                       \
+    static void gemm_tile_##kind##_##rows##x##vecs(int64_t n_units, gemm_left a, const float *b,   \
+                                                   float *c, int64_t ldc, bool add,                \
+                                                   gemm_ahead *ahead)                              \
     {                                                                                              \
-        gemm_tile_as(rows, vecs, pair, n_units, a, lda, b, c, ldc, add);                           \
+        gemm_tile_as(rows, vecs, pair, n_units, a, b, c, ldc, add, ahead);                         \
     }
 #define GEMM_NAME(kind, pair, rows, vecs) gemm_tile_##kind##_##rows##x##vecs,
 
@@ -312,21 +383,26 @@ static gemm_tile_fn *const gemm_tiles_pair[VF_TILE_VECS][VF_TILE_ROWS] = {
 #define gemm_tiles_pair gemm_tiles_f32
 #endif
 
-/* c (n_rows, n_cols filled up to vectors) = or += a b for packed panels b: one strip of at most
- * VF_TILE_ROWS rows after another, each over all panels while its rows are in the first cache. */
-AXL_INLINE void gemm_multiply(gemm_unit unit, int64_t n_rows, int64_t n_cols, int64_t n_units,
-                              const void *a, int64_t lda, const float *b, float *c, int64_t ldc,
-                              bool add)
+/* c (n_rows, n_cols filled up to vectors) = or += a b over units [b->first, n_units): one strip of
+ * at most VF_TILE_ROWS rows after another, each over all panels while its rows are in the first
+ * cache. */
+AXL_INLINE void gemm_multiply(gemm_unit unit, int64_t n_rows, int64_t n_units, gemm_left a,
+                              const gemm_right *b, float *c, int64_t ldc, bool add,
+                              gemm_ahead *ahead)
 {
+    a.data = (const char *)a.data + b->first * a.unit;
     for (int64_t r = 0; r < n_rows; r += VF_TILE_ROWS) {
         int64_t rows = n_rows - r < VF_TILE_ROWS ? n_rows - r : VF_TILE_ROWS;
 
-        for (int64_t n = 0; n < n_cols; n += GEMM_PANEL) {
-            int64_t vecs = gemm_panel_vecs(n, n_cols);
+        for (int64_t n = 0, vecs; n < b->end; n += vecs * VF_N) {
+            vecs = gemm_panel_vecs(n, b->n_cols);
+            if (n + vecs * VF_N <= b->begin)
+                continue;
             gemm_tile_fn *tile = unit == GEMM_PAIR ? gemm_tiles_pair[vecs - 1][rows - 1]
                                                    : gemm_tiles_f32[vecs - 1][rows - 1];
-            tile(n_units, (const char *)a + r * lda, lda, b + n * n_units, c + r * ldc + n, ldc,
-                 add);
+            tile(n_units - b->first, gemm_left_from(a, r),
+                 b->panels + n * b->n_units + b->first * vecs * VF_N, c + r * ldc + n, ldc, add,
+                 ahead);
         }
     }
 }

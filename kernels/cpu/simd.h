@@ -24,6 +24,7 @@
 
 #include "tensor/dtype.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define AXL_ISA_CAT2(a, b) a##_##b
@@ -91,6 +92,17 @@ AXL_INLINE vf vf_join_pairs(vf first, vf second)
     return first;
 }
 
+AXL_INLINE vf vf_round_pairs(vf first, vf second)
+{
+    (void)second;
+    return first;
+}
+
+AXL_INLINE void vf_store_rounded(uint16_t *p, vf v)
+{
+    vf_store_bf16(p, v);
+}
+
 AXL_INLINE vf vf_load_pairs(const void *p, axl_dtype t, int64_t i)
 {
     return vf_load_t(p, t, i);
@@ -116,6 +128,29 @@ AXL_INLINE vf vf_exp(vf x)
     p = vf_fma(p, r, vf_set1(1.6666665459e-1f));
     p = vf_fma(p, r, vf_set1(5.0000001201e-1f));
     p = vf_fma(p, vf_mul(r, r), vf_add(r, vf_set1(1.0f)));
+    return vf_scale2(p, n);
+}
+
+/* 2^x for x <= 128, 0 below -150: within 2 units in the last place, or 3e-6 when `rough`, which is
+ * near enough for what becomes bf16.  The polynomials are minimax fits of 2^r on [-1/2, 1/2]. */
+AXL_INLINE vf vf_exp2(vf x, bool rough)
+{
+    x = vf_max(vf_set1(-150.0f), x); /* a NaN is the second operand */
+    vf n = vf_round(x), r = vf_sub(x, n), p;
+
+    if (rough) {
+        p = vf_fma(vf_set1(9.5701019112e-3f), r, vf_set1(5.5917860319e-2f));
+        p = vf_fma(p, r, vf_set1(2.4024744828e-1f));
+        p = vf_fma(p, r, vf_set1(6.9312181474e-1f));
+        p = vf_fma(p, r, vf_set1(9.9999926145e-1f));
+    } else {
+        p = vf_fma(vf_set1(1.5345812004e-4f), r, vf_set1(1.3399931219e-3f));
+        p = vf_fma(p, r, vf_set1(9.6184889571e-3f));
+        p = vf_fma(p, r, vf_set1(5.5503287770e-2f));
+        p = vf_fma(p, r, vf_set1(2.4022646891e-1f));
+        p = vf_fma(p, r, vf_set1(6.9314720574e-1f));
+        p = vf_fma(p, r, vf_set1(1.0f));
+    }
     return vf_scale2(p, n);
 }
 

@@ -27,6 +27,21 @@ AXL_INLINE vf vf_join_pairs(vf first, vf second)
     return _mm512_castsi512_ps(_mm512_mask_blend_epi16(0xAAAAAAAA, lo, hi));
 }
 
+/* Rounded by the machine, which takes subnormal values for 0. */
+AXL_INLINE void vf_store_rounded(uint16_t *p, vf v)
+{
+    _mm256_storeu_si256((void *)p, (__m256i)_mm512_cvtneps_pbh(v));
+}
+
+/* As vf_join_pairs, rounded here. */
+AXL_INLINE vf vf_round_pairs(vf first, vf second)
+{
+    __m512i lo = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(first));
+    __m512i hi = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(second));
+
+    return _mm512_castsi512_ps(_mm512_or_si512(lo, _mm512_slli_epi32(hi, 16)));
+}
+
 /* 2 VF_N elements of memory from element i, or n < 2 VF_N of them and zeros, as VF_N pairs. */
 AXL_INLINE vf vf_load_pairs(const void *p, axl_dtype t, int64_t i)
 {

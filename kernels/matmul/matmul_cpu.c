@@ -41,6 +41,7 @@ typedef struct job {
     int64_t n_blocks;
     int64_t rows, cols;   /* of a tile */
     int64_t n_row_tiles;
+    int64_t n_threads;    /* for prefetching alone */
     bool in_place;        /* x is read where it lies */
     atomic_bool cancelled;
 } job;
@@ -93,30 +94,48 @@ static void store_sums(const axl_matmul_args *a, int64_t m0, int64_t rows, int64
 /* Rows [m0, +rows) against packed panels of one block of depth. */
 static void multiply_strips(const job *j, int64_t m0, int64_t rows, int64_t cols, int64_t depth,
                             int64_t n_deep, const float *panels, float *c, float *strip,
-                            bool last, int64_t n0)
+                            bool last, int64_t n0, gemm_ahead *ahead)
 {
     const axl_matmul_args *a = j->a;
     int64_t n_units = gemm_units(j->unit, n_deep), ldc = j->cols;
     gemm_source s = { a->x.data, a->x.dtype, a->x.stride, !a->trans_x };
+    gemm_right right = gemm_right_whole(panels, cols, n_units);
 
     for (int64_t r = 0; r < rows; r += STRIP_ROWS) {
-        int64_t n_rows = min64(STRIP_ROWS, rows - r), lda;
-        const void *left;
+        int64_t n_rows = min64(STRIP_ROWS, rows - r);
+        gemm_left left = { strip, 0, sizeof *strip };
 
         if (j->in_place) {
-            left = axl_at(s.data, s.dtype, (m0 + r) * s.stride + depth);
-            lda = s.stride * (int64_t)axl__dtype_size(s.dtype);
+            left.data = axl_at(s.data, s.dtype, (m0 + r) * s.stride + depth);
+            left.row = s.stride * (int64_t)axl__dtype_size(s.dtype);
         } else {
             int64_t ld = ceil_div(n_units, VF_N) * VF_N;
             gemm_pack_rows(j->unit, strip, ld, &s, &(gemm_block){ m0 + r, n_rows, depth, n_deep });
-            left = strip;
-            lda = ld * (int64_t)sizeof *strip;
+            left.row = ld * (int64_t)sizeof *strip;
         }
-        gemm_multiply(j->unit, n_rows, cols, n_units, left, lda, panels, c + r * ldc, ldc,
-                      depth > 0);
+        gemm_multiply(j->unit, n_rows, n_units, left, &right, c + r * ldc, ldc, depth > 0, ahead);
         if (last)
             store_sums(a, m0 + r, n_rows, n0, cols, c + r * ldc, ldc);
     }
+}
+
+/* What of w comes after a block: the next one of the tile, or the first one of the tile that this
+ * thread is likely to take next.  A guess: it moves memory, never a result. */
+static gemm_ahead next_block(const job *j, const gemm_source *w, uint64_t index, int64_t b)
+{
+    int64_t tile = (int64_t)index / j->n_row_tiles, depth = (b + 1) * j->block_deep;
+
+    if (b == j->n_blocks - 1) {
+        int64_t next = ((int64_t)index + j->n_threads) / j->n_row_tiles;
+        if (next == tile)
+            return (gemm_ahead){ 0 };
+        tile = next;
+        depth = 0;
+    }
+    int64_t n0 = tile * j->cols, cols = min64(j->cols, j->n - n0);
+    if (cols <= 0)
+        return (gemm_ahead){ 0 };
+    return gemm_ahead_of(w, &(gemm_block){ n0, cols, depth, min64(j->block_deep, j->k - depth) });
 }
 
 static void run_tile(void *arg, uint64_t index)
@@ -136,9 +155,10 @@ static void run_tile(void *arg, uint64_t index)
     for (int64_t b = 0; b < j->n_blocks; b++) {
         int64_t depth = b * j->block_deep, n_deep = min64(j->block_deep, j->k - depth);
 
+        gemm_ahead ahead = next_block(j, &w, index, b);
         gemm_pack_panels(j->unit, panels, &w, &(gemm_block){ n0, cols, depth, n_deep });
         multiply_strips(j, m0, rows, cols, depth, n_deep, panels, c, strip, b == j->n_blocks - 1,
-                        n0);
+                        n0, &ahead);
     }
     axl__scratch_release(j->dev, panels);
 }
@@ -169,6 +189,7 @@ static axl_status run_tiled(job *j)
                           STRIP_ROWS * (DEPTH_UNITS + VF_N) * sizeof(float) <= AXL_SCRATCH_SIZE,
                   "a tile fits a scratch slot");
     choose_tiles(j);
+    j->n_threads = axl_context_threads(j->dev->ctx);
     j->in_place =
         !a->trans_x && ((j->unit == GEMM_F32 && a->x.dtype == AXL_F32) ||
                         (j->unit == GEMM_PAIR && a->x.dtype == AXL_BF16 && j->k % 2 == 0));

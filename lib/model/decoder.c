@@ -53,7 +53,8 @@ void axl__layer_scratch_take(axl__step_arena *a, axl__layer_scratch *o, const ax
     o->dq = axl__step_arena_mat(a, t, T, q);
     o->dk = axl__step_arena_mat(a, t, T, kv);
     o->dv = axl__step_arena_mat(a, t, T, kv);
-    o->delta = axl__step_arena_take(a, (size_t)(T * m->n_heads) * sizeof(float));
+    o->attn = axl__step_arena_take(
+        a, (size_t)axl__attention_scratch(T, m->n_heads, m->head_dim) * sizeof(float));
 }
 
 /* ---- the parts ---- */
@@ -176,7 +177,7 @@ static axl_status attention_backward(const axl__pass *p, int64_t layer, const ax
     AXL_TRY(axl__linear_backward(p, first + AXL__O, x->attn, dh, x->xa[AXL__O], s->dattn, 0.0f,
                                  &s->linear));
     axl_attention_backward_args a = { attention_args(p, at, x), s->dattn, s->dq, s->dk, s->dv,
-                                      s->delta };
+                                      s->attn };
     AXL_TRY(p->ops->attention_backward(p->dev, &a));
     AXL_TRY(rotate(p, at, s->dq, m->n_heads, true));
     return rotate(p, at, s->dk, m->n_kv_heads, true);

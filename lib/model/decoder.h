@@ -38,7 +38,7 @@ typedef struct axl__layer_scratch {
     axl_mat dnorm;            /* (T, C) */
     axl_mat dact;             /* (T, F) */
     axl_mat dattn, dq, dk, dv; /* (T, H*D), (T, H*D), (T, G*D), (T, G*D) */
-    float *delta;             /* (H, T) */
+    float *attn;              /* of axl__attention_scratch() floats */
     axl__linear_scratch linear;
 } axl__layer_scratch;
 

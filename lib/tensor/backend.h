@@ -86,12 +86,33 @@ typedef struct axl_attention_args {
     float scale;
 } axl_attention_args;
 
-/* cu_k == cu_q.  dq, dk, dv are written.  delta (H, Tq) f32 is scratch. */
+/* cu_k == cu_q.  dq, dk, dv are written.  scratch has axl__attention_scratch() floats, 64-byte
+ * aligned. */
 typedef struct axl_attention_backward_args {
     axl_attention_args forward; /* as it was, out and lse filled */
     axl_mat dout, dq, dk, dv;
-    float *delta;
+    float *scratch;
 } axl_attention_backward_args;
+
+/* dq may be summed in so many parts, each of a range of keys of a sequence. */
+enum { AXL__ATTENTION_PARTS = 4, AXL__ATTENTION_PART_MIN = 128 };
+
+/* The most parts that a sequence of n tokens is cut into. */
+static inline int64_t axl__attention_parts(int64_t n)
+{
+    int64_t parts = (n + AXL__ATTENTION_PART_MIN - 1) / AXL__ATTENTION_PART_MIN;
+
+    return parts < AXL__ATTENTION_PARTS ? parts : AXL__ATTENTION_PARTS;
+}
+
+/* delta (H, Tq), and the parts of dq (parts, Tq, H, D filled up to a multiple of 16). */
+static inline int64_t axl__attention_scratch(int64_t n_tokens, int64_t n_heads, int64_t head_dim)
+{
+    int64_t wide = (head_dim + 15) / 16 * 16;
+
+    return (n_tokens * n_heads + 15) / 16 * 16 +
+           axl__attention_parts(n_tokens) * n_tokens * n_heads * wide;
+}
 
 /* y = gate * sigmoid(gate) * up, all (T, F). */
 typedef struct axl_swiglu_args {

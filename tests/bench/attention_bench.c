@@ -3,7 +3,7 @@
  * attention_bench.c - GFLOP/s of causal attention, counted as 2 D for each score and each weighted
  * value that is not masked (forward), 5/2 of that for the backward.
  *
- *   attention_bench [threads [isa]]
+ *   attention_bench [threads [isa [f32|bf16]]]
  */
 #include "base/ctx.h"
 #include "base/os.h"
@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct shape {
     const char *name;
@@ -66,7 +67,8 @@ static void bench(axl_device *dev, const shape *s, axl_dtype t)
     int64_t rows_q = n_q * s->n_seqs, rows_k = s->length * s->n_seqs;
     int64_t wide = s->n_heads * s->head_dim, narrow = s->n_kv_heads * s->head_dim;
     axl_mat lse = make(dev, s->n_heads, rows_q, AXL_F32),
-            delta = make(dev, s->n_heads, rows_q, AXL_F32);
+            scratch = make(dev, 1, axl__attention_scratch(rows_q, s->n_heads, s->head_dim),
+                           AXL_F32);
     axl_attention_backward_args a = {
         .forward = { make(dev, rows_q, wide, t), make(dev, rows_k, narrow, t),
                      make(dev, rows_k, narrow, t), make(dev, rows_q, wide, t), lse.data, cu_q, cu_k,
@@ -75,10 +77,10 @@ static void bench(axl_device *dev, const shape *s, axl_dtype t)
         .dq = make(dev, rows_q, wide, t),
         .dk = make(dev, rows_k, narrow, t),
         .dv = make(dev, rows_k, narrow, t),
-        .delta = delta.data,
+        .scratch = scratch.data,
     };
     axl_mat *all[] = { &a.forward.q, &a.forward.k, &a.forward.v, &a.forward.out, &a.dout,
-                       &a.dq, &a.dk, &a.dv, &lse, &delta };
+                       &a.dq, &a.dk, &a.dv, &lse, &scratch };
 
     for (int i = 0; i <= s->n_seqs; i++) {
         cu_q[i] = i * n_q;
@@ -114,8 +116,9 @@ int main(int argc, char **argv)
     printf("%-18s %35s %35s\n", "", "f32: forward ms, GFLOP/s, backward", "bf16: the same");
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         printf("%-18s", shapes[i].name);
-        bench(dev, &shapes[i], AXL_F32);
-        bench(dev, &shapes[i], AXL_BF16);
+        for (int t = 0; t < 2; t++)
+            if (argc <= 3 || strcmp(argv[3], axl__dtype_name(t ? AXL_BF16 : AXL_F32)) == 0)
+                bench(dev, &shapes[i], t ? AXL_BF16 : AXL_F32);
         printf("\n");
         fflush(stdout);
     }

@@ -81,7 +81,8 @@ static void backward_body(kernel_run *run, const kernel_case *c)
     a.dq = kernel_mat(run, f->q.rows, f->q.cols, c->dtype, c->pad);
     a.dk = kernel_mat(run, f->k.rows, f->k.cols, c->dtype, c->pad);
     a.dv = kernel_mat(run, f->k.rows, f->k.cols, c->dtype, c->pad);
-    a.delta = kernel_alloc(run, (size_t)(f->n_heads * f->q.rows) * sizeof(float));
+    a.scratch = kernel_alloc(
+        run, (size_t)axl__attention_scratch(f->q.rows, f->n_heads, f->head_dim) * sizeof(float));
     assert_ok(run->ops->attention_backward(run->dev, &a));
     kernel_save(run, "dq", a.dq, 3 * tolerance(c->dtype));
     kernel_save(run, "dk", a.dk, 3 * tolerance(c->dtype));

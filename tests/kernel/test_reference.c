@@ -239,7 +239,7 @@ static void fill_attention(struct att *a)
 static void test_reference__attention_backward(void **state)
 {
     static struct att a;
-    float dq[ATT_Q], dk[ATT_K], dv[ATT_K], delta[ATT_H * ATT_T];
+    float dq[ATT_Q], dk[ATT_K], dv[ATT_K], scratch[ATT_H * ATT_T]; /* delta is all it keeps */
 
     (void)state;
     fill_attention(&a);
@@ -249,7 +249,7 @@ static void test_reference__attention_backward(void **state)
         .dq = f32(dq, ATT_T, ATT_H * ATT_D),
         .dk = f32(dk, ATT_T, ATT_G * ATT_D),
         .dv = f32(dv, ATT_T, ATT_G * ATT_D),
-        .delta = delta,
+        .scratch = scratch,
     };
     axl__ref_attention_forward(&b.forward);
     axl__ref_attention_backward(&b);
