@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * attention.h - causal softmax attention within the sequences of a packed batch, heads grouped.
- * q, out, dq, dout (Tq, H*D); k, v, dk, dv (Tk, G*D); lse, delta (H,Tq), delta at the scratch's begin; g = h / (H/G).
+ * q, out, dq, dout (Tq, H*D); k, v, dk, dv (Tk, G*D); lse, delta (H,Tq), the latter where scratch
+ * begins; g = h / (H/G).
  * With n_q queries and n_k >= n_q keys in a sequence, query i sees keys j <= i + n_k - n_q:
  *
  *   s[h,i,j]   = scale q[i,h,:] . k[j,g,:]

@@ -589,7 +589,8 @@ static void backward_block(const job *j, const span *t, backward_space *w, int64
 static void backward_keys(const job *j, const span *t, backward_space *w)
 {
     const axl_attention_args *f = j->f;
-    block k = { &f->k, t->kv_head, w->key, w->n_keys }, v = { &f->v, t->kv_head, w->key, w->n_keys };
+    block k = { &f->k, t->kv_head, w->key, w->n_keys };
+    block v = { &f->v, t->kv_head, w->key, w->n_keys };
     int64_t end = f->cu_q[t->seq + 1];
     size_t size = (size_t)(w->n_keys * padded(f->head_dim)) * sizeof(float);
 

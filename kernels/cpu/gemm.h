@@ -264,8 +264,8 @@ AXL_INLINE void gemm_fetch_line(gemm_ahead *f)
     }
 }
 
-/* A right operand: n_cols columns of n_units units, packed; of these a product takes the panels that
- * reach into columns [begin, end), and the units from `first` on. */
+/* A right operand: n_cols columns of n_units units, packed; of these a product takes the panels
+ * that reach into columns [begin, end), and the units from `first` on. */
 typedef struct gemm_right {
     const float *panels;
     int64_t n_cols, n_units, begin, end, first;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * op_profile.c - see op_profile.h.  "if fastest" supposes that all calls of a kind take as long as
- * the fastest one: on a machine that others use it is the better figure to compare.  Calls are told apart by operation, products also by shape.
- * Operations are synchronous on a CPU, so a call's time is its wall time on all threads.
+ * op_profile.c - see op_profile.h.  Calls are told apart by operation, products also by shape.
+ * Operations are synchronous on a CPU, so a call's time is its wall time on all threads.  "if
+ * fastest" supposes that all calls of a kind take as long as the fastest one: on a machine that
+ * others use it is the better figure to compare.
  */
 #include "op_profile.h"
 
@@ -132,8 +133,8 @@ void axl__op_profile_print(FILE *f, int steps)
     qsort(entries, n_entries, sizeof *entries, longest_first);
     for (size_t i = 0; i < n_entries; i++)
         total += entries[i].seconds;
-    fprintf(f, "%-36s %8s %6s %9s %5s %8s\n", "operation", "ms/step", "share", "if fastest", "calls",
-            "GFLOP/s");
+    fprintf(f, "%-36s %8s %6s %9s %5s %8s\n", "operation", "ms/step", "share", "if fastest",
+            "calls", "GFLOP/s");
     for (size_t i = 0; i < n_entries; i++) {
         const entry *e = &entries[i];
         double n = (double)e->calls / steps;
