@@ -195,13 +195,25 @@ static axl_status cpu_synchronize(axl_device *dev)
     }
 AXL_CPU_OTHER_OPS(DISPATCH)
 
-/* Large ones by the plugin where there is one. */
+/* Large ones by the plugin where there is one; further terms are then products of their own. */
 static axl_status cpu_matmul(axl_device *dev, const axl_matmul_args *a)
 {
+    axl_matmul_args one = *a;
     bool done;
 
-    AXL_TRY(axl__matmul_plugin_run(dev, a, &done));
-    return done ? AXL_OK : dev->kernels->matmul(dev, a);
+    one.n_more = 0;
+    AXL_TRY(axl__matmul_plugin_run(dev, &one, &done));
+    if (!done)
+        return dev->kernels->matmul(dev, a);
+    one.beta = 1.0f;
+    one.trans_x = false;
+    for (int64_t i = 0; i < a->n_more; i++) {
+        one.x = a->more[i].x;
+        one.w = a->more[i].w;
+        one.trans_w = a->more[i].trans_w;
+        AXL_TRY(cpu_matmul(dev, &one));
+    }
+    return AXL_OK;
 }
 
 #define MEMBER(op, args) .op = cpu_##op,

@@ -24,6 +24,7 @@ typedef enum gemm_unit { GEMM_F32, GEMM_F32_ROUNDED, GEMM_PAIR } gemm_unit;
 
 enum {
     GEMM_PANEL = VF_TILE_VECS * VF_N,
+    GEMM_ROWS_MAX = 2 * VF_TILE_ROWS, /* of a tile one vector wide */
     GEMM_AHEAD = 8 /* rows of memory prefetched */
 };
 
@@ -174,33 +175,17 @@ AXL_INLINE void gemm_pack_panels_as(gemm_unit unit, axl_dtype t, float *dst, con
     }
 }
 
-/* dst[r * ld + u], ld a multiple of VF_N: rows of the left operand. */
+/* dst[r * ld + u], ld a multiple of VF_N: rows of the left operand, from a deep source. */
 AXL_INLINE void gemm_pack_rows_as(gemm_unit unit, axl_dtype t, float *dst, int64_t ld,
                                   const gemm_source *s, const gemm_block *b)
 {
     int64_t per = gemm_per_unit(unit), n_units = gemm_units(unit, b->n_deep);
 
-    for (int64_t r = 0; s->deep && r < b->n_rows; r++)
+    for (int64_t r = 0; r < b->n_rows; r++)
         for (int64_t u = 0; u < n_units; u += VF_N)
             vf_store(dst + r * ld + u,
                      gemm_load_deep(unit, t, s->data, (b->row + r) * s->stride + b->depth + u * per,
                                     b->n_deep - u * per));
-    for (int64_t u = 0; !s->deep && u < n_units; u += VF_N) {
-        for (int64_t r = 0; r < b->n_rows; r += VF_N) {
-            vf v[VF_N];
-            for (int64_t i = 0; i < VF_N; i++) {
-                int64_t d = (u + i) * per;
-                v[i] = u + i < n_units ? gemm_load_flat(unit, t, s->data,
-                                                        (b->depth + d) * s->stride + b->row + r,
-                                                        b->n_rows - r, s->stride, d + 1 < b->n_deep)
-                                       : vf_zero();
-            }
-            vf_transpose(v);
-            int64_t n = b->n_rows - r < VF_N ? b->n_rows - r : VF_N;
-            for (int64_t i = 0; i < n; i++)
-                vf_store(dst + (r + i) * ld + u, v[i]);
-        }
-    }
 }
 
 /* One copy of a packing loop for each kind of source and unit. */
@@ -312,8 +297,8 @@ AXL_INLINE void gemm_unit_step(int rows, int vecs, bool pair, const char *const 
 AXL_INLINE void gemm_tile_as(int rows, int vecs, bool pair, int64_t n_units, gemm_left a,
                              const float *b, float *c, int64_t ldc, bool add, gemm_ahead *ahead)
 {
-    vf acc[VF_TILE_ROWS][VF_TILE_VECS];
-    const char *row[VF_TILE_ROWS];
+    vf acc[GEMM_ROWS_MAX][VF_TILE_VECS];
+    const char *row[GEMM_ROWS_MAX];
 
     AXL_UNROLL
     for (int r = 0; r < rows; r++) {
@@ -383,6 +368,16 @@ static gemm_tile_fn *const gemm_tiles_pair[VF_TILE_VECS][VF_TILE_ROWS] = {
 #define gemm_tiles_pair gemm_tiles_f32
 #endif
 
+/* Where all columns are one vector, twice the rows keep the multipliers as busy. */
+static void gemm_tile_tall(gemm_unit unit, int64_t n_units, gemm_left a, const float *b, float *c,
+                           int64_t ldc, bool add, gemm_ahead *ahead)
+{
+    if (unit == GEMM_PAIR)
+        gemm_tile_as(GEMM_ROWS_MAX, 1, true, n_units, a, b, c, ldc, add, ahead);
+    else
+        gemm_tile_as(GEMM_ROWS_MAX, 1, false, n_units, a, b, c, ldc, add, ahead);
+}
+
 /* c (n_rows, n_cols filled up to vectors) = or += a b over units [b->first, n_units): one strip of
  * at most VF_TILE_ROWS rows after another, each over all panels while its rows are in the first
  * cache. */
@@ -390,8 +385,13 @@ AXL_INLINE void gemm_multiply(gemm_unit unit, int64_t n_rows, int64_t n_units, g
                               const gemm_right *b, float *c, int64_t ldc, bool add,
                               gemm_ahead *ahead)
 {
+    int64_t r = 0;
+
     a.data = (const char *)a.data + b->first * a.unit;
-    for (int64_t r = 0; r < n_rows; r += VF_TILE_ROWS) {
+    for (; b->n_cols <= VF_N && r + GEMM_ROWS_MAX <= n_rows; r += GEMM_ROWS_MAX)
+        gemm_tile_tall(unit, n_units - b->first, gemm_left_from(a, r),
+                       b->panels + b->first * VF_N, c + r * ldc, ldc, add, ahead);
+    for (; r < n_rows; r += VF_TILE_ROWS) {
         int64_t rows = n_rows - r < VF_TILE_ROWS ? n_rows - r : VF_TILE_ROWS;
 
         for (int64_t n = 0, vecs; n < b->end; n += vecs * VF_N) {

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * matmul.h - y = alpha op(x) op(w) + beta y.  x (m,k) or transposed (k,m); w (k,n) or transposed
- * (n,k), which is how a linear layer stores it; y (m,n).
+ * matmul.h - y = alpha (op(x) op(w) + further products) + beta y.  x (m,k) or transposed (k,m);
+ * w (k,n) or transposed (n,k), which is how a linear layer stores it; y (m,n).
  *
- * The uses in a step, T tokens, r the LoRA rank, W (out,in), A (r,in), B (out,r):
- *   y = x W^T      x (T,in)  trans_w      h = x A^T       (T,r)    trans_w
- *   y += s h B^T   (T,out)   trans_w      dB += s dy^T h  (out,r)  trans_x
- *   dh = s dy B    (T,r)                  dA += dh^T x    (r,in)   trans_x
- *   dx = dy W      (T,in)                 dx += dh A      (T,in)
+ * The uses in a step, T tokens, r the LoRA rank, W (out,in), A (r,in), B (out,r), s the scale:
+ *   h = s x A^T         (T,r)     trans_w      y = x W^T + h B^T        (T,out)  trans_w
+ *   dh = s dy B         (T,r)                  dB += dy^T h             (out,r)  trans_x
+ *   dx = sum dy W + dh A  (T,in)               dA += dh^T x             (r,in)   trans_x
  */
 #ifndef AXL_KERNELS_MATMUL_H
 #define AXL_KERNELS_MATMUL_H

@@ -8,7 +8,8 @@
  * adds into f32 sums that go to y at the end.  The sums of an output are one chain in order of
  * depth, so its bits do not depend on tiles or threads.
  *
- * Shaped for a frozen linear layer (T = 100..2048 rows, weights of 576..8192 either way), where
+ * Several products may add up in one pass (a frozen layer and its adapter, or the gradients of
+ * layers with one input).  Shaped for a frozen linear layer (T = 100..2048 rows, weights of 576..8192 either way), where
  * packing w costs 3 % of the multiplications of 256 rows, and for LoRA's thin products (8..64 wide
  * or deep).  With at most four rows, as in generation, each weight is read once where it lies:
  * bound by memory.
@@ -32,17 +33,27 @@ enum {
     THIN_COLS = 64     /* of a task there */
 };
 
+/* One product of the sum, in the form that tiles see: x rows of the left operand, w columns of the
+ * right one. */
+typedef struct term {
+    gemm_source x, w;
+    gemm_unit unit;
+    int64_t k;
+    int64_t block_deep; /* elements of a block of depth, even */
+    int64_t n_blocks;
+    bool in_place;      /* x is read where it lies */
+} term;
+
 typedef struct job {
     axl_device *dev;
     const axl_matmul_args *a;
-    int64_t m, n, k;
-    gemm_unit unit;
-    int64_t block_deep;   /* elements of a block of depth, even */
-    int64_t n_blocks;
+    int64_t m, n;         /* of what tiles compute: y, or its transpose when turned */
+    bool turned;
+    term terms[AXL_MATMUL_TERMS];
+    int64_t n_terms;
     int64_t rows, cols;   /* of a tile */
     int64_t n_row_tiles;
     int64_t n_threads;    /* for prefetching alone */
-    bool in_place;        /* x is read where it lies */
     atomic_bool cancelled;
 } job;
 
@@ -89,85 +100,137 @@ static void store_sums(const axl_matmul_args *a, int64_t m0, int64_t rows, int64
     }
 }
 
-/* ---- tiles ---- */
-
-/* Rows [m0, +rows) against packed panels of one block of depth. */
-static void multiply_strips(const job *j, int64_t m0, int64_t rows, int64_t cols, int64_t depth,
-                            int64_t n_deep, const float *panels, float *c, float *strip,
-                            bool last, int64_t n0, gemm_ahead *ahead)
+/* The same for y's transpose: sums (rows, cols) of y columns [m0, +rows), rows [n0, +cols). */
+static void store_turned(const axl_matmul_args *a, int64_t m0, int64_t rows, int64_t n0,
+                         int64_t cols, const float *c, int64_t ldc)
 {
-    const axl_matmul_args *a = j->a;
-    int64_t n_units = gemm_units(j->unit, n_deep), ldc = j->cols;
-    gemm_source s = { a->x.data, a->x.dtype, a->x.stride, !a->trans_x };
-    gemm_right right = gemm_right_whole(panels, cols, n_units);
+    axl_dtype t = a->y.dtype;
+    vf alpha = vf_set1(a->alpha);
 
-    for (int64_t r = 0; r < rows; r += STRIP_ROWS) {
-        int64_t n_rows = min64(STRIP_ROWS, rows - r);
-        gemm_left left = { strip, 0, sizeof *strip };
-
-        if (j->in_place) {
-            left.data = axl_at(s.data, s.dtype, (m0 + r) * s.stride + depth);
-            left.row = s.stride * (int64_t)axl__dtype_size(s.dtype);
-        } else {
-            int64_t ld = ceil_div(n_units, VF_N) * VF_N;
-            gemm_pack_rows(j->unit, strip, ld, &s, &(gemm_block){ m0 + r, n_rows, depth, n_deep });
-            left.row = ld * (int64_t)sizeof *strip;
+    for (int64_t r = 0; r < rows; r += VF_N) {
+        int64_t n = min64(VF_N, rows - r);
+        for (int64_t i = 0; i < cols; i += VF_N) {
+            vf v[VF_N];
+            for (int64_t l = 0; l < VF_N; l++)
+                v[l] = l < n ? vf_load(c + (r + l) * ldc + i) : vf_zero();
+            vf_transpose(v);
+            for (int64_t l = 0; l < min64(VF_N, cols - i); l++) {
+                void *y = axl_at_mut(a->y.data, t, (n0 + i + l) * a->y.stride + m0 + r);
+                vf sum = vf_mul(alpha, v[l]);
+                if (a->beta != 0.0f)
+                    sum = vf_add(sum, n == VF_N ? vf_load_t(y, t, 0) : vf_load_t_n(y, t, 0, n));
+                if (n == VF_N)
+                    vf_store_t(y, t, 0, sum);
+                else
+                    vf_store_t_n(y, t, 0, sum, n);
+            }
         }
-        gemm_multiply(j->unit, n_rows, n_units, left, &right, c + r * ldc, ldc, depth > 0, ahead);
-        if (last)
-            store_sums(a, m0 + r, n_rows, n0, cols, c + r * ldc, ldc);
     }
 }
 
-/* What of w comes after a block: the next one of the tile, or the first one of the tile that this
- * thread is likely to take next.  A guess: it moves memory, never a result. */
-static gemm_ahead next_block(const job *j, const gemm_source *w, uint64_t index, int64_t b)
-{
-    int64_t tile = (int64_t)index / j->n_row_tiles, depth = (b + 1) * j->block_deep;
+/* ---- tiles ---- */
 
-    if (b == j->n_blocks - 1) {
-        int64_t next = ((int64_t)index + j->n_threads) / j->n_row_tiles;
-        if (next == tile)
-            return (gemm_ahead){ 0 };
-        tile = next;
-        depth = 0;
+/* A tile's place and what it works in. */
+typedef struct tile {
+    int64_t m0, rows, n0, cols;
+    float *panels, *c, *strip; /* (units, cols), (rows, cols), (STRIP_ROWS, units) */
+} tile;
+
+/* Rows [r, +n) of the tile, some of their depth. */
+static gemm_left left_of(const tile *t, const term *p, int64_t r, int64_t n, int64_t depth,
+                         int64_t n_deep)
+{
+    gemm_block b = { t->m0 + r, n, depth, n_deep };
+    int64_t size = sizeof *t->strip;
+
+    if (p->in_place)
+        return (gemm_left){ axl_at(p->x.data, p->x.dtype, b.row * p->x.stride + depth),
+                            p->x.stride * (int64_t)axl__dtype_size(p->x.dtype), size };
+    if (!p->x.deep) { /* one panel: units apart by its width */
+        gemm_pack_panels(p->unit, t->strip, &p->x, &b);
+        return (gemm_left){ t->strip, size, ceil_div(n, VF_N) * VF_N * size };
     }
-    int64_t n0 = tile * j->cols, cols = min64(j->cols, j->n - n0);
+    int64_t ld = ceil_div(gemm_units(p->unit, n_deep), VF_N) * VF_N;
+    gemm_pack_rows(p->unit, t->strip, ld, &p->x, &b);
+    return (gemm_left){ t->strip, ld * size, size };
+}
+
+/* One block of depth of one term; the first one begins the sums, the last one stores them. */
+static void run_block(const job *j, const tile *t, const term *p, int64_t depth, bool first,
+                      bool last, gemm_ahead *ahead)
+{
+    int64_t n_deep = min64(p->block_deep, p->k - depth), n_units = gemm_units(p->unit, n_deep);
+    int64_t step = p->x.deep ? STRIP_ROWS : GEMM_PANEL;
+    gemm_right right = gemm_right_whole(t->panels, t->cols, n_units);
+
+    gemm_pack_panels(p->unit, t->panels, &p->w, &(gemm_block){ t->n0, t->cols, depth, n_deep });
+    for (int64_t r = 0; r < t->rows; r += step) {
+        int64_t n = min64(step, t->rows - r);
+        float *c = t->c + r * j->cols;
+
+        gemm_multiply(p->unit, n, n_units, left_of(t, p, r, n, depth, n_deep), &right, c, j->cols,
+                      !first, ahead);
+        if (last && j->turned)
+            store_turned(j->a, t->m0 + r, n, t->n0, t->cols, c, j->cols);
+        else if (last)
+            store_sums(j->a, t->m0 + r, n, t->n0, t->cols, c, j->cols);
+    }
+}
+
+/* What of w comes after a block: the next block of the tile, or the first one of the tile that this
+ * thread is likely to take next.  A guess: it moves memory, never a result. */
+static gemm_ahead next_block(const job *j, uint64_t index, int64_t i, int64_t depth)
+{
+    int64_t column = (int64_t)index / j->n_row_tiles;
+
+    depth += j->terms[i].block_deep;
+    if (depth >= j->terms[i].k) {
+        depth = 0;
+        i++;
+    }
+    if (i == j->n_terms) {
+        int64_t next = ((int64_t)index + j->n_threads) / j->n_row_tiles;
+        if (next == column)
+            return (gemm_ahead){ 0 };
+        column = next;
+        i = 0;
+    }
+    const term *p = &j->terms[i];
+    int64_t n0 = column * j->cols, cols = min64(j->cols, j->n - n0);
     if (cols <= 0)
         return (gemm_ahead){ 0 };
-    return gemm_ahead_of(w, &(gemm_block){ n0, cols, depth, min64(j->block_deep, j->k - depth) });
+    return gemm_ahead_of(&p->w,
+                         &(gemm_block){ n0, cols, depth, min64(p->block_deep, p->k - depth) });
 }
 
 static void run_tile(void *arg, uint64_t index)
 {
     job *j = arg;
-    const axl_matmul_args *a = j->a;
-    int64_t m0 = (int64_t)index % j->n_row_tiles * j->rows;
-    int64_t n0 = (int64_t)index / j->n_row_tiles * j->cols;
-    int64_t rows = min64(j->rows, j->m - m0), cols = min64(j->cols, j->n - n0);
-    gemm_source w = { a->w.data, a->w.dtype, a->w.stride, a->trans_w };
+    tile t = { .m0 = (int64_t)index % j->n_row_tiles * j->rows,
+               .n0 = (int64_t)index / j->n_row_tiles * j->cols };
 
     if (give_up(j))
         return;
-    float *panels = axl__scratch_acquire(j->dev);                       /* (units, cols) */
-    float *c = panels + DEPTH_UNITS * TILE_PANELS * GEMM_PANEL;         /* (rows, cols) */
-    float *strip = c + TILE_ROWS * TILE_PANELS * GEMM_PANEL;            /* (STRIP_ROWS, units) */
-    for (int64_t b = 0; b < j->n_blocks; b++) {
-        int64_t depth = b * j->block_deep, n_deep = min64(j->block_deep, j->k - depth);
-
-        gemm_ahead ahead = next_block(j, &w, index, b);
-        gemm_pack_panels(j->unit, panels, &w, &(gemm_block){ n0, cols, depth, n_deep });
-        multiply_strips(j, m0, rows, cols, depth, n_deep, panels, c, strip, b == j->n_blocks - 1,
-                        n0, &ahead);
+    t.rows = min64(j->rows, j->m - t.m0);
+    t.cols = min64(j->cols, j->n - t.n0);
+    t.panels = axl__scratch_acquire(j->dev);
+    t.c = t.panels + DEPTH_UNITS * TILE_PANELS * GEMM_PANEL;
+    t.strip = t.c + TILE_ROWS * TILE_PANELS * GEMM_PANEL;
+    for (int64_t i = 0; i < j->n_terms; i++) {
+        const term *p = &j->terms[i];
+        for (int64_t b = 0; b < p->n_blocks; b++) {
+            gemm_ahead ahead = next_block(j, index, i, b * p->block_deep);
+            run_block(j, &t, p, b * p->block_deep, i + b == 0,
+                      i == j->n_terms - 1 && b == p->n_blocks - 1, &ahead);
+        }
     }
-    axl__scratch_release(j->dev, panels);
+    axl__scratch_release(j->dev, t.panels);
 }
 
 /* Tiles as large as the caches like, smaller while there are few. */
 static void choose_tiles(job *j)
 {
     int64_t panels = TILE_PANELS, n_panels = ceil_div(j->n, GEMM_PANEL);
-    int64_t units = gemm_units(j->unit, j->k);
 
     j->rows = TILE_ROWS;
     while (panels > 1 && ceil_div(j->m, j->rows) * ceil_div(n_panels, panels) < MIN_TASKS)
@@ -177,22 +240,16 @@ static void choose_tiles(job *j)
         j->rows /= 2;
     j->cols = panels * GEMM_PANEL;
     j->n_row_tiles = ceil_div(j->m, j->rows);
-    j->n_blocks = units > 0 ? ceil_div(units, DEPTH_UNITS) : 1;
-    j->block_deep = ceil_div(units, j->n_blocks) * gemm_per_unit(j->unit);
 }
 
 static axl_status run_tiled(job *j)
 {
-    const axl_matmul_args *a = j->a;
-
     static_assert((DEPTH_UNITS + TILE_ROWS) * TILE_PANELS * GEMM_PANEL * sizeof(float) +
-                          STRIP_ROWS * (DEPTH_UNITS + VF_N) * sizeof(float) <= AXL_SCRATCH_SIZE,
+                          STRIP_ROWS * (DEPTH_UNITS + VF_N) * sizeof(float) <= AXL_SCRATCH_SIZE &&
+                      (int)GEMM_PANEL <= (int)STRIP_ROWS,
                   "a tile fits a scratch slot");
     choose_tiles(j);
     j->n_threads = axl_context_threads(j->dev->ctx);
-    j->in_place =
-        !a->trans_x && ((j->unit == GEMM_F32 && a->x.dtype == AXL_F32) ||
-                        (j->unit == GEMM_PAIR && a->x.dtype == AXL_BF16 && j->k % 2 == 0));
     axl__parallel_for(j->dev->ctx, (uint64_t)(j->n_row_tiles * ceil_div(j->n, j->cols)), run_tile,
                       j);
     return atomic_load(&j->cancelled) ? axl__fail(AXL_ERR_CANCELLED, "cancelled") : AXL_OK;
@@ -262,15 +319,15 @@ static void widen_rows(const job *j, float *dst)
 {
     const axl_mat *x = &j->a->x;
     bool round = j->a->compute == AXL_BF16 && x->dtype == AXL_F32;
-    int64_t ldx = thin_stride(j->k);
+    int64_t k = x->cols, ldx = thin_stride(k);
 
     for (int64_t r = 0; r < j->m; r++) {
         const void *x_r = axl_at(x->data, x->dtype, r * x->stride);
         int64_t i = 0;
 
-        for (; i < j->k; i += VF_N) {
-            vf v = j->k - i >= VF_N ? vf_load_t(x_r, x->dtype, i)
-                                    : vf_load_t_n(x_r, x->dtype, i, j->k - i);
+        for (; i < k; i += VF_N) {
+            vf v = k - i >= VF_N ? vf_load_t(x_r, x->dtype, i)
+                                 : vf_load_t_n(x_r, x->dtype, i, k - i);
             vf_store(dst + r * ldx + i, round ? vf_to_bf16_value(v) : v);
         }
     }
@@ -289,7 +346,8 @@ static void run_thin(void *arg, uint64_t index)
     float *x = axl__scratch_acquire(j->dev);
     widen_rows(j, x);
     for (int64_t n = n0; n < n1; n += 4) {
-        dot_columns_of[j->m - 1](a->w.dtype, round, x, &a->w, n, (int)min64(4, n1 - n), j->k, sums);
+        dot_columns_of[j->m - 1](a->w.dtype, round, x, &a->w, n, (int)min64(4, n1 - n), a->x.cols,
+                                 sums);
         for (int64_t r = 0; r < j->m; r++)
             memcpy(&c[r][n - n0], sums[r], sizeof sums[r]);
     }
@@ -297,31 +355,54 @@ static void run_thin(void *arg, uint64_t index)
     axl__scratch_release(j->dev, x);
 }
 
-static bool is_thin(const job *j)
+static bool is_thin(const axl_matmul_args *a)
 {
-    return j->m <= THIN_ROWS && !j->a->trans_x && j->a->trans_w &&
-           (size_t)(j->m * thin_stride(j->k)) * sizeof(float) <= AXL_SCRATCH_SIZE;
+    return a->y.rows <= THIN_ROWS && !a->trans_x && a->trans_w && a->n_more == 0 &&
+           (size_t)(a->y.rows * thin_stride(a->x.cols)) * sizeof(float) <= AXL_SCRATCH_SIZE;
+}
+
+/* ---- the product ---- */
+
+static void add_term(job *j, const axl_mat *x, bool trans_x, const axl_mat *w, bool trans_w)
+{
+    term *p = &j->terms[j->n_terms++];
+    gemm_source left = { x->data, x->dtype, x->stride, !trans_x };
+    gemm_source right = { w->data, w->dtype, w->stride, trans_w };
+
+    assert((trans_x ? x->cols : x->rows) == j->a->y.rows);
+    assert((trans_w ? w->rows : w->cols) == j->a->y.cols);
+    assert((trans_x ? x->rows : x->cols) == (trans_w ? w->cols : w->rows));
+    p->x = j->turned ? right : left;
+    p->w = j->turned ? left : right;
+    p->k = trans_x ? x->rows : x->cols;
+    p->unit = gemm_unit_for(x->dtype, w->dtype, j->a->compute);
+    p->in_place = p->x.deep && ((p->unit == GEMM_F32 && p->x.dtype == AXL_F32) ||
+                                (p->unit == GEMM_PAIR && p->x.dtype == AXL_BF16 && p->k % 2 == 0));
+    int64_t units = gemm_units(p->unit, p->k);
+    p->n_blocks = units > 0 ? ceil_div(units, DEPTH_UNITS) : 1;
+    p->block_deep = ceil_div(units, p->n_blocks) * gemm_per_unit(p->unit);
 }
 
 axl_status AXL_ISA_NAME(matmul)(axl_device *dev, const axl_matmul_args *a)
 {
-    job j = {
-        .dev = dev,
-        .a = a,
-        .m = a->y.rows,
-        .n = a->y.cols,
-        .k = a->trans_x ? a->x.rows : a->x.cols,
-        .unit = gemm_unit_for(a->x.dtype, a->w.dtype, a->compute),
-    };
+    job j = { .dev = dev, .a = a, .m = a->y.rows, .n = a->y.cols };
 
-    assert((a->trans_x ? a->x.cols : a->x.rows) == j.m);
-    assert((a->trans_w ? a->w.rows : a->w.cols) == j.n);
-    assert((a->trans_w ? a->w.cols : a->w.rows) == j.k);
     assert(a->beta == 0.0f || a->beta == 1.0f);
+    assert(a->n_more < AXL_MATMUL_TERMS);
     if (j.m == 0 || j.n == 0)
         return AXL_OK;
-    if (!is_thin(&j))
-        return run_tiled(&j);
-    axl__parallel_for(dev->ctx, (uint64_t)ceil_div(j.n, THIN_COLS), run_thin, &j);
-    return atomic_load(&j.cancelled) ? axl__fail(AXL_ERR_CANCELLED, "cancelled") : AXL_OK;
+    if (is_thin(a)) {
+        axl__parallel_for(dev->ctx, (uint64_t)ceil_div(j.n, THIN_COLS), run_thin, &j);
+        return atomic_load(&j.cancelled) ? axl__fail(AXL_ERR_CANCELLED, "cancelled") : AXL_OK;
+    }
+    /* Few columns and many rows, both operands depth by depth: what is wide gets packed. */
+    j.turned = a->trans_x && !a->trans_w && a->n_more == 0 && j.n <= GEMM_PANEL && j.m > j.n;
+    if (j.turned) {
+        j.m = a->y.cols;
+        j.n = a->y.rows;
+    }
+    add_term(&j, &a->x, a->trans_x, &a->w, a->trans_w);
+    for (int64_t i = 0; i < a->n_more; i++)
+        add_term(&j, &a->more[i].x, false, &a->more[i].w, a->more[i].trans_w);
+    return run_tiled(&j);
 }

@@ -51,20 +51,41 @@ void axl_adapter_free(axl_adapter *a)
     axl_context_free(ctx);
 }
 
-static axl_status add_tensor(axl_adapter *a, const char *module, const char *part, int64_t rows,
-                             int64_t cols, int64_t *at)
+static axl_status add_tensor(axl_adapter *a, const char *module, const char *part, int64_t at,
+                             int64_t rows, int64_t cols)
 {
     axl__lora_tensor *t = &a->tensors[a->n_tensors];
 
     t->name = axl__format(a->ctx, "base_model.model.%s.lora_%s.weight", module, part);
     if (!t->name)
         return axl__fail_nomem();
-    t->at = *at = a->n_params;
+    t->at = at;
     t->rows = rows;
     t->cols = cols;
-    a->n_params += (rows * cols + 15) & ~(int64_t)15; /* each starts on a cache line */
     a->n_tensors++;
     return AXL_OK;
+}
+
+/* Room for a tensor; each starts on a cache line. */
+static int64_t place(axl_adapter *a, int64_t size)
+{
+    int64_t at = a->n_params;
+
+    a->n_params += (size + 15) & ~(int64_t)15;
+    return at;
+}
+
+/* The places of a group's pairs: all A, then all B (see linear.h). */
+static void place_group(axl_adapter *a, axl__linears g)
+{
+    axl__lora *l = a->loras + g.first;
+
+    for (int64_t i = 0; i < g.n; i++)
+        if (l[i].on)
+            l[i].a_at = place(a, l[i].rank * l[i].in);
+    for (int64_t i = 0; i < g.n; i++)
+        if (l[i].on)
+            l[i].b_at = place(a, l[i].out * l[i].rank);
 }
 
 static axl_status lay_out(axl_adapter *a, const bool *on, int64_t n)
@@ -78,12 +99,20 @@ static axl_status lay_out(axl_adapter *a, const bool *on, int64_t n)
     for (int64_t i = 0; i < n; i++) {
         const axl_mat *w = axl__model_linear(a->model, i);
         axl__lora *l = &a->loras[i];
-        if (!on[i])
+        if (on[i])
+            *l = (axl__lora){ true, a->rank, w->cols, w->rows, 0, 0 };
+    }
+    for (int64_t layer = 0; layer < a->model->arch.n_layers; layer++)
+        for (int64_t k = 0; k < AXL__LINEAR_GROUPS; k++)
+            place_group(a, axl__layer_linears(layer, k));
+    place_group(a, axl__head_linears(a->model));
+    for (int64_t i = 0; i < n; i++) {
+        const axl__lora *l = &a->loras[i];
+        if (!l->on)
             continue;
-        *l = (axl__lora){ true, a->rank, w->cols, w->rows, 0, 0 };
         axl__model_linear_name(a->model, i, module, sizeof module);
-        AXL_TRY(add_tensor(a, module, "A", l->rank, l->in, &l->a_at));
-        AXL_TRY(add_tensor(a, module, "B", l->out, l->rank, &l->b_at));
+        AXL_TRY(add_tensor(a, module, "A", l->a_at, l->rank, l->in));
+        AXL_TRY(add_tensor(a, module, "B", l->b_at, l->out, l->rank));
     }
     return AXL_OK;
 }

@@ -7,6 +7,18 @@
 
 #include <math.h>
 
+/* The most that any layer has: layers_to_transform may leave some out. */
+static int64_t group_rank(const axl__pass *p, int64_t k)
+{
+    int64_t most = 0;
+
+    for (int64_t l = 0; l < p->model->arch.n_layers; l++) {
+        int64_t rank = axl__linears_rank(p, axl__layer_linears(l, k));
+        most = rank > most ? rank : most;
+    }
+    return most;
+}
+
 void axl__layer_acts_take(axl__step_arena *a, axl__layer_acts *o, const axl__pass *p, int64_t T)
 {
     const axl__arch *m = &p->model->arch;
@@ -23,8 +35,8 @@ void axl__layer_acts_take(axl__step_arena *a, axl__layer_acts *o, const axl__pas
     o->rstd1 = axl__step_arena_take(a, (size_t)T * sizeof(float));
     o->rstd2 = axl__step_arena_take(a, (size_t)T * sizeof(float));
     o->lse = axl__step_arena_take(a, (size_t)(T * m->n_heads) * sizeof(float));
-    for (int k = 0; k < AXL__LINEAR_KINDS; k++)
-        o->xa[k] = axl__step_arena_mat(a, t, T, p->adapter ? p->adapter->rank : 0);
+    for (int k = 0; k < AXL__LINEAR_GROUPS; k++)
+        o->xa[k] = axl__step_arena_mat(a, t, T, group_rank(p, k));
 }
 
 static int64_t max64(int64_t a, int64_t b)
@@ -46,13 +58,13 @@ void axl__layer_scratch_take(axl__step_arena *a, axl__layer_scratch *o, const ax
         o->linear.drop = axl__step_arena_mat(a, t, T, widest);
     if (!backward)
         return;
-    o->linear.dxa = axl__step_arena_mat(a, t, T, p->adapter ? p->adapter->rank : 0);
+    o->linear.dxa = axl__step_arena_mat(a, t, T, max64(max64(group_rank(p, 0), group_rank(p, 1)),
+                                                       max64(group_rank(p, 2), group_rank(p, 3))));
     o->dnorm = axl__step_arena_mat(a, t, T, m->hidden_size);
     o->dact = axl__step_arena_mat(a, t, T, m->intermediate_size);
     o->dattn = axl__step_arena_mat(a, t, T, q);
-    o->dq = axl__step_arena_mat(a, t, T, q);
-    o->dk = axl__step_arena_mat(a, t, T, kv);
-    o->dv = axl__step_arena_mat(a, t, T, kv);
+    for (int i = 0; i < 3; i++)
+        o->dqkv[i] = axl__step_arena_mat(a, t, T, i == 0 ? q : kv);
     o->attn = axl__step_arena_take(
         a, (size_t)axl__attention_scratch(T, m->n_heads, m->head_dim) * sizeof(float));
 }
@@ -101,24 +113,39 @@ static axl_status add(const axl__pass *p, axl_mat x, axl_mat y)
     return p->ops->add(p->dev, &a);
 }
 
+/* The group's xa, as wide as this layer's pairs are. */
+static axl_mat xa_of(const axl__pass *p, axl__linears g, axl_mat xa)
+{
+    xa.cols = xa.stride = axl__linears_rank(p, g);
+    return xa;
+}
+
 /* ---- forward ---- */
+
+enum { QKV, O, GATE_UP, DOWN };
+
+static axl_status linears(const axl__pass *p, int64_t layer, int64_t k, axl_mat x, const axl_mat *y,
+                          const axl__layer_acts *acts, const axl__layer_scratch *s)
+{
+    axl__linears g = axl__layer_linears(layer, k);
+
+    return axl__linears_forward(p, g, x, y, xa_of(p, g, acts->xa[k]), &s->linear);
+}
 
 static axl_status attention_half(const axl__pass *p, int64_t layer, const axl__layout *at,
                                  const axl__layer_acts *x, const axl__layer_scratch *s)
 {
     const axl__layer *w = &p->model->layers[layer];
     const axl__arch *m = &p->model->arch;
-    int64_t first = layer * AXL__LINEAR_KINDS;
+    const axl_mat qkv[3] = { x->q, x->k, x->v };
 
     AXL_TRY(norm(p, x->h, w->attn_norm, s->norm, x->rstd1));
-    AXL_TRY(axl__linear_forward(p, first + AXL__Q, s->norm, x->q, x->xa[AXL__Q], &s->linear));
-    AXL_TRY(axl__linear_forward(p, first + AXL__K, s->norm, x->k, x->xa[AXL__K], &s->linear));
-    AXL_TRY(axl__linear_forward(p, first + AXL__V, s->norm, x->v, x->xa[AXL__V], &s->linear));
+    AXL_TRY(linears(p, layer, QKV, s->norm, qkv, x, s));
     AXL_TRY(rotate(p, at, x->q, m->n_heads, false));
     AXL_TRY(rotate(p, at, x->k, m->n_kv_heads, false));
     axl_attention_args a = attention_args(p, at, x);
     AXL_TRY(p->ops->attention_forward(p->dev, &a));
-    AXL_TRY(axl__linear_forward(p, first + AXL__O, x->attn, x->h2, x->xa[AXL__O], &s->linear));
+    AXL_TRY(linears(p, layer, O, x->attn, &x->h2, x, s));
     return add(p, x->h, x->h2);
 }
 
@@ -126,44 +153,48 @@ axl_status axl__layer_forward(const axl__pass *p, int64_t layer, const axl__layo
                               const axl__layer_acts *x, axl_mat next, const axl__layer_scratch *s)
 {
     const axl__layer *w = &p->model->layers[layer];
-    int64_t first = layer * AXL__LINEAR_KINDS;
+    axl__linears down = axl__layer_linears(layer, DOWN);
+    const axl_mat gate_up[2] = { x->gate, x->up };
 
     AXL_TRY(attention_half(p, layer, at, x, s));
     AXL_TRY(norm(p, x->h2, w->mlp_norm, s->norm, x->rstd2));
-    AXL_TRY(
-        axl__linear_forward(p, first + AXL__GATE, s->norm, x->gate, x->xa[AXL__GATE], &s->linear));
-    AXL_TRY(axl__linear_forward(p, first + AXL__UP, s->norm, x->up, x->xa[AXL__UP], &s->linear));
-    if (!next.data && !axl__pass_lora(p, first + AXL__DOWN))
+    AXL_TRY(linears(p, layer, GATE_UP, s->norm, gate_up, x, s));
+    if (!next.data && axl__linears_rank(p, down) == 0)
         return AXL_OK;
     axl_swiglu_args g = { x->gate, x->up, s->act };
     AXL_TRY(p->ops->swiglu_forward(p->dev, &g));
     if (!next.data)
-        return axl__linear_xa(p, first + AXL__DOWN, s->act, x->xa[AXL__DOWN], &s->linear);
-    AXL_TRY(axl__linear_forward(p, first + AXL__DOWN, s->act, next, x->xa[AXL__DOWN], &s->linear));
+        return axl__linears_xa(p, down, s->act, xa_of(p, down, x->xa[DOWN]), &s->linear);
+    AXL_TRY(linears(p, layer, DOWN, s->act, &next, x, s));
     return add(p, x->h2, next);
 }
 
 /* ---- backward ---- */
 
+static axl_status linears_backward(const axl__pass *p, int64_t layer, int64_t k, axl_mat x,
+                                   const axl_mat *dy, axl_mat dx, const axl__layer_acts *acts,
+                                   const axl__layer_scratch *s)
+{
+    axl__linears g = axl__layer_linears(layer, k);
+
+    return axl__linears_backward(p, g, x, dy, xa_of(p, g, acts->xa[k]), dx, &s->linear);
+}
+
 static axl_status mlp_backward(const axl__pass *p, int64_t layer, const axl__layer_acts *x,
                                axl_mat dh, const axl__layer_scratch *s)
 {
     const axl__layer *w = &p->model->layers[layer];
-    int64_t first = layer * AXL__LINEAR_KINDS;
+    const axl_mat dgate_up[2] = { x->gate, x->up };
 
-    if (axl__pass_lora(p, first + AXL__DOWN)) {
+    if (axl__linears_rank(p, axl__layer_linears(layer, DOWN)) > 0) {
         axl_swiglu_args g = { x->gate, x->up, s->act };
         AXL_TRY(p->ops->swiglu_forward(p->dev, &g));
     }
-    AXL_TRY(axl__linear_backward(p, first + AXL__DOWN, s->act, dh, x->xa[AXL__DOWN], s->dact, 0.0f,
-                                 &s->linear));
+    AXL_TRY(linears_backward(p, layer, DOWN, s->act, &dh, s->dact, x, s));
     axl_swiglu_backward_args b = { x->gate, x->up, s->dact, x->gate, x->up };
     AXL_TRY(p->ops->swiglu_backward(p->dev, &b));
     AXL_TRY(norm(p, x->h2, w->mlp_norm, s->norm, x->rstd2));
-    AXL_TRY(axl__linear_backward(p, first + AXL__GATE, s->norm, x->gate, x->xa[AXL__GATE], s->dnorm,
-                                 0.0f, &s->linear));
-    AXL_TRY(axl__linear_backward(p, first + AXL__UP, s->norm, x->up, x->xa[AXL__UP], s->dnorm, 1.0f,
-                                 &s->linear));
+    AXL_TRY(linears_backward(p, layer, GATE_UP, s->norm, dgate_up, s->dnorm, x, s));
     return norm_backward(p, x->h2, w->mlp_norm, x->rstd2, s->dnorm, dh);
 }
 
@@ -172,15 +203,13 @@ static axl_status attention_backward(const axl__pass *p, int64_t layer, const ax
                                      const axl__layer_scratch *s)
 {
     const axl__arch *m = &p->model->arch;
-    int64_t first = layer * AXL__LINEAR_KINDS;
 
-    AXL_TRY(axl__linear_backward(p, first + AXL__O, x->attn, dh, x->xa[AXL__O], s->dattn, 0.0f,
-                                 &s->linear));
-    axl_attention_backward_args a = { attention_args(p, at, x), s->dattn, s->dq, s->dk, s->dv,
-                                      s->attn };
+    AXL_TRY(linears_backward(p, layer, O, x->attn, &dh, s->dattn, x, s));
+    axl_attention_backward_args a = { attention_args(p, at, x), s->dattn, s->dqkv[0], s->dqkv[1],
+                                      s->dqkv[2], s->attn };
     AXL_TRY(p->ops->attention_backward(p->dev, &a));
-    AXL_TRY(rotate(p, at, s->dq, m->n_heads, true));
-    return rotate(p, at, s->dk, m->n_kv_heads, true);
+    AXL_TRY(rotate(p, at, s->dqkv[0], m->n_heads, true));
+    return rotate(p, at, s->dqkv[1], m->n_kv_heads, true);
 }
 
 axl_status axl__layer_backward(const axl__pass *p, int64_t layer, const axl__layout *at,
@@ -188,7 +217,6 @@ axl_status axl__layer_backward(const axl__pass *p, int64_t layer, const axl__lay
                                const axl__layer_scratch *s)
 {
     const axl__layer *w = &p->model->layers[layer];
-    int64_t first = layer * AXL__LINEAR_KINDS;
     axl_mat dn = s->dnorm;
 
     AXL_TRY(mlp_backward(p, layer, x, dh, s));
@@ -196,11 +224,6 @@ axl_status axl__layer_backward(const axl__pass *p, int64_t layer, const axl__lay
     AXL_TRY(norm(p, x->h, w->attn_norm, s->norm, x->rstd1));
     if (!need_input)
         dn.data = NULL;
-    AXL_TRY(axl__linear_backward(p, first + AXL__Q, s->norm, s->dq, x->xa[AXL__Q], dn, 0.0f,
-                                 &s->linear));
-    AXL_TRY(axl__linear_backward(p, first + AXL__K, s->norm, s->dk, x->xa[AXL__K], dn, 1.0f,
-                                 &s->linear));
-    AXL_TRY(axl__linear_backward(p, first + AXL__V, s->norm, s->dv, x->xa[AXL__V], dn, 1.0f,
-                                 &s->linear));
+    AXL_TRY(linears_backward(p, layer, QKV, s->norm, s->dqkv, dn, x, s));
     return need_input ? norm_backward(p, x->h, w->attn_norm, x->rstd1, dn, dh) : AXL_OK;
 }

@@ -5,11 +5,24 @@
 
 #include "base/rng.h"
 
-const axl__lora *axl__pass_lora(const axl__pass *p, int64_t index)
+#include <assert.h>
+
+/* The pair of a layer, or NULL. */
+static const axl__lora *lora_of(const axl__pass *p, int64_t index)
 {
     if (!p->adapter || !p->adapter->loras[index].on)
         return NULL;
     return &p->adapter->loras[index];
+}
+
+int64_t axl__linears_rank(const axl__pass *p, axl__linears g)
+{
+    int64_t rank = 0;
+
+    for (int64_t i = 0; i < g.n; i++)
+        if (lora_of(p, g.first + i))
+            rank += lora_of(p, g.first + i)->rank;
+    return rank;
 }
 
 static axl_mat f32_mat(float *data, int64_t rows, int64_t cols)
@@ -17,12 +30,11 @@ static axl_mat f32_mat(float *data, int64_t rows, int64_t cols)
     return (axl_mat){ data, AXL_F32, rows, cols, cols };
 }
 
-static axl_status multiply(const axl__pass *p, axl_mat x, bool trans_x, axl_mat w, bool trans_w,
-                           axl_mat y, float alpha, float beta)
+static axl_mat columns(axl_mat m, int64_t first, int64_t n)
 {
-    axl_matmul_args a = { x, w, y, trans_x, trans_w, alpha, beta, p->model->compute };
-
-    return p->ops->matmul(p->dev, &a);
+    m.data = (char *)m.data + (size_t)first * axl__dtype_size(m.dtype);
+    m.cols = n;
+    return m;
 }
 
 static axl_mat first_rows(axl_mat m, int64_t rows, int64_t cols)
@@ -30,6 +42,45 @@ static axl_mat first_rows(axl_mat m, int64_t rows, int64_t cols)
     m.rows = rows;
     m.cols = m.stride = cols;
     return m;
+}
+
+static axl_mat mat_a(const axl__lora *l, float *base)
+{
+    return f32_mat(base + l->a_at, l->rank, l->in);
+}
+
+static axl_mat mat_b(const axl__lora *l, float *base)
+{
+    return f32_mat(base + l->b_at, l->out, l->rank);
+}
+
+/* All A of the group as one matrix (R, in); false when there are gaps between them. */
+static bool mat_all_a(const axl__pass *p, axl__linears g, float *base, axl_mat *out)
+{
+    int64_t next = -1;
+
+    for (int64_t i = 0; i < g.n; i++) {
+        const axl__lora *l = lora_of(p, g.first + i);
+        if (!l)
+            continue;
+        if (next < 0)
+            *out = mat_a(l, base);
+        else if (l->a_at == next)
+            out->rows += l->rank;
+        else
+            return false;
+        next = l->a_at + l->rank * l->in;
+    }
+    return next >= 0;
+}
+
+static axl_status multiply(const axl__pass *p, axl_mat x, bool trans_x, axl_mat w, bool trans_w,
+                           axl_mat y, float alpha, float beta)
+{
+    axl_matmul_args a = { .x = x, .w = w, .y = y, .trans_x = trans_x, .trans_w = trans_w,
+                          .alpha = alpha, .beta = beta, .compute = p->model->compute };
+
+    return p->ops->matmul(p->dev, &a);
 }
 
 static axl_status drop(const axl__pass *p, int64_t index, axl_mat x, axl_mat y)
@@ -40,68 +91,141 @@ static axl_status drop(const axl__pass *p, int64_t index, axl_mat x, axl_mat y)
     return p->ops->dropout(p->dev, &a);
 }
 
-axl_status axl__linear_xa(const axl__pass *p, int64_t index, axl_mat x, axl_mat xa,
-                          const axl__linear_scratch *s)
+axl_status axl__linears_xa(const axl__pass *p, axl__linears g, axl_mat x, axl_mat xa,
+                           const axl__linear_scratch *s)
 {
-    const axl__lora *l = axl__pass_lora(p, index);
+    int64_t at = 0;
+    axl_mat all;
 
-    if (!l)
+    if (xa.cols == 0)
         return AXL_OK;
-    if (p->dropout > 0.0f) {
-        axl_mat d = first_rows(s->drop, x.rows, x.cols);
-        AXL_TRY(drop(p, index, x, d));
-        x = d;
+    if (p->dropout <= 0.0f && mat_all_a(p, g, p->adapter->params, &all))
+        return multiply(p, x, false, all, true, xa, p->adapter->scale, 0.0f);
+    for (int64_t i = 0; i < g.n; i++) {
+        const axl__lora *l = lora_of(p, g.first + i);
+        axl_mat input = x;
+        if (!l)
+            continue;
+        if (p->dropout > 0.0f) {
+            input = first_rows(s->drop, x.rows, x.cols);
+            AXL_TRY(drop(p, g.first + i, x, input));
+        }
+        AXL_TRY(multiply(p, input, false, mat_a(l, p->adapter->params), true,
+                         columns(xa, at, l->rank), p->adapter->scale, 0.0f));
+        at += l->rank;
     }
-    axl_mat a = f32_mat(p->adapter->params + l->a_at, l->rank, l->in);
-    return multiply(p, x, false, a, true, xa, 1.0f, 0.0f);
+    return AXL_OK;
 }
 
-axl_status axl__linear_forward(const axl__pass *p, int64_t index, axl_mat x, axl_mat y, axl_mat xa,
-                               const axl__linear_scratch *s)
+axl_status axl__linears_forward(const axl__pass *p, axl__linears g, axl_mat x, const axl_mat *y,
+                                axl_mat xa, const axl__linear_scratch *s)
 {
-    const axl__lora *l = axl__pass_lora(p, index);
+    int64_t at = 0;
 
-    AXL_TRY(multiply(p, x, false, *axl__model_linear(p->model, index), true, y, 1.0f, 0.0f));
-    if (!l)
-        return AXL_OK;
-    AXL_TRY(axl__linear_xa(p, index, x, xa, s));
-    axl_mat b = f32_mat(p->adapter->params + l->b_at, l->out, l->rank);
-    return multiply(p, xa, false, b, true, y, p->adapter->scale, 1.0f);
+    AXL_TRY(axl__linears_xa(p, g, x, xa, s));
+    for (int64_t i = 0; i < g.n; i++) {
+        const axl__lora *l = lora_of(p, g.first + i);
+        axl_matmul_term pair;
+        axl_matmul_args a = { .x = x, .w = *axl__model_linear(p->model, g.first + i), .y = y[i],
+                              .trans_w = true, .alpha = 1.0f, .compute = p->model->compute };
+        if (l) {
+            pair = (axl_matmul_term){ columns(xa, at, l->rank), mat_b(l, p->adapter->params),
+                                      true };
+            a.more = &pair;
+            a.n_more = 1;
+            at += l->rank;
+        }
+        AXL_TRY(p->ops->matmul(p->dev, &a));
+    }
+    return AXL_OK;
 }
 
-static axl_status pair_backward(const axl__pass *p, const axl__lora *l, int64_t index, axl_mat x,
-                                axl_mat dy, axl_mat xa, axl_mat dx, const axl__linear_scratch *s)
+/* ---- backward ---- */
+
+/* The input's gradient, that of the pairs only without dropout. */
+static axl_status input_gradient(const axl__pass *p, axl__linears g, const axl_mat *dy, axl_mat dxa,
+                                 axl_mat dx)
 {
-    float scale = p->adapter->scale, *params = p->adapter->params;
-    axl_mat a = f32_mat(params + l->a_at, l->rank, l->in);
-    axl_mat b = f32_mat(params + l->b_at, l->out, l->rank);
-    axl_mat da = f32_mat(p->grads + l->a_at, l->rank, l->in);
-    axl_mat db = f32_mat(p->grads + l->b_at, l->out, l->rank);
-    axl_mat dxa = first_rows(s->dxa, dy.rows, l->rank);
+    axl_matmul_term terms[AXL_MATMUL_TERMS];
+    axl_mat all;
+    int64_t n = 0, at = 0;
+
+    for (int64_t i = 0; i < g.n; i++)
+        terms[n++] = (axl_matmul_term){ dy[i], *axl__model_linear(p->model, g.first + i), false };
+    if (dxa.cols > 0 && p->dropout <= 0.0f && mat_all_a(p, g, p->adapter->params, &all)) {
+        terms[n++] = (axl_matmul_term){ dxa, all, false };
+    } else if (dxa.cols > 0 && p->dropout <= 0.0f) {
+        for (int64_t i = 0; i < g.n; i++) {
+            const axl__lora *l = lora_of(p, g.first + i);
+            if (!l)
+                continue;
+            terms[n++] = (axl_matmul_term){ columns(dxa, at, l->rank),
+                                            mat_a(l, p->adapter->params), false };
+            at += l->rank;
+        }
+    }
+    assert(n <= AXL_MATMUL_TERMS);
+    axl_matmul_args a = { .x = terms[0].x, .w = terms[0].w, .y = dx, .alpha = 1.0f,
+                          .compute = p->model->compute, .more = terms + 1, .n_more = n - 1 };
+    return p->ops->matmul(p->dev, &a);
+}
+
+/* One pair with dropout: dA, and its part of dx. */
+static axl_status dropped_gradient(const axl__pass *p, const axl__lora *l, int64_t index, axl_mat x,
+                                   axl_mat dxa, axl_mat dx, const axl__linear_scratch *s)
+{
     axl_mat d = first_rows(s->drop, x.rows, l->in);
 
-    AXL_TRY(multiply(p, dy, false, b, false, dxa, scale, 0.0f));
-    AXL_TRY(multiply(p, dy, true, xa, false, db, scale, 1.0f));
-    if (p->dropout <= 0.0f) {
-        AXL_TRY(multiply(p, dxa, true, x, false, da, 1.0f, 1.0f));
-        return dx.data ? multiply(p, dxa, false, a, false, dx, 1.0f, 1.0f) : AXL_OK;
-    }
     AXL_TRY(drop(p, index, x, d));
-    AXL_TRY(multiply(p, dxa, true, d, false, da, 1.0f, 1.0f));
+    AXL_TRY(multiply(p, dxa, true, d, false, mat_a(l, p->grads), 1.0f, 1.0f));
     if (!dx.data)
         return AXL_OK;
-    AXL_TRY(multiply(p, dxa, false, a, false, d, 1.0f, 0.0f));
+    AXL_TRY(multiply(p, dxa, false, mat_a(l, p->adapter->params), false, d, 1.0f, 0.0f));
     AXL_TRY(drop(p, index, d, d));
     axl_unary_args add = { d, dx };
     return p->ops->add(p->dev, &add);
 }
 
-axl_status axl__linear_backward(const axl__pass *p, int64_t index, axl_mat x, axl_mat dy,
-                                axl_mat xa, axl_mat dx, float beta, const axl__linear_scratch *s)
+/* dA of the group, and with dropout the pairs' part of dx. */
+static axl_status a_gradients(const axl__pass *p, axl__linears g, axl_mat x, axl_mat dxa,
+                              axl_mat dx, const axl__linear_scratch *s)
 {
-    const axl__lora *l = axl__pass_lora(p, index);
+    int64_t at = 0;
+    axl_mat all;
 
+    if (p->dropout <= 0.0f && mat_all_a(p, g, p->grads, &all))
+        return multiply(p, dxa, true, x, false, all, 1.0f, 1.0f);
+    for (int64_t i = 0; i < g.n; i++) {
+        const axl__lora *l = lora_of(p, g.first + i);
+        if (!l)
+            continue;
+        axl_mat d = columns(dxa, at, l->rank);
+        if (p->dropout > 0.0f)
+            AXL_TRY(dropped_gradient(p, l, g.first + i, x, d, dx, s));
+        else
+            AXL_TRY(multiply(p, d, true, x, false, mat_a(l, p->grads), 1.0f, 1.0f));
+        at += l->rank;
+    }
+    return AXL_OK;
+}
+
+axl_status axl__linears_backward(const axl__pass *p, axl__linears g, axl_mat x, const axl_mat *dy,
+                                 axl_mat xa, axl_mat dx, const axl__linear_scratch *s)
+{
+    axl_mat dxa = first_rows(s->dxa, dy[0].rows, xa.cols);
+    int64_t at = 0;
+
+    for (int64_t i = 0; i < g.n; i++) {
+        const axl__lora *l = lora_of(p, g.first + i);
+        if (!l)
+            continue;
+        AXL_TRY(multiply(p, dy[i], false, mat_b(l, p->adapter->params), false,
+                         columns(dxa, at, l->rank), p->adapter->scale, 0.0f));
+        AXL_TRY(multiply(p, dy[i], true, columns(xa, at, l->rank), false, mat_b(l, p->grads), 1.0f,
+                         1.0f));
+        at += l->rank;
+    }
     if (dx.data)
-        AXL_TRY(multiply(p, dy, false, *axl__model_linear(p->model, index), false, dx, 1.0f, beta));
-    return l ? pair_backward(p, l, index, x, dy, xa, dx, s) : AXL_OK;
+        AXL_TRY(input_gradient(p, g, dy, dxa, dx));
+    return at > 0 ? a_gradients(p, g, x, dxa, dx, s) : AXL_OK;
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * linear.h - a frozen linear layer with its LoRA pair:
+ * linear.h - frozen linear layers that share an input, each with or without a LoRA pair:
  *
- *   y = x W^T + s xa B^T,   xa = drop(x) A^T
- *   dx = dy W + drop(dxa A),   dxa = s dy B,   dA += dxa^T drop(x),   dB += s dy^T xa
+ *   y_i = x W_i^T + xa_i B_i^T,   xa_i = s drop_i(x) A_i^T
+ *   dx = sum_i dy_i W_i + drop_i(dxa_i A_i),   dxa_i = s dy_i B_i,
+ *   dA_i += dxa_i^T drop_i(x),   dB_i += dy_i^T xa_i
  *
- * x (T, in), y (T, out), W (out, in), A (r, in), B (out, r), xa (T, r), s = the adapter's scale.
+ * x (T, in), y_i (T, out_i), W_i (out_i, in), A_i (r, in), B_i (out_i, r), s = the adapter's scale.
+ * The xa_i of a group lie side by side in one matrix (T, R), R the sum of their ranks; the A_i lie
+ * one behind another, so that without dropout one product makes all of it.
  */
 #ifndef AXL_MODEL_LINEAR_H
 #define AXL_MODEL_LINEAR_H
@@ -24,23 +27,21 @@ typedef struct axl__pass {
 } axl__pass;
 
 /* Scratch of the pairs, sized for the widest layer: drop (T, max in) when there is dropout, dxa
- * (T, r). */
+ * (T, max R). */
 typedef struct axl__linear_scratch {
     axl_mat drop, dxa;
 } axl__linear_scratch;
 
-/* The pair of a layer, or NULL. */
-const axl__lora *axl__pass_lora(const axl__pass *p, int64_t index);
-
-/* xa alone, for a backward that computes its layer again; nothing without a pair. */
-axl_status axl__linear_xa(const axl__pass *p, int64_t index, axl_mat x, axl_mat xa,
-                          const axl__linear_scratch *s);
-/* xa is kept for the backward; it is written only when the layer has a pair. */
-axl_status axl__linear_forward(const axl__pass *p, int64_t index, axl_mat x, axl_mat y, axl_mat xa,
-                               const axl__linear_scratch *s);
-/* dx is written (beta 0) or added to (beta 1); dx->data NULL leaves it out.  x is read only for a
- * pair. */
-axl_status axl__linear_backward(const axl__pass *p, int64_t index, axl_mat x, axl_mat dy,
-                                axl_mat xa, axl_mat dx, float beta, const axl__linear_scratch *s);
+/* R; 0 without pairs. */
+int64_t axl__linears_rank(const axl__pass *p, axl__linears g);
+/* xa alone, for a backward that computes its layers again; nothing without pairs. */
+axl_status axl__linears_xa(const axl__pass *p, axl__linears g, axl_mat x, axl_mat xa,
+                           const axl__linear_scratch *s);
+/* y[g.n].  xa (T, R) is kept for the backward. */
+axl_status axl__linears_forward(const axl__pass *p, axl__linears g, axl_mat x, const axl_mat *y,
+                                axl_mat xa, const axl__linear_scratch *s);
+/* dy[g.n].  dx is written; dx.data NULL leaves it out.  x is read only for pairs. */
+axl_status axl__linears_backward(const axl__pass *p, axl__linears g, axl_mat x, const axl_mat *dy,
+                                 axl_mat xa, axl_mat dx, const axl__linear_scratch *s);
 
 #endif

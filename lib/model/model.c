@@ -449,6 +449,20 @@ axl_status axl_model_get_info(const axl_model *m, axl_model_info *out)
     return AXL_OK;
 }
 
+axl__linears axl__layer_linears(int64_t layer, int64_t k)
+{
+    static const axl__linears groups[AXL__LINEAR_GROUPS] = {
+        { AXL__Q, 3 }, { AXL__O, 1 }, { AXL__GATE, 2 }, { AXL__DOWN, 1 }
+    };
+
+    return (axl__linears){ layer * AXL__LINEAR_KINDS + groups[k].first, groups[k].n };
+}
+
+axl__linears axl__head_linears(const axl_model *m)
+{
+    return (axl__linears){ axl__model_n_linears(m) - 1, 1 };
+}
+
 int64_t axl__model_n_linears(const axl_model *m)
 {
     return m->arch.n_layers * AXL__LINEAR_KINDS + 1;

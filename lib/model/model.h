@@ -16,6 +16,12 @@ typedef enum axl__linear_kind {
     AXL__Q, AXL__K, AXL__V, AXL__O, AXL__GATE, AXL__UP, AXL__DOWN, AXL__LINEAR_KINDS
 } axl__linear_kind;
 
+/* Layers with the same input, by their index in the model: q k v, o, gate up, down, the head. */
+typedef struct axl__linears {
+    int64_t first, n;
+} axl__linears;
+enum { AXL__LINEAR_GROUPS = 4 };
+
 typedef struct axl__layer {
     axl_mat attn_norm, mlp_norm;       /* (1, C) */
     axl_mat linear[AXL__LINEAR_KINDS]; /* (out, in) */
@@ -51,6 +57,9 @@ axl_status axl__model_enter(const axl_model *model); /* live and of this process
 /* All linear layers by one index: layer * AXL__LINEAR_KINDS + kind, the output head last. */
 int64_t axl__model_n_linears(const axl_model *m);
 const axl_mat *axl__model_linear(const axl_model *m, int64_t index);
+/* Group k < AXL__LINEAR_GROUPS of a decoder layer, in the order above, and the head's. */
+axl__linears axl__layer_linears(int64_t layer, int64_t k);
+axl__linears axl__head_linears(const axl_model *m);
 /* Its module path as in transformers ("model.layers.0.self_attn.q_proj", "lm_head"), into out. */
 void axl__model_linear_name(const axl_model *m, int64_t index, char *out, size_t size);
 

@@ -192,7 +192,7 @@ static void lay_out_head(axl__network *n, work *w, int64_t rows, bool train)
     const axl__arch *a = &n->pass.model->arch;
     axl__step_arena *m = &n->arena;
     axl_dtype t = n->pass.model->compute;
-    int64_t r = n->pass.adapter ? n->pass.adapter->rank : 0;
+    int64_t r = axl__linears_rank(&n->pass, axl__head_linears(n->pass.model));
 
     w->rows = axl__step_arena_mat(m, t, rows, a->hidden_size);
     w->norm = axl__step_arena_mat(m, t, rows, a->hidden_size);
@@ -307,14 +307,14 @@ static axl_status run_layers(axl__network *n, const axl__layout *at, const int32
 static axl_status run_head(axl__network *n, work *w, const int32_t *rows, int64_t count)
 {
     axl_model *m = n->pass.model;
-    int64_t head = axl__model_n_linears(m) - 1;
 
     w->rows.rows = w->norm.rows = w->logits.rows = w->xa.rows = count;
     AXL_TRY(gather(n, n->h[m->arch.n_layers], rows, count, w->rows));
     axl_rms_norm_args a = { w->rows, w->norm, m->final_norm.data, m->final_norm.dtype, w->rstd,
                             (float)m->arch.rms_norm_eps };
     AXL_TRY(n->pass.ops->rms_norm_forward(n->pass.dev, &a));
-    return axl__linear_forward(&n->pass, head, w->norm, w->logits, w->xa, &w->head);
+    return axl__linears_forward(&n->pass, axl__head_linears(m), w->norm, &w->logits, w->xa,
+                                &w->head);
 }
 
 /* ---- loss and backward ---- */
@@ -336,11 +336,10 @@ static axl_status head_backward(axl__network *n, work *w, const int32_t *rows, i
 {
     axl_model *m = n->pass.model;
     const axl_backend_ops *ops = n->pass.ops;
-    int64_t head = axl__model_n_linears(m) - 1;
 
     w->dnorm.rows = w->drows.rows = count;
-    AXL_TRY(
-        axl__linear_backward(&n->pass, head, w->norm, dlogits, w->xa, w->dnorm, 0.0f, &w->head));
+    AXL_TRY(axl__linears_backward(&n->pass, axl__head_linears(m), w->norm, &dlogits, w->xa,
+                                  w->dnorm, &w->head));
     AXL_TRY(ops->zero(n->pass.dev, w->drows.data,
                       (size_t)(count * w->drows.cols) * axl__dtype_size(w->drows.dtype)));
     axl_rms_norm_backward_args b = { w->rows, w->dnorm, w->drows, m->final_norm.data,

@@ -33,7 +33,15 @@ typedef struct axl_device_info {
     const char *isa;      /* "avx512_bf16", … */
 } axl_device_info;
 
-/* y (m,n) = alpha * op(x) op(w) + beta * y, accumulated in f32.
+/* One more product of a sum: x (m,k) as it is, op(w) (k,n). */
+typedef struct axl_matmul_term {
+    axl_mat x, w;
+    bool trans_w;
+} axl_matmul_term;
+
+enum { AXL_MATMUL_TERMS = 8 };
+
+/* y (m,n) = alpha * (op(x) op(w) + the terms of `more`) + beta * y, accumulated in f32.
  * op(x) is (m,k): x, or its transpose when trans_x; op(w) is (k,n) likewise.
  * compute AXL_F32 multiplies what is stored (bf16 widened); AXL_BF16 first rounds f32 operands to
  * bf16.  beta is 0 (y is not read) or 1.  x and w may be the same memory, y neither.
@@ -43,6 +51,8 @@ typedef struct axl_matmul_args {
     bool trans_x, trans_w;
     float alpha, beta;
     axl_dtype compute;
+    const axl_matmul_term *more; /* host, (n_more), n_more < AXL_MATMUL_TERMS */
+    int64_t n_more;
 } axl_matmul_args;
 
 /* y[t,c] = x[t,c] * rstd[t] * w[c];  rstd[t] = 1 / sqrt(mean_c(x^2) + eps).

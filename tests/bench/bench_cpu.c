@@ -233,8 +233,8 @@ static double matmul_gflops(const axl_backend_ops *ops, axl_device *dev, axl_dty
     check(ops->buffer_new(dev, &y, (size_t)(m * n) * 4), "buffer");
     check(ops->zero(dev, x, (size_t)(m * k) * 4), "zero");
     check(ops->zero(dev, w, (size_t)(n * k) * 4), "zero");
-    axl_matmul_args a = { { x, t, m, k, k }, { w, t, n, k, k }, { y, t, m, n, n },
-                          false, true, 1.0f, 0.0f, t };
+    axl_matmul_args a = { .x = { x, t, m, k, k }, .w = { w, t, n, k, k }, .y = { y, t, m, n, n },
+                          .trans_w = true, .alpha = 1.0f, .compute = t };
     for (int i = 0; i < 6; i++) {
         double began = axl__now();
         check(ops->matmul(dev, &a), "matmul");

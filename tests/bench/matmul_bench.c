@@ -5,7 +5,7 @@
  *   AXL_PLUGIN_DIR=<build>/kernels matmul_bench [threads [isa]]
  *
  * Each line is the best of the calls that fit a third of a second; "cold" takes another copy of w
- * each time, as a step does, and is their mean.  Shapes: T = 512 tokens through the layers of
+ * each time, as a step does, and is the median.  Shapes: T = 512 tokens through the layers of
  * SmolLM2-135M and Llama-3.2-1B, forward and backward, and generation (T = 1).
  */
 #include "base/ctx.h"
@@ -58,7 +58,14 @@ static axl_mat make(axl_device *dev, int64_t rows, int64_t cols, axl_dtype t)
     return m;
 }
 
-enum { COLD_BYTES = 96 << 20, COPIES_MAX = 256 };
+enum { COLD_BYTES = 96 << 20, COPIES_MAX = 256, TIMES_MAX = 4096 };
+
+static int shortest_first(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
 
 static double gflops(axl_device *dev, const shape *s, axl_dtype t, bool cold)
 {
@@ -78,18 +85,17 @@ static double gflops(axl_device *dev, const shape *s, axl_dtype t, bool cold)
 
     while (cold && copies < COPIES_MAX && copies * size < COLD_BYTES)
         w[copies++] = make(dev, a.w.rows, a.w.cols, t);
-    double best = 1e9, begin = axl__now();
-    for (; n < 3 || axl__now() - begin < 0.33; n++) {
+    static double times[TIMES_MAX];
+    double best, begin = axl__now();
+    for (; n < 3 || (n < TIMES_MAX && axl__now() - begin < 0.33); n++) {
         double t0 = axl__now();
         a.w = w[n % copies];
         if (cpu->matmul(dev, &a) < 0)
             exit(1);
-        double took = axl__now() - t0;
-        if (took < best)
-            best = took;
+        times[n] = axl__now() - t0;
     }
-    if (cold)
-        best = (axl__now() - begin) / (double)n;
+    qsort(times, (size_t)n, sizeof *times, shortest_first);
+    best = times[cold ? n / 2 : 0];
     for (int64_t i = 0; i < copies; i++)
         cpu->buffer_free(dev, w[i].data);
     cpu->buffer_free(dev, a.x.data);

@@ -69,11 +69,16 @@ static axl_status timed_matmul(axl_device *dev, const axl_matmul_args *a)
 {
     char name[96];
     int64_t k = a->trans_x ? a->x.rows : a->x.cols;
+    char depth[32];
+
+    snprintf(depth, sizeof depth, a->n_more ? "%lld..." : "%lld", (long long)k);
+    for (int64_t i = 0; i < a->n_more; i++)
+        k += a->more[i].x.cols;
     double began = axl__now();
     axl_status status = axl__backend_cpu.matmul(dev, a);
 
-    snprintf(name, sizeof name, "matmul %s %lld x %lld x %lld %s%s", a->beta != 0.0f ? "+=" : " =",
-             (long long)a->y.rows, (long long)a->y.cols, (long long)k, a->trans_x ? "xT" : "",
+    snprintf(name, sizeof name, "matmul %s %lld x %lld x %s %s%s", a->beta != 0.0f ? "+=" : " =",
+             (long long)a->y.rows, (long long)a->y.cols, depth, a->trans_x ? "xT" : "",
              a->trans_w ? "wT" : "");
     record(name, began, 2.0 * (double)a->y.rows * (double)a->y.cols * (double)k);
     return status;

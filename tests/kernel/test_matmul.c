@@ -102,6 +102,61 @@ static void test_matmul__shapes_of_a_layer_with_lora(void **state)
     }
 }
 
+/* A frozen layer with its pair, the gradient of three layers' input, and terms in other types. */
+static void sum_body(kernel_run *run, const kernel_case *c)
+{
+    const options *o = c->more;
+    shape s = o->s;
+    float scale = 1.0f / sqrtf((float)s.k);
+    axl_matmul_term more[3];
+    axl_matmul_args a = {
+        .x = kernel_random(run, s.m, s.k, c->dtype, c->pad, 1),
+        .w = o->trans_w ? kernel_random(run, s.n, s.k, c->other, c->pad, scale)
+                        : kernel_random(run, s.k, s.n, c->other, c->pad, scale),
+        .trans_w = o->trans_w,
+        .alpha = o->alpha,
+        .beta = o->beta,
+        .compute = o->compute,
+        .more = more,
+        .n_more = 3,
+    };
+
+    for (int i = 0; i < 3; i++) {
+        int64_t k = i == 0 ? 16 : i == 1 ? s.k + 5 : 1;
+        bool trans = i == 0;
+        more[i].x = kernel_random(run, s.m, k, c->dtype, c->pad, 1);
+        more[i].w = trans ? kernel_random(run, s.n, k, AXL_F32, c->pad, scale)
+                          : kernel_random(run, k, s.n, i == 2 ? AXL_F32 : c->other, c->pad, scale);
+        more[i].trans_w = trans;
+    }
+    a.y = o->beta != 0.0f ? kernel_random(run, s.m, s.n, o->y, c->pad, 1)
+                          : kernel_mat(run, s.m, s.n, o->y, c->pad);
+    assert_ok(run->ops->matmul(run->dev, &a));
+    kernel_save(run, "y", a.y, 2e-6 * (1.0 + sqrt((double)s.k)));
+}
+
+static void test_matmul__sums_of_products(void **state)
+{
+    static const shape shapes[] = { { 1, 40, 33 }, { 13, 50, 34 }, { 70, 49, 700 } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        for (int types = 0; types < 16; types++) {
+            options o = { shapes[i], false, types % 3 == 0, types & 4 ? AXL_BF16 : AXL_F32,
+                          types & 8 ? AXL_BF16 : AXL_F32, 0.5f, types % 2 ? 1.0f : 0.0f };
+            kernel_case c = {
+                .rows = shapes[i].m,
+                .cols = shapes[i].n,
+                .dtype = types & 1 ? AXL_BF16 : AXL_F32,
+                .other = types & 2 ? AXL_BF16 : AXL_F32,
+                .pad = types % 4,
+                .more = &o,
+            };
+            kernel_check(sum_body, &c);
+        }
+    }
+}
+
 static void test_matmul__few_rows(void **state)
 {
     (void)state;
@@ -130,8 +185,9 @@ static void special_body(kernel_run *run, const kernel_case *c)
 
     assert_ok(run->ops->upload(run->dev, (float *)x.data + (s->m - 1) * s->k, &inf, sizeof inf));
     assert_ok(run->ops->upload(run->dev, (float *)x.data + s->k - 1, &nan, sizeof nan));
-    assert_ok(run->ops->matmul(run->dev, &(axl_matmul_args){ x, w, y, false, true, 1, 0,
-                                                             c->dtype }));
+    axl_matmul_args a = { .x = x, .w = w, .y = y, .trans_w = true, .alpha = 1,
+                          .compute = c->dtype };
+    assert_ok(run->ops->matmul(run->dev, &a));
     kernel_save(run, "y", y, 1e-5);
 }
 
@@ -153,7 +209,8 @@ static void test_matmul__stops_when_cancelled(void **state)
     kernel_run *run = kernel_target("cpu", AXL_ISA_BASELINE, 2);
     float x[64 * 64] = { 0 }, y[64 * 64];
     axl_mat m = { x, AXL_F32, 64, 64, 64 }, out = { y, AXL_F32, 64, 64, 64 };
-    axl_matmul_args a = { m, m, out, false, true, 1, 0, AXL_F32 };
+    axl_matmul_args a = { .x = m, .w = m, .y = out, .trans_w = true, .alpha = 1,
+                          .compute = AXL_F32 };
     axl_cancel *cancel;
 
     (void)state;
@@ -171,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_matmul__every_form_at_odd_sizes),
         cmocka_unit_test(test_matmul__blocks_of_depth_rows_and_columns),
         cmocka_unit_test(test_matmul__shapes_of_a_layer_with_lora),
+        cmocka_unit_test(test_matmul__sums_of_products),
         cmocka_unit_test(test_matmul__few_rows),
         cmocka_unit_test(test_matmul__depth_of_nothing),
         cmocka_unit_test(test_matmul__infinities_stay_in_their_rows),
