@@ -8,11 +8,12 @@
  * adds into f32 sums that go to y at the end.  The sums of an output are one chain in order of
  * depth, so its bits do not depend on tiles or threads.
  *
- * Several products may add up in one pass (a frozen layer and its adapter, or the gradients of
- * layers with one input).  Shaped for a frozen linear layer (T = 100..2048 rows, weights of 576..8192 either way), where
- * packing w costs 3 % of the multiplications of 256 rows, and for LoRA's thin products (8..64 wide
- * or deep).  With at most four rows, as in generation, each weight is read once where it lies:
- * bound by memory.
+ * Several products may add up in one pass: a frozen layer and its adapter, or the gradients of
+ * layers with one input.  Shaped for a frozen linear layer (T = 100..2048 rows, weights of
+ * 576..8192 either way), where packing w costs 3 % of the multiplications of 256 rows, and for
+ * LoRA's thin products (8..64 wide or deep).  The part of w that comes next is fetched while a
+ * block is multiplied.  With at most four rows, as in generation, each weight is read once where it
+ * lies: bound by memory.
  */
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/op_cpu.h"

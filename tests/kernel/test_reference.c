@@ -53,7 +53,9 @@ static const float LORA_SCALE = 0.5f;
 static void matmul(axl_mat y, axl_mat x, bool trans_x, axl_mat w, bool trans_w, float alpha,
                    float beta)
 {
-    axl__ref_matmul(&(axl_matmul_args){ x, w, y, trans_x, trans_w, alpha, beta, AXL_F32 });
+    axl__ref_matmul(&(axl_matmul_args){ .x = x, .w = w, .y = y, .trans_x = trans_x,
+                                        .trans_w = trans_w, .alpha = alpha, .beta = beta,
+                                        .compute = AXL_F32 });
 }
 
 static double lora_loss(const void *arg)
@@ -96,7 +98,8 @@ static void test_reference__matmul_gradients_of_lora(void **state)
 static void test_reference__matmul_rounds_operands_for_bf16(void **state)
 {
     float x[1] = { 1.0f + 0x1p-8f + 0x1p-12f }, w[1] = { 3.0f }, y[1] = { 1.0f };
-    axl_matmul_args a = { f32(x, 1, 1), f32(w, 1, 1), f32(y, 1, 1), false, false, 1, 1, AXL_BF16 };
+    axl_matmul_args a = { .x = f32(x, 1, 1), .w = f32(w, 1, 1), .y = f32(y, 1, 1), .alpha = 1,
+                          .beta = 1, .compute = AXL_BF16 };
 
     (void)state;
     axl__ref_matmul(&a);
