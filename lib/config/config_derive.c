@@ -67,12 +67,29 @@ static axl_status derive_packing(axl__config_pass *p)
     return fill(p, p->root, "eval_sample_packing", "true");
 }
 
-/* Nothing said about when: at the end of each epoch. */
+/* Sets a key of axl's own that is not set. */
+static axl_status fill_axl(axl__config_pass *p, const char *key, const char *text)
+{
+    if (!get(p, "axl"))
+        AXL_TRY(axl__yaml_set(p->arena, p->root, "axl",
+                              axl__yaml_collection(p->arena, AXL__YAML_MAP)));
+    return fill(p, get(p, "axl"), key, text);
+}
+
+static bool is_no(const axl__yaml *n)
+{
+    return n && n->type == AXL__YAML_STRING && strcmp(n->text, "no") == 0;
+}
+
+/* Nothing said about when: at the end of each epoch.  Axolotl evaluates before the first step too
+ * where a key says when. */
 static axl_status derive_strategies(axl__config_pass *p)
 {
     bool data = axl__yaml_truthy(get(p, "val_set_size")) || get(p, "test_datasets");
     bool steps = get(p, "eval_steps") || get(p, "evals_per_epoch");
+    bool said = data && (steps || get(p, "eval_strategy")) && !is_no(get(p, "eval_strategy"));
 
+    AXL_TRY(fill_axl(p, "eval_on_start", said ? "true" : "false"));
     AXL_TRY(fill_text(p, "eval_strategy", !data ? "no" : steps ? "steps" : "epoch"));
     steps = get(p, "save_steps") || get(p, "saves_per_epoch");
     return fill_text(p, "save_strategy", steps ? "steps" : "epoch");
@@ -93,10 +110,7 @@ static axl_status fill_defaults(axl__config_pass *p)
             for (axl__yaml *set = list ? list->child : NULL; set; set = set->next)
                 AXL_TRY(fill(p, set, items + 3, k->fallback));
         } else if (strncmp(k->name, "axl.", 4) == 0) {
-            if (!get(p, "axl"))
-                AXL_TRY(axl__yaml_set(p->arena, p->root, "axl",
-                                      axl__yaml_collection(p->arena, AXL__YAML_MAP)));
-            AXL_TRY(fill(p, get(p, "axl"), k->name + 4, k->fallback));
+            AXL_TRY(fill_axl(p, k->name + 4, k->fallback));
         } else {
             AXL_TRY(fill(p, p->root, k->name, k->fallback));
         }

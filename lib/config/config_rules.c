@@ -44,7 +44,8 @@ static void drop_zeros(axl__config_pass *p)
     static const char *const keys[] = { "max_steps", "evals_per_epoch", "saves_per_epoch",
                                         "save_total_limit", "jagged_restart_steps",
                                         "jagged_restart_warmup_steps",
-                                        "jagged_restart_anneal_steps" };
+                                        "jagged_restart_anneal_steps", "early_stopping_patience",
+                                        "loss_watchdog_patience" };
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (get(p, keys[i]) && !on(p, keys[i]))
@@ -167,6 +168,27 @@ static void check_evals(axl__config_pass *p)
     }
 }
 
+/* Keys that follow evaluations. */
+static void check_best(axl__config_pass *p)
+{
+    static const char *const keys[] = { "early_stopping_patience", "load_best_model_at_end",
+                                        "metric_for_best_model" };
+    bool data = on(p, "val_set_size") || get(p, "test_datasets");
+
+    if (on(p, "loss_watchdog_patience") && !get(p, "loss_watchdog_threshold"))
+        warn(p, AXL__C_NO_EFFECT, "loss_watchdog_patience",
+             "no effect here: loss_watchdog_threshold is not set");
+    if (data && !is(p, "eval_strategy", "no"))
+        return;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (on(p, keys[i]))
+            say(p, AXL__C_BEST_WITHOUT_EVAL, keys[i],
+                "needs evaluations: set val_set_size or test_datasets, and no eval_strategy: no");
+    if (is(p, "save_strategy", "best"))
+        say(p, AXL__C_BEST_WITHOUT_EVAL, "save_strategy",
+            "best needs evaluations: set val_set_size or test_datasets, and no eval_strategy: no");
+}
+
 static void check_attention(axl__config_pass *p)
 {
     static const char names[] = "eager, sdpa, flash_attention_2, flash_attention_3, "
@@ -238,6 +260,7 @@ axl_status axl__config_validate(axl__config_pass *p)
     check_batch(p);
     check_saves(p);
     check_evals(p);
+    check_best(p);
     check_attention(p);
     check_precision(p);
     check_plugins(p);

@@ -55,13 +55,7 @@ static void put_plateau(axl__jw *j, const axl__plateau *p)
     axl__jw_int(j, "plateau_cooldown", (int64_t)p->cooldown);
 }
 
-/* What goes into trainer_state.json beside the trainer's own. */
-typedef struct {
-    const axl_loader_cursor *at; /* NULL: there is no loader */
-    axl__run_state run;
-} extras;
-
-static axl_status write_state(axl_trainer *tr, const extras *x, const char *path)
+static axl_status write_state(axl_trainer *tr, const axl__save_options *o, const char *path)
 {
     axl__jw *j = axl__jw_new();
 
@@ -73,18 +67,17 @@ static axl_status write_state(axl_trainer *tr, const extras *x, const char *path
     axl__jw_string(j, "compute", axl__dtype_name(tr->model->compute));
     axl__jw_int(j, "step", (int64_t)tr->step);
     axl__jw_int(j, "seed", (int64_t)tr->opts.seed);
-    axl__jw_bool(j, "has_loader", x->at != NULL);
-    axl__jw_int(j, "epoch", x->at ? (int64_t)x->at->epoch : 0);
-    axl__jw_int(j, "batch", x->at ? (int64_t)x->at->batch : 0);
-    axl__jw_double(j, "loss_sum", x->run.loss_sum);
-    axl__jw_int(j, "loss_tokens", (int64_t)x->run.loss_tokens);
-    axl__jw_int(j, "serial", (int64_t)x->run.serial);
+    axl__jw_bool(j, "only_model", o->only_model);
+    axl__jw_bool(j, "has_loader", o->at != NULL);
+    axl__jw_int(j, "epoch", o->at ? (int64_t)o->at->epoch : 0);
+    axl__jw_int(j, "batch", o->at ? (int64_t)o->at->batch : 0);
+    axl__run_state_put(j, &o->run);
     if (tr->schedule.kind == AXL_SCHEDULE_REDUCE_ON_PLATEAU)
         put_plateau(j, &tr->plateau);
     return axl__jw_write(j, tr->ctx, path);
 }
 
-static axl_status write_folder(axl_trainer *tr, const extras *x, const char *temp)
+static axl_status write_folder(axl_trainer *tr, const axl__save_options *o, const char *temp)
 {
     char *moments = axl__format(tr->ctx, "%s/optimizer.safetensors", temp);
     char *state = axl__format(tr->ctx, "%s/trainer_state.json", temp);
@@ -94,10 +87,10 @@ static axl_status write_folder(axl_trainer *tr, const extras *x, const char *tem
         status = axl__remove_tree(tr->ctx, temp);
     if (status == AXL_OK)
         status = axl_adapter_save(tr->adapter, temp);
-    if (status == AXL_OK)
+    if (status == AXL_OK && !o->only_model)
         status = write_moments(tr, moments);
     if (status == AXL_OK)
-        status = write_state(tr, x, state);
+        status = write_state(tr, o, state);
     if (status == AXL_OK)
         status = axl__sync_dir(temp);
     axl__free(tr->ctx, moments);
@@ -124,7 +117,7 @@ static axl_status put_in_place(axl_trainer *tr, const char *temp, const char *di
     return status;
 }
 
-static axl_status save(axl_trainer *tr, const extras *x, const char *dir)
+static axl_status save(axl_trainer *tr, const axl__save_options *o, const char *dir)
 {
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
@@ -133,7 +126,7 @@ static axl_status save(axl_trainer *tr, const extras *x, const char *dir)
     char *temp = axl__format(tr->ctx, "%s.tmp%lld", dir, (long long)axl__process_id());
     if (!temp)
         return axl__fail_nomem();
-    axl_status status = write_folder(tr, x, temp);
+    axl_status status = write_folder(tr, o, temp);
     if (status == AXL_OK)
         status = put_in_place(tr, temp, dir);
     if (status < 0) {
@@ -146,13 +139,10 @@ static axl_status save(axl_trainer *tr, const extras *x, const char *dir)
     return status;
 }
 
-axl_status axl__trainer_save_run(axl_trainer *tr, const axl_loader_cursor *at,
-                                 const axl__run_state *state, const char *dir)
+axl_status axl__trainer_save_run(axl_trainer *tr, const axl__save_options *opts, const char *dir)
 {
-    extras x = { at, *state };
-
     AXL_TRY(axl__trainer_enter(tr));
-    axl_status status = save(tr, &x, dir);
+    axl_status status = save(tr, opts, dir);
     axl__trainer_leave(tr);
     return status;
 }
@@ -160,11 +150,12 @@ axl_status axl__trainer_save_run(axl_trainer *tr, const axl_loader_cursor *at,
 axl_status axl_trainer_save(axl_trainer *tr, const axl_loader *loader, const char *dir)
 {
     axl_loader_cursor at = AXL_LOADER_CURSOR_INIT;
-    const axl__run_state none = { 0.0, 0, 0 };
+    axl__save_options o = { .at = loader ? &at : NULL };
 
     if (loader)
         AXL_TRY(axl_loader_get_cursor(loader, &at));
-    return axl__trainer_save_run(tr, loader ? &at : NULL, &none, dir);
+    axl__run_state_init(&o.run);
+    return axl__trainer_save_run(tr, &o, dir);
 }
 
 /* ---- reading ---- */
@@ -209,6 +200,16 @@ static axl_status read_state(checkpoint *c)
         return axl__fail(AXL_ERR_FORMAT, "%s: trainer_state.json is not one that axl %s wrote",
                          c->dir, AXL_VERSION);
     return AXL_OK;
+}
+
+static axl_status check_resumable(const checkpoint *c)
+{
+    if (!axl__json_bool(c->state, "only_model", false))
+        return AXL_OK;
+    return axl__fail(AXL_ERR_UNSUPPORTED,
+                     "%s was saved with save_only_model and cannot be resumed: set lora_model_dir "
+                     "to start from its adapter",
+                     c->dir);
 }
 
 static axl_status read_file(checkpoint *c, const char *name, axl__safetensors *out)
@@ -290,6 +291,15 @@ static axl_status apply(checkpoint *c, axl_loader *loader)
     return AXL_OK;
 }
 
+static void checkpoint_close(checkpoint *c)
+{
+    axl__safetensors_close(&c->params);
+    axl__safetensors_close(&c->moments);
+    axl__free_aligned(c->tr->ctx, c->host);
+    axl__file_close(&c->file);
+    axl__arena_free(&c->arena);
+}
+
 static axl_status load(axl_trainer *tr, axl_loader *loader, axl__run_state *state,
                        const char *dir)
 {
@@ -304,19 +314,14 @@ static axl_status load(axl_trainer *tr, axl_loader *loader, axl__run_state *stat
     axl__arena_init(&c.arena, tr->ctx);
     axl_status status = read_state(&c);
     if (status == AXL_OK)
+        status = check_resumable(&c);
+    if (status == AXL_OK)
         status = read_tensors(&c);
     if (status == AXL_OK)
         status = apply(&c, loader);
-    if (status == AXL_OK) {
-        state->loss_sum = axl__json_double(c.state, "loss_sum", 0.0);
-        state->loss_tokens = (uint64_t)axl__json_int(c.state, "loss_tokens", 0);
-        state->serial = (uint64_t)axl__json_int(c.state, "serial", 0);
-    }
-    axl__safetensors_close(&c.params);
-    axl__safetensors_close(&c.moments);
-    axl__free_aligned(tr->ctx, c.host);
-    axl__file_close(&c.file);
-    axl__arena_free(&c.arena);
+    if (status == AXL_OK)
+        axl__run_state_read(state, c.state);
+    checkpoint_close(&c);
     return status;
 }
 
@@ -334,4 +339,29 @@ axl_status axl_trainer_load(axl_trainer *tr, axl_loader *loader, const char *dir
     axl__run_state state;
 
     return axl__trainer_load_run(tr, loader, &state, dir);
+}
+
+static axl_status load_weights(checkpoint *c)
+{
+    const axl_adapter *a = c->tr->adapter;
+    size_t bytes = (size_t)a->n_params * sizeof(float);
+
+    c->host = axl__alloc_aligned(c->tr->ctx, bytes);
+    if (!c->host)
+        return axl__fail_nomem();
+    AXL_TRY(read_file(c, "adapter_model.safetensors", &c->params));
+    AXL_TRY(axl__adapter_read_tensors(a, &c->params, "", c->host));
+    return c->tr->model->ops->upload(c->tr->model->dev, a->params, c->host, bytes);
+}
+
+axl_status axl__trainer_load_weights(axl_trainer *tr, const char *dir)
+{
+    checkpoint c = { .tr = tr, .dir = dir };
+
+    AXL_TRY(axl__trainer_enter(tr));
+    axl__arena_init(&c.arena, tr->ctx);
+    axl_status status = load_weights(&c);
+    checkpoint_close(&c);
+    axl__trainer_leave(tr);
+    return status;
 }

@@ -20,6 +20,7 @@ char *axl__checkpoint_path(axl_context *ctx, const char *output_dir, uint64_t st
 typedef struct {
     int64_t step, serial; /* serial 0: not of a run */
     bool own;             /* else Hugging Face's */
+    bool only_model;      /* cannot be resumed */
 } found;
 
 /* An earlier run may have left higher steps. */
@@ -41,6 +42,7 @@ static bool read_serial(axl_context *ctx, const char *path, found *out)
     if (good) {
         out->serial = axl__json_int(root, "serial", 0);
         out->own = axl__json_get(root, "axl_checkpoint") != NULL;
+        out->only_model = axl__json_bool(root, "only_model", false);
     }
     axl__arena_free(&arena);
     axl__file_close(&f);
@@ -61,16 +63,19 @@ static bool is_whole(axl_context *ctx, const char *output_dir, const char *name,
 }
 
 typedef struct {
-    found newest, oldest; /* step -1: none; oldest of axl's own */
+    found newest, resumable; /* step -1: none */
+    found oldest;            /* of axl's own, without the kept step */
     size_t n_own;
 } survey_result;
 
-static axl_status survey(axl_context *ctx, const char *output_dir, survey_result *out)
+static axl_status survey(axl_context *ctx, const char *output_dir, int64_t kept_step,
+                         survey_result *out)
 {
+    const found none = { -1, 0, false, false };
     char **names;
     size_t n;
 
-    *out = (survey_result){ { -1, 0, false }, { -1, 0, false }, 0 };
+    *out = (survey_result){ none, none, none, 0 };
     if (axl__path_kind_of(output_dir) != AXL__PATH_DIR)
         return AXL_OK;
     AXL_TRY(axl__list_dir(ctx, output_dir, &names, &n));
@@ -80,10 +85,12 @@ static axl_status survey(axl_context *ctx, const char *output_dir, survey_result
             continue;
         if (is_later(&f, &out->newest))
             out->newest = f;
+        if (!f.only_model && is_later(&f, &out->resumable))
+            out->resumable = f;
         if (!f.own)
             continue;
         out->n_own++;
-        if (out->oldest.step < 0 || is_later(&out->oldest, &f))
+        if (f.step != kept_step && (out->oldest.step < 0 || is_later(&out->oldest, &f)))
             out->oldest = f;
     }
     axl__free(ctx, names);
@@ -95,7 +102,7 @@ axl_status axl__checkpoints_next_serial(axl_context *ctx, const char *output_dir
 {
     survey_result r;
 
-    AXL_TRY(survey(ctx, output_dir, &r));
+    AXL_TRY(survey(ctx, output_dir, -1, &r));
     *serial = (uint64_t)r.newest.serial + 1;
     return AXL_OK;
 }
@@ -105,10 +112,10 @@ axl_status axl__checkpoints_newest(axl_context *ctx, const char *output_dir, cha
     survey_result r;
 
     *out = NULL;
-    AXL_TRY(survey(ctx, output_dir, &r));
-    if (r.newest.step < 0)
+    AXL_TRY(survey(ctx, output_dir, -1, &r));
+    if (r.resumable.step < 0)
         return AXL_OK;
-    *out = axl__checkpoint_path(ctx, output_dir, (uint64_t)r.newest.step);
+    *out = axl__checkpoint_path(ctx, output_dir, (uint64_t)r.resumable.step);
     return *out ? AXL_OK : axl__fail_nomem();
 }
 
@@ -126,13 +133,14 @@ static axl_status remove_checkpoint(axl_context *ctx, const char *output_dir, in
     return status;
 }
 
-axl_status axl__checkpoints_prune(axl_context *ctx, const char *output_dir, size_t keep)
+axl_status axl__checkpoints_prune(axl_context *ctx, const char *output_dir, size_t keep,
+                                  int64_t best)
 {
     survey_result r;
 
     for (;;) {
-        AXL_TRY(survey(ctx, output_dir, &r));
-        if (r.n_own <= keep)
+        AXL_TRY(survey(ctx, output_dir, best, &r));
+        if (r.n_own <= keep || r.oldest.step < 0 || r.oldest.step == r.newest.step)
             return AXL_OK;
         AXL_TRY(remove_checkpoint(ctx, output_dir, r.oldest.step));
     }

@@ -9,9 +9,11 @@
 char *axl__checkpoint_path(axl_context *ctx, const char *output_dir, uint64_t step);
 /* For the next one to be saved there: more than any that is there.  No clock is asked. */
 axl_status axl__checkpoints_next_serial(axl_context *ctx, const char *output_dir, uint64_t *serial);
-/* The one that was saved last, of those that are whole; *out is NULL when there is none. */
+/* The one that was saved last, of those that can be resumed; *out is NULL when there is none. */
 axl_status axl__checkpoints_newest(axl_context *ctx, const char *output_dir, char **out);
-/* Removes those that were saved first until at most `keep` are left. */
-axl_status axl__checkpoints_prune(axl_context *ctx, const char *output_dir, size_t keep);
+/* Removes those that were saved first until at most `keep` are left, but never the newest and that
+ * of the step `best` (-1: none). */
+axl_status axl__checkpoints_prune(axl_context *ctx, const char *output_dir, size_t keep,
+                                  int64_t best);
 
 #endif

@@ -83,7 +83,7 @@ static axl_status load_all(axl_run *r)
     AXL_TRY(axl_adapter_from_config(&r->adapter, r->cfg, r->model));
     AXL_TRY(axl_trainer_from_config(&r->trainer, r->cfg, r->model, r->adapter, r->total_steps));
     axl__run_read_rhythms(r);
-    return AXL_OK;
+    return axl__run_read_steering(r);
 }
 
 axl_status axl_run_new(axl_run **out, const axl_config *cfg, const axl_run_options *opts)
@@ -104,7 +104,8 @@ axl_status axl_run_new(axl_run **out, const axl_config *cfg, const axl_run_optio
     r->cfg = axl__config_ref(cfg);
     r->opts = o;
     r->resume = axl__strdup(ctx, o.resume);
-    r->saved_step = r->evaluated_step = UINT64_MAX;
+    r->saved_step = UINT64_MAX;
+    axl__run_state_init(&r->state);
     r->at_step = (axl_loader_cursor)AXL_LOADER_CURSOR_INIT;
     axl_status status = o.resume && !r->resume ? axl__fail_nomem() : load_all(r);
     if (status < 0) {
@@ -134,6 +135,7 @@ void axl_run_free(axl_run *r)
     axl__free(ctx, r->resume);
     axl__free(ctx, r->output_dir);
     axl__free(ctx, r->log_path);
+    axl__free(ctx, r->steer.trigger);
     axl__free(ctx, r);
     axl_context_free(ctx);
 }
@@ -160,44 +162,75 @@ const char *axl_run_output_dir(const axl_run *r)
 static axl_status after_step(axl_run *r, const axl_step_stats *s)
 {
     AXL_TRY(axl_loader_get_cursor(r->loader, &r->at_step));
+    r->state.n_skipped += r->n_skipped_now;
+    r->n_skipped_now = 0;
+    axl__run_watch_loss(r, s->loss);
     AXL_TRY(axl__run_log_step(r, s));
-    AXL_TRY(axl__run_evaluate_when_due(r));
-    return axl__rhythm_due(&r->save, r) ? axl__run_save_checkpoint(r) : AXL_OK;
+    AXL_TRY(axl__run_evaluate_when_due(r, false));
+    return axl__run_save_is_due(r) ? axl__run_save_checkpoint(r, false) : AXL_OK;
+}
+
+/* One batch, and the step when it is due. */
+static axl_status advance(axl_run *r, const axl_batch *b)
+{
+    axl_step_stats s = AXL_STEP_STATS_INIT;
+
+    if (r->skipping) {
+        r->skipping = !b->last_of_step;
+        return AXL_OK;
+    }
+    axl_status status = axl_trainer_forward_backward(r->trainer, b, NULL);
+    if (status == AXL_ERR_NUMERIC)
+        return axl__run_skip_step(r, b->last_of_step != 0);
+    AXL_TRY(status);
+    if (!axl_trainer_ready(r->trainer))
+        return AXL_OK;
+    status = axl_trainer_step(r->trainer, &s);
+    if (status == AXL_ERR_NUMERIC)
+        return axl__run_skip_step(r, true);
+    AXL_TRY(status);
+    return after_step(r, &s);
+}
+
+/* Step rhythms end with the run, wherever that is; so do what a stop kept from being done. */
+static axl_status finish(axl_run *r)
+{
+    uint64_t step = axl_trainer_steps(r->trainer);
+
+    if (r->n_skipped_now > 0)
+        return axl__fail(AXL_ERR_NUMERIC,
+                         "the loss or gradient of the last %llu steps was not finite",
+                         (unsigned long long)r->n_skipped_now);
+    AXL_TRY(axl__run_evaluate_when_due(r, true));
+    bool last = r->save.steps > 0 && step > 0;
+    if (step != r->saved_step && (last || axl__run_save_is_due(r)))
+        AXL_TRY(axl__run_save_checkpoint(r, false));
+    AXL_TRY(axl__run_load_best(r));
+    return axl__run_save_result(r);
 }
 
 static axl_status train_loop(axl_run *r)
 {
     axl_batch b = AXL_BATCH_INIT;
-    axl_status status;
+    axl_status status = AXL_OK;
 
     r->started = axl__now();
-    AXL_TRY(axl__run_evaluate_when_due(r)); /* a stop may have come before it */
-    while (axl_trainer_steps(r->trainer) < r->total_steps) {
+    AXL_TRY(axl__run_evaluate_when_due(r, false)); /* a stop may have come before it */
+    while (axl_trainer_steps(r->trainer) < r->total_steps && !axl__run_stops_early(r)) {
         status = axl_loader_next(r->loader, &b);
         if (status != AXL_OK)
-            return status < 0 ? status : AXL_OK;
-        status = axl_trainer_forward_backward(r->trainer, &b, NULL);
-        if (status == AXL_ERR_NUMERIC)
-            return axl__fail_prefix(status, "step %llu",
-                                    (unsigned long long)axl_trainer_steps(r->trainer) + 1);
-        AXL_TRY(status);
-        if (!axl_trainer_ready(r->trainer))
-            continue;
-        axl_step_stats s = AXL_STEP_STATS_INIT;
-        AXL_TRY(axl_trainer_step(r->trainer, &s));
-        AXL_TRY(after_step(r, &s));
+            break;
+        AXL_TRY(advance(r, &b));
     }
-    return AXL_OK;
+    AXL_TRY(status);
+    return finish(r);
 }
 
 static axl_status train(axl_run *r)
 {
     AXL_TRY(axl__run_begin(r));
     axl_status status = train_loop(r);
-    if (status == AXL_ERR_CANCELLED)
-        return axl__run_save_stopped(r, status);
-    AXL_TRY(status);
-    return axl__run_save_result(r);
+    return status == AXL_ERR_CANCELLED ? axl__run_save_stopped(r, status) : status;
 }
 
 axl_status axl_run_train(axl_run *r)

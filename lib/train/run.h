@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * run.h - the state of a run, shared by its files: run.c makes it and loops, run_rhythm.c says when
- * something is due, run_record.c writes records, run_evaluate.c evaluates, run_save.c saves and
- * resumes.
+ * something is due, run_record.c writes records, run_evaluate.c evaluates, run_steer.c decides what
+ * follows from it, run_save.c saves and resumes.
  */
 #ifndef AXL_TRAIN_RUN_H
 #define AXL_TRAIN_RUN_H
@@ -18,6 +18,20 @@ typedef struct axl__rhythm {
     uint64_t steps; /* 0: not by steps */
     bool epochs;
 } axl__rhythm;
+
+/* What evaluations, losses and files may do to the run. */
+typedef struct axl__steering {
+    bool by_perplexity, best_is_high; /* metric_for_best_model, greater_is_better */
+    bool keep_best;                   /* never prune the best checkpoint */
+    bool load_best, save_best;        /* give it as the result; save only when there is a new one */
+    bool save_first, only_model;
+    uint64_t patience;                /* early_stopping_patience; 0: none */
+    double loss_limit;                /* of the watchdog; infinite: none */
+    uint64_t loss_patience;
+    uint64_t max_skipped;             /* steps in a row that may not be finite */
+    uint64_t check_interval;          /* steps between looks for the trigger, */
+    char *trigger;                    /* a file that asks for a checkpoint; NULL: none */
+} axl__steering;
 
 struct axl_run {
     uint32_t magic;
@@ -36,12 +50,14 @@ struct axl_run {
     uint64_t total_steps, logging_steps, save_limit;
     axl__rhythm save, eval;
     bool eval_on_start;
+    axl__steering steer;
 
     bool begun;                /* train was called before: it goes on where it stopped */
     axl_loader_cursor at_step; /* the loader's place at the last whole step */
     uint64_t saved_step;       /* of the newest checkpoint; UINT64_MAX: none of this run */
-    uint64_t evaluated_step;   /* of the last evaluation in the log; UINT64_MAX: none */
     axl__run_state state;      /* that checkpoints keep */
+    uint64_t n_skipped_now;    /* steps skipped since the last whole one */
+    bool skipping;             /* the rest of such a step's batches */
     uint64_t input_tokens;     /* since then or since train was called */
     double started;            /* when that was */
     axl_run_record last;       /* of a step; with the loss of the last evaluation */
@@ -58,12 +74,23 @@ axl_status axl__run_put_record(axl_run *r, const axl_run_record *record);
 axl_status axl__run_log_step(axl_run *r, const axl_step_stats *s);
 double axl__run_epoch(const axl_run *r);
 
-/* run_evaluate.c */
-axl_status axl__run_evaluate_when_due(axl_run *r);
+/* run_evaluate.c.  ended: no step follows. */
+axl_status axl__run_evaluate_when_due(axl_run *r, bool ended);
+
+/* run_steer.c */
+axl_status axl__run_read_steering(axl_run *r);
+axl_status axl__run_note_evaluation(axl_run *r, double loss, double perplexity);
+void axl__run_watch_loss(axl_run *r, double loss);
+bool axl__run_stops_early(const axl_run *r);
+/* A batch or step was not finite: whether the run goes on without it. */
+axl_status axl__run_skip_step(axl_run *r, bool window_ended);
+bool axl__run_save_is_due(axl_run *r);
 
 /* run_save.c.  begin finds the place to start from: a checkpoint, or where train stopped. */
 axl_status axl__run_begin(axl_run *r);
-axl_status axl__run_save_checkpoint(axl_run *r);
+axl_status axl__run_save_checkpoint(axl_run *r, bool stopped);
+/* With load_best_model_at_end: its weights, before they become the result. */
+axl_status axl__run_load_best(axl_run *r);
 axl_status axl__run_save_result(axl_run *r);
 /* After a stop: a checkpoint of the last whole step unless there is one. */
 axl_status axl__run_save_stopped(axl_run *r, axl_status stopped);

@@ -48,17 +48,23 @@ static axl_status evaluate_and_log(axl_run *r)
                          NAN, NAN, NAN, NAN, loss, exp(loss) };
     r->last.eval_loss = loss;
     r->last.eval_perplexity = e.eval_perplexity;
-    r->evaluated_step = e.step;
+    r->state.evaluated_step = e.step;
+    if (e.step == r->saved_step)
+        r->saved_step = UINT64_MAX; /* that checkpoint does not know of it */
+    if (e.step > 0)
+        AXL_TRY(axl__run_note_evaluation(r, loss, e.eval_perplexity));
     r->started += axl__now() - began; /* not training time */
     return axl__run_put_record(r, &e);
 }
 
-axl_status axl__run_evaluate_when_due(axl_run *r)
+axl_status axl__run_evaluate_when_due(axl_run *r, bool ended)
 {
     uint64_t step = axl_trainer_steps(r->trainer);
     bool due = step == 0 ? r->eval_on_start : axl__rhythm_due(&r->eval, r);
 
-    return due && r->evaluated_step != step ? evaluate_and_log(r) : AXL_OK;
+    if (ended && step > 0)
+        due = due || r->eval.steps > 0;
+    return due && r->state.evaluated_step != step ? evaluate_and_log(r) : AXL_OK;
 }
 
 axl_status axl_run_evaluate(axl_run *r, double *loss, uint64_t *rows, uint64_t *tokens)

@@ -9,15 +9,13 @@
 #include <math.h>
 #include <string.h>
 
-static void read_record(const axl__json *v, axl__run_log_past *past)
+static void read_record(const axl__json *v, axl_run_record *last)
 {
-    axl_run_record *last = &past->last;
     double eval_loss = axl__json_double(v, "eval_loss", NAN);
 
     if (!isnan(eval_loss)) {
         last->eval_loss = eval_loss;
         last->eval_perplexity = axl__json_double(v, "eval_perplexity", NAN);
-        past->evaluated_step = (uint64_t)axl__json_int(v, "step", 0);
         return;
     }
     last->step = (uint64_t)axl__json_int(v, "step", 0);
@@ -30,7 +28,7 @@ static void read_record(const axl__json *v, axl__run_log_past *past)
 
 /* The length of the leading lines whose step is at most `step`; a torn line ends them. */
 static size_t read_past(axl_context *ctx, const axl__file *f, uint64_t step,
-                        axl__run_log_past *past)
+                        axl_run_record *last)
 {
     axl__arena arena;
     size_t at = 0;
@@ -43,7 +41,7 @@ static size_t read_past(axl_context *ctx, const axl__file *f, uint64_t step,
         if (!end || axl__json_parse(&v, &arena, line, (size_t)(end - line), NULL) != AXL_OK ||
             axl__json_int(v, "step", INT64_MAX) > (int64_t)step)
             break;
-        read_record(v, past);
+        read_record(v, last);
         at += (size_t)(end - line) + 1;
         axl__arena_reset(&arena);
     }
@@ -53,16 +51,15 @@ static size_t read_past(axl_context *ctx, const axl__file *f, uint64_t step,
 }
 
 axl_status axl__run_log_begin(axl_context *ctx, const char *path, bool resume, uint64_t step,
-                              axl__run_log_past *past)
+                              axl_run_record *last)
 {
     axl__file f;
 
-    past->last = (axl_run_record){ sizeof past->last, 0, 0, 0.0, NAN, NAN, NAN, NAN, NAN, NAN };
-    past->evaluated_step = UINT64_MAX;
+    *last = (axl_run_record){ sizeof *last, 0, 0, 0.0, NAN, NAN, NAN, NAN, NAN, NAN };
     if (!resume || axl__path_kind_of(path) == AXL__PATH_NONE)
         return axl__write_file(ctx, path, "", 0);
     AXL_TRY(axl__file_open(&f, ctx, path, true));
-    size_t keep = read_past(ctx, &f, step, past);
+    size_t keep = read_past(ctx, &f, step, last);
     axl__file_close(&f);
     return axl__truncate_file(path, keep);
 }

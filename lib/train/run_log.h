@@ -8,15 +8,10 @@
 
 #include <axl/run.h>
 
-/* What the kept part of a log tells. */
-typedef struct axl__run_log_past {
-    axl_run_record last;     /* of a step, all NaN for none; with the last evaluation's loss */
-    uint64_t evaluated_step; /* UINT64_MAX: none */
-} axl__run_log_past;
-
-/* Empties the file, or, to go on after `step`, cuts what follows that step's records. */
+/* Empties the file, or, to go on after `step`, cuts what follows that step's records.  last: the
+ * last record of a step that is kept, all NaN for none, with the last evaluation's loss. */
 axl_status axl__run_log_begin(axl_context *ctx, const char *path, bool resume, uint64_t step,
-                              axl__run_log_past *past);
+                              axl_run_record *last);
 axl_status axl__run_log_append(axl_context *ctx, const char *path, const axl_run_record *record);
 
 #endif

@@ -31,7 +31,7 @@ axl_status axl__run_log_step(axl_run *r, const axl_step_stats *s)
     r->state.loss_sum += s->loss * (double)s->n_trained;
     r->state.loss_tokens += s->n_trained;
     r->input_tokens += s->n_tokens;
-    if (s->step % r->logging_steps != 0 && s->step != r->total_steps)
+    if (s->step % r->logging_steps != 0 && s->step != r->total_steps && !axl__run_stops_early(r))
         return AXL_OK;
     axl_run_record record = { sizeof record, s->step, r->total_steps, axl__run_epoch(r),
                               r->state.loss_sum / (double)r->state.loss_tokens, s->grad_norm,

@@ -18,7 +18,7 @@ static axl__rhythm read_rhythm(axl_run *r, const char *strategy, const char *ste
     const char *s = axl__cfg_str(r->cfg, strategy, "no");
     double epochs = axl__cfg_double(r->cfg, "num_epochs", 1.0);
 
-    if (strcmp(s, "no") == 0)
+    if (strcmp(s, "no") == 0 || strcmp(s, "best") == 0)
         return when;
     if (strcmp(s, "epoch") == 0) {
         when.epochs = true;
@@ -44,7 +44,7 @@ void axl__run_read_rhythms(axl_run *r)
     r->save = read_rhythm(r, "save_strategy", "save_steps", "saves_per_epoch");
     if (r->valid)
         r->eval = read_rhythm(r, "eval_strategy", "eval_steps", "evals_per_epoch");
-    r->eval_on_start = r->eval.steps > 0;
+    r->eval_on_start = r->valid && axl__cfg_bool(r->cfg, "axl.eval_on_start", false);
 }
 
 bool axl__rhythm_due(const axl__rhythm *when, const axl_run *r)

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-axl_status axl__run_save_checkpoint(axl_run *r)
+axl_status axl__run_save_checkpoint(axl_run *r, bool stopped)
 {
     uint64_t step = axl_trainer_steps(r->trainer);
     double began = axl__now();
@@ -20,12 +20,16 @@ axl_status axl__run_save_checkpoint(axl_run *r)
     if (!dir)
         return axl__fail_nomem();
     axl_status status = axl__checkpoints_next_serial(r->ctx, r->output_dir, &r->state.serial);
+    axl__save_options o = { &r->at_step, r->state, r->steer.only_model && !stopped, stopped };
     if (status == AXL_OK)
-        status = axl__trainer_save_run(r->trainer, &r->at_step, &r->state, dir);
+        status = axl__trainer_save_run(r->trainer, &o, dir);
     if (status == AXL_OK) {
         r->saved_step = step;
         axl__log(r->ctx, AXL_LOG_INFO, "saved %s", dir);
-        status = axl__checkpoints_prune(r->ctx, r->output_dir, r->save_limit);
+        status = axl__checkpoints_prune(r->ctx, r->output_dir, r->save_limit,
+                                        r->steer.keep_best && r->state.has_best
+                                            ? (int64_t)r->state.best_step
+                                            : -1);
     }
     axl__free(r->ctx, dir);
     r->started += axl__now() - began;
@@ -81,7 +85,6 @@ static axl_status resume(axl_run *r, bool *resumed)
 axl_status axl__run_begin(axl_run *r)
 {
     bool resumed = r->begun;
-    axl__run_log_past past;
 
     if (r->begun) {
         axl_trainer_zero_grad(r->trainer);
@@ -90,15 +93,33 @@ axl_status axl__run_begin(axl_run *r)
         AXL_TRY(resume(r, &resumed));
     }
     AXL_TRY(axl__run_log_begin(r->ctx, r->log_path, resumed, axl_trainer_steps(r->trainer),
-                               &past));
-    r->last = past.last;
+                               &r->last));
     r->last.total_steps = r->total_steps;
     if (isnan(r->last.loss))
         r->last.step = axl_trainer_steps(r->trainer);
-    r->evaluated_step = past.evaluated_step;
     r->input_tokens = 0;
+    r->n_skipped_now = 0;
+    r->skipping = false;
     r->begun = true;
     return AXL_OK;
+}
+
+axl_status axl__run_load_best(axl_run *r)
+{
+    uint64_t step = axl_trainer_steps(r->trainer);
+
+    if (!r->steer.load_best || !r->state.has_best || r->state.best_step == step)
+        return AXL_OK;
+    char *dir = axl__checkpoint_path(r->ctx, r->output_dir, r->state.best_step);
+    if (!dir)
+        return axl__fail_nomem();
+    axl_status status = axl__trainer_load_weights(r->trainer, dir);
+    if (status < 0)
+        axl__fail_prefix(status, "load_best_model_at_end");
+    else
+        axl__log(r->ctx, AXL_LOG_INFO, "the result is %s, the best evaluation", dir);
+    axl__free(r->ctx, dir);
+    return status;
 }
 
 axl_status axl__run_save_result(axl_run *r)
@@ -128,6 +149,6 @@ axl_status axl__run_save_stopped(axl_run *r, axl_status stopped)
     axl_trainer_zero_grad(r->trainer);
     uint64_t step = axl_trainer_steps(r->trainer);
     if (step > 0 && step != r->saved_step)
-        AXL_TRY(axl__run_save_checkpoint(r));
+        AXL_TRY(axl__run_save_checkpoint(r, true));
     return axl__fail(stopped, "%s after step %llu", why, (unsigned long long)step);
 }

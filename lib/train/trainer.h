@@ -4,6 +4,7 @@
 #define AXL_TRAIN_TRAINER_H
 
 #include "model/network.h"
+#include "run_state.h"
 #include "schedule.h"
 
 #include <axl/trainer.h>
@@ -34,18 +35,20 @@ struct axl_trainer {
     double loss_sum;      /* of tokens, or of batch means */
 };
 
-/* What a run keeps in its checkpoints beside the trainer's own; 0 in a host's. */
-typedef struct axl__run_state {
-    double loss_sum; /* since the last record */
-    uint64_t loss_tokens;
-    uint64_t serial; /* of the checkpoint among all that were saved into its output_dir */
-} axl__run_state;
+/* What a checkpoint holds and how it is written. */
+typedef struct axl__save_options {
+    const axl_loader_cursor *at; /* the loader's place; NULL: there is no loader */
+    axl__run_state run;          /* a run's own */
+    bool only_model;             /* no optimizer state: it cannot be resumed */
+    bool steady;                 /* not to be cancelled: it is what a cancel asked for */
+} axl__save_options;
 
-/* checkpoint.c: axl_trainer_save and _load with the loader's place as a number, and a run's own. */
-axl_status axl__trainer_save_run(axl_trainer *tr, const axl_loader_cursor *at,
-                                 const axl__run_state *state, const char *dir);
+/* checkpoint.c */
+axl_status axl__trainer_save_run(axl_trainer *tr, const axl__save_options *opts, const char *dir);
 axl_status axl__trainer_load_run(axl_trainer *tr, axl_loader *loader, axl__run_state *state,
                                  const char *dir);
+/* A checkpoint's trained weights alone; the step and the optimizer stay as they are. */
+axl_status axl__trainer_load_weights(axl_trainer *tr, const char *dir);
 
 axl_status axl__trainer_enter(axl_trainer *tr);
 void axl__trainer_leave(axl_trainer *tr);

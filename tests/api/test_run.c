@@ -271,7 +271,7 @@ static void test_run__writes_its_result(void **state)
     (void)state;
     assert_string_equal(axl_run_output_dir(run), temp_path("result"));
     assert_ok(axl_run_train(run));
-    assert_int_equal(w.n, 5); /* before the first step, after 1, 2, again 2, 3 */
+    assert_int_equal(w.n, 6); /* before the first step, after 1, 2, again 2, 3, again 3 */
     assert_true(w.records[0].step == 0 && w.records[0].eval_loss > 0.0);
     assert_true(w.records[3].step == 2 && isnan(w.records[3].loss));
     assert_true(w.records[3].eval_loss < w.records[0].eval_loss);
@@ -281,6 +281,7 @@ static void test_run__writes_its_result(void **state)
     axl_run_free(run);
     assert_true(exists("result", "adapter_config.json") && exists("result", "tokenizer.json"));
     assert_true(exists("result", "checkpoint-2/trainer_state.json"));
+    assert_true(exists("result", "checkpoint-3/trainer_state.json")); /* the last step too */
     char *card = read_text("result", "README.md");
     assert_non_null(strstr(card, "last validation loss"));
     free(card);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* run_state.c - see run_state.h. */
+#include "run_state.h"
+
+void axl__run_state_init(axl__run_state *s)
+{
+    *s = (axl__run_state){ .evaluated_step = UINT64_MAX };
+}
+
+void axl__run_state_put(axl__jw *j, const axl__run_state *s)
+{
+    axl__jw_int(j, "serial", (int64_t)s->serial);
+    axl__jw_double(j, "loss_sum", s->loss_sum);
+    axl__jw_int(j, "loss_tokens", (int64_t)s->loss_tokens);
+    if (s->evaluated_step != UINT64_MAX)
+        axl__jw_int(j, "evaluated_step", (int64_t)s->evaluated_step);
+    if (s->has_best) {
+        axl__jw_double(j, "best_metric", s->best);
+        axl__jw_int(j, "best_step", (int64_t)s->best_step);
+    }
+    axl__jw_int(j, "worse_evaluations", (int64_t)s->n_worse);
+    axl__jw_int(j, "high_losses", (int64_t)s->n_high);
+    axl__jw_int(j, "skipped_steps", (int64_t)s->n_skipped);
+}
+
+static uint64_t read_count(const axl__json *object, const char *key, uint64_t otherwise)
+{
+    int64_t n = axl__json_int(object, key, -1);
+
+    return n < 0 ? otherwise : (uint64_t)n;
+}
+
+void axl__run_state_read(axl__run_state *s, const axl__json *object)
+{
+    s->serial = read_count(object, "serial", 0);
+    s->loss_sum = axl__json_double(object, "loss_sum", 0.0);
+    s->loss_tokens = read_count(object, "loss_tokens", 0);
+    s->evaluated_step = read_count(object, "evaluated_step", UINT64_MAX);
+    s->has_best = axl__json_get(object, "best_metric") != NULL;
+    s->best = axl__json_double(object, "best_metric", 0.0);
+    s->best_step = read_count(object, "best_step", 0);
+    s->n_worse = read_count(object, "worse_evaluations", 0);
+    s->n_high = read_count(object, "high_losses", 0);
+    s->n_skipped = read_count(object, "skipped_steps", 0);
+}
