@@ -1,16 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""axl train: what it prints, logs and leaves behind, and how a run stops and goes on."""
+"""axl train: what it prints, logs and leaves behind, and how a run goes on."""
 import json
 import math
 import os
 import re
-import signal
-import subprocess
 import unittest
 
-from cli_testing import (ALPACA, TINY, TOOL, Case, environment, read, read_json_lines,
-                         read_safetensors)
+from cli_testing import ALPACA, TINY, Case, read, read_json_lines, read_safetensors
 
 
 class Train(Case):
@@ -293,39 +290,7 @@ class Resume(Train):
         self.assertIn("out/checkpoint-4 was written with the seed 42, this is 7", result.err)
 
 
-class Stop(Train):
-    def interrupt(self, number, yml):
-        """Sends a signal after the first step; the status and what was said."""
-        with subprocess.Popen([TOOL, "train", yml], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              cwd=self.dir, env=environment()) as tool:
-            said = b""
-            while b"step 1/" not in said and (line := tool.stderr.readline()):
-                said += line
-            tool.send_signal(number)
-            rest = tool.communicate(timeout=120)
-        return tool.returncode, rest[0], (said + rest[1]).decode("utf-8").splitlines()
-
-    def test_signals(self):
-        for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-            yml = self.config(max_steps=100000, output_dir=f"out{status}", logging_steps=1)
-            code, out, said = self.interrupt(number, yml)
-            self.assertEqual(code, status, said)
-            self.assertEqual(out, b"")
-            self.assertRegex(said[-1], r"after step [0-9]+\Z")
-            step = int(said[-1].split()[-1])
-            self.assertEqual(self.checkpoints(f"out{status}"), [f"checkpoint-{step}"])
-            self.assertEqual(self.log(f"out{status}")[-1]["step"], step)
-
-    def test_what_was_stopped_goes_on(self):
-        yml = self.config(max_steps=2000, logging_steps=1, lr_scheduler="constant")
-        code, _, said = self.interrupt(signal.SIGINT, yml)
-        self.assertEqual(code, 130, said)
-        step = int(said[-1].split()[-1])
-        self.good("train", yml, "--resume", "--max-steps", step + 2)
-        whole = self.good("train", yml, "--output-dir", "whole", "--max-steps", step + 2)
-        self.assertEqual(self.adapter(), self.adapter("whole"), whole)
-        self.assertEqual([r["step"] for r in self.log()], list(range(1, step + 3)))
-
+class Failure(Train):
     def test_loss_that_is_not_finite(self):
         result = self.axl("train", self.config(learning_rate=1e30, max_steps=9, output_dir="out"))
         self.assertEqual(result.code, 1)
