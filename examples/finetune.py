@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A training loop by hand: finetune.py CONFIG [key=value …]
 
-What axl.finetune(CONFIG) does, taken apart, without evaluation and checkpoints.  From a source tree:
+What axl.finetune(CONFIG) does, taken apart, without evaluation.  Ctrl-C writes a checkpoint, and the
+same command goes on from it.  From a source tree:
 
     PYTHONPATH=bindings/python examples/finetune.py run.yml
 """
 import logging
+import os
+import shutil
 import sys
 
 import axl
@@ -23,16 +26,31 @@ def main(path, *settings):
     adapter = axl.Adapter.from_config(config, model)
     steps = loader.total_steps
     trainer = axl.Trainer.from_config(config, model, adapter, steps)
+    checkpoint = os.path.join(config["output_dir"], "checkpoint")
+    if os.path.isdir(checkpoint):
+        trainer.load(checkpoint, loader)
+        print(f"goes on after step {trainer.steps}")
 
-    for batch in loader:
-        trainer.forward_backward(batch)
-        if not trainer.ready:
-            continue
-        done = trainer.step()
-        print(f"step {done.step} of {steps}: loss {done.loss:.4f}, gradient {done.grad_norm:.3g}, "
-              f"rate {done.learning_rate:.3g}, {done.n_trained} tokens")
+    places = {trainer.steps: loader.cursor}  # where the loader stands after so many steps
+    try:
+        for batch in loader:
+            trainer.forward_backward(batch)
+            if not trainer.ready:
+                continue
+            places[trainer.steps + 1] = loader.cursor
+            done = trainer.step()
+            print(f"step {done.step} of {steps}: loss {done.loss:.4f}, "
+                  f"gradient {done.grad_norm:.3g}, rate {done.learning_rate:.3g}, "
+                  f"{done.n_trained} tokens", flush=True)
+    except KeyboardInterrupt:  # before, in or after a call: back to the last whole step
+        trainer.zero_grad()
+        loader.cursor = places[trainer.steps]
+        trainer.save(checkpoint, loader)
+        print(f"stopped after step {trainer.steps}; the same command goes on", file=sys.stderr)
+        sys.exit(130)
     adapter.save(config["output_dir"])
     tokenizer.save(config["output_dir"])
+    shutil.rmtree(checkpoint, ignore_errors=True)
     print(config["output_dir"])
 
 

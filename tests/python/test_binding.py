@@ -59,6 +59,31 @@ class Case(unittest.TestCase):
         return axl.Trainer(model, adapter, learning_rate=1e-3, **options), adapter, model
 
 
+class Interrupter(threading.Thread):
+    """Presses Ctrl-C once after each arm(), as many times as there are waits, until stop()."""
+
+    def __init__(self, waits):
+        super().__init__(daemon=True)
+        self.waits = waits
+        self.armed = threading.Event()
+        self.lock = threading.Lock()
+        self.done = False
+
+    def run(self):
+        for wait in self.waits:
+            self.armed.wait()
+            time.sleep(wait)
+            with self.lock:
+                if self.done:
+                    return
+                self.armed.clear()
+                os.kill(os.getpid(), signal.SIGINT)
+
+    def stop(self):
+        with self.lock:
+            self.done = True
+
+
 class LibraryTest(Case):
     def test_another_version_is_refused_by_name(self):
         class Fake:
@@ -368,6 +393,45 @@ class TrainingTest(Case):
         self.assertEqual(trainer.gradient(name).tolist(), fresh.gradient(name).tolist())
         self.assertEqual(trainer.step(), fresh.step())
 
+    def test_control_c_in_a_loop_goes_on_bit_for_bit(self):
+        """Wherever it comes: in a call, between two, in the loader, in the step."""
+        samples = [(IDS[:n], IDS[:n]) for n in range(20, 60)]
+
+        def loop(interrupter):
+            context = axl.Context()
+            model = axl.Model.open(MODEL, context=context, compute="f32")
+            adapter = axl.Adapter(model, rank=4, seed=7, dropout=0.1)
+            trainer = axl.Trainer(model, adapter, learning_rate=1e-2, gradient_accumulation_steps=2)
+            loader = axl.Loader(axl.Dataset.from_samples(samples, context=context),
+                                gradient_accumulation_steps=2, sample_packing=True,
+                                sequence_len=200, max_steps=25)
+            places, losses, caught = {0: loader.cursor}, {}, 0
+            interrupter.start()
+            while not interrupter.done:
+                try:
+                    interrupter.armed.set()
+                    for batch in loader:
+                        trainer.forward_backward(batch)
+                        if trainer.ready:
+                            places[trainer.steps + 1] = loader.cursor
+                            done = trainer.step()
+                            losses[done.step] = done.loss
+                    interrupter.stop()
+                except KeyboardInterrupt:
+                    caught += 1
+                    trainer.zero_grad()
+                    loader.cursor = places[trainer.steps]
+            self.assertEqual(trainer.steps, 25)
+            return {name: adapter[name].tolist() for name in adapter}, losses, caught
+
+        whole, losses, caught = loop(Interrupter([]))
+        self.assertEqual(caught, 0)
+        waits = [0.002 * (i % 7) + 0.0007 * (i % 11) for i in range(25)]
+        again, others, caught = loop(Interrupter(waits))
+        self.assertGreater(caught, 3)
+        self.assertEqual(again, whole)
+        self.assertEqual({k: losses[k] for k in others}, others)  # one may be lost, not changed
+
     def test_a_hosts_own_signal_handler_is_kept(self):
         trainer, _, _ = self.trainer()
         seen = []
@@ -420,22 +484,52 @@ class RunTest(Case):
 
 
 class ExampleTest(Case):
-    def test_the_loop_by_hand_does_what_the_run_does(self):
+    def start(self, **more):
+        """The config of a run, the example at work on it, and its folder."""
         path = os.path.join(self.folder, "run.yml")
         with open(path, "w", encoding="utf-8") as f:
-            json.dump(config(self.folder), f)
+            json.dump(config(self.folder, **more), f)
         env = dict(os.environ, PYTHONPATH=os.path.join(ROOT, "bindings", "python"))
         by_hand = os.path.join(self.folder, "by-hand")
-        said = subprocess.run(
+        example = subprocess.Popen(
             [sys.executable, os.path.join(ROOT, "examples", "finetune.py"), path,
-             "output_dir=" + by_hand], env=env, capture_output=True, text=True, check=True).stdout
-        self.assertIn("step 3 of 3: loss", said)
-        whole = axl.finetune(path)
+             "output_dir=" + by_hand], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True)
+        return path, example, by_hand
+
+    def check_same(self, by_hand, path):
         tensors = []
-        for folder in by_hand, whole:
+        for folder in by_hand, axl.finetune(path):
             with open(os.path.join(folder, "adapter_model.safetensors"), "rb") as f:
                 tensors.append(f.read())
         self.assertEqual(tensors[0], tensors[1])
+
+    def test_the_loop_by_hand_does_what_the_run_does(self):
+        path, example, by_hand = self.start()
+        said, complaint = example.communicate()
+        self.assertEqual(example.returncode, 0, complaint)
+        self.assertIn("step 3 of 3: loss", said)
+        self.check_same(by_hand, path)
+
+    def test_control_c_writes_a_checkpoint_and_the_loop_goes_on(self):
+        keys = {"max_steps": 40, "lora_dropout": 0.1, "sample_packing": True}
+        for _ in range(5):  # on a busy machine it may be over before it is told to stop
+            path, example, by_hand = self.start(**keys)
+            while "step 20" not in example.stdout.readline():
+                self.assertIsNone(example.poll())
+            example.send_signal(signal.SIGINT)
+            _, complaint = example.communicate()
+            if example.returncode != 0:
+                break
+        self.assertEqual(example.returncode, 130, complaint)
+        self.assertRegex(complaint, r"stopped after step \d\d; the same command goes on")
+        self.assertTrue(os.path.isdir(os.path.join(by_hand, "checkpoint")))
+        path, example, by_hand = self.start(**keys)
+        said, complaint = example.communicate()
+        self.assertEqual(example.returncode, 0, complaint)
+        self.assertIn("goes on after step", said)
+        self.assertFalse(os.path.exists(os.path.join(by_hand, "checkpoint")))
+        self.check_same(by_hand, path)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ or piece by piece, with a loop of one's own (examples/finetune.py):
     adapter.save("out")
 
 Arrays are NumPy's where it is installed, else memoryviews.  Ctrl-C ends a long call with
-KeyboardInterrupt and leaves its handle as before.
+KeyboardInterrupt and leaves its handle as before, or, where the call was just ending, as after it.
 """
 from ._config import Config, Diagnostic
 from ._core import (

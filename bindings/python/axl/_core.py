@@ -164,7 +164,9 @@ class _Call:
             self.raised = e
 
 
-_SIGNALS = tuple(sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
+# SIGINT gets its stand-in first and its handler back last: an interrupt on the way finds the rest done.
+_SIGNALS = tuple(sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP},
+                        key=lambda number: (number != signal.SIGINT, number)))
 
 
 def _stand_in(call: _Call, handler: Callable) -> Callable:
@@ -188,8 +190,8 @@ class _Calls(threading.local):
         call, replaced = _Call(), []
         guard = (threading.current_thread() is threading.main_thread()
                  and not any(c.guarded for c in self.stack))
-        self.stack.append(call)
         try:
+            self.stack.append(call)
             if guard:
                 call.guarded = True
                 for number in _SIGNALS:
@@ -200,10 +202,11 @@ class _Calls(threading.local):
                         signal.signal(number, stand_in)
             status = function(*(a.pointer if isinstance(a, Handle) else a for a in arguments))
         finally:
-            for number, handler, stand_in in replaced:
+            if self.stack and self.stack[-1] is call:
+                self.stack.pop()
+            for number, handler, stand_in in reversed(replaced):
                 if signal.getsignal(number) is stand_in:
                     signal.signal(number, handler)
-            self.stack.pop()
         if call.raised is not None:
             raise call.raised
         return check(status)
