@@ -14,6 +14,7 @@ static const struct {
     { "check", verb_check, "check CONFIG [--effective] [--json]", "what is wrong with a config" },
     { "inspect", verb_inspect, "inspect CONFIG [-n N] [--split train|validation] [--json]",
       "rows as they will be trained; inspect --types: the data set types" },
+    { "plan", verb_plan, "plan CONFIG [--json]", "the memory and time that a run will take" },
     { "inference", verb_inference,
       "inference (CONFIG | --model DIR [--adapter DIR]) [--prompt TEXT | FILE | -]",
       "continue a text; also --greedy, --max-new-tokens, --temperature, --top-k, --top-p,\n"
@@ -25,7 +26,7 @@ static const struct {
 enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
 
 /* Verbs that are planned; saying so is kinder than "unknown verb". */
-static const char *const later[] = { "preprocess", "plan", "evaluate", "merge-lora", "quantize",
+static const char *const later[] = { "preprocess", "evaluate", "merge-lora", "quantize",
                                      "export", "render", "config-schema" };
 
 static void print_help(FILE *f)

@@ -71,6 +71,7 @@ int tool_signal(void);
 int verb_train(tool *t, int argc, char **argv);
 int verb_check(tool *t, int argc, char **argv);
 int verb_inspect(tool *t, int argc, char **argv);
+int verb_plan(tool *t, int argc, char **argv);
 int verb_tokenize(tool *t, int argc, char **argv);
 int verb_inference(tool *t, int argc, char **argv);
 int verb_version(tool *t, int argc, char **argv);

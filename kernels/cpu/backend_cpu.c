@@ -121,8 +121,6 @@ static axl_status cpu_device_open(axl_device **out, axl_context *ctx, int32_t or
     }
     pick_kernels(dev);
     axl__matmul_plugin_choose(dev);
-    axl__log(ctx, AXL_LOG_INFO, "cpu: %s kernels, large matmuls by %s", axl__isa_name(dev->isa),
-             matmul_name(dev));
     *out = dev;
     return AXL_OK;
 }
@@ -132,6 +130,7 @@ static void cpu_device_info(axl_device *dev, axl_device_info *out)
     *out = (axl_device_info){
         .native_bf16 = dev->isa >= AXL_ISA_AVX512_BF16,
         .host_memory = true,
+        .own_bytes = dev->n_slots * AXL_SCRATCH_SIZE,
         .matmul = matmul_name(dev),
         .isa = axl__isa_name(dev->isa),
     };

@@ -76,13 +76,15 @@ static axl_status read_fully(int fd, unsigned char *data, size_t size, const cha
     return AXL_OK;
 }
 
-static axl_status file_fill(axl__file *f, bool read_it)
+/* start: the bytes to read when it is not all of them. */
+static axl_status file_fill(axl__file *f, bool read_it, size_t start)
 {
     if (f->size == 0) {
         f->data = (const unsigned char *)"";
         return AXL_OK;
     }
-    if (!read_it && !map_is_risky(f->fd)) {
+    f->mappable = !map_is_risky(f->fd);
+    if (!read_it && f->mappable) {
         void *p = mmap(NULL, f->size, PROT_READ, MAP_PRIVATE, f->fd, 0);
         if (p != MAP_FAILED) {
             f->data = p;
@@ -90,14 +92,16 @@ static axl_status file_fill(axl__file *f, bool read_it)
             return AXL_OK;
         }
     }
-    unsigned char *data = axl__alloc_aligned(f->ctx, f->size);
+    size_t n = start < f->size ? start : f->size;
+    unsigned char *data = axl__alloc_aligned(f->ctx, n);
     if (!data)
         return axl__fail_nomem();
     f->data = data;
-    return read_fully(f->fd, data, f->size, f->path);
+    return read_fully(f->fd, data, n, f->path);
 }
 
-axl_status axl__file_open(axl__file *out, axl_context *ctx, const char *path, bool read_it)
+static axl_status file_open(axl__file *out, axl_context *ctx, const char *path, bool read_it,
+                            size_t start)
 {
     struct stat st;
     axl_status status;
@@ -117,11 +121,21 @@ axl_status axl__file_open(axl__file *out, axl_context *ctx, const char *path, bo
     } else {
         id_from_stat(&out->id, &st);
         out->size = (size_t)st.st_size;
-        status = file_fill(out, read_it);
+        status = file_fill(out, read_it, start);
     }
     if (status < 0)
         axl__file_close(out);
     return status;
+}
+
+axl_status axl__file_open(axl__file *out, axl_context *ctx, const char *path, bool read_it)
+{
+    return file_open(out, ctx, path, read_it, SIZE_MAX);
+}
+
+axl_status axl__file_open_start(axl__file *out, axl_context *ctx, const char *path, size_t n)
+{
+    return file_open(out, ctx, path, true, n);
 }
 
 void axl__file_close(axl__file *f)
@@ -530,11 +544,98 @@ bool axl__request_amx(void)
     return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM_, XFEATURE_XTILEDATA_) == 0;
 }
 
+/* ---- memory ---- */
+
+/* The number behind `name` in a text of "name number" lines, or 0. */
+static uint64_t number_after(const char *text, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (const char *line = text; line && *line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, name, n) == 0)
+            return strtoull(line + n, NULL, 10);
+    }
+    return 0;
+}
+
+/* getrusage would count what was there before an exec, too. */
 uint64_t axl__peak_rss(void)
 {
+    char text[4096];
     struct rusage u;
 
+    if (read_small("/proc/self/status", text, sizeof text) && number_after(text, "VmHWM:") > 0)
+        return number_after(text, "VmHWM:") * 1024;
     return getrusage(RUSAGE_SELF, &u) == 0 ? (uint64_t)u.ru_maxrss * 1024 : 0;
+}
+
+uint64_t axl__current_rss(void)
+{
+    char text[4096];
+
+    return read_small("/proc/self/status", text, sizeof text) ? number_after(text, "VmRSS:") * 1024
+                                                              : 0;
+}
+
+/* What a group may still take: its limit without that part of its use that cannot be reclaimed. */
+static uint64_t group_room(const char *dir, bool v2)
+{
+    char path[PATH_MAX + 32], text[8192];
+    uint64_t limit, used, files;
+
+    snprintf(path, sizeof path, "%s/%s", dir, v2 ? "memory.max" : "memory.limit_in_bytes");
+    if (!read_small(path, text, sizeof text) || *text < '0' || *text > '9')
+        return UINT64_MAX; /* no such group, or "max" */
+    limit = strtoull(text, NULL, 10);
+    snprintf(path, sizeof path, "%s/%s", dir, v2 ? "memory.current" : "memory.usage_in_bytes");
+    if (!read_small(path, text, sizeof text))
+        return UINT64_MAX;
+    used = strtoull(text, NULL, 10);
+    snprintf(path, sizeof path, "%s/memory.stat", dir);
+    files = 0;
+    if (read_small(path, text, sizeof text))
+        files = v2 ? number_after(text, "inactive_file ") + number_after(text, "active_file ")
+                   : number_after(text, "total_inactive_file ") +
+                         number_after(text, "total_active_file ");
+    used -= files < used ? files : used;
+    return limit > used ? limit - used : 0;
+}
+
+/* The least room of the process's group and those above it; its path follows `mark` in the text of
+ * /proc/self/cgroup. */
+static uint64_t groups_room(const char *groups, const char *mark, const char *root, bool v2)
+{
+    const char *line = strstr(groups, mark);
+    char dir[PATH_MAX];
+    uint64_t room = UINT64_MAX;
+
+    if (!line || snprintf(dir, sizeof dir, "%s%s", root, line + strlen(mark)) >= (int)sizeof dir)
+        return room;
+    dir[strcspn(dir, "\n")] = '\0';
+    for (;;) {
+        uint64_t here = group_room(dir, v2);
+        room = here < room ? here : room;
+        char *slash = strrchr(dir, '/');
+        if (!slash || (size_t)(slash - dir) < strlen(root))
+            return room;
+        *slash = '\0';
+    }
+}
+
+uint64_t axl__available_memory(void)
+{
+    char text[8192];
+    uint64_t room = UINT64_MAX, groups;
+
+    if (read_small("/proc/meminfo", text, sizeof text) && number_after(text, "MemAvailable:") > 0)
+        room = number_after(text, "MemAvailable:") * 1024;
+    if (!read_small("/proc/self/cgroup", text, sizeof text))
+        return room;
+    groups = groups_room(text, "0::", "/sys/fs/cgroup", true);
+    room = groups < room ? groups : room;
+    groups = groups_room(text, ":memory:", "/sys/fs/cgroup/memory", false);
+    return groups < room ? groups : room;
 }
 
 /* ---- plugins ---- */

@@ -27,12 +27,15 @@ typedef struct axl__file {
     const unsigned char *data; /* never NULL; "" for an empty file */
     size_t size;
     bool mapped;
+    bool mappable;  /* not on a file system where a map may fault */
     int fd;
     axl__file_id id;
     char *path;
 } axl__file;
 
 axl_status axl__file_open(axl__file *out, axl_context *ctx, const char *path, bool read);
+/* The file's size, but its first `n` bytes alone: read, or all of them when it is shorter. */
+axl_status axl__file_open_start(axl__file *out, axl_context *ctx, const char *path, size_t n);
 void axl__file_close(axl__file *file);
 /* AXL_ERR_IO naming the file when its size or time changed since it was opened. */
 axl_status axl__file_unchanged(const axl__file *file);
@@ -85,7 +88,12 @@ void axl__os_yield(void);
 uint32_t axl__cpu_count(void);
 /* Asks the kernel for AMX tile data; false when it refuses. */
 bool axl__request_amx(void);
-uint64_t axl__peak_rss(void); /* bytes */
+/* Resident bytes of this process: the most that there were, and now. */
+uint64_t axl__peak_rss(void);
+uint64_t axl__current_rss(void);
+/* Bytes that the process may still take: what the system has to give without swapping and the
+ * control groups above it allow; UINT64_MAX when neither says. */
+uint64_t axl__available_memory(void);
 
 /* dlopen and friends.  open gives NULL and records the loader's message. */
 void *axl__dl_open(const char *path);

@@ -1423,6 +1423,9 @@ const axl__schema_key axl__schema_table[] = {
       .description = "what the loss of a step is the mean of" },
     { "axl.max_skipped_steps", T_I, A_IMPL, .fallback = "0", .range = ">= 0",
       .description = "steps in a row whose loss or gradient is not finite and that are skipped" },
+    { "axl.memory_limit", T_F, A_IMPL, .range = ">= 0",
+      .description = "GiB that the process may have; a run that needs more is refused before it "
+                     "loads; by default what is available, 0: no limit" },
     { "axl.onednn", T_B, A_IMPL, .fallback = "true",
       .description = "false keeps to the own matmul kernels" },
     { "axl.threads", T_I, A_IMPL, .range = ">= 1",

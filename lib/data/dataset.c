@@ -41,6 +41,13 @@ const axl__row *axl__dataset_rows(const axl_dataset *data)
     return data->store->rows + data->first;
 }
 
+uint64_t axl__dataset_mapped(const axl_dataset *data, const axl_dataset *other)
+{
+    bool counted = other && other->store == data->store;
+
+    return data->store->file.mapped && !counted ? data->store->file.size : 0;
+}
+
 axl_status axl__dataset_wrap(axl_dataset **out, axl__store *store, uint32_t first, uint32_t n,
                              const axl_dataset_stats *stats)
 {

@@ -15,6 +15,9 @@ axl_context *axl__dataset_context(const axl_dataset *data);
 /* (axl_dataset_count) rows, as long as the data set lives. */
 const axl__row *axl__dataset_rows(const axl_dataset *data);
 
+/* Bytes of the prepared file that is mapped, if any, unless `other` (NULL: none) has it too. */
+uint64_t axl__dataset_mapped(const axl_dataset *data, const axl_dataset *other);
+
 /* A data set of rows [first, first + n) of the store; takes its own reference.  stats.rows, tokens
  * and trained_tokens are counted here. */
 axl_status axl__dataset_wrap(axl_dataset **out, axl__store *store, uint32_t first, uint32_t n,

@@ -8,12 +8,11 @@
  */
 #include "data/dataset.h"
 #include "data/export.h"
+#include "data/loader.h"
 #include "data/pack.h"
 
 #include "base/rng.h"
 #include "config/config.h"
-
-#include <axl/loader.h>
 
 #include <math.h>
 #include <string.h>
@@ -518,6 +517,47 @@ axl_status axl_loader_total_steps(axl_loader *loader, uint64_t *steps)
         sum += steps_wanted(loader, e, 0, each);
     }
     *steps = sum;
+    return AXL_OK;
+}
+
+static void survey_batch(const axl_loader *l, const epoch_plan *plan, uint64_t batch,
+                         axl__survey *out)
+{
+    const axl__row *rows = axl__dataset_rows(l->data);
+    uint64_t n_tokens = 0;
+
+    for (uint32_t i = plan->starts[batch]; i < plan->starts[batch + 1]; i++) {
+        const axl__row *row = &rows[plan->order[i]];
+        n_tokens += row->length;
+        out->longest = row->length > out->longest ? row->length : out->longest;
+        out->n_trained += row->n_trained;
+        out->squares += (double)row->length * row->length;
+        out->n_seqs++;
+    }
+    out->max_tokens = n_tokens > out->max_tokens ? n_tokens : out->max_tokens;
+    out->n_tokens += n_tokens;
+    out->n_batches++;
+}
+
+axl_status axl__loader_survey(const axl_loader *l, axl__survey *out)
+{
+    bool endless = l->opts.num_epochs == 0.0 && l->opts.max_steps == 0;
+    uint64_t window = l->opts.gradient_accumulation_steps, before = 0;
+
+    memset(out, 0, sizeof *out);
+    for (uint64_t e = 0; e < (endless ? 1 : AXL__SURVEY_EPOCHS); e++) {
+        epoch_plan plan;
+        AXL_TRY(plan_epoch(l, e, &plan));
+        uint64_t steps = steps_of(l, plan.n_batches), wanted = steps_wanted(l, e, before, steps);
+        for (uint64_t b = 0; b < plan.n_batches && b < wanted * window; b++)
+            survey_batch(l, &plan, b, out);
+        plan_free(l->ctx, &plan);
+        out->n_steps += wanted;
+        before += steps;
+        if (wanted < steps || out->n_batches == 0)
+            break;
+        AXL_TRY(axl__cancelled(l->ctx));
+    }
     return AXL_OK;
 }
 

@@ -207,6 +207,8 @@ static axl_status init_values(axl_adapter *a, uint64_t seed)
 {
     axl_status status = AXL_OK;
 
+    if (a->model->device.counts_only)
+        return AXL_OK;
     for (size_t i = 0; i < a->n_tensors && status == AXL_OK; i++) {
         const axl__lora_tensor *t = &a->tensors[i];
         int64_t n = t->rows * t->cols;

@@ -45,7 +45,7 @@ static int64_t max64(int64_t a, int64_t b)
 }
 
 void axl__layer_scratch_take(axl__step_arena *a, axl__layer_scratch *o, const axl__pass *p,
-                             int64_t T, bool backward)
+                             int64_t T, int64_t longest, bool backward)
 {
     const axl__arch *m = &p->model->arch;
     axl_dtype t = p->model->compute;
@@ -66,7 +66,7 @@ void axl__layer_scratch_take(axl__step_arena *a, axl__layer_scratch *o, const ax
     for (int i = 0; i < 3; i++)
         o->dqkv[i] = axl__step_arena_mat(a, t, T, i == 0 ? q : kv);
     o->attn = axl__step_arena_take(
-        a, (size_t)axl__attention_scratch(T, m->n_heads, m->head_dim) * sizeof(float));
+        a, (size_t)axl__attention_scratch(T, longest, m->n_heads, m->head_dim) * sizeof(float));
 }
 
 /* ---- the parts ---- */

@@ -47,7 +47,7 @@ typedef struct axl__layer_scratch {
  * wanted. */
 void axl__layer_acts_take(axl__step_arena *a, axl__layer_acts *out, const axl__pass *p, int64_t T);
 void axl__layer_scratch_take(axl__step_arena *a, axl__layer_scratch *out, const axl__pass *p,
-                             int64_t T, bool backward);
+                             int64_t T, int64_t longest, bool backward);
 
 /* acts->h is given.  next (T, C) receives the output; next->data NULL leaves the last product out
  * (recomputing for a backward). */

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "config/config.h"
 #include "hub/hub.h"
+#include "tensor/counting.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,12 +26,16 @@ static const char *const linear_names[AXL__LINEAR_KINDS] = {
 static axl_status add_file(axl_model *m, const char *name, bool read)
 {
     char *path = axl__format(m->ctx, "%s/%s", m->dir, name);
+    axl__safetensors *st = &m->files[m->n_files];
 
     if (!path)
         return axl__fail_nomem();
-    axl_status status = axl__safetensors_open(&m->files[m->n_files], m->ctx, path, read);
-    if (status == AXL_OK)
+    axl_status status = m->device.counts_only ? axl__safetensors_open_header(st, m->ctx, path, read)
+                                              : axl__safetensors_open(st, m->ctx, path, read);
+    if (status == AXL_OK) {
         m->n_files++;
+        m->file_bytes += st->mapped ? 0 : st->file.size;
+    }
     axl__free(m->ctx, path);
     return status;
 }
@@ -118,7 +123,7 @@ static axl_status open_files(axl_model *m, bool read)
 
 /* ---- taking the tensors ---- */
 
-static axl_status keep(axl_model *m, void *p, bool owned)
+axl_status axl__model_keep(axl_model *m, void *p, bool owned)
 {
     void ***list = owned ? &m->owned : &m->mapped;
     size_t *n = owned ? &m->n_owned : &m->n_mapped, *cap = owned ? &m->cap_owned : &m->cap_mapped;
@@ -135,12 +140,13 @@ static axl_status keep(axl_model *m, void *p, bool owned)
     return AXL_OK;
 }
 
-static const axl__st_tensor *find_tensor(const axl_model *m, const char *name, const char **file)
+static const axl__st_tensor *find_tensor(const axl_model *m, const char *name,
+                                         const axl__safetensors **in)
 {
     for (size_t i = 0; i < m->n_files; i++) {
         const axl__st_tensor *t = axl__safetensors_find(&m->files[i], name);
         if (t) {
-            *file = m->files[i].file.path;
+            *in = &m->files[i];
             return t;
         }
     }
@@ -158,35 +164,50 @@ static bool readable_in_place(const axl_model *m, const axl__st_tensor *t)
     return t->dtype == AXL_BF16 || (t->dtype == AXL_F32 && m->compute == AXL_F32);
 }
 
+/* (n) values of the compute type into host memory. */
+static axl_status convert_values(const axl_model *m, const axl__st_tensor *t, int64_t n, void *host)
+{
+    const void *data = t->data;
+    void *copy = NULL;
+
+    if ((uintptr_t)t->data % axl__dtype_size((axl_dtype)t->dtype) != 0) {
+        copy = axl__alloc_aligned(m->ctx, t->size);
+        if (!copy)
+            return axl__fail_nomem();
+        data = memcpy(copy, t->data, t->size);
+    }
+    axl__convert(host, m->compute, data, (axl_dtype)t->dtype, n);
+    axl__free_aligned(m->ctx, copy);
+    return AXL_OK;
+}
+
+static axl_status fill_converted(const axl_model *m, const axl__st_tensor *t, int64_t n, void *p)
+{
+    size_t bytes = (size_t)n * axl__dtype_size(m->compute);
+
+    if (m->device.counts_only)
+        return AXL_OK;
+    if (m->device.host_memory)
+        return convert_values(m, t, n, p);
+    void *host = axl__alloc_aligned(m->ctx, bytes);
+    axl_status status = host ? convert_values(m, t, n, host) : axl__fail_nomem();
+    if (status == AXL_OK)
+        status = m->ops->upload(m->dev, p, host, bytes);
+    axl__free_aligned(m->ctx, host);
+    return status;
+}
+
 static axl_status convert_tensor(axl_model *m, const axl__st_tensor *t, int64_t n, void **out,
                                  axl_dtype *dtype)
 {
-    size_t bytes = (size_t)n * axl__dtype_size(m->compute);
-    void *host = axl__alloc_aligned(m->ctx, bytes), *p = NULL;
+    void *p = NULL;
 
-    if (!host)
-        return axl__fail_nomem();
-    if ((uintptr_t)t->data % axl__dtype_size((axl_dtype)t->dtype) != 0) {
-        void *aligned = axl__alloc_aligned(m->ctx, t->size);
-        if (aligned) {
-            memcpy(aligned, t->data, t->size);
-            axl__convert(host, m->compute, aligned, (axl_dtype)t->dtype, n);
-            axl__free_aligned(m->ctx, aligned);
-        } else {
-            axl__free_aligned(m->ctx, host);
-            return axl__fail_nomem();
-        }
-    } else {
-        axl__convert(host, m->compute, t->data, (axl_dtype)t->dtype, n);
-    }
-    axl_status status = m->ops->buffer_new(m->dev, &p, bytes);
+    AXL_TRY(m->ops->buffer_new(m->dev, &p, (size_t)n * axl__dtype_size(m->compute)));
+    axl_status status = fill_converted(m, t, n, p);
     if (status == AXL_OK)
-        status = m->ops->upload(m->dev, p, host, bytes);
-    if (status == AXL_OK)
-        status = keep(m, p, true);
+        status = axl__model_keep(m, p, true);
     if (status < 0)
         m->ops->buffer_free(m->dev, p);
-    axl__free_aligned(m->ctx, host);
     *out = p;
     *dtype = m->compute;
     return status;
@@ -201,8 +222,9 @@ static bool has_shape(const axl__st_tensor *t, int64_t rows, int64_t cols)
 
 static axl_status take(axl_model *m, axl_mat *out, const char *name, int64_t rows, int64_t cols)
 {
-    const char *file = m->dir;
-    const axl__st_tensor *t = find_tensor(m, name, &file);
+    const axl__safetensors *in = NULL;
+    const axl__st_tensor *t = find_tensor(m, name, &in);
+    const char *file = t ? in->file.path : m->dir;
     const uint64_t wanted[2] = { (uint64_t)rows, (uint64_t)cols };
     axl_dtype dtype = AXL_F32;
     void *p = NULL;
@@ -221,7 +243,7 @@ static axl_status take(axl_model *m, axl_mat *out, const char *name, int64_t row
     }
     if (readable_in_place(m, t)) {
         AXL_TRY(m->ops->weights_map(m->dev, &p, t->data, t->size));
-        axl_status status = keep(m, p, false);
+        axl_status status = axl__model_keep(m, p, false);
         if (status < 0) {
             m->ops->weights_unmap(m->dev, p);
             return status;
@@ -231,12 +253,13 @@ static axl_status take(axl_model *m, axl_mat *out, const char *name, int64_t row
         AXL_TRY(convert_tensor(m, t, rows * cols, &p, &dtype));
     }
     *out = (axl_mat){ p, dtype, rows, cols, cols };
+    m->file_bytes += in->mapped ? t->size : 0;
     m->n_params += (uint64_t)(rows * cols);
     m->weights_bytes += (uint64_t)(rows * cols) * axl__dtype_size(dtype);
     return AXL_OK;
 }
 
-static void linear_shape(const axl__arch *a, axl__linear_kind kind, int64_t *out, int64_t *in)
+void axl__linear_shape(const axl__arch *a, axl__linear_kind kind, int64_t *out, int64_t *in)
 {
     int64_t q = a->n_heads * a->head_dim, kv = a->n_kv_heads * a->head_dim;
     const int64_t shapes[AXL__LINEAR_KINDS][2] = {
@@ -261,7 +284,7 @@ static axl_status take_layer(axl_model *m, int64_t i)
     AXL_TRY(take(m, &layer->mlp_norm, name, 1, m->arch.hidden_size));
     for (int k = 0; k < AXL__LINEAR_KINDS; k++) {
         int64_t out, in;
-        linear_shape(&m->arch, (axl__linear_kind)k, &out, &in);
+        axl__linear_shape(&m->arch, (axl__linear_kind)k, &out, &in);
         snprintf(name, sizeof name, "model.layers.%lld.%s.weight", (long long)i, linear_names[k]);
         AXL_TRY(take(m, &layer->linear[k], name, out, in));
     }
@@ -271,7 +294,7 @@ static axl_status take_layer(axl_model *m, int64_t i)
 static axl_status take_weights(axl_model *m)
 {
     const axl__arch *a = &m->arch;
-    const char *file;
+    const axl__safetensors *in;
 
     m->layers = axl__calloc(m->ctx, (size_t)a->n_layers, sizeof *m->layers);
     if (!m->layers)
@@ -282,7 +305,7 @@ static axl_status take_weights(axl_model *m)
         AXL_TRY(take_layer(m, i));
     }
     AXL_TRY(take(m, &m->final_norm, "model.norm.weight", 1, a->hidden_size));
-    if (a->tied_head || !find_tensor(m, "lm_head.weight", &file)) {
+    if (a->tied_head || !find_tensor(m, "lm_head.weight", &in)) {
         if (!a->tied_head)
             return axl__fail(AXL_ERR_FORMAT,
                              "%s: tensor \"lm_head.weight\" is missing and config.json "
@@ -304,23 +327,54 @@ static axl_dtype pick_compute(const axl_model *m, uint32_t wanted)
     return wanted == AXL_COMPUTE_BF16 ? AXL_BF16 : AXL_F32;
 }
 
-static axl_status load(axl_model *m, const char *path, const axl_model_options *o)
+axl_status axl__model_open_device(axl_model *m, const char *backend)
+{
+    AXL_TRY(axl__backend_find(&m->ops, backend ? backend : "cpu"));
+    AXL_TRY(m->ops->device_open(&m->dev, m->ctx, 0));
+    m->ops->device_info(m->dev, &m->device);
+    return AXL_OK;
+}
+
+/* From here on nothing is computed, and what is made is counted. */
+static axl_status count_only(axl_model *m)
+{
+    AXL_TRY(axl__counting_open(&m->ops, &m->dev, m->ctx));
+    m->ops->device_info(m->dev, &m->device);
+    return AXL_OK;
+}
+
+static axl_status load(axl_model *m, const char *path, const axl_model_options *o, bool counting)
 {
     m->name = axl__strdup(m->ctx, path);
     if (!m->name)
         return axl__fail_nomem();
     AXL_TRY(axl__hub_resolve(m->ctx, path, NULL, "models", &m->dir));
-    AXL_TRY(axl__backend_find(&m->ops, o->backend ? o->backend : "cpu"));
-    AXL_TRY(m->ops->device_open(&m->dev, m->ctx, 0));
-    m->ops->device_info(m->dev, &m->device);
+    AXL_TRY(axl__model_open_device(m, o->backend));
+    if (counting)
+        AXL_TRY(count_only(m));
+    else
+        axl__log(m->ctx, AXL_LOG_INFO, "%s: %s kernels, large matmuls by %s", m->ops->name,
+                 m->device.isa, m->device.matmul);
     m->compute = pick_compute(m, o->compute);
     AXL_TRY(axl__arch_read(&m->arch, m->ctx, m->dir));
     AXL_TRY(open_files(m, o->read != 0));
     return take_weights(m);
 }
 
-axl_status axl_model_open(axl_model **out, axl_context *ctx, const char *path,
-                          const axl_model_options *opts)
+axl_model *axl__model_alloc(axl_context *ctx)
+{
+    axl_model *m = axl__calloc(ctx, 1, sizeof *m);
+
+    if (!m)
+        return NULL;
+    m->magic = MODEL_MAGIC;
+    atomic_init(&m->refs, 1);
+    m->ctx = axl__context_ref(ctx);
+    return m;
+}
+
+static axl_status open_model(axl_model **out, axl_context *ctx, const char *path,
+                             const axl_model_options *opts, bool counting)
 {
     axl_model_options o = AXL_MODEL_OPTIONS_INIT;
 
@@ -332,19 +386,28 @@ axl_status axl_model_open(axl_model **out, axl_context *ctx, const char *path,
     if (!path || o.compute > AXL_COMPUTE_BF16)
         return axl__fail(AXL_ERR_INVALID, path ? "compute must be auto, f32 or bf16"
                                                : "path must not be NULL");
-    axl_model *m = axl__calloc(ctx, 1, sizeof *m);
+    axl_model *m = axl__model_alloc(ctx);
     if (!m)
         return axl__fail_nomem();
-    m->magic = MODEL_MAGIC;
-    atomic_init(&m->refs, 1);
-    m->ctx = axl__context_ref(ctx);
-    axl_status status = load(m, path, &o);
+    axl_status status = load(m, path, &o, counting);
     if (status < 0) {
         axl_model_free(m);
         return status;
     }
     *out = m;
     return AXL_OK;
+}
+
+axl_status axl_model_open(axl_model **out, axl_context *ctx, const char *path,
+                          const axl_model_options *opts)
+{
+    return open_model(out, ctx, path, opts, false);
+}
+
+axl_status axl__model_open_counting(axl_model **out, axl_context *ctx, const char *path,
+                                    const axl_model_options *opts)
+{
+    return open_model(out, ctx, path, opts, true);
 }
 
 static uint32_t config_compute(const axl_config *cfg)
@@ -367,7 +430,7 @@ static char *config_model(const axl_config *cfg)
     return path;
 }
 
-axl_status axl_model_from_config(axl_model **out, const axl_config *cfg)
+static axl_status from_config(axl_model **out, const axl_config *cfg, bool counting)
 {
     axl_model_options o = AXL_MODEL_OPTIONS_INIT;
 
@@ -382,9 +445,19 @@ axl_status axl_model_from_config(axl_model **out, const axl_config *cfg)
     char *path = config_model(cfg);
     if (!path)
         return axl__fail_nomem();
-    axl_status status = axl_model_open(out, ctx, path, &o);
+    axl_status status = open_model(out, ctx, path, &o, counting);
     axl__free(ctx, path);
     return status;
+}
+
+axl_status axl_model_from_config(axl_model **out, const axl_config *cfg)
+{
+    return from_config(out, cfg, false);
+}
+
+axl_status axl__model_from_config_counting(axl_model **out, const axl_config *cfg)
+{
+    return from_config(out, cfg, true);
 }
 
 axl_model *axl__model_ref(axl_model *m)

@@ -49,7 +49,21 @@ struct axl_model {
     axl_mat embed, final_norm, head; /* head is embed when tied */
     axl__layer *layers;
     uint64_t n_params, weights_bytes;
+    uint64_t file_bytes; /* resident of the files once all is used: what is mapped, or all */
 };
+
+/* A model that knows its shapes and no values, on a counting device (tensor/counting.h): of the
+ * weights' files the headers are read. */
+axl_status axl__model_open_counting(axl_model **out, axl_context *ctx, const char *path,
+                                    const axl_model_options *opts);
+axl_status axl__model_from_config_counting(axl_model **out, const axl_config *cfg);
+
+/* What makes a model: an empty one (NULL when memory is out), its device (backend NULL: "cpu"), and
+ * memory that it gives back, owned (buffer_new) or mapped (weights_map). */
+axl_model *axl__model_alloc(axl_context *ctx);
+axl_status axl__model_open_device(axl_model *m, const char *backend);
+axl_status axl__model_keep(axl_model *m, void *p, bool owned);
+void axl__linear_shape(const axl__arch *a, axl__linear_kind kind, int64_t *out, int64_t *in);
 
 axl_model *axl__model_ref(axl_model *model);
 axl_status axl__model_enter(const axl_model *model); /* live and of this process */

@@ -208,7 +208,7 @@ static void lay_out_head(axl__network *n, work *w, int64_t rows, bool train)
     w->drows = axl__step_arena_mat(m, t, rows, a->hidden_size);
 }
 
-static void lay_out(axl__network *n, work *w, int64_t T, bool train)
+static void lay_out(axl__network *n, work *w, int64_t T, int64_t longest, bool train)
 {
     const axl__arch *a = &n->pass.model->arch;
     axl_dtype t = n->pass.model->compute;
@@ -226,34 +226,39 @@ static void lay_out(axl__network *n, work *w, int64_t T, bool train)
             n->acts[l] = n->acts[0];
         n->acts[l].h = n->h[l];
     }
-    axl__layer_scratch_take(&n->arena, &w->layer, &n->pass, T, train);
+    axl__layer_scratch_take(&n->arena, &w->layer, &n->pass, T, longest, train);
     if (train)
         w->dh = axl__step_arena_mat(&n->arena, t, T, a->hidden_size);
     w->losses = axl__step_arena_take(&n->arena, (size_t)T * sizeof(float));
     lay_out_head(n, w, T < AXL__HEAD_ROWS ? T : AXL__HEAD_ROWS, train);
 }
 
-static axl_status make_room(axl__network *n, work *w, int64_t T, bool train)
+/* For T tokens in sequences of at most `longest`. */
+static axl_status make_room(axl__network *n, work *w, int64_t T, int64_t longest, bool train)
 {
     axl__step_arena real = n->arena;
 
     n->arena.base = NULL;
     n->arena.peak = 0;
-    lay_out(n, w, T, train);
+    lay_out(n, w, T, longest, train);
     real.peak = n->arena.peak;
     n->arena = real;
     AXL_TRY(axl__step_arena_reserve(&n->arena, real.peak));
-    lay_out(n, w, T, train);
+    lay_out(n, w, T, longest, train);
     return AXL_OK;
 }
 
-axl_status axl__network_reserve(axl__network *n, int64_t n_tokens, int64_t max_len)
+axl_status axl__network_reserve(axl__network *n, int64_t n_tokens, int64_t max_len, bool train)
 {
+    float dropout = n->pass.dropout;
     work w;
 
     AXL_TRY(need_index(n, n_tokens));
     AXL_TRY(need_positions(n, max_len));
-    return make_room(n, &w, n_tokens, n->pass.grads != NULL);
+    n->pass.dropout = train ? dropout : 0.0f;
+    axl_status status = make_room(n, &w, n_tokens, max_len, train);
+    n->pass.dropout = dropout;
+    return status;
 }
 
 /* ---- forward ---- */
@@ -403,6 +408,17 @@ static axl_status run_backward(axl__network *n, const axl__layout *at, work *w, 
     return axl__poll(m->ctx, phase, 2 * layers, 2 * layers);
 }
 
+static int64_t longest_sequence(const axl_batch *b)
+{
+    int64_t longest = 0;
+
+    for (uint32_t s = 0; s < b->n_seqs; s++) {
+        int64_t len = (int64_t)b->cu_seqlens[s + 1] - b->cu_seqlens[s];
+        longest = len > longest ? len : longest;
+    }
+    return longest;
+}
+
 axl_status axl__network_loss(axl__network *n, const axl_batch *b, double scale, const char *phase,
                              double *loss_sum)
 {
@@ -413,7 +429,7 @@ axl_status axl__network_loss(axl__network *n, const axl_batch *b, double scale, 
 
     *loss_sum = 0.0;
     AXL_TRY(load_batch(n, b, &x));
-    AXL_TRY(make_room(n, &w, b->n_tokens, train));
+    AXL_TRY(make_room(n, &w, b->n_tokens, longest_sequence(b), train));
     if (x.n_trained == 0)
         return AXL_OK;
     axl__layout at = { b->n_tokens, b->n_seqs, b->cu_seqlens, b->cu_seqlens, x.positions, n->cos,
@@ -438,7 +454,7 @@ axl_status axl__network_logits(axl__network *n, const int32_t *ids, int64_t coun
     for (int64_t t = 0; t < count; t++)
         n->host[count + t] = (int32_t)t;
     AXL_TRY(n->pass.ops->upload(n->pass.dev, n->index, n->host, (size_t)count * 2 * sizeof *ids));
-    AXL_TRY(make_room(n, &w, count, false));
+    AXL_TRY(make_room(n, &w, count, count, false));
     axl__layout at = { count, 1, cu, cu, n->index + count, n->cos, n->sin };
     AXL_TRY(run_layers(n, &at, n->index, &w, "generate", 0));
     for (int64_t i = 0; i < count; i += AXL__HEAD_ROWS) {
@@ -499,7 +515,7 @@ axl_status axl__network_continue(axl__network *n, axl__kv_cache *c, const int32_
     n->host[2 * count] = (int32_t)(count - 1);
     AXL_TRY(n->pass.ops->upload(n->pass.dev, n->index, n->host,
                                 ((size_t)count * 2 + 1) * sizeof *ids));
-    AXL_TRY(make_room(n, &w, count, false));
+    AXL_TRY(make_room(n, &w, count, count, false));
     for (int64_t l = 0; l < n->pass.model->arch.n_layers; l++) {
         axl__layer_acts *x = &n->acts[l];
         x->k = rows_from(c->k[l], c->len, count);

@@ -30,8 +30,9 @@ axl_status axl__network_init(axl__network *n, axl_model *model, const axl_adapte
                              bool checkpointing);
 void axl__network_free(axl__network *n);
 
-/* Makes room for batches of T tokens whose sequences are at most max_len, without running one. */
-axl_status axl__network_reserve(axl__network *n, int64_t n_tokens, int64_t max_len);
+/* Makes room for batches of n_tokens whose sequences are at most max_len, to train on or to
+ * evaluate, without running one. */
+axl_status axl__network_reserve(axl__network *n, int64_t n_tokens, int64_t max_len, bool train);
 
 /* AXL_ERR_INVALID naming what is out of range in a host's batch. */
 axl_status axl__batch_check(const axl_batch *batch, const axl__arch *arch);

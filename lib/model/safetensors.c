@@ -110,21 +110,27 @@ static axl_status check_overlap(axl__safetensors *st)
     return AXL_OK;
 }
 
+static axl_status header_length(const axl__safetensors *st, uint64_t *length)
+{
+    if (st->file.size < 8)
+        return axl__fail(AXL_ERR_FORMAT, "%s is no safetensors file: it has %zu bytes",
+                         st->file.path, st->file.size);
+    memcpy(length, st->file.data, 8);
+    if (*length > HEADER_MAX || *length > st->file.size - 8)
+        return axl__fail(
+            AXL_ERR_FORMAT,
+            "%s is no safetensors file, or cut short: its header would have %llu bytes, "
+            "the file has %zu",
+            st->file.path, (unsigned long long)*length, st->file.size);
+    return AXL_OK;
+}
+
 static axl_status read_header(axl__safetensors *st)
 {
     uint64_t header;
     axl__json *root;
 
-    if (st->file.size < 8)
-        return axl__fail(AXL_ERR_FORMAT, "%s is no safetensors file: it has %zu bytes",
-                         st->file.path, st->file.size);
-    memcpy(&header, st->file.data, 8);
-    if (header > HEADER_MAX || header > st->file.size - 8)
-        return axl__fail(
-            AXL_ERR_FORMAT,
-            "%s is no safetensors file, or cut short: its header would have %llu bytes, "
-            "the file has %zu",
-            st->file.path, (unsigned long long)header, st->file.size);
+    AXL_TRY(header_length(st, &header));
     axl_status status = axl__json_parse(&root, &st->arena, (const char *)st->file.data + 8,
                                         (size_t)header, NULL);
     if (status == AXL_ERR_FORMAT)
@@ -148,18 +154,43 @@ static axl_status read_header(axl__safetensors *st)
     return check_overlap(st);
 }
 
-axl_status axl__safetensors_open(axl__safetensors *st, axl_context *ctx, const char *path,
-                                 bool read)
+static void st_init(axl__safetensors *st, axl_context *ctx)
 {
     memset(st, 0, sizeof *st);
     axl__arena_init(&st->arena, ctx);
     axl__map_init(&st->by_name, ctx);
-    axl_status status = axl__file_open(&st->file, ctx, path, read);
+}
+
+static axl_status st_finish(axl__safetensors *st, axl_status status, bool read)
+{
     if (status == AXL_OK)
         status = read_header(st);
+    st->mapped = !read && st->file.mappable;
     if (status < 0)
         axl__safetensors_close(st);
     return status;
+}
+
+axl_status axl__safetensors_open(axl__safetensors *st, axl_context *ctx, const char *path,
+                                 bool read)
+{
+    st_init(st, ctx);
+    return st_finish(st, axl__file_open(&st->file, ctx, path, read), read);
+}
+
+axl_status axl__safetensors_open_header(axl__safetensors *st, axl_context *ctx, const char *path,
+                                        bool read)
+{
+    uint64_t header;
+
+    st_init(st, ctx);
+    axl_status status = axl__file_open_start(&st->file, ctx, path, 8);
+    if (status == AXL_OK)
+        status = header_length(st, &header);
+    axl__file_close(&st->file);
+    if (status == AXL_OK)
+        status = axl__file_open_start(&st->file, ctx, path, 8 + (size_t)header);
+    return st_finish(st, status, read);
 }
 
 void axl__safetensors_close(axl__safetensors *st)

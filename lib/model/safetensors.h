@@ -29,12 +29,16 @@ typedef struct axl__safetensors {
     axl__map by_name; /* to an index */
     axl__st_tensor *tensors;
     size_t count;
+    bool mapped; /* or would be, where only the header was read */
 } axl__safetensors;
 
 /* Opens and checks the whole header: bounds, sizes against shapes, no overlap.  AXL_ERR_FORMAT
  * names the file and the tensor. */
 axl_status axl__safetensors_open(axl__safetensors *out, axl_context *ctx, const char *path,
                                  bool read);
+/* The header alone: no tensor's data may be read. */
+axl_status axl__safetensors_open_header(axl__safetensors *out, axl_context *ctx, const char *path,
+                                        bool read);
 void axl__safetensors_close(axl__safetensors *st);
 /* NULL when there is none of that name. */
 const axl__st_tensor *axl__safetensors_find(const axl__safetensors *st, const char *name);

@@ -29,6 +29,8 @@ typedef struct axl_mat {
 typedef struct axl_device_info {
     bool native_bf16;     /* has bf16 dot products: `bf16: auto` means bf16 */
     bool host_memory;     /* device pointers are host pointers */
+    bool counts_only;     /* nothing is allocated or computed, see counting.h */
+    uint64_t own_bytes;   /* of host memory that the device has for itself */
     const char *matmul;   /* what computes large matmuls: "axl", "oneDNN 2.6.3", … */
     const char *isa;      /* "avx512_bf16", … */
 } axl_device_info;
@@ -115,13 +117,15 @@ static inline int64_t axl__attention_parts(int64_t n)
     return parts < AXL__ATTENTION_PARTS ? parts : AXL__ATTENTION_PARTS;
 }
 
-/* delta (H, Tq), and the parts of dq (parts, Tq, H, D filled up to a multiple of 16). */
-static inline int64_t axl__attention_scratch(int64_t n_tokens, int64_t n_heads, int64_t head_dim)
+/* delta (H, Tq), and the parts of dq (parts, Tq, H, D filled up to a multiple of 16), as many as
+ * the longest sequence has. */
+static inline int64_t axl__attention_scratch(int64_t n_tokens, int64_t longest, int64_t n_heads,
+                                             int64_t head_dim)
 {
     int64_t wide = (head_dim + 15) / 16 * 16;
 
     return (n_tokens * n_heads + 15) / 16 * 16 +
-           axl__attention_parts(n_tokens) * n_tokens * n_heads * wide;
+           axl__attention_parts(longest) * n_tokens * n_heads * wide;
 }
 
 /* y = gate * sigmoid(gate) * up, all (T, F). */

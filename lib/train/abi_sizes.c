@@ -7,6 +7,7 @@
 
 #include <axl/config.h>
 #include <axl/generate.h>
+#include <axl/plan.h>
 #include <axl/run.h>
 
 #include <string.h>
@@ -32,6 +33,7 @@ static const struct named sizes[] = {
     SIZE_OF(axl_loader_options),
     SIZE_OF(axl_model_info),
     SIZE_OF(axl_model_options),
+    SIZE_OF(axl_plan),
     SIZE_OF(axl_progress),
     SIZE_OF(axl_run_options),
     SIZE_OF(axl_run_record),

@@ -19,6 +19,11 @@ static const char first_moment[] = "exp_avg.", second_moment[] = "exp_avg_sq.";
 
 /* ---- writing ---- */
 
+uint64_t axl__trainer_save_bytes(const axl_trainer *tr, bool checkpoint)
+{
+    return (checkpoint ? 2 : 1) * (uint64_t)tr->adapter->n_params * sizeof(float);
+}
+
 static axl_status write_moments(axl_trainer *tr, const char *path)
 {
     const axl_adapter *a = tr->adapter;

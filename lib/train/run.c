@@ -4,10 +4,12 @@
  * stop (cancel, callback) falls back to the last whole step, so that what is resumed is what would
  * have been.
  */
+#include "plan.h"
 #include "run.h"
 
 #include "base/os.h"
 #include "base/str.h"
+#include "data/dataset.h"
 
 #define RUN_MAGIC 0x41584C52u /* "AXLR" */
 
@@ -49,13 +51,8 @@ static void log_data(axl_run *r)
 
 static axl_status load_data(axl_run *r)
 {
-    axl_status status;
-
     AXL_TRY(axl_tokenizer_from_config(&r->tok, r->cfg));
-    AXL_TRY(axl_dataset_from_config(&r->train, r->cfg, r->tok, AXL_SPLIT_TRAIN));
-    status = axl_dataset_from_config(&r->valid, r->cfg, r->tok, AXL_SPLIT_VALIDATION);
-    if (status < 0)
-        return status;
+    AXL_TRY(axl__datasets_from_config(&r->train, &r->valid, r->cfg, r->tok));
     log_data(r);
     AXL_TRY(axl_loader_from_config(&r->loader, r->cfg, r->train, AXL_SPLIT_TRAIN));
     return axl_loader_total_steps(r->loader, &r->total_steps);
@@ -74,14 +71,28 @@ static void warn_about_lengths(axl_run *r)
             (long long)wanted, info.max_seq_len);
 }
 
+/* A run that does not fit is refused while nothing large is loaded. */
+static axl_status check_memory(axl_run *r, axl__batches *batches)
+{
+    axl_plan plan = AXL_PLAN_INIT;
+
+    AXL_TRY(axl__plan_survey(batches, r->cfg, r->train, r->valid));
+    AXL_TRY(axl__plan_memory(r->cfg, batches, &plan, NULL));
+    return axl__plan_fits(&plan);
+}
+
 static axl_status load_all(axl_run *r)
 {
+    axl__batches batches;
+
     AXL_TRY(prepare_output(r));
     AXL_TRY(load_data(r));
+    AXL_TRY(check_memory(r, &batches));
     AXL_TRY(axl_model_from_config(&r->model, r->cfg));
     warn_about_lengths(r);
     AXL_TRY(axl_adapter_from_config(&r->adapter, r->cfg, r->model));
     AXL_TRY(axl_trainer_from_config(&r->trainer, r->cfg, r->model, r->adapter, r->total_steps));
+    AXL_TRY(axl__plan_reserve(&batches, r->trainer));
     axl__run_read_rhythms(r);
     return axl__run_read_steering(r);
 }

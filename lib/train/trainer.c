@@ -37,6 +37,33 @@ static axl_status check_options(const axl_trainer_options *o)
     return AXL_OK;
 }
 
+static size_t grad_bytes(const axl_trainer *tr)
+{
+    return (size_t)tr->adapter->n_params * sizeof(float);
+}
+
+/* Gradient memory for a batch that is not the first of its step. */
+static axl_status need_fresh(axl_trainer *tr)
+{
+    void *p;
+
+    if (tr->fresh)
+        return AXL_OK;
+    AXL_TRY(tr->model->ops->buffer_new(tr->model->dev, &p, grad_bytes(tr)));
+    tr->fresh = p;
+    return AXL_OK;
+}
+
+axl_status axl__trainer_reserve(axl_trainer *tr, int64_t train_tokens, int64_t eval_tokens,
+                                int64_t longest)
+{
+    if (train_tokens > 0)
+        AXL_TRY(axl__network_reserve(&tr->net, train_tokens, longest, true));
+    if (eval_tokens > 0)
+        AXL_TRY(axl__network_reserve(&tr->net, eval_tokens, longest, false));
+    return AXL_OK;
+}
+
 static axl_status new_zeroed(axl_trainer *tr, void **out, size_t size)
 {
     AXL_TRY(tr->model->ops->buffer_new(tr->model->dev, out, size));
@@ -45,7 +72,7 @@ static axl_status new_zeroed(axl_trainer *tr, void **out, size_t size)
 
 static axl_status trainer_setup(axl_trainer *tr)
 {
-    size_t bytes = (size_t)tr->adapter->n_params * sizeof(float);
+    size_t bytes = grad_bytes(tr);
     void *p[4] = { NULL, NULL, NULL, NULL };
     axl_status status = AXL_OK;
 
@@ -60,10 +87,12 @@ static axl_status trainer_setup(axl_trainer *tr)
     tr->net.pass.grads = tr->grads;
     tr->net.pass.dropout = (float)tr->adapter->dropout;
     tr->net.noise_alpha = tr->opts.neftune_noise_alpha;
+    if (tr->opts.gradient_accumulation_steps > 1)
+        AXL_TRY(need_fresh(tr));
     if (tr->opts.max_tokens == 0)
         return AXL_OK;
     int64_t max_len = tr->model->arch.max_seq_len;
-    return axl__network_reserve(&tr->net, tr->opts.max_tokens,
+    return axl__trainer_reserve(tr, tr->opts.max_tokens, 0,
                                 tr->opts.max_tokens < max_len ? tr->opts.max_tokens : max_len);
 }
 
@@ -171,11 +200,6 @@ void axl__trainer_leave(axl_trainer *tr)
 
 /* ---- accumulating ---- */
 
-static size_t grad_bytes(const axl_trainer *tr)
-{
-    return (size_t)tr->adapter->n_params * sizeof(float);
-}
-
 static uint32_t count_trained(const axl_batch *b)
 {
     uint32_t n = 0;
@@ -194,11 +218,7 @@ static axl_status pick_target(axl_trainer *tr)
     tr->net.pass.grads = tr->grads;
     if (tr->batches == 0)
         return AXL_OK;
-    if (!tr->fresh) {
-        void *p;
-        AXL_TRY(ops->buffer_new(tr->model->dev, &p, grad_bytes(tr)));
-        tr->fresh = p;
-    }
+    AXL_TRY(need_fresh(tr));
     tr->net.pass.grads = tr->fresh;
     return ops->zero(tr->model->dev, tr->fresh, grad_bytes(tr));
 }

@@ -50,6 +50,14 @@ axl_status axl__trainer_load_run(axl_trainer *tr, axl_loader *loader, axl__run_s
 /* A checkpoint's trained weights alone; the step and the optimizer stay as they are. */
 axl_status axl__trainer_load_weights(axl_trainer *tr, const char *dir);
 
+/* Makes room for the largest batches to come, so that no step or evaluation allocates; 0: none of
+ * that kind. */
+axl_status axl__trainer_reserve(axl_trainer *tr, int64_t train_tokens, int64_t eval_tokens,
+                                int64_t longest);
+
+/* Host memory that writing a checkpoint, or the adapter alone, takes on top. */
+uint64_t axl__trainer_save_bytes(const axl_trainer *tr, bool checkpoint);
+
 axl_status axl__trainer_enter(axl_trainer *tr);
 void axl__trainer_leave(axl_trainer *tr);
 

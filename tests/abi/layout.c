@@ -10,6 +10,7 @@
 #include <axl/generate.h>
 #include <axl/loader.h>
 #include <axl/model.h>
+#include <axl/plan.h>
 #include <axl/run.h>
 #include <axl/schedule.h>
 #include <axl/status.h>
@@ -178,6 +179,17 @@ HOLDS(axl_model_info, max_seq_len, 52);
 HOLDS(axl_model_info, compute, 56);
 HOLDS(axl_model_info, tied_head, 60);
 SPANS(axl_model_info, 64);
+
+HOLDS(axl_plan, size, 0);
+HOLDS(axl_plan, weights_bytes, 8);
+HOLDS(axl_plan, activation_bytes, 16);
+HOLDS(axl_plan, optimizer_bytes, 24);
+HOLDS(axl_plan, peak_rss_bytes, 32);
+HOLDS(axl_plan, limit_bytes, 40);
+HOLDS(axl_plan, steps, 48);
+HOLDS(axl_plan, tokens_per_step, 56);
+HOLDS(axl_plan, seconds, 64);
+SPANS(axl_plan, 72);
 
 HOLDS(axl_run_record, size, 0);
 HOLDS(axl_run_record, step, 8);

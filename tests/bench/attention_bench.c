@@ -67,7 +67,8 @@ static void bench(axl_device *dev, const shape *s, axl_dtype t)
     int64_t rows_q = n_q * s->n_seqs, rows_k = s->length * s->n_seqs;
     int64_t wide = s->n_heads * s->head_dim, narrow = s->n_kv_heads * s->head_dim;
     axl_mat lse = make(dev, s->n_heads, rows_q, AXL_F32),
-            scratch = make(dev, 1, axl__attention_scratch(rows_q, s->n_heads, s->head_dim),
+            scratch = make(dev, 1,
+                           axl__attention_scratch(rows_q, s->length, s->n_heads, s->head_dim),
                            AXL_F32);
     axl_attention_backward_args a = {
         .forward = { make(dev, rows_q, wide, t), make(dev, rows_k, narrow, t),

@@ -192,7 +192,7 @@ static void make_batch(const bench *b, data *d)
     d->batch.n_tokens = (uint32_t)b->tokens;
 }
 
-static axl_trainer *make_trainer(const bench *b, axl_context *ctx)
+static axl_trainer *make_trainer(const bench *b, axl_context *ctx, uint64_t *planned)
 {
     axl_model_options mo = AXL_MODEL_OPTIONS_INIT;
     axl_adapter_options ao = AXL_ADAPTER_OPTIONS_INIT;
@@ -204,6 +204,9 @@ static axl_trainer *make_trainer(const bench *b, axl_context *ctx)
     mo.compute = strcmp(b->dtype, "bf16") == 0 ? AXL_COMPUTE_BF16 : AXL_COMPUTE_F32;
     to.checkpointing = (uint32_t)b->checkpointing;
     to.max_tokens = (uint32_t)b->tokens;
+    axl_plan plan = AXL_PLAN_INIT;
+    check(axl_model_estimate(ctx, b->model, &mo, &ao, &to, &plan), "estimate");
+    *planned = plan.peak_rss_bytes;
     check(axl_model_open(&model, ctx, b->model, &mo), "model");
     if (b->profile)
         model->ops = axl__op_profile();
@@ -344,7 +347,8 @@ static void run(bench *b, double began)
     o.isa = b->isa;
     o.no_onednn = (uint32_t)b->no_onednn;
     check(axl_context_new(&ctx, &o), "context");
-    axl_trainer *tr = make_trainer(b, ctx);
+    uint64_t planned;
+    axl_trainer *tr = make_trainer(b, ctx, &planned);
     make_batch(b, &d);
     one_step(tr, &d);
     double first = axl__now() - began;
@@ -363,9 +367,9 @@ static void run(bench *b, double began)
     printf("{\"shape\": \"%s\", \"tokens\": %d, \"dtype\": \"%s\", \"adapter\": \"lora\", "
            "\"checkpointing\": %s, \"tokens_per_second\": %.1f, \"gflops\": %.1f, "
            "\"matmul_peak_gflops\": %.1f, \"share_of_peak\": %.3f, \"peak_rss_bytes\": %llu, "
-           "\"first_step_seconds\": %.3f}\n",
+           "\"planned_rss_bytes\": %llu, \"first_step_seconds\": %.3f}\n",
            b->s->name, b->tokens, b->dtype, b->checkpointing ? "true" : "false", rate, gflops, peak,
-           gflops / peak, (unsigned long long)rss, first);
+           gflops / peak, (unsigned long long)rss, (unsigned long long)planned, first);
     free(d.ids);
     axl_context_free(ctx);
 }

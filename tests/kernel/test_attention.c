@@ -75,14 +75,18 @@ static void backward_body(kernel_run *run, const kernel_case *c)
     int32_t cu[10];
     axl_attention_backward_args a = { .forward = forward_args(run, c, cu) };
     axl_attention_args *f = &a.forward;
+    int64_t longest = 0;
 
     assert_ok(run->ops->attention_forward(run->dev, f));
+    for (int64_t s = 0; s < f->n_seqs; s++)
+        longest = cu[s + 1] - cu[s] > longest ? cu[s + 1] - cu[s] : longest;
     a.dout = kernel_random(run, f->q.rows, f->q.cols, c->dtype, c->pad, 1);
     a.dq = kernel_mat(run, f->q.rows, f->q.cols, c->dtype, c->pad);
     a.dk = kernel_mat(run, f->k.rows, f->k.cols, c->dtype, c->pad);
     a.dv = kernel_mat(run, f->k.rows, f->k.cols, c->dtype, c->pad);
     a.scratch = kernel_alloc(
-        run, (size_t)axl__attention_scratch(f->q.rows, f->n_heads, f->head_dim) * sizeof(float));
+        run, (size_t)axl__attention_scratch(f->q.rows, longest, f->n_heads, f->head_dim) *
+                 sizeof(float));
     assert_ok(run->ops->attention_backward(run->dev, &a));
     kernel_save(run, "dq", a.dq, 3 * tolerance(c->dtype));
     kernel_save(run, "dk", a.dk, 3 * tolerance(c->dtype));

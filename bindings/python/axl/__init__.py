@@ -28,6 +28,7 @@ from ._core import (
     Progress, UnsupportedError)
 from ._data import IGNORE, Batch, Cursor, Dataset, DatasetStats, Loader, Sample, Tokenizer
 from ._library import LibraryError, lib as _lib
+from ._plan import Plan, estimate, plan
 from ._run import Evaluation, Run, RunRecord, finetune
 from ._schedule import Schedule
 from ._training import Adapter, Model, ModelInfo, StepStats, Trainer, generate
@@ -45,5 +46,5 @@ __all__ = [
     "Context", "Cursor", "DataError", "Dataset", "DatasetStats", "DeviceError", "Diagnostic",
     "Error", "Evaluation", "ForkedError", "FormatError", "IGNORE", "InputOutputError",
     "InvalidError", "LibraryError", "Loader", "Model", "ModelInfo", "NotFound", "NumericError",
-    "OutOfMemory", "Progress", "Run", "RunRecord", "Sample", "Schedule", "StepStats", "Tokenizer", "Trainer",
-    "UnsupportedError", "feature", "finetune", "generate"]
+    "OutOfMemory", "Plan", "Progress", "Run", "RunRecord", "Sample", "Schedule", "StepStats",
+    "Tokenizer", "Trainer", "UnsupportedError", "estimate", "feature", "finetune", "generate", "plan"]

@@ -179,6 +179,10 @@ class axl_model_info(Struct):
     pass
 
 
+class axl_plan(Struct):
+    pass
+
+
 class axl_run_record(Struct):
     pass
 
@@ -386,6 +390,20 @@ axl_model_info._fields_ = [
     ("compute", c.c_uint32),
     ("tied_head", c.c_uint32),
 ]
+axl_plan._fields_ = [
+    ("size", c.c_size_t),
+    ("weights_bytes", c.c_uint64),
+    ("activation_bytes", c.c_uint64),
+    ("optimizer_bytes", c.c_uint64),
+    ("peak_rss_bytes", c.c_uint64),
+    ("limit_bytes", c.c_uint64),
+    ("steps", c.c_uint64),
+    ("tokens_per_step", c.c_uint64),
+    ("seconds", c.c_double),
+]
+axl_plan._defaults_ = (
+    0, 0, 0, 0, 0, 0, 0, 0.0,
+)
 axl_run_record._fields_ = [
     ("size", c.c_size_t),
     ("step", c.c_uint64),
@@ -508,6 +526,7 @@ STRUCTS = [
     axl_loader_cursor,
     axl_model_options,
     axl_model_info,
+    axl_plan,
     axl_run_record,
     axl_run_options,
     axl_schedule_options,
@@ -591,6 +610,9 @@ FUNCTIONS = {
     "axl_loader_next": (c.c_int, [c.POINTER(axl_loader), c.POINTER(axl_batch)]),
     "axl_loader_set_cursor": (c.c_int, [c.POINTER(axl_loader), c.POINTER(axl_loader_cursor)]),
     "axl_loader_total_steps": (c.c_int, [c.POINTER(axl_loader), c.POINTER(c.c_uint64)]),
+    "axl_model_estimate": (c.c_int, [c.POINTER(axl_context), c.c_char_p,
+        c.POINTER(axl_model_options), c.POINTER(axl_adapter_options),
+        c.POINTER(axl_trainer_options), c.POINTER(axl_plan)]),
     "axl_model_free": (None, [c.POINTER(axl_model)]),
     "axl_model_from_config": (c.c_int, [c.POINTER(c.POINTER(axl_model)),
         c.POINTER(axl_config)]),
@@ -605,6 +627,7 @@ FUNCTIONS = {
     "axl_run_new": (c.c_int, [c.POINTER(c.POINTER(axl_run)), c.POINTER(axl_config),
         c.POINTER(axl_run_options)]),
     "axl_run_output_dir": (c.c_char_p, [c.POINTER(axl_run)]),
+    "axl_run_plan": (c.c_int, [c.POINTER(axl_config), c.POINTER(axl_plan)]),
     "axl_run_train": (c.c_int, [c.POINTER(axl_run)]),
     "axl_schedule_from_config": (c.c_int, [c.POINTER(axl_schedule_options),
         c.POINTER(axl_config), c.c_uint64]),

@@ -81,6 +81,17 @@ class Run(Handle):
         return lib.axl_run_output_dir(self.pointer).decode("utf-8", "surrogateescape")
 
 
+def as_config(config: Any, context: Optional[Context], overrides: Mapping[str, Any]) -> Config:
+    """A Config from the path of a YAML file, a mapping of its keys, or a Config."""
+    if isinstance(config, Config):
+        if overrides:
+            raise TypeError("a Config is complete; give the overrides to Config.open()")
+        return config
+    if isinstance(config, Mapping):
+        return Config.parse(config, context=context, overrides=overrides)
+    return Config.open(config, context=context, overrides=overrides)
+
+
 def finetune(config: Any, *, context: Optional[Context] = None,
              record: Optional[Callable[[RunRecord], Any]] = None, resume: Any = None,
              **overrides: Any) -> str:
@@ -89,12 +100,5 @@ def finetune(config: Any, *, context: Optional[Context] = None,
     config is the path of a YAML file, a mapping of its keys, or a Config; overrides lie over it:
     finetune("qlora.yml", learning_rate=1e-4, axl={"threads": 2}).
     """
-    if isinstance(config, Config):
-        if overrides:
-            raise TypeError("a Config is complete; give the overrides to Config.open()")
-    elif isinstance(config, Mapping):
-        config = Config.parse(config, context=context, overrides=overrides)
-    else:
-        config = Config.open(config, context=context, overrides=overrides)
-    with Run(config, record=record, resume=resume) as run:
+    with Run(as_config(config, context, overrides), record=record, resume=resume) as run:
         return run.train()

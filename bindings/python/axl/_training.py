@@ -14,12 +14,13 @@ from ._data import Batch, Loader, Tokenizer
 from ._library import lib
 from ._schedule import Schedule, as_schedule
 
-_COMPUTE = {"auto": _abi.AXL_COMPUTE_AUTO, "f32": _abi.AXL_COMPUTE_F32,
-            "bf16": _abi.AXL_COMPUTE_BF16}
+COMPUTE = {"auto": _abi.AXL_COMPUTE_AUTO, "f32": _abi.AXL_COMPUTE_F32,
+           "bf16": _abi.AXL_COMPUTE_BF16}
 _AVERAGES = {"tokens": _abi.AXL_LOSS_TOKENS, "micro_batches": _abi.AXL_LOSS_MICRO_BATCHES}
 
 
-def _choice(name: str, choices: dict, value: Optional[str]) -> Optional[int]:
+def choice(name: str, choices: dict, value: Optional[str]) -> Optional[int]:
+    """The number of a word, or ValueError naming the words."""
     if value is not None and value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
     return None if value is None else choices[value]
@@ -54,7 +55,7 @@ class Model(Handle):
         the weights into memory instead of mapping the file."""
         context = context or Context()
         opts = options(_abi.axl_model_options, backend=backend,
-                       compute=_choice("compute", _COMPUTE, compute), read=int(read))
+                       compute=choice("compute", COMPUTE, compute), read=int(read))
         return cls._make(context, lib.axl_model_open, context, text(path), ctypes.byref(opts))
 
     @classmethod
@@ -67,7 +68,7 @@ class Model(Handle):
         """What the model is."""
         i = _abi.axl_model_info.init()
         calls.run(lib.axl_model_get_info, self, ctypes.byref(i))
-        compute = {number: name for name, number in _COMPUTE.items()}.get(i.compute, "?")
+        compute = {number: name for name, number in COMPUTE.items()}.get(i.compute, "?")
         return ModelInfo(i.n_params, i.weights_bytes, i.n_layers, i.hidden_size,
                          i.intermediate_size, i.n_heads, i.n_kv_heads, i.head_dim, i.vocab_size,
                          i.max_seq_len, compute, bool(i.tied_head))
@@ -189,7 +190,7 @@ class Trainer(Handle):
             epsilon=epsilon, weight_decay=weight_decay, max_grad_norm=max_grad_norm,
             neftune_noise_alpha=neftune_noise_alpha,
             schedule=ctypes.pointer(rates.options), seed=seed,
-            loss_average=_choice("loss_average", _AVERAGES, loss_average),
+            loss_average=choice("loss_average", _AVERAGES, loss_average),
             gradient_accumulation_steps=gradient_accumulation_steps, checkpointing=checkpointing,
             max_tokens=max_tokens)))
 

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run will take, before anything large is loaded."""
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any, Optional, Sequence
+
+from . import _abi
+from ._core import Context, calls, names, options, text
+from ._library import lib
+from ._run import as_config
+from ._training import COMPUTE, choice
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Bytes, and of a whole run its steps and seconds (0 from estimate()).  limit_bytes is what
+    peak_rss_bytes may be, None where nothing says so."""
+    weights_bytes: int
+    activation_bytes: int
+    optimizer_bytes: int
+    peak_rss_bytes: int
+    limit_bytes: Optional[int]
+    steps: int
+    tokens_per_step: int
+    seconds: float
+
+
+def _taken(p: Any) -> Plan:
+    limit = None if p.limit_bytes == 2**64 - 1 else p.limit_bytes
+    return Plan(p.weights_bytes, p.activation_bytes, p.optimizer_bytes, p.peak_rss_bytes, limit,
+                p.steps, p.tokens_per_step, p.seconds)
+
+
+def plan(config: Any, *, context: Optional[Context] = None, **overrides: Any) -> Plan:
+    """What finetune() with the same arguments will take.  The data is tokenised, the weights are
+    not read; the time is measured on two layers of the model's shape for about a second."""
+    cfg, out = as_config(config, context, overrides), _abi.axl_plan.init()
+    calls.run(lib.axl_run_plan, cfg, ctypes.byref(out))
+    return _taken(out)
+
+
+def estimate(path: Any, max_tokens: int, *, context: Optional[Context] = None,
+             backend: Optional[str] = None, compute: str = "auto", read: bool = False,
+             rank: Optional[int] = None, target_modules: Optional[Sequence[str]] = None,
+             dropout: Optional[float] = None, checkpointing: Optional[bool] = None,
+             gradient_accumulation_steps: Optional[int] = None) -> Plan:
+    """The memory of a loop of one's own: Model.open(path), Adapter and Trainer with these options,
+    and batches of max_tokens at most."""
+    targets, n = names(target_modules or [])
+    model = options(_abi.axl_model_options, backend=backend,
+                    compute=choice("compute", COMPUTE, compute), read=int(read))
+    adapter = options(_abi.axl_adapter_options, rank=rank, dropout=dropout, target_modules=targets,
+                      n_target_modules=n)
+    trainer = options(_abi.axl_trainer_options, max_tokens=max_tokens, checkpointing=checkpointing,
+                      gradient_accumulation_steps=gradient_accumulation_steps)
+    out = _abi.axl_plan.init()
+    calls.run(lib.axl_model_estimate, context or Context(), text(path), ctypes.byref(model),
+              ctypes.byref(adapter), ctypes.byref(trainer), ctypes.byref(out))
+    return _taken(out)

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plan.c - see plan.h.  The constructors of model, adapter and trainer run on a counting device, so
+ * what they would allocate is what they say; no size is computed a second time here.
+ */
+#include "plan.h"
+
+#include "base/num.h"
+#include "base/os.h"
+#include "config/config.h"
+#include "data/dataset.h"
+#include "data/export.h"
+#include "run.h"
+#include "tensor/counting.h"
+
+#include <math.h>
+#include <string.h>
+
+#define GIB 1073741824.0
+
+/* ---- the batches ---- */
+
+static axl_status survey(axl__survey *out, uint64_t *steps, const axl_config *cfg,
+                         axl_dataset *data, axl_split split)
+{
+    axl_loader *loader;
+
+    AXL_TRY(axl_loader_from_config(&loader, cfg, data, split));
+    axl_status status = axl__loader_survey(loader, out);
+    if (status == AXL_OK && steps)
+        status = axl_loader_total_steps(loader, steps);
+    axl_loader_free(loader);
+    return status;
+}
+
+/* What the run will do besides training. */
+static void read_rhythms(axl__batches *out, const axl_config *cfg, axl_dataset *valid)
+{
+    axl_run run = { .cfg = (axl_config *)(uintptr_t)cfg, .valid = valid,
+                    .total_steps = out->total_steps };
+
+    axl__run_read_rhythms(&run);
+    out->checkpoints =
+        run.save.epochs || (run.save.steps > 0 && run.save.steps <= run.total_steps) ||
+        strcmp(axl__cfg_str(cfg, "save_strategy", "no"), "best") == 0 ||
+        axl__cfg_bool(cfg, "save_first_step", false);
+    out->n_evals = run.eval_on_start;
+    if (run.eval.steps > 0)
+        out->n_evals += run.total_steps / run.eval.steps;
+    else if (run.eval.epochs)
+        out->n_evals += (uint64_t)ceil(axl__cfg_double(cfg, "num_epochs", 1.0));
+}
+
+axl_status axl__plan_survey(axl__batches *out, const axl_config *cfg, axl_dataset *train,
+                            axl_dataset *valid)
+{
+    memset(out, 0, sizeof *out);
+    AXL_TRY(survey(&out->train, &out->total_steps, cfg, train, AXL_SPLIT_TRAIN));
+    read_rhythms(out, cfg, valid);
+    out->mapped = axl__dataset_mapped(train, NULL);
+    if (!valid)
+        return AXL_OK;
+    out->mapped += axl__dataset_mapped(valid, train);
+    return survey(&out->valid, NULL, cfg, valid, AXL_SPLIT_VALIDATION);
+}
+
+axl_status axl__plan_reserve(const axl__batches *b, axl_trainer *tr)
+{
+    uint64_t longest = b->train.longest > b->valid.longest ? b->train.longest : b->valid.longest;
+
+    return axl__trainer_reserve(tr, (int64_t)b->train.max_tokens, (int64_t)b->valid.max_tokens,
+                                (int64_t)longest);
+}
+
+/* ---- memory ---- */
+
+static uint64_t add_up_to_max(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+/* What the counting device has by now; weights and optimizer are what it had when the model and the
+ * trainer were made, `more` what is not made on a device. */
+static void read_counts(const axl_model *m, uint64_t weights, uint64_t optimizer, uint64_t more,
+                        axl_plan *out)
+{
+    uint64_t all = axl__counting_bytes(m->dev), now = axl__current_rss(), peak = axl__peak_rss();
+    uint64_t then = now + m->file_bytes + all + m->device.own_bytes + more;
+
+    out->weights_bytes = m->file_bytes + weights;
+    out->optimizer_bytes = optimizer - weights;
+    out->activation_bytes = all - optimizer;
+    out->peak_rss_bytes = then > peak ? then : peak;
+    out->limit_bytes = add_up_to_max(now, axl__available_memory());
+}
+
+static axl_status count_config(const axl_config *cfg, const axl__batches *b, axl_model *m,
+                               axl_plan *out, axl_trainer **counted)
+{
+    uint64_t weights = axl__counting_bytes(m->dev);
+    axl_adapter *adapter;
+
+    AXL_TRY(axl_adapter_from_config(&adapter, cfg, m));
+    axl_status status = axl_trainer_from_config(counted, cfg, m, adapter, b->total_steps);
+    axl_adapter_free(adapter);
+    AXL_TRY(status);
+    uint64_t optimizer = axl__counting_bytes(m->dev);
+    AXL_TRY(axl__plan_reserve(b, *counted));
+    read_counts(m, weights, optimizer,
+                b->mapped + axl__trainer_save_bytes(*counted, b->checkpoints), out);
+    double limit = axl__cfg_double(cfg, "axl.memory_limit", -1.0);
+    if (limit >= 0.0)
+        out->limit_bytes = limit > 0.0 ? (uint64_t)(limit * GIB) : UINT64_MAX;
+    return AXL_OK;
+}
+
+axl_status axl__plan_memory(const axl_config *cfg, const axl__batches *batches, axl_plan *out,
+                            axl_trainer **counted)
+{
+    axl_trainer *tr = NULL;
+    axl_model *m;
+
+    AXL_TRY(axl__model_from_config_counting(&m, cfg));
+    axl_status status = count_config(cfg, batches, m, out, &tr);
+    axl_model_free(m); /* the trainer has its own reference */
+    if (status == AXL_OK && counted)
+        *counted = tr;
+    else
+        axl_trainer_free(tr);
+    return status;
+}
+
+/* GiB with three digits. */
+static void put_gib(char out[AXL__NUM_MAX], uint64_t bytes)
+{
+    double gib = (double)bytes / GIB;
+    double unit = pow(10.0, 2.0 - floor(log10(gib > 1e-9 ? gib : 1e-9)));
+
+    axl__format_double(out, round(gib * unit) / unit);
+}
+
+axl_status axl__plan_fits(const axl_plan *p)
+{
+    char text[5][AXL__NUM_MAX];
+    const uint64_t bytes[5] = { p->peak_rss_bytes, p->weights_bytes, p->activation_bytes,
+                                p->optimizer_bytes, p->limit_bytes };
+
+    if (p->peak_rss_bytes <= p->limit_bytes)
+        return AXL_OK;
+    for (int i = 0; i < 5; i++)
+        put_gib(text[i], bytes[i]);
+    return axl__fail(AXL_ERR_NOMEM,
+                     "the run needs %s GiB (weights %s, activations %s, optimizer %s, the rest is "
+                     "the process's own) and has %s; gradient_checkpointing, a smaller "
+                     "micro_batch_size or sequence_len need less, axl: {memory_limit: 0} tries "
+                     "nevertheless",
+                     text[0], text[1], text[2], text[3], text[4]);
+}
+
+/* ---- a model alone ---- */
+
+static axl_status check_out(const axl_plan *out)
+{
+    if (!out || out->size < sizeof *out)
+        return axl__fail(AXL_ERR_ABI, "axl_plan has no valid size; use AXL_PLAN_INIT");
+    return AXL_OK;
+}
+
+static axl_status estimate(axl_model *m, const axl_adapter_options *ao,
+                           const axl_trainer_options *to, axl_plan *out)
+{
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    uint64_t weights = axl__counting_bytes(m->dev);
+    axl_adapter *adapter;
+    axl_trainer *tr;
+
+    AXL_TRY(axl__options_import(&o, sizeof o, to, sizeof o));
+    int64_t tokens = o.max_tokens, longest = m->arch.max_seq_len;
+    if (tokens == 0)
+        return axl__fail(AXL_ERR_INVALID, "max_tokens must be the size of the largest batch");
+    o.max_tokens = 0;
+    AXL_TRY(axl_adapter_new(&adapter, m, ao));
+    axl_status status = axl_trainer_new(&tr, m, adapter, &o);
+    axl_adapter_free(adapter);
+    AXL_TRY(status);
+    uint64_t optimizer = axl__counting_bytes(m->dev);
+    status = axl__trainer_reserve(tr, tokens, 0, tokens < longest ? tokens : longest);
+    if (status == AXL_OK)
+        read_counts(m, weights, optimizer, 0, out);
+    axl_trainer_free(tr);
+    return status;
+}
+
+axl_status axl_model_estimate(axl_context *ctx, const char *path, const axl_model_options *model,
+                              const axl_adapter_options *adapter,
+                              const axl_trainer_options *trainer, axl_plan *out)
+{
+    axl_plan plan = AXL_PLAN_INIT;
+    axl_model *m;
+
+    AXL_TRY(axl__context_enter(ctx));
+    AXL_TRY(check_out(out));
+    AXL_TRY(axl__model_open_counting(&m, ctx, path, model));
+    axl_status status = estimate(m, adapter, trainer, &plan);
+    axl_model_free(m);
+    AXL_TRY(status);
+    return axl__result_export(out, &plan, sizeof plan, sizeof plan, "axl_plan");
+}
+
+/* ---- a whole run ---- */
+
+static axl_status plan_data(const axl_config *cfg, axl_dataset *train, axl_dataset *valid,
+                            axl_plan *out)
+{
+    axl_trainer *counted;
+    axl__batches b;
+
+    AXL_TRY(axl__plan_survey(&b, cfg, train, valid));
+    AXL_TRY(axl__plan_memory(cfg, &b, out, &counted));
+    out->steps = b.total_steps;
+    if (b.train.n_steps > 0)
+        out->tokens_per_step = (b.train.n_tokens + b.train.n_steps / 2) / b.train.n_steps;
+    axl_status status = axl__plan_seconds(counted, axl__cfg_str(cfg, "axl.backend", NULL), &b,
+                                          &out->seconds);
+    axl_trainer_free(counted);
+    return status;
+}
+
+axl_status axl_run_plan(const axl_config *cfg, axl_plan *out)
+{
+    axl_dataset *train = NULL, *valid = NULL;
+    axl_plan plan = AXL_PLAN_INIT;
+    axl_tokenizer *tok;
+
+    AXL_TRY(axl__config_enter(cfg));
+    AXL_TRY(check_out(out));
+    AXL_TRY(axl_tokenizer_from_config(&tok, cfg));
+    axl_status status = axl__datasets_from_config(&train, &valid, cfg, tok);
+    if (status == AXL_OK)
+        status = plan_data(cfg, train, valid, &plan);
+    axl_dataset_free(train);
+    axl_dataset_free(valid);
+    axl_tokenizer_free(tok);
+    AXL_TRY(status);
+    return axl__result_export(out, &plan, sizeof plan, sizeof plan, "axl_plan");
+}

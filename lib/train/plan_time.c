@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plan_time.c - how long a run takes, from a trainer of two layers with an embedding cut in the
+ * same proportion: the same operations on the same shapes as in the whole model, timed, and scaled
+ * by the floating-point operations of each.
+ */
+#include "plan.h"
+
+#include "base/os.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { LAYERS = 2, FIRST_TOKENS = 64 };
+
+#define BUDGET 0.5 /* seconds of timing */
+
+/* ---- work ---- */
+
+/* Multiplications and additions of n_tokens in sequences with that sum of squared lengths. */
+static double work_of(const axl_trainer *tr, bool train, double n_tokens, double n_trained,
+                      double squares)
+{
+    const axl__arch *a = &tr->model->arch;
+    double linear = 0.0, lora = 0.0;
+    double head = (double)a->vocab_size * (double)a->hidden_size;
+    double attention = 2.0 * squares * (double)(a->n_heads * a->head_dim * a->n_layers);
+    double passes = !train ? 1.0 : tr->opts.checkpointing ? 3.0 : 2.0; /* of a frozen weight */
+
+    for (int64_t i = 0; i < axl__model_n_linears(tr->model) - 1; i++) {
+        const axl_mat *w = axl__model_linear(tr->model, i);
+        const axl__lora *l = &tr->adapter->loras[i];
+        linear += (double)w->rows * (double)w->cols;
+        lora += l->on ? (double)l->rank * (double)(l->in + l->out) : 0.0;
+    }
+    return 2.0 * n_tokens * (passes * linear + (train ? passes + 1.0 : 1.0) * lora) +
+           attention * (train ? passes + 1.5 : 1.0) + 2.0 * n_trained * head * (train ? 2.0 : 1.0);
+}
+
+static double survey_work(const axl_trainer *tr, bool train, const axl__survey *s)
+{
+    return work_of(tr, train, (double)s->n_tokens, (double)s->n_trained, s->squares);
+}
+
+/* ---- two layers ---- */
+
+/* One value everywhere is as fast as any, and 0x3C3C is about 0.01 as bf16 and as f32. */
+static axl_status new_weight(axl_model *m, axl_mat *out, int64_t rows, int64_t cols)
+{
+    size_t bytes = (size_t)(rows * cols) * axl__dtype_size(m->compute);
+    void *p, *host = axl__alloc_aligned(m->ctx, bytes);
+
+    if (!host)
+        return axl__fail_nomem();
+    memset(host, 0x3C, bytes);
+    axl_status status = m->ops->buffer_new(m->dev, &p, bytes);
+    if (status == AXL_OK) {
+        status = axl__model_keep(m, p, true);
+        if (status < 0)
+            m->ops->buffer_free(m->dev, p);
+        else
+            status = m->ops->upload(m->dev, p, host, bytes);
+        *out = (axl_mat){ p, m->compute, rows, cols, cols };
+    }
+    axl__free_aligned(m->ctx, host);
+    return status;
+}
+
+static axl_status fill_model(axl_model *m)
+{
+    const axl__arch *a = &m->arch;
+
+    m->layers = axl__calloc(m->ctx, LAYERS, sizeof *m->layers);
+    if (!m->layers)
+        return axl__fail_nomem();
+    AXL_TRY(new_weight(m, &m->embed, a->vocab_size, a->hidden_size));
+    AXL_TRY(new_weight(m, &m->final_norm, 1, a->hidden_size));
+    m->head = m->embed;
+    for (int64_t i = 0; i < a->n_layers; i++) {
+        AXL_TRY(new_weight(m, &m->layers[i].attn_norm, 1, a->hidden_size));
+        AXL_TRY(new_weight(m, &m->layers[i].mlp_norm, 1, a->hidden_size));
+        for (int k = 0; k < AXL__LINEAR_KINDS; k++) {
+            int64_t out, in;
+            axl__linear_shape(a, (axl__linear_kind)k, &out, &in);
+            AXL_TRY(new_weight(m, &m->layers[i].linear[k], out, in));
+        }
+    }
+    return AXL_OK;
+}
+
+static axl_status new_model(axl_model **out, const axl_model *like, const char *backend)
+{
+    axl_model *m = axl__model_alloc(like->ctx);
+
+    if (!m)
+        return axl__fail_nomem();
+    m->arch = like->arch;
+    m->compute = like->compute;
+    m->arch.n_layers = LAYERS;
+    m->arch.vocab_size = like->arch.vocab_size * LAYERS / like->arch.n_layers;
+    if (m->arch.vocab_size < 256)
+        m->arch.vocab_size = 256;
+    axl_status status = axl__model_open_device(m, backend);
+    if (status == AXL_OK)
+        status = fill_model(m);
+    if (status == AXL_OK)
+        *out = m;
+    else
+        axl_model_free(m);
+    return status;
+}
+
+/* The kinds of layers that have a pair in `like` have one here. */
+static axl_status new_adapter(axl_adapter **out, axl_model *m, const axl_adapter *like)
+{
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+    bool on[LAYERS * AXL__LINEAR_KINDS + 1] = { false };
+    int64_t n = axl__model_n_linears(like->model) - 1;
+
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t l = 0; l < LAYERS; l++)
+            on[l * AXL__LINEAR_KINDS + i % AXL__LINEAR_KINDS] |= like->loras[i].on;
+    on[LAYERS * AXL__LINEAR_KINDS] = like->loras[n].on;
+    o.rank = (uint32_t)like->rank;
+    o.alpha = like->alpha;
+    o.dropout = like->dropout;
+    return axl__adapter_make(out, m, on, &o);
+}
+
+static axl_status new_trainer(axl_trainer **out, const axl_trainer *like, const char *backend)
+{
+    axl_trainer_options o = like->opts;
+    axl_adapter *adapter = NULL;
+    axl_model *m = NULL;
+
+    o.schedule = NULL;
+    AXL_TRY(new_model(&m, like->model, backend));
+    axl_status status = new_adapter(&adapter, m, like->adapter);
+    if (status == AXL_OK)
+        status = axl_trainer_new(out, m, adapter, &o);
+    axl_adapter_free(adapter);
+    axl_model_free(m);
+    return status;
+}
+
+/* ---- timing ---- */
+
+typedef struct {
+    axl_trainer *tr;
+    int32_t *ids, *labels, *cu; /* (cap), (cap), (cap + 1) */
+    int64_t length;             /* of a sequence */
+    double trained;             /* share of the tokens */
+    double batch, step, work;   /* of a timed batch: seconds, seconds, operations */
+} timing;
+
+static axl_status time_batch(timing *t, int64_t n_tokens)
+{
+    axl_batch b = AXL_BATCH_INIT;
+    double squares = 0.0;
+    int64_t n_trained = 0;
+
+    for (int64_t at = 0; at < n_tokens; at += t->length) {
+        int64_t n = n_tokens - at < t->length ? n_tokens - at : t->length;
+        t->cu[b.n_seqs++] = (int32_t)at;
+        squares += (double)n * (double)n;
+        for (int64_t i = 0; i < n; i++) {
+            bool on = i > 0 && (double)(n - i) <= ceil(t->trained * (double)n);
+            t->ids[at + i] = (int32_t)((at + i) % t->tr->model->arch.vocab_size);
+            t->labels[at + i] = on ? t->ids[at + i] : AXL_LABEL_IGNORE;
+            n_trained += on;
+        }
+    }
+    t->cu[b.n_seqs] = (int32_t)n_tokens;
+    b.input_ids = t->ids;
+    b.labels = t->labels;
+    b.cu_seqlens = t->cu;
+    b.n_tokens = (uint32_t)n_tokens;
+    double began = axl__now();
+    AXL_TRY(axl_trainer_forward_backward(t->tr, &b, NULL));
+    t->batch = axl__now() - began;
+    t->work = work_of(t->tr, true, (double)n_tokens, (double)n_trained, squares);
+    if (n_trained == 0) {
+        axl_trainer_zero_grad(t->tr);
+        return AXL_OK;
+    }
+    AXL_TRY(axl_trainer_step(t->tr, NULL));
+    t->step = axl__now() - began - t->batch;
+    return AXL_OK;
+}
+
+/* A small batch says how large one may be; of such, for as long as the budget lasts and at least
+ * two, the fastest counts. */
+static axl_status time_batches(timing *t, int64_t mean_tokens)
+{
+    int64_t n = mean_tokens < FIRST_TOKENS ? mean_tokens : FIRST_TOKENS;
+    double batch = INFINITY, step = INFINITY, began;
+
+    AXL_TRY(time_batch(t, n)); /* threads, caches */
+    AXL_TRY(time_batch(t, n));
+    double fits = (double)n * BUDGET / 2.0 / t->batch;
+    n = fits > (double)mean_tokens ? mean_tokens : fits > (double)n ? (int64_t)fits : n;
+    began = axl__now();
+    for (int i = 0; i < 2 || axl__now() - began < BUDGET; i++) {
+        AXL_TRY(time_batch(t, n));
+        batch = fmin(batch, t->batch);
+        step = fmin(step, t->step);
+    }
+    t->batch = batch;
+    t->step = step;
+    return AXL_OK;
+}
+
+static double seconds_of(const timing *t, const axl_trainer *counted, const axl__batches *b)
+{
+    /* The surveyed epochs stand for all. */
+    double whole = b->total_steps > 0 && b->train.n_steps > 0
+                       ? (double)b->total_steps / (double)b->train.n_steps
+                       : 1.0;
+    double rate = t->work / t->batch;
+    double params = (double)counted->adapter->n_params / (double)t->tr->adapter->n_params;
+
+    return whole * survey_work(counted, true, &b->train) / rate +
+           (double)b->n_evals * survey_work(counted, false, &b->valid) / rate +
+           whole * (double)b->train.n_steps * t->step * params;
+}
+
+axl_status axl__plan_seconds(const axl_trainer *counted, const char *backend,
+                             const axl__batches *b, double *out)
+{
+    const axl__survey *s = &b->train;
+    axl_context *ctx = counted->ctx;
+    timing t = { 0 };
+
+    *out = 0.0;
+    if (s->n_batches == 0)
+        return AXL_OK;
+    int64_t mean = (int64_t)(s->n_tokens / s->n_batches);
+    t.length = (int64_t)(s->squares / (double)s->n_tokens); /* a token's mean sequence */
+    t.trained = (double)s->n_trained / (double)s->n_tokens;
+    AXL_TRY(axl__poll(ctx, "plan", 0, 1));
+    t.ids = axl__alloc(ctx, ((size_t)mean * 3 + 1) * sizeof *t.ids);
+    if (!t.ids)
+        return axl__fail_nomem();
+    t.labels = t.ids + mean;
+    t.cu = t.labels + mean;
+    axl_status status = new_trainer(&t.tr, counted, backend);
+    if (status == AXL_OK)
+        status = time_batches(&t, mean);
+    if (status == AXL_OK)
+        *out = seconds_of(&t, counted, b);
+    axl_trainer_free(t.tr);
+    axl__free(ctx, t.ids);
+    return status < 0 ? status : axl__poll(ctx, "plan", 1, 1);
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_plan.c - the memory that is told before loading against what the process then has. */
+#include "testing.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { TOKENS = 8192, LENGTH = 512 };
+
+static uint64_t peak_rss(void)
+{
+    FILE *f = fopen("/proc/self/status", "r");
+    unsigned long long kib = 0;
+    char line[256];
+
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "VmHWM: %llu", &kib) == 1)
+            break;
+    if (f)
+        fclose(f);
+    return kib * 1024;
+}
+
+typedef struct {
+    axl_plan plan;
+    uint64_t measured;
+} outcome;
+
+typedef struct {
+    axl_model_options model;
+    axl_adapter_options adapter;
+    axl_trainer_options trainer;
+} settings;
+
+static settings make_settings(uint32_t compute, uint32_t checkpointing)
+{
+    settings s = { AXL_MODEL_OPTIONS_INIT, AXL_ADAPTER_OPTIONS_INIT, AXL_TRAINER_OPTIONS_INIT };
+
+    s.model.compute = compute;
+    s.adapter.rank = 16;
+    s.trainer.checkpointing = checkpointing;
+    s.trainer.max_tokens = TOKENS;
+    return s;
+}
+
+static axl_trainer *make_trainer(axl_context *ctx, const settings *s)
+{
+    axl_model *model;
+    axl_adapter *adapter;
+    axl_trainer *tr;
+
+    assert_ok(axl_model_open(&model, ctx, test_source_path("examples/tiny-llama"), &s->model));
+    assert_ok(axl_adapter_new(&adapter, model, &s->adapter));
+    assert_ok(axl_trainer_new(&tr, model, adapter, &s->trainer));
+    axl_adapter_free(adapter);
+    axl_model_free(model);
+    return tr;
+}
+
+/* Sequences of LENGTH, the first `first` tokens long and the last the rest. */
+static void train_batch(axl_trainer *tr, int32_t first)
+{
+    static int32_t ids[TOKENS], cu[TOKENS / LENGTH + 2];
+    axl_batch b = AXL_BATCH_INIT;
+
+    for (int i = 0; i < TOKENS; i++)
+        ids[i] = 3 + i * 7 % 700;
+    for (int32_t at = first; at < TOKENS; at += LENGTH)
+        cu[++b.n_seqs] = at;
+    cu[++b.n_seqs] = TOKENS;
+    b.input_ids = b.labels = ids;
+    b.cu_seqlens = cu;
+    b.n_tokens = TOKENS;
+    assert_ok(axl_trainer_forward_backward(tr, &b, NULL));
+}
+
+/* Two batches cut at other places: causal attention leaves scratch untouched in each. */
+static void train(axl_context *ctx, const settings *s)
+{
+    axl_trainer *tr = make_trainer(ctx, s);
+
+    train_batch(tr, LENGTH);
+    if (s->trainer.gradient_accumulation_steps == 1)
+        assert_ok(axl_trainer_step(tr, NULL));
+    train_batch(tr, LENGTH / 2);
+    assert_ok(axl_trainer_step(tr, NULL));
+    axl_trainer_free(tr);
+}
+
+static axl_plan estimate(axl_context *ctx, const settings *s)
+{
+    axl_plan plan = AXL_PLAN_INIT;
+
+    assert_ok(axl_model_estimate(ctx, test_source_path("examples/tiny-llama"), &s->model,
+                                 &s->adapter, &s->trainer, &plan));
+    return plan;
+}
+
+/* In a child, whose peak is its own. */
+static outcome run(const settings *s)
+{
+    outcome o = { 0 };
+    int ends[2], status = 1;
+
+    assert_int_equal(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        axl_context *ctx = test_context();
+        o.plan = estimate(ctx, s);
+        train(ctx, s);
+        o.measured = peak_rss();
+        _exit(write(ends[1], &o, sizeof o) == (ssize_t)sizeof o ? 0 : 1);
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &o, sizeof o), sizeof o);
+    close(ends[0]);
+    waitpid(pid, &status, 0);
+    assert_int_equal(status, 0);
+    return o;
+}
+
+/* Within 5 %; a model this small does not fill the kernels' scratch, which is counted. */
+static void assert_near(const settings *s)
+{
+    outcome o = run(s);
+    double off = (double)o.plan.peak_rss_bytes - (double)o.measured;
+    double unfilled = 4.0 * 1024.0 * 1024.0;
+
+    print_message("planned %llu, measured %llu: %+.2f %%\n",
+                  (unsigned long long)o.plan.peak_rss_bytes, (unsigned long long)o.measured,
+                  100.0 * off / (double)o.measured);
+    assert_true(off > -0.05 * (double)o.measured && off < 0.05 * (double)o.measured + unfilled);
+}
+
+static void test_plan__peak_is_near_the_measured(void **state)
+{
+    (void)state;
+    for (uint32_t compute = AXL_COMPUTE_F32; compute <= AXL_COMPUTE_BF16; compute++) {
+        for (uint32_t checkpointing = 0; checkpointing < 2; checkpointing++) {
+            settings s = make_settings(compute, checkpointing);
+            assert_near(&s);
+        }
+    }
+}
+
+static void test_plan__counts_dropout_and_accumulation(void **state)
+{
+    settings s = make_settings(AXL_COMPUTE_F32, 1);
+
+    (void)state;
+    s.adapter.dropout = 0.1;
+    s.adapter.rank = 512; /* the adapter's own memory is seen */
+    s.trainer.gradient_accumulation_steps = 2;
+    s.model.read = 1;
+    assert_near(&s);
+}
+
+static void test_plan__names_its_parts(void **state)
+{
+    settings s = make_settings(AXL_COMPUTE_F32, 0);
+    axl_context *ctx = test_context();
+    axl_plan small, large, full = estimate(ctx, &s);
+    axl_model_info info = AXL_MODEL_INFO_INIT;
+    axl_model *model;
+
+    (void)state;
+    assert_ok(axl_model_open(&model, ctx, test_source_path("examples/tiny-llama"), &s.model));
+    assert_ok(axl_model_get_info(model, &info));
+    axl_model_free(model);
+    assert_int_equal(full.weights_bytes, info.weights_bytes);
+    assert_true(full.peak_rss_bytes > full.weights_bytes + full.activation_bytes +
+                                          full.optimizer_bytes);
+    assert_true(full.limit_bytes > full.peak_rss_bytes);
+    assert_int_equal(full.steps, 0);
+    s.adapter.rank = 32;
+    large = estimate(ctx, &s);
+    assert_int_equal(large.weights_bytes, full.weights_bytes);
+    assert_int_equal(large.optimizer_bytes, 2 * (full.optimizer_bytes - sizeof(double)) +
+                                                sizeof(double));
+    s.trainer.checkpointing = 1;
+    small = estimate(ctx, &s);
+    assert_true(small.activation_bytes < large.activation_bytes);
+    axl_context_free(ctx);
+}
+
+static void test_plan__says_what_is_wrong(void **state)
+{
+    settings s = make_settings(AXL_COMPUTE_F32, 0);
+    axl_context *ctx = test_context();
+    const char *path = test_source_path("examples/tiny-llama");
+    axl_plan plan = AXL_PLAN_INIT;
+
+    (void)state;
+    s.trainer.max_tokens = 0;
+    assert_fails(axl_model_estimate(ctx, path, NULL, NULL, &s.trainer, &plan), AXL_ERR_INVALID,
+                 "max_tokens");
+    s.trainer.max_tokens = 16;
+    assert_fails(axl_model_estimate(ctx, "/nowhere", NULL, NULL, &s.trainer, &plan),
+                 AXL_ERR_NOT_FOUND, "/nowhere");
+    s.adapter.rank = 0;
+    assert_fails(axl_model_estimate(ctx, path, NULL, &s.adapter, &s.trainer, &plan),
+                 AXL_ERR_INVALID, "lora_r");
+    plan.size = 8;
+    assert_fails(axl_model_estimate(ctx, path, NULL, NULL, &s.trainer, &plan), AXL_ERR_ABI,
+                 "axl_plan");
+    axl_context_free(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plan__peak_is_near_the_measured),
+        cmocka_unit_test(test_plan__counts_dropout_and_accumulation),
+        cmocka_unit_test(test_plan__names_its_parts),
+        cmocka_unit_test(test_plan__says_what_is_wrong),
+    };
+
+    return test_run(tests);
+}
