@@ -280,37 +280,55 @@ static axl_status read_values(peft_reader *r, axl_adapter *a)
     return status;
 }
 
+static axl_status read_config(peft_reader *r, const char *dir)
+{
+    axl__json *root;
+
+    if (axl__path_kind_of(r->config_path) == AXL__PATH_NONE)
+        return axl__fail(AXL_ERR_NOT_FOUND, "%s holds no adapter: there is no adapter_config.json",
+                         dir);
+    AXL_TRY(axl__file_open(&r->config_file, r->model->ctx, r->config_path, true));
+    AXL_TRY(axl__json_parse(&root, &r->arena, (const char *)r->config_file.data,
+                            r->config_file.size, r->config_path));
+    if (root->type != AXL__JSON_OBJECT)
+        return axl__fail(AXL_ERR_FORMAT, "%s must be an object, not %s", r->config_path,
+                         axl__json_type_name(root));
+    r->config = root;
+    return read_options(r);
+}
+
+static axl_status open_tensors(peft_reader *r, const char *path, const char *pickle,
+                               const char *dir)
+{
+    if (axl__path_kind_of(path) == AXL__PATH_NONE && axl__path_kind_of(pickle) == AXL__PATH_FILE)
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "%s holds adapter_model.bin, a pickle, which can run code when it is "
+                         "read; convert it to adapter_model.safetensors (PEFT: save_pretrained)",
+                         dir);
+    AXL_TRY(axl__safetensors_open(&r->st, r->model->ctx, path, true));
+    return match_tensors(r);
+}
+
 static axl_status read_folder(peft_reader *r, axl_adapter **out, const char *dir)
 {
     axl_context *ctx = r->model->ctx;
-    axl__json *root;
     char *config = axl__format(ctx, "%s/adapter_config.json", dir);
     char *tensors = axl__format(ctx, "%s/adapter_model.safetensors", dir);
-    axl_status status = config && tensors ? AXL_OK : axl__fail_nomem();
+    char *pickle = axl__format(ctx, "%s/adapter_model.bin", dir);
+    axl_status status = config && tensors && pickle ? AXL_OK : axl__fail_nomem();
 
     r->config_path = config;
-    if (status == AXL_OK && axl__path_kind_of(config) == AXL__PATH_NONE)
-        status = axl__fail(AXL_ERR_NOT_FOUND,
-                           "%s holds no adapter: there is no adapter_config.json", dir);
     if (status == AXL_OK)
-        status = axl__file_open(&r->config_file, ctx, config, true);
+        status = read_config(r, dir);
     if (status == AXL_OK)
-        status = axl__json_parse(&root, &r->arena, (const char *)r->config_file.data,
-                                 r->config_file.size, config);
-    if (status == AXL_OK) {
-        r->config = root;
-        status = read_options(r);
-    }
-    if (status == AXL_OK)
-        status = axl__safetensors_open(&r->st, ctx, tensors, true);
-    if (status == AXL_OK)
-        status = match_tensors(r);
+        status = open_tensors(r, tensors, pickle, dir);
     if (status == AXL_OK)
         status = axl__adapter_make(out, r->model, r->on, &r->opts);
     if (status == AXL_OK)
         status = read_values(r, *out);
     axl__free(ctx, config);
     axl__free(ctx, tensors);
+    axl__free(ctx, pickle);
     return status;
 }
 
