@@ -146,10 +146,10 @@ static int finish(tool *t, bool extra)
 {
     static const char *const levels[] = { "error", "warning", "info", "debug" };
 
+    bool tells = strcmp(t->verb, "train") == 0 || strcmp(t->verb, "evaluate") == 0;
+
     /* Of other verbs only the answer and what is wrong matter. */
-    t->level = t->quiet                         ? AXL_LOG_ERROR
-               : strcmp(t->verb, "train") == 0 ? AXL_LOG_INFO
-                                               : AXL_LOG_WARNING;
+    t->level = t->quiet ? AXL_LOG_ERROR : tells ? AXL_LOG_INFO : AXL_LOG_WARNING;
     for (uint32_t i = 0; t->log_level && i < 4; i++) {
         if (strcmp(levels[i], t->log_level) == 0) {
             t->level = i + 1;

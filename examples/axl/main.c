@@ -15,6 +15,9 @@ static const struct {
     { "inspect", verb_inspect, "inspect CONFIG [-n N] [--split train|validation] [--json]",
       "rows as they will be trained; inspect --types: the data set types" },
     { "plan", verb_plan, "plan CONFIG [--json]", "the memory and time that a run will take" },
+    { "evaluate", verb_evaluate, "evaluate CONFIG [--json]",
+      "the loss of the validation split with the adapter in output_dir, else in lora_model_dir,\n"
+      "      else of the base model" },
     { "inference", verb_inference,
       "inference (CONFIG | --model DIR [--adapter DIR]) [--prompt TEXT | FILE | -]",
       "continue a text; also --greedy, --max-new-tokens, --temperature, --top-k, --top-p,\n"
@@ -26,7 +29,7 @@ static const struct {
 enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
 
 /* Verbs that are planned; saying so is kinder than "unknown verb". */
-static const char *const later[] = { "preprocess", "evaluate", "merge-lora", "quantize",
+static const char *const later[] = { "preprocess", "merge-lora", "quantize",
                                      "export", "render", "config-schema" };
 
 static void print_help(FILE *f)

@@ -72,22 +72,48 @@ AXL_API AXL_MUST_CHECK axl_status axl_run_new(axl_run **out, const axl_config *c
  */
 AXL_API AXL_MUST_CHECK axl_status axl_run_train(axl_run *run);
 
+/** The loss of the validation split. */
+typedef struct axl_evaluation {
+    size_t size;       /**< sizeof(axl_evaluation); set by the caller */
+    uint64_t rows;     /**< of the split */
+    uint64_t tokens;   /**< of them, those that are trained */
+    double loss;       /**< mean over the tokens */
+    double perplexity; /**< exp(loss) */
+} axl_evaluation;
+
+#define AXL_EVALUATION_INIT { sizeof(axl_evaluation), 0, 0, 0.0, 0.0 }
+
 /**
- * The validation split's loss.
+ * The validation split's loss with a run's adapter as it is now.
  *
- * @param[in]  run    Borrowed.
- * @param[out] loss   Token-weighted mean.
- * @param[out] rows   Rows of the split.  May be NULL.
- * @param[out] tokens Trained tokens of the split.  May be NULL.
+ * @param[in]     run Borrowed.
+ * @param[in,out] out Its size is set by the caller.
  *
- * @retval AXL_END There is no validation data.
+ * @retval AXL_END     There is no validation data.
+ * @retval AXL_ERR_ABI @p out has no valid size.
  * @return Otherwise as axl_trainer_evaluate().
  *
  * Thread: one at a time.  Progress phase "evaluate".
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_run_evaluate(axl_run *run, double *loss, uint64_t *rows,
-                                                   uint64_t *tokens);
+AXL_API AXL_MUST_CHECK axl_status axl_run_evaluate(axl_run *run, axl_evaluation *out);
+
+/**
+ * The validation split's loss with what a config trained: the adapter in output_dir; where there is
+ * none, the one in lora_model_dir; where that is not set either, the base model alone, which a
+ * warning says.  Nothing is written but prepared data, and nothing of a trainer is in memory.
+ *
+ * @param[in]     cfg Borrowed for the call.
+ * @param[in,out] out Its size is set by the caller.
+ *
+ * @retval AXL_END     There is no validation data.
+ * @retval AXL_ERR_ABI @p out has no valid size.
+ * @return Otherwise as axl_run_new() and axl_trainer_evaluate().
+ *
+ * Thread: any.  Progress phases "tokenize", "load" and "evaluate", in batches.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_evaluate(const axl_config *cfg, axl_evaluation *out);
 
 /**
  * Where the result is.

@@ -302,7 +302,7 @@ static axl_status run_layers(axl__network *n, const axl__layout *at, const int32
 
     AXL_TRY(embed(n, at, ids));
     for (int64_t l = 0; l < m->arch.n_layers; l++) {
-        AXL_TRY(axl__poll(m->ctx, phase, (uint64_t)l, total));
+        AXL_TRY(phase ? axl__poll(m->ctx, phase, (uint64_t)l, total) : axl__cancelled(m->ctx));
         AXL_TRY(axl__layer_forward(&n->pass, l, at, &n->acts[l], n->h[l + 1], &w->layer));
     }
     return AXL_OK;

@@ -39,7 +39,7 @@ axl_status axl__batch_check(const axl_batch *batch, const axl__arch *arch);
 
 /* loss_sum: over the trained tokens of the batch.  With n->pass.grads, gradients of scale *
  * loss_sum are added there; AXL_ERR_NUMERIC when the loss is not finite (gradients are then
- * undefined, as after every error).  phase names the progress. */
+ * undefined, as after every error).  phase names the progress in layers; NULL: none. */
 axl_status axl__network_loss(axl__network *n, const axl_batch *batch, double scale,
                              const char *phase, double *loss_sum);
 

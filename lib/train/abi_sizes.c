@@ -28,6 +28,7 @@ static const struct named sizes[] = {
     SIZE_OF(axl_context_options),
     SIZE_OF(axl_dataset_stats),
     SIZE_OF(axl_diagnostic),
+    SIZE_OF(axl_evaluation),
     SIZE_OF(axl_generate_options),
     SIZE_OF(axl_loader_cursor),
     SIZE_OF(axl_loader_options),

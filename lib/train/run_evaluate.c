@@ -1,58 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* run_evaluate.c - the validation split's token-weighted loss. */
+#include "evaluate.h"
 #include "run.h"
+#include "trainer.h"
 
 #include "base/os.h"
+#include "data/export.h"
 
 #include <math.h>
 
-static axl_status evaluate_all(axl_run *r, axl_loader *loader, double *loss, uint64_t *tokens)
+static axl_status trainer_loss(void *trainer, const axl_batch *b, double *sum)
 {
-    axl_batch b = AXL_BATCH_INIT;
-    uint64_t n = axl_loader_batches_per_epoch(loader), done = 0;
-    double total = 0.0;
-    axl_status status;
-
-    *tokens = 0;
-    while ((status = axl_loader_next(loader, &b)) == AXL_OK) {
-        double sum;
-        AXL_TRY(axl_trainer_evaluate(r->trainer, &b, &sum));
-        total += sum;
-        *tokens += b.n_trained;
-        AXL_TRY(axl__poll(r->ctx, "evaluate", ++done, n));
-    }
-    AXL_TRY(status);
-    if (*tokens == 0)
-        return axl__fail(AXL_ERR_DATA, "the validation data has no trained token");
-    *loss = total / (double)*tokens;
-    return AXL_OK;
+    return axl__trainer_loss(trainer, b, NULL, sum);
 }
 
-static axl_status evaluate(axl_run *r, double *loss, uint64_t *tokens)
+static axl_status evaluate(axl_run *r, axl_evaluation *out)
 {
-    axl_loader *loader;
-
-    AXL_TRY(axl_loader_from_config(&loader, r->cfg, r->valid, AXL_SPLIT_VALIDATION));
-    axl_status status = evaluate_all(r, loader, loss, tokens);
-    axl_loader_free(loader);
-    return status;
+    return axl__evaluate(r->cfg, r->valid, trainer_loss, r->trainer, out);
 }
 
 static axl_status evaluate_and_log(axl_run *r)
 {
-    double loss, began = axl__now();
-    uint64_t tokens;
+    axl_evaluation x;
+    double began = axl__now();
 
-    AXL_TRY(evaluate(r, &loss, &tokens));
+    AXL_TRY(evaluate(r, &x));
     axl_run_record e = { sizeof e, axl_trainer_steps(r->trainer), r->total_steps, axl__run_epoch(r),
-                         NAN, NAN, NAN, NAN, loss, exp(loss) };
-    r->last.eval_loss = loss;
-    r->last.eval_perplexity = e.eval_perplexity;
+                         NAN, NAN, NAN, NAN, x.loss, x.perplexity };
+    r->last.eval_loss = x.loss;
+    r->last.eval_perplexity = x.perplexity;
     r->state.evaluated_step = e.step;
     if (e.step == r->saved_step)
         r->saved_step = UINT64_MAX; /* that checkpoint does not know of it */
     if (e.step > 0)
-        AXL_TRY(axl__run_note_evaluation(r, loss, e.eval_perplexity));
+        AXL_TRY(axl__run_note_evaluation(r, x.loss, x.perplexity));
     r->started += axl__now() - began; /* not training time */
     return axl__run_put_record(r, &e);
 }
@@ -67,21 +48,15 @@ axl_status axl__run_evaluate_when_due(axl_run *r, bool ended)
     return due && r->state.evaluated_step != step ? evaluate_and_log(r) : AXL_OK;
 }
 
-axl_status axl_run_evaluate(axl_run *r, double *loss, uint64_t *rows, uint64_t *tokens)
+axl_status axl_run_evaluate(axl_run *r, axl_evaluation *out)
 {
-    uint64_t n = 0;
-    double mean = 0.0;
+    axl_evaluation x = AXL_EVALUATION_INIT;
 
     AXL_TRY(axl__run_enter(r));
-    axl_status status = r->valid ? evaluate(r, &mean, &n) : AXL_END;
+    axl_status status = axl__result_export(out, &x, sizeof x, sizeof x, "axl_evaluation");
+    if (status == AXL_OK)
+        status = r->valid ? evaluate(r, &x) : AXL_END;
     r->in_call = false;
-    if (status != AXL_OK)
-        return status;
-    if (loss)
-        *loss = mean;
-    if (rows)
-        *rows = axl_dataset_count(r->valid);
-    if (tokens)
-        *tokens = n;
-    return AXL_OK;
+    return status == AXL_OK ? axl__result_export(out, &x, sizeof x, sizeof x, "axl_evaluation")
+                            : status;
 }

@@ -287,7 +287,7 @@ int axl_trainer_ready(const axl_trainer *tr)
            (tr->window_closed || tr->batches >= tr->opts.gradient_accumulation_steps);
 }
 
-static axl_status evaluate(axl_trainer *tr, const axl_batch *b, double *sum)
+static axl_status evaluate(axl_trainer *tr, const axl_batch *b, const char *phase, double *sum)
 {
     float *grads = tr->net.pass.grads;
     float dropout = tr->net.pass.dropout;
@@ -296,22 +296,28 @@ static axl_status evaluate(axl_trainer *tr, const axl_batch *b, double *sum)
     AXL_TRY(axl__model_unchanged(tr->model));
     tr->net.pass.grads = NULL;
     tr->net.pass.dropout = 0.0f;
-    axl_status status = axl__network_loss(&tr->net, b, 1.0, "evaluate", sum);
+    axl_status status = axl__network_loss(&tr->net, b, 1.0, phase, sum);
     tr->net.pass.grads = grads;
     tr->net.pass.dropout = dropout;
     return status;
 }
 
-axl_status axl_trainer_evaluate(axl_trainer *tr, const axl_batch *batch, double *loss_sum)
+axl_status axl__trainer_loss(axl_trainer *tr, const axl_batch *batch, const char *phase,
+                             double *loss_sum)
 {
     double sum = 0.0;
 
     AXL_TRY(axl__trainer_enter(tr));
-    axl_status status = evaluate(tr, batch, &sum);
+    axl_status status = evaluate(tr, batch, phase, &sum);
     axl__trainer_leave(tr);
     if (status == AXL_OK && loss_sum)
         *loss_sum = sum;
     return status;
+}
+
+axl_status axl_trainer_evaluate(axl_trainer *tr, const axl_batch *batch, double *loss_sum)
+{
+    return axl__trainer_loss(tr, batch, "evaluate", loss_sum);
 }
 
 /* ---- the step ---- */

@@ -50,6 +50,10 @@ axl_status axl__trainer_load_run(axl_trainer *tr, axl_loader *loader, axl__run_s
 /* A checkpoint's trained weights alone; the step and the optimizer stay as they are. */
 axl_status axl__trainer_load_weights(axl_trainer *tr, const char *dir);
 
+/* axl_trainer_evaluate() with its progress under a name; NULL: none. */
+axl_status axl__trainer_loss(axl_trainer *tr, const axl_batch *batch, const char *phase,
+                             double *loss_sum);
+
 /* Makes room for the largest batches to come, so that no step or evaluation allocates; 0: none of
  * that kind. */
 axl_status axl__trainer_reserve(axl_trainer *tr, int64_t train_tokens, int64_t eval_tokens,

@@ -209,6 +209,13 @@ HOLDS(axl_run_options, record_user, 16);
 HOLDS(axl_run_options, resume, 24);
 SPANS(axl_run_options, 32);
 
+HOLDS(axl_evaluation, size, 0);
+HOLDS(axl_evaluation, rows, 8);
+HOLDS(axl_evaluation, tokens, 16);
+HOLDS(axl_evaluation, loss, 24);
+HOLDS(axl_evaluation, perplexity, 32);
+SPANS(axl_evaluation, 40);
+
 HOLDS(axl_schedule_options, size, 0);
 HOLDS(axl_schedule_options, kind, 8);
 HOLDS(axl_schedule_options, warmup_shape, 12);

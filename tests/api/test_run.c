@@ -70,7 +70,7 @@ static int on_record(void *user, const axl_run_record *r)
 
     if (w->busy) {
         assert_fails(axl_run_train(w->run), AXL_ERR_BUSY, "callback");
-        assert_fails(axl_run_evaluate(w->run, NULL, NULL, NULL), AXL_ERR_BUSY, "callback");
+        assert_fails(axl_run_evaluate(w->run, NULL), AXL_ERR_BUSY, "callback");
     }
     if (w->forked == 1) {
         w->forked = 2;
@@ -265,8 +265,7 @@ static void test_run__writes_its_result(void **state)
     axl_run *run = make_run(&w, "result", "gradient_accumulation_steps: 1\nmax_steps: 3\n"
                             "val_set_size: 8\neval_steps: 2\nlogging_steps: 1\nsave_steps: 2\n",
                             NULL);
-    double loss;
-    uint64_t rows, tokens;
+    axl_evaluation e = AXL_EVALUATION_INIT;
 
     (void)state;
     assert_string_equal(axl_run_output_dir(run), temp_path("result"));
@@ -276,8 +275,8 @@ static void test_run__writes_its_result(void **state)
     assert_true(w.records[3].step == 2 && isnan(w.records[3].loss));
     assert_true(w.records[3].eval_loss < w.records[0].eval_loss);
     assert_true(fabs(w.records[3].eval_perplexity - exp(w.records[3].eval_loss)) < 1e-9);
-    assert_ok(axl_run_evaluate(run, &loss, &rows, &tokens));
-    assert_true(loss > 0.0 && rows == 8 && tokens > rows);
+    assert_ok(axl_run_evaluate(run, &e));
+    assert_true(e.loss > 0.0 && e.rows == 8 && e.tokens > e.rows);
     axl_run_free(run);
     assert_true(exists("result", "adapter_config.json") && exists("result", "tokenizer.json"));
     assert_true(exists("result", "checkpoint-2/trainer_state.json"));
@@ -286,7 +285,7 @@ static void test_run__writes_its_result(void **state)
     assert_non_null(strstr(card, "last validation loss"));
     free(card);
     run = make_run(&w, "result", "gradient_accumulation_steps: 1\nmax_steps: 3\n", NULL);
-    assert_int_equal(axl_run_evaluate(run, &loss, &rows, &tokens), AXL_END);
+    assert_int_equal(axl_run_evaluate(run, &e), AXL_END);
     axl_run_free(run);
 }
 

@@ -29,7 +29,7 @@ from ._core import (
 from ._data import IGNORE, Batch, Cursor, Dataset, DatasetStats, Loader, Sample, Tokenizer
 from ._library import LibraryError, lib as _lib
 from ._plan import Plan, estimate, plan
-from ._run import Evaluation, Run, RunRecord, finetune
+from ._run import Evaluation, Run, RunRecord, evaluate, finetune
 from ._schedule import Schedule
 from ._training import Adapter, Model, ModelInfo, StepStats, Trainer, generate
 
@@ -47,4 +47,5 @@ __all__ = [
     "Error", "Evaluation", "ForkedError", "FormatError", "IGNORE", "InputOutputError",
     "InvalidError", "LibraryError", "Loader", "Model", "ModelInfo", "NotFound", "NumericError",
     "OutOfMemory", "Plan", "Progress", "Run", "RunRecord", "Sample", "Schedule", "StepStats",
-    "Tokenizer", "Trainer", "UnsupportedError", "estimate", "feature", "finetune", "generate", "plan"]
+    "Tokenizer", "Trainer", "UnsupportedError", "estimate", "evaluate", "feature", "finetune",
+    "generate", "plan"]

@@ -191,6 +191,10 @@ class axl_run_options(Struct):
     pass
 
 
+class axl_evaluation(Struct):
+    pass
+
+
 class axl_schedule_options(Struct):
     pass
 
@@ -422,6 +426,16 @@ axl_run_options._fields_ = [
     ("record_user", c.c_void_p),
     ("resume", c.c_char_p),
 ]
+axl_evaluation._fields_ = [
+    ("size", c.c_size_t),
+    ("rows", c.c_uint64),
+    ("tokens", c.c_uint64),
+    ("loss", c.c_double),
+    ("perplexity", c.c_double),
+]
+axl_evaluation._defaults_ = (
+    0, 0, 0.0, 0.0,
+)
 axl_schedule_options._fields_ = [
     ("size", c.c_size_t),
     ("kind", c.c_uint32),
@@ -529,6 +543,7 @@ STRUCTS = [
     axl_plan,
     axl_run_record,
     axl_run_options,
+    axl_evaluation,
     axl_schedule_options,
     axl_buffer,
     axl_tokenizer_options,
@@ -594,6 +609,7 @@ FUNCTIONS = {
     "axl_diagnostics_free": (None, [c.POINTER(axl_diagnostics)]),
     "axl_diagnostics_get": (c.c_int, [c.POINTER(axl_diagnostics), c.c_size_t,
         c.POINTER(axl_diagnostic)]),
+    "axl_evaluate": (c.c_int, [c.POINTER(axl_config), c.POINTER(axl_evaluation)]),
     "axl_feature_supported": (c.c_int, [c.c_char_p]),
     "axl_generate": (c.c_int, [c.POINTER(axl_model), c.POINTER(axl_adapter),
         c.POINTER(axl_tokenizer), c.c_char_p, c.c_size_t, c.POINTER(axl_generate_options),
@@ -621,8 +637,7 @@ FUNCTIONS = {
         c.POINTER(c.c_int32), c.c_size_t, c.POINTER(c.c_float)]),
     "axl_model_open": (c.c_int, [c.POINTER(c.POINTER(axl_model)), c.POINTER(axl_context),
         c.c_char_p, c.POINTER(axl_model_options)]),
-    "axl_run_evaluate": (c.c_int, [c.POINTER(axl_run), c.POINTER(c.c_double),
-        c.POINTER(c.c_uint64), c.POINTER(c.c_uint64)]),
+    "axl_run_evaluate": (c.c_int, [c.POINTER(axl_run), c.POINTER(axl_evaluation)]),
     "axl_run_free": (None, [c.POINTER(axl_run)]),
     "axl_run_new": (c.c_int, [c.POINTER(c.POINTER(axl_run)), c.POINTER(axl_config),
         c.POINTER(axl_run_options)]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from dataclasses import dataclass
 from typing import Any, Callable, Mapping, NamedTuple, Optional
 
@@ -28,10 +29,21 @@ class RunRecord:
 
 
 class Evaluation(NamedTuple):
-    """The validation split's loss, a token-weighted mean."""
+    """The validation split's loss, a mean over its trained tokens."""
     loss: float
     rows: int
     tokens: int
+
+    @property
+    def perplexity(self) -> float:
+        """exp(loss); infinite where that is too large."""
+        return math.exp(self.loss) if self.loss < 709 else math.inf
+
+
+def _evaluate(function: Any, subject: Any) -> Optional[Evaluation]:
+    e = _abi.axl_evaluation.init()
+    status = calls.run(function, subject, ctypes.byref(e))
+    return None if status == _abi.AXL_END else Evaluation(e.loss, e.rows, e.tokens)
 
 
 def _number(value: float) -> Optional[float]:
@@ -70,10 +82,7 @@ class Run(Handle):
 
     def evaluate(self) -> Optional[Evaluation]:
         """The validation split's loss; None when there is no such data."""
-        loss, rows, tokens = ctypes.c_double(), ctypes.c_uint64(), ctypes.c_uint64()
-        status = calls.run(lib.axl_run_evaluate, self, ctypes.byref(loss), ctypes.byref(rows),
-                           ctypes.byref(tokens))
-        return None if status == _abi.AXL_END else Evaluation(loss.value, rows.value, tokens.value)
+        return _evaluate(lib.axl_run_evaluate, self)
 
     @property
     def output_dir(self) -> str:
@@ -102,3 +111,11 @@ def finetune(config: Any, *, context: Optional[Context] = None,
     """
     with Run(as_config(config, context, overrides), record=record, resume=resume) as run:
         return run.train()
+
+
+def evaluate(config: Any, *, context: Optional[Context] = None,
+             **overrides: Any) -> Optional[Evaluation]:
+    """The validation split's loss with what finetune() with the same arguments trained: the adapter
+    in output_dir, else the one in lora_model_dir, else the base model alone (a warning says so).
+    None when the config has no validation data."""
+    return _evaluate(lib.axl_evaluate, as_config(config, context, overrides))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""axl.plan() and axl.estimate() of the Python binding."""
+"""axl.plan(), axl.estimate() and axl.evaluate() of the Python binding."""
+import math
 import os
 import sys
 import tempfile
@@ -35,6 +36,14 @@ class Planning(unittest.TestCase):
     def test_a_run_that_does_not_fit(self):
         with self.assertRaisesRegex(axl.OutOfMemory, "the run needs"):
             axl.finetune(self.keys, axl={"memory_limit": 0.001})
+
+    def test_evaluate(self):
+        self.assertIsNone(axl.evaluate(self.keys))
+        base = axl.evaluate(self.keys, val_set_size=10)
+        self.assertEqual(base.rows, 10)
+        self.assertAlmostEqual(base.perplexity, math.exp(base.loss))
+        axl.finetune(self.keys, val_set_size=10)
+        self.assertLess(axl.evaluate(self.keys, val_set_size=10).loss, base.loss)
 
     def test_estimate_of_a_loop(self):
         full = axl.estimate(MODEL, 4096, compute="f32")
