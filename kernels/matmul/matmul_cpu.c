@@ -30,6 +30,7 @@ enum {
     MIN_TASKS = 16,
     DEPTH_UNITS = 320, /* of a block: 240 KiB of panels */
     STRIP_ROWS = 64,   /* of x packed at a time */
+    PART_DEEP = 2048,  /* the least depth of a part */
     THIN_ROWS = 4,     /* the most that the dot products take */
     THIN_COLS = 64     /* of a task there */
 };
@@ -41,7 +42,6 @@ typedef struct term {
     gemm_unit unit;
     int64_t k;
     int64_t block_deep; /* elements of a block of depth, even */
-    int64_t n_blocks;
     bool in_place;      /* x is read where it lies */
 } term;
 
@@ -53,7 +53,9 @@ typedef struct job {
     term terms[AXL_MATMUL_TERMS];
     int64_t n_terms;
     int64_t rows, cols;   /* of a tile */
-    int64_t n_row_tiles;
+    int64_t n_row_tiles, n_col_tiles;
+    int64_t n_parts;      /* of the depth, each summed in scratch memory; 1: none */
+    int64_t part_deep;
     int64_t n_threads;    /* for prefetching alone */
     atomic_bool cancelled;
 } job;
@@ -61,6 +63,11 @@ typedef struct job {
 static int64_t min64(int64_t a, int64_t b)
 {
     return a < b ? a : b;
+}
+
+static int64_t max64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
 }
 
 static int64_t ceil_div(int64_t a, int64_t b)
@@ -134,8 +141,22 @@ static void store_turned(const axl_matmul_args *a, int64_t m0, int64_t rows, int
 /* A tile's place and what it works in. */
 typedef struct tile {
     int64_t m0, rows, n0, cols;
+    int64_t part, begin, end;  /* depth of the first term */
     float *panels, *c, *strip; /* (units, cols), (rows, cols), (STRIP_ROWS, units) */
 } tile;
+
+static tile tile_at(const job *j, int64_t index)
+{
+    int64_t column = index / j->n_row_tiles;
+    tile t = { .m0 = index % j->n_row_tiles * j->rows, .n0 = column % j->n_col_tiles * j->cols,
+               .part = column / j->n_col_tiles };
+
+    t.rows = min64(j->rows, j->m - t.m0);
+    t.cols = min64(j->cols, j->n - t.n0);
+    t.begin = t.part * j->part_deep;
+    t.end = min64(t.begin + j->part_deep, j->terms[0].k);
+    return t;
+}
 
 /* Rows [r, +n) of the tile, some of their depth. */
 static gemm_left left_of(const tile *t, const term *p, int64_t r, int64_t n, int64_t depth,
@@ -156,11 +177,23 @@ static gemm_left left_of(const tile *t, const term *p, int64_t r, int64_t n, int
     return (gemm_left){ t->strip, ld * size, size };
 }
 
-/* One block of depth of one term; the first one begins the sums, the last one stores them. */
-static void run_block(const job *j, const tile *t, const term *p, int64_t depth, bool first,
-                      bool last, gemm_ahead *ahead)
+/* Finished sums of rows [r, +n) of the tile to their place. */
+static void put_sums(const job *j, const tile *t, int64_t r, int64_t n, const float *c)
 {
-    int64_t n_deep = min64(p->block_deep, p->k - depth), n_units = gemm_units(p->unit, n_deep);
+    axl_matmul_args part = { .y = { j->a->scratch + t->part * j->m * j->n, AXL_F32, j->m, j->n,
+                                    j->n }, .alpha = 1.0f };
+
+    if (j->turned)
+        store_turned(j->a, t->m0 + r, n, t->n0, t->cols, c, j->cols);
+    else
+        store_sums(j->n_parts > 1 ? &part : j->a, t->m0 + r, n, t->n0, t->cols, c, j->cols);
+}
+
+/* One block of depth of one term; the first one begins the sums, the last one stores them. */
+static void run_block(const job *j, const tile *t, const term *p, int64_t depth, int64_t n_deep,
+                      bool first, bool last, gemm_ahead *ahead)
+{
+    int64_t n_units = gemm_units(p->unit, n_deep);
     int64_t step = p->x.deep ? STRIP_ROWS : GEMM_PANEL;
     gemm_right right = gemm_right_whole(t->panels, t->cols, n_units);
 
@@ -171,61 +204,74 @@ static void run_block(const job *j, const tile *t, const term *p, int64_t depth,
 
         gemm_multiply(p->unit, n, n_units, left_of(t, p, r, n, depth, n_deep), &right, c, j->cols,
                       !first, ahead);
-        if (last && j->turned)
-            store_turned(j->a, t->m0 + r, n, t->n0, t->cols, c, j->cols);
-        else if (last)
-            store_sums(j->a, t->m0 + r, n, t->n0, t->cols, c, j->cols);
+        if (last)
+            put_sums(j, t, r, n, c);
     }
 }
 
-/* What of w comes after a block: the next block of the tile, or the first one of the tile that this
- * thread is likely to take next.  A guess: it moves memory, never a result. */
-static gemm_ahead next_block(const job *j, uint64_t index, int64_t i, int64_t depth)
+static gemm_ahead ahead_of(const tile *t, const term *p, int64_t depth, int64_t end)
 {
-    int64_t column = (int64_t)index / j->n_row_tiles;
+    return gemm_ahead_of(&p->w, &(gemm_block){ t->n0, t->cols, depth,
+                                               min64(p->block_deep, end - depth) });
+}
 
-    depth += j->terms[i].block_deep;
-    if (depth >= j->terms[i].k) {
-        depth = 0;
-        i++;
-    }
-    if (i == j->n_terms) {
-        int64_t next = ((int64_t)index + j->n_threads) / j->n_row_tiles;
-        if (next == column)
-            return (gemm_ahead){ 0 };
-        column = next;
-        i = 0;
-    }
-    const term *p = &j->terms[i];
-    int64_t n0 = column * j->cols, cols = min64(j->cols, j->n - n0);
-    if (cols <= 0)
+/* What of w the tile after this one begins with, for the thread that is likely to take it.  A guess:
+ * it moves memory, never a result. */
+static gemm_ahead next_tile(const job *j, const tile *t, int64_t index)
+{
+    if (index + j->n_threads >= j->n_row_tiles * j->n_col_tiles * j->n_parts)
         return (gemm_ahead){ 0 };
-    return gemm_ahead_of(&p->w,
-                         &(gemm_block){ n0, cols, depth, min64(p->block_deep, p->k - depth) });
+    tile next = tile_at(j, index + j->n_threads);
+    if (next.n0 == t->n0 && next.part == t->part)
+        return (gemm_ahead){ 0 };
+    return ahead_of(&next, &j->terms[0], next.begin, next.end);
 }
 
 static void run_tile(void *arg, uint64_t index)
 {
     job *j = arg;
-    tile t = { .m0 = (int64_t)index % j->n_row_tiles * j->rows,
-               .n0 = (int64_t)index / j->n_row_tiles * j->cols };
+    tile t = tile_at(j, (int64_t)index);
 
     if (give_up(j))
         return;
-    t.rows = min64(j->rows, j->m - t.m0);
-    t.cols = min64(j->cols, j->n - t.n0);
     t.panels = axl__scratch_acquire(j->dev);
     t.c = t.panels + DEPTH_UNITS * TILE_PANELS * GEMM_PANEL;
     t.strip = t.c + TILE_ROWS * TILE_PANELS * GEMM_PANEL;
     for (int64_t i = 0; i < j->n_terms; i++) {
         const term *p = &j->terms[i];
-        for (int64_t b = 0; b < p->n_blocks; b++) {
-            gemm_ahead ahead = next_block(j, index, i, b * p->block_deep);
-            run_block(j, &t, p, b * p->block_deep, i + b == 0,
-                      i == j->n_terms - 1 && b == p->n_blocks - 1, &ahead);
+        int64_t begin = i == 0 ? t.begin : 0, end = i == 0 ? t.end : p->k;
+        for (int64_t d = begin; d < end || d == begin; d += p->block_deep) {
+            bool done = d + p->block_deep >= end, last = done && i == j->n_terms - 1;
+            gemm_ahead ahead = !done ? ahead_of(&t, p, d + p->block_deep, end)
+                               : last ? next_tile(j, &t, (int64_t)index)
+                                      : ahead_of(&t, p + 1, 0, p[1].k);
+            run_block(j, &t, p, d, min64(p->block_deep, end - d), i == 0 && d == begin, last,
+                      &ahead);
         }
     }
     axl__scratch_release(j->dev, t.panels);
+}
+
+/* y of some rows from its parts. */
+static void add_parts(void *arg, uint64_t index)
+{
+    job *j = arg;
+    const axl_matmul_args *a = j->a;
+    float sums[256];
+
+    for (int64_t i = 0; i < j->n; i += 256) {
+        int64_t n = min64(256, j->n - i), at = (int64_t)index * j->n + i;
+        for (int64_t l = 0; l < n; l += VF_N) {
+            int64_t lanes = min64(VF_N, n - l);
+            vf v = vf_zero();
+            for (int64_t p = 0; p < j->n_parts; p++) {
+                const float *from = a->scratch + p * j->m * j->n + at + l;
+                v = vf_add(v, lanes == VF_N ? vf_load(from) : vf_load_n(from, lanes));
+            }
+            vf_store(sums + l, v);
+        }
+        store_sums(a, (int64_t)index, 1, i, n, sums, 256);
+    }
 }
 
 /* Tiles as large as the caches like, smaller while there are few. */
@@ -241,6 +287,28 @@ static void choose_tiles(job *j)
         j->rows /= 2;
     j->cols = panels * GEMM_PANEL;
     j->n_row_tiles = ceil_div(j->m, j->rows);
+    j->n_col_tiles = ceil_div(j->n, j->cols);
+    j->n_parts = 1;
+    j->part_deep = j->terms[0].k;
+}
+
+/* Whole tiles and the depth in parts, where that makes enough tasks of a deep product. */
+static bool choose_parts(job *j)
+{
+    int64_t k = j->terms[0].k, size = j->m * j->n, cols = TILE_PANELS * GEMM_PANEL;
+    int64_t n_tiles = ceil_div(j->m, TILE_ROWS) * ceil_div(j->n, cols);
+    int64_t n = min64(ceil_div(MIN_TASKS, n_tiles), k / PART_DEEP);
+
+    n = size > 0 ? min64(n, j->a->n_scratch / size) : 0;
+    if (j->turned || j->n_terms > 1 || n < 2)
+        return false;
+    j->rows = TILE_ROWS;
+    j->cols = cols;
+    j->n_row_tiles = ceil_div(j->m, j->rows);
+    j->n_col_tiles = ceil_div(j->n, j->cols);
+    j->part_deep = ceil_div(ceil_div(k, n), j->terms[0].block_deep) * j->terms[0].block_deep;
+    j->n_parts = ceil_div(k, j->part_deep);
+    return true;
 }
 
 static axl_status run_tiled(job *j)
@@ -249,10 +317,13 @@ static axl_status run_tiled(job *j)
                           STRIP_ROWS * (DEPTH_UNITS + VF_N) * sizeof(float) <= AXL_SCRATCH_SIZE &&
                       (int)GEMM_PANEL <= (int)STRIP_ROWS,
                   "a tile fits a scratch slot");
-    choose_tiles(j);
+    if (!choose_parts(j))
+        choose_tiles(j);
     j->n_threads = axl_context_threads(j->dev->ctx);
-    axl__parallel_for(j->dev->ctx, (uint64_t)(j->n_row_tiles * ceil_div(j->n, j->cols)), run_tile,
-                      j);
+    axl__parallel_for(j->dev->ctx, (uint64_t)(j->n_row_tiles * j->n_col_tiles * j->n_parts),
+                      run_tile, j);
+    if (j->n_parts > 1 && !atomic_load(&j->cancelled))
+        axl__parallel_for(j->dev->ctx, (uint64_t)j->m, add_parts, j);
     return atomic_load(&j->cancelled) ? axl__fail(AXL_ERR_CANCELLED, "cancelled") : AXL_OK;
 }
 
@@ -380,8 +451,8 @@ static void add_term(job *j, const axl_mat *x, bool trans_x, const axl_mat *w, b
     p->in_place = p->x.deep && ((p->unit == GEMM_F32 && p->x.dtype == AXL_F32) ||
                                 (p->unit == GEMM_PAIR && p->x.dtype == AXL_BF16 && p->k % 2 == 0));
     int64_t units = gemm_units(p->unit, p->k);
-    p->n_blocks = units > 0 ? ceil_div(units, DEPTH_UNITS) : 1;
-    p->block_deep = ceil_div(units, p->n_blocks) * gemm_per_unit(p->unit);
+    int64_t n_blocks = units > 0 ? ceil_div(units, DEPTH_UNITS) : 1;
+    p->block_deep = max64(1, ceil_div(units, n_blocks)) * gemm_per_unit(p->unit);
 }
 
 axl_status AXL_ISA_NAME(matmul)(axl_device *dev, const axl_matmul_args *a)

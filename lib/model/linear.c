@@ -144,7 +144,7 @@ axl_status axl__linears_forward(const axl__pass *p, axl__linears g, axl_mat x, c
 
 /* The input's gradient, that of the pairs only without dropout. */
 static axl_status input_gradient(const axl__pass *p, axl__linears g, const axl_mat *dy, axl_mat dxa,
-                                 axl_mat dx)
+                                 axl_mat dx, float *parts)
 {
     axl_matmul_term terms[AXL_MATMUL_TERMS];
     axl_mat all;
@@ -166,7 +166,8 @@ static axl_status input_gradient(const axl__pass *p, axl__linears g, const axl_m
     }
     assert(n <= AXL_MATMUL_TERMS);
     axl_matmul_args a = { .x = terms[0].x, .w = terms[0].w, .y = dx, .alpha = 1.0f,
-                          .compute = p->model->compute, .more = terms + 1, .n_more = n - 1 };
+                          .compute = p->model->compute, .more = terms + 1, .n_more = n - 1,
+                          .scratch = parts, .n_scratch = parts ? AXL_MATMUL_SCRATCH : 0 };
     return p->ops->matmul(p->dev, &a);
 }
 
@@ -226,6 +227,6 @@ axl_status axl__linears_backward(const axl__pass *p, axl__linears g, axl_mat x, 
         at += l->rank;
     }
     if (dx.data)
-        AXL_TRY(input_gradient(p, g, dy, dxa, dx));
+        AXL_TRY(input_gradient(p, g, dy, dxa, dx, s->parts));
     return at > 0 ? a_gradients(p, g, x, dxa, dx, s) : AXL_OK;
 }

@@ -27,9 +27,10 @@ typedef struct axl__pass {
 } axl__pass;
 
 /* Scratch of the pairs, sized for the widest layer: drop (T, max in) when there is dropout, dxa
- * (T, max R). */
+ * (T, max R).  parts, for a layer of many outputs, has AXL_MATMUL_SCRATCH floats or is NULL. */
 typedef struct axl__linear_scratch {
     axl_mat drop, dxa;
+    float *parts;
 } axl__linear_scratch;
 
 /* R; 0 without pairs. */

@@ -204,6 +204,7 @@ static void lay_out_head(axl__network *n, work *w, int64_t rows, bool train)
     if (!train)
         return;
     w->head.dxa = axl__step_arena_mat(m, t, rows, r);
+    w->head.parts = axl__step_arena_take(m, AXL_MATMUL_SCRATCH * sizeof(float));
     w->dnorm = axl__step_arena_mat(m, t, rows, a->hidden_size);
     w->drows = axl__step_arena_mat(m, t, rows, a->hidden_size);
 }

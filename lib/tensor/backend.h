@@ -41,7 +41,7 @@ typedef struct axl_matmul_term {
     bool trans_w;
 } axl_matmul_term;
 
-enum { AXL_MATMUL_TERMS = 8 };
+enum { AXL_MATMUL_TERMS = 8, AXL_MATMUL_SCRATCH = 1 << 20 /* floats: more gains nothing */ };
 
 /* y (m,n) = alpha * (op(x) op(w) + the terms of `more`) + beta * y, accumulated in f32.
  * op(x) is (m,k): x, or its transpose when trans_x; op(w) is (k,n) likewise.
@@ -55,6 +55,8 @@ typedef struct axl_matmul_args {
     axl_dtype compute;
     const axl_matmul_term *more; /* host, (n_more), n_more < AXL_MATMUL_TERMS */
     int64_t n_more;
+    float *scratch; /* (n_scratch), or NULL: room to cut a deep product of few outputs by depth */
+    int64_t n_scratch;
 } axl_matmul_args;
 
 /* y[t,c] = x[t,c] * rstd[t] * w[c];  rstd[t] = 1 / sqrt(mean_c(x^2) + eps).

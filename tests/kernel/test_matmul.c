@@ -157,6 +157,44 @@ static void test_matmul__sums_of_products(void **state)
     }
 }
 
+/* Few outputs of a long sum: y (m,n) = x w over a vocabulary. */
+static void deep_body(kernel_run *run, const kernel_case *c)
+{
+    const shape *s = c->more;
+    axl_matmul_args a = {
+        .x = kernel_random(run, s->m, s->k, c->dtype, c->pad, 1),
+        .w = kernel_random(run, s->k, s->n, c->dtype, c->pad, 1.0f / sqrtf((float)s->k)),
+        .y = kernel_mat(run, s->m, s->n, c->other, c->pad),
+        .alpha = 0.5f,
+        .compute = c->dtype,
+        .scratch = kernel_alloc(run, 3 * (size_t)(s->m * s->n) * sizeof(float)),
+        .n_scratch = 3 * s->m * s->n,
+    };
+
+    assert_ok(run->ops->matmul(run->dev, &a));
+    kernel_save(run, "y", a.y, 1e-6 * (1.0 + sqrt((double)s->k)));
+}
+
+static void test_matmul__parts_of_a_deep_product(void **state)
+{
+    static const shape shapes[] = { { 5, 7, 9001 }, { 20, 50, 4096 } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        for (int types = 0; types < 4; types++) {
+            kernel_case c = {
+                .rows = shapes[i].m,
+                .cols = shapes[i].n,
+                .dtype = types & 1 ? AXL_BF16 : AXL_F32,
+                .other = types & 2 ? AXL_BF16 : AXL_F32,
+                .pad = types,
+                .more = &shapes[i],
+            };
+            kernel_check(deep_body, &c);
+        }
+    }
+}
+
 static void test_matmul__few_rows(void **state)
 {
     (void)state;
@@ -229,6 +267,7 @@ int main(void)
         cmocka_unit_test(test_matmul__blocks_of_depth_rows_and_columns),
         cmocka_unit_test(test_matmul__shapes_of_a_layer_with_lora),
         cmocka_unit_test(test_matmul__sums_of_products),
+        cmocka_unit_test(test_matmul__parts_of_a_deep_product),
         cmocka_unit_test(test_matmul__few_rows),
         cmocka_unit_test(test_matmul__depth_of_nothing),
         cmocka_unit_test(test_matmul__infinities_stay_in_their_rows),
