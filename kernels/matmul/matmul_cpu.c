@@ -215,8 +215,8 @@ static gemm_ahead ahead_of(const tile *t, const term *p, int64_t depth, int64_t 
                                                min64(p->block_deep, end - depth) });
 }
 
-/* What of w the tile after this one begins with, for the thread that is likely to take it.  A guess:
- * it moves memory, never a result. */
+/* What of w the tile after this one begins with, for the thread that is likely to take it.  A
+ * guess: it moves memory, never a result. */
 static gemm_ahead next_tile(const job *j, const tile *t, int64_t index)
 {
     if (index + j->n_threads >= j->n_row_tiles * j->n_col_tiles * j->n_parts)
