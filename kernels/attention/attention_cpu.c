@@ -180,8 +180,7 @@ static gemm_left rows_of(const job *j, const block *b, float *space)
     int64_t D = j->f->head_dim, ld = padded(gemm_units(j->unit, D)), unit = sizeof(float);
     const axl_mat *m = b->m;
 
-    if ((j->unit == GEMM_F32 && m->dtype == AXL_F32) ||
-        (j->unit == GEMM_PAIR && m->dtype == AXL_BF16 && D % 2 == 0))
+    if (gemm_in_place(j->unit, m->dtype, D))
         return (gemm_left){ axl_at(m->data, m->dtype, b->row * m->stride + b->head * D),
                             m->stride * (int64_t)axl__dtype_size(m->dtype), unit };
     gemm_source s = head_of(b, D, true);
@@ -331,7 +330,7 @@ static void forward_strip(const job *j, const span *t, forward_space *w, int64_t
     multiply(j, n, keys.n_units, gemm_left_from(w->left[h], row), &keys, w->s, BLOCK_K, false);
     for (int64_t r = 0; r < n; r++)
         softmax_row(j, w->s + r * BLOCK_K, max64(0, min64(most, first + row + r + 1)),
-                    padded(most), w->p + r * BLOCK_K, w->max + at + r, w->sum + at + r,
+                    gemm_deep(j->unit, most), w->p + r * BLOCK_K, w->max + at + r, w->sum + at + r,
                     w->out + (at + r) * D);
     multiply(j, n, gemm_units(j->unit, most), p, &w->values, w->out + at * D, D, true);
 }
@@ -383,6 +382,7 @@ static void run_forward(void *arg, uint64_t index)
         return;
     float *slot = axl__scratch_acquire(j->dev);
     carve_forward(&w, slot, f->head_dim);
+    amx_begin();
     for (int64_t h = 0; h < t.n_heads; h++)
         w.left[h] = rows_of(j, &(block){ &f->q, t.head + h, t.row, t.n_rows },
                             w.q + h * t.n_rows * D);
@@ -401,6 +401,7 @@ static void run_forward(void *arg, uint64_t index)
     }
     for (int64_t h = 0; h < t.n_heads; h++)
         forward_finish(j, &t, &w, h);
+    amx_end();
     axl__scratch_release(j->dev, slot);
 }
 
@@ -426,6 +427,7 @@ typedef struct backward_space {
     float *p_units;              /* (STRIP, BLOCK_Q): P as units */
     float *ds_units;             /* (keys, BLOCK_Q): dS as units along the queries */
     float *ds_pairs;             /* (keys / 2, BLOCK_Q): pairs along the keys; or ds_units */
+    float *ds_rows;              /* (BLOCK_Q, keys / 2): the same turned, for AMX */
     float *k_left, *v_left;      /* (keys, D padded): left operands that had to be packed */
     float *dk, *dv;              /* (keys, D padded) sums */
     gemm_left k, v;
@@ -434,7 +436,7 @@ typedef struct backward_space {
 } backward_space;
 
 #define BACKWARD_SIZE(keys, D)                                                                     \
-    (((4 * BLOCK_Q + 5 * (keys)) * ((D) + VF_N) + (3 * STRIP + 2 * (keys)) * BLOCK_Q) *            \
+    (((4 * BLOCK_Q + 5 * (keys)) * ((D) + VF_N) + (3 * STRIP + 3 * (keys)) * BLOCK_Q) *            \
      sizeof(float))
 static_assert(BACKWARD_SIZE(BLOCK_K, SMALL_HEAD) <= AXL_SCRATCH_SIZE &&
                   BACKWARD_SIZE(LARGE_ROWS, LARGE_HEAD) <= AXL_SCRATCH_SIZE,
@@ -445,14 +447,14 @@ static void carve_backward(backward_space *w, float *slot, int64_t head_dim)
     int64_t D = padded(head_dim), keys = head_dim <= SMALL_HEAD ? BLOCK_K : LARGE_ROWS;
     float **const across[] = { &w->q_across, &w->o_across, &w->q_along, &w->o_along };
     float **const strips[] = { &w->s, &w->dp, &w->p_units };
-    float **const squares[] = { &w->ds_units, &w->ds_pairs };
+    float **const squares[] = { &w->ds_units, &w->ds_pairs, &w->ds_rows };
     float **const wide[] = { &w->k_along, &w->k_left, &w->v_left, &w->dk, &w->dv };
 
     for (int i = 0; i < 4; i++, slot += BLOCK_Q * D)
         *across[i] = slot;
     for (int i = 0; i < 3; i++, slot += STRIP * BLOCK_Q)
         *strips[i] = slot;
-    for (int i = 0; i < 2; i++, slot += keys * BLOCK_Q)
+    for (int i = 0; i < 3; i++, slot += keys * BLOCK_Q)
         *squares[i] = slot;
     for (int i = 0; i < 5; i++, slot += keys * D)
         *wide[i] = slot;
@@ -507,9 +509,13 @@ AXL_INLINE void strip_gradients_as(const job *j, const backward_space *w, bool p
         float *ds = w->ds_units + (k + r) * BLOCK_Q, *pairs = w->ds_pairs + (k + r) / 2 * BLOCK_Q;
         bool both = r + 1 < n;
 
-        for (int64_t i = 0; i < padded(w->n_queries); i += VF_N) {
+        for (int64_t i = 0; i < gemm_deep(j->unit, w->n_queries); i += VF_N) {
             vf a = vf_zero(), b = vf_zero();
-            if (i >= begin) {
+            if (i >= w->n_queries) {
+                put_units(pair, w->p_units + r * BLOCK_Q, i, a);
+                if (both)
+                    put_units(pair, w->p_units + (r + 1) * BLOCK_Q, i, a);
+            } else if (i >= begin) {
                 vf l = vf_mul(load_some(lse + i, w->n_queries - i), vf_set1(LOG2_E));
                 vf d = load_some(delta + i, w->n_queries - i);
                 a = gradient(j, w, pair, r, i, from + r, l, d);
@@ -555,6 +561,21 @@ static void backward_strip(const job *j, const backward_space *w, int64_t head, 
     multiply(j, n, n_units, p, &dout_rows, w->dv + k * D, D, true);
 }
 
+/* dS of the block as left operand with the keys as depth. */
+static gemm_left ds_by_query(const job *j, const backward_space *w, int64_t n_keys)
+{
+    int64_t n_units = gemm_units(j->unit, n_keys), size = sizeof(float);
+
+    if (j->unit != GEMM_PAIR)
+        return (gemm_left){ w->ds_units, size, BLOCK_Q * size };
+    if (!VF_HAS_AMX)
+        return (gemm_left){ w->ds_pairs, size, BLOCK_Q * size };
+    int64_t pairs = ceil_div(n_keys, 2);
+    memset(w->ds_pairs + pairs * BLOCK_Q, 0, (size_t)((n_units - pairs) * BLOCK_Q * size));
+    gemm_turn(w->ds_rows, n_units, w->ds_pairs, BLOCK_Q, w->n_queries, n_units);
+    return (gemm_left){ w->ds_rows, n_units * size, size };
+}
+
 static float *dq_part(const job *j, int64_t part)
 {
     int64_t rows = j->f->q.rows, n = j->f->n_heads, wide = ceil_div(j->f->head_dim, 16) * 16;
@@ -570,8 +591,6 @@ static void backward_block(const job *j, const span *t, backward_space *w, int64
     block q = { &f->q, head, row, n }, dout = { &j->b->dout, head, row, n };
     int64_t n_keys = min64(w->n_keys, row + n - w->key);
     int64_t wide = ceil_div(f->head_dim, 16) * 16, ld = f->n_heads * wide;
-    gemm_left ds = { j->unit == GEMM_PAIR ? w->ds_pairs : w->ds_units, sizeof(float),
-                     BLOCK_Q * (int64_t)sizeof(float) };
 
     w->row = row;
     w->n_queries = n;
@@ -581,7 +600,7 @@ static void backward_block(const job *j, const span *t, backward_space *w, int64
     w->dout_rows = pack_along(j, &dout, w->o_along);
     for (int64_t k = 0; k < n_keys; k += STRIP)
         backward_strip(j, w, head, k, min64(STRIP, n_keys - k));
-    multiply(j, n, gemm_units(j->unit, n_keys), ds, &w->keys,
+    multiply(j, n, gemm_units(j->unit, n_keys), ds_by_query(j, w, n_keys), &w->keys,
              dq_part(j, t->part) + row * ld + head * wide, ld, add);
 }
 
@@ -618,10 +637,12 @@ static void run_backward(void *arg, uint64_t index)
         return;
     float *slot = axl__scratch_acquire(j->dev);
     carve_backward(&w, slot, j->f->head_dim);
+    amx_begin();
     for (w.key = t.row; w.key < end; w.key += rows) {
         w.n_keys = min64(rows, end - w.key);
         backward_keys(j, &t, &w);
     }
+    amx_end();
     axl__scratch_release(j->dev, slot);
 }
 

@@ -15,6 +15,7 @@ DECLARE_LEVEL(baseline);
 DECLARE_LEVEL(avx2);
 DECLARE_LEVEL(avx512);
 DECLARE_LEVEL(avx512_bf16);
+DECLARE_LEVEL(amx);
 
 /* What this build has, best last; the compiler may lack some. */
 static const struct level {
@@ -30,6 +31,9 @@ static const struct level {
 #endif
 #ifdef AXL_KERNELS_AVX512_BF16
     { AXL_ISA_AVX512_BF16, &axl__kernels_avx512_bf16 },
+#endif
+#ifdef AXL_KERNELS_AMX
+    { AXL_ISA_AMX, &axl__kernels_amx },
 #endif
 };
 

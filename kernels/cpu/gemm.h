@@ -25,6 +25,7 @@ typedef enum gemm_unit { GEMM_F32, GEMM_F32_ROUNDED, GEMM_PAIR } gemm_unit;
 enum {
     GEMM_PANEL = VF_TILE_VECS * VF_N,
     GEMM_ROWS_MAX = 2 * VF_TILE_ROWS, /* of a tile one vector wide */
+    GEMM_AMX = 16,                    /* rows, units and columns of a tile of AMX */
     GEMM_AHEAD = 8 /* rows of memory prefetched */
 };
 
@@ -60,6 +61,8 @@ AXL_INLINE vf gemm_round(vf v, gemm_unit unit, axl_dtype t)
 /* The units of elements [i, i + n) that follow each other in depth; zeros after them. */
 AXL_INLINE vf gemm_load_deep(gemm_unit unit, axl_dtype t, const void *p, int64_t i, int64_t n)
 {
+    if (VF_HAS_AMX && n <= 0)
+        return vf_zero();
     if (unit == GEMM_PAIR)
         return n >= 2 * VF_N ? vf_load_pairs(p, t, i) : vf_load_pairs_n(p, t, i, n);
     return gemm_round(n >= VF_N ? vf_load_t(p, t, i) : vf_load_t_n(p, t, i, n), unit, t);
@@ -86,9 +89,26 @@ typedef struct gemm_block {
     int64_t depth, n_deep; /* elements */
 } gemm_block;
 
+/* The units that n_deep elements fill; AMX takes them by sixteen, zeros at the end. */
 AXL_INLINE int64_t gemm_units(gemm_unit unit, int64_t n_deep)
 {
-    return unit == GEMM_PAIR ? (n_deep + 1) / 2 : n_deep;
+    int64_t n = unit == GEMM_PAIR ? (n_deep + 1) / 2 : n_deep;
+
+    return VF_HAS_AMX && unit == GEMM_PAIR ? (n + GEMM_AMX - 1) / GEMM_AMX * GEMM_AMX : n;
+}
+
+/* The same in elements. */
+AXL_INLINE int64_t gemm_deep(gemm_unit unit, int64_t n_deep)
+{
+    return gemm_units(unit, n_deep) * gemm_per_unit(unit);
+}
+
+/* Whether rows of a left operand can be read where they lie. */
+AXL_INLINE bool gemm_in_place(gemm_unit unit, axl_dtype t, int64_t n_deep)
+{
+    if (unit == GEMM_PAIR)
+        return t == AXL_BF16 && n_deep == gemm_deep(unit, n_deep);
+    return unit == GEMM_F32 && t == AXL_F32;
 }
 
 /* VF_N rows by VF_N units from (row, depth), turned so that v[u] holds unit u of every row. */
@@ -123,7 +143,7 @@ AXL_INLINE void gemm_pack_flat_as(gemm_unit unit, axl_dtype t, float *dst, const
 
     for (int64_t u = 0; u < n_units; u++) {
         int64_t at = (b->depth + u * per) * s->stride + b->row;
-        bool more = u * per + 1 < b->n_deep;
+        bool more = u * per + 1 < b->n_deep, any = !VF_HAS_AMX || u * per < b->n_deep;
 
         for (int64_t i = 0; i < per; i++)
             for (int64_t n = 0; n < b->n_rows; n += 64 / (int64_t)axl__dtype_size(t))
@@ -133,8 +153,9 @@ AXL_INLINE void gemm_pack_flat_as(gemm_unit unit, axl_dtype t, float *dst, const
             float *to = dst + n * n_units + u * vecs * VF_N;
 
             for (int64_t r = 0; r < vecs * VF_N; r += VF_N)
-                vf_store(to + r, gemm_load_flat(unit, t, s->data, at + n + r, b->n_rows - n - r,
-                                                s->stride, more));
+                vf_store(to + r, any ? gemm_load_flat(unit, t, s->data, at + n + r,
+                                                      b->n_rows - n - r, s->stride, more)
+                                     : vf_zero());
         }
     }
 }
@@ -188,6 +209,25 @@ AXL_INLINE void gemm_pack_rows_as(gemm_unit unit, axl_dtype t, float *dst, int64
                                     b->n_deep - u * per));
 }
 
+/* dst[r * ld + u] = src[u * src_ld + r]: rows of units from units of rows, both as whole squares of
+ * VF_N. */
+AXL_INLINE void gemm_turn(float *dst, int64_t ld, const float *src, int64_t src_ld, int64_t n_rows,
+                          int64_t n_units)
+{
+    for (int64_t u = 0; u < n_units; u += VF_N) {
+        for (int64_t r = 0; r < n_rows; r += VF_N) {
+            vf v[VF_N];
+            AXL_UNROLL
+            for (int i = 0; i < VF_N; i++)
+                v[i] = vf_load(src + (u + i) * src_ld + r);
+            vf_transpose(v);
+            AXL_UNROLL
+            for (int i = 0; i < VF_N; i++)
+                vf_store(dst + (r + i) * ld + u, v[i]);
+        }
+    }
+}
+
 /* One copy of a packing loop for each kind of source and unit. */
 #define GEMM_PICK(pack, unit, s, ...)                                                              \
     do {                                                                                           \
@@ -216,15 +256,16 @@ static void gemm_pack_rows(gemm_unit unit, float *dst, int64_t ld, const gemm_so
 
 /* ---- multiplying ---- */
 
-/* Memory that will be read next, brought near while tiles are multiplied: a line of 64 bytes for
- * every GEMM_STEP units, n_across lines of each of n_down rows. */
+/* Memory that will be read next, brought near while tiles are multiplied: per_step lines of 64
+ * bytes for every GEMM_STEP units, n_across lines of each of n_down rows. */
 typedef struct gemm_ahead {
     const char *at;
     int64_t stride, n_across, n_down;
     int64_t across; /* lines of the row done */
+    int64_t per_step;
 } gemm_ahead;
 
-enum { GEMM_STEP = 8 };
+enum { GEMM_STEP = VF_HAS_AMX ? GEMM_AMX : 8 };
 
 AXL_INLINE gemm_ahead gemm_ahead_of(const gemm_source *s, const gemm_block *b)
 {
@@ -234,18 +275,29 @@ AXL_INLINE gemm_ahead gemm_ahead_of(const gemm_source *s, const gemm_block *b)
     return (gemm_ahead){ .at = axl_at(s->data, s->dtype, lead * s->stride + inner),
                          .stride = s->stride * size,
                          .n_across = (n * size + 63) / 64,
-                         .n_down = s->deep ? b->n_rows : b->n_deep };
+                         .n_down = s->deep ? b->n_rows : b->n_deep,
+                         .per_step = 1 };
 }
 
-AXL_INLINE void gemm_fetch_line(gemm_ahead *f)
+/* Spreads the lines over the product of so many rows, columns and units. */
+AXL_INLINE void gemm_ahead_spread(gemm_ahead *f, int64_t n_rows, int64_t n_cols, int64_t n_units)
 {
-    if (f->n_down == 0)
-        return;
-    __builtin_prefetch(f->at + f->across * 64, 0, 2);
-    if (++f->across == f->n_across) {
-        f->across = 0;
-        f->at += f->stride;
-        f->n_down--;
+    int64_t rows = VF_HAS_AMX ? 2 * GEMM_AMX : VF_TILE_ROWS, lines = f->n_across * f->n_down;
+    int64_t steps = (n_rows + rows - 1) / rows * ((n_cols + GEMM_PANEL - 1) / GEMM_PANEL) *
+                    (n_units / GEMM_STEP);
+
+    f->per_step = steps > 0 ? (lines + steps - 1) / steps : 0;
+}
+
+AXL_INLINE void gemm_fetch(gemm_ahead *f)
+{
+    for (int64_t i = 0; i < f->per_step && f->n_down > 0; i++) {
+        __builtin_prefetch(f->at + f->across * 64, 0, 2);
+        if (++f->across == f->n_across) {
+            f->across = 0;
+            f->at += f->stride;
+            f->n_down--;
+        }
     }
 }
 
@@ -309,7 +361,7 @@ AXL_INLINE void gemm_tile_as(int rows, int vecs, bool pair, int64_t n_units, gem
     }
     int64_t u = 0, at = 0;
     for (; u + GEMM_STEP <= n_units; u += GEMM_STEP) {
-        gemm_fetch_line(ahead);
+        gemm_fetch(ahead);
         for (int i = 0; i < GEMM_STEP; i++, at += a.unit, b += vecs * VF_N)
             gemm_unit_step(rows, vecs, pair, row, at, b, acc);
     }
@@ -378,9 +430,84 @@ static void gemm_tile_tall(gemm_unit unit, int64_t n_units, gemm_left a, const f
         gemm_tile_as(GEMM_ROWS_MAX, 1, false, n_units, a, b, c, ldc, add, ahead);
 }
 
+/* ---- AMX ---- */
+
+/* c (16 row_tiles, 16 vecs) = or += a b; b is a panel of vecs vectors. */
+AXL_INLINE void gemm_amx_as(int row_tiles, int vecs, int64_t n_units, gemm_left a, const float *b,
+                            float *c, int64_t ldc, bool add, gemm_ahead *ahead)
+{
+    const char *top = a.data, *low = top + GEMM_AMX * a.row;
+    float *c_low = c + GEMM_AMX * ldc;
+    int64_t ld = ldc * (int64_t)sizeof *c, ldb = vecs * VF_N * (int64_t)sizeof *b;
+
+    (void)ld; /* no AMX: nothing is left of this */
+    (void)c_low;
+    amx_zero(0);
+    amx_zero(1);
+    amx_zero(2);
+    amx_zero(3);
+    if (add) {
+        amx_load(0, c, ld);
+        if (vecs > 1)
+            amx_load(1, c + VF_N, ld);
+        if (row_tiles > 1)
+            amx_load(2, c_low, ld);
+        if (row_tiles > 1 && vecs > 1)
+            amx_load(3, c_low + VF_N, ld);
+    }
+    for (int64_t u = 0; u < n_units; u += GEMM_AMX) {
+        gemm_fetch(ahead);
+        amx_load(4, top + u * 4, a.row);
+        amx_load(6, b + u * vecs * VF_N, ldb);
+        amx_dot(0, 4, 6);
+        if (vecs > 1) {
+            amx_load(7, b + u * vecs * VF_N + VF_N, ldb);
+            amx_dot(1, 4, 7);
+        }
+        if (row_tiles > 1) {
+            amx_load(5, low + u * 4, a.row);
+            amx_dot(2, 5, 6);
+        }
+        if (row_tiles > 1 && vecs > 1)
+            amx_dot(3, 5, 7);
+    }
+    (void)low;
+    (void)ldb;
+    amx_store(0, c, ld);
+    if (vecs > 1)
+        amx_store(1, c + VF_N, ld);
+    if (row_tiles > 1)
+        amx_store(2, c_low, ld);
+    if (row_tiles > 1 && vecs > 1)
+        amx_store(3, c_low + VF_N, ld);
+}
+
+/* The panel's product with rows by tiles of AMX; returns the rows done, what is left is fewer than
+ * sixteen. */
+AXL_INLINE int64_t gemm_amx(int64_t n_rows, int64_t vecs, int64_t n_units, gemm_left a,
+                            const float *b, float *c, int64_t ldc, bool add, gemm_ahead *ahead)
+{
+    int64_t r = 0;
+
+    for (; r + 2 * GEMM_AMX <= n_rows; r += 2 * GEMM_AMX) {
+        if (vecs == 1)
+            gemm_amx_as(2, 1, n_units, gemm_left_from(a, r), b, c + r * ldc, ldc, add, ahead);
+        else
+            gemm_amx_as(2, 2, n_units, gemm_left_from(a, r), b, c + r * ldc, ldc, add, ahead);
+    }
+    if (r + GEMM_AMX > n_rows)
+        return r;
+    if (vecs == 1)
+        gemm_amx_as(1, 1, n_units, gemm_left_from(a, r), b, c + r * ldc, ldc, add, ahead);
+    else
+        gemm_amx_as(1, 2, n_units, gemm_left_from(a, r), b, c + r * ldc, ldc, add, ahead);
+    return r + GEMM_AMX;
+}
+
 /* c (n_rows, n_cols filled up to vectors) = or += a b over units [b->first, n_units): one strip of
  * at most VF_TILE_ROWS rows after another, each over all panels while its rows are in the first
- * cache. */
+ * cache.  With AMX the left operand's units lie one behind another, and the caller stands between
+ * amx_begin and amx_end. */
 AXL_INLINE void gemm_multiply(gemm_unit unit, int64_t n_rows, int64_t n_units, gemm_left a,
                               const gemm_right *b, float *c, int64_t ldc, bool add,
                               gemm_ahead *ahead)
@@ -388,6 +515,17 @@ AXL_INLINE void gemm_multiply(gemm_unit unit, int64_t n_rows, int64_t n_units, g
     int64_t r = 0;
 
     a.data = (const char *)a.data + b->first * a.unit;
+    if (VF_HAS_AMX && unit == GEMM_PAIR) {
+        int64_t done = 0;
+        for (int64_t n = 0, vecs; n < b->end; n += vecs * VF_N) {
+            vecs = gemm_panel_vecs(n, b->n_cols);
+            if (n + vecs * VF_N > b->begin)
+                done = gemm_amx(n_rows, vecs, n_units - b->first, a,
+                                b->panels + n * b->n_units + b->first * vecs * VF_N, c + n, ldc,
+                                add, ahead);
+        }
+        r = done;
+    }
     for (; b->n_cols <= VF_N && r + GEMM_ROWS_MAX <= n_rows; r += GEMM_ROWS_MAX)
         gemm_tile_tall(unit, n_units - b->first, gemm_left_from(a, r),
                        b->panels + b->first * VF_N, c + r * ldc, ldc, add, ahead);

@@ -46,6 +46,18 @@
 
 #include AXL_SIMD_FILE
 
+#ifndef VF_HAS_AMX
+/* Tiles of 16 x 16 sums: only where the machine has them; these stand in so that code for both
+ * compiles. */
+#define VF_HAS_AMX 0
+#define amx_zero(t) ((void)0)
+#define amx_load(t, p, stride) ((void)0)
+#define amx_store(t, p, stride) ((void)0)
+#define amx_dot(c, a, b) ((void)0)
+#define amx_begin() ((void)0)
+#define amx_end() ((void)0)
+#endif
+
 /* Element i of f32 or bf16 memory, as vectors; n lanes with the _n forms. */
 AXL_INLINE vf vf_load_t(const void *p, axl_dtype t, int64_t i)
 {

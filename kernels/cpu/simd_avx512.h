@@ -7,7 +7,9 @@
 
 #define VF_N 16
 #define VF_TILE_ROWS 8
+#ifndef VF_TILE_VECS
 #define VF_TILE_VECS 3
+#endif
 
 typedef __m512 vf;
 AXL_VW_OF(64);

@@ -23,7 +23,7 @@
 #include <assert.h>
 
 enum {
-    TILE_ROWS = 256,
+    TILE_ROWS = VF_HAS_AMX ? 512 : 256, /* AMX: packing weighs more */
     MIN_TILE_ROWS = 128,
     MIN_THIN_ROWS = 64, /* where there are one or two panels in all */
     TILE_PANELS = 192 / GEMM_PANEL, /* columns of a tile, in panels */
@@ -143,6 +143,7 @@ typedef struct tile {
     int64_t m0, rows, n0, cols;
     int64_t part, begin, end;  /* depth of the first term */
     float *panels, *c, *strip; /* (units, cols), (rows, cols), (STRIP_ROWS, units) */
+    float *turned;             /* as strip */
 } tile;
 
 static tile tile_at(const job *j, int64_t index)
@@ -169,8 +170,12 @@ static gemm_left left_of(const tile *t, const term *p, int64_t r, int64_t n, int
         return (gemm_left){ axl_at(p->x.data, p->x.dtype, b.row * p->x.stride + depth),
                             p->x.stride * (int64_t)axl__dtype_size(p->x.dtype), size };
     if (!p->x.deep) { /* one panel: units apart by its width */
+        int64_t width = ceil_div(n, VF_N) * VF_N, n_units = gemm_units(p->unit, n_deep);
         gemm_pack_panels(p->unit, t->strip, &p->x, &b);
-        return (gemm_left){ t->strip, size, ceil_div(n, VF_N) * VF_N * size };
+        if (!VF_HAS_AMX || p->unit != GEMM_PAIR)
+            return (gemm_left){ t->strip, size, width * size };
+        gemm_turn(t->turned, n_units, t->strip, width, n, n_units);
+        return (gemm_left){ t->turned, n_units * size, size };
     }
     int64_t ld = ceil_div(gemm_units(p->unit, n_deep), VF_N) * VF_N;
     gemm_pack_rows(p->unit, t->strip, ld, &p->x, &b);
@@ -198,6 +203,7 @@ static void run_block(const job *j, const tile *t, const term *p, int64_t depth,
     gemm_right right = gemm_right_whole(t->panels, t->cols, n_units);
 
     gemm_pack_panels(p->unit, t->panels, &p->w, &(gemm_block){ t->n0, t->cols, depth, n_deep });
+    gemm_ahead_spread(ahead, t->rows, t->cols, n_units);
     for (int64_t r = 0; r < t->rows; r += step) {
         int64_t n = min64(step, t->rows - r);
         float *c = t->c + r * j->cols;
@@ -237,6 +243,8 @@ static void run_tile(void *arg, uint64_t index)
     t.panels = axl__scratch_acquire(j->dev);
     t.c = t.panels + DEPTH_UNITS * TILE_PANELS * GEMM_PANEL;
     t.strip = t.c + TILE_ROWS * TILE_PANELS * GEMM_PANEL;
+    t.turned = t.strip + STRIP_ROWS * (DEPTH_UNITS + VF_N);
+    amx_begin();
     for (int64_t i = 0; i < j->n_terms; i++) {
         const term *p = &j->terms[i];
         int64_t begin = i == 0 ? t.begin : 0, end = i == 0 ? t.end : p->k;
@@ -249,6 +257,7 @@ static void run_tile(void *arg, uint64_t index)
                       &ahead);
         }
     }
+    amx_end();
     axl__scratch_release(j->dev, t.panels);
 }
 
@@ -314,7 +323,8 @@ static bool choose_parts(job *j)
 static axl_status run_tiled(job *j)
 {
     static_assert((DEPTH_UNITS + TILE_ROWS) * TILE_PANELS * GEMM_PANEL * sizeof(float) +
-                          STRIP_ROWS * (DEPTH_UNITS + VF_N) * sizeof(float) <= AXL_SCRATCH_SIZE &&
+                          2 * STRIP_ROWS * (DEPTH_UNITS + VF_N) * sizeof(float) <=
+                      AXL_SCRATCH_SIZE &&
                       (int)GEMM_PANEL <= (int)STRIP_ROWS,
                   "a tile fits a scratch slot");
     if (!choose_parts(j))
@@ -448,11 +458,11 @@ static void add_term(job *j, const axl_mat *x, bool trans_x, const axl_mat *w, b
     p->w = j->turned ? left : right;
     p->k = trans_x ? x->rows : x->cols;
     p->unit = gemm_unit_for(x->dtype, w->dtype, j->a->compute);
-    p->in_place = p->x.deep && ((p->unit == GEMM_F32 && p->x.dtype == AXL_F32) ||
-                                (p->unit == GEMM_PAIR && p->x.dtype == AXL_BF16 && p->k % 2 == 0));
+    p->in_place = p->x.deep && gemm_in_place(p->unit, p->x.dtype, p->k);
     int64_t units = gemm_units(p->unit, p->k);
     int64_t n_blocks = units > 0 ? ceil_div(units, DEPTH_UNITS) : 1;
-    p->block_deep = max64(1, ceil_div(units, n_blocks)) * gemm_per_unit(p->unit);
+    p->block_deep = gemm_deep(p->unit, max64(1, ceil_div(units, n_blocks)) *
+                                           gemm_per_unit(p->unit));
 }
 
 axl_status AXL_ISA_NAME(matmul)(axl_device *dev, const axl_matmul_args *a)

@@ -3,6 +3,7 @@
 #include "kernel_testing.h"
 
 #include "base/rng.h"
+#include "kernels/cpu/device_cpu.h"
 #include "kernels/mat.h"
 
 #include <math.h>
@@ -313,15 +314,44 @@ static void close_targets(void)
     n_targets = 0;
 }
 
+/* The kernels for AMX with emulated tiles, on the CPU backend of a machine that has all else. */
+#ifdef AXL_KERNELS_AMX_EMULATED
+extern const axl_cpu_kernels axl__kernels_amx_emulated;
+
+static bool emulates_amx(const char *backend, axl_isa isa)
+{
+    return isa == AXL_ISA_AMX && axl__isa_detect() == AXL_ISA_AVX512_BF16 &&
+           strcmp(backend, "cpu") == 0;
+}
+
+static void use_emulated_amx(axl_device *dev)
+{
+    dev->kernels = &axl__kernels_amx_emulated;
+}
+#else
+static bool emulates_amx(const char *backend, axl_isa isa)
+{
+    (void)backend;
+    (void)isa;
+    return false;
+}
+
+static void use_emulated_amx(axl_device *dev)
+{
+    (void)dev;
+}
+#endif
+
 kernel_run *kernel_target(const char *backend, axl_isa isa, uint32_t threads)
 {
     axl_context_options opts = AXL_CONTEXT_OPTIONS_INIT;
+    bool emulated = emulates_amx(backend, isa);
 
     for (size_t i = 0; i < n_targets; i++)
         if (strcmp(targets[i].backend, backend) == 0 && targets[i].isa == isa &&
             targets[i].threads == threads)
             return &targets[i].run;
-    if (isa > axl__isa_detect())
+    if (isa > axl__isa_detect() && !emulated)
         return NULL;
     if (n_targets == 0)
         atexit(close_targets);
@@ -329,12 +359,14 @@ kernel_run *kernel_target(const char *backend, axl_isa isa, uint32_t threads)
     kernel_run *run = &targets[n_targets].run;
     if (axl__backend_find(&run->ops, backend) != AXL_OK)
         return NULL;
-    opts.isa = axl__isa_name(isa);
+    opts.isa = axl__isa_name(emulated ? AXL_ISA_AVX512_BF16 : isa);
     opts.threads = threads;
     assert_ok(axl_context_new(&run->ctx, &opts));
     assert_ok(run->ops->device_open(&run->dev, run->ctx, 0));
-    snprintf(targets[n_targets].label, sizeof targets[0].label, "%s %s, %u threads", backend,
-             opts.isa, (unsigned)threads);
+    if (emulated)
+        use_emulated_amx(run->dev);
+    snprintf(targets[n_targets].label, sizeof targets[0].label, "%s %s%s, %u threads", backend,
+             axl__isa_name(isa), emulated ? " (emulated)" : "", (unsigned)threads);
     run->label = targets[n_targets].label;
     targets[n_targets].backend = backend;
     targets[n_targets].isa = isa;
