@@ -56,6 +56,36 @@ static void test_simd__exp_within_2_ulps(void **state)
     assert_true(isnan(exp_of(NAN)) && isnan(exp_of(-NAN)));
 }
 
+static float exp2_of(float x, bool rough)
+{
+    float y[VF_N];
+
+    vf_store(y, rough ? vf_exp2(vf_set1(x), true) : vf_exp2(vf_set1(x), false));
+    return y[0];
+}
+
+static void test_simd__exp2_within_2_ulps_or_roughly(void **state)
+{
+    double worst = 0.0, roughest = 0.0;
+
+    (void)state;
+    for (uint64_t u = 0; u <= UINT32_MAX; u += STRIDE) {
+        float x = axl__bits_float((uint32_t)u);
+        if (!(x > -126.0f && x < 128.0f))
+            continue;
+        double error = ulps(exp2_of(x, false), exp2(x)), rough = exp2_of(x, true) / exp2(x) - 1.0;
+        worst = error > worst ? error : worst;
+        roughest = fabs(rough) > roughest ? fabs(rough) : roughest;
+    }
+    printf("exp2: %.2f units in the last place, roughly %.2g\n", worst, roughest);
+    assert_true(worst < 2.0);
+    assert_true(roughest < 3e-6);
+    for (int rough = 0; rough < 2; rough++) {
+        assert_true(exp2_of(-151.0f, rough) == 0.0f && exp2_of(-INFINITY, rough) == 0.0f);
+        assert_true(exp2_of(-3e38f, rough) == 0.0f && isnan(exp2_of(NAN, rough)));
+    }
+}
+
 static void test_simd__bf16_is_that_of_dtype_h(void **state)
 {
     float x[VF_N];
@@ -165,6 +195,7 @@ int main(void)
     /* static: nothing of this set runs before the check */
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_simd__exp_within_2_ulps),
+        cmocka_unit_test(test_simd__exp2_within_2_ulps_or_roughly),
         cmocka_unit_test(test_simd__bf16_is_that_of_dtype_h),
         cmocka_unit_test(test_simd__part_of_a_vector),
         cmocka_unit_test(test_simd__lanes),
