@@ -46,6 +46,7 @@ typedef struct axl_tensor_info {
  *
  * @retval AXL_ERR_INVALID An option is out of range, or a target names no layer.
  * @retval AXL_ERR_ABI
+ * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM
  *
  * Thread: any.

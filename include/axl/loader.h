@@ -70,6 +70,7 @@ typedef struct axl_loader_cursor {
  *
  * @retval AXL_ERR_INVALID An option is out of range, or a sample does not fit into a bin.
  * @retval AXL_ERR_ABI
+ * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM
  *
  * Thread: any.
@@ -115,6 +116,7 @@ AXL_API void axl_loader_free(axl_loader *loader);
  *
  * @retval AXL_END     After the last batch of the last epoch.
  * @retval AXL_ERR_ABI @p batch has no valid size.
+ * @retval AXL_ERR_CANCELLED While the next epoch is packed; the loader is as before the call.
  * @retval AXL_ERR_NOMEM
  *
  * Thread: one at a time.
@@ -140,6 +142,7 @@ AXL_API uint64_t axl_loader_batches_per_epoch(const axl_loader *loader);
  * @param[in]  loader Borrowed.
  * @param[out] steps  The count; 0 when the end never comes.
  *
+ * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM
  *
  * Thread: one at a time.
@@ -179,6 +182,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_loader_get_cursor(const axl_loader *loader
  * @param[in] cursor Borrowed.
  *
  * @retval AXL_ERR_INVALID The place is past the end of its epoch.
+ * @retval AXL_ERR_CANCELLED The loader is as before the call.
  * @retval AXL_ERR_NOMEM
  *
  * Thread: one at a time.

@@ -68,6 +68,7 @@ typedef struct axl_step_stats {
  *
  * @retval AXL_ERR_INVALID An option is out of range; axl_last_error() names it.
  * @retval AXL_ERR_ABI     @p opts sets a field this library does not know.
+ * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM
  *
  * Thread: any; the trainer may then be used from one thread at a time.

@@ -58,20 +58,24 @@ static bool map_is_risky(int fd)
            type == SMB2_MAGIC || type == V9FS_MAGIC;
 }
 
-static axl_status read_fully(int fd, unsigned char *data, size_t size, const char *path)
+/* A file larger than a piece is worth a look at the cancel flag. */
+static axl_status read_fully(const axl__file *f, unsigned char *data, size_t size)
 {
+    enum { PIECE = 16 << 20 };
     size_t done = 0;
 
     while (done < size) {
-        size_t want = size - done < (1u << 30) ? size - done : (1u << 30);
-        ssize_t n = read(fd, data + done, want);
+        size_t want = size - done < PIECE ? size - done : PIECE;
+        ssize_t n = read(f->fd, data + done, want);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return fail_errno("cannot read", path);
+            return fail_errno("cannot read", f->path);
         if (n == 0)
-            return axl__fail(AXL_ERR_IO, "cannot read %s: it became shorter meanwhile", path);
+            return axl__fail(AXL_ERR_IO, "cannot read %s: it became shorter meanwhile", f->path);
         done += (size_t)n;
+        if (done < size)
+            AXL_TRY(axl__cancelled(f->ctx));
     }
     return AXL_OK;
 }
@@ -97,7 +101,7 @@ static axl_status file_fill(axl__file *f, bool read_it, size_t start)
     if (!data)
         return axl__fail_nomem();
     f->data = data;
-    return read_fully(f->fd, data, n, f->path);
+    return read_fully(f, data, n);
 }
 
 static axl_status file_open(axl__file *out, axl_context *ctx, const char *path, bool read_it,

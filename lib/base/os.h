@@ -33,6 +33,7 @@ typedef struct axl__file {
     char *path;
 } axl__file;
 
+/* AXL_ERR_CANCELLED only while a file of many megabytes is read. */
 axl_status axl__file_open(axl__file *out, axl_context *ctx, const char *path, bool read);
 /* The file's size, but its first `n` bytes alone: read, or all of them when it is shorter. */
 axl_status axl__file_open_start(axl__file *out, axl_context *ctx, const char *path, size_t n);

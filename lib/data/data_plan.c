@@ -161,7 +161,7 @@ static uint64_t hash_bytes(const void *data, size_t len)
 
 static axl_status hash_file(axl_context *ctx, const char *path, axl__file_id *id, uint64_t *hash)
 {
-    enum { PIECE = 64 << 20 };
+    enum { PIECE = 8 << 20 };
     axl__file file;
     axl_status status = AXL_OK;
 

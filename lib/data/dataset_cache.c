@@ -19,7 +19,7 @@
 #include <string.h>
 #include <zlib.h>
 
-enum { FLUSH = 1 << 20, PIECE = 64 << 20 };
+enum { FLUSH = 1 << 20, PIECE = 8 << 20 };
 
 static const char magic[8] = { 'A', 'X', 'L', 'R', 'O', 'W', 'S', '1' };
 

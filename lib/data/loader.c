@@ -134,6 +134,7 @@ static axl_status plan_epoch(const axl_loader *l, uint64_t epoch, epoch_plan *ou
     axl_status status = AXL_OK;
 
     memset(out, 0, sizeof *out);
+    AXL_TRY(axl__cancelled(l->ctx));
     out->order = axl__alloc(l->ctx, (size_t)l->n * sizeof *out->order);
     if (!out->order)
         return axl__fail_nomem();

@@ -116,6 +116,7 @@ static axl_status place_all(fit_tree *t, axl_context *ctx, const uint32_t *lengt
     uint64_t window_tokens = (uint64_t)AXL__PACK_WINDOW * capacity;
 
     for (uint32_t lo = 0, hi = 0; lo < n; lo = hi) {
+        AXL_TRY(axl__cancelled(ctx));
         for (uint64_t sum = 0; hi < n && sum < window_tokens; hi++)
             sum += lengths[items[hi]];
         sort_falling(items + lo, bin_of + lo, hi - lo, lengths);

@@ -109,6 +109,7 @@ static axl_status parse_batch(reading *r, axl__source *source, uint64_t *index, 
     axl__arena_reset(&r->arena);
     for (*n = 0; *n < BATCH; ++*n) {
         job *j = &r->jobs[*n];
+        AXL_TRY(axl__cancelled(r->ctx)); /* a record may be a book */
         j->record = NULL;
         j->status = AXL_OK;
         j->draft.n = 0;

@@ -164,36 +164,38 @@ static bool readable_in_place(const axl_model *m, const axl__st_tensor *t)
     return t->dtype == AXL_BF16 || (t->dtype == AXL_F32 && m->compute == AXL_F32);
 }
 
-/* (n) values of the compute type into host memory. */
-static axl_status convert_values(const axl_model *m, const axl__st_tensor *t, int64_t n, void *host)
-{
-    const void *data = t->data;
-    void *copy = NULL;
+enum { PIECE = 1 << 20 }; /* elements converted between two looks at the cancel flag */
 
-    if ((uintptr_t)t->data % axl__dtype_size((axl_dtype)t->dtype) != 0) {
-        copy = axl__alloc_aligned(m->ctx, t->size);
-        if (!copy)
-            return axl__fail_nomem();
-        data = memcpy(copy, t->data, t->size);
+/* scratch has room for PIECE elements of both types. */
+static axl_status convert_pieces(const axl_model *m, const axl__st_tensor *t, int64_t n, char *out,
+                                 char *scratch)
+{
+    size_t from_size = axl__dtype_size((axl_dtype)t->dtype), to_size = axl__dtype_size(m->compute);
+    bool direct = m->device.host_memory;
+
+    for (int64_t i = 0; i < n; i += PIECE) {
+        int64_t count = n - i < PIECE ? n - i : PIECE;
+        const char *from = (const char *)t->data + (size_t)i * from_size;
+        char *to = out + (size_t)i * to_size;
+        AXL_TRY(axl__cancelled(m->ctx));
+        if ((uintptr_t)from % from_size != 0) /* a file may align nothing */
+            from = memcpy(scratch + PIECE * to_size, from, (size_t)count * from_size);
+        axl__convert(direct ? to : scratch, m->compute, from, (axl_dtype)t->dtype, count);
+        if (!direct)
+            AXL_TRY(m->ops->upload(m->dev, to, scratch, (size_t)count * to_size));
     }
-    axl__convert(host, m->compute, data, (axl_dtype)t->dtype, n);
-    axl__free_aligned(m->ctx, copy);
     return AXL_OK;
 }
 
 static axl_status fill_converted(const axl_model *m, const axl__st_tensor *t, int64_t n, void *p)
 {
-    size_t bytes = (size_t)n * axl__dtype_size(m->compute);
+    size_t sizes = axl__dtype_size(m->compute) + axl__dtype_size((axl_dtype)t->dtype);
 
     if (m->device.counts_only)
         return AXL_OK;
-    if (m->device.host_memory)
-        return convert_values(m, t, n, p);
-    void *host = axl__alloc_aligned(m->ctx, bytes);
-    axl_status status = host ? convert_values(m, t, n, host) : axl__fail_nomem();
-    if (status == AXL_OK)
-        status = m->ops->upload(m->dev, p, host, bytes);
-    axl__free_aligned(m->ctx, host);
+    char *scratch = axl__alloc_aligned(m->ctx, PIECE * sizes);
+    axl_status status = scratch ? convert_pieces(m, t, n, p, scratch) : axl__fail_nomem();
+    axl__free_aligned(m->ctx, scratch);
     return status;
 }
 

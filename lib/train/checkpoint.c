@@ -277,8 +277,9 @@ static axl_status apply(checkpoint *c, axl_loader *loader)
     at.epoch = (uint64_t)axl__json_int(c->state, "epoch", 0);
     at.batch = (uint64_t)axl__json_int(c->state, "batch", 0);
     axl_status status = loader ? axl_loader_set_cursor(loader, &at) : AXL_OK;
-    if (status < 0)
+    if (status == AXL_ERR_INVALID)
         return axl__fail_prefix(status, "%s is of a run over other data or batches", c->dir);
+    AXL_TRY(status);
     AXL_TRY(ops->upload(tr->model->dev, tr->adapter->params, c->host, bytes));
     AXL_TRY(ops->upload(tr->model->dev, tr->m, c->host + n, bytes));
     AXL_TRY(ops->upload(tr->model->dev, tr->v, c->host + 2 * n, bytes));

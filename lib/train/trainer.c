@@ -76,8 +76,11 @@ static axl_status trainer_setup(axl_trainer *tr)
     void *p[4] = { NULL, NULL, NULL, NULL };
     axl_status status = AXL_OK;
 
-    for (int i = 0; i < 4 && status == AXL_OK; i++)
+    for (int i = 0; i < 4 && status == AXL_OK; i++) {
         status = new_zeroed(tr, &p[i], i < 3 ? bytes : sizeof(double));
+        if (status == AXL_OK)
+            status = axl__cancelled(tr->ctx);
+    }
     tr->grads = p[0];
     tr->m = p[1];
     tr->v = p[2];

@@ -40,16 +40,18 @@ static const char *rows_path(void)
 
 static axl_config *parse(axl_context *ctx, const char *out, const char *keys)
 {
+    axl_config_options o = AXL_CONFIG_OPTIONS_INIT;
     char text[4096];
     axl_config *cfg;
 
+    o.base_dir = test_temp_dir(); /* of prepared data */
     snprintf(text, sizeof text,
              "base_model: %s\ndatasets: [{path: %s, type: alpaca}]\nadapter: lora\nlora_r: 4\n"
              "lora_alpha: 8\nlora_target_modules: [q_proj, down_proj]\nsequence_len: 256\n"
              "micro_batch_size: 2\noptimizer: adamw_torch\nlearning_rate: 1e-2\nbf16: false\n"
              "lr_scheduler: cosine\noutput_dir: %s\n%s",
              test_source_path("examples/tiny-llama"), rows_path(), temp_path(out), keys);
-    assert_ok(axl_config_parse(&cfg, ctx, text, strlen(text), "test.yml", NULL));
+    assert_ok(axl_config_parse(&cfg, ctx, text, strlen(text), "test.yml", &o));
     return cfg;
 }
 

@@ -1,0 +1,697 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_cancel.c - a cancel raised from a second thread: every call that can last returns soon, its
+ * handle is as before, and going on gives the bits of a run that was never stopped.
+ *
+ * Soon is 0.3 s on a model of SmolLM2-135M's shape at 2,048 tokens.  What is held to it is the
+ * shorter of two times between the raise and the return, that of the clock and that of the calling
+ * thread on a processor: a busy machine may keep a thread waiting, but not computing.  Both are
+ * printed.  Under valgrind and sanitizers the model is a small one.
+ */
+#include "tiny_model.h"
+
+#include <pthread.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static const double allowed = 0.3; /* seconds */
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
+static int is_slow(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+
+    return SANITIZED || (preload && strstr(preload, "vgpreload"));
+}
+
+/* ---- a second thread that raises ---- */
+
+static double seconds(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Calls of one kind, each cut off at another moment. */
+typedef struct {
+    const char *name;
+    int calls, cancelled;
+    double wall, cpu, worst; /* the longest, and the longest of what is held to `allowed` */
+} series;
+
+typedef struct {
+    pthread_t thread, caller;
+    axl_cancel *cancel;
+    double delay, wall, cpu; /* both clocks at the raise */
+    int joined;
+} raiser;
+
+static void *raise_later(void *arg)
+{
+    raiser *r = arg;
+    struct timespec t = { (time_t)r->delay, (long)((r->delay - floor(r->delay)) * 1e9) };
+    clockid_t clock;
+
+    nanosleep(&t, NULL);
+    pthread_getcpuclockid(r->caller, &clock);
+    r->wall = seconds(CLOCK_MONOTONIC);
+    r->cpu = seconds(clock);
+    axl_cancel_raise(r->cancel);
+    return NULL;
+}
+
+static void start(raiser *r, axl_cancel *cancel, double delay)
+{
+    *r = (raiser){ .caller = pthread_self(), .cancel = cancel, .delay = delay };
+    assert_int_equal(pthread_create(&r->thread, NULL, raise_later, r), 0);
+}
+
+/* What the call said, which is cancelled or was done before; the flag is lowered again. */
+static int finish(raiser *r, series *s, axl_status status)
+{
+    double wall = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_THREAD_CPUTIME_ID);
+    char message[256];
+
+    snprintf(message, sizeof message, "%s", axl_last_error());
+    if (!r->joined)
+        pthread_join(r->thread, NULL);
+    axl_cancel_clear(r->cancel);
+    s->calls++;
+    if (status == AXL_OK)
+        return 0;
+    if (status != AXL_ERR_CANCELLED || !strstr(message, "cancelled"))
+        fail_msg("%s: %s: %s", s->name, axl_status_name(status), message);
+    s->cancelled++;
+    wall -= r->wall;
+    cpu -= r->cpu;
+    s->wall = fmax(s->wall, wall);
+    s->cpu = fmax(s->cpu, cpu);
+    s->worst = fmax(s->worst, fmin(wall, cpu));
+    return 1;
+}
+
+static void report(const series *s)
+{
+    print_message("%s: %d of %d calls cancelled, %.4f s after the raise at most, %.4f s of the "
+                  "thread's own\n", s->name, s->cancelled, s->calls, s->wall, s->cpu);
+    if (!is_slow() && s->worst > allowed)
+        fail_msg("%s: %.3f s is too long", s->name, s->worst);
+}
+
+/* Delays that fall all over a call of this duration. */
+static double delay_of(int i, double duration)
+{
+    return duration * (double)(i * 37 % 50) / 50.0;
+}
+
+/* ---- the state of a trainer, at any moment of a call ---- */
+
+enum { N_BATCHES = 4, CUTS = 6 };
+
+static void check_every_moment(uint32_t threads, uint32_t compute, uint32_t checkpointing)
+{
+    static const uint32_t lengths[] = { 300, 120, 500, 80 };
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    series s = { .name = "forward_backward of the tiny model" };
+    axl_adapter *a, *b;
+    axl_cancel *cancel;
+
+    o.checkpointing = checkpointing;
+    o.learning_rate = 1e-2;
+    axl_context *ctx = tiny_context(threads);
+    axl_model *model = tiny_model(ctx, "cpu", compute);
+    axl_trainer *tr = tiny_trainer(model, &o, 0.1, &a), *never = tiny_trainer(model, &o, 0.1, &b);
+    assert_ok(axl_cancel_new(&cancel, ctx));
+    for (uint32_t i = 0; i < N_BATCHES; i++) { /* two a step */
+        tiny_data *d = tiny_batch(lengths + i % 2, 3, i);
+        size_t n;
+        if (i == 0) /* what is only slow the first time */
+            assert_ok(axl_trainer_evaluate(never, &d->batch, NULL));
+        double began = seconds(CLOCK_MONOTONIC);
+        assert_ok(axl_trainer_forward_backward(never, &d->batch, NULL));
+        double duration = seconds(CLOCK_MONOTONIC) - began;
+        float *before = tiny_values(a, tr, &n);
+        for (int k = 0, cuts = 0; cuts < CUTS && k < 50; k++) {
+            raiser r;
+            start(&r, cancel, delay_of(k, duration));
+            axl_status status = axl_trainer_forward_backward(tr, &d->batch, NULL);
+            if (!finish(&r, &s, status)) { /* done: the batch counts; once is enough */
+                cuts = -1;
+                break;
+            }
+            float *after = tiny_values(a, tr, &n);
+            assert_memory_equal(before, after, n * sizeof *before);
+            free(after);
+            cuts++;
+            if (cuts == CUTS)
+                assert_ok(axl_trainer_forward_backward(tr, &d->batch, NULL));
+        }
+        tiny_compare(a, tr, b, never, 0.0);
+        if (i % 2) {
+            assert_ok(axl_trainer_step(tr, NULL));
+            assert_ok(axl_trainer_step(never, NULL));
+        }
+        free(before);
+        free(d);
+    }
+    tiny_compare(a, NULL, b, NULL, 0.0);
+    assert_true(s.cancelled > 0);
+    report(&s);
+    axl_cancel_free(cancel);
+    axl_trainer_free(tr);
+    axl_trainer_free(never);
+    axl_adapter_free(a);
+    axl_adapter_free(b);
+    axl_model_free(model);
+    axl_context_free(ctx);
+}
+
+static void test_cancel__a_trainer_is_as_before(void **state)
+{
+    (void)state;
+    check_every_moment(1, AXL_COMPUTE_F32, 0);
+    check_every_moment(3, AXL_COMPUTE_F32, 1);
+    check_every_moment(2, AXL_COMPUTE_BF16, 0);
+}
+
+/* ---- a run ---- */
+
+/* A config whose relative paths are in the temporary folder. */
+static axl_config *parse(axl_context *ctx, const char *data, const char *keys)
+{
+    axl_config_options o = AXL_CONFIG_OPTIONS_INIT;
+    char text[2048];
+    axl_config *cfg;
+
+    o.base_dir = test_temp_dir();
+    snprintf(text, sizeof text,
+             "base_model: %s\ndatasets: [{path: %s, type: alpaca}]\nadapter: lora\nlora_r: 4\n"
+             "lora_alpha: 8\nlora_target_linear: true\nlora_dropout: 0.1\nsequence_len: 128\n"
+             "micro_batch_size: 2\ngradient_accumulation_steps: 2\noptimizer: adamw_torch\n"
+             "learning_rate: 1e-2\nbf16: false\n%s",
+             test_source_path("examples/tiny-llama"), data, keys);
+    assert_ok(axl_config_parse(&cfg, ctx, text, strlen(text), "test.yml", &o));
+    return cfg;
+}
+
+static void in_temp_dir(const char *command)
+{
+    char text[300];
+
+    snprintf(text, sizeof text, "cd %s && %s", test_temp_dir(), command);
+    assert_int_equal(system(text), 0);
+}
+
+static axl_run *make_run(axl_context *ctx, const char *out)
+{
+    char keys[256];
+    axl_run *run;
+
+    snprintf(keys, sizeof keys,
+             "sample_packing: true\nmax_steps: %d\nval_set_size: 20\neval_steps: 3\n"
+             "logging_steps: 2\nsave_steps: 4\noutput_dir: %s\n", is_slow() ? 3 : 14, out);
+    axl_config *cfg = parse(ctx, test_source_path("examples/tiny-alpaca.jsonl"), keys);
+    assert_ok(axl_run_new(&run, cfg, NULL));
+    axl_config_free(cfg);
+    return run;
+}
+
+static void test_cancel__a_run_goes_on_from_any_moment(void **state)
+{
+    axl_context *ctx = tiny_context(2);
+    series s = { .name = "run" };
+    axl_cancel *cancel;
+    int i = 0;
+
+    (void)state;
+    axl_run *whole = make_run(ctx, "whole"), *cut = make_run(ctx, "cut");
+    double began = seconds(CLOCK_MONOTONIC);
+    assert_ok(axl_run_train(whole));
+    double duration = seconds(CLOCK_MONOTONIC) - began;
+    assert_ok(axl_cancel_new(&cancel, ctx));
+    for (raiser r;; i++) {
+        start(&r, cancel, 0.2 * delay_of(i, duration));
+        if (!finish(&r, &s, axl_run_train(cut)))
+            break;
+    }
+    in_temp_dir("cmp whole/adapter_model.safetensors cut/adapter_model.safetensors");
+    assert_true(s.cancelled > 0);
+    report(&s);
+    axl_cancel_free(cancel);
+    axl_run_free(whole);
+    axl_run_free(cut);
+    axl_context_free(ctx);
+}
+
+/* ---- tokenising ---- */
+
+static axl_status make_data(axl_config *cfg, axl_dataset **data)
+{
+    axl_tokenizer *tok;
+
+    *data = NULL;
+    axl_status status = axl_tokenizer_from_config(&tok, cfg);
+    if (status == AXL_OK) {
+        status = axl_dataset_from_config(data, cfg, tok, AXL_SPLIT_TRAIN);
+        axl_tokenizer_free(tok);
+    }
+    return status;
+}
+
+static axl_config *many_rows(axl_context *ctx)
+{
+    int copies = is_slow() ? 4 : 40; /* 28,440 rows */
+    char path[512], *rows = malloc(1 << 20);
+
+    FILE *f = fopen(test_source_path("examples/tiny-alpaca.jsonl"), "r");
+    assert_non_null(f);
+    size_t n = fread(rows, 1, 1 << 20, f);
+    fclose(f);
+    snprintf(path, sizeof path, "%s/many.jsonl", test_temp_dir());
+    f = fopen(path, "w");
+    assert_non_null(f);
+    for (int i = 0; i < copies; i++)
+        assert_int_equal(fwrite(rows, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
+    free(rows);
+    return parse(ctx, path, "output_dir: out\ndataset_prepared_path: prepared\n");
+}
+
+static void same_samples(axl_dataset *a, axl_dataset *b)
+{
+    assert_int_equal(axl_dataset_count(a), axl_dataset_count(b));
+    for (uint64_t i = 0; i < axl_dataset_count(a); i += 97) {
+        axl_sample x = AXL_SAMPLE_INIT, y = AXL_SAMPLE_INIT;
+        assert_ok(axl_dataset_sample(a, i, &x));
+        assert_ok(axl_dataset_sample(b, i, &y));
+        assert_int_equal(x.length, y.length);
+        assert_memory_equal(x.input_ids, y.input_ids, x.length * sizeof *x.input_ids);
+        assert_memory_equal(x.labels, y.labels, x.length * sizeof *x.labels);
+    }
+}
+
+/* From the rows each time, or from the prepared file. */
+static void check_data(const char *what, int from_rows)
+{
+    axl_context *ctx = tiny_context(2);
+    axl_config *cfg = many_rows(ctx);
+    series s = { .name = what };
+    axl_dataset *data, *whole;
+    axl_cancel *cancel;
+    raiser r;
+
+    assert_ok(axl_cancel_new(&cancel, ctx));
+    assert_ok(make_data(cfg, &whole));
+    if (from_rows)
+        in_temp_dir("rm -r prepared");
+    double began = seconds(CLOCK_MONOTONIC);
+    assert_ok(make_data(cfg, &data));
+    double duration = seconds(CLOCK_MONOTONIC) - began;
+    axl_dataset_free(data);
+    for (int i = 0; i < 12 || (s.cancelled == 0 && i < 100); i++) {
+        if (from_rows)
+            in_temp_dir("rm -rf prepared");
+        start(&r, cancel, delay_of(i, duration));
+        if (finish(&r, &s, make_data(cfg, &data)))
+            assert_null(data);
+        axl_dataset_free(data);
+        in_temp_dir("! ls prepared 2>/dev/null | grep tmp"); /* half a file does not stay */
+    }
+    assert_ok(make_data(cfg, &data));
+    same_samples(data, whole);
+    assert_true(s.cancelled > 0);
+    report(&s);
+    axl_dataset_free(data);
+    axl_dataset_free(whole);
+    axl_cancel_free(cancel);
+    axl_config_free(cfg);
+    axl_context_free(ctx);
+}
+
+static void test_cancel__a_data_set_is_made_again(void **state)
+{
+    (void)state;
+    check_data("tokenize", 1);
+    check_data("load prepared data", 0);
+}
+
+static void test_cancel__a_loader_is_as_before(void **state)
+{
+    axl_context *ctx = tiny_context(1);
+    axl_config *cfg = many_rows(ctx);
+    axl_loader_options o = AXL_LOADER_OPTIONS_INIT;
+    series s = { .name = "counting the steps of packed epochs" };
+    uint64_t steps, again;
+    axl_dataset *data;
+    axl_loader *loader;
+    axl_cancel *cancel;
+
+    (void)state;
+    assert_ok(make_data(cfg, &data));
+    assert_ok(axl_cancel_new(&cancel, ctx));
+    o.sample_packing = 1;
+    o.num_epochs = 20;
+    assert_ok(axl_loader_new(&loader, data, &o));
+    double began = seconds(CLOCK_MONOTONIC);
+    assert_ok(axl_loader_total_steps(loader, &steps));
+    double duration = seconds(CLOCK_MONOTONIC) - began;
+    for (int i = 0; i < 6; i++) {
+        raiser r;
+        start(&r, cancel, delay_of(i, duration));
+        finish(&r, &s, axl_loader_total_steps(loader, &again));
+        assert_ok(axl_loader_total_steps(loader, &again));
+        assert_int_equal(again, steps);
+    }
+    axl_loader_cursor there = { sizeof there, 3, 0 }, here = AXL_LOADER_CURSOR_INIT;
+    axl_cancel_raise(cancel);
+    assert_fails(axl_loader_set_cursor(loader, &there), AXL_ERR_CANCELLED, "cancelled");
+    assert_ok(axl_loader_get_cursor(loader, &here));
+    assert_true(here.epoch == 0 && here.batch == 0);
+    axl_cancel_clear(cancel);
+    assert_ok(axl_loader_set_cursor(loader, &there));
+    report(&s);
+    axl_loader_free(loader);
+    axl_dataset_free(data);
+    axl_cancel_free(cancel);
+    axl_config_free(cfg);
+    axl_context_free(ctx);
+}
+
+/* ---- a model of SmolLM2-135M's shape ---- */
+
+typedef struct {
+    int layers, hidden, intermediate, heads, kv_heads, head_dim, vocab, tokens;
+} shape;
+
+static const shape smollm2_135m = { 30, 576, 1536, 9, 3, 64, 49152, 2048 };
+static const shape small = { 3, 64, 128, 2, 1, 32, 512, 64 };
+
+static const shape *the_shape(void)
+{
+    return is_slow() ? &small : &smollm2_135m;
+}
+
+typedef struct {
+    char *header;
+    size_t at, end; /* of the header, of the data so far */
+    uint64_t sizes[512];
+    size_t n;
+} weights;
+
+static void add(weights *w, const char *name, int rows, int cols)
+{
+    uint64_t bytes = 2 * (uint64_t)(rows ? rows : 1) * (uint64_t)cols;
+
+    w->at += (size_t)sprintf(w->header + w->at, "%s\"%s\":{\"dtype\":\"BF16\",\"shape\":[",
+                             w->n ? "," : "{", name);
+    if (rows)
+        w->at += (size_t)sprintf(w->header + w->at, "%d,", rows);
+    w->at += (size_t)sprintf(w->header + w->at, "%d],\"data_offsets\":[%zu,%zu]}", cols, w->end,
+                             w->end + bytes);
+    w->end += bytes;
+    w->sizes[w->n++] = bytes;
+}
+
+static void add_layer(weights *w, const shape *s, int i)
+{
+    const struct {
+        const char *name;
+        int rows, cols;
+    } parts[] = {
+        { "input_layernorm", 0, s->hidden },
+        { "post_attention_layernorm", 0, s->hidden },
+        { "self_attn.q_proj", s->heads * s->head_dim, s->hidden },
+        { "self_attn.k_proj", s->kv_heads * s->head_dim, s->hidden },
+        { "self_attn.v_proj", s->kv_heads * s->head_dim, s->hidden },
+        { "self_attn.o_proj", s->hidden, s->heads * s->head_dim },
+        { "mlp.gate_proj", s->intermediate, s->hidden },
+        { "mlp.up_proj", s->intermediate, s->hidden },
+        { "mlp.down_proj", s->hidden, s->intermediate },
+    };
+    char name[96];
+
+    for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++) {
+        snprintf(name, sizeof name, "model.layers.%d.%s.weight", i, parts[k].name);
+        add(w, name, parts[k].rows, parts[k].cols);
+    }
+}
+
+/* Random weights, as large as those of usual initialisations. */
+static void write_weights(const shape *s, const char *path)
+{
+    weights w = { .header = malloc(1 << 17) };
+    size_t most = (size_t)s->vocab * (size_t)s->hidden;
+    uint16_t *noise = malloc(most * sizeof *noise);
+
+    add(&w, "model.embed_tokens.weight", s->vocab, s->hidden);
+    for (int i = 0; i < s->layers; i++)
+        add_layer(&w, s, i);
+    add(&w, "model.norm.weight", 0, s->hidden);
+    w.header[w.at++] = '}';
+    while (w.at % 8 != 0)
+        w.header[w.at++] = ' ';
+    for (size_t i = 0; i < most; i++) {
+        float f = ((float)(tiny_hash((uint32_t)i) % 65536) / 32768.0f - 1.0f) * 0.035f;
+        uint32_t bits;
+        memcpy(&bits, &f, sizeof bits);
+        noise[i] = (uint16_t)(bits >> 16);
+    }
+    FILE *f = fopen(path, "wb");
+    uint64_t len = w.at;
+    assert_non_null(f);
+    assert_int_equal(fwrite(&len, sizeof len, 1, f), 1);
+    assert_int_equal(fwrite(w.header, 1, w.at, f), w.at);
+    for (size_t i = 0; i < w.n; i++)
+        assert_int_equal(fwrite(noise, 1, w.sizes[i], f), w.sizes[i]);
+    assert_int_equal(fclose(f), 0);
+    free(w.header);
+    free(noise);
+}
+
+/* The folder of the model, written once. */
+static const char *large_model(void)
+{
+    static char dir[512];
+    const shape *s = the_shape();
+    char path[600];
+
+    if (dir[0])
+        return dir;
+    snprintf(dir, sizeof dir, "%s/model", test_temp_dir());
+    mkdir(dir, 0777);
+    snprintf(path, sizeof path, "%s/config.json", dir);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fprintf(f,
+            "{\"model_type\": \"llama\", \"architectures\": [\"LlamaForCausalLM\"], "
+            "\"hidden_size\": %d, \"intermediate_size\": %d, \"num_hidden_layers\": %d, "
+            "\"num_attention_heads\": %d, \"num_key_value_heads\": %d, \"head_dim\": %d, "
+            "\"vocab_size\": %d, \"tie_word_embeddings\": true, \"rms_norm_eps\": 1e-5, "
+            "\"max_position_embeddings\": 8192, \"torch_dtype\": \"bfloat16\", "
+            "\"hidden_act\": \"silu\", \"rope_theta\": 10000.0}\n",
+            s->hidden, s->intermediate, s->layers, s->heads, s->kv_heads, s->head_dim, s->vocab);
+    assert_int_equal(fclose(f), 0);
+    snprintf(path, sizeof path, "%s/model.safetensors", dir);
+    write_weights(s, path);
+    return dir;
+}
+
+/* The same bytes as F16, which must be converted: the header says it with a space for a letter. */
+static void rename_dtype(const char *dir, const char *from, const char *to)
+{
+    char path[600], *header = malloc(1 << 17);
+
+    snprintf(path, sizeof path, "%s/model.safetensors", dir);
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    size_t n = fread(header, 1, 1 << 17, f);
+    for (size_t i = 8; i + 7 < n && header[i] != ' '; i++)
+        if (memcmp(header + i, from, strlen(from)) == 0)
+            memcpy(header + i, to, strlen(to));
+    rewind(f);
+    assert_int_equal(fwrite(header, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
+    free(header);
+}
+
+static void check_load(const char *what, uint32_t read, uint32_t compute)
+{
+    axl_model_options o = AXL_MODEL_OPTIONS_INIT;
+    axl_context *ctx = tiny_context(2);
+    series s = { .name = what };
+    axl_cancel *cancel;
+    axl_model *model;
+
+    o.read = read;
+    o.compute = compute;
+    assert_ok(axl_cancel_new(&cancel, ctx));
+    double began = seconds(CLOCK_MONOTONIC);
+    assert_ok(axl_model_open(&model, ctx, large_model(), &o));
+    double duration = seconds(CLOCK_MONOTONIC) - began;
+    axl_model_free(model);
+    for (int i = 0; i < 8; i++) {
+        raiser r;
+        start(&r, cancel, delay_of(i, duration));
+        axl_status status = axl_model_open(&model, ctx, large_model(), &o);
+        if (finish(&r, &s, status))
+            assert_null(model);
+        axl_model_free(model);
+    }
+    assert_ok(axl_model_open(&model, ctx, large_model(), &o));
+    axl_model_free(model);
+    report(&s);
+    axl_cancel_free(cancel);
+    axl_context_free(ctx);
+}
+
+static tiny_data *large_batch(void)
+{
+    const uint32_t length = (uint32_t)the_shape()->tokens;
+
+    return tiny_batch(&length, 1, 5); /* its ids are below any vocabulary's size */
+}
+
+typedef struct {
+    axl_context *ctx;
+    axl_model *model;
+    axl_adapter *adapter;
+    axl_trainer *tr;
+    axl_cancel *cancel;
+    tiny_data *data;
+} large;
+
+static large setup(void)
+{
+    axl_model_options o = AXL_MODEL_OPTIONS_INIT;
+    large x;
+
+    x.ctx = tiny_context(2);
+    o.compute = AXL_COMPUTE_BF16;
+    assert_ok(axl_model_open(&x.model, x.ctx, large_model(), &o));
+    x.tr = tiny_trainer(x.model, NULL, 0.0, &x.adapter);
+    assert_ok(axl_cancel_new(&x.cancel, x.ctx));
+    x.data = large_batch();
+    return x;
+}
+
+static void teardown(large *x)
+{
+    axl_cancel_free(x->cancel);
+    axl_trainer_free(x->tr);
+    axl_adapter_free(x->adapter);
+    axl_model_free(x->model);
+    axl_context_free(x->ctx);
+    free(x->data);
+}
+
+static void test_cancel__a_large_batch_stops_soon(void **state)
+{
+    static const double moments[] = { 0.03, 0.35, 0.6, 0.93 };
+    series fb = { .name = "forward_backward at 2,048 tokens" }, ev = { .name = "evaluate" };
+    large x = setup();
+    size_t n;
+
+    (void)state;
+    double began = seconds(CLOCK_MONOTONIC);
+    assert_ok(axl_trainer_forward_backward(x.tr, &x.data->batch, NULL));
+    double duration = seconds(CLOCK_MONOTONIC) - began;
+    float *wanted = tiny_values(x.adapter, x.tr, &n);
+    axl_trainer_free(x.tr); /* the rest is another one's, which was stopped */
+    assert_ok(axl_trainer_new(&x.tr, x.model, x.adapter, NULL));
+    float *before = tiny_values(x.adapter, x.tr, &n);
+    for (int i = 0; i < 4; i++) {
+        raiser r;
+        start(&r, x.cancel, moments[i] * duration);
+        if (!finish(&r, &fb, axl_trainer_forward_backward(x.tr, &x.data->batch, NULL)))
+            axl_trainer_zero_grad(x.tr); /* faster than the first one */
+        float *after = tiny_values(x.adapter, x.tr, &n);
+        assert_memory_equal(before, after, n * sizeof *before);
+        free(after);
+    }
+    raiser r;
+    start(&r, x.cancel, 0.15 * duration);
+    finish(&r, &ev, axl_trainer_evaluate(x.tr, &x.data->batch, NULL));
+    assert_ok(axl_trainer_forward_backward(x.tr, &x.data->batch, NULL));
+    float *got = tiny_values(x.adapter, x.tr, &n);
+    assert_memory_equal(got, wanted, n * sizeof *got);
+    assert_true(fb.cancelled > 0);
+    print_message("forward_backward takes %.2f s\n", duration);
+    report(&fb);
+    report(&ev);
+    free(before);
+    free(wanted);
+    free(got);
+    teardown(&x);
+}
+
+/* Wholly or not at all, whenever the flag goes up. */
+static void test_cancel__a_step_is_done_or_not(void **state)
+{
+    static const uint32_t length = 40;
+    series s = { .name = "step" };
+    large x = setup();
+    axl_adapter *adapter;
+    axl_trainer *never = tiny_trainer(x.model, NULL, 0.0, &adapter);
+    tiny_data *d = tiny_batch(&length, 1, 9);
+    double duration = 0.0;
+
+    (void)state;
+    for (int i = 0; i < 12; i++) {
+        assert_ok(axl_trainer_forward_backward(x.tr, &d->batch, NULL));
+        assert_ok(axl_trainer_forward_backward(never, &d->batch, NULL));
+        double began = seconds(CLOCK_MONOTONIC);
+        assert_ok(axl_trainer_step(never, NULL));
+        duration = seconds(CLOCK_MONOTONIC) - began;
+        raiser r;
+        start(&r, x.cancel, i % 3 == 0 ? 0.0 : delay_of(i, duration));
+        if (i % 3 == 0) { /* it is up before the step begins */
+            pthread_join(r.thread, NULL);
+            r.joined = 1;
+        }
+        int cancelled = finish(&r, &s, axl_trainer_step(x.tr, NULL));
+        assert_int_equal(axl_trainer_steps(x.tr), cancelled ? i : i + 1);
+        if (cancelled)
+            assert_ok(axl_trainer_step(x.tr, NULL));
+    }
+    tiny_compare(x.adapter, NULL, adapter, NULL, 0.0);
+    print_message("step takes %.4f s\n", duration);
+    assert_true(s.cancelled >= 4);
+    report(&s);
+    free(d);
+    axl_trainer_free(never);
+    axl_adapter_free(adapter);
+    teardown(&x);
+}
+
+static void test_cancel__loading_stops_soon(void **state)
+{
+    (void)state;
+    check_load("load, mapped", 0, AXL_COMPUTE_BF16);
+    check_load("load, read into memory", 1, AXL_COMPUTE_BF16);
+    rename_dtype(large_model(), "\"BF16\"", " \"F16\"");
+    check_load("load, converted", 0, AXL_COMPUTE_F32);
+    rename_dtype(large_model(), " \"F16\"", "\"BF16\"");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cancel__a_trainer_is_as_before),
+        cmocka_unit_test(test_cancel__a_run_goes_on_from_any_moment),
+        cmocka_unit_test(test_cancel__a_data_set_is_made_again),
+        cmocka_unit_test(test_cancel__a_loader_is_as_before),
+        cmocka_unit_test(test_cancel__loading_stops_soon),
+        cmocka_unit_test(test_cancel__a_large_batch_stops_soon),
+        cmocka_unit_test(test_cancel__a_step_is_done_or_not),
+    };
+
+    return test_run(tests);
+}
