@@ -287,8 +287,8 @@ static void test_config__rewrites_deprecated_spellings(void **state)
         "[AXL-C0212]",
         "c.yml:11:1: warning: evaluation_strategy: deprecated; use eval_strategy [AXL-C0212]",
         "c.yml:13:1: warning: bfloat16: deprecated; use bf16 [AXL-C0212]",
-        "c.yml:15:25: warning: gradient_checkpointing: \"offload\" means true here: activations "
-        "are in host memory [AXL-C0319]",
+        ("c.yml:15:25: warning: gradient_checkpointing: \"offload\" means true here: activations "
+         "are in host memory [AXL-C0319]"),
     };
 
     (void)state;
@@ -442,8 +442,8 @@ static void test_config__takes_overrides(void **state)
                                        "learning_rate.x=3", "a..b=2" };
     static const char *const lines[] = {
         "c.yml: error: datasets[5].path: the list is shorter than that [AXL-C0120]",
-        "c.yml: error: learning_rate.x: the value before the last part is not a mapping "
-        "[AXL-C0120]",
+        ("c.yml: error: learning_rate.x: the value before the last part is not a mapping "
+         "[AXL-C0120]"),
         "c.yml: error: a..b: is no key: write a.b or a[0].b [AXL-C0120]",
         "c.yml: error: lora_rank: unknown key \"lora_rank\"; did you mean \"lora_r\"? (given as an "
         "override) [AXL-C0201]",
