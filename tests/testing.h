@@ -31,6 +31,13 @@ static inline void test_locale(void)
     }
 }
 
+/* AXL_SLOW is set under valgrind and sanitizers: what only repeats on other machines is left out,
+ * and limits on time are wide. */
+static inline int test_is_slow(void)
+{
+    return getenv("AXL_SLOW") != NULL;
+}
+
 /* AXL_TEST=part_of_a_name runs the matching cases only. */
 #define test_run(tests)                                                                            \
     (test_locale(),                                                                                \
