@@ -37,6 +37,7 @@ void axl_adapter_free(axl_adapter *a)
         return;
     a->magic = 0;
     axl_context *ctx = a->ctx;
+    axl_adapter_free(a->frozen);
     if (a->params)
         a->model->ops->buffer_free(a->model->dev, a->params);
     for (size_t i = 0; i < a->n_targets && a->targets; i++)
@@ -203,7 +204,7 @@ static axl_status mark_targets(axl_model *m, const axl_adapter_options *o, bool 
     return AXL_OK;
 }
 
-static axl_status init_values(axl_adapter *a, uint64_t seed)
+axl_status axl__adapter_init(axl_adapter *a, uint64_t seed)
 {
     axl_status status = AXL_OK;
 
@@ -259,7 +260,7 @@ axl_status axl_adapter_new(axl_adapter **out, axl_model *model, const axl_adapte
         status = axl__adapter_make(out, model, on, &o);
     axl__free(model->ctx, on);
     if (status == AXL_OK)
-        status = init_values(*out, o.seed);
+        status = axl__adapter_init(*out, o.seed);
     if (status < 0) {
         axl_adapter_free(*out);
         *out = NULL;

@@ -38,6 +38,7 @@ struct axl_adapter {
     size_t n_tensors;
     int64_t n_params;           /* elements in all */
     float *params;              /* device, (n_params) f32 */
+    struct axl_adapter *frozen; /* the pairs before the last restart, added to these; or NULL */
 };
 
 axl_adapter *axl__adapter_ref(axl_adapter *adapter);
@@ -47,6 +48,16 @@ axl_status axl__adapter_enter(const axl_adapter *adapter);
  * are copied. */
 axl_status axl__adapter_make(axl_adapter **out, axl_model *model, const bool *on,
                              const axl_adapter_options *opts);
+
+/* New values for training to begin with: A uniform, B 0. */
+axl_status axl__adapter_init(axl_adapter *adapter, uint64_t seed);
+
+/* adapter_restart.c.  restart freezes the values of an adapter and gives it new ones; on failure it
+ * is as before.  joined makes one adapter of the frozen and the current pairs; take reads such a
+ * one back into an adapter of the rank that is trained. */
+axl_status axl__adapter_restart(axl_adapter *adapter, uint64_t seed);
+axl_status axl__adapter_joined(axl_adapter **out, const axl_adapter *adapter);
+axl_status axl__adapter_take(axl_adapter *adapter, const axl_adapter *joined);
 
 /* Reads the tensors named prefix + name from an open file into host (n_params), laid out as params;
  * AXL_ERR_FORMAT when one is missing or has another shape. */

@@ -78,11 +78,8 @@ static axl_status write_tensors(const axl_adapter *a, const char *path)
     return status;
 }
 
-axl_status axl_adapter_save(const axl_adapter *a, const char *dir)
+static axl_status save(const axl_adapter *a, const char *dir)
 {
-    AXL_TRY(axl__adapter_enter(a));
-    if (!dir)
-        return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
     AXL_TRY(axl__make_dirs(a->ctx, dir));
     char *tensors = axl__format(a->ctx, "%s/adapter_model.safetensors", dir);
     char *config = axl__format(a->ctx, "%s/adapter_config.json", dir);
@@ -93,6 +90,21 @@ axl_status axl_adapter_save(const axl_adapter *a, const char *dir)
         status = write_config(a, config);
     axl__free(a->ctx, tensors);
     axl__free(a->ctx, config);
+    return status;
+}
+
+axl_status axl_adapter_save(const axl_adapter *a, const char *dir)
+{
+    axl_adapter *joined;
+
+    AXL_TRY(axl__adapter_enter(a));
+    if (!dir)
+        return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
+    if (!a->frozen)
+        return save(a, dir);
+    AXL_TRY(axl__adapter_joined(&joined, a));
+    axl_status status = save(joined, dir);
+    axl_adapter_free(joined);
     return status;
 }
 

@@ -56,6 +56,7 @@ void axl__layer_scratch_take(axl__step_arena *a, axl__layer_scratch *o, const ax
     o->act = axl__step_arena_mat(a, t, T, m->intermediate_size);
     if (p->dropout > 0.0f)
         o->linear.drop = axl__step_arena_mat(a, t, T, widest);
+    o->linear.frozen = axl__step_arena_mat(a, t, T, axl__frozen_rank(p));
     if (!backward)
         return;
     o->linear.dxa = axl__step_arena_mat(a, t, T, max64(max64(group_rank(p, 0), group_rank(p, 1)),

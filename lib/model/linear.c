@@ -15,6 +15,18 @@ static const axl__lora *lora_of(const axl__pass *p, int64_t index)
     return &p->adapter->loras[index];
 }
 
+static const axl__lora *frozen_of(const axl__pass *p, int64_t index)
+{
+    if (!p->adapter || !p->adapter->frozen || !p->adapter->frozen->loras[index].on)
+        return NULL;
+    return &p->adapter->frozen->loras[index];
+}
+
+int64_t axl__frozen_rank(const axl__pass *p)
+{
+    return p->adapter && p->adapter->frozen ? p->adapter->frozen->rank : 0;
+}
+
 int64_t axl__linears_rank(const axl__pass *p, axl__linears g)
 {
     int64_t rank = 0;
@@ -125,15 +137,21 @@ axl_status axl__linears_forward(const axl__pass *p, axl__linears g, axl_mat x, c
     AXL_TRY(axl__linears_xa(p, g, x, xa, s));
     for (int64_t i = 0; i < g.n; i++) {
         const axl__lora *l = lora_of(p, g.first + i);
-        axl_matmul_term pair;
+        const axl__lora *f = frozen_of(p, g.first + i);
+        axl_matmul_term pairs[2];
         axl_matmul_args a = { .x = x, .w = *axl__model_linear(p->model, g.first + i), .y = y[i],
                               .trans_w = true, .alpha = 1.0f, .compute = p->model->compute };
+        a.more = pairs;
         if (l) {
-            pair = (axl_matmul_term){ columns(xa, at, l->rank), mat_b(l, p->adapter->params),
-                                      true };
-            a.more = &pair;
-            a.n_more = 1;
+            pairs[a.n_more++] = (axl_matmul_term){ columns(xa, at, l->rank),
+                                                   mat_b(l, p->adapter->params), true };
             at += l->rank;
+        }
+        if (f) {
+            axl_mat fa = first_rows(s->frozen, x.rows, f->rank);
+            AXL_TRY(multiply(p, x, false, mat_a(f, p->adapter->frozen->params), true, fa,
+                             p->adapter->scale, 0.0f));
+            pairs[a.n_more++] = (axl_matmul_term){ fa, mat_b(f, p->adapter->frozen->params), true };
         }
         AXL_TRY(p->ops->matmul(p->dev, &a));
     }
@@ -210,6 +228,22 @@ static axl_status a_gradients(const axl__pass *p, axl__linears g, axl_mat x, axl
     return AXL_OK;
 }
 
+/* The frozen pairs' part of dx. */
+static axl_status frozen_gradient(const axl__pass *p, axl__linears g, const axl_mat *dy, axl_mat dx,
+                                  const axl__linear_scratch *s)
+{
+    for (int64_t i = 0; i < g.n; i++) {
+        const axl__lora *f = frozen_of(p, g.first + i);
+        if (!f)
+            continue;
+        axl_mat d = first_rows(s->frozen, dx.rows, f->rank);
+        float *params = p->adapter->frozen->params;
+        AXL_TRY(multiply(p, dy[i], false, mat_b(f, params), false, d, p->adapter->scale, 0.0f));
+        AXL_TRY(multiply(p, d, false, mat_a(f, params), false, dx, 1.0f, 1.0f));
+    }
+    return AXL_OK;
+}
+
 axl_status axl__linears_backward(const axl__pass *p, axl__linears g, axl_mat x, const axl_mat *dy,
                                  axl_mat xa, axl_mat dx, const axl__linear_scratch *s)
 {
@@ -226,7 +260,9 @@ axl_status axl__linears_backward(const axl__pass *p, axl__linears g, axl_mat x, 
                          1.0f));
         at += l->rank;
     }
-    if (dx.data)
+    if (dx.data) {
         AXL_TRY(input_gradient(p, g, dy, dxa, dx, s->parts));
+        AXL_TRY(frozen_gradient(p, g, dy, dx, s));
+    }
     return at > 0 ? a_gradients(p, g, x, dxa, dx, s) : AXL_OK;
 }

@@ -7,6 +7,7 @@
  *   dA_i += dxa_i^T drop_i(x),   dB_i += dy_i^T xa_i
  *
  * x (T, in), y_i (T, out_i), W_i (out_i, in), A_i (r, in), B_i (out_i, r), s = the adapter's scale.
+ * Pairs that a restart froze are added likewise, without dropout and gradients of their own.
  * The xa_i of a group lie side by side in one matrix (T, R), R the sum of their ranks; the A_i lie
  * one behind another, so that without dropout one product makes all of it.
  */
@@ -27,12 +28,15 @@ typedef struct axl__pass {
 } axl__pass;
 
 /* Scratch of the pairs, sized for the widest layer: drop (T, max in) when there is dropout, dxa
- * (T, max R).  parts, for a layer of many outputs, has AXL_MATMUL_SCRATCH floats or is NULL. */
+ * (T, max R), frozen (T, rank of the frozen pairs).  parts, for a layer of many outputs, has
+ * AXL_MATMUL_SCRATCH floats or is NULL. */
 typedef struct axl__linear_scratch {
-    axl_mat drop, dxa;
+    axl_mat drop, dxa, frozen;
     float *parts;
 } axl__linear_scratch;
 
+/* Of the frozen pairs; 0 without. */
+int64_t axl__frozen_rank(const axl__pass *p);
 /* R; 0 without pairs. */
 int64_t axl__linears_rank(const axl__pass *p, axl__linears g);
 /* xa alone, for a backward that computes its layers again; nothing without pairs. */

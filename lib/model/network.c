@@ -201,6 +201,7 @@ static void lay_out_head(axl__network *n, work *w, int64_t rows, bool train)
     w->xa = axl__step_arena_mat(m, t, rows, r);
     if (n->pass.dropout > 0.0f)
         w->head.drop = axl__step_arena_mat(m, t, rows, a->hidden_size);
+    w->head.frozen = axl__step_arena_mat(m, t, rows, axl__frozen_rank(&n->pass));
     if (!train)
         return;
     w->head.dxa = axl__step_arena_mat(m, t, rows, r);
