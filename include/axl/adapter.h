@@ -105,10 +105,11 @@ AXL_API void axl_adapter_free(axl_adapter *adapter);
  * @param[in] adapter Borrowed.
  * @param[in] dir     Made when it does not exist.  Borrowed for the call.
  *
+ * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_IO
  * @retval AXL_ERR_NOMEM
  *
- * Thread: one at a time.
+ * Thread: one at a time.  Progress phase "save".
  * Since: 0.1
  */
 AXL_API AXL_MUST_CHECK axl_status axl_adapter_save(const axl_adapter *adapter, const char *dir);

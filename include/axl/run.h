@@ -67,7 +67,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_run_new(axl_run **out, const axl_config *c
  * @retval AXL_ERR_IO
  * @retval AXL_ERR_NOMEM
  *
- * Thread: one at a time.  Progress phase "train".
+ * Thread: one at a time.  Progress phases "train", "evaluate" and "save".
  * Since: 0.1
  */
 AXL_API AXL_MUST_CHECK axl_status axl_run_train(axl_run *run);

@@ -241,7 +241,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_trainer_read_gradient(axl_trainer *tr, siz
  *
  * @return As axl_trainer_forward_backward().
  *
- * Thread: one at a time.
+ * Thread: one at a time.  Progress phase "evaluate", in layers.
  * Since: 0.1
  */
 AXL_API AXL_MUST_CHECK axl_status axl_trainer_evaluate(axl_trainer *tr, const axl_batch *batch,
@@ -255,11 +255,12 @@ AXL_API AXL_MUST_CHECK axl_status axl_trainer_evaluate(axl_trainer *tr, const ax
  * @param[in] loader Borrowed; NULL for a host's own batches.
  * @param[in] dir    Must not exist, or be an older checkpoint, which is replaced.  Borrowed.
  *
- * @retval AXL_ERR_INVALID Gradients are accumulated.
- * @retval AXL_ERR_IO
- * @retval AXL_ERR_NOMEM
+ * @retval AXL_ERR_INVALID   Gradients are accumulated.
+ * @retval AXL_ERR_CANCELLED What @p dir was before is still there.
+ * @retval AXL_ERR_IO        Likewise.
+ * @retval AXL_ERR_NOMEM     Likewise.
  *
- * Thread: one at a time.
+ * Thread: one at a time.  Progress phase "save".
  * Since: 0.1
  */
 AXL_API AXL_MUST_CHECK axl_status axl_trainer_save(axl_trainer *tr, const axl_loader *loader,

@@ -30,6 +30,7 @@ struct axl_context {
     axl_isa isa;
     int64_t process;
     axl_cancel *_Atomic cancel;
+    atomic_int cancel_held;
     _Atomic double last_progress;
     char *plugin_dir, *hub_cache, *hub_token;
 };
@@ -394,9 +395,15 @@ axl_status axl__cancelled(axl_context *ctx)
 {
     axl_cancel *c = atomic_load_explicit(&ctx->cancel, memory_order_acquire);
 
-    if (c && atomic_load_explicit(&c->raised, memory_order_relaxed))
+    if (c && atomic_load_explicit(&c->raised, memory_order_relaxed) &&
+        atomic_load(&ctx->cancel_held) == 0)
         return axl__fail(AXL_ERR_CANCELLED, "cancelled");
     return AXL_OK;
+}
+
+void axl__cancel_hold(axl_context *ctx, bool hold)
+{
+    atomic_fetch_add(&ctx->cancel_held, hold ? 1 : -1);
 }
 
 axl_status axl__poll(axl_context *ctx, const char *phase, uint64_t done, uint64_t total)
@@ -411,7 +418,9 @@ axl_status axl__poll(axl_context *ctx, const char *phase, uint64_t done, uint64_
     axl_progress p = { sizeof p, phase, done, total };
     bool stop = ctx->opts.progress(ctx->opts.progress_user, &p) != 0;
     AXL_TRY(check_process(ctx)); /* a fork in the callback: the child has no pool */
-    return stop ? axl__fail(AXL_ERR_CANCELLED, "stopped by the progress callback") : AXL_OK;
+    if (stop && atomic_load(&ctx->cancel_held) == 0)
+        return axl__fail(AXL_ERR_CANCELLED, "stopped by the progress callback");
+    return AXL_OK;
 }
 
 void axl__parallel_for(axl_context *ctx, uint64_t count, axl_task_fn fn, void *arg)

@@ -42,6 +42,10 @@ axl_status axl__cancelled(axl_context *ctx);
  * Call at least once per layer, shard or 1,000 rows. */
 axl_status axl__poll(axl_context *ctx, const char *phase, uint64_t done, uint64_t total);
 
+/* While it is held neither of the two cancels: what a stop asks for, as a checkpoint, must not be
+ * stopped itself. */
+void axl__cancel_hold(axl_context *ctx, bool hold);
+
 /* Runs fn(arg, i) for each i < count, in any order, on the context's threads; returns when all
  * are done.  Inside a task, or while another thread's loop has the pool, it runs in the caller. */
 void axl__parallel_for(axl_context *ctx, uint64_t count, axl_task_fn fn, void *arg);

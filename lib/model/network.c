@@ -526,7 +526,7 @@ axl_status axl__network_continue(axl__network *n, axl__kv_cache *c, const int32_
         x->all_v = rows_from(c->v[l], 0, c->len + count);
     }
     axl__layout at = { count, 1, cu_q, cu_k, n->index + count, n->cos, n->sin };
-    AXL_TRY(run_layers(n, &at, n->index, &w, "generate", 0));
+    AXL_TRY(run_layers(n, &at, n->index, &w, NULL, 0));
     AXL_TRY(run_head(n, &w, n->index + 2 * count, 1));
     AXL_TRY(n->pass.ops->download(n->pass.dev, logits, w.logits.data,
                                   (size_t)n->pass.model->arch.vocab_size * sizeof *logits));

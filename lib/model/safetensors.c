@@ -278,8 +278,11 @@ axl_status axl__safetensors_write(axl_context *ctx, const char *path, const axl_
         status = axl__writer_put(&w, &len, sizeof len);
         if (status == AXL_OK)
             status = axl__writer_put(&w, header.data, header.len);
-        for (size_t i = 0; i < n && status == AXL_OK; i++)
+        for (size_t i = 0; i < n && status == AXL_OK; i++) {
             status = axl__writer_put(&w, order[i]->data, entry_size(order[i]));
+            if (status == AXL_OK)
+                status = axl__poll(ctx, "save", i + 1, n);
+        }
         if (status == AXL_OK)
             status = axl__writer_commit(&w);
         else

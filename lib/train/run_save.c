@@ -20,7 +20,8 @@ axl_status axl__run_save_checkpoint(axl_run *r, bool stopped)
     if (!dir)
         return axl__fail_nomem();
     axl_status status = axl__checkpoints_next_serial(r->ctx, r->output_dir, &r->state.serial);
-    axl__save_options o = { &r->at_step, r->state, r->steer.only_model && !stopped, stopped };
+    axl__save_options o = { &r->at_step, r->state, r->steer.only_model && !stopped };
+
     if (status == AXL_OK)
         status = axl__trainer_save_run(r->trainer, &o, dir);
     if (status == AXL_OK) {
@@ -148,7 +149,11 @@ axl_status axl__run_save_stopped(axl_run *r, axl_status stopped)
     why[sizeof why - 1] = '\0';
     axl_trainer_zero_grad(r->trainer);
     uint64_t step = axl_trainer_steps(r->trainer);
+    axl__cancel_hold(r->ctx, true);
+    axl_status status = AXL_OK;
     if (step > 0 && step != r->saved_step)
-        AXL_TRY(axl__run_save_checkpoint(r, true));
+        status = axl__run_save_checkpoint(r, true);
+    axl__cancel_hold(r->ctx, false);
+    AXL_TRY(status);
     return axl__fail(stopped, "%s after step %llu", why, (unsigned long long)step);
 }

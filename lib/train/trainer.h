@@ -40,7 +40,6 @@ typedef struct axl__save_options {
     const axl_loader_cursor *at; /* the loader's place; NULL: there is no loader */
     axl__run_state run;          /* a run's own */
     bool only_model;             /* no optimizer state: it cannot be resumed */
-    bool steady;                 /* not to be cancelled: it is what a cancel asked for */
 } axl__save_options;
 
 /* checkpoint.c */

@@ -340,6 +340,20 @@ static void test_run__goes_on_from_a_stop_in_an_evaluation(void **state)
     same_log("unstopped", "evaluating");
 }
 
+/* A stop while a checkpoint is written, which is then written all the same. */
+static void test_run__goes_on_from_a_stop_in_a_save(void **state)
+{
+    watcher whole = { .n = 0 }, w = { .stop_phase = "save" }, rest = { .n = 0 };
+
+    (void)state;
+    assert_int_equal(run_once(&whole, "unstopped", busy_keys, NULL), AXL_OK);
+    assert_int_equal(run_once(&w, "saving", busy_keys, NULL), AXL_ERR_CANCELLED);
+    assert_true(exists("saving", "checkpoint-4/optimizer.safetensors"));
+    assert_int_equal(run_once(&rest, "saving", busy_keys, "auto"), AXL_OK);
+    same_adapter("unstopped", "saving");
+    same_log("unstopped", "saving");
+}
+
 static void test_run__train_again_goes_on(void **state)
 {
     watcher whole = { .n = 0 }, w = { .n = 0 };
@@ -496,6 +510,7 @@ int main(void)
         cmocka_unit_test(test_run__writes_its_result),
         cmocka_unit_test(test_run__goes_on_from_a_stop_at_any_record),
         cmocka_unit_test(test_run__goes_on_from_a_stop_in_an_evaluation),
+        cmocka_unit_test(test_run__goes_on_from_a_stop_in_a_save),
         cmocka_unit_test(test_run__train_again_goes_on),
         cmocka_unit_test(test_run__stops_while_it_is_made),
         cmocka_unit_test(test_run__an_earlier_runs_checkpoints_do_not_win),
