@@ -23,6 +23,13 @@ typedef enum axl_loss_average {
     AXL_LOSS_FORCE_INT32 = 0x7fffffff
 } axl_loss_average;
 
+/** What a ReLoRA restart makes 0 in the optimizer's moments. */
+typedef enum axl_relora_prune {
+    AXL_PRUNE_MAGNITUDE = 0, /**< the smallest relora_prune_ratio of each */
+    AXL_PRUNE_RANDOM = 1,    /**< a random relora_prune_ratio */
+    AXL_PRUNE_FORCE_INT32 = 0x7fffffff
+} axl_relora_prune;
+
 typedef struct axl_trainer_options {
     size_t size;          /**< sizeof(axl_trainer_options); set by _INIT */
     double learning_rate; /**< peak rate; must be > 0 */
@@ -34,16 +41,22 @@ typedef struct axl_trainer_options {
     double neftune_noise_alpha; /**< NEFTune: uniform noise of alpha / sqrt(L C) on the embeddings
                                of a sequence of L tokens, C hidden; 0: none */
     const axl_schedule_options *schedule; /**< of the rate; NULL: constant.  Copied */
-    uint64_t seed;        /**< of dropout and noise */
+    uint64_t relora_steps; /**< ReLoRA (Lialin et al., 2023): after every so many steps the pairs
+                               are frozen, still added to the layers, and new ones begin; the
+                               adapter that is saved holds all of them.  0: never */
+    double relora_prune_ratio; /**< in [0, 1] */
+    uint64_t seed;        /**< of dropout, noise and new pairs */
+    uint32_t relora_prune; /**< an axl_relora_prune */
     uint32_t loss_average; /**< an axl_loss_average */
     uint32_t gradient_accumulation_steps; /**< for axl_trainer_ready(), with last_of_step */
     uint32_t checkpointing; /**< 1: keep each layer's input alone and compute the layer again */
     uint32_t max_tokens;  /**< the largest batch; 0: the arena grows when a larger one comes */
+    uint32_t reserved0;   /**< must be 0 */
 } axl_trainer_options;
 
 #define AXL_TRAINER_OPTIONS_INIT \
     { sizeof(axl_trainer_options), 2e-4, 0.9, 0.999, 1e-8, 0.0, 1.0, 0.0, NULL, \
-      42u, AXL_LOSS_TOKENS, 1u, 0u, 0u }
+      0, 0.9, 42u, AXL_PRUNE_MAGNITUDE, AXL_LOSS_TOKENS, 1u, 0u, 0u, 0u }
 
 /** What one optimizer step did. */
 typedef struct axl_step_stats {

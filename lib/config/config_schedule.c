@@ -114,6 +114,19 @@ static void check_plateau(axl__config_pass *p)
         say(p, "jagged_restart_steps", "reduce_lr_on_plateau cannot restart");
 }
 
+static void check_relora(axl__config_pass *p, const char *schedule, bool restarts)
+{
+    if (!axl__yaml_truthy(get(p, "relora"))) {
+        no_effect(p, "relora_prune_ratio", "relora is not set");
+        no_effect(p, "relora_prune_method", "relora is not set");
+        return;
+    }
+    if (!restarts)
+        say(p, "relora", "jagged_restart_steps must be set with it");
+    if (strcmp(schedule, "one_cycle") == 0)
+        say(p, "relora", "it does not go with lr_scheduler: one_cycle");
+}
+
 void axl__config_check_schedule(axl__config_pass *p)
 {
     const axl__yaml *n = get(p, "lr_scheduler");
@@ -126,6 +139,7 @@ void axl__config_check_schedule(axl__config_pass *p)
 
     check_settings(p, schedule, cosine && (least || squared));
     check_needs(p, schedule);
+    check_relora(p, schedule, restarts);
     if (plateau)
         check_plateau(p);
     if (!restarts && (squared || (!cosine && !rex)))

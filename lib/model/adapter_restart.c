@@ -2,8 +2,8 @@
 /*
  * adapter_restart.c - what ReLoRA (Lialin et al., 2023) does to an adapter: its pairs are added to
  * the layers for good and new ones begin.  They are not added into the weights, which may be
- * quantised or mapped from their file: earlier pairs stay pairs, frozen, side by side in one adapter
- * of their ranks' sum, so that nothing is rounded and the result is an ordinary adapter.
+ * quantised or mapped from their file: earlier pairs stay pairs, frozen, side by side in one
+ * adapter of their ranks' sum, so that nothing is rounded and the result is an ordinary adapter.
  */
 #include "adapter.h"
 

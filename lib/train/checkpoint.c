@@ -4,7 +4,7 @@
  * AdamW's moments under the tensors' names, and trainer_state.json.  Random numbers need no file:
  * they follow from the seed, the step and the place in the data.
  */
-#include "trainer.h"
+#include "relora.h"
 
 #include "base/json.h"
 #include "base/json_write.h"
@@ -72,6 +72,7 @@ static axl_status write_state(axl_trainer *tr, const axl__save_options *o, const
     axl__jw_string(j, "compute", axl__dtype_name(tr->model->compute));
     axl__jw_int(j, "step", (int64_t)tr->step);
     axl__jw_int(j, "seed", (int64_t)tr->opts.seed);
+    axl__jw_int(j, "lora_restarts", (int64_t)axl__relora_restarts(tr));
     axl__jw_bool(j, "only_model", o->only_model);
     axl__jw_bool(j, "has_loader", o->at != NULL);
     axl__jw_int(j, "epoch", o->at ? (int64_t)o->at->epoch : 0);
@@ -171,6 +172,7 @@ typedef struct {
     axl__arena arena;
     axl__file file;
     axl__safetensors params, moments;
+    axl_adapter *joined; /* the adapter of the file, where there were restarts; or NULL */
     const axl__json *state;
     float *host; /* (3, n_params): params, first and second moments */
 } checkpoint;
@@ -228,6 +230,32 @@ static axl_status read_file(checkpoint *c, const char *name, axl__safetensors *o
     return status;
 }
 
+/* The trained weights into host, or with restarts, then or now, the whole adapter. */
+static axl_status read_params(checkpoint *c, bool restarted)
+{
+    axl_adapter *a = c->tr->adapter;
+
+    if (!restarted && !a->frozen) {
+        AXL_TRY(read_file(c, "adapter_model.safetensors", &c->params));
+        return axl__adapter_read_tensors(a, &c->params, "", c->host);
+    }
+    AXL_TRY(axl_adapter_open(&c->joined, a->model, c->dir));
+    if (c->joined->rank % a->rank != 0)
+        return axl__fail(AXL_ERR_FORMAT, "%s is of another rank than %lld", c->dir,
+                         (long long)a->rank);
+    return AXL_OK;
+}
+
+static axl_status apply_params(const checkpoint *c)
+{
+    axl_adapter *a = c->tr->adapter;
+
+    if (c->joined)
+        return axl__adapter_take(a, c->joined);
+    return a->model->ops->upload(a->model->dev, a->params, c->host,
+                                 (size_t)a->n_params * sizeof *c->host);
+}
+
 static axl_status read_tensors(checkpoint *c)
 {
     const axl_adapter *a = c->tr->adapter;
@@ -236,9 +264,8 @@ static axl_status read_tensors(checkpoint *c)
     c->host = axl__alloc_aligned(c->tr->ctx, 3 * n * sizeof *c->host);
     if (!c->host)
         return axl__fail_nomem();
-    AXL_TRY(read_file(c, "adapter_model.safetensors", &c->params));
+    AXL_TRY(read_params(c, axl__json_int(c->state, "lora_restarts", 0) > 0));
     AXL_TRY(read_file(c, "optimizer.safetensors", &c->moments));
-    AXL_TRY(axl__adapter_read_tensors(a, &c->params, "", c->host));
     AXL_TRY(axl__adapter_read_tensors(a, &c->moments, first_moment, c->host + n));
     return axl__adapter_read_tensors(a, &c->moments, second_moment, c->host + 2 * n);
 }
@@ -280,7 +307,7 @@ static axl_status apply(checkpoint *c, axl_loader *loader)
     if (status == AXL_ERR_INVALID)
         return axl__fail_prefix(status, "%s is of a run over other data or batches", c->dir);
     AXL_TRY(status);
-    AXL_TRY(ops->upload(tr->model->dev, tr->adapter->params, c->host, bytes));
+    AXL_TRY(apply_params(c));
     AXL_TRY(ops->upload(tr->model->dev, tr->m, c->host + n, bytes));
     AXL_TRY(ops->upload(tr->model->dev, tr->v, c->host + 2 * n, bytes));
     tr->step = (uint64_t)axl__json_int(c->state, "step", 0);
@@ -299,6 +326,7 @@ static axl_status apply(checkpoint *c, axl_loader *loader)
 
 static void checkpoint_close(checkpoint *c)
 {
+    axl_adapter_free(c->joined);
     axl__safetensors_close(&c->params);
     axl__safetensors_close(&c->moments);
     axl__free_aligned(c->tr->ctx, c->host);
@@ -355,9 +383,8 @@ static axl_status load_weights(checkpoint *c)
     c->host = axl__alloc_aligned(c->tr->ctx, bytes);
     if (!c->host)
         return axl__fail_nomem();
-    AXL_TRY(read_file(c, "adapter_model.safetensors", &c->params));
-    AXL_TRY(axl__adapter_read_tensors(a, &c->params, "", c->host));
-    return c->tr->model->ops->upload(c->tr->model->dev, a->params, c->host, bytes);
+    AXL_TRY(read_params(c, false));
+    return apply_params(c);
 }
 
 axl_status axl__trainer_load_weights(axl_trainer *tr, const char *dir)

@@ -24,7 +24,11 @@ static axl_status evaluate_and_log(axl_run *r)
     axl_evaluation x;
     double began = axl__now();
 
-    AXL_TRY(evaluate(r, &x));
+    axl_status status = evaluate(r, &x);
+    if (status == AXL_ERR_NUMERIC)
+        return axl__fail_prefix(status, "evaluation after step %llu",
+                                (unsigned long long)axl_trainer_steps(r->trainer));
+    AXL_TRY(status);
     axl_run_record e = { sizeof e, axl_trainer_steps(r->trainer), r->total_steps, axl__run_epoch(r),
                          NAN, NAN, NAN, NAN, x.loss, x.perplexity };
     r->last.eval_loss = x.loss;

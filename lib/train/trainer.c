@@ -8,6 +8,7 @@
 
 #include "base/num.h"
 #include "config/config.h"
+#include "relora.h"
 
 #include <math.h>
 #include <string.h>
@@ -32,8 +33,14 @@ static axl_status check_options(const axl_trainer_options *o)
         return axl__fail(AXL_ERR_INVALID, "unknown loss_average %u", o->loss_average);
     if (!(o->neftune_noise_alpha >= 0.0) || !isfinite(o->neftune_noise_alpha))
         return axl__fail(AXL_ERR_INVALID, "neftune_noise_alpha must be at least 0");
-    if (o->gradient_accumulation_steps == 0)
-        return axl__fail(AXL_ERR_INVALID, "gradient_accumulation_steps must be at least 1");
+    if (!(o->relora_prune_ratio >= 0.0 && o->relora_prune_ratio <= 1.0) ||
+        o->relora_prune > AXL_PRUNE_RANDOM)
+        return axl__fail(AXL_ERR_INVALID,
+                         "relora_prune_ratio must be in [0, 1], relora_prune a known one");
+    if (o->gradient_accumulation_steps == 0 || o->reserved0 != 0)
+        return axl__fail(AXL_ERR_INVALID, o->reserved0
+                                              ? "reserved0 must be 0"
+                                              : "gradient_accumulation_steps must be at least 1");
     return AXL_OK;
 }
 
@@ -137,6 +144,18 @@ axl_status axl_trainer_new(axl_trainer **out, axl_model *model, axl_adapter *ada
     return AXL_OK;
 }
 
+static void read_relora(axl_trainer_options *o, const axl_config *cfg)
+{
+    const char *method = axl__cfg_str(cfg, "relora_prune_method", "magnitude");
+    bool reset = strcmp(method, "reset") == 0;
+
+    if (!axl__cfg_bool(cfg, "relora", false))
+        return;
+    o->relora_steps = (uint64_t)axl__cfg_int(cfg, "jagged_restart_steps", 0);
+    o->relora_prune = strcmp(method, "magnitude") == 0 ? AXL_PRUNE_MAGNITUDE : AXL_PRUNE_RANDOM;
+    o->relora_prune_ratio = axl__cfg_double(cfg, "relora_prune_ratio", reset ? 0.999 : 0.9);
+}
+
 axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg, axl_model *model,
                                    axl_adapter *adapter, uint64_t total_steps)
 {
@@ -155,6 +174,7 @@ axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg, axl
     o.weight_decay = axl__cfg_double(cfg, "weight_decay", 0.0);
     o.max_grad_norm = axl__cfg_double(cfg, "max_grad_norm", 1.0);
     o.neftune_noise_alpha = axl__cfg_double(cfg, "neftune_noise_alpha", 0.0);
+    read_relora(&o, cfg);
     o.seed = (uint64_t)axl__cfg_int(cfg, "seed", 42);
     o.loss_average = strcmp(axl__cfg_str(cfg, "axl.loss_average", "tokens"), "tokens") == 0
                          ? AXL_LOSS_TOKENS
@@ -249,6 +269,7 @@ static axl_status forward_backward(axl_trainer *tr, const axl_batch *b, double *
 
     AXL_TRY(axl__batch_check(b, &tr->model->arch));
     AXL_TRY(axl__model_unchanged(tr->model));
+    AXL_TRY(axl__relora_when_due(tr));
     uint32_t trained = count_trained(b);
     if (tr->opts.loss_average == AXL_LOSS_MICRO_BATCHES && trained > 0)
         scale = 1.0 / trained;

@@ -42,7 +42,9 @@ class LoopCase(Case):
         whole = self.run_to("whole", **changes)
         rest = self.run_to("rest", "--resume", self.path("whole", f"checkpoint-{step}"), **changes)
         self.assertEqual(whole, rest)
-        self.assertEqual([r for r in self.losses("whole")][step:], self.losses("rest"))
+        self.assertEqual(self.losses("whole")[step:], self.losses("rest"))
+        shutil.rmtree(self.path("whole"))
+        shutil.rmtree(self.path("rest"))
 
 
 class Neftune(LoopCase):
@@ -78,7 +80,8 @@ class Schedules(LoopCase):
                    "lr_scheduler_kwargs": {"patience": 0, "factor": 0.5, "threshold": 0.5},
                    "eval_steps": 1, "save_steps": 3, "learning_rate": 0.01}
         self.check_resume(3, **changes)
-        rates = [r["learning_rate"] for r in self.log("whole") if "loss" in r]
+        self.run_to("out", **changes)
+        rates = [r["learning_rate"] for r in self.log() if "loss" in r]
         self.assertEqual(rates[:2], [0.01, 0.01])  # the first evaluation is the best so far
         self.assertLess(rates[-1], 0.001)
 
@@ -271,6 +274,37 @@ class NotFinite(LoopCase):
     def test_resumes_across_one(self):
         self.check_resume(2, bad=[3, 8], micro_batch_size=1, save_steps=2, save_total_limit=20,
                           axl={"max_skipped_steps": 1})
+
+
+class Relora(LoopCase):
+    RESTARTS = {"relora": True, "jagged_restart_steps": 3, "jagged_restart_warmup_steps": 2,
+                "max_steps": 8, "save_steps": 1, "save_total_limit": 9}
+
+    def test_the_result_is_one_adapter_of_all_pairs(self):
+        evaluated = {"val_set_size": 20, "eval_steps": 8}
+        self.run_to("out", **self.RESTARTS, **evaluated)
+        config = read_json(self.path("out", "adapter_config.json"))
+        self.assertEqual((config["r"], config["lora_alpha"]), (12, 24))
+        last = self.log()[-1]
+        self.run_to("again", lora_model_dir=self.path("out"), max_steps=1, learning_rate=1e-30,
+                    **evaluated)
+        self.assertAlmostEqual(self.log("again")[0]["eval_loss"], last["eval_loss"], delta=1e-5)
+
+    def test_resumes_before_and_after_a_restart(self):
+        for step, method in ((2, "magnitude"), (3, "random"), (4, "reset"), (7, "magnitude")):
+            self.check_resume(step, **self.RESTARTS, relora_prune_method=method)
+
+    def test_the_best_may_be_of_before_a_restart(self):
+        result = self.run_to("out", **{
+            **self.RESTARTS, **Best.WILD, "learning_rate": 0.02, "load_best_model_at_end": True})
+        seen = [r for r in self.log() if "eval_loss" in r and r["step"] > 0]
+        best = min(seen, key=lambda e: e["eval_loss"])["step"]
+        with open(self.path("out", f"checkpoint-{best}", "adapter_model.safetensors"), "rb") as f:
+            self.assertEqual(result, f.read())
+
+    def test_needs_its_steps(self):
+        result = self.axl("check", self.config(relora=True))
+        self.assertIn("relora: jagged_restart_steps must be set with it", result.out)
 
 
 class Stops(LoopCase):

@@ -59,6 +59,8 @@ AXL_TOKENIZE_NO_SPECIAL = 1
 AXL_DECODE_SKIP_SPECIAL = 2
 AXL_LOSS_TOKENS = 0
 AXL_LOSS_MICRO_BATCHES = 1
+AXL_PRUNE_MAGNITUDE = 0
+AXL_PRUNE_RANDOM = 1
 
 
 class Struct(c.Structure):
@@ -502,14 +504,18 @@ axl_trainer_options._fields_ = [
     ("max_grad_norm", c.c_double),
     ("neftune_noise_alpha", c.c_double),
     ("schedule", c.POINTER(axl_schedule_options)),
+    ("relora_steps", c.c_uint64),
+    ("relora_prune_ratio", c.c_double),
     ("seed", c.c_uint64),
+    ("relora_prune", c.c_uint32),
     ("loss_average", c.c_uint32),
     ("gradient_accumulation_steps", c.c_uint32),
     ("checkpointing", c.c_uint32),
     ("max_tokens", c.c_uint32),
+    ("reserved0", c.c_uint32),
 ]
 axl_trainer_options._defaults_ = (
-    2e-4, 0.9, 0.999, 1e-8, 0.0, 1.0, 0.0, None, 42, 0, 1, 0, 0,
+    2e-4, 0.9, 0.999, 1e-8, 0.0, 1.0, 0.0, None, 0, 0.9, 42, 0, 0, 1, 0, 0, 0,
 )
 axl_step_stats._fields_ = [
     ("size", c.c_size_t),

@@ -16,6 +16,7 @@ from ._schedule import Schedule, as_schedule
 
 COMPUTE = {"auto": _abi.AXL_COMPUTE_AUTO, "f32": _abi.AXL_COMPUTE_F32,
            "bf16": _abi.AXL_COMPUTE_BF16}
+_PRUNE = {"magnitude": _abi.AXL_PRUNE_MAGNITUDE, "random": _abi.AXL_PRUNE_RANDOM}
 _AVERAGES = {"tokens": _abi.AXL_LOSS_TOKENS, "micro_batches": _abi.AXL_LOSS_MICRO_BATCHES}
 
 
@@ -179,7 +180,8 @@ class Trainer(Handle):
                  total_steps: Optional[int] = None, beta1: Optional[float] = None,
                  beta2: Optional[float] = None, epsilon: Optional[float] = None,
                  weight_decay: Optional[float] = None, max_grad_norm: Optional[float] = None,
-                 neftune_noise_alpha: Optional[float] = None,
+                 neftune_noise_alpha: Optional[float] = None, relora_steps: Optional[int] = None,
+                 relora_prune: Optional[str] = None, relora_prune_ratio: Optional[float] = None,
                  gradient_accumulation_steps: Optional[int] = None,
                  loss_average: Optional[str] = None, checkpointing: Optional[bool] = None,
                  max_tokens: Optional[int] = None, seed: Optional[int] = None) -> None:
@@ -188,7 +190,9 @@ class Trainer(Handle):
         self._fill(model._context, lib.axl_trainer_new, model, adapter, ctypes.byref(options(
             _abi.axl_trainer_options, learning_rate=learning_rate, beta1=beta1, beta2=beta2,
             epsilon=epsilon, weight_decay=weight_decay, max_grad_norm=max_grad_norm,
-            neftune_noise_alpha=neftune_noise_alpha,
+            neftune_noise_alpha=neftune_noise_alpha, relora_steps=relora_steps,
+            relora_prune=choice("relora_prune", _PRUNE, relora_prune),
+            relora_prune_ratio=relora_prune_ratio,
             schedule=ctypes.pointer(rates.options), seed=seed,
             loss_average=choice("loss_average", _AVERAGES, loss_average),
             gradient_accumulation_steps=gradient_accumulation_steps, checkpointing=checkpointing,
