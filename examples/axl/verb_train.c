@@ -1,10 +1,70 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* verb_train.c - the whole run; records become lines, a signal becomes a checkpoint. */
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE
 #include "tool.h"
 
-#include <math.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+enum { LINE_ROOM = 256 };
+
+/* On a terminal the line is the one that rewrites itself, cut to the width since a wrapped one
+ * cannot be taken back; `stays` ends it.  In a pipe each is a line. */
+static void show_line(tool *t, char *line, bool stays)
+{
+    struct winsize size;
+
+    tool_end_progress(t);
+    if (!isatty(STDERR_FILENO)) {
+        fprintf(stderr, "%s\n", line);
+        return;
+    }
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 &&
+        strlen(line) >= size.ws_col)
+        line[size.ws_col - 1] = '\0';
+    fputs(line, stderr);
+    if (stays)
+        fputc('\n', stderr);
+    t->progress_line = !stays;
+    fflush(stderr);
+}
+
+/* "1h02m", "3m07s", "12s" */
+static void format_duration(double seconds, char *out, size_t room)
+{
+    unsigned long long s = seconds > 0.0 && seconds < 1e9 ? (unsigned long long)(seconds + 0.5) : 0;
+
+    if (s >= 3600)
+        snprintf(out, room, "%lluh%02llum", s / 3600, s / 60 % 60);
+    else if (s >= 60)
+        snprintf(out, room, "%llum%02llus", s / 60, s % 60);
+    else
+        snprintf(out, room, "%llus", s);
+}
+
+static void show_step(tool *t, const axl_run_record *r)
+{
+    char line[LINE_ROOM], eta[32];
+    bool last = r->step >= r->total_steps;
+
+    format_duration(last ? r->seconds : r->eta_seconds, eta, sizeof eta);
+    snprintf(line, sizeof line,
+             "step %llu/%llu  epoch %.2f  loss %.4f  grad_norm %.3f  lr %.3e  %.0f tokens/s  %s %s",
+             (unsigned long long)r->step, (unsigned long long)r->total_steps, r->epoch, r->loss,
+             r->grad_norm, r->learning_rate, r->tokens_per_second, last ? "took" : "ETA", eta);
+    show_line(t, line, last);
+}
+
+static void show_evaluation(tool *t, const axl_run_record *r)
+{
+    char line[LINE_ROOM];
+
+    snprintf(line, sizeof line, "step %llu/%llu  epoch %.2f  eval_loss %.4f  perplexity %.3f",
+             (unsigned long long)r->step, (unsigned long long)r->total_steps, r->epoch,
+             r->eval_loss, r->eval_perplexity);
+    show_line(t, line, true);
+}
 
 static int on_record(void *user, const axl_run_record *r)
 {
@@ -12,18 +72,10 @@ static int on_record(void *user, const axl_run_record *r)
 
     if (t->level < AXL_LOG_INFO)
         return 0;
-    tool_end_progress(t);
-    if (!isnan(r->eval_loss))
-        fprintf(stderr, "step %llu/%llu  epoch %.2f  eval_loss %.4f  perplexity %.3f\n",
-                (unsigned long long)r->step, (unsigned long long)r->total_steps, r->epoch,
-                r->eval_loss, r->eval_perplexity);
-    else
-        fprintf(stderr,
-                "step %llu/%llu  epoch %.2f  loss %.4f  grad_norm %.3f  lr %.3e  %.0f tokens/s%s",
-                (unsigned long long)r->step, (unsigned long long)r->total_steps, r->epoch, r->loss,
-                r->grad_norm, r->learning_rate, r->tokens_per_second,
-                isatty(STDERR_FILENO) && r->step < r->total_steps ? "" : "\n");
-    t->progress_line = isnan(r->eval_loss) && isatty(STDERR_FILENO) && r->step < r->total_steps;
+    if (r->event == AXL_RUN_STEP)
+        show_step(t, r);
+    else if (r->event == AXL_RUN_EVALUATION)
+        show_evaluation(t, r);
     return 0;
 }
 

@@ -14,21 +14,41 @@ extern "C" {
 
 typedef struct axl_run axl_run;
 
-/** One line of training_log.jsonl as it comes. */
+/** What a record tells.  Ignore an unknown value. */
+typedef enum axl_run_event {
+    AXL_RUN_BEGIN = 1,      /**< training begins, or goes on behind `step` */
+    AXL_RUN_STEP = 2,       /**< a logged step: a line of training_log.jsonl */
+    AXL_RUN_EVALUATION = 3, /**< an evaluation: a line of training_log.jsonl */
+    AXL_RUN_SAVE = 4,       /**< a checkpoint is in `path` */
+    AXL_RUN_END = 5,        /**< the result is in `path`; never after a stop or a failure */
+    AXL_RUN_EVENT_FORCE_INT32 = 0x7fffffff
+} axl_run_event;
+
+/** Something that happened in a run.  A number that the event does not have is NaN. */
 typedef struct axl_run_record {
     size_t size;              /**< sizeof(axl_run_record) in the library */
-    uint64_t step;            /**< from 1; 0 for an evaluation before the first step */
+    uint64_t step;            /**< steps done: from 1; 0 before the first */
     uint64_t total_steps;
+    uint64_t n_tokens;        /**< input tokens without padding since step 1, resumed or not */
+    uint64_t n_trained;       /**< of them, predictions that counted */
+    uint64_t peak_rss_bytes;  /**< of this process; 0 where it is not known */
     double epoch;
-    double loss;              /**< mean over the tokens since the last record, or NaN */
-    double grad_norm;
-    double learning_rate;
-    double tokens_per_second; /**< input tokens without padding */
-    double eval_loss;         /**< NaN unless this is an evaluation */
+    double loss;              /**< mean over the tokens since the last AXL_RUN_STEP */
+    double grad_norm;         /**< before clipping */
+    double learning_rate;     /**< that the step used */
+    double tokens_per_second; /**< input tokens without padding since the last AXL_RUN_STEP */
+    double eval_loss;
     double eval_perplexity;
+    double eval_seconds;      /**< that the evaluation took */
+    double seconds;           /**< since the run began, resumed or not; evaluations and saves too */
+    double eta_seconds;       /**< until the last step at the pace so far; NaN before the first */
+    const char *path;         /**< a folder, borrowed for the call; NULL where there is none */
+    uint32_t event;           /**< an axl_run_event */
+    uint32_t reserved0;
 } axl_run_record;
 
-/** Called after each record was written; a non-zero return stops the run after a checkpoint. */
+/** Called after each record was written; a non-zero return stops the run after a checkpoint (at
+ * AXL_RUN_END it changes nothing). */
 typedef int (*axl_record_fn)(void *user, const axl_run_record *record);
 
 typedef struct axl_run_options {

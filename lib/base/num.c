@@ -306,19 +306,27 @@ static void lay_out(char *out, const char *digits, int e)
     *out = '\0';
 }
 
+/* Takes the sign; true when the words for what is no number are all there is. */
+static bool begin_number(char **out, double *value)
+{
+    if (isnan(*value) || isinf(*value)) {
+        strcpy(*out, isnan(*value) ? "NaN" : *value < 0 ? "-Infinity" : "Infinity");
+        return true;
+    }
+    if (signbit(*value)) {
+        *(*out)++ = '-';
+        *value = -*value;
+    }
+    return false;
+}
+
 void axl__format_double(char out[AXL__NUM_MAX], double value)
 {
     char digits[32];
     int exponent = 0;
 
-    if (isnan(value) || isinf(value)) {
-        strcpy(out, isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity");
+    if (begin_number(&out, &value))
         return;
-    }
-    if (signbit(value)) {
-        *out++ = '-';
-        value = -value;
-    }
     for (int n = 15; n <= 17; n++) { /* trailing zeros go below */
         double back;
         char text[48];
@@ -328,4 +336,18 @@ void axl__format_double(char out[AXL__NUM_MAX], double value)
             break;
     }
     lay_out(out, digits, exponent);
+}
+
+void axl__format_digits(char out[AXL__NUM_MAX], double value, int n)
+{
+    char digits[32], *end;
+    int exponent = 0;
+
+    if (begin_number(&out, &value))
+        return;
+    print_digits(value, n, digits, &exponent);
+    lay_out(out, digits, exponent);
+    end = out + strlen(out);
+    if (end - out > 2 && end[-1] == '0' && end[-2] == '.')
+        end[-2] = '\0';
 }

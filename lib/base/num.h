@@ -15,6 +15,9 @@ enum { AXL__NUM_MAX = 32 };
  * ("1.0", "2e-05"), as Python's repr; "NaN", "Infinity", "-Infinity" as its json module. */
 void axl__format_double(char out[AXL__NUM_MAX], double value);
 
+/* Rounded to at most `digits` (up to 17) significant digits, for people: "1.25", "300", "2e-05". */
+void axl__format_digits(char out[AXL__NUM_MAX], double value, int digits);
+
 /* Whole text of len bytes: sign, digits, fraction, exponent; correctly rounded.  Overflow gives an
  * infinity.  False when it is no such number. */
 bool axl__parse_double(const char *text, size_t len, double *out);

@@ -485,9 +485,41 @@ double axl__now(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-int64_t axl__unix_time(void)
+double axl__wall_time(void)
 {
-    return (int64_t)time(NULL);
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Not gmtime_r, which reads the environment.  Years begin in March here, so that the leap day is
+ * the last of one; a cycle is 400 years of 146,097 days. */
+axl__date axl__utc(int64_t unix_time)
+{
+    int64_t days = unix_time / 86400, second = unix_time % 86400;
+    if (second < 0) {
+        second += 86400;
+        days--;
+    }
+    days += 719468; /* from 1 March of the year 0 */
+    int64_t cycle = (days >= 0 ? days : days - 146096) / 146097;
+    int64_t d = days - cycle * 146097;
+    int64_t year = (d - d / 1460 + d / 36524 - d / 146096) / 365;
+    d -= 365 * year + year / 4 - year / 100;
+    int64_t month = (5 * d + 2) / 153; /* 0 is March */
+    axl__date date = { (int)(year + 400 * cycle + (month >= 10)),
+                       (int)(month < 10 ? month + 3 : month - 9),
+                       (int)(d - (153 * month + 2) / 5 + 1), (int)(second / 3600),
+                       (int)(second / 60 % 60), (int)(second % 60) };
+    return date;
+}
+
+void axl__host_name(char out[AXL__HOST_MAX])
+{
+    if (gethostname(out, AXL__HOST_MAX - 1) != 0 || out[0] == '\0')
+        strcpy(out, "localhost");
+    out[AXL__HOST_MAX - 1] = '\0';
 }
 
 int64_t axl__process_id(void)

@@ -81,7 +81,16 @@ axl_status axl__truncate_file(const char *path, uint64_t size);
 
 /* Seconds on a clock that only goes forward. */
 double axl__now(void);
-int64_t axl__unix_time(void);
+double axl__wall_time(void); /* seconds since 1970, with their fraction */
+
+/* A time since 1970 by the calendar, in UTC. */
+typedef struct axl__date {
+    int year, month, day, hour, minute, second; /* month and day from 1 */
+} axl__date;
+axl__date axl__utc(int64_t unix_time);
+
+enum { AXL__HOST_MAX = 65 };
+void axl__host_name(char out[AXL__HOST_MAX]); /* "localhost" where it is not known */
 int64_t axl__process_id(void);
 void axl__os_yield(void);
 

@@ -1,80 +1,273 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* model_card.c - see model_card.h; the front matter is what the Hub reads. */
+/* model_card.c - see model_card.h.  The front matter is what the Hub reads; the sections are those
+ * of the cards that Hugging Face's trainer writes, so that people find their way. */
 #include "model_card.h"
 
-#include "base/os.h"
-#include "base/str.h"
+#include "base/num.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+enum { RESULTS_MAX = 50 }; /* rows of the results; more are thinned */
+
 /* JSON's strings are YAML's. */
-static void put_quoted(axl__str *s, const char *text)
+static void put_quoted(axl__str *out, const char *text)
 {
-    axl__str_put_json(s, text, strlen(text));
+    axl__str_put_json(out, text, strlen(text));
 }
 
-static void put_front_matter(axl__str *s, const axl_config *cfg)
+static const char *dataset_path(const axl_config *cfg, size_t i)
 {
-    size_t n = axl__cfg_count(cfg, "datasets");
     char key[64];
 
-    axl__str_puts(s, "---\nlibrary_name: peft\nbase_model: ");
-    put_quoted(s, axl__cfg_str(cfg, "base_model", ""));
-    axl__str_puts(s, "\ntags:\n- axl\n- lora\ndatasets:\n");
-    for (size_t i = 0; i < n; i++) {
-        snprintf(key, sizeof key, "datasets[%zu].path", i);
-        axl__str_puts(s, "- ");
-        put_quoted(s, axl__cfg_str(cfg, key, ""));
-        axl__str_putc(s, '\n');
+    snprintf(key, sizeof key, "datasets[%zu].path", i);
+    return axl__cfg_str(cfg, key, "");
+}
+
+static void put_front_matter(axl__str *out, const axl__run_summary *run, const char *name)
+{
+    const char *base = axl__cfg_str(run->cfg, "base_model", "");
+
+    axl__str_puts(out, "---\nlibrary_name: peft\nbase_model: ");
+    put_quoted(out, base);
+    axl__str_puts(out, "\ntags:\n- axl\n- lora\n- ");
+    axl__str text;
+    axl__str_init(&text, out->ctx);
+    axl__str_putf(&text, "base_model:adapter:%s", base);
+    axl__str_put_json(out, axl__str_text(&text), text.len);
+    axl__str_free(&text);
+    axl__str_puts(out, "\ndatasets:\n");
+    for (size_t i = 0; i < axl__cfg_count(run->cfg, "datasets"); i++) {
+        axl__str_puts(out, "- ");
+        put_quoted(out, dataset_path(run->cfg, i));
+        axl__str_putc(out, '\n');
     }
-    axl__str_puts(s, "pipeline_tag: text-generation\n---\n\n");
+    axl__str_puts(out, "pipeline_tag: text-generation\nmodel-index:\n- name: ");
+    put_quoted(out, name);
+    axl__str_puts(out, "\n  results: []\n---\n\n");
 }
 
-static void put_row(axl__str *s, const char *name, double value)
+/* The fence is longer than any run of backticks in the text. */
+static void put_code(axl__str *out, const char *language, const char *text, size_t len)
 {
-    axl__str_putf(s, "| %s | ", name);
-    axl__str_put_double(s, value);
-    axl__str_puts(s, " |\n");
+    size_t run = 0, longest = 2;
+
+    for (size_t i = 0; i < len; i++) {
+        run = text[i] == '`' ? run + 1 : 0;
+        longest = run > longest ? run : longest;
+    }
+    for (size_t i = 0; i <= longest; i++)
+        axl__str_putc(out, '`');
+    axl__str_puts(out, language);
+    axl__str_putc(out, '\n');
+    axl__str_put(out, text, len);
+    if (len == 0 || text[len - 1] != '\n')
+        axl__str_putc(out, '\n');
+    for (size_t i = 0; i <= longest; i++)
+        axl__str_putc(out, '`');
+    axl__str_putc(out, '\n');
 }
 
-static void put_results(axl__str *s, const axl_run_record *last, const axl_dataset_stats *data)
+static void put_config(axl__str *out, const axl_config *cfg)
 {
-    axl__str_puts(s, "| | |\n|---|---|\n");
-    axl__str_putf(s, "| steps | %llu |\n", (unsigned long long)last->step);
-    put_row(s, "epochs", last->epoch);
-    if (!isnan(last->loss))
-        put_row(s, "last training loss", last->loss);
-    if (!isnan(last->eval_loss))
-        put_row(s, "last validation loss", last->eval_loss);
-    axl__str_putf(s, "| rows | %llu |\n| tokens | %llu |\n| trained tokens | %llu |\n\n",
-                  (unsigned long long)data->rows, (unsigned long long)data->tokens,
-                  (unsigned long long)data->trained_tokens);
-}
-
-axl_status axl__model_card_write(axl_context *ctx, const axl_config *cfg, const char *path,
-                                 const axl_run_record *last, const axl_dataset_stats *data)
-{
-    axl__str s;
     size_t len;
     const char *yaml = axl__config_text(cfg, &len), *overrides = axl__config_overrides(cfg);
 
-    axl__str_init(&s, ctx);
-    put_front_matter(&s, cfg);
-    axl__str_putf(&s, "# LoRA adapter of %s\n\nTrained with axl %s.  Load it with PEFT: "
-                      "`PeftModel.from_pretrained(base, \"this folder\")`.\n\n",
-                  axl__cfg_str(cfg, "base_model", ""), AXL_VERSION);
-    put_results(&s, last, data);
-    axl__str_puts(&s, "<details><summary>The config</summary>\n\n```yaml\n");
-    axl__str_put(&s, yaml, len);
-    axl__str_puts(&s, len > 0 && yaml[len - 1] == '\n' ? "```\n" : "\n```\n");
-    if (*overrides)
-        axl__str_putf(&s, "\nwith these keys changed by overrides:\n\n```\n%s```\n", overrides);
-    axl__str_puts(&s, "\n</details>\n");
-    axl_status status = axl__str_status(&s);
-    if (status == AXL_OK)
-        status = axl__write_file(ctx, path, s.data, s.len);
-    axl__str_free(&s);
-    return status;
+    axl__str_puts(out, "<details><summary>See axl config</summary>\n\naxl version: `" AXL_VERSION
+                       "`\n");
+    put_code(out, "yaml", yaml, len);
+    if (*overrides) {
+        axl__str_puts(out, "\nwith these keys changed by overrides:\n\n");
+        put_code(out, "", overrides, strlen(overrides));
+    }
+    axl__str_puts(out, "\n</details><br>\n\n");
+}
+
+/* ---- what it is ---- */
+
+static void put_short(axl__str *out, double value)
+{
+    char text[AXL__NUM_MAX];
+
+    axl__format_digits(text, value, 5);
+    axl__str_puts(out, text);
+}
+
+/* Of the weights that the result has, or else the last. */
+static const axl_run_record *result_evaluation(const axl__run_summary *run)
+{
+    for (size_t i = 0; i < run->history->n; i++)
+        if (run->history->records[i].event == AXL_RUN_EVALUATION &&
+            run->history->records[i].step == run->result_step)
+            return &run->history->records[i];
+    return axl__run_last(run->history, AXL_RUN_EVALUATION);
+}
+
+static void put_description(axl__str *out, const axl__run_summary *run, const char *name)
+{
+    const char *base = axl__cfg_str(run->cfg, "base_model", "");
+    const axl_run_record *e = result_evaluation(run);
+    size_t n = axl__cfg_count(run->cfg, "datasets");
+
+    axl__str_putf(out, "# %s\n\nThis is a LoRA adapter of %s, trained with axl on ", name, base);
+    for (size_t i = 0; i < n; i++)
+        axl__str_putf(out, "%s%s", i == 0 ? "" : i + 1 < n ? ", " : " and ",
+                      dataset_path(run->cfg, i));
+    axl__str_puts(out, ".\n");
+    if (e) {
+        axl__str_puts(out, "It achieves the following results on the evaluation set:\n- Loss: ");
+        put_short(out, e->eval_loss);
+        axl__str_puts(out, "\n- Perplexity: ");
+        put_short(out, e->eval_perplexity);
+        axl__str_putf(out, "\n- Step: %llu\n", (unsigned long long)e->step);
+    }
+    axl__str_putf(out, "\n## How to use\n\n```python\nfrom peft import PeftModel\n"
+                       "from transformers import AutoModelForCausalLM\n\n"
+                       "model = AutoModelForCausalLM.from_pretrained(\"%s\")\n"
+                       "model = PeftModel.from_pretrained(model, \"path/to/%s\")\n```\n\n",
+                  base, name);
+}
+
+/* ---- how it was trained ---- */
+
+static void row_begin(axl__str *out, const char *name)
+{
+    axl__str_putf(out, "| %s | ", name);
+}
+
+static void count_row(axl__str *out, const char *name, uint64_t n)
+{
+    axl__str_putf(out, "| %s | %llu |\n", name, (unsigned long long)n);
+}
+
+static void number_row(axl__str *out, const char *name, double value)
+{
+    char text[AXL__NUM_MAX];
+
+    axl__format_digits(text, value, 15);
+    axl__str_putf(out, "| %s | %s |\n", name, text);
+}
+
+static void key_row(axl__str *out, const axl_config *cfg, const char *name, const char *key)
+{
+    const char *value = axl__cfg_str(cfg, key, NULL);
+
+    if (value)
+        axl__str_putf(out, "| %s | %s |\n", name, value);
+}
+
+static void put_optimizer_row(axl__str *out, const axl__run_summary *run)
+{
+    row_begin(out, "optimizer");
+    axl__str_puts(out, axl__cfg_str(run->cfg, "optimizer", "adamw"));
+    axl__str_puts(out, ", betas=(");
+    put_short(out, run->trainer->beta1);
+    axl__str_putc(out, ',');
+    put_short(out, run->trainer->beta2);
+    axl__str_puts(out, "), epsilon=");
+    put_short(out, run->trainer->epsilon);
+    axl__str_puts(out, ", weight_decay=");
+    put_short(out, run->trainer->weight_decay);
+    axl__str_puts(out, " |\n");
+}
+
+static void put_hyperparameters(axl__str *out, const axl__run_summary *run)
+{
+    uint64_t micro = (uint64_t)axl__cfg_int(run->cfg, "micro_batch_size", 1);
+    uint64_t windows = run->trainer->gradient_accumulation_steps;
+
+    axl__str_puts(out, "## Training procedure\n\n### Training hyperparameters\n\n"
+                       "| hyperparameter | value |\n|:---|:---|\n");
+    number_row(out, "learning_rate", run->trainer->learning_rate);
+    count_row(out, "train_batch_size", micro);
+    count_row(out, "eval_batch_size",
+              (uint64_t)axl__cfg_int(run->cfg, "eval_batch_size", (int64_t)micro));
+    count_row(out, "seed", run->trainer->seed);
+    count_row(out, "gradient_accumulation_steps", windows);
+    count_row(out, "total_train_batch_size", micro * windows);
+    put_optimizer_row(out, run);
+    key_row(out, run->cfg, "lr_scheduler_type", "lr_scheduler");
+    count_row(out, "lr_scheduler_warmup_steps", run->warmup_steps);
+    number_row(out, "num_epochs", run->epoch);
+    count_row(out, "training_steps", run->step);
+    count_row(out, "lora_r", (uint64_t)axl__cfg_int(run->cfg, "lora_r", 0));
+    number_row(out, "lora_alpha", axl__cfg_double(run->cfg, "lora_alpha", 0.0));
+    number_row(out, "lora_dropout", axl__cfg_double(run->cfg, "lora_dropout", 0.0));
+    count_row(out, "sequence_len", (uint64_t)axl__cfg_int(run->cfg, "sequence_len", 512));
+    row_begin(out, "sample_packing");
+    axl__str_puts(out, axl__cfg_bool(run->cfg, "sample_packing", false) ? "true" : "false");
+    axl__str_puts(out, " |\n");
+    row_begin(out, "compute");
+    axl__str_puts(out, run->model.compute == AXL_COMPUTE_BF16 ? "bf16 |\n\n" : "f32 |\n\n");
+}
+
+static void put_data(axl__str *out, const axl__run_summary *run)
+{
+    axl__str_putf(out, "## Training and evaluation data\n\n%llu samples of %llu tokens, %llu of "
+                       "them trained",
+                  (unsigned long long)run->train.rows, (unsigned long long)run->train.tokens,
+                  (unsigned long long)run->train.trained_tokens);
+    if (run->valid.rows > 0)
+        axl__str_putf(out, "; %llu samples for evaluation", (unsigned long long)run->valid.rows);
+    axl__str_puts(out, ".\n\n");
+}
+
+static void put_cell(axl__str *out, double value)
+{
+    axl__str_putc(out, ' ');
+    if (isfinite(value))
+        put_short(out, value);
+    else
+        axl__str_puts(out, "No log");
+    axl__str_puts(out, " |");
+}
+
+/* One row an evaluation with the training loss before it, or without any one a logged step. */
+static void put_results(axl__str *out, const axl__run_summary *run)
+{
+    const axl__run_history *h = run->history;
+    bool evaluated = axl__run_last(h, AXL_RUN_EVALUATION) != NULL;
+    axl_run_event event = evaluated ? AXL_RUN_EVALUATION : AXL_RUN_STEP;
+    size_t n = axl__run_count(h, event), seen = 0;
+    double loss = NAN;
+
+    if (n == 0)
+        return;
+    size_t every = (n + RESULTS_MAX - 1) / RESULTS_MAX;
+    axl__str_puts(out, evaluated ? "### Training results\n\n| Training Loss | Epoch | Step | "
+                                   "Validation Loss | Perplexity |\n"
+                                   "|:---:|:---:|:---:|:---:|:---:|\n"
+                                 : "### Training results\n\n| Training Loss | Epoch | Step |\n"
+                                   "|:---:|:---:|:---:|\n");
+    for (size_t i = 0; i < h->n; i++) {
+        const axl_run_record *r = &h->records[i];
+        if (r->event == AXL_RUN_STEP)
+            loss = r->loss;
+        if (r->event != (uint32_t)event || (n - ++seen) % every != 0)
+            continue;
+        axl__str_putc(out, '|');
+        put_cell(out, loss);
+        put_cell(out, r->epoch);
+        axl__str_putf(out, " %llu |", (unsigned long long)r->step);
+        if (evaluated) {
+            put_cell(out, r->eval_loss);
+            put_cell(out, r->eval_perplexity);
+        }
+        axl__str_putc(out, '\n');
+    }
+    axl__str_putc(out, '\n');
+}
+
+void axl__model_card_put(axl__str *out, const axl__run_summary *run)
+{
+    const char *name = axl__last_name(run->output_dir);
+
+    put_front_matter(out, run, name);
+    put_config(out, run->cfg);
+    put_description(out, run, name);
+    put_data(out, run);
+    put_hyperparameters(out, run);
+    put_results(out, run);
+    axl__str_puts(out, "### Framework versions\n\n- axl " AXL_VERSION "\n");
 }

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* model_card.h - the README.md of a result: what it is, how to load it, the YAML that made it. */
+/* model_card.h - the README.md of a result: what it is, how it was made, the YAML that made it. */
 #ifndef AXL_TRAIN_MODEL_CARD_H
 #define AXL_TRAIN_MODEL_CARD_H
 
-#include "config/config.h"
+#include "report.h"
 
-#include <axl/run.h>
-
-axl_status axl__model_card_write(axl_context *ctx, const axl_config *cfg, const char *path,
-                                 const axl_run_record *last, const axl_dataset_stats *data);
+void axl__model_card_put(axl__str *out, const axl__run_summary *run);
 
 #endif

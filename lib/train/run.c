@@ -20,9 +20,6 @@ static axl_status prepare_output(axl_run *r)
     r->output_dir = axl__config_path(r->cfg, axl__cfg_str(r->cfg, "output_dir", "./model-out"));
     if (!r->output_dir)
         return axl__fail_nomem();
-    r->log_path = axl__format(r->ctx, "%s/training_log.jsonl", r->output_dir);
-    if (!r->log_path)
-        return axl__fail_nomem();
     r->dir_existed = axl__existing_part(r->ctx, r->output_dir);
     axl_status status = axl__make_dirs(r->ctx, r->output_dir);
     if (status == AXL_OK)
@@ -86,6 +83,7 @@ static axl_status load_all(axl_run *r)
     axl__batches batches;
 
     AXL_TRY(prepare_output(r));
+    AXL_TRY(axl__records_init(r));
     AXL_TRY(load_data(r));
     AXL_TRY(check_memory(r, &batches));
     AXL_TRY(axl_model_from_config(&r->model, r->cfg));
@@ -145,8 +143,8 @@ void axl_run_free(axl_run *r)
         axl__remove_empty_dirs(ctx, r->output_dir, r->dir_existed);
     axl__free(ctx, r->resume);
     axl__free(ctx, r->output_dir);
-    axl__free(ctx, r->log_path);
     axl__free(ctx, r->steer.trigger);
+    axl__records_free(r);
     axl__free(ctx, r);
     axl_context_free(ctx);
 }

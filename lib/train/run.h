@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * run.h - the state of a run, shared by its files: run.c makes it and loops, run_rhythm.c says when
- * something is due, run_record.c writes records, run_evaluate.c evaluates, run_steer.c decides what
- * follows from it, run_save.c saves and resumes.
+ * something is due, run_record.c records steps, run_evaluate.c evaluates, run_steer.c decides what
+ * follows from it, run_save.c saves and resumes, run_report.c describes the run.
  */
 #ifndef AXL_TRAIN_RUN_H
 #define AXL_TRAIN_RUN_H
 
+#include "records.h"
 #include "trainer.h"
 
 #include "config/config.h"
@@ -39,7 +40,7 @@ struct axl_run {
     axl_context *ctx;
     axl_config *cfg;
     axl_run_options opts;
-    char *resume, *output_dir, *log_path;
+    char *resume, *output_dir;
     size_t dir_existed; /* the length of that part of output_dir that was there before */
     axl_tokenizer *tok;
     axl_dataset *train, *valid; /* valid may be NULL */
@@ -60,7 +61,7 @@ struct axl_run {
     bool skipping;             /* the rest of such a step's batches */
     uint64_t input_tokens;     /* since then or since train was called */
     double started;            /* when that was */
-    axl_run_record last;       /* of a step; with the loss of the last evaluation */
+    axl__records records;
 };
 
 axl_status axl__run_enter(axl_run *r);
@@ -69,10 +70,14 @@ axl_status axl__run_enter(axl_run *r);
 void axl__run_read_rhythms(axl_run *r);
 bool axl__rhythm_due(const axl__rhythm *when, const axl_run *r); /* after the last whole step */
 
-/* run_record.c: every record of a run, of a step or an evaluation, goes through put. */
-axl_status axl__run_put_record(axl_run *r, const axl_run_record *record);
+/* run_record.c */
 axl_status axl__run_log_step(axl_run *r, const axl_step_stats *s);
-double axl__run_epoch(const axl_run *r);
+double axl__run_epoch(const axl_run *r); /* at the last whole step */
+
+/* run_report.c: report.html from the log so far, and the model card; state is "running", "stopped"
+ * or "finished". */
+axl_status axl__run_write_report(axl_run *r, const char *state);
+axl_status axl__run_write_card(axl_run *r);
 
 /* run_evaluate.c.  ended: no step follows. */
 axl_status axl__run_evaluate_when_due(axl_run *r, bool ended);

@@ -7,8 +7,6 @@
 #include "base/os.h"
 #include "data/export.h"
 
-#include <math.h>
-
 static axl_status trainer_loss(void *trainer, const axl_batch *b, double *sum)
 {
     return axl__trainer_loss(trainer, b, NULL, sum);
@@ -29,17 +27,17 @@ static axl_status evaluate_and_log(axl_run *r)
         return axl__fail_prefix(status, "evaluation after step %llu",
                                 (unsigned long long)axl_trainer_steps(r->trainer));
     AXL_TRY(status);
-    axl_run_record e = { sizeof e, axl_trainer_steps(r->trainer), r->total_steps, axl__run_epoch(r),
-                         NAN, NAN, NAN, NAN, x.loss, x.perplexity };
-    r->last.eval_loss = x.loss;
-    r->last.eval_perplexity = x.perplexity;
+    axl_run_record e = axl__record_of(r, AXL_RUN_EVALUATION);
+    e.eval_loss = x.loss;
+    e.eval_perplexity = x.perplexity;
+    e.eval_seconds = axl__now() - began;
     r->state.evaluated_step = e.step;
     if (e.step == r->saved_step)
         r->saved_step = UINT64_MAX; /* that checkpoint does not know of it */
     if (e.step > 0)
         AXL_TRY(axl__run_note_evaluation(r, x.loss, x.perplexity));
     r->started += axl__now() - began; /* not training time */
-    return axl__run_put_record(r, &e);
+    return axl__records_put(r, &e);
 }
 
 axl_status axl__run_evaluate_when_due(axl_run *r, bool ended)

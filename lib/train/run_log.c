@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* run_log.c - see run_log.h.  Each record is one write, so a stop leaves whole lines. */
+/* run_log.c - see run_log.h. */
 #include "run_log.h"
 
 #include "base/json.h"
@@ -9,78 +9,169 @@
 #include <math.h>
 #include <string.h>
 
-static void read_record(const axl__json *v, axl_run_record *last)
+axl_run_record axl__record_blank(axl_run_event event)
 {
-    double eval_loss = axl__json_double(v, "eval_loss", NAN);
+    axl_run_record r = { .size = sizeof r, .event = event };
+    double *const numbers[] = { &r.epoch, &r.loss, &r.grad_norm, &r.learning_rate,
+                                &r.tokens_per_second, &r.eval_loss, &r.eval_perplexity,
+                                &r.eval_seconds, &r.seconds, &r.eta_seconds };
 
-    if (!isnan(eval_loss)) {
-        last->eval_loss = eval_loss;
-        last->eval_perplexity = axl__json_double(v, "eval_perplexity", NAN);
-        return;
-    }
-    last->step = (uint64_t)axl__json_int(v, "step", 0);
-    last->epoch = axl__json_double(v, "epoch", 0.0);
-    last->loss = axl__json_double(v, "loss", NAN);
-    last->grad_norm = axl__json_double(v, "grad_norm", NAN);
-    last->learning_rate = axl__json_double(v, "learning_rate", NAN);
-    last->tokens_per_second = axl__json_double(v, "tokens_per_second", NAN);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        *numbers[i] = NAN;
+    return r;
 }
 
-/* The length of the leading lines whose step is at most `step`; a torn line ends them. */
-static size_t read_past(axl_context *ctx, const axl__file *f, uint64_t step,
-                        axl_run_record *last)
+/* ---- reading ---- */
+
+static axl_run_record record_of(const axl__json *v)
 {
+    axl_run_record r = axl__record_blank(axl__json_get(v, "eval_loss") ? AXL_RUN_EVALUATION
+                                                                         : AXL_RUN_STEP);
+
+    r.step = (uint64_t)axl__json_int(v, "step", 0);
+    r.epoch = axl__json_double(v, "epoch", NAN);
+    r.loss = axl__json_double(v, "loss", NAN);
+    r.grad_norm = axl__json_double(v, "grad_norm", NAN);
+    r.learning_rate = axl__json_double(v, "learning_rate", NAN);
+    r.tokens_per_second = axl__json_double(v, "tokens_per_second", NAN);
+    r.n_tokens = (uint64_t)axl__json_int(v, "tokens", 0);
+    r.n_trained = (uint64_t)axl__json_int(v, "trained_tokens", 0);
+    r.eval_loss = axl__json_double(v, "eval_loss", NAN);
+    r.eval_perplexity = axl__json_double(v, "eval_perplexity", NAN);
+    return r;
+}
+
+/* The line at f->data[*at], leaving *at behind it; false at the end and where a line is torn or no
+ * object, which ends a log. */
+static bool next_line(const axl__file *f, axl__arena *arena, size_t *at, const axl__json **out)
+{
+    const char *line = (const char *)f->data + *at;
+    const char *end = memchr(line, '\n', f->size - *at);
+    axl__json *v;
+
+    axl__arena_reset(arena);
+    if (!end || axl__json_parse(&v, arena, line, (size_t)(end - line), NULL) != AXL_OK ||
+        v->type != AXL__JSON_OBJECT) {
+        axl__error_clear();
+        return false;
+    }
+    *at += (size_t)(end - line) + 1;
+    *out = v;
+    return true;
+}
+
+static size_t count_lines(const axl__file *f)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < f->size; i++)
+        n += f->data[i] == '\n';
+    return n;
+}
+
+axl_status axl__run_log_read(axl__run_history *out, axl_context *ctx, const char *path)
+{
+    axl__file f;
     axl__arena arena;
+    const axl__json *v;
     size_t at = 0;
 
+    *out = (axl__run_history){ ctx, NULL, 0 };
+    AXL_TRY(axl__file_open(&f, ctx, path, true));
     axl__arena_init(&arena, ctx);
-    while (at < f->size) {
-        const char *line = (const char *)f->data + at;
-        const char *end = memchr(line, '\n', f->size - at);
-        axl__json *v;
-        if (!end || axl__json_parse(&v, &arena, line, (size_t)(end - line), NULL) != AXL_OK ||
-            axl__json_int(v, "step", INT64_MAX) > (int64_t)step)
-            break;
-        read_record(v, last);
-        at += (size_t)(end - line) + 1;
-        axl__arena_reset(&arena);
-    }
+    size_t lines = count_lines(&f);
+    out->records = axl__alloc(ctx, lines * sizeof *out->records);
+    axl_status status = out->records ? AXL_OK : axl__fail_nomem();
+    while (status == AXL_OK && next_line(&f, &arena, &at, &v))
+        out->records[out->n++] = record_of(v);
     axl__arena_free(&arena);
-    axl__error_clear();
-    return at;
+    axl__file_close(&f);
+    return status;
 }
 
-axl_status axl__run_log_begin(axl_context *ctx, const char *path, bool resume, uint64_t step,
-                              axl_run_record *last)
+void axl__run_history_free(axl__run_history *h)
+{
+    if (h->ctx)
+        axl__free(h->ctx, h->records);
+    *h = (axl__run_history){ NULL, NULL, 0 };
+}
+
+const axl_run_record *axl__run_last(const axl__run_history *h, axl_run_event event)
+{
+    for (size_t i = h->n; i-- > 0;)
+        if (h->records[i].event == (uint32_t)event)
+            return &h->records[i];
+    return NULL;
+}
+
+size_t axl__run_count(const axl__run_history *h, axl_run_event event)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < h->n; i++)
+        n += h->records[i].event == (uint32_t)event;
+    return n;
+}
+
+/* ---- writing ---- */
+
+/* The length of the leading lines whose step is at most `step`. */
+static size_t kept_length(axl_context *ctx, const axl__file *f, uint64_t step)
+{
+    axl__arena arena;
+    const axl__json *v;
+    size_t at = 0, keep = 0;
+
+    axl__arena_init(&arena, ctx);
+    while (next_line(f, &arena, &at, &v) && axl__json_int(v, "step", INT64_MAX) <= (int64_t)step)
+        keep = at;
+    axl__arena_free(&arena);
+    return keep;
+}
+
+axl_status axl__run_log_begin(axl_context *ctx, const char *path, bool resume, uint64_t step)
 {
     axl__file f;
 
-    *last = (axl_run_record){ sizeof *last, 0, 0, 0.0, NAN, NAN, NAN, NAN, NAN, NAN };
     if (!resume || axl__path_kind_of(path) == AXL__PATH_NONE)
         return axl__write_file(ctx, path, "", 0);
     AXL_TRY(axl__file_open(&f, ctx, path, true));
-    size_t keep = read_past(ctx, &f, step, last);
+    size_t keep = kept_length(ctx, &f, step);
     axl__file_close(&f);
     return axl__truncate_file(path, keep);
 }
 
+/* JSON has no word for what is not finite. */
 static void put_number(axl__str *s, const char *key, double v)
 {
     axl__str_putf(s, ", \"%s\": ", key);
-    axl__str_put_double(s, v);
+    if (isfinite(v))
+        axl__str_put_double(s, v);
+    else
+        axl__str_puts(s, "null");
 }
 
+static void put_count(axl__str *s, const char *key, uint64_t v)
+{
+    axl__str_putf(s, ", \"%s\": %llu", key, (unsigned long long)v);
+}
+
+/* One write, so that a stop leaves whole lines. */
 axl_status axl__run_log_append(axl_context *ctx, const char *path, const axl_run_record *r)
 {
     axl__str s;
 
+    if (r->event != AXL_RUN_STEP && r->event != AXL_RUN_EVALUATION)
+        return AXL_OK;
     axl__str_init(&s, ctx);
     axl__str_putf(&s, "{\"step\": %llu", (unsigned long long)r->step);
     put_number(&s, "epoch", r->epoch);
-    if (isnan(r->eval_loss)) {
+    if (r->event == AXL_RUN_STEP) {
         put_number(&s, "loss", r->loss);
         put_number(&s, "grad_norm", r->grad_norm);
         put_number(&s, "learning_rate", r->learning_rate);
+        put_count(&s, "tokens", r->n_tokens);
+        put_count(&s, "trained_tokens", r->n_trained);
         put_number(&s, "tokens_per_second", r->tokens_per_second);
     } else {
         put_number(&s, "eval_loss", r->eval_loss);

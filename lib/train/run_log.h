@@ -8,10 +8,26 @@
 
 #include <axl/run.h>
 
-/* Empties the file, or, to go on after `step`, cuts what follows that step's records.  last: the
- * last record of a step that is kept, all NaN for none, with the last evaluation's loss. */
-axl_status axl__run_log_begin(axl_context *ctx, const char *path, bool resume, uint64_t step,
-                              axl_run_record *last);
+/* Every number absent: NaN, or 0 for a count. */
+axl_run_record axl__record_blank(axl_run_event event);
+
+/* Empties the file, or, to go on after `step`, cuts what follows that step's records. */
+axl_status axl__run_log_begin(axl_context *ctx, const char *path, bool resume, uint64_t step);
+/* A record of a step or of an evaluation; others are no lines.  But for tokens_per_second the line
+ * is the same on any machine and across a stop. */
 axl_status axl__run_log_append(axl_context *ctx, const char *path, const axl_run_record *record);
+
+/* The whole run so far, as its log has it. */
+typedef struct axl__run_history {
+    axl_context *ctx;
+    axl_run_record *records; /* of steps and evaluations, in the file's order */
+    size_t n;
+} axl__run_history;
+
+axl_status axl__run_log_read(axl__run_history *out, axl_context *ctx, const char *path);
+void axl__run_history_free(axl__run_history *h);
+/* The last record of an event, NULL where there is none; how many there are. */
+const axl_run_record *axl__run_last(const axl__run_history *h, axl_run_event event);
+size_t axl__run_count(const axl__run_history *h, axl_run_event event);
 
 #endif

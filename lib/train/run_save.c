@@ -2,13 +2,10 @@
 /* run_save.c - checkpoints of a run, where it resumes, and its result. */
 #include "run.h"
 #include "checkpoints.h"
-#include "model_card.h"
-#include "run_log.h"
 
 #include "base/os.h"
 #include "base/str.h"
 
-#include <math.h>
 #include <string.h>
 
 axl_status axl__run_save_checkpoint(axl_run *r, bool stopped)
@@ -19,6 +16,7 @@ axl_status axl__run_save_checkpoint(axl_run *r, bool stopped)
 
     if (!dir)
         return axl__fail_nomem();
+    r->state.seconds = axl__records_seconds(r);
     axl_status status = axl__checkpoints_next_serial(r->ctx, r->output_dir, &r->state.serial);
     axl__save_options o = { &r->at_step, r->state, r->steer.only_model && !stopped };
 
@@ -32,6 +30,10 @@ axl_status axl__run_save_checkpoint(axl_run *r, bool stopped)
                                             ? (int64_t)r->state.best_step
                                             : -1);
     }
+    if (status == AXL_OK)
+        status = axl__run_write_report(r, "running");
+    if (status == AXL_OK)
+        status = axl__records_put_path(r, AXL_RUN_SAVE, dir);
     axl__free(r->ctx, dir);
     r->started += axl__now() - began;
     return status;
@@ -93,16 +95,11 @@ axl_status axl__run_begin(axl_run *r)
     } else {
         AXL_TRY(resume(r, &resumed));
     }
-    AXL_TRY(axl__run_log_begin(r->ctx, r->log_path, resumed, axl_trainer_steps(r->trainer),
-                               &r->last));
-    r->last.total_steps = r->total_steps;
-    if (isnan(r->last.loss))
-        r->last.step = axl_trainer_steps(r->trainer);
     r->input_tokens = 0;
     r->n_skipped_now = 0;
     r->skipping = false;
     r->begun = true;
-    return AXL_OK;
+    return axl__records_begin(r, resumed);
 }
 
 axl_status axl__run_load_best(axl_run *r)
@@ -125,20 +122,11 @@ axl_status axl__run_load_best(axl_run *r)
 
 axl_status axl__run_save_result(axl_run *r)
 {
-    axl_dataset_stats stats = AXL_DATASET_STATS_INIT;
-    char *card = axl__format(r->ctx, "%s/README.md", r->output_dir);
-
-    if (!card)
-        return axl__fail_nomem();
-    axl_status status = axl_adapter_save(r->adapter, r->output_dir);
-    if (status == AXL_OK)
-        status = axl_tokenizer_save(r->tok, r->output_dir);
-    if (status == AXL_OK)
-        status = axl_dataset_get_stats(r->train, &stats);
-    if (status == AXL_OK)
-        status = axl__model_card_write(r->ctx, r->cfg, card, &r->last, &stats);
-    axl__free(r->ctx, card);
-    return status;
+    AXL_TRY(axl_adapter_save(r->adapter, r->output_dir));
+    AXL_TRY(axl_tokenizer_save(r->tok, r->output_dir));
+    AXL_TRY(axl__run_write_report(r, "finished"));
+    AXL_TRY(axl__run_write_card(r));
+    return axl__records_put_path(r, AXL_RUN_END, r->output_dir);
 }
 
 axl_status axl__run_save_stopped(axl_run *r, axl_status stopped)
@@ -154,6 +142,8 @@ axl_status axl__run_save_stopped(axl_run *r, axl_status stopped)
     if (step > 0 && step != r->saved_step)
         status = axl__run_save_checkpoint(r, true);
     axl__cancel_hold(r->ctx, false);
-    AXL_TRY(status);
+    if (status < 0 && status != AXL_ERR_CANCELLED) /* the record callback asks again */
+        return status;
+    AXL_TRY(axl__run_write_report(r, "stopped"));
     return axl__fail(stopped, "%s after step %llu", why, (unsigned long long)step);
 }

@@ -12,6 +12,9 @@ void axl__run_state_put(axl__jw *j, const axl__run_state *s)
     axl__jw_int(j, "serial", (int64_t)s->serial);
     axl__jw_double(j, "loss_sum", s->loss_sum);
     axl__jw_int(j, "loss_tokens", (int64_t)s->loss_tokens);
+    axl__jw_double(j, "seconds", s->seconds);
+    axl__jw_int(j, "tokens", (int64_t)s->n_tokens);
+    axl__jw_int(j, "trained_tokens", (int64_t)s->n_trained);
     if (s->evaluated_step != UINT64_MAX)
         axl__jw_int(j, "evaluated_step", (int64_t)s->evaluated_step);
     if (s->has_best) {
@@ -35,6 +38,9 @@ void axl__run_state_read(axl__run_state *s, const axl__json *object)
     s->serial = read_count(object, "serial", 0);
     s->loss_sum = axl__json_double(object, "loss_sum", 0.0);
     s->loss_tokens = read_count(object, "loss_tokens", 0);
+    s->seconds = axl__json_double(object, "seconds", 0.0);
+    s->n_tokens = read_count(object, "tokens", 0);
+    s->n_trained = read_count(object, "trained_tokens", 0);
     s->evaluated_step = read_count(object, "evaluated_step", UINT64_MAX);
     s->has_best = axl__json_get(object, "best_metric") != NULL;
     s->best = axl__json_double(object, "best_metric", 0.0);

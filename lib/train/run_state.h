@@ -13,6 +13,8 @@ typedef struct axl__run_state {
     uint64_t serial; /* of the checkpoint among all that were saved into its output_dir */
     double loss_sum; /* since the last record */
     uint64_t loss_tokens;
+    double seconds;                /* that the run has taken */
+    uint64_t n_tokens, n_trained;  /* of all its steps */
     uint64_t evaluated_step; /* of the last evaluation; UINT64_MAX: none */
     bool has_best;
     double best;             /* metric_for_best_model's best value, */

@@ -257,8 +257,8 @@ static void test_config__says_what_it_does_not_do(void **state)
           "c.yml:10:1: warning: deepspeed: no effect here: one process trains [AXL-C0211]");
     check(MIN "tf32: true\n",
           "c.yml:10:1: warning: tf32: no effect here: a CPU has no TF32 [AXL-C0211]");
-    check(MIN "wandb_project: p\n", "c.yml:10:1: warning: wandb_project: no effect here: axl "
-                                    "writes training_log.jsonl [AXL-C0211]");
+    check(MIN "wandb_project: p\n", "c.yml:10:1: warning: wandb_project: no effect here: only "
+                                    "axl.callbacks.WandB in Python reads it [AXL-C0211]");
     check(MIN "wandb_project:\nwandb_entity: ~\nresume_from_checkpoint:\n", NULL);
     check(MIN "save_safetensors: false\n",
           "c.yml:10:1: error: save_safetensors: refused: weights are always written as safetensors "

@@ -4,6 +4,7 @@
 AXL_TOOL is the program, AXL_SOURCE_DIR the source tree.  Files are read and written as UTF-8
 whatever the locale says.
 """
+import fcntl
 import json
 import os
 import pty
@@ -11,6 +12,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import termios
 import unittest
 
 SOURCE = os.path.abspath(os.environ.get("AXL_SOURCE_DIR", os.path.join(
@@ -144,9 +146,11 @@ class Case(unittest.TestCase):
         self.assertEqual(len(result.errors), 1, f"axl {args}: {result}")
         return result.errors[0]
 
-    def terminal(self, *args, env=None):
-        """Runs the tool on a terminal and returns what it shows there; it must end with 0."""
+    def terminal(self, *args, env=None, columns=0):
+        """Runs the tool on a terminal (of unknown width unless told) and returns what it shows there; it must end
+        with 0."""
         main, side = pty.openpty()
+        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         with subprocess.Popen([TOOL, *map(str, args)], stdin=side, stdout=side, stderr=side,
                               cwd=self.dir, env=environment(env)) as tool:
             os.close(side)

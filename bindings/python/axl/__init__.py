@@ -21,6 +21,7 @@ or piece by piece, with a loop of one's own (examples/finetune.py):
 Arrays are NumPy's where it is installed, else memoryviews.  Ctrl-C ends a long call with
 KeyboardInterrupt and leaves its handle as before, or, where the call was just ending, as after it.
 """
+from . import callbacks
 from ._config import Config, Diagnostic
 from ._core import (
     AbiError, BusyError, Cancel, Cancelled, ConfigError, Context, DataError, DeviceError, Error,
@@ -29,7 +30,7 @@ from ._core import (
 from ._data import IGNORE, Batch, Cursor, Dataset, DatasetStats, Loader, Sample, Tokenizer
 from ._library import LibraryError, lib as _lib
 from ._plan import Plan, estimate, plan
-from ._run import Evaluation, Run, RunRecord, evaluate, finetune
+from ._run import Callback, Evaluation, Run, RunRecord, evaluate, finetune
 from ._schedule import Schedule
 from ._training import Adapter, Model, ModelInfo, StepStats, Trainer, generate
 
@@ -42,10 +43,10 @@ def feature(name: str) -> bool:
 
 
 __all__ = [
-    "AbiError", "Adapter", "Batch", "BusyError", "Cancel", "Cancelled", "Config", "ConfigError",
-    "Context", "Cursor", "DataError", "Dataset", "DatasetStats", "DeviceError", "Diagnostic",
+    "AbiError", "Adapter", "Batch", "BusyError", "Callback", "Cancel", "Cancelled", "Config",
+    "ConfigError", "Context", "Cursor", "DataError", "Dataset", "DatasetStats", "DeviceError", "Diagnostic",
     "Error", "Evaluation", "ForkedError", "FormatError", "IGNORE", "InputOutputError",
     "InvalidError", "LibraryError", "Loader", "Model", "ModelInfo", "NotFound", "NumericError",
     "OutOfMemory", "Plan", "Progress", "Run", "RunRecord", "Sample", "Schedule", "StepStats",
-    "Tokenizer", "Trainer", "UnsupportedError", "estimate", "evaluate", "feature", "finetune",
-    "generate", "plan"]
+    "Tokenizer", "Trainer", "UnsupportedError", "callbacks", "estimate", "evaluate", "feature",
+    "finetune", "generate", "plan"]

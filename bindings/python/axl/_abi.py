@@ -22,6 +22,11 @@ AXL_SPLIT_VALIDATION = 1
 AXL_COMPUTE_AUTO = 0
 AXL_COMPUTE_F32 = 1
 AXL_COMPUTE_BF16 = 2
+AXL_RUN_BEGIN = 1
+AXL_RUN_STEP = 2
+AXL_RUN_EVALUATION = 3
+AXL_RUN_SAVE = 4
+AXL_RUN_END = 5
 AXL_SCHEDULE_CONSTANT = 0
 AXL_SCHEDULE_LINEAR = 1
 AXL_SCHEDULE_COSINE = 2
@@ -414,6 +419,9 @@ axl_run_record._fields_ = [
     ("size", c.c_size_t),
     ("step", c.c_uint64),
     ("total_steps", c.c_uint64),
+    ("n_tokens", c.c_uint64),
+    ("n_trained", c.c_uint64),
+    ("peak_rss_bytes", c.c_uint64),
     ("epoch", c.c_double),
     ("loss", c.c_double),
     ("grad_norm", c.c_double),
@@ -421,6 +429,12 @@ axl_run_record._fields_ = [
     ("tokens_per_second", c.c_double),
     ("eval_loss", c.c_double),
     ("eval_perplexity", c.c_double),
+    ("eval_seconds", c.c_double),
+    ("seconds", c.c_double),
+    ("eta_seconds", c.c_double),
+    ("path", c.c_char_p),
+    ("event", c.c_uint32),
+    ("reserved0", c.c_uint32),
 ]
 axl_run_options._fields_ = [
     ("size", c.c_size_t),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import math
+import weakref
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional
 
 from . import _abi
 from ._config import Config
@@ -15,17 +16,47 @@ from ._library import lib
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One line of training_log.jsonl as it comes; of a step eval_loss and eval_perplexity are None,
-    of an evaluation the step's own."""
-    step: int
+    """Something that happened in a run; a number that the event does not have is None."""
+    event: str  #: "begin", "step", "evaluation", "save", "end"
+    step: int   #: steps done
     total_steps: int
     epoch: float
-    loss: Optional[float]
-    grad_norm: Optional[float]
+    loss: Optional[float]               #: a mean over the tokens since the last logged step
+    grad_norm: Optional[float]          #: before clipping
     learning_rate: Optional[float]
-    tokens_per_second: Optional[float]
+    tokens_per_second: Optional[float]  #: input tokens without padding
     eval_loss: Optional[float]
     eval_perplexity: Optional[float]
+    eval_seconds: Optional[float]
+    tokens: int                         #: input tokens since step 1
+    trained_tokens: int
+    seconds: float                      #: since the run began, resumed or not
+    eta_seconds: Optional[float]
+    peak_rss_bytes: int
+    path: Optional[str]                 #: the folder that was written
+
+
+class Callback:
+    """Told of a run's events, in the thread that trains; derive from it what is of use.  A true
+    result or an exception stops the run after a checkpoint."""
+
+    def on_begin(self, run: "Run", record: RunRecord) -> Any:
+        """Training begins, or goes on behind record.step."""
+
+    def on_step(self, run: "Run", record: RunRecord) -> Any:
+        """A step was logged."""
+
+    def on_evaluation(self, run: "Run", record: RunRecord) -> Any:
+        """The validation split was evaluated."""
+
+    def on_save(self, run: "Run", record: RunRecord) -> Any:
+        """A checkpoint is in record.path."""
+
+    def on_end(self, run: "Run", record: RunRecord) -> Any:
+        """The result is in record.path."""
+
+    def on_failure(self, run: "Run", error: BaseException) -> None:
+        """The run was stopped or failed; the exception is raised after this."""
 
 
 class Evaluation(NamedTuple):
@@ -46,38 +77,67 @@ def _evaluate(function: Any, subject: Any) -> Optional[Evaluation]:
     return None if status == _abi.AXL_END else Evaluation(e.loss, e.rows, e.tokens)
 
 
+_EVENTS = {_abi.AXL_RUN_BEGIN: "begin", _abi.AXL_RUN_STEP: "step",
+           _abi.AXL_RUN_EVALUATION: "evaluation", _abi.AXL_RUN_SAVE: "save",
+           _abi.AXL_RUN_END: "end"}
+
+
 def _number(value: float) -> Optional[float]:
     return None if value != value else value
+
+
+def _record(r: Any) -> RunRecord:
+    return RunRecord(
+        event=_EVENTS.get(r.event, ""), step=r.step, total_steps=r.total_steps, epoch=r.epoch,
+        loss=_number(r.loss), grad_norm=_number(r.grad_norm),
+        learning_rate=_number(r.learning_rate), tokens_per_second=_number(r.tokens_per_second),
+        eval_loss=_number(r.eval_loss), eval_perplexity=_number(r.eval_perplexity),
+        eval_seconds=_number(r.eval_seconds), tokens=r.n_tokens, trained_tokens=r.n_trained,
+        seconds=r.seconds, eta_seconds=_number(r.eta_seconds), peak_rss_bytes=r.peak_rss_bytes,
+        path=None if r.path is None else r.path.decode("utf-8", "surrogateescape"))
 
 
 class Run(Handle):
     """Everything that a config names, loaded and checked.
 
-    record(RunRecord) is called after each line of the log; a true result or an exception stops the
-    run after a checkpoint.  resume is a checkpoint's folder, "auto" for the newest one, or None:
-    as the config says.
+    record(RunRecord) is called after each line of the log (a step or an evaluation); a true result
+    or an exception stops the run after a checkpoint.  callbacks are told of every event.  resume is
+    a checkpoint's folder, "auto" for the newest one, or None: as the config says.
     """
     _type = _abi.axl_run
     _free = "axl_run_free"
 
     def __init__(self, config: Config, *, record: Optional[Callable[[RunRecord], Any]] = None,
-                 resume: Any = None) -> None:
-        def on_record(_user: Any, pointer: Any) -> int:
-            def tell():
-                r = pointer.contents
-                return record(RunRecord(
-                    r.step, r.total_steps, r.epoch, *map(_number, (
-                        r.loss, r.grad_norm, r.learning_rate, r.tokens_per_second, r.eval_loss,
-                        r.eval_perplexity))))
-            return calls.inside(tell)
+                 callbacks: Iterable[Callback] = (), resume: Any = None) -> None:
+        self.config = config
+        self._callbacks = tuple(callbacks)
+        this = weakref.ref(self)  # the library's handle holds on_record, and this object the handle
 
-        self._record = _abi.axl_record_fn(on_record) if record else None
+        def on_record(_user: Any, pointer: Any) -> int:
+            return calls.inside(this()._tell, _record(pointer.contents), record)
+
+        used = record or self._callbacks
+        self._record = _abi.axl_record_fn(on_record) if used else None
         self._fill(config.context, lib.axl_run_new, config, ctypes.byref(options(
             _abi.axl_run_options, record=self._record, resume=text(resume))))
 
+    def _tell(self, event: RunRecord, record: Optional[Callable[[RunRecord], Any]]) -> bool:
+        stop = False
+        if record and event.event in ("step", "evaluation"):
+            stop = bool(record(event))
+        for callback in self._callbacks:
+            if event.event:
+                stop = bool(getattr(callback, "on_" + event.event)(self, event)) or stop
+        return stop
+
     def train(self) -> str:
         """Train to the end; the folder of the result."""
-        calls.run(lib.axl_run_train, self)
+        try:
+            calls.run(lib.axl_run_train, self)
+        except BaseException as e:
+            for callback in self._callbacks:
+                callback.on_failure(self, e)
+            raise
         return self.output_dir
 
     def evaluate(self) -> Optional[Evaluation]:
@@ -102,14 +162,16 @@ def as_config(config: Any, context: Optional[Context], overrides: Mapping[str, A
 
 
 def finetune(config: Any, *, context: Optional[Context] = None,
-             record: Optional[Callable[[RunRecord], Any]] = None, resume: Any = None,
-             **overrides: Any) -> str:
+             record: Optional[Callable[[RunRecord], Any]] = None,
+             callbacks: Iterable[Callback] = (), resume: Any = None, **overrides: Any) -> str:
     """Train what a config says and return the folder of the result.
 
     config is the path of a YAML file, a mapping of its keys, or a Config; overrides lie over it:
-    finetune("qlora.yml", learning_rate=1e-4, axl={"threads": 2}).
+    finetune("qlora.yml", learning_rate=1e-4, axl={"threads": 2}).  record, callbacks and resume are
+    those of Run.
     """
-    with Run(as_config(config, context, overrides), record=record, resume=resume) as run:
+    with Run(as_config(config, context, overrides), record=record, callbacks=callbacks,
+             resume=resume) as run:
         return run.train()
 
 

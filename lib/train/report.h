@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* report.h - a run as one HTML page that needs nothing beside itself. */
+#ifndef AXL_TRAIN_REPORT_H
+#define AXL_TRAIN_REPORT_H
+
+#include "run_log.h"
+
+#include "base/str.h"
+#include "config/config.h"
+
+#include <axl/trainer.h>
+
+/* What a run is and has come to, for the report and the model card. */
+typedef struct axl__run_summary {
+    const axl_config *cfg;
+    const char *output_dir;
+    const char *state; /* "running", "stopped", "finished" */
+    uint64_t step, total_steps;
+    uint64_t result_step; /* whose weights the result has */
+    double epoch, seconds;
+    uint64_t peak_rss_bytes;
+    const axl__run_history *history;
+    axl_dataset_stats train, valid; /* valid.rows is 0 where there is none */
+    axl_model_info model;
+    const axl_trainer_options *trainer;
+    uint64_t warmup_steps;
+    uint64_t adapter_params;
+    /* Bytes; 0: not known yet. */
+    uint64_t gradient_bytes, optimizer_bytes, activation_bytes;
+    const char *backend, *isa, *matmul; /* static or the model's */
+    uint32_t threads;
+    int64_t now; /* seconds since 1970 */
+} axl__run_summary;
+
+/* The part of a path or Hub id behind its last slash. */
+const char *axl__last_name(const char *path);
+
+void axl__report_put(axl__str *out, const axl__run_summary *run);
+
+#endif
