@@ -84,9 +84,11 @@ static int on_progress(void *user, const axl_progress *p)
 
     if (p->total == 0 || strcmp(p->phase, "train") == 0 || strcmp(p->phase, "generate") == 0)
         return 0;
+    bool bytes = strcmp(p->phase, "download") == 0;
+    unsigned long long unit = bytes ? 1000000 : 1;
     t->progress_line = true;
-    fprintf(stderr, "\r\033[K%s %llu/%llu", p->phase, (unsigned long long)p->done,
-            (unsigned long long)p->total);
+    fprintf(stderr, "\r\033[K%s %llu/%llu%s", p->phase, p->done / unit,
+            (p->total + unit - 1) / unit, bytes ? " MB" : "");
     if (p->done == p->total)
         tool_end_progress(t);
     return 0;

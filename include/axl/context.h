@@ -36,7 +36,8 @@ typedef void (*axl_log_fn)(void *user, uint32_t level, const char *message);
 /** How far a long call is. */
 typedef struct axl_progress {
     size_t size;       /**< sizeof(axl_progress) in the library */
-    const char *phase; /**< "load", "tokenize", "train", "evaluate", "generate", "save" */
+    const char *phase; /**< "download" (in bytes), "load", "tokenize", "train", "evaluate",
+                            "generate", "save" */
     uint64_t done;     /**< units done */
     uint64_t total;    /**< units in all; 0 when not known */
 } axl_progress;
@@ -70,7 +71,7 @@ typedef struct axl_context_options {
                                            NULL: the best that the machine has.  Copied */
     uint32_t threads;                 /**< 0: from the affinity mask and the cgroup quota */
     uint32_t log_level;               /**< an axl_log_level */
-    uint32_t allow_network;           /**< 1 lets Hub ids be downloaded */
+    uint32_t allow_network;           /**< 1 lets Hub ids be downloaded, but for HF_HUB_OFFLINE */
     uint32_t no_onednn;               /**< 1 keeps to axl's own matmul kernels */
 } axl_context_options;
 
@@ -79,8 +80,8 @@ typedef struct axl_context_options {
       NULL, NULL, 0u, AXL_LOG_WARNING, 0u, 0u }
 
 /**
- * Create a context.  The environment (HOME, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_HUB_OFFLINE) is
- * read here, once.
+ * Create a context.  The environment (HOME, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN,
+ * HF_HUB_OFFLINE and the rest that huggingface_hub knows of where files are) is read here, once.
  *
  * @param[out] out  The context; NULL on failure.  Release with axl_context_free().
  * @param[in]  opts NULL for the defaults.  Copied; the callbacks must outlive the context.

@@ -58,16 +58,18 @@ typedef struct axl_model_info {
  *
  * @param[out] out  The model; NULL on failure.  Release with axl_model_free().
  * @param[in]  ctx  The model takes its own reference.
- * @param[in]  path A folder, or a Hub id that lies in the Hugging Face cache.
+ * @param[in]  path A folder, or a Hub id: from the Hugging Face cache, into which what is missing
+ *                  is downloaded when the context allows the network.
  * @param[in]  opts NULL for the defaults.  Copied.
  *
- * @retval AXL_ERR_NOT_FOUND   No such folder or file.
+ * @retval AXL_ERR_NOT_FOUND   No such folder, file or id.
+ * @retval AXL_ERR_IO          A file cannot be read or downloaded.
  * @retval AXL_ERR_FORMAT      A file is broken, or a tensor is missing or has another shape.
  * @retval AXL_ERR_UNSUPPORTED Another architecture, or weights in another form; it is named.
  * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM
  *
- * Thread: any.  Progress phase "load".
+ * Thread: any.  Progress phases "download" and "load".
  * Since: 0.1
  */
 AXL_API AXL_MUST_CHECK axl_status axl_model_open(axl_model **out, axl_context *ctx,

@@ -2,6 +2,7 @@
 /* ctx.c - the context: what every handle shares.  See ctx.h. */
 #include "ctx.h"
 
+#include "hub_env.h"
 #include "os.h"
 #include "pool.h"
 
@@ -32,7 +33,8 @@ struct axl_context {
     axl_cancel *_Atomic cancel;
     atomic_int cancel_held;
     _Atomic double last_progress;
-    char *plugin_dir, *hub_cache, *hub_token;
+    char *plugin_dir;
+    axl__hub_env hub;
 };
 
 /* ---- memory ---- */
@@ -131,70 +133,6 @@ static axl_status check_options(const axl_context_options *o)
     return AXL_OK;
 }
 
-static char *join2(axl_context *ctx, const char *a, const char *b)
-{
-    size_t len = strlen(a) + strlen(b) + 1;
-    char *s = axl__alloc(ctx, len);
-
-    if (s)
-        snprintf(s, len, "%s%s", a, b);
-    return s;
-}
-
-static const char *env(const char *name)
-{
-    const char *v = getenv(name);
-
-    return v && *v ? v : NULL;
-}
-
-static axl_status read_token(axl_context *ctx, const char *hf_home)
-{
-    axl__file f;
-    char *path = join2(ctx, hf_home, "/token");
-
-    if (!path)
-        return axl__fail_nomem();
-    if (axl__file_open(&f, ctx, path, true) == AXL_OK) {
-        size_t n = f.size;
-        while (n > 0 && (f.data[n - 1] == '\n' || f.data[n - 1] == '\r' || f.data[n - 1] == ' '))
-            n--;
-        if (n > 0)
-            ctx->hub_token = axl__strndup(ctx, (const char *)f.data, n);
-        axl__file_close(&f);
-    }
-    axl__free(ctx, path);
-    return AXL_OK;
-}
-
-/* HF_HUB_CACHE, else HF_HOME/hub, else HOME/.cache/huggingface/hub, as huggingface_hub does. */
-static axl_status read_environment(axl_context *ctx)
-{
-    const char *home = env("HOME"), *hf = env("HF_HOME"), *cache = env("HF_HUB_CACHE");
-    const char *offline = env("HF_HUB_OFFLINE");
-    char *hf_home = hf     ? axl__strdup(ctx, hf)
-                    : home ? join2(ctx, home, "/.cache/huggingface")
-                           : NULL;
-    axl_status status = AXL_OK;
-
-    if (!hf_home && (hf || home))
-        return axl__fail_nomem();
-    if (cache)
-        ctx->hub_cache = axl__strdup(ctx, cache);
-    else if (hf_home)
-        ctx->hub_cache = join2(ctx, hf_home, "/hub");
-    if (!ctx->hub_cache && (cache || hf_home))
-        status = axl__fail_nomem();
-    if (env("HF_TOKEN"))
-        ctx->hub_token = axl__strdup(ctx, env("HF_TOKEN"));
-    else if (hf_home && status == AXL_OK)
-        status = read_token(ctx, hf_home);
-    if (offline && strcmp(offline, "0") != 0)
-        ctx->opts.allow_network = 0;
-    axl__free(ctx, hf_home);
-    return status;
-}
-
 static axl_status context_setup(axl_context *ctx, const axl_context_options *given)
 {
     uint32_t threads = given->threads ? given->threads : axl__cpu_count();
@@ -209,7 +147,7 @@ static axl_status context_setup(axl_context *ctx, const axl_context_options *giv
     if (given->plugin_dir && !ctx->plugin_dir)
         return axl__fail_nomem();
     ctx->opts.plugin_dir = ctx->opts.isa = NULL; /* the caller's strings are not ours to keep */
-    AXL_TRY(read_environment(ctx));
+    AXL_TRY(axl__hub_env_read(&ctx->hub, ctx));
     if (threads > 1) {
         ctx->pool = axl__pool_new(threads);
         if (!ctx->pool)
@@ -268,8 +206,7 @@ void axl_context_free(axl_context *ctx)
         axl__pool_free(ctx->pool);
     cancel_unref(ctx, atomic_load(&ctx->cancel));
     axl__free(ctx, ctx->plugin_dir);
-    axl__free(ctx, ctx->hub_cache);
-    axl__free(ctx, ctx->hub_token);
+    axl__hub_env_free(&ctx->hub, ctx);
     if (ctx->opts.alloc)
         ctx->opts.free(ctx->opts.alloc_user, ctx);
     else
@@ -329,14 +266,9 @@ bool axl__context_host_loop(const axl_context *ctx)
     return ctx->opts.parallel_for != NULL;
 }
 
-const char *axl__context_hub_cache(const axl_context *ctx)
+const axl__hub_env *axl__context_hub(const axl_context *ctx)
 {
-    return ctx->hub_cache;
-}
-
-const char *axl__context_hub_token(const axl_context *ctx)
-{
-    return ctx->hub_token;
+    return &ctx->hub;
 }
 
 /* ---- log, cancel, progress, threads ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ctx.h - what the rest of the library may ask of a context: memory, log, cancel and progress,
- * threads, and the environment as it was when the context was made.
+ * threads.  (What the environment says of the Hub: hub_env.h.)
  */
 #ifndef AXL_BASE_CTX_H
 #define AXL_BASE_CTX_H
@@ -55,10 +55,6 @@ bool axl__context_onednn_allowed(const axl_context *ctx);
 const char *axl__context_plugin_dir(const axl_context *ctx); /* NULL: the usual places */
 bool axl__context_network(const axl_context *ctx);
 bool axl__context_host_loop(const axl_context *ctx); /* threads are the host's, number unknown */
-
-/* The Hugging Face cache directory ("…/hub") and token; NULL when there is none. */
-const char *axl__context_hub_cache(const axl_context *ctx);
-const char *axl__context_hub_token(const axl_context *ctx);
 
 /* Fills out with a copy of the bytes (and a NUL after them). */
 axl_status axl__buffer_set(axl_context *ctx, axl_buffer *out, const void *data, size_t length);

@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "os.h"
 
+#include "str.h"
+
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -425,6 +428,43 @@ void axl__writer_abort(axl__writer *w)
     w->fd = -1;
 }
 
+axl_status axl__writer_resume(axl__writer *w, axl_context *ctx, const char *path, const char *temp,
+                              uint64_t *size)
+{
+    struct stat st;
+
+    memset(w, 0, sizeof *w);
+    w->fd = open(temp, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (w->fd < 0 || fstat(w->fd, &st) != 0) {
+        axl_status status = fail_errno("cannot write", temp);
+        if (w->fd >= 0)
+            close(w->fd);
+        return status;
+    }
+    *size = (uint64_t)st.st_size;
+    w->ctx = ctx;
+    w->path = axl__strdup(ctx, path);
+    w->temp = axl__strdup(ctx, temp);
+    if (w->path && w->temp)
+        return AXL_OK;
+    axl__writer_keep(w);
+    return axl__fail_nomem();
+}
+
+axl_status axl__writer_restart(axl__writer *w)
+{
+    return ftruncate(w->fd, 0) == 0 ? AXL_OK : fail_errno("cannot write", w->path);
+}
+
+void axl__writer_keep(axl__writer *w)
+{
+    if (!w->ctx)
+        return;
+    axl__free(w->ctx, w->temp);
+    w->temp = NULL;
+    axl__writer_abort(w);
+}
+
 axl_status axl__write_file(axl_context *ctx, const char *path, const void *data, size_t size)
 {
     axl__writer w;
@@ -475,6 +515,63 @@ axl_status axl__truncate_file(const char *path, uint64_t size)
     return truncate(path, (off_t)size) == 0 ? AXL_OK : fail_errno("cannot write", path);
 }
 
+/* ---- between processes ---- */
+
+axl_status axl__lock_file(const char *path, int *out)
+{
+    struct stat here, there;
+
+    *out = -1;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0664);
+    if (fd < 0)
+        return fail_errno("cannot write", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        close(fd);
+        return AXL_OK;
+    }
+    /* The one who had it may have removed the file: a lock on that keeps nobody out. */
+    if (fstat(fd, &here) == 0 && stat(path, &there) == 0 && here.st_ino == there.st_ino)
+        *out = fd;
+    else
+        close(fd);
+    return AXL_OK;
+}
+
+void axl__unlock_file(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+axl_status axl__link_to(axl_context *ctx, const char *target, const char *path)
+{
+    char *temp = axl__format(ctx, "%s.tmp%lld", path, (long long)getpid());
+    axl_status status = AXL_OK;
+
+    if (!temp)
+        return axl__fail_nomem();
+    unlink(temp);
+    if (symlink(target, temp) != 0)
+        status = errno == EPERM || errno == ENOSYS || errno == EOPNOTSUPP
+                     ? axl__fail(AXL_ERR_UNSUPPORTED, "%s: no links on this file system", path)
+                     : fail_errno("cannot write", path);
+    if (status == AXL_OK && rename(temp, path) != 0) {
+        status = fail_errno("cannot write", path);
+        unlink(temp);
+    }
+    axl__free(ctx, temp);
+    return status;
+}
+
+uint64_t axl__free_space(const char *dir)
+{
+    struct statfs fs;
+
+    if (statfs(dir, &fs) != 0)
+        return UINT64_MAX;
+    return (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
+}
+
 /* ---- time and processors ---- */
 
 double axl__now(void)
@@ -520,6 +617,15 @@ void axl__host_name(char out[AXL__HOST_MAX])
     if (gethostname(out, AXL__HOST_MAX - 1) != 0 || out[0] == '\0')
         strcpy(out, "localhost");
     out[AXL__HOST_MAX - 1] = '\0';
+}
+
+void axl__sleep(double seconds)
+{
+    struct timespec t;
+
+    t.tv_sec = (time_t)seconds;
+    t.tv_nsec = (long)((seconds - (double)t.tv_sec) * 1e9);
+    nanosleep(&t, NULL);
 }
 
 int64_t axl__process_id(void)

@@ -74,10 +74,24 @@ axl_status axl__writer_open(axl__writer *out, axl_context *ctx, const char *path
 axl_status axl__writer_put(axl__writer *w, const void *data, size_t size);
 axl_status axl__writer_commit(axl__writer *w); /* sync and rename; the writer is gone after it */
 void axl__writer_abort(axl__writer *w);        /* nothing stays; fine after commit */
+/* As axl__writer_open, but under a temporary name that a later process finds again: appends to
+ * what is there, *size bytes. */
+axl_status axl__writer_resume(axl__writer *out, axl_context *ctx, const char *path,
+                              const char *temp, uint64_t *size);
+axl_status axl__writer_restart(axl__writer *w); /* from the first byte */
+void axl__writer_keep(axl__writer *w);          /* closes; the temporary file stays */
 
 /* Appends to a file, creating it; truncate cuts to `size` bytes. */
 axl_status axl__append_file(const char *path, const void *data, size_t size);
 axl_status axl__truncate_file(const char *path, uint64_t size);
+
+/* A lock between processes (flock) on a file that is made for it; *fd is -1 while another has it.
+ * Where the file system has no locks, nobody is kept out. */
+axl_status axl__lock_file(const char *path, int *fd);
+void axl__unlock_file(int fd);
+/* Makes path a link to target, whatever was there.  AXL_ERR_UNSUPPORTED: no links here. */
+axl_status axl__link_to(axl_context *ctx, const char *target, const char *path);
+uint64_t axl__free_space(const char *dir); /* in bytes; UINT64_MAX when it is not known */
 
 /* Seconds on a clock that only goes forward. */
 double axl__now(void);
@@ -91,6 +105,7 @@ axl__date axl__utc(int64_t unix_time);
 
 enum { AXL__HOST_MAX = 65 };
 void axl__host_name(char out[AXL__HOST_MAX]); /* "localhost" where it is not known */
+void axl__sleep(double seconds);
 int64_t axl__process_id(void);
 void axl__os_yield(void);
 

@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "config/config.h"
+#include "hub/hub.h"
 #include "text/tokenizer.h"
 
 #include <stdio.h>
@@ -51,26 +52,66 @@ static axl_status add_data_file(axl__data_entry *e, const axl_config *cfg, axl_c
     return status;
 }
 
+/* The data_files of an entry. */
+typedef struct {
+    const axl_config *cfg;
+    char key[KEY_MAX];
+    size_t n;
+} file_list;
+
+static const char *file_name(const file_list *list, size_t i)
+{
+    char item[KEY_MAX + 32];
+
+    snprintf(item, sizeof item, "%s[%zu]", list->key, i);
+    return axl__cfg_str(list->cfg, item, "");
+}
+
+static void pick_listed(const void *arg, const char *const *paths, size_t n, bool *take)
+{
+    const file_list *list = arg;
+
+    for (size_t i = 0; i < n; i++)
+        for (size_t f = 0; f < list->n && !take[i]; f++)
+            take[i] = strcmp(paths[i], file_name(list, f)) == 0;
+}
+
+/* The entry's path: a file or folder that is there, else an id on the Hub. */
+static axl_status resolve(const axl_config *cfg, const char *value, const char *revision,
+                          const file_list *list, char **out)
+{
+    axl_context *ctx = axl__config_context(cfg);
+    axl__hub_wish wish = { .name = value, .revision = revision, .kind = "datasets",
+                           .pick = list->n > 0 ? pick_listed : axl__pick_data_files, .arg = list };
+
+    *out = axl__config_path(cfg, value);
+    if (!*out)
+        return axl__fail_nomem();
+    if (axl__path_kind_of(*out) != AXL__PATH_NONE || !axl__hub_is_id(value))
+        return AXL_OK;
+    axl__free(ctx, *out);
+    return axl__hub_resolve(ctx, &wish, out);
+}
+
 static axl_status find_files(axl__data_plan *plan, const axl_config *cfg, size_t i)
 {
     axl__data_entry *e = &plan->entries[i];
-    char key[KEY_MAX], item[KEY_MAX + 32];
-    const char *value = axl__cfg_str(cfg, entry_key(key, plan, i, "path"), NULL);
+    char key[KEY_MAX], *path = NULL;
+    file_list list = { .cfg = cfg };
+    const char *revision = axl__cfg_str(cfg, entry_key(key, plan, i, "revision"), NULL);
 
+    list.n = axl__cfg_count(cfg, entry_key(list.key, plan, i, "data_files"));
+    const char *value = axl__cfg_str(cfg, entry_key(key, plan, i, "path"), NULL);
     if (!value)
         return axl__fail(AXL_ERR_INVALID, "%s is not set", key);
-    char *path = axl__config_path(cfg, value);
-    if (!path)
-        return axl__fail_nomem();
-    size_t n = axl__cfg_count(cfg, entry_key(key, plan, i, "data_files"));
-    axl_status status = n == 0 ? add_existing(e, plan->ctx, path) : AXL_OK;
-    for (size_t f = 0; f < n && status == AXL_OK; f++) {
-        snprintf(item, sizeof item, "%s[%zu]", key, f);
-        status = add_data_file(e, cfg, plan->ctx, path, axl__cfg_str(cfg, item, ""));
-    }
+    axl_status status = resolve(cfg, value, revision, &list, &path);
+    if (status == AXL_OK && list.n == 0)
+        status = add_existing(e, plan->ctx, path);
+    for (size_t f = 0; f < list.n && status == AXL_OK; f++)
+        status = add_data_file(e, cfg, plan->ctx, path, file_name(&list, f));
     axl__free(plan->ctx, path);
     if (status != AXL_OK)
-        axl__fail_prefix(status, "%s", entry_key(key, plan, i, "path"));
+        axl__fail_prefix(status, "%s", key);
     return status;
 }
 

@@ -31,14 +31,17 @@ uint64_t axl__source_progress(const axl__source *source);
 axl_status axl__source_next(axl__source *source, axl__arena *arena, const axl__json **record,
                             uint64_t *line);
 
-/* Paths of data files.  A folder's are those of its json and jsonl files that Hugging Face's loader
- * puts into the split "train". */
+/* Paths of data files.  A folder's are those of its json and jsonl files, at any depth, that
+ * Hugging Face's loader puts into the split "train". */
 typedef struct axl__files {
     char **paths;
     size_t n;
 } axl__files;
 axl_status axl__files_add(axl__files *files, axl_context *ctx, const char *path);
 axl_status axl__files_of_folder(axl__files *files, axl_context *ctx, const char *folder);
+/* Which of these paths, relative to a folder, are read of it; arg is not used.  Has the shape of
+ * axl__hub_pick. */
+void axl__pick_data_files(const void *arg, const char *const *paths, size_t n, bool *take);
 void axl__files_free(axl__files *files, axl_context *ctx);
 
 #endif

@@ -35,12 +35,12 @@ axl_status axl__files_add(axl__files *files, axl_context *ctx, const char *path)
 
 typedef enum { SPLIT_NONE, SPLIT_TRAIN, SPLIT_OTHER } split_word;
 
-/* The split that a file's name says: a whole word between '-', '.', '_', ' ', digits and ends. */
+/* The split that a path says: a whole word between '/', '-', '.', '_', ' ', digits and ends. */
 static split_word split_of(const char *name)
 {
     static const char *const words[] = { "train", "training", "validation", "valid", "dev", "val",
                                          "test", "testing", "eval", "evaluation" };
-    static const char separators[] = "-._ 0123456789";
+    static const char separators[] = "/-._ 0123456789";
 
     for (const char *p = name; *p;) {
         size_t len = strcspn(p, separators);
@@ -53,50 +53,121 @@ static split_word split_of(const char *name)
     return SPLIT_NONE;
 }
 
-static bool is_data_file(const char *name)
+/* Without what tells of the data and hidden files and folders. */
+static bool is_data_file(const char *path)
 {
-    return name[0] != '.' && strstr(name, ".json");
+    static const char *const about[] = { "config.json", "dataset_info.json", "dataset_infos.json",
+                                         "dataset_dict.json" };
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+    for (size_t i = 0; i < sizeof about / sizeof about[0]; i++)
+        if (strcmp(name, about[i]) == 0)
+            return false;
+    return path[0] != '.' && !strstr(path, "/.") && strstr(name, ".json");
 }
 
-static axl_status add_names(axl__files *files, axl_context *ctx, const char *folder, char **names,
-                            size_t n)
+void axl__pick_data_files(const void *arg, const char *const *paths, size_t n, bool *take)
 {
     bool any_split = false;
-    const char *other = NULL;
 
+    (void)arg;
     for (size_t i = 0; i < n; i++)
-        any_split |= is_data_file(names[i]) && split_of(names[i]) != SPLIT_NONE;
-    for (size_t i = 0; i < n; i++) {
-        if (strstr(names[i], ".parquet") || strstr(names[i], ".arrow") ||
-            strstr(names[i], ".csv") || strstr(names[i], ".txt"))
-            other = names[i];
-        if (!is_data_file(names[i]) || (any_split && split_of(names[i]) != SPLIT_TRAIN))
-            continue;
-        char *path = axl__format(ctx, "%s/%s", folder, names[i]);
-        if (!path)
-            return axl__fail_nomem();
-        axl_status status = AXL_OK;
-        if (axl__path_kind_of(path) == AXL__PATH_FILE)
-            status = axl__files_add(files, ctx, path);
-        axl__free(ctx, path);
-        AXL_TRY(status);
+        any_split |= is_data_file(paths[i]) && split_of(paths[i]) != SPLIT_NONE;
+    for (size_t i = 0; i < n; i++)
+        take[i] = is_data_file(paths[i]) && (!any_split || split_of(paths[i]) == SPLIT_TRAIN);
+}
+
+/* ---- folders ---- */
+
+static axl_status walk(axl__files *all, axl_context *ctx, const char *folder, const char *below);
+
+/* One name of a folder: a file's path relative to the top, or all below a folder. */
+static axl_status add_name(axl__files *all, axl_context *ctx, const char *folder, const char *path)
+{
+    char *full = axl__format(ctx, "%s/%s", folder, path);
+    axl_status status = AXL_OK;
+
+    if (!full)
+        return axl__fail_nomem();
+    switch (axl__path_kind_of(full)) {
+    case AXL__PATH_FILE: status = axl__files_add(all, ctx, path); break;
+    case AXL__PATH_DIR: status = walk(all, ctx, folder, path); break;
+    case AXL__PATH_NONE: break;
     }
-    if (files->n > 0)
-        return AXL_OK;
-    if (other && !any_split)
-        return axl__fail(AXL_ERR_UNSUPPORTED, "%s/%s: only json and jsonl files are read yet",
-                         folder, other);
+    axl__free(ctx, full);
+    return status;
+}
+
+enum { DEPTH_MAX = 16 }; /* links may go in circles */
+
+static axl_status walk(axl__files *all, axl_context *ctx, const char *folder, const char *below)
+{
+    char *dir = axl__format(ctx, "%s%s%s", folder, *below ? "/" : "", below), **names;
+    size_t n, depth = 0;
+
+    if (!dir)
+        return axl__fail_nomem();
+    axl_status status = axl__list_dir(ctx, dir, &names, &n);
+    axl__free(ctx, dir);
+    AXL_TRY(status);
+    for (const char *p = below; (p = strchr(p, '/')); p++)
+        depth++;
+    for (size_t i = 0; i < n && status == AXL_OK && depth < DEPTH_MAX; i++) {
+        if (names[i][0] == '.')
+            continue;
+        char *path = axl__format(ctx, "%s%s%s", below, *below ? "/" : "", names[i]);
+        status = path ? add_name(all, ctx, folder, path) : axl__fail_nomem();
+        axl__free(ctx, path);
+    }
+    axl__free(ctx, names);
+    return status;
+}
+
+static axl_status nothing(const axl__files *all, const char *folder)
+{
+    static const char *const other[] = { ".parquet", ".arrow", ".csv", ".txt" };
+    bool any = false;
+
+    for (size_t i = 0; i < all->n; i++)
+        any |= is_data_file(all->paths[i]);
+    for (size_t i = 0; i < all->n && !any; i++)
+        for (size_t k = 0; k < sizeof other / sizeof other[0]; k++)
+            if (strstr(all->paths[i], other[k]))
+                return axl__fail(AXL_ERR_UNSUPPORTED, "%s/%s: only json and jsonl files are read "
+                                 "yet", folder, all->paths[i]);
     return axl__fail(AXL_ERR_NOT_FOUND, "%s: no json or jsonl file%s", folder,
-                     any_split ? " of the split \"train\"" : "");
+                     any ? " of the split \"train\"" : "");
+}
+
+static axl_status add_picked(axl__files *files, axl_context *ctx, const char *folder,
+                             const axl__files *all)
+{
+    bool *take = axl__calloc(ctx, all->n, sizeof *take);
+    axl_status status = take ? AXL_OK : axl__fail_nomem();
+
+    if (take)
+        axl__pick_data_files(NULL, (const char *const *)all->paths, all->n, take);
+    for (size_t i = 0; i < all->n && status == AXL_OK; i++) {
+        if (!take[i])
+            continue;
+        char *path = axl__format(ctx, "%s/%s", folder, all->paths[i]);
+        status = path ? axl__files_add(files, ctx, path) : axl__fail_nomem();
+        axl__free(ctx, path);
+    }
+    axl__free(ctx, take);
+    return status;
 }
 
 axl_status axl__files_of_folder(axl__files *files, axl_context *ctx, const char *folder)
 {
-    char **names;
-    size_t n;
+    axl__files all = { 0 };
+    size_t before = files->n;
 
-    AXL_TRY(axl__list_dir(ctx, folder, &names, &n));
-    axl_status status = add_names(files, ctx, folder, names, n);
-    axl__free(ctx, names);
+    axl_status status = walk(&all, ctx, folder, "");
+    if (status == AXL_OK)
+        status = add_picked(files, ctx, folder, &all);
+    if (status == AXL_OK && files->n == before)
+        status = nothing(&all, folder);
+    axl__files_free(&all, ctx);
     return status;
 }

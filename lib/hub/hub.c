@@ -1,130 +1,143 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hub.c - looking names up in the cache that huggingface_hub keeps:
- * models--org--name/refs/<branch> holds a commit, snapshots/<commit>/ the files. */
-#define _GNU_SOURCE /* memmem */
+/* hub.c - see hub.h: a path that is there, the cache, the Hub, in this order. */
 #include "hub.h"
 
+#include "base/hub_env.h"
 #include "base/os.h"
 #include "base/str.h"
+#include "http.h"
+#include "hub_cache.h"
 
 #include <string.h>
 
-enum { COMMIT_MAX = 64 };
-
-static bool is_word(const char *text, size_t len, const char *more)
+/* A name that ends so means a file, which is not there. */
+static bool is_file_name(const char *name)
 {
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-              (c != '\0' && strchr(more, c))))
-            return false;
-    }
-    return len > 0 && !memmem(text, len, "..", 2);
+    static const char *const ends[] = { ".json", ".jsonl", ".csv", ".txt", ".parquet", ".arrow",
+                                        ".gz", ".zst", ".yml", ".yaml", ".safetensors", ".model" };
+
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (axl__ends_with(name, ends[i]))
+            return true;
+    return false;
 }
 
-/* "name" or "org/name". */
-static bool is_id(const char *name)
+bool axl__hub_is_id(const char *name)
 {
     const char *slash = strchr(name, '/');
     size_t org = slash ? (size_t)(slash - name) : 0;
 
-    if (slash && (!is_word(name, org, "-_.") || *name == '.'))
+    if (is_file_name(name) || (slash && (!axl__hub_is_word(name, org, "-_.") || *name == '.')))
         return false;
     name = slash ? slash + 1 : name;
-    return is_word(name, strlen(name), "-_.") && *name != '.';
+    return axl__hub_is_word(name, strlen(name), "-_.") && *name != '.';
 }
 
-static axl_status not_found(axl_context *ctx, const char *name, const char *revision,
-                            const char *kind)
+/* Why nothing is downloaded; NULL when it may be. */
+static const char *no_network(axl_context *ctx)
 {
-    const char *cache = axl__context_hub_cache(ctx);
-    bool set = strcmp(kind, "datasets") == 0;
+    const axl__hub_env *env = axl__context_hub(ctx);
 
-    if (!is_id(name))
-        return axl__fail(AXL_ERR_NOT_FOUND, "%s \"%s\" does not exist", set ? "data set" : "model",
-                         name);
-    return axl__fail(AXL_ERR_NOT_FOUND, "%s \"%s\"%s%s is neither a folder nor in the Hugging Face "
-                     "cache (%s); downloading is not available yet", set ? "data set" : "model",
-                     name, revision ? " at revision " : "", revision ? revision : "",
-                     cache ? cache : "HOME and HF_HOME are not set");
+    if (!axl__http_library())
+        return "this build of axl cannot download: it was made without libcurl";
+    if (env->offline)
+        return strcmp(env->offline, "HF_HUB_OFFLINE") == 0
+                   ? "nothing is downloaded: HF_HUB_OFFLINE is set"
+                   : "nothing is downloaded: TRANSFORMERS_OFFLINE is set";
+    if (!axl__context_network(ctx))
+        return "nothing is downloaded: this context may not use the network";
+    return NULL;
 }
 
-/* <cache>/models--org--name */
-static char *repo_folder(axl_context *ctx, const char *name, const char *kind)
+static axl_status not_found(axl_context *ctx, const axl__hub_wish *w, const char *why)
 {
-    axl__str s;
+    const char *cache = axl__context_hub(ctx)->cache;
 
-    axl__str_init(&s, ctx);
-    axl__str_putf(&s, "%s/%s--", axl__context_hub_cache(ctx), kind);
-    for (; *name; name++)
-        axl__str_puts(&s, *name == '/' ? "--" : (char[]){ *name, '\0' });
-    if (s.failed)
-        axl__str_free(&s);
-    return s.data;
+    return axl__fail(AXL_ERR_NOT_FOUND,
+                     "%s \"%s\"%s%s is neither a folder nor in the Hugging Face cache (%s); %s",
+                     axl__hub_noun(w), w->name, w->revision ? " at revision " : "",
+                     w->revision ? w->revision : "",
+                     cache ? cache : "HOME and HF_HOME are not set", why);
 }
 
-/* The commit that a branch stands for; the revision itself when there is no such branch. */
-static axl_status read_ref(axl_context *ctx, const char *repo, const char *revision,
-                           char commit[COMMIT_MAX + 1])
+/* The first wanted path that the snapshot lacks, NULL when it is whole. */
+static axl_status missing(axl__hub_repo *r, const char **path)
 {
-    char *path = axl__format(ctx, "%s/refs/%s", repo, revision);
-    axl__file f;
-    axl_status status = AXL_OK;
-    size_t n = 0;
+    bool has;
 
-    commit[0] = '\0';
-    if (!path)
-        return axl__fail_nomem();
-    if (axl__path_kind_of(path) == AXL__PATH_FILE) {
-        status = axl__file_open(&f, ctx, path, true);
-        if (status == AXL_OK) {
-            while (n < f.size && n < COMMIT_MAX && f.data[n] > ' ')
-                n++;
-            memcpy(commit, f.data, n);
-            axl__file_close(&f);
-        }
-    } else if (strlen(revision) <= COMMIT_MAX) {
-        n = strlen(revision);
-        memcpy(commit, revision, n);
+    *path = NULL;
+    AXL_TRY(axl__hub_repo_pick(r));
+    for (size_t i = 0; i < r->n_paths && !*path; i++) {
+        if (!r->take[i])
+            continue;
+        AXL_TRY(axl__hub_repo_has(r, r->paths[i], &has));
+        if (!has)
+            *path = r->paths[i];
     }
-    commit[n] = '\0';
-    axl__free(ctx, path);
-    return status;
+    return AXL_OK;
 }
 
-static axl_status look_up(axl_context *ctx, const char *name, const char *revision,
-                          const char *kind, char **out)
+/* A snapshot without a list is Python's; what it lacks only the Hub knows, and without the Hub it
+ * is taken for whole. */
+static axl_status complete(axl__hub_repo *r, const char *why_not)
 {
-    char commit[COMMIT_MAX + 1], *repo = repo_folder(ctx, name, kind), *dir;
+    const char *lacks = NULL;
+    bool known = r->commit[0] && r->n_paths > 0;
+    char had[AXL__COMMIT_MAX + 1];
 
-    if (!repo)
-        return axl__fail_nomem();
-    axl_status status = read_ref(ctx, repo, revision, commit);
-    if (status == AXL_OK && is_word(commit, strlen(commit), "")) {
-        dir = axl__format(ctx, "%s/snapshots/%s", repo, commit);
-        if (!dir)
+    if (known)
+        AXL_TRY(missing(r, &lacks));
+    if (known && !lacks)
+        return AXL_OK;
+    if (why_not && lacks)
+        return axl__fail(AXL_ERR_NOT_FOUND, "%s \"%s\" is in the Hugging Face cache without %s; %s",
+                         axl__hub_noun(r->wish), r->wish->name, lacks, why_not);
+    if (why_not)
+        return r->commit[0] ? AXL_OK : not_found(r->ctx, r->wish, why_not);
+    memcpy(had, r->commit, sizeof had);
+    axl_status status = axl__hub_download(r);
+    if (status >= 0 || known || !had[0] || status == AXL_ERR_CANCELLED || status == AXL_ERR_NOMEM)
+        return status;
+    axl__log(r->ctx, AXL_LOG_WARNING, "%s; going on with what the cache has of it",
+             axl_last_error());
+    axl__error_clear();
+    memcpy(r->commit, had, sizeof had);
+    return AXL_OK;
+}
+
+static axl_status resolve_id(axl_context *ctx, const axl__hub_wish *wish, char **out)
+{
+    axl__hub_repo repo;
+
+    axl_status status = axl__hub_repo_open(&repo, ctx, wish);
+    if (status == AXL_OK)
+        status = axl__hub_repo_look(&repo);
+    if (status == AXL_OK)
+        status = complete(&repo, no_network(ctx));
+    if (status == AXL_OK) {
+        *out = axl__format(ctx, "%s/snapshots/%s", repo.dir, repo.commit);
+        if (!*out)
             status = axl__fail_nomem();
-        else if (axl__path_kind_of(dir) == AXL__PATH_DIR)
-            *out = dir;
-        else
-            axl__free(ctx, dir);
     }
-    axl__free(ctx, repo);
+    axl__hub_repo_close(&repo);
     return status;
 }
 
-axl_status axl__hub_resolve(axl_context *ctx, const char *name_or_dir, const char *revision,
-                            const char *kind, char **out_dir)
+axl_status axl__hub_resolve(axl_context *ctx, const axl__hub_wish *w, char **out_dir)
 {
-    const char *wanted = revision ? revision : "main";
+    const char *revision = w->revision ? w->revision : "main";
 
     *out_dir = NULL;
-    if (axl__path_kind_of(name_or_dir) != AXL__PATH_NONE) {
-        *out_dir = axl__strdup(ctx, name_or_dir);
+    if (axl__path_kind_of(w->name) != AXL__PATH_NONE) {
+        *out_dir = axl__strdup(ctx, w->name);
         return *out_dir ? AXL_OK : axl__fail_nomem();
     }
-    if (is_id(name_or_dir) && axl__context_hub_cache(ctx) &&
-        is_word(wanted, strlen(wanted), "-_./") && *wanted != '/')
-        AXL_TRY(look_up(ctx, name_or_dir, wanted, kind, out_dir));
-    return *out_dir ? AXL_OK : not_found(ctx, name_or_dir, revision, kind);
+    if (!axl__hub_is_id(w->name))
+        return axl__fail(AXL_ERR_NOT_FOUND, "%s \"%s\" does not exist", axl__hub_noun(w), w->name);
+    if (!axl__hub_is_word(revision, strlen(revision), "-_./") || *revision == '/')
+        return axl__fail(AXL_ERR_NOT_FOUND, "%s \"%s\": \"%s\" is no revision: neither a branch, a "
+                         "tag nor a commit has such a name", axl__hub_noun(w), w->name, revision);
+    if (!axl__context_hub(ctx)->cache)
+        return not_found(ctx, w, "there is no place for a download");
+    return resolve_id(ctx, w, out_dir);
 }

@@ -345,12 +345,16 @@ static axl_status count_only(axl_model *m)
     return AXL_OK;
 }
 
-static axl_status load(axl_model *m, const char *path, const axl_model_options *o, bool counting)
+static axl_status load(axl_model *m, const char *path, const char *revision,
+                       const axl_model_options *o, bool counting)
 {
+    axl__hub_wish wish = { .name = path, .revision = revision, .kind = "models",
+                           .pick = axl__hub_pick_model };
+
     m->name = axl__strdup(m->ctx, path);
     if (!m->name)
         return axl__fail_nomem();
-    AXL_TRY(axl__hub_resolve(m->ctx, path, NULL, "models", &m->dir));
+    AXL_TRY(axl__hub_resolve(m->ctx, &wish, &m->dir));
     AXL_TRY(axl__model_open_device(m, o->backend));
     if (counting)
         AXL_TRY(count_only(m));
@@ -376,7 +380,7 @@ axl_model *axl__model_alloc(axl_context *ctx)
 }
 
 static axl_status open_model(axl_model **out, axl_context *ctx, const char *path,
-                             const axl_model_options *opts, bool counting)
+                             const char *revision, const axl_model_options *opts, bool counting)
 {
     axl_model_options o = AXL_MODEL_OPTIONS_INIT;
 
@@ -391,7 +395,7 @@ static axl_status open_model(axl_model **out, axl_context *ctx, const char *path
     axl_model *m = axl__model_alloc(ctx);
     if (!m)
         return axl__fail_nomem();
-    axl_status status = load(m, path, &o, counting);
+    axl_status status = load(m, path, revision, &o, counting);
     if (status < 0) {
         axl_model_free(m);
         return status;
@@ -403,13 +407,13 @@ static axl_status open_model(axl_model **out, axl_context *ctx, const char *path
 axl_status axl_model_open(axl_model **out, axl_context *ctx, const char *path,
                           const axl_model_options *opts)
 {
-    return open_model(out, ctx, path, opts, false);
+    return open_model(out, ctx, path, NULL, opts, false);
 }
 
 axl_status axl__model_open_counting(axl_model **out, axl_context *ctx, const char *path,
                                     const axl_model_options *opts)
 {
-    return open_model(out, ctx, path, opts, true);
+    return open_model(out, ctx, path, NULL, opts, true);
 }
 
 static uint32_t config_compute(const axl_config *cfg)
@@ -447,7 +451,8 @@ static axl_status from_config(axl_model **out, const axl_config *cfg, bool count
     char *path = config_model(cfg);
     if (!path)
         return axl__fail_nomem();
-    axl_status status = open_model(out, ctx, path, &o, counting);
+    axl_status status = open_model(out, ctx, path, axl__cfg_str(cfg, "model_revision", NULL),
+                                   &o, counting);
     axl__free(ctx, path);
     return status;
 }

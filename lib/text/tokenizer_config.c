@@ -10,13 +10,16 @@
 static axl_status resolve(const axl_config *cfg, const char *name, char **out)
 {
     axl_context *ctx = axl__config_context(cfg);
+    axl__hub_wish wish = { .name = name, .revision = axl__cfg_str(cfg, "model_revision", NULL),
+                           .kind = "models", .pick = axl__hub_pick_tokenizer };
     char *path = axl__config_path(cfg, name);
 
     *out = NULL;
     if (!path)
         return axl__fail_nomem();
-    bool there = axl__path_kind_of(path) != AXL__PATH_NONE;
-    axl_status status = axl__hub_resolve(ctx, there ? path : name, NULL, "models", out);
+    if (axl__path_kind_of(path) != AXL__PATH_NONE)
+        wish.name = path;
+    axl_status status = axl__hub_resolve(ctx, &wish, out);
     axl__free(ctx, path);
     return status;
 }

@@ -557,6 +557,15 @@ static void test_tokenizer__from_config(void **state)
     assert_fails(axl_tokenizer_from_config(&tok, NULL), AXL_ERR_INVALID, "");
 }
 
+static axl_status resolve(axl_context *own, const char *name, const char *revision,
+                          const char *kind, char **path)
+{
+    axl__hub_wish wish = { .name = name, .revision = revision, .kind = kind,
+                           .pick = axl__hub_pick_tokenizer };
+
+    return axl__hub_resolve(own, &wish, path);
+}
+
 static void test_hub__finds_names_in_the_cache(void **state)
 {
     static const char commit[] = "0123456789abcdef0123456789abcdef01234567";
@@ -574,24 +583,24 @@ static void test_hub__finds_names_in_the_cache(void **state)
     assert_ok(axl_context_new(&own, NULL));
     unsetenv("HF_HUB_CACHE");
 
-    assert_ok(axl__hub_resolve(own, "org/name", NULL, "models", &path));
+    assert_ok(resolve(own, "org/name", NULL, "models", &path));
     assert_string_equal(path, dir);
     axl__free(own, path);
-    assert_ok(axl__hub_resolve(own, "org/name", commit, "models", &path));
+    assert_ok(resolve(own, "org/name", commit, "models", &path));
     assert_string_equal(path, dir);
     axl__free(own, path);
-    assert_ok(axl__hub_resolve(own, cache, NULL, "models", &path));
+    assert_ok(resolve(own, cache, NULL, "models", &path));
     assert_string_equal(path, cache);
     axl__free(own, path);
-    assert_fails(axl__hub_resolve(own, "org/name", "v2", "models", &path), AXL_ERR_NOT_FOUND,
+    assert_fails(resolve(own, "org/name", "v2", "models", &path), AXL_ERR_NOT_FOUND,
                  "model \"org/name\" at revision v2 is neither a folder nor in");
-    assert_fails(axl__hub_resolve(own, "org/name", NULL, "datasets", &path), AXL_ERR_NOT_FOUND,
+    assert_fails(resolve(own, "org/name", NULL, "datasets", &path), AXL_ERR_NOT_FOUND,
                  "data set \"org/name\" is neither");
-    assert_fails(axl__hub_resolve(own, "org/name", "../main", "models", &path), AXL_ERR_NOT_FOUND,
-                 "neither");
-    assert_fails(axl__hub_resolve(own, "./rows.jsonl", NULL, "datasets", &path), AXL_ERR_NOT_FOUND,
+    assert_fails(resolve(own, "org/name", "../main", "models", &path), AXL_ERR_NOT_FOUND,
+                 "\"../main\" is no revision");
+    assert_fails(resolve(own, "./rows.jsonl", NULL, "datasets", &path), AXL_ERR_NOT_FOUND,
                  "data set \"./rows.jsonl\" does not exist");
-    assert_fails(axl__hub_resolve(own, "", NULL, "models", &path), AXL_ERR_NOT_FOUND, "does not");
+    assert_fails(resolve(own, "", NULL, "models", &path), AXL_ERR_NOT_FOUND, "does not");
     axl_context_free(own);
     axl__free(ctx, dir);
     axl__free(ctx, cache);

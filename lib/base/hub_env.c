@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* hub_env.c - see hub_env.h. */
+#include "hub_env.h"
+
+#include "os.h"
+#include "str.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *env(const char *name)
+{
+    const char *v = getenv(name);
+
+    return v && *v ? v : NULL;
+}
+
+static bool is_true(const char *name)
+{
+    static const char *const yes[] = { "1", "on", "yes", "true" };
+    const char *v = env(name);
+
+    for (size_t i = 0; v && i < sizeof yes / sizeof yes[0]; i++)
+        if (axl__ascii_casecmp(v, yes[i]) == 0)
+            return true;
+    return false;
+}
+
+/* base (with "~" for HOME) and tail. */
+static char *expanded(axl_context *ctx, const char *base, const char *tail)
+{
+    const char *home = env("HOME");
+    bool tilde = home && base[0] == '~' && (base[1] == '/' || base[1] == '\0');
+
+    return axl__format(ctx, "%s%s%s", tilde ? home : "", tilde ? base + 1 : base, tail);
+}
+
+/* HF_HOME, else XDG_CACHE_HOME/huggingface, else HOME/.cache/huggingface; *out is NULL when none
+ * is set. */
+static axl_status hf_home(char **out, axl_context *ctx)
+{
+    const char *hf = env("HF_HOME"), *xdg = env("XDG_CACHE_HOME"), *home = env("HOME");
+
+    *out = NULL;
+    if (!hf && !xdg && !home)
+        return AXL_OK;
+    *out = hf    ? expanded(ctx, hf, "")
+           : xdg ? expanded(ctx, xdg, "/huggingface")
+                 : axl__format(ctx, "%s/.cache/huggingface", home);
+    return *out ? AXL_OK : axl__fail_nomem();
+}
+
+static axl_status set_token(axl__hub_env *e, axl_context *ctx, const char *text, size_t len,
+                            const char *from)
+{
+    while (len > 0 && (unsigned char)text[len - 1] <= ' ')
+        len--;
+    while (len > 0 && (unsigned char)text[0] <= ' ') {
+        text++;
+        len--;
+    }
+    if (len == 0)
+        return AXL_OK;
+    e->token = axl__strndup(ctx, text, len);
+    e->token_from = from;
+    return e->token ? AXL_OK : axl__fail_nomem();
+}
+
+static axl_status read_token(axl__hub_env *e, axl_context *ctx, const char *home)
+{
+    static const char *const names[] = { "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN" };
+    const char *at = env("HF_TOKEN_PATH");
+    axl__file f;
+
+    if (is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN"))
+        return AXL_OK;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *v = env(names[i]);
+        if (v)
+            AXL_TRY(set_token(e, ctx, v, strlen(v), names[i]));
+        if (e->token)
+            return AXL_OK;
+    }
+    if (!at && !home)
+        return AXL_OK;
+    char *path = at ? expanded(ctx, at, "") : axl__format(ctx, "%s/token", home);
+    if (!path)
+        return axl__fail_nomem();
+    axl_status status = AXL_OK;
+    if (axl__file_open(&f, ctx, path, true) == AXL_OK) { /* most people have none */
+        status = set_token(e, ctx, (const char *)f.data, f.size, "the token file");
+        axl__file_close(&f);
+    } else {
+        axl__error_clear();
+    }
+    axl__free(ctx, path);
+    return status;
+}
+
+static axl_status read_cache(axl__hub_env *e, axl_context *ctx, const char *home)
+{
+    const char *cache = env("HF_HUB_CACHE");
+
+    if (!cache)
+        cache = env("HUGGINGFACE_HUB_CACHE");
+    if (!cache && !home)
+        return AXL_OK;
+    e->cache = cache ? expanded(ctx, cache, "") : axl__format(ctx, "%s/hub", home);
+    return e->cache ? AXL_OK : axl__fail_nomem();
+}
+
+axl_status axl__hub_env_read(axl__hub_env *e, axl_context *ctx)
+{
+    const char *endpoint = env("HF_ENDPOINT");
+    char *home;
+
+    memset(e, 0, sizeof *e);
+    if (is_true("HF_HUB_OFFLINE"))
+        e->offline = "HF_HUB_OFFLINE";
+    else if (!env("HF_HUB_OFFLINE") && is_true("TRANSFORMERS_OFFLINE"))
+        e->offline = "TRANSFORMERS_OFFLINE";
+    if (!endpoint)
+        endpoint = "https://huggingface.co";
+    size_t len = strlen(endpoint);
+    while (len > 0 && endpoint[len - 1] == '/')
+        len--;
+    e->endpoint = axl__strndup(ctx, endpoint, len);
+    if (!e->endpoint)
+        return axl__fail_nomem();
+    AXL_TRY(hf_home(&home, ctx));
+    axl_status status = read_cache(e, ctx, home);
+    if (status == AXL_OK)
+        status = read_token(e, ctx, home);
+    axl__free(ctx, home);
+    return status;
+}
+
+void axl__hub_env_free(axl__hub_env *e, axl_context *ctx)
+{
+    axl__free(ctx, e->cache);
+    axl__free(ctx, e->endpoint);
+    axl__free(ctx, e->token);
+}

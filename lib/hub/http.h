@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http.h - requests to the Hub, one after the other on one connection. */
+#ifndef AXL_HUB_HTTP_H
+#define AXL_HUB_HTTP_H
+
+#include "base/ctx.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { AXL__ETAG_MAX = 200 };
+
+typedef struct axl__http axl__http;
+
+/* What the last answer of a chain of redirects said. */
+typedef struct axl__reply {
+    long code;                /* 0: no answer */
+    char etag[AXL__ETAG_MAX]; /* without quotes; of the file itself, not of a redirect; "" none */
+    char error_code[64];      /* X-Error-Code, such as "GatedRepo" */
+    uint64_t size;            /* of the whole file */
+    uint64_t start;           /* of the bytes sent, in the file */
+    bool has_size;
+    bool linked_etag, linked_size; /* the Hub's own headers, which win */
+    bool again;               /* the connection broke: asking again may help */
+} axl__reply;
+
+/* Takes bytes of an answer with code 200 or 206. */
+typedef axl_status (*axl__http_sink)(void *user, const axl__reply *reply, const void *data,
+                                     size_t len);
+
+typedef struct axl__http_request {
+    const char *url;
+    uint64_t from;       /* > 0: the bytes from there on */
+    axl__http_sink sink; /* NULL: only the headers are asked for, redirects away not followed */
+    void *user;
+    const uint64_t *done; /* of total, for progress; NULL: not told */
+    uint64_t total;
+} axl__http_request;
+
+/* The version of libcurl; NULL in a build without it. */
+const char *axl__http_library(void);
+
+axl_status axl__http_open(axl__http **out, axl_context *ctx);
+void axl__http_close(axl__http *http);
+
+/* AXL_OK for every answer, whatever its code; a sink's failure is returned.  AXL_ERR_IO: no or
+ * half an answer; the message names the host. */
+axl_status axl__http_ask(axl__http *http, const axl__http_request *request, axl__reply *reply);
+
+#endif

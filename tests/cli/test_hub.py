@@ -1,0 +1,386 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models and data sets by their ids: from a Hub on this machine into the cache, and out of it.
+
+The Hub is a server in this process with the answers that huggingface.co gives: the list of a
+revision, ETags and sizes, large files from another host.
+"""
+import hashlib
+import http.server
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import unittest
+import urllib.parse
+
+from cli_testing import ALPACA, TINY, TOOL, Case, environment, read
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+OTHER = "89abcdef0123456789abcdef0123456789abcdef"
+MODEL = "org/tiny"
+SET = "org/rows"
+
+
+def has_curl():
+    done = subprocess.run([TOOL, "version", "--json"], capture_output=True, check=True)
+    return json.loads(done.stdout)["libraries"]["libcurl"] is not None
+
+
+def content(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+class Hub:
+    """repos: {("models", id): {path: bytes}}; what goes wrong is set on it."""
+
+    def __init__(self):
+        self.repos = {
+            ("models", MODEL): {n: content(os.path.join(TINY, n)) for n in os.listdir(TINY)},
+            ("datasets", SET): {"train.jsonl": content(ALPACA), "README.md": b"# rows\n"},
+        }
+        self.repos["models", MODEL]["pytorch_model.bin"] = b"no"
+        self.commit = COMMIT
+        self.refuse = {}     # path in the URL: (code, X-Error-Code)
+        self.cut = {}        # file: how many bytes an answer may have
+        self.longer = set()  # files of which more comes than is said
+        self.slow = set()    # files that come a few bytes at a time
+        self.ranges = True
+        self.token = None
+        self.log = []        # (method, path, range, authorization)
+        self.servers = [http.server.ThreadingHTTPServer(("127.0.0.1", 0), self.handler(far))
+                        for far in (False, True)]
+        for server in self.servers:
+            server.daemon_threads = True
+            server.handle_error = lambda *_: None # a client that is gone, as the cases want
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.servers[0].server_port}"
+        self.far = f"http://localhost:{self.servers[1].server_port}"
+
+    def close(self):
+        for server in self.servers:
+            server.shutdown()
+            server.server_close()
+
+    def handler(self, far):
+        hub = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def do_HEAD(self):
+                self.answer()
+
+            def do_GET(self):
+                self.answer()
+
+            def answer(self):
+                path = urllib.parse.unquote(self.path)
+                hub.log.append((self.command, path, self.headers.get("Range"),
+                                self.headers.get("Authorization")))
+                for part, (code, error) in hub.refuse.items():
+                    if part in path:
+                        return self.send(code, b"{}", {"X-Error-Code": error})
+                if hub.token and not far and \
+                        self.headers.get("Authorization") != f"Bearer {hub.token}":
+                    return self.send(401, b"{}", {})
+                return self.serve([urllib.parse.unquote(p)
+                                   for p in self.path.strip("/").split("/")])
+
+            def serve(self, parts):
+                if parts[0] == "api":
+                    return self.list_files(parts[1], "/".join(parts[2:-2]), parts[-1])
+                kind = "models"
+                if parts[0] == "datasets":
+                    kind, parts = "datasets", parts[1:]
+                files = hub.repos.get((kind, "/".join(parts[:2])), {})
+                name = "/".join(parts[4:])
+                if parts[3] != hub.commit or name not in files:
+                    return self.send(404, b"", {"X-Error-Code": "EntryNotFound"})
+                return self.send_file(name, files[name])
+
+            def list_files(self, kind, repo, revision):
+                if (kind, repo) not in hub.repos:
+                    return self.send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
+                if revision not in ("main", "v1/x", hub.commit):
+                    return self.send(404, b"{}", {"X-Error-Code": "RevisionNotFound"})
+                names = sorted(hub.repos[kind, repo])
+                return self.send(200, json.dumps({
+                    "id": repo, "sha": hub.commit,
+                    "siblings": [{"rfilename": n} for n in names]}).encode(), {})
+
+            def send_file(self, name, data):
+                large = name.endswith(".safetensors")
+                if large and not far: # as the Hub does: the bytes are elsewhere
+                    return self.send(302, b"", {
+                        "Location": hub.far + self.path, "X-Repo-Commit": hub.commit,
+                        "X-Linked-Etag": f'"{hashlib.sha256(data).hexdigest()}"',
+                        "X-Linked-Size": str(len(data)), "ETag": '"of the redirect"'})
+                headers = {"X-Repo-Commit": hub.commit,
+                           "ETag": f'W/"{hashlib.sha1(data).hexdigest()}"'}
+                code, start = 200, 0
+                if self.headers.get("Range") and hub.ranges:
+                    start = int(self.headers["Range"][len("bytes="):-1])
+                    headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+                    code = 206
+                if name in hub.longer and self.command == "GET":
+                    data += b"more"
+                return self.send(code, data[start:], headers, name)
+
+            def send(self, code, body, headers, name=None):
+                self.send_response(code)
+                for key, value in headers.items():
+                    self.send_header(key, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                if self.command == "HEAD":
+                    return
+                if name in hub.slow:
+                    for i in range(0, min(len(body), 40)):
+                        self.wfile.write(body[i:i + 1])
+                        time.sleep(0.25)
+                    return
+                self.wfile.write(body[:hub.cut.get(name, len(body))])
+
+        return Handler
+
+    def gets(self, ending):
+        """The ranges of the GETs of a file that the far host saw, or the only one."""
+        return [r for method, path, r, _ in self.log
+                if method == "GET" and path.endswith(ending)]
+
+
+class FromTheHub(Case):
+    def setUp(self):
+        super().setUp()
+        self.hub = Hub()
+        self.addCleanup(self.hub.close)
+        self.cache = self.path("cache")
+
+    def env(self, **changes):
+        return {"HF_ENDPOINT": self.hub.url, "HF_HUB_CACHE": self.cache, "HF_HUB_OFFLINE": "0",
+                "HF_HOME": self.path("home"), "HF_TOKEN": "", "no_proxy": "*", **changes}
+
+    def ids(self, **changes):
+        changes.setdefault("base_model", MODEL)
+        changes.setdefault("datasets", [{"path": SET, "type": "alpaca"}])
+        return self.config(**changes)
+
+    def repo(self, *parts, kind="models", name=MODEL):
+        return os.path.join(self.cache, f"{kind}--" + name.replace("/", "--"), *parts)
+
+    def weights(self):
+        return self.hub.repos["models", MODEL]["model.safetensors"]
+
+    def blob(self):
+        return self.repo("blobs", hashlib.sha256(self.weights()).hexdigest())
+
+    def check_whole(self, commit=COMMIT):
+        self.assertEqual(read(self.repo("refs", "main")), commit)
+        for name in ("config.json", "tokenizer.json", "model.safetensors"):
+            path = self.repo("snapshots", commit, name)
+            self.assertTrue(os.readlink(path).startswith("../../blobs/"))
+            self.assertEqual(content(path), self.hub.repos["models", MODEL][name])
+        self.assertFalse(os.path.lexists(self.repo("snapshots", commit, "pytorch_model.bin")))
+        self.assertEqual(os.path.realpath(self.repo("snapshots", commit, "model.safetensors")),
+                         os.path.realpath(self.blob()))
+        self.assertEqual([n for n in os.listdir(self.repo("blobs")) if "incomplete" in n], [])
+
+    def fails(self, yml, *words, **env):
+        line = self.wrong("train", yml, "--quiet", env=self.env(**env))
+        for word in words:
+            self.assertIn(word, line)
+        return line
+
+
+class Download(FromTheHub):
+    def test_train_and_again_offline(self):
+        yml = self.ids()
+        self.good("train", yml, "--quiet", env=self.env())
+        self.check_whole()
+        self.assertEqual(read(self.repo("refs", "main", kind="datasets", name=SET)), COMMIT)
+        rows = self.repo("snapshots", COMMIT, kind="datasets", name=SET)
+        self.assertEqual(os.listdir(rows), ["train.jsonl"])
+        self.assertEqual(json.loads(read(self.path("out", "adapter_config.json")))
+                         ["base_model_name_or_path"], MODEL)
+        first, asked = self.adapter(), len(self.hub.log)
+        self.good("train", yml, "--quiet", "--output_dir=again", env=self.env(HF_HUB_OFFLINE="1"))
+        self.good("train", yml, "--quiet", "--output_dir=again", env=self.env())
+        self.assertEqual(len(self.hub.log), asked, "what is whole is not asked for again")
+        self.assertEqual(self.adapter("again"), first)
+        self.good("train", self.config(), "--quiet")
+        self.assertEqual(self.adapter(), first)
+
+    def test_token_goes_to_the_hub_alone(self):
+        self.hub.token = "hf_secret"
+        line = self.fails(self.ids(), "HF_TOKEN", MODEL, "401")
+        self.assertNotIn("hf_secret", line)
+        line = self.fails(self.ids(), "the token of HF_TOKEN", HF_TOKEN="hf_wrong")
+        self.assertNotIn("hf_wrong", line)
+        self.hub.log.clear()
+        self.write("home/token", "hf_secret\n")
+        self.good("train", self.ids(), "--quiet", env=self.env())
+        far = [a for method, path, _, a in self.hub.log
+               if method == "GET" and path.endswith(".safetensors")]
+        self.assertEqual(far, ["Bearer hf_secret", None])
+
+    def test_nested_files_and_revision(self):
+        self.hub.repos["datasets", SET] = {"data/train-0.jsonl": content(ALPACA),
+                                           "data/test-0.jsonl": b"", "dataset_infos.json": b"{}"}
+        yml = self.ids(model_revision="v1/x",
+                       datasets=[{"path": SET, "type": "alpaca", "revision": COMMIT}])
+        self.good("train", yml, "--quiet", env=self.env())
+        self.assertEqual(read(self.repo("refs", "v1", "x")), COMMIT)
+        self.assertFalse(os.path.exists(self.repo("refs", kind="datasets", name=SET)))
+        top = self.repo("snapshots", COMMIT, kind="datasets", name=SET)
+        self.assertEqual(os.listdir(top), ["data"])
+        self.assertEqual(os.listdir(os.path.join(top, "data")), ["train-0.jsonl"])
+        self.assertEqual(content(os.path.join(top, "data", "train-0.jsonl")), content(ALPACA))
+        self.good("train", yml, "--quiet", env=self.env(HF_HUB_OFFLINE="1"))
+
+    def test_data_files(self):
+        files = self.hub.repos["datasets", SET]
+        files["a/b c.jsonl"] = content(ALPACA)
+        yml = self.ids(datasets=[{"path": SET, "type": "alpaca", "data_files": ["a/b c.jsonl"]}])
+        self.good("train", yml, "--quiet", env=self.env())
+        self.assertEqual(os.listdir(self.repo("snapshots", COMMIT, kind="datasets", name=SET)),
+                         ["a"])
+        self.good("train", self.ids(), "--quiet", env=self.env())
+
+    def test_shards(self):
+        files = self.hub.repos["models", MODEL]
+        files["model-00001-of-00001.safetensors"] = files.pop("model.safetensors")
+        n = int.from_bytes(files["model-00001-of-00001.safetensors"][:8], "little")
+        header = json.loads(files["model-00001-of-00001.safetensors"][8:8 + n])
+        files["model.safetensors.index.json"] = json.dumps({"weight_map": {
+            k: "model-00001-of-00001.safetensors" for k in header if k[0] != "_"}}).encode()
+        files["consolidated.safetensors"] = b"not read"
+        self.good("train", self.ids(), "--quiet", env=self.env())
+        self.assertEqual(self.hub.gets("consolidated.safetensors"), [])
+
+    def test_progress_on_a_terminal(self):
+        shown = self.terminal("train", self.ids(), env=self.env())
+        self.assertIn("download ", shown)
+
+
+class Broken(FromTheHub):
+    def test_resume(self):
+        data = self.weights()
+        self.write(os.path.relpath(self.blob(), self.dir) + ".incomplete", data[:1000])
+        self.good("train", self.ids(), "--quiet", env=self.env())
+        self.assertEqual(self.hub.gets(".safetensors"), ["bytes=1000-"] * 2)
+        self.check_whole()
+
+    def test_resume_where_ranges_are_not_known(self):
+        self.hub.ranges = False
+        self.write(os.path.relpath(self.blob(), self.dir) + ".incomplete", b"x" * 1000)
+        self.good("train", self.ids(), "--quiet", env=self.env())
+        self.check_whole()
+
+    def test_the_connection_breaks_and_comes_back(self):
+        self.hub.cut["model.safetensors"] = len(self.weights()) // 2 + 1
+        self.good("train", self.ids(), "--quiet", env=self.env())
+        self.check_whole()
+
+    def test_truncated(self):
+        self.hub.cut["model.safetensors"] = 0
+        self.fails(self.ids(), MODEL, "model.safetensors ended after 0 of")
+        self.assertFalse(os.path.exists(self.repo("snapshots", COMMIT, "model.safetensors")))
+        self.assertFalse(os.path.exists(self.blob()))
+        self.fails(self.ids(), MODEL, "HF_HUB_OFFLINE", "model.safetensors", HF_HUB_OFFLINE="1")
+        self.hub.cut.clear()
+        self.good("train", self.ids(), "--quiet", env=self.env())
+        self.check_whole()
+
+    def test_another_size_than_announced(self):
+        self.hub.longer.add("model.safetensors")
+        self.fails(self.ids(), MODEL, "model.safetensors is longer than the")
+        self.assertFalse(os.path.exists(self.blob()))
+        self.assertFalse(os.path.exists(self.blob() + ".incomplete"))
+
+    def test_cancel(self):
+        self.hub.slow.add("model.safetensors")
+        with subprocess.Popen([TOOL, "train", self.ids()], cwd=self.dir, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=environment(self.env())) as tool:
+            end = time.monotonic() + 60
+            while not os.path.exists(self.blob() + ".incomplete") and time.monotonic() < end:
+                time.sleep(0.02)
+            start = time.monotonic()
+            tool.send_signal(signal.SIGINT)
+            tool.communicate(timeout=60)
+            self.assertLess(time.monotonic() - start, 8)
+            self.assertEqual(tool.returncode, 130)
+        self.assertFalse(os.path.exists(self.blob()))
+        self.hub.slow.clear()
+        self.good("train", self.ids(), "--quiet", env=self.env())
+        self.check_whole()
+
+    def test_two_at_once(self):
+        tools = [subprocess.Popen([TOOL, "train", self.ids(), "--quiet", f"--output_dir=o{i}"],
+                                  cwd=self.dir, env=environment(self.env()),
+                                  stdout=subprocess.DEVNULL) for i in range(2)]
+        self.assertEqual([t.wait(timeout=120) for t in tools], [0, 0])
+        self.check_whole()
+        self.assertEqual(len(self.hub.gets(".safetensors")), 2, "once, with its redirect")
+
+    def test_no_room(self):
+        files = self.hub.repos["models", MODEL]
+
+        class Huge(bytes):
+            def __len__(self):
+                return 1 << 60
+        files["model.safetensors"] = Huge(files["model.safetensors"])
+        self.fails(self.ids(), MODEL, "MB more", "HF_HUB_CACHE")
+
+
+class Refused(FromTheHub):
+    def test_not_found(self):
+        self.fails(self.ids(base_model="org/none"), 'model "org/none"', "404", self.hub.url)
+        self.fails(self.ids(model_revision="v9"), MODEL, 'no revision "v9"')
+        self.fails(self.ids(datasets=[{"path": "org/none", "type": "alpaca"}]),
+                   'datasets[0].path: data set "org/none"', "404")
+        self.hub.refuse["/resolve/"] = (404, "EntryNotFound")
+        self.fails(self.ids(), SET, "train.jsonl", "404")
+        self.assertFalse(os.path.exists(self.repo("refs", kind="datasets", name=SET)))
+
+    def test_gated(self):
+        self.hub.refuse[MODEL] = (403, "GatedRepo")
+        self.fails(self.ids(), MODEL, "gated", "HF_TOKEN", f"{self.hub.url}/{MODEL}")
+
+    def test_nothing_to_read(self):
+        self.hub.repos["datasets", SET] = {"README.md": b"", "x.bin": b""}
+        self.fails(self.ids(), SET, "no file")
+
+    def test_no_server(self):
+        self.fails(self.ids(), MODEL, "127.0.0.1:9", HF_ENDPOINT="http://127.0.0.1:9")
+
+    def test_offline(self):
+        self.fails(self.ids(), MODEL, "HF_HUB_OFFLINE is set", HF_HUB_OFFLINE="1")
+        self.assertEqual(self.hub.log, [])
+
+    def test_paths_that_lead_out(self):
+        self.hub.repos["models", MODEL]["../../x.json"] = b"{}"
+        self.fails(self.ids(), "../../x.json")
+
+    def test_a_cache_of_python_without_the_hub(self):
+        """It is not known to be whole; when the Hub cannot tell, it is taken as it is."""
+        self.good("train", self.ids(), "--quiet", env=self.env())
+        for kind, name in (("models", MODEL), ("datasets", SET)):
+            os.remove(self.repo("files", COMMIT, kind=kind, name=name))
+        result = self.good("train", self.ids(), env=self.env(HF_ENDPOINT="http://127.0.0.1:9"))
+        self.assertIn("going on with what the cache has", result.err)
+        self.good("train", self.ids(), "--quiet", env=self.env(HF_HUB_OFFLINE="1"))
+        self.hub.log.clear()
+        self.good("train", self.ids(), "--quiet", env=self.env())
+        self.assertEqual([m for m, *_ in self.hub.log], ["GET", "GET"], "the lists alone")
+
+
+if __name__ == "__main__":
+    if not has_curl():
+        print("this build has no curl")
+        sys.exit(77)
+    unittest.main()
