@@ -12,7 +12,6 @@
 #include "http.h"
 #include "hub_cache.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { TRIES = 4, LIST_MAX = 64 << 20 };
@@ -75,8 +74,9 @@ static axl_status refused(const download *d, const axl__reply *r, const char *fi
     const char *noun = axl__hub_noun(w), *end = d->env->endpoint, *from = d->env->token_from;
 
     if (strcmp(r->error_code, "GatedRepo") == 0 || r->code == 403)
-        return axl__fail(AXL_ERR_IO, "%s \"%s\" is gated: accept its terms on %s/%s%s, and %s%s", noun,
-                         w->name, end, strcmp(w->kind, "datasets") == 0 ? "datasets/" : "", w->name,
+        return axl__fail(AXL_ERR_IO, "%s \"%s\" is gated: accept its terms on %s/%s%s, and %s%s",
+                         noun, w->name, end, strcmp(w->kind, "datasets") == 0 ? "datasets/" : "",
+                         w->name,
                          from ? "use a token that may read it; it was refused to that of "
                               : "set HF_TOKEN to a token of that account", from ? from : "");
     if (strcmp(r->error_code, "RevisionNotFound") == 0)
@@ -278,8 +278,8 @@ static axl_status take_bytes(void *user, const axl__reply *reply, const void *da
 
 static axl_status cut_short(const transfer *t)
 {
-    return axl__fail(AXL_ERR_IO, "%s \"%s\": %s ended after %llu of %llu bytes; the next run goes on "
-                     "from there", axl__hub_noun(t->d->repo->wish), t->d->repo->wish->name,
+    return axl__fail(AXL_ERR_IO, "%s \"%s\": %s ended after %llu of %llu bytes; the next run goes "
+                     "on from there", axl__hub_noun(t->d->repo->wish), t->d->repo->wish->name,
                      t->it->path, (unsigned long long)t->have, (unsigned long long)t->it->size);
 }
 
@@ -295,7 +295,10 @@ static axl_status transfer_bytes(transfer *t, const char *url)
                                 .done = &d->done, .total = d->total };
         t->started = false;
         axl_status status = axl__http_ask(d->http, &q, &reply);
-        if (status != AXL_OK && !reply.again)
+        if (status == AXL_ERR_IO && !reply.again)
+            return axl__fail_prefix(status, "%s \"%s\": %s", axl__hub_noun(d->repo->wish),
+                                    d->repo->wish->name, t->it->path);
+        if (status != AXL_OK && status != AXL_ERR_IO)
             return status;
         if (status == AXL_OK && reply.code != 200 && reply.code != 206 && !may_help(&reply))
             return refused(d, &reply, t->it->path);
@@ -450,8 +453,9 @@ static axl_status check_space(download *d)
         return AXL_OK;
     return axl__fail(AXL_ERR_IO, "%s \"%s\" takes %llu MB more and %s has room for %llu MB; "
                      "HF_HUB_CACHE names another place", axl__hub_noun(d->repo->wish),
-                     d->repo->wish->name, (unsigned long long)((d->total - have + 999999) / 1000000),
-                     cache, (unsigned long long)(room / 1000000));
+                     d->repo->wish->name,
+                     (unsigned long long)((d->total - have + 999999) / 1000000), cache,
+                     (unsigned long long)(room / 1000000));
 }
 
 static axl_status write_ref(download *d)

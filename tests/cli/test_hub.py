@@ -99,7 +99,7 @@ class Hub:
                     kind, parts = "datasets", parts[1:]
                 files = hub.repos.get((kind, "/".join(parts[:2])), {})
                 name = "/".join(parts[4:])
-                if parts[3] != hub.commit or name not in files:
+                if parts[3] not in ("main", hub.commit) or name not in files:
                     return self.send(404, b"", {"X-Error-Code": "EntryNotFound"})
                 return self.send_file(name, files[name])
 
