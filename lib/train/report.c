@@ -327,8 +327,18 @@ static void put_dataset(axl__str *out, const axl__run_summary *run)
     count_row(out, "Samples kept", t->rows, v->rows, two);
     count_row(out, "Tokens", t->tokens, v->tokens, two);
     count_row(out, "Trained tokens", t->trained_tokens, v->trained_tokens, two);
-    count_row(out, "Tokens a sample", mean(t->tokens, t->rows), mean(v->tokens, v->rows),
-              two);
+    count_row(out, "Tokens a sample", mean(t->tokens, t->rows), mean(v->tokens, v->rows), two);
+    axl__str_puts(out, "</tbody></table></div></div>\n");
+}
+
+static void put_batches(axl__str *out, const axl__run_summary *run)
+{
+    axl__str_puts(out, "<div><h2>Batches</h2>\n<div class=\"card\"><table><tbody>\n");
+    count_row(out, "Longest sample, tokens", run->survey.longest, 0, false);
+    count_row(out, "Largest batch, tokens", run->survey.max_tokens, 0, false);
+    count_row(out, "Tokens a batch", mean(run->survey.n_tokens, run->survey.n_batches), 0, false);
+    count_row(out, "Tokens a step", mean(run->survey.n_tokens, run->survey.n_steps), 0, false);
+    count_row(out, "Samples a step", mean(run->survey.n_seqs, run->survey.n_steps), 0, false);
     axl__str_puts(out, "</tbody></table></div></div>\n");
 }
 
@@ -345,12 +355,11 @@ static void bytes_row(axl__str *out, const char *name, uint64_t bytes)
 static void put_memory(axl__str *out, const axl__run_summary *run)
 {
     axl__str_puts(out, "<div><h2>Memory</h2>\n<div class=\"card\"><table><tbody>\n");
-    bytes_row(out, "Model weights", run->model.weights_bytes);
-    bytes_row(out, "Adapter", run->adapter_params * sizeof(float));
-    bytes_row(out, "Gradients", run->gradient_bytes);
-    bytes_row(out, "Optimizer state", run->optimizer_bytes);
-    bytes_row(out, "Activations of a step", run->activation_bytes);
-    bytes_row(out, "Peak of the process", run->peak_rss_bytes);
+    bytes_row(out, "Model weights", run->plan.weights_bytes);
+    bytes_row(out, "Adapter, gradients, optimizer", run->plan.optimizer_bytes);
+    bytes_row(out, "Activations of the largest batch", run->plan.activation_bytes);
+    bytes_row(out, "Planned peak of the process", run->plan.peak_rss_bytes);
+    bytes_row(out, "Peak so far", run->peak_rss_bytes);
     axl__str_puts(out, "</tbody></table></div></div>\n");
 }
 
@@ -461,6 +470,7 @@ void axl__report_put(axl__str *out, const axl__run_summary *run)
                 "<th>Learning rate</th><th>Tokens/s</th>");
     axl__str_puts(out, "<section class=\"pair\">\n");
     put_dataset(out, run);
+    put_batches(out, run);
     put_memory(out, run);
     put_machine(out, run);
     axl__str_puts(out, "</section>\n");

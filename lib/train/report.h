@@ -7,7 +7,9 @@
 
 #include "base/str.h"
 #include "config/config.h"
+#include "data/loader.h"
 
+#include <axl/plan.h>
 #include <axl/trainer.h>
 
 /* What a run is and has come to, for the report and the model card. */
@@ -25,8 +27,8 @@ typedef struct axl__run_summary {
     const axl_trainer_options *trainer;
     uint64_t warmup_steps;
     uint64_t adapter_params;
-    /* Bytes; 0: not known yet. */
-    uint64_t gradient_bytes, optimizer_bytes, activation_bytes;
+    axl_plan plan;
+    axl__survey survey;
     const char *backend, *isa, *matmul; /* static or the model's */
     uint32_t threads;
     int64_t now; /* seconds since 1970 */

@@ -36,7 +36,6 @@ const char axl__report_style[] =
     "letter-spacing:-.01em;white-space:nowrap}\n"
     ".charts,.pair{display:grid;gap:16px;"
     "grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr))}\n"
-    ".pair{grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr))}\n"
     ".charts{margin-top:16px}\n"
     "figure{margin:0;padding:14px 18px 12px 14px;min-width:0}\n"
     "figcaption{display:flex;flex-wrap:wrap;align-items:baseline;gap:2px 8px;min-height:24px}\n"

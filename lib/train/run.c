@@ -71,11 +71,11 @@ static void warn_about_lengths(axl_run *r)
 /* A run that does not fit is refused while nothing large is loaded. */
 static axl_status check_memory(axl_run *r, axl__batches *batches)
 {
-    axl_plan plan = AXL_PLAN_INIT;
-
+    r->plan = (axl_plan)AXL_PLAN_INIT;
     AXL_TRY(axl__plan_survey(batches, r->cfg, r->train, r->valid));
-    AXL_TRY(axl__plan_memory(r->cfg, batches, &plan, NULL));
-    return axl__plan_fits(&plan);
+    r->survey = batches->train;
+    AXL_TRY(axl__plan_memory(r->cfg, batches, &r->plan, NULL));
+    return axl__plan_fits(&r->plan);
 }
 
 static axl_status load_all(axl_run *r)

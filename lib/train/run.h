@@ -11,7 +11,9 @@
 #include "trainer.h"
 
 #include "config/config.h"
+#include "data/loader.h"
 
+#include <axl/plan.h>
 #include <axl/run.h>
 
 /* When something happens: every n steps, at each epoch's end, or never. */
@@ -52,6 +54,8 @@ struct axl_run {
     axl__rhythm save, eval;
     bool eval_on_start;
     axl__steering steer;
+    axl_plan plan;      /* memory alone */
+    axl__survey survey; /* of the training batches */
 
     bool begun;                /* train was called before: it goes on where it stopped */
     axl_loader_cursor at_step; /* the loader's place at the last whole step */

@@ -11,7 +11,6 @@ static axl_status summarize(const axl_run *r, const char *state, const axl__run_
                             axl__run_summary *out)
 {
     uint64_t step = axl_trainer_steps(r->trainer);
-    uint64_t bytes = r->trainer->adapter->n_params * sizeof(float);
 
     *out = (axl__run_summary){
         .cfg = r->cfg,
@@ -30,9 +29,8 @@ static axl_status summarize(const axl_run *r, const char *state, const axl__run_
         .trainer = &r->trainer->opts,
         .warmup_steps = r->trainer->schedule.warmup_steps,
         .adapter_params = r->trainer->adapter->n_params,
-        .gradient_bytes = bytes * (r->trainer->fresh ? 2 : 1),
-        .optimizer_bytes = 2 * bytes,
-        .activation_bytes = r->trainer->net.arena.size,
+        .plan = r->plan,
+        .survey = r->survey,
         .backend = r->model->ops->name,
         .isa = r->model->device.isa,
         .matmul = r->model->device.matmul,

@@ -230,7 +230,7 @@ class Records(Case):
         self.assertNotIn("script", page.tags)
         self.assertNotIn("http", text)
         for words in ("tiny-llama", "finished at step 6 of 6", "Loss", "Learning rate", "Gradient norm",
-                      "Throughput", "Samples kept", "Activations of a step", "lora_r: 4", "Overrides"):
+                      "Throughput", "Samples kept", "Activations of the largest batch", "lora_r: 4", "Overrides"):
             self.assertIn(words, page.text)
 
     def test_report_of_a_stopped_run_and_at_saves(self):

@@ -77,13 +77,14 @@ static void setup(fixture *f, uint64_t steps, uint64_t eval_every)
         .seconds = 1.4 * (double)steps, .peak_rss_bytes = 3u << 30, .history = &f->history,
         .train = { sizeof(axl_dataset_stats), 2000, 1800, 900000, 300000, 150, 0, 50, 0 },
         .model = AXL_MODEL_INFO_INIT, .trainer = &f->trainer, .adapter_params = 123456,
-        .gradient_bytes = 493824, .optimizer_bytes = 987648, .activation_bytes = 300u << 20,
+        .plan = { sizeof(axl_plan), 2200000000u, 300u << 20, 1975296, UINT64_C(4) << 30, UINT64_MAX,
+                  0, 0, 0.0 },
+        .survey = { 4096, 2048, 450, 113, 1800, 900000, 300000, 0.0 },
         .backend = "cpu", .isa = "avx2", .matmul = "axl", .threads = 8, .now = 1700000000,
     };
     if (eval_every)
         f->summary.valid = (axl_dataset_stats){ sizeof(axl_dataset_stats), 2000, 200, 90000,
                                                 30000, 0, 0, 0, 0 };
-    f->summary.model.weights_bytes = 2200000000u;
     axl__str_init(&f->text, f->ctx);
 }
 
@@ -145,6 +146,7 @@ static void test_report(void **state)
     assert_has(f, "step 300: training ");
     assert_has(f, "<th scope=\"row\">Tokens</th><td>900,000</td><td>90,000</td>");
     assert_has(f, "<td>2.05 GiB</td>");
+    assert_has(f, "Planned peak of the process</th><td>4 GiB</td>");
     assert_has(f, "<small>log scale</small>"); /* the spike of the gradient's norm */
     assert_has(f, "2023-11-14 22:13 UTC");
     assert_has(f, "7 min 00 s");
