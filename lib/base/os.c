@@ -184,6 +184,17 @@ axl__path_kind axl__path_kind_of(const char *path)
     return S_ISDIR(st.st_mode) ? AXL__PATH_DIR : AXL__PATH_FILE;
 }
 
+bool axl__has_file(const char *dir, const char *name)
+{
+    struct stat st;
+    int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    bool yes = fd >= 0 && fstatat(fd, name, &st, 0) == 0 && S_ISREG(st.st_mode);
+
+    if (fd >= 0)
+        close(fd);
+    return yes;
+}
+
 axl_status axl__path_id(const char *path, axl__file_id *out)
 {
     struct stat st;
@@ -220,35 +231,40 @@ axl_status axl__make_dirs(axl_context *ctx, const char *path)
     return status;
 }
 
-size_t axl__existing_part(axl_context *ctx, const char *path)
+/* The length of the path above the last part of the first n bytes, which are cut to it. */
+static size_t cut_part(char *path, size_t n)
 {
-    char *p = axl__strdup(ctx, path);
-    size_t n = p ? strlen(p) : 0;
-
-    while (n > 0 && axl__path_kind_of(p) == AXL__PATH_NONE) {
-        while (n > 0 && p[n - 1] == '/')
-            n--;
-        while (n > 0 && p[n - 1] != '/')
-            n--;
-        p[n] = '\0';
-    }
-    axl__free(ctx, p);
+    while (n > 0 && path[n - 1] == '/')
+        n--;
+    while (n > 0 && path[n - 1] != '/')
+        n--;
+    path[n] = '\0';
     return n;
 }
 
-void axl__remove_empty_dirs(axl_context *ctx, const char *path, size_t keep)
+size_t axl__existing_part(const char *path)
 {
-    char *p = axl__strdup(ctx, path);
-    size_t n = p ? strlen(p) : 0;
+    char p[PATH_MAX];
+    size_t n = strlen(path);
 
-    while (n > keep && rmdir(p) == 0) {
-        while (n > 0 && p[n - 1] == '/')
-            n--;
-        while (n > 0 && p[n - 1] != '/')
-            n--;
-        p[n] = '\0';
-    }
-    axl__free(ctx, p);
+    if (n >= sizeof p) /* no system call takes it */
+        return n;
+    memcpy(p, path, n + 1);
+    while (n > 0 && axl__path_kind_of(p) == AXL__PATH_NONE)
+        n = cut_part(p, n);
+    return n;
+}
+
+void axl__remove_empty_dirs(const char *path, size_t keep)
+{
+    char p[PATH_MAX];
+    size_t n = strlen(path);
+
+    if (n >= sizeof p)
+        return;
+    memcpy(p, path, n + 1);
+    while (n > keep && rmdir(p) == 0)
+        n = cut_part(p, n);
 }
 
 axl_status axl__remove_file(const char *path)
@@ -290,6 +306,58 @@ axl_status axl__remove_tree(axl_context *ctx, const char *path)
 axl_status axl__rename(const char *from, const char *to)
 {
     return rename(from, to) == 0 ? AXL_OK : fail_errno("cannot write", to);
+}
+
+static axl_status sync_parent(axl_context *ctx, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == path ? 1 : slash ? (size_t)(slash - path) : 0;
+    char *parent = slash ? axl__strndup(ctx, path, len) : axl__strdup(ctx, ".");
+
+    if (!parent)
+        return axl__fail_nomem();
+    axl_status status = axl__sync_dir(parent);
+    axl__free(ctx, parent);
+    return status;
+}
+
+/* Where two names cannot be exchanged: the old folder steps aside, and back if the new one cannot
+ * have its place. */
+static axl_status replace_in_steps(axl_context *ctx, const char *from, const char *to)
+{
+    size_t len = strlen(to) + 8;
+    char *aside = axl__alloc(ctx, len);
+
+    if (!aside)
+        return axl__fail_nomem();
+    snprintf(aside, len, "%s.old", to);
+    axl_status status = axl__remove_tree(ctx, aside);
+    if (status == AXL_OK)
+        status = axl__rename(to, aside);
+    if (status == AXL_OK) {
+        status = axl__rename(from, to);
+        if (status < 0)
+            (void)!rename(aside, to);
+        else
+            status = axl__remove_tree(ctx, aside);
+    }
+    axl__free(ctx, aside);
+    return status;
+}
+
+axl_status axl__replace_dir(axl_context *ctx, const char *from, const char *to)
+{
+    axl_status status;
+
+    if (axl__path_kind_of(to) != AXL__PATH_DIR)
+        status = axl__rename(from, to); /* which a file in the way refuses */
+    else if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE) == 0)
+        status = axl__remove_tree(ctx, from);
+    else if (errno == EINVAL || errno == ENOSYS)
+        status = replace_in_steps(ctx, from, to);
+    else
+        status = fail_errno("cannot write", to);
+    return status == AXL_OK ? sync_parent(ctx, to) : status;
 }
 
 static int name_order(const void *a, const void *b)
@@ -504,7 +572,10 @@ axl_status axl__append_file(const char *path, const void *data, size_t size)
 
     if (fd < 0)
         return fail_errno("cannot write", path);
+    off_t before = lseek(fd, 0, SEEK_END);
     axl_status status = write_fully(fd, data, size, path);
+    if (status < 0 && before >= 0)
+        (void)!ftruncate(fd, before); /* a part of a record is none */
     if (close(fd) != 0 && status == AXL_OK)
         status = fail_errno("cannot write", path);
     return status;

@@ -43,16 +43,20 @@ axl_status axl__file_unchanged(const axl__file *file);
 
 typedef enum { AXL__PATH_NONE, AXL__PATH_FILE, AXL__PATH_DIR } axl__path_kind;
 axl__path_kind axl__path_kind_of(const char *path); /* links are followed */
+bool axl__has_file(const char *dir, const char *name);
 axl_status axl__path_id(const char *path, axl__file_id *out);
 axl_status axl__make_dirs(axl_context *ctx, const char *path); /* and parents; existing is fine */
 /* The length of the longest leading part of path, up to a '/', that exists; of all of it when it
  * does. */
-size_t axl__existing_part(axl_context *ctx, const char *path);
+size_t axl__existing_part(const char *path);
 /* Removes path and the folders above it that are longer than `keep` bytes while they are empty. */
-void axl__remove_empty_dirs(axl_context *ctx, const char *path, size_t keep);
+void axl__remove_empty_dirs(const char *path, size_t keep);
 axl_status axl__remove_file(const char *path);                 /* absent is fine */
 axl_status axl__remove_tree(axl_context *ctx, const char *path); /* absent is fine; links stay */
 axl_status axl__rename(const char *from, const char *to);
+/* Puts a folder where another one may be, which is then gone; when it fails the other is still
+ * there.  Synced. */
+axl_status axl__replace_dir(axl_context *ctx, const char *from, const char *to);
 /* Names in a folder, without "." and "..", sorted by bytes; NULL-terminated; one block for
  * axl__free. */
 axl_status axl__list_dir(axl_context *ctx, const char *path, char ***names, size_t *count);
@@ -81,7 +85,7 @@ axl_status axl__writer_resume(axl__writer *out, axl_context *ctx, const char *pa
 axl_status axl__writer_restart(axl__writer *w); /* from the first byte */
 void axl__writer_keep(axl__writer *w);          /* closes; the temporary file stays */
 
-/* Appends to a file, creating it; truncate cuts to `size` bytes. */
+/* Appends to a file, creating it, all or nothing; truncate cuts to `size` bytes. */
 axl_status axl__append_file(const char *path, const void *data, size_t size);
 axl_status axl__truncate_file(const char *path, uint64_t size);
 

@@ -206,7 +206,7 @@ static axl_status build(axl_config **out, axl_context *ctx, const char *text, si
     if (status == AXL_OK || status == AXL_ERR_CONFIG) {
         status = axl__diagnostics_finish(diags);
         log_warnings(ctx, diags);
-        if (status == AXL_ERR_CONFIG) /* the log may have used the message */
+        if (status < 0) /* the log has used the message */
             status = axl__diagnostics_finish(diags);
     }
     if (opts->diagnostics && (status == AXL_OK || status == AXL_ERR_CONFIG))

@@ -40,15 +40,6 @@ static axl_status add_file(axl_model *m, const char *name, bool read)
     return status;
 }
 
-static bool have(const axl_model *m, const char *name)
-{
-    char *path = axl__format(m->ctx, "%s/%s", m->dir, name);
-    bool yes = path && axl__path_kind_of(path) == AXL__PATH_FILE;
-
-    axl__free(m->ctx, path);
-    return yes;
-}
-
 /* The distinct file names of the index's weight_map, in the order of their first use. */
 static axl_status open_shards(axl_model *m, const axl__json *root, const char *path, bool read)
 {
@@ -103,10 +94,13 @@ static axl_status open_index(axl_model *m, bool read)
 
 static axl_status open_files(axl_model *m, bool read)
 {
-    if (have(m, "model.safetensors.index.json") && !have(m, "model.safetensors"))
+    bool whole = axl__has_file(m->dir, "model.safetensors");
+
+    if (!whole && axl__has_file(m->dir, "model.safetensors.index.json"))
         return open_index(m, read);
-    if (!have(m, "model.safetensors")) {
-        if (have(m, "pytorch_model.bin") || have(m, "pytorch_model.bin.index.json"))
+    if (!whole) {
+        if (axl__has_file(m->dir, "pytorch_model.bin") ||
+            axl__has_file(m->dir, "pytorch_model.bin.index.json"))
             return axl__fail(AXL_ERR_UNSUPPORTED,
                              "%s holds pytorch_model.bin, a pickle, which can run code when it is "
                              "read; convert it to model.safetensors (transformers: "

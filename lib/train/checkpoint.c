@@ -104,25 +104,6 @@ static axl_status write_folder(axl_trainer *tr, const axl__save_options *o, cons
     return status;
 }
 
-/* An older checkpoint of that name steps aside until the new one has its place. */
-static axl_status put_in_place(axl_trainer *tr, const char *temp, const char *dir)
-{
-    char *old = axl__format(tr->ctx, "%s.old", dir);
-    bool replace = axl__path_kind_of(dir) == AXL__PATH_DIR;
-
-    if (!old)
-        return axl__fail_nomem();
-    axl_status status = axl__remove_tree(tr->ctx, old);
-    if (status == AXL_OK && replace)
-        status = axl__rename(dir, old);
-    if (status == AXL_OK)
-        status = axl__rename(temp, dir);
-    if (status == AXL_OK && replace)
-        status = axl__remove_tree(tr->ctx, old);
-    axl__free(tr->ctx, old);
-    return status;
-}
-
 static axl_status save(axl_trainer *tr, const axl__save_options *o, const char *dir)
 {
     if (!dir)
@@ -134,7 +115,7 @@ static axl_status save(axl_trainer *tr, const axl__save_options *o, const char *
         return axl__fail_nomem();
     axl_status status = write_folder(tr, o, temp);
     if (status == AXL_OK)
-        status = put_in_place(tr, temp, dir);
+        status = axl__replace_dir(tr->ctx, temp, dir);
     if (status < 0) {
         char why[512];
         snprintf(why, sizeof why, "%s", axl_last_error());

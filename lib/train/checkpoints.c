@@ -29,37 +29,42 @@ static bool is_later(const found *a, const found *b)
     return a->serial != b->serial ? a->serial > b->serial : a->step > b->step;
 }
 
-static bool read_serial(axl_context *ctx, const char *path, found *out)
+static axl_status read_serial(axl_context *ctx, const char *path, found *out)
 {
     axl__arena arena;
     axl__file f;
     axl__json *root;
 
-    if (axl__file_open(&f, ctx, path, true) < 0)
-        return false;
+    AXL_TRY(axl__file_open(&f, ctx, path, true));
     axl__arena_init(&arena, ctx);
-    bool good = axl__json_parse(&root, &arena, (const char *)f.data, f.size, NULL) == AXL_OK;
-    if (good) {
+    axl_status status = axl__json_parse(&root, &arena, (const char *)f.data, f.size, NULL);
+    if (status == AXL_OK) {
         out->serial = axl__json_int(root, "serial", 0);
         out->own = axl__json_get(root, "axl_checkpoint") != NULL;
         out->only_model = axl__json_bool(root, "only_model", false);
     }
     axl__arena_free(&arena);
     axl__file_close(&f);
-    return good;
+    return status;
 }
 
-static bool is_whole(axl_context *ctx, const char *output_dir, const char *name, found *out)
+/* Fails for want of memory alone: what cannot be read is not whole. */
+static axl_status look_at(axl_context *ctx, const char *output_dir, const char *name, found *out,
+                          bool *whole)
 {
     size_t p = sizeof folder_prefix - 1;
 
+    *whole = false;
     if (strncmp(name, folder_prefix, p) != 0 ||
         !axl__parse_int(name + p, strlen(name + p), &out->step) || out->step < 0 || name[p] == '+')
-        return false;
+        return AXL_OK;
     char *state = axl__format(ctx, "%s/%s/trainer_state.json", output_dir, name);
-    bool whole = state && read_serial(ctx, state, out);
+    if (!state)
+        return axl__fail_nomem();
+    axl_status status = read_serial(ctx, state, out);
     axl__free(ctx, state);
-    return whole;
+    *whole = status == AXL_OK;
+    return status == AXL_ERR_NOMEM ? status : AXL_OK;
 }
 
 typedef struct {
@@ -78,10 +83,12 @@ static axl_status survey(axl_context *ctx, const char *output_dir, int64_t kept_
     *out = (survey_result){ none, none, none, 0 };
     if (axl__path_kind_of(output_dir) != AXL__PATH_DIR)
         return AXL_OK;
-    AXL_TRY(axl__list_dir(ctx, output_dir, &names, &n));
-    for (size_t i = 0; i < n; i++) {
+    axl_status status = axl__list_dir(ctx, output_dir, &names, &n);
+    for (size_t i = 0; i < n && status == AXL_OK; i++) {
         found f;
-        if (!is_whole(ctx, output_dir, names[i], &f))
+        bool whole;
+        status = look_at(ctx, output_dir, names[i], &f, &whole);
+        if (!whole)
             continue;
         if (is_later(&f, &out->newest))
             out->newest = f;
@@ -94,8 +101,9 @@ static axl_status survey(axl_context *ctx, const char *output_dir, int64_t kept_
             out->oldest = f;
     }
     axl__free(ctx, names);
-    axl__error_clear(); /* of those that are not whole */
-    return AXL_OK;
+    if (status == AXL_OK)
+        axl__error_clear(); /* of those that are not whole */
+    return status;
 }
 
 axl_status axl__checkpoints_next_serial(axl_context *ctx, const char *output_dir, uint64_t *serial)

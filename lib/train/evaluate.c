@@ -70,15 +70,6 @@ static void close_all(evaluation *x)
     axl_tokenizer_free(x->tok);
 }
 
-static bool holds_adapter(axl_context *ctx, const char *dir)
-{
-    char *path = axl__format(ctx, "%s/adapter_config.json", dir);
-    bool yes = path && axl__path_kind_of(path) == AXL__PATH_FILE;
-
-    axl__free(ctx, path);
-    return yes;
-}
-
 static axl_status open_in(evaluation *x, axl_context *ctx, const char *dir)
 {
     axl__log(ctx, AXL_LOG_INFO, "evaluating the adapter in %s", dir);
@@ -96,7 +87,7 @@ static axl_status open_adapter(evaluation *x, const axl_config *cfg)
 
     if (!out || (from && !begin))
         status = axl__fail_nomem();
-    else if (holds_adapter(ctx, out))
+    else if (axl__has_file(out, "adapter_config.json"))
         status = open_in(x, ctx, out);
     else if (begin)
         status = open_in(x, ctx, begin);

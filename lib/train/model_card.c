@@ -36,6 +36,7 @@ static void put_front_matter(axl__str *out, const axl__run_summary *run, const c
     axl__str_init(&text, out->ctx);
     axl__str_putf(&text, "base_model:adapter:%s", base);
     axl__str_put_json(out, axl__str_text(&text), text.len);
+    out->failed |= text.failed;
     axl__str_free(&text);
     axl__str_puts(out, "\ndatasets:\n");
     for (size_t i = 0; i < axl__cfg_count(run->cfg, "datasets"); i++) {

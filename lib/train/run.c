@@ -20,7 +20,7 @@ static axl_status prepare_output(axl_run *r)
     r->output_dir = axl__config_path(r->cfg, axl__cfg_str(r->cfg, "output_dir", "./model-out"));
     if (!r->output_dir)
         return axl__fail_nomem();
-    r->dir_existed = axl__existing_part(r->ctx, r->output_dir);
+    r->dir_existed = axl__existing_part(r->output_dir);
     axl_status status = axl__make_dirs(r->ctx, r->output_dir);
     if (status == AXL_OK)
         status = axl__check_writable(r->ctx, r->output_dir);
@@ -140,7 +140,7 @@ void axl_run_free(axl_run *r)
     axl_tokenizer_free(r->tok);
     axl_config_free(r->cfg);
     if (r->output_dir) /* a run that came to nothing leaves nothing */
-        axl__remove_empty_dirs(ctx, r->output_dir, r->dir_existed);
+        axl__remove_empty_dirs(r->output_dir, r->dir_existed);
     axl__free(ctx, r->resume);
     axl__free(ctx, r->output_dir);
     axl__free(ctx, r->steer.trigger);

@@ -41,23 +41,28 @@ static axl_run_record record_of(const axl__json *v)
     return r;
 }
 
-/* The line at f->data[*at], leaving *at behind it; false at the end and where a line is torn or no
- * object, which ends a log. */
-static bool next_line(const axl__file *f, axl__arena *arena, size_t *at, const axl__json **out)
+/* The line at f->data[*at], leaving *at behind it.  AXL_END at the end and where a line is torn or
+ * no object, which ends a log. */
+static axl_status next_line(const axl__file *f, axl__arena *arena, size_t *at,
+                            const axl__json **out)
 {
     const char *line = (const char *)f->data + *at;
     const char *end = memchr(line, '\n', f->size - *at);
     axl__json *v;
 
     axl__arena_reset(arena);
-    if (!end || axl__json_parse(&v, arena, line, (size_t)(end - line), NULL) != AXL_OK ||
-        v->type != AXL__JSON_OBJECT) {
+    if (!end)
+        return AXL_END;
+    axl_status status = axl__json_parse(&v, arena, line, (size_t)(end - line), NULL);
+    if (status == AXL_ERR_NOMEM)
+        return status;
+    if (status != AXL_OK || v->type != AXL__JSON_OBJECT) {
         axl__error_clear();
-        return false;
+        return AXL_END;
     }
     *at += (size_t)(end - line) + 1;
     *out = v;
-    return true;
+    return AXL_OK;
 }
 
 static size_t count_lines(const axl__file *f)
@@ -82,11 +87,11 @@ axl_status axl__run_log_read(axl__run_history *out, axl_context *ctx, const char
     size_t lines = count_lines(&f);
     out->records = axl__alloc(ctx, lines * sizeof *out->records);
     axl_status status = out->records ? AXL_OK : axl__fail_nomem();
-    while (status == AXL_OK && next_line(&f, &arena, &at, &v))
+    while (status == AXL_OK && (status = next_line(&f, &arena, &at, &v)) == AXL_OK)
         out->records[out->n++] = record_of(v);
     axl__arena_free(&arena);
     axl__file_close(&f);
-    return status;
+    return status < 0 ? status : AXL_OK;
 }
 
 void axl__run_history_free(axl__run_history *h)
@@ -116,29 +121,33 @@ size_t axl__run_count(const axl__run_history *h, axl_run_event event)
 /* ---- writing ---- */
 
 /* The length of the leading lines whose step is at most `step`. */
-static size_t kept_length(axl_context *ctx, const axl__file *f, uint64_t step)
+static axl_status kept_length(axl_context *ctx, const axl__file *f, uint64_t step, size_t *keep)
 {
     axl__arena arena;
     const axl__json *v;
-    size_t at = 0, keep = 0;
+    size_t at = 0;
+    axl_status status;
 
+    *keep = 0;
     axl__arena_init(&arena, ctx);
-    while (next_line(f, &arena, &at, &v) && axl__json_int(v, "step", INT64_MAX) <= (int64_t)step)
-        keep = at;
+    while ((status = next_line(f, &arena, &at, &v)) == AXL_OK &&
+           axl__json_int(v, "step", INT64_MAX) <= (int64_t)step)
+        *keep = at;
     axl__arena_free(&arena);
-    return keep;
+    return status < 0 ? status : AXL_OK;
 }
 
 axl_status axl__run_log_begin(axl_context *ctx, const char *path, bool resume, uint64_t step)
 {
     axl__file f;
+    size_t keep;
 
     if (!resume || axl__path_kind_of(path) == AXL__PATH_NONE)
         return axl__write_file(ctx, path, "", 0);
     AXL_TRY(axl__file_open(&f, ctx, path, true));
-    size_t keep = kept_length(ctx, &f, step);
+    axl_status status = kept_length(ctx, &f, step, &keep);
     axl__file_close(&f);
-    return axl__truncate_file(path, keep);
+    return status == AXL_OK ? axl__truncate_file(path, keep) : status;
 }
 
 /* JSON has no word for what is not finite. */

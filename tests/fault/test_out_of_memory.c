@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_out_of_memory.c - every kind of call with its n-th allocation failing, alone or with all
+ * after it: a clean error, nothing leaked, and the handles go on as if nothing had been.
+ */
+#include "faults.h"
+
+enum { N_ROWS = 6 };
+
+typedef struct {
+    faults f;
+    axl_context *ctx;
+    axl_config *cfg;
+    axl_tokenizer *tok;
+    axl_dataset *data;
+    axl_loader *loader;
+    axl_model *model;
+    axl_adapter *adapter, *opened;
+    axl_trainer *tr;
+    tiny_data *batches[2];
+    axl_buffer ids, text;
+    const char *dir;
+    double loss;
+} world;
+
+static void end(world *w)
+{
+    axl_buffer_free(&w->ids);
+    axl_buffer_free(&w->text);
+    axl_trainer_free(w->tr);
+    axl_adapter_free(w->adapter);
+    axl_adapter_free(w->opened);
+    axl_model_free(w->model);
+    axl_loader_free(w->loader);
+    axl_dataset_free(w->data);
+    axl_tokenizer_free(w->tok);
+    axl_config_free(w->cfg);
+    axl_context_free(w->ctx);
+    assert_int_equal(w->f.blocks, 0);
+}
+
+static world begin(void)
+{
+    world w = { .ids = AXL_BUFFER_INIT, .text = AXL_BUFFER_INIT };
+
+    return w;
+}
+
+#define SWEEP(w, step, flags) fault_sweep(#step, &(w)->f, step, flags, w)
+
+/* ---- context ---- */
+
+static axl_status make_context(void *w_)
+{
+    world *w = w_;
+    axl_context_options o = fault_options(&w->f);
+    axl_cancel *c = NULL;
+
+    o.plugin_dir = "/nowhere";
+    axl_status status = axl_context_new(&w->ctx, &o);
+    if (status == AXL_OK)
+        status = axl_cancel_new(&c, w->ctx);
+    if (status == AXL_OK)
+        status = axl_describe(w->ctx, 1, &w->text);
+    axl_buffer_free(&w->text);
+    axl_cancel_free(c);
+    axl_context_free(w->ctx);
+    w->ctx = NULL;
+    return status;
+}
+
+static void test_out_of_memory__context(void **state)
+{
+    world w = begin();
+    FILE *f = fopen(fault_path("token"), "w");
+
+    (void)state;
+    assert_non_null(f);
+    fputs("hf_x\n", f);
+    assert_int_equal(fclose(f), 0);
+    setenv("HF_HOME", test_temp_dir(), 1);
+    unsetenv("HF_TOKEN");
+    SWEEP(&w, make_context, FAULT_MAKES);
+    setenv("HF_TOKEN", "hf_y", 1);
+    SWEEP(&w, make_context, FAULT_MAKES);
+    unsetenv("HF_TOKEN");
+    unsetenv("HF_HOME");
+    end(&w);
+}
+
+/* ---- config and data ---- */
+
+static const char *rows_path(void)
+{
+    static char path[512];
+    FILE *f;
+
+    if (path[0])
+        return path;
+    snprintf(path, sizeof path, "%s/rows.jsonl", test_temp_dir());
+    f = fopen(path, "w");
+    assert_non_null(f);
+    for (int i = 0; i < N_ROWS; i++)
+        fprintf(f, "{\"instruction\": \"Tell me of %d girls.\", \"input\": \"%s\", \"output\": "
+                "\"Once upon a time there were %d.\"}\n", i, i % 2 ? "Lily" : "", i * i);
+    assert_int_equal(fclose(f), 0);
+    return path;
+}
+
+static axl_status parse(void *w_)
+{
+    static const char *const overrides[] = { "lora_dropout=0.1", "seed=7" };
+    world *w = w_;
+    axl_config_options o = AXL_CONFIG_OPTIONS_INIT;
+    axl_diagnostics *diags = NULL;
+    char text[4096];
+
+    snprintf(text, sizeof text,
+             "base_model: %s\ndatasets: [{path: %s, type: alpaca}]\nadapter: lora\nlora_r: 4\n"
+             "lora_alpha: 8\nlora_target_modules: [q_proj, down_proj]\nsequence_len: 256\n"
+             "micro_batch_size: 2\ngradient_accumulation_steps: 1\noptimizer: adamw_torch\n"
+             "learning_rate: 1e-2\nbf16: false\n"
+             "lr_scheduler: cosine\nmax_steps: 2\nsave_steps: 1\nlogging_steps: 1\ntf32: true\n"
+             "flash_attention: true\nval_set_size: 0.3\nsample_packing: true\neval_steps: 1\n"
+             "dataset_prepared_path: %s\noutput_dir: %s\nno_key: 1\nuse_tensorboard: true\n"
+             "axl: {unknown_keys: warn, prometheus_file: %s}\n",
+             test_source_path("examples/tiny-llama"), rows_path(), fault_path("prepared"),
+             fault_path(w->dir ? w->dir : "out"), fault_path("run.prom"));
+    o.diagnostics = &diags;
+    o.overrides = overrides;
+    o.n_overrides = 2;
+    axl_status status = axl_config_parse(&w->cfg, w->ctx, text, strlen(text), "test.yml", &o);
+    axl_diagnostics_free(diags);
+    return status;
+}
+
+static axl_status dump(void *w_)
+{
+    world *w = w_;
+
+    return axl_config_dump(w->cfg, AXL_CONFIG_YAML, &w->text);
+}
+
+static axl_status tokenizer(void *w_)
+{
+    world *w = w_;
+
+    return axl_tokenizer_from_config(&w->tok, w->cfg);
+}
+
+static axl_status prepare(void *w_)
+{
+    world *w = w_;
+
+    fault_remove_tree(fault_path("prepared"));
+    axl_status status = axl_dataset_from_config(&w->data, w->cfg, w->tok, AXL_SPLIT_TRAIN);
+    axl_dataset_free(w->data);
+    w->data = NULL;
+    return status;
+}
+
+static axl_status load_prepared(void *w_)
+{
+    world *w = w_;
+
+    return axl_dataset_from_config(&w->data, w->cfg, w->tok, AXL_SPLIT_TRAIN);
+}
+
+static axl_status make_loader(void *w_)
+{
+    world *w = w_;
+
+    return axl_loader_from_config(&w->loader, w->cfg, w->data, AXL_SPLIT_TRAIN);
+}
+
+/* All batches from the beginning. */
+static axl_status load_all(void *w_)
+{
+    world *w = w_;
+    axl_loader_cursor start = AXL_LOADER_CURSOR_INIT;
+    axl_batch b = AXL_BATCH_INIT;
+    uint64_t steps;
+    axl_status status = axl_loader_set_cursor(w->loader, &start);
+
+    if (status == AXL_OK)
+        status = axl_loader_total_steps(w->loader, &steps);
+    while (status == AXL_OK)
+        status = axl_loader_next(w->loader, &b);
+    return status;
+}
+
+static void test_out_of_memory__data(void **state)
+{
+    world w = begin();
+
+    (void)state;
+    w.ctx = fault_context(&w.f);
+    SWEEP(&w, parse, FAULT_MAKES);
+    SWEEP(&w, dump, 0);
+    SWEEP(&w, tokenizer, FAULT_MAKES);
+    /* Absorbed: texts of errors that do not come. */
+    SWEEP(&w, prepare, FAULT_MAKES | FAULT_ABSORBS);
+    fault_no_remains(fault_path("prepared"));
+    SWEEP(&w, load_prepared, FAULT_MAKES);
+    SWEEP(&w, make_loader, FAULT_MAKES);
+    SWEEP(&w, load_all, 0);
+    end(&w);
+}
+
+/* ---- text ---- */
+
+static axl_status encode(void *w_)
+{
+    world *w = w_;
+    char words[200];
+
+    memset(words, 'e', sizeof words);
+    memcpy(words + 20, " </s>\xFF\n", 7);
+    return axl_tokenizer_encode(w->tok, words, sizeof words, 0, &w->ids);
+}
+
+static axl_status decode(void *w_)
+{
+    world *w = w_;
+
+    return axl_tokenizer_decode(w->tok, w->ids.data, w->ids.length / 4, 0, &w->text);
+}
+
+static axl_status save_tokenizer(void *w_)
+{
+    world *w = w_;
+
+    return axl_tokenizer_save(w->tok, test_temp_dir());
+}
+
+static axl_status open_model(void *w_)
+{
+    world *w = w_;
+    axl_model_options o = AXL_MODEL_OPTIONS_INIT;
+
+    o.backend = "cpu";
+    o.compute = AXL_COMPUTE_F32;
+    return axl_model_open(&w->model, w->ctx, test_source_path("examples/tiny-llama"), &o);
+}
+
+static axl_status generate(void *w_)
+{
+    world *w = w_;
+    axl_generate_options o = AXL_GENERATE_OPTIONS_INIT;
+
+    o.max_new_tokens = 12;
+    return axl_generate(w->model, w->adapter, w->tok, "Once upon", 9, &o, &w->text);
+}
+
+static void test_out_of_memory__text(void **state)
+{
+    world w = begin();
+    axl_buffer first = AXL_BUFFER_INIT;
+
+    (void)state;
+    w.ctx = fault_context(&w.f);
+    SWEEP(&w, parse, FAULT_MAKES);
+    SWEEP(&w, tokenizer, FAULT_MAKES);
+    SWEEP(&w, encode, 0);
+    SWEEP(&w, decode, 0);
+    SWEEP(&w, save_tokenizer, 0);
+    fault_no_remains(test_temp_dir());
+    SWEEP(&w, open_model, FAULT_MAKES);
+    SWEEP(&w, generate, 0);
+    assert_ok(axl_generate(w.model, NULL, w.tok, "Once upon", 9,
+                           &(axl_generate_options){ sizeof(axl_generate_options), NULL, NULL, 42u,
+                                                    0.9, 0.95, 0.0, 1.1, 40u, 12u, 0u, 0u },
+                           &first));
+    assert_string_equal(first.data, w.text.data);
+    axl_buffer_free(&first);
+    end(&w);
+}
+
+/* ---- training ---- */
+
+static axl_status new_adapter(void *w_)
+{
+    world *w = w_;
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+
+    o.rank = 4;
+    o.dropout = 0.1;
+    return axl_adapter_new(&w->adapter, w->model, &o);
+}
+
+static axl_status new_trainer(void *w_)
+{
+    world *w = w_;
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+
+    o.learning_rate = 1e-2;
+    o.gradient_accumulation_steps = 2;
+    return axl_trainer_new(&w->tr, w->model, w->adapter, &o);
+}
+
+static axl_status first_batch(void *w_)
+{
+    world *w = w_;
+
+    return axl_trainer_forward_backward(w->tr, &w->batches[0]->batch, &w->loss);
+}
+
+static axl_status second_batch(void *w_)
+{
+    world *w = w_;
+
+    return axl_trainer_forward_backward(w->tr, &w->batches[1]->batch, &w->loss);
+}
+
+static axl_status step(void *w_)
+{
+    world *w = w_;
+    axl_step_stats stats = AXL_STEP_STATS_INIT;
+
+    return axl_trainer_step(w->tr, &stats);
+}
+
+static axl_status save(void *w_)
+{
+    world *w = w_;
+
+    return axl_trainer_save(w->tr, NULL, fault_path("checkpoint"));
+}
+
+static axl_status load(void *w_)
+{
+    world *w = w_;
+
+    return axl_trainer_load(w->tr, NULL, fault_path("checkpoint"));
+}
+
+static axl_status evaluate(void *w_)
+{
+    world *w = w_;
+
+    return axl_trainer_evaluate(w->tr, &w->batches[1]->batch, &w->loss);
+}
+
+static axl_status save_adapter(void *w_)
+{
+    world *w = w_;
+
+    return axl_adapter_save(w->adapter, fault_path("adapter"));
+}
+
+static axl_status open_adapter(void *w_)
+{
+    world *w = w_;
+
+    return axl_adapter_open(&w->opened, w->model, fault_path("adapter"));
+}
+
+static axl_status logits(void *w_)
+{
+    world *w = w_;
+    static float values[8 * TINY_VOCAB];
+
+    return axl_model_logits(w->model, w->opened, w->batches[0]->ids, 8, values);
+}
+
+static axl_status estimate(void *w_)
+{
+    world *w = w_;
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    axl_plan plan = AXL_PLAN_INIT;
+
+    o.max_tokens = 64;
+    return axl_model_estimate(w->ctx, test_source_path("examples/tiny-llama"), NULL, NULL, &o,
+                              &plan);
+}
+
+static void train_two_steps(world *w)
+{
+    static const uint32_t lengths[] = { 9, 5, 14 };
+
+    w->batches[0] = tiny_batch(lengths, 3, 1);
+    w->batches[1] = tiny_batch(lengths, 2, 2);
+    w->ctx = fault_context(&w->f);
+    SWEEP(w, open_model, FAULT_MAKES);
+    SWEEP(w, new_adapter, FAULT_MAKES);
+    SWEEP(w, new_trainer, FAULT_MAKES);
+    for (int i = 0; i < 2; i++) {
+        SWEEP(w, first_batch, 0);
+        SWEEP(w, second_batch, 0);
+        SWEEP(w, step, 0);
+        SWEEP(w, save, 0);
+        fault_no_remains(test_temp_dir());
+        SWEEP(w, load, 0);
+    }
+    SWEEP(w, evaluate, 0);
+    SWEEP(w, save_adapter, 0);
+    SWEEP(w, open_adapter, FAULT_MAKES);
+    SWEEP(w, logits, 0);
+    SWEEP(w, estimate, FAULT_MAKES);
+    free(w->batches[0]);
+    free(w->batches[1]);
+}
+
+/* The same without any failure. */
+static axl_status train_undisturbed(world *w)
+{
+    static const uint32_t lengths[] = { 9, 5, 14 };
+    axl_status status;
+
+    w->batches[0] = tiny_batch(lengths, 3, 1);
+    w->batches[1] = tiny_batch(lengths, 2, 2);
+    w->ctx = fault_context(&w->f);
+    status = open_model(w);
+    if (status == AXL_OK)
+        status = new_adapter(w);
+    if (status == AXL_OK)
+        status = new_trainer(w);
+    for (int i = 0; i < 2 && status == AXL_OK; i++) {
+        status = first_batch(w);
+        if (status == AXL_OK)
+            status = second_batch(w);
+        if (status == AXL_OK)
+            status = step(w);
+    }
+    free(w->batches[0]);
+    free(w->batches[1]);
+    return status;
+}
+
+static void test_out_of_memory__training(void **state)
+{
+    world w = begin(), plain = begin();
+
+    (void)state;
+    train_two_steps(&w);
+    assert_ok(train_undisturbed(&plain));
+    tiny_compare(w.adapter, NULL, plain.adapter, NULL, 0.0);
+    tiny_compare(w.opened, NULL, plain.adapter, NULL, 0.0);
+    end(&w);
+    end(&plain);
+}
+
+/* ---- a run ---- */
+
+static axl_status run(void *w_)
+{
+    world *w = w_;
+    axl_run_options o = AXL_RUN_OPTIONS_INIT;
+    axl_run *r;
+
+    axl_status status = axl_run_new(&r, w->cfg, &o);
+    if (status == AXL_OK)
+        status = axl_run_train(r);
+    axl_run_free(r);
+    return status;
+}
+
+static axl_status plan(void *w_)
+{
+    world *w = w_;
+    axl_plan p = AXL_PLAN_INIT;
+
+    return axl_run_plan(w->cfg, &p);
+}
+
+/* A run whose training failed goes on in the same handle. */
+typedef struct {
+    world w;
+    axl_run *run;
+} running;
+
+static axl_status go_on(void *r_)
+{
+    running *r = r_;
+
+    return axl_run_train(r->run);
+}
+
+static void compare_results(world *w, const char *a, const char *b)
+{
+    axl_adapter *x, *y;
+
+    assert_ok(open_model(w));
+    assert_ok(axl_adapter_open(&x, w->model, fault_path(a)));
+    assert_ok(axl_adapter_open(&y, w->model, fault_path(b)));
+    tiny_compare(x, NULL, y, NULL, 0.0);
+    axl_adapter_free(x);
+    axl_adapter_free(y);
+}
+
+static void test_out_of_memory__run(void **state)
+{
+    world w = begin();
+
+    (void)state;
+    w.ctx = fault_context(&w.f);
+    w.dir = "undisturbed";
+    assert_ok(parse(&w));
+    assert_ok(run(&w));
+    axl_config_free(w.cfg);
+    w.dir = "disturbed";
+    assert_ok(parse(&w));
+    SWEEP(&w, run, FAULT_MAKES | FAULT_ABSORBS);
+    fault_no_remains(test_temp_dir());
+    SWEEP(&w, plan, FAULT_MAKES);
+    compare_results(&w, "undisturbed", "disturbed");
+    end(&w);
+}
+
+static void test_out_of_memory__run_that_goes_on(void **state)
+{
+    running r = { begin(), NULL };
+
+    (void)state;
+    r.w.ctx = fault_context(&r.w.f);
+    r.w.dir = "goes-on";
+    assert_ok(parse(&r.w));
+    assert_ok(axl_run_new(&r.run, r.w.cfg, NULL));
+    fault_sweep("go_on", &r.w.f, go_on, 0, &r);
+    axl_run_free(r.run);
+    fault_no_remains(test_temp_dir());
+    compare_results(&r.w, "undisturbed", "goes-on");
+    end(&r.w);
+}
+
+static int remove_all(void **state)
+{
+    (void)state;
+    fault_remove_tree(test_temp_dir());
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_out_of_memory__context),
+        cmocka_unit_test(test_out_of_memory__data),
+        cmocka_unit_test(test_out_of_memory__text),
+        cmocka_unit_test(test_out_of_memory__training),
+        cmocka_unit_test(test_out_of_memory__run),
+        cmocka_unit_test(test_out_of_memory__run_that_goes_on),
+    };
+
+    test_locale();
+    cmocka_set_test_filter(getenv("AXL_TEST") ? getenv("AXL_TEST") : "*");
+    return cmocka_run_group_tests(tests, NULL, remove_all);
+}
