@@ -86,12 +86,13 @@ static axl_status read_token(axl__hub_env *e, axl_context *ctx, const char *home
     char *path = at ? expanded(ctx, at, "") : axl__format(ctx, "%s/token", home);
     if (!path)
         return axl__fail_nomem();
-    axl_status status = AXL_OK;
-    if (axl__file_open(&f, ctx, path, true) == AXL_OK) { /* most people have none */
+    axl_status status = axl__file_open(&f, ctx, path, true);
+    if (status == AXL_OK) {
         status = set_token(e, ctx, (const char *)f.data, f.size, "the token file");
         axl__file_close(&f);
-    } else {
+    } else if (status != AXL_ERR_NOMEM) { /* most people have none */
         axl__error_clear();
+        status = AXL_OK;
     }
     axl__free(ctx, path);
     return status;
