@@ -13,6 +13,7 @@
 #include <axl/generate.h>
 #include <axl/loader.h>
 #include <axl/model.h>
+#include <axl/optimizer.h>
 #include <axl/plan.h>
 #include <axl/run.h>
 #include <axl/schedule.h>

@@ -9,6 +9,7 @@
 
 #include <axl/adapter.h>
 #include <axl/loader.h>
+#include <axl/optimizer.h>
 #include <axl/schedule.h>
 
 #ifdef __cplusplus
@@ -33,10 +34,7 @@ typedef enum axl_relora_prune {
 typedef struct axl_trainer_options {
     size_t size;          /**< sizeof(axl_trainer_options); set by _INIT */
     double learning_rate; /**< peak rate; must be > 0 */
-    double beta1;         /**< AdamW */
-    double beta2;
-    double epsilon;
-    double weight_decay;
+    const axl_optimizer_options *optimizer; /**< NULL: AdamW.  Copied */
     double max_grad_norm; /**< global L2 norm that gradients are clipped to; 0: no clipping */
     double neftune_noise_alpha; /**< NEFTune: uniform noise of alpha / sqrt(L C) on the embeddings
                                of a sequence of L tokens, C hidden; 0: none */
@@ -55,8 +53,8 @@ typedef struct axl_trainer_options {
 } axl_trainer_options;
 
 #define AXL_TRAINER_OPTIONS_INIT \
-    { sizeof(axl_trainer_options), 2e-4, 0.9, 0.999, 1e-8, 0.0, 1.0, 0.0, NULL, \
-      0, 0.9, 42u, AXL_PRUNE_MAGNITUDE, AXL_LOSS_TOKENS, 1u, 0u, 0u, 0u }
+    { sizeof(axl_trainer_options), 2e-4, NULL, 1.0, 0.0, NULL, 0, 0.9, 42u, AXL_PRUNE_MAGNITUDE, \
+      AXL_LOSS_TOKENS, 1u, 0u, 0u, 0u }
 
 /** What one optimizer step did. */
 typedef struct axl_step_stats {

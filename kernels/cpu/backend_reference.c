@@ -16,6 +16,7 @@
 #include "kernels/rms_norm/rms_norm.h"
 #include "kernels/rope/rope.h"
 #include "kernels/rows/rows.h"
+#include "kernels/sgd/sgd.h"
 #include "kernels/sum_squares/sum_squares.h"
 #include "kernels/swiglu/swiglu.h"
 
@@ -130,6 +131,7 @@ REFERENCE_OP(add, axl_unary_args)
 REFERENCE_OP(sum_squares, axl_sum_squares_args)
 REFERENCE_OP(adamw, axl_adamw_args)
 REFERENCE_OP(noise, axl_noise_args)
+REFERENCE_OP(sgd, axl_sgd_args)
 
 const axl_backend_ops axl__backend_reference = {
     .abi = AXL_BACKEND_ABI,
@@ -164,4 +166,5 @@ const axl_backend_ops axl__backend_reference = {
     .sum_squares = reference_sum_squares,
     .adamw = reference_adamw,
     .noise = reference_noise,
+    .sgd = reference_sgd,
 };

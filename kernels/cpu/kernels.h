@@ -28,7 +28,8 @@
     X(add, axl_unary_args)                                                                         \
     X(sum_squares, axl_sum_squares_args)                                                           \
     X(adamw, axl_adamw_args)                                                                       \
-    X(noise, axl_noise_args)
+    X(noise, axl_noise_args)                                                                       \
+    X(sgd, axl_sgd_args)
 
 typedef struct axl_cpu_kernels {
 #define AXL_CPU_MEMBER(op, args) axl_status (*op)(axl_device * dev, const args *a);

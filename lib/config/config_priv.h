@@ -40,7 +40,8 @@ axl_status axl__config_rename(axl__config_pass *p);
 axl_status axl__config_check_keys(axl__config_pass *p);
 /* Keys together. */
 axl_status axl__config_validate(axl__config_pass *p);
-/* A part of validate: the learning-rate schedule. */
+/* Parts of validate: the optimizer, the learning-rate schedule. */
+void axl__config_check_optimizer(axl__config_pass *p);
 void axl__config_check_schedule(axl__config_pass *p);
 /* Derived values and defaults; then every scalar's text is the canonical one. */
 axl_status axl__config_derive(axl__config_pass *p);

@@ -264,6 +264,7 @@ axl_status axl__config_validate(axl__config_pass *p)
     check_attention(p);
     check_precision(p);
     check_plugins(p);
+    axl__config_check_optimizer(p);
     axl__config_check_schedule(p);
     return AXL_OK;
 }

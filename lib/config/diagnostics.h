@@ -56,8 +56,10 @@ typedef enum {
     AXL__C_TARGET_REGEX = 317,
     AXL__C_ADAPTER = 318,
     AXL__C_CHECKPOINTING = 319,
+    AXL__C_OPTIM_ARGS = 330,
     AXL__C_SCHEDULE = 331,
-    AXL__C_BEST_WITHOUT_EVAL = 332
+    AXL__C_BEST_WITHOUT_EVAL = 332,
+    AXL__C_RATES_CONFLICT = 333
 } axl__diag_id;
 
 axl_status axl__diagnostics_new(axl_diagnostics **out, axl_context *ctx, const char *file);

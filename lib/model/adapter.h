@@ -59,13 +59,9 @@ axl_status axl__adapter_restart(axl_adapter *adapter, uint64_t seed);
 axl_status axl__adapter_joined(axl_adapter **out, const axl_adapter *adapter);
 axl_status axl__adapter_take(axl_adapter *adapter, const axl_adapter *joined);
 
-/* Reads the tensors named prefix + name from an open file into host (n_params), laid out as params;
- * AXL_ERR_FORMAT when one is missing or has another shape. */
+/* Reads the tensors from an open file into host (n_params), laid out as params; AXL_ERR_FORMAT when
+ * one is missing or has another shape. */
 axl_status axl__adapter_read_tensors(const axl_adapter *adapter, const axl__safetensors *st,
-                                     const char *prefix, float *host);
-/* Entries (n_tensors) for axl__safetensors_write of host (n_params), named prefix + name from
- * arena. */
-axl_status axl__adapter_entries(const axl_adapter *adapter, axl__arena *arena, const char *prefix,
-                                const float *host, axl__st_entry *entries);
+                                     float *host);
 
 #endif

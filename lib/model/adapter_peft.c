@@ -41,38 +41,23 @@ static axl_status write_config(const axl_adapter *a, const char *path)
     return axl__jw_write(j, a->ctx, path);
 }
 
-axl_status axl__adapter_entries(const axl_adapter *a, axl__arena *arena, const char *before,
-                                const float *host, axl__st_entry *entries)
-{
-    for (size_t i = 0; i < a->n_tensors; i++) {
-        const axl__lora_tensor *t = &a->tensors[i];
-        size_t size = strlen(before) + strlen(t->name) + 1;
-        char *name = axl__arena_alloc(arena, size);
-        if (!name)
-            return axl__fail_nomem();
-        snprintf(name, size, "%s%s", before, t->name);
-        entries[i] = (axl__st_entry){ name, AXL_F32, 2, { (uint64_t)t->rows, (uint64_t)t->cols },
-                                      host + t->at };
-    }
-    return AXL_OK;
-}
-
 static axl_status write_tensors(const axl_adapter *a, const char *path)
 {
     size_t bytes = (size_t)a->n_params * sizeof(float);
     float *host = axl__alloc_aligned(a->ctx, bytes);
     axl__st_entry *entries = axl__calloc(a->ctx, a->n_tensors, sizeof *entries);
-    axl__arena arena;
     axl_status status = host && entries ? AXL_OK : axl__fail_nomem();
 
-    axl__arena_init(&arena, a->ctx);
     if (status == AXL_OK)
         status = a->model->ops->download(a->model->dev, host, a->params, bytes);
-    if (status == AXL_OK)
-        status = axl__adapter_entries(a, &arena, "", host, entries);
+    for (size_t i = 0; i < a->n_tensors && status == AXL_OK; i++) {
+        const axl__lora_tensor *t = &a->tensors[i];
+        entries[i] = (axl__st_entry){ .name = t->name, .dtype = AXL_F32, .n_dims = 2,
+                                      .dims = { (uint64_t)t->rows, (uint64_t)t->cols },
+                                      .data = host + t->at };
+    }
     if (status == AXL_OK)
         status = axl__safetensors_write(a->ctx, path, entries, a->n_tensors);
-    axl__arena_free(&arena);
     axl__free(a->ctx, entries);
     axl__free_aligned(a->ctx, host);
     return status;
@@ -241,13 +226,13 @@ static axl_status match_tensors(peft_reader *r)
     return matched == r->st.count ? AXL_OK : name_stranger(r);
 }
 
-static axl_status read_tensor(const axl_adapter *a, const axl__safetensors *st, const char *name,
+static axl_status read_tensor(const axl_adapter *a, const axl__safetensors *st,
                               const axl__lora_tensor *t, float *host)
 {
-    const axl__st_tensor *s = axl__safetensors_find(st, name);
+    const axl__st_tensor *s = axl__safetensors_find(st, t->name);
 
     if (!s)
-        return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\" is missing", st->file.path, name);
+        return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\" is missing", st->file.path, t->name);
     if (s->dtype < 0 || s->n_dims != 2 || (int64_t)s->dims[0] != t->rows ||
         (int64_t)s->dims[1] != t->cols) {
         char shape[AXL__ST_SHAPE_TEXT];
@@ -255,7 +240,7 @@ static axl_status read_tensor(const axl_adapter *a, const axl__safetensors *st, 
         return axl__fail(AXL_ERR_FORMAT,
                          "%s: tensor \"%s\" is %s of %s; r %lld and this model want [%lld, %lld] "
                          "of F32, BF16 or F16",
-                         st->file.path, name, shape, s->dtype_name, (long long)a->rank,
+                         st->file.path, t->name, shape, s->dtype_name, (long long)a->rank,
                          (long long)t->rows, (long long)t->cols);
     }
     void *copy = axl__alloc_aligned(a->ctx, s->size); /* the file aligns nothing */
@@ -268,15 +253,11 @@ static axl_status read_tensor(const axl_adapter *a, const axl__safetensors *st, 
 }
 
 axl_status axl__adapter_read_tensors(const axl_adapter *a, const axl__safetensors *st,
-                                     const char *before, float *host)
+                                     float *host)
 {
-    char name[320];
-
     memset(host, 0, (size_t)a->n_params * sizeof *host);
-    for (size_t i = 0; i < a->n_tensors; i++) {
-        snprintf(name, sizeof name, "%s%s", before, a->tensors[i].name);
-        AXL_TRY(read_tensor(a, st, name, &a->tensors[i], host));
-    }
+    for (size_t i = 0; i < a->n_tensors; i++)
+        AXL_TRY(read_tensor(a, st, &a->tensors[i], host));
     return AXL_OK;
 }
 
@@ -284,7 +265,7 @@ static axl_status read_values(peft_reader *r, axl_adapter *a)
 {
     size_t bytes = (size_t)a->n_params * sizeof(float);
     float *host = axl__alloc_aligned(a->ctx, bytes);
-    axl_status status = host ? axl__adapter_read_tensors(a, &r->st, "", host) : axl__fail_nomem();
+    axl_status status = host ? axl__adapter_read_tensors(a, &r->st, host) : axl__fail_nomem();
 
     if (status == AXL_OK)
         status = a->model->ops->upload(a->model->dev, a->params, host, bytes);

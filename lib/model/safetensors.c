@@ -225,6 +225,8 @@ static size_t entry_size(const axl__st_entry *e)
 {
     size_t n = axl__dtype_size(e->dtype);
 
+    if (e->dtype_name)
+        return e->size;
     for (uint32_t i = 0; i < e->n_dims; i++)
         n *= (size_t)e->dims[i];
     return n;
@@ -236,6 +238,13 @@ static int by_name(const void *a, const void *b)
                   (*(const axl__st_entry *const *)b)->name);
 }
 
+static const char *entry_type(const axl__st_entry *e)
+{
+    if (e->dtype_name)
+        return e->dtype_name;
+    return e->dtype == AXL_BF16 ? "BF16" : "F32";
+}
+
 static void put_header(axl__str *s, const axl__st_entry *const *order, size_t n)
 {
     size_t at = 0;
@@ -245,7 +254,7 @@ static void put_header(axl__str *s, const axl__st_entry *const *order, size_t n)
         const axl__st_entry *e = order[i];
         axl__str_putc(s, ',');
         axl__str_put_json(s, e->name, strlen(e->name));
-        axl__str_putf(s, ":{\"dtype\":\"%s\",\"shape\":[", e->dtype == AXL_BF16 ? "BF16" : "F32");
+        axl__str_putf(s, ":{\"dtype\":\"%s\",\"shape\":[", entry_type(e));
         for (uint32_t d = 0; d < e->n_dims; d++)
             axl__str_putf(s, "%s%llu", d ? "," : "", (unsigned long long)e->dims[d]);
         axl__str_putf(s, "],\"data_offsets\":[%zu,%zu]}", at, at + entry_size(e));

@@ -46,13 +46,16 @@ const axl__st_tensor *axl__safetensors_find(const axl__safetensors *st, const ch
 /* "[2, 3]" */
 void axl__st_shape_text(char out[AXL__ST_SHAPE_TEXT], const uint64_t *dims, uint32_t n);
 
-/* What a writer is given; dtype F32 or BF16, host memory. */
+/* What a writer is given, host memory: f32 or bf16, or with dtype_name the bytes of a type that axl
+ * does not compute with. */
 typedef struct axl__st_entry {
     const char *name;
     axl_dtype dtype;
     uint32_t n_dims;
     uint64_t dims[AXL__ST_DIMS];
     const void *data;
+    const char *dtype_name; /* "U8", …; NULL: dtype */
+    size_t size;            /* bytes, with dtype_name */
 } axl__st_entry;
 
 /* Writes a file whole or not at all, tensors sorted by name as PEFT's are, with the metadata

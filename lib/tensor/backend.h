@@ -201,6 +201,20 @@ typedef struct axl_noise_args {
     uint64_t seed, stream, offset;
 } axl_noise_args;
 
+/* The steps of the other optimizers: formulas in kernels/<op>/<op>.h.  Each moves p (n) f32 by the
+ * gradient g * grad_scale, with its state beside it, all f32 of device memory unless a comment says
+ * otherwise; step counts from 1.  Decoupled weight decay is p -= lr * weight_decay * p. */
+
+/* m (n): read and written with momentum > 0 only. */
+typedef struct axl_sgd_args {
+    float *p, *m;
+    const float *g;
+    int64_t n;
+    double lr, momentum, dampening, weight_decay, grad_scale;
+    bool nesterov;
+    int64_t step;
+} axl_sgd_args;
+
 typedef struct axl_backend_ops {
     uint32_t abi;     /* AXL_BACKEND_ABI: bumped for a break */
     uint32_t size;    /* sizeof(axl_backend_ops) where it was compiled */
@@ -241,6 +255,7 @@ typedef struct axl_backend_ops {
     axl_status (*sum_squares)(axl_device *dev, const axl_sum_squares_args *a);
     axl_status (*adamw)(axl_device *dev, const axl_adamw_args *a);
     axl_status (*noise)(axl_device *dev, const axl_noise_args *a);
+    axl_status (*sgd)(axl_device *dev, const axl_sgd_args *a);
     /* Append above this line. */
 } axl_backend_ops;
 

@@ -34,6 +34,7 @@ static const struct named sizes[] = {
     SIZE_OF(axl_loader_options),
     SIZE_OF(axl_model_info),
     SIZE_OF(axl_model_options),
+    SIZE_OF(axl_optimizer_options),
     SIZE_OF(axl_plan),
     SIZE_OF(axl_progress),
     SIZE_OF(axl_run_options),

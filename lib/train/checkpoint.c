@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * checkpoint.c - a checkpoint folder: the adapter as PEFT reads it, optimizer.safetensors with
- * AdamW's moments under the tensors' names, and trainer_state.json.  Random numbers need no file:
- * they follow from the seed, the step and the place in the data.
+ * the optimizer's state under the tensors' names, and trainer_state.json.  Random numbers need no
+ * file: they follow from the seed, the step and the place in the data.
  */
 #include "relora.h"
 
@@ -15,39 +15,14 @@
 
 enum { CHECKPOINT_FORMAT = 1 };
 
-static const char first_moment[] = "exp_avg.", second_moment[] = "exp_avg_sq.";
-
 /* ---- writing ---- */
 
 uint64_t axl__trainer_save_bytes(const axl_trainer *tr, bool checkpoint)
 {
-    return (checkpoint ? 2 : 1) * (uint64_t)tr->adapter->n_params * sizeof(float);
-}
+    uint64_t params = (uint64_t)tr->adapter->n_params * sizeof(float);
+    uint64_t state = checkpoint ? axl__optimizer_state_size(tr->optimizer) : 0;
 
-static axl_status write_moments(axl_trainer *tr, const char *path)
-{
-    const axl_adapter *a = tr->adapter;
-    size_t n = a->n_tensors, bytes = (size_t)a->n_params * sizeof(float);
-    float *host = axl__alloc_aligned(tr->ctx, 2 * bytes);
-    axl__st_entry *entries = axl__calloc(tr->ctx, 2 * n, sizeof *entries);
-    axl__arena arena;
-    axl_status status = host && entries ? AXL_OK : axl__fail_nomem();
-
-    axl__arena_init(&arena, tr->ctx);
-    if (status == AXL_OK)
-        status = tr->model->ops->download(tr->model->dev, host, tr->m, bytes);
-    if (status == AXL_OK)
-        status = tr->model->ops->download(tr->model->dev, host + a->n_params, tr->v, bytes);
-    if (status == AXL_OK)
-        status = axl__adapter_entries(a, &arena, first_moment, host, entries);
-    if (status == AXL_OK)
-        status = axl__adapter_entries(a, &arena, second_moment, host + a->n_params, entries + n);
-    if (status == AXL_OK)
-        status = axl__safetensors_write(tr->ctx, path, entries, 2 * n);
-    axl__arena_free(&arena);
-    axl__free(tr->ctx, entries);
-    axl__free_aligned(tr->ctx, host);
-    return status;
+    return state > params ? state : params;
 }
 
 /* Other schedules follow from the step. */
@@ -70,6 +45,7 @@ static axl_status write_state(axl_trainer *tr, const axl__save_options *o, const
     axl__jw_string(j, "matmul", tr->model->device.matmul);
     axl__jw_string(j, "backend", tr->model->ops->name);
     axl__jw_string(j, "compute", axl__dtype_name(tr->model->compute));
+    axl__jw_string(j, "optimizer", axl__optimizer_method(tr->optimizer));
     axl__jw_int(j, "step", (int64_t)tr->step);
     axl__jw_int(j, "seed", (int64_t)tr->opts.seed);
     axl__jw_int(j, "lora_restarts", (int64_t)axl__relora_restarts(tr));
@@ -85,21 +61,21 @@ static axl_status write_state(axl_trainer *tr, const axl__save_options *o, const
 
 static axl_status write_folder(axl_trainer *tr, const axl__save_options *o, const char *temp)
 {
-    char *moments = axl__format(tr->ctx, "%s/optimizer.safetensors", temp);
+    char *optimizer = axl__format(tr->ctx, "%s/optimizer.safetensors", temp);
     char *state = axl__format(tr->ctx, "%s/trainer_state.json", temp);
-    axl_status status = moments && state ? AXL_OK : axl__fail_nomem();
+    axl_status status = optimizer && state ? AXL_OK : axl__fail_nomem();
 
     if (status == AXL_OK)
         status = axl__remove_tree(tr->ctx, temp);
     if (status == AXL_OK)
         status = axl_adapter_save(tr->adapter, temp);
     if (status == AXL_OK && !o->only_model)
-        status = write_moments(tr, moments);
+        status = axl__optimizer_save(tr->optimizer, optimizer);
     if (status == AXL_OK)
         status = write_state(tr, o, state);
     if (status == AXL_OK)
         status = axl__sync_dir(temp);
-    axl__free(tr->ctx, moments);
+    axl__free(tr->ctx, optimizer);
     axl__free(tr->ctx, state);
     return status;
 }
@@ -152,10 +128,11 @@ typedef struct {
     const char *dir;
     axl__arena arena;
     axl__file file;
-    axl__safetensors params, moments;
+    axl__safetensors params, optimizer;
     axl_adapter *joined; /* the adapter of the file, where there were restarts; or NULL */
     const axl__json *state;
-    float *host; /* (3, n_params): params, first and second moments */
+    float *params_host; /* (n_params) */
+    void *state_host;   /* the optimizer's */
 } checkpoint;
 
 static axl_status read_state(checkpoint *c)
@@ -211,14 +188,17 @@ static axl_status read_file(checkpoint *c, const char *name, axl__safetensors *o
     return status;
 }
 
-/* The trained weights into host, or with restarts, then or now, the whole adapter. */
+/* The trained weights into memory, or with restarts, then or now, the whole adapter. */
 static axl_status read_params(checkpoint *c, bool restarted)
 {
     axl_adapter *a = c->tr->adapter;
 
     if (!restarted && !a->frozen) {
+        c->params_host = axl__alloc_aligned(c->tr->ctx, (size_t)a->n_params * sizeof(float));
+        if (!c->params_host)
+            return axl__fail_nomem();
         AXL_TRY(read_file(c, "adapter_model.safetensors", &c->params));
-        return axl__adapter_read_tensors(a, &c->params, "", c->host);
+        return axl__adapter_read_tensors(a, &c->params, c->params_host);
     }
     AXL_TRY(axl_adapter_open(&c->joined, a->model, c->dir));
     if (c->joined->rank % a->rank != 0)
@@ -233,22 +213,23 @@ static axl_status apply_params(const checkpoint *c)
 
     if (c->joined)
         return axl__adapter_take(a, c->joined);
-    return a->model->ops->upload(a->model->dev, a->params, c->host,
-                                 (size_t)a->n_params * sizeof *c->host);
+    return a->model->ops->upload(a->model->dev, a->params, c->params_host,
+                                 (size_t)a->n_params * sizeof(float));
 }
 
-static axl_status read_tensors(checkpoint *c)
+static axl_status read_optimizer(checkpoint *c)
 {
-    const axl_adapter *a = c->tr->adapter;
-    size_t n = (size_t)a->n_params;
+    const axl__optimizer *o = c->tr->optimizer;
+    const char *then = axl__json_string(c->state, "optimizer", "adamw");
 
-    c->host = axl__alloc_aligned(c->tr->ctx, 3 * n * sizeof *c->host);
-    if (!c->host)
+    if (strcmp(then, axl__optimizer_method(o)) != 0)
+        return axl__fail(AXL_ERR_FORMAT, "%s was written with the optimizer %s, this is %s",
+                         c->dir, then, axl__optimizer_method(o));
+    c->state_host = axl__alloc_aligned(c->tr->ctx, axl__optimizer_state_size(o));
+    if (!c->state_host)
         return axl__fail_nomem();
-    AXL_TRY(read_params(c, axl__json_int(c->state, "lora_restarts", 0) > 0));
-    AXL_TRY(read_file(c, "optimizer.safetensors", &c->moments));
-    AXL_TRY(axl__adapter_read_tensors(a, &c->moments, first_moment, c->host + n));
-    return axl__adapter_read_tensors(a, &c->moments, second_moment, c->host + 2 * n);
+    AXL_TRY(read_file(c, "optimizer.safetensors", &c->optimizer));
+    return axl__optimizer_read(o, &c->optimizer, c->state_host);
 }
 
 static void warn_if(const checkpoint *c, const char *what, const char *then, const char *now)
@@ -277,8 +258,6 @@ static void apply_plateau(axl__plateau *p, const axl__json *state)
 static axl_status apply(checkpoint *c, axl_loader *loader)
 {
     axl_trainer *tr = c->tr;
-    const axl_backend_ops *ops = tr->model->ops;
-    size_t n = (size_t)tr->adapter->n_params, bytes = n * sizeof(float);
     axl_loader_cursor at = AXL_LOADER_CURSOR_INIT;
     char then[24], now[24];
 
@@ -289,8 +268,7 @@ static axl_status apply(checkpoint *c, axl_loader *loader)
         return axl__fail_prefix(status, "%s is of a run over other data or batches", c->dir);
     AXL_TRY(status);
     AXL_TRY(apply_params(c));
-    AXL_TRY(ops->upload(tr->model->dev, tr->m, c->host + n, bytes));
-    AXL_TRY(ops->upload(tr->model->dev, tr->v, c->host + 2 * n, bytes));
+    AXL_TRY(axl__optimizer_load(tr->optimizer, c->state_host));
     tr->step = (uint64_t)axl__json_int(c->state, "step", 0);
     if (tr->schedule.kind == AXL_SCHEDULE_REDUCE_ON_PLATEAU)
         apply_plateau(&tr->plateau, c->state);
@@ -309,8 +287,9 @@ static void checkpoint_close(checkpoint *c)
 {
     axl_adapter_free(c->joined);
     axl__safetensors_close(&c->params);
-    axl__safetensors_close(&c->moments);
-    axl__free_aligned(c->tr->ctx, c->host);
+    axl__safetensors_close(&c->optimizer);
+    axl__free_aligned(c->tr->ctx, c->params_host);
+    axl__free_aligned(c->tr->ctx, c->state_host);
     axl__file_close(&c->file);
     axl__arena_free(&c->arena);
 }
@@ -331,7 +310,9 @@ static axl_status load(axl_trainer *tr, axl_loader *loader, axl__run_state *stat
     if (status == AXL_OK)
         status = check_resumable(&c);
     if (status == AXL_OK)
-        status = read_tensors(&c);
+        status = read_params(&c, axl__json_int(c.state, "lora_restarts", 0) > 0);
+    if (status == AXL_OK)
+        status = read_optimizer(&c);
     if (status == AXL_OK)
         status = apply(&c, loader);
     if (status == AXL_OK)
@@ -356,25 +337,15 @@ axl_status axl_trainer_load(axl_trainer *tr, axl_loader *loader, const char *dir
     return axl__trainer_load_run(tr, loader, &state, dir);
 }
 
-static axl_status load_weights(checkpoint *c)
-{
-    const axl_adapter *a = c->tr->adapter;
-    size_t bytes = (size_t)a->n_params * sizeof(float);
-
-    c->host = axl__alloc_aligned(c->tr->ctx, bytes);
-    if (!c->host)
-        return axl__fail_nomem();
-    AXL_TRY(read_params(c, false));
-    return apply_params(c);
-}
-
 axl_status axl__trainer_load_weights(axl_trainer *tr, const char *dir)
 {
     checkpoint c = { .tr = tr, .dir = dir };
 
     AXL_TRY(axl__trainer_enter(tr));
     axl__arena_init(&c.arena, tr->ctx);
-    axl_status status = load_weights(&c);
+    axl_status status = read_params(&c, false);
+    if (status == AXL_OK)
+        status = apply_params(&c);
     checkpoint_close(&c);
     axl__trainer_leave(tr);
     return status;

@@ -158,18 +158,20 @@ static void key_row(axl__str *out, const axl_config *cfg, const char *name, cons
         axl__str_putf(out, "| %s | %s |\n", name, value);
 }
 
+/* The optimizer's name, and what the config sets of it. */
 static void put_optimizer_row(axl__str *out, const axl__run_summary *run)
 {
+    static const char *const keys[] = { "weight_decay",       "adam_beta1",     "adam_beta2",
+                                        "adam_beta3",         "adam_epsilon",   "adam_epsilon2",
+                                        "loraplus_lr_ratio",  "embedding_lr",
+                                        "embedding_lr_scale", "optim_args" };
+    const char *value;
+
     row_begin(out, "optimizer");
-    axl__str_puts(out, axl__cfg_str(run->cfg, "optimizer", "adamw"));
-    axl__str_puts(out, ", betas=(");
-    put_short(out, run->trainer->beta1);
-    axl__str_putc(out, ',');
-    put_short(out, run->trainer->beta2);
-    axl__str_puts(out, "), epsilon=");
-    put_short(out, run->trainer->epsilon);
-    axl__str_puts(out, ", weight_decay=");
-    put_short(out, run->trainer->weight_decay);
+    axl__str_puts(out, axl__cfg_str(run->cfg, "optimizer", "adamw_torch"));
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (axl_config_string(run->cfg, keys[i], &value) == AXL_OK)
+            axl__str_putf(out, ", %s=%s", keys[i], value);
     axl__str_puts(out, " |\n");
 }
 

@@ -100,14 +100,41 @@ static void prune_tensor(const axl_trainer *tr, size_t i, float *m, float *v, in
         m[k] = v[k] > 0.0f ? m[k] : 0.0f;
 }
 
+typedef axl_status move(axl_trainer *tr, float *device, float *host, size_t bytes);
+
+static axl_status fetch(axl_trainer *tr, float *device, float *host, size_t bytes)
+{
+    return tr->model->ops->download(tr->model->dev, host, device, bytes);
+}
+
+static axl_status put(axl_trainer *tr, float *device, float *host, size_t bytes)
+{
+    return tr->model->ops->upload(tr->model->dev, device, host, bytes);
+}
+
+/* Both moments between the device and host (2, n_params). */
+static axl_status move_moments(axl_trainer *tr, float *host, move *fn)
+{
+    const axl_adapter *a = tr->adapter;
+
+    for (size_t i = 0; i < a->n_tensors; i++) {
+        const axl__lora_tensor *t = &a->tensors[i];
+        size_t bytes = (size_t)(t->rows * t->cols) * sizeof *host;
+        float *m, *v;
+        if (!axl__optimizer_moments(tr->optimizer, i, &m, &v))
+            return axl__fail(AXL_ERR_INTERNAL, "no moments to prune");
+        AXL_TRY(fn(tr, m, host + t->at, bytes));
+        AXL_TRY(fn(tr, v, host + a->n_params + t->at, bytes));
+    }
+    return AXL_OK;
+}
+
 /* Both moments on the host, pruned. */
 static axl_status pruned(axl_trainer *tr, float *host, float *work)
 {
     const axl_adapter *a = tr->adapter;
-    size_t bytes = (size_t)a->n_params * sizeof *host;
 
-    AXL_TRY(tr->model->ops->download(tr->model->dev, host, tr->m, bytes));
-    AXL_TRY(tr->model->ops->download(tr->model->dev, host + a->n_params, tr->v, bytes));
+    AXL_TRY(move_moments(tr, host, fetch));
     for (size_t i = 0; i < a->n_tensors; i++) {
         const axl__lora_tensor *t = &a->tensors[i];
         AXL_TRY(axl__cancelled(tr->ctx));
@@ -118,19 +145,15 @@ static axl_status pruned(axl_trainer *tr, float *host, float *work)
 
 static axl_status restart(axl_trainer *tr)
 {
-    const axl_backend_ops *ops = tr->model->ops;
     int64_t n = tr->adapter->n_params;
-    size_t bytes = (size_t)n * sizeof(float);
-    float *host = axl__alloc_aligned(tr->ctx, 3 * bytes);
+    float *host = axl__alloc_aligned(tr->ctx, 3 * (size_t)n * sizeof(float));
     axl_status status = host ? pruned(tr, host, host + 2 * n) : axl__fail_nomem();
 
     if (status == AXL_OK)
         status = axl__adapter_restart(tr->adapter,
                                       tr->opts.seed + 1 + axl__relora_restarts(tr));
     if (status == AXL_OK)
-        status = ops->upload(tr->model->dev, tr->m, host, bytes);
-    if (status == AXL_OK)
-        status = ops->upload(tr->model->dev, tr->v, host + n, bytes);
+        status = move_moments(tr, host, put);
     axl__free_aligned(tr->ctx, host);
     if (status == AXL_OK)
         axl__log(tr->ctx, AXL_LOG_INFO, "ReLoRA: restart %llu after step %llu",

@@ -8,6 +8,7 @@
 
 #include "base/num.h"
 #include "config/config.h"
+#include "optimizer_config.h"
 #include "relora.h"
 
 #include <math.h>
@@ -24,11 +25,8 @@ static axl_status check_options(const axl_trainer_options *o)
         axl__format_double(got, o->learning_rate);
         return axl__fail(AXL_ERR_INVALID, "learning_rate must be > 0, got %s", got);
     }
-    if (!(o->beta1 >= 0.0 && o->beta1 < 1.0) || !(o->beta2 >= 0.0 && o->beta2 < 1.0))
-        return axl__fail(AXL_ERR_INVALID, "beta1 and beta2 must be at least 0 and below 1");
-    if (!(o->epsilon > 0.0) || !(o->weight_decay >= 0.0) || !(o->max_grad_norm >= 0.0))
-        return axl__fail(AXL_ERR_INVALID,
-                         "epsilon must be > 0, weight_decay and max_grad_norm at least 0");
+    if (!(o->max_grad_norm >= 0.0))
+        return axl__fail(AXL_ERR_INVALID, "max_grad_norm must be at least 0");
     if (o->loss_average > AXL_LOSS_MICRO_BATCHES)
         return axl__fail(AXL_ERR_INVALID, "unknown loss_average %u", o->loss_average);
     if (!(o->neftune_noise_alpha >= 0.0) || !isfinite(o->neftune_noise_alpha))
@@ -77,22 +75,46 @@ static axl_status new_zeroed(axl_trainer *tr, void **out, size_t size)
     return tr->model->ops->zero(tr->model->dev, *out, size);
 }
 
+static axl_status make_optimizer(axl_trainer *tr, const axl_optimizer_options *given)
+{
+    const axl_adapter *a = tr->adapter;
+    axl_optimizer_options o = AXL_OPTIMIZER_OPTIONS_INIT;
+    axl__optim_tensor *tensors = axl__alloc(tr->ctx, a->n_tensors * sizeof *tensors);
+
+    if (!tensors)
+        return axl__fail_nomem();
+    for (size_t i = 0; i < a->n_tensors; i++) {
+        const axl__lora_tensor *t = &a->tensors[i];
+        tensors[i] = (axl__optim_tensor){ t->name, t->at, t->rows, t->cols, false };
+    }
+    axl__optim_target target = { tr->ctx, tr->model->ops, tr->model->dev, tr->model->compute,
+                                 tensors, a->n_tensors, a->params, tr->opts.learning_rate,
+                                 tr->schedule.warmup_steps };
+    axl_status status = axl__options_import(&o, sizeof o, given, sizeof o);
+    if (status == AXL_OK)
+        status = axl__optimizer_new(&tr->optimizer, &target, &o);
+    axl__free(tr->ctx, tensors);
+    return status;
+}
+
 static axl_status trainer_setup(axl_trainer *tr)
 {
-    size_t bytes = grad_bytes(tr);
-    void *p[4] = { NULL, NULL, NULL, NULL };
-    axl_status status = AXL_OK;
+    void *grads = NULL, *norm_sq = NULL;
+    axl_status status = new_zeroed(tr, &grads, grad_bytes(tr));
 
-    for (int i = 0; i < 4 && status == AXL_OK; i++) {
-        status = new_zeroed(tr, &p[i], i < 3 ? bytes : sizeof(double));
-        if (status == AXL_OK)
-            status = axl__cancelled(tr->ctx);
-    }
-    tr->grads = p[0];
-    tr->m = p[1];
-    tr->v = p[2];
-    tr->norm_sq = p[3];
+    if (status == AXL_OK)
+        status = axl__cancelled(tr->ctx);
+    if (status == AXL_OK)
+        status = new_zeroed(tr, &norm_sq, sizeof(double));
+    tr->grads = grads;
+    tr->norm_sq = norm_sq;
     AXL_TRY(status);
+    AXL_TRY(make_optimizer(tr, tr->opts.optimizer));
+    tr->opts.optimizer = NULL; /* the caller's */
+    float *m, *v;
+    if (tr->opts.relora_steps > 0 && !axl__optimizer_moments(tr->optimizer, 0, &m, &v))
+        return axl__fail(AXL_ERR_INVALID, "relora_steps prunes the moments of AdamW; %s has others",
+                         axl__optimizer_method(tr->optimizer));
     AXL_TRY(axl__network_init(&tr->net, tr->model, tr->adapter, tr->opts.checkpointing != 0));
     tr->net.pass.grads = tr->grads;
     tr->net.pass.dropout = (float)tr->adapter->dropout;
@@ -168,10 +190,6 @@ axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg, axl
     AXL_TRY(axl_schedule_from_config(&schedule, cfg, total_steps));
     o.schedule = &schedule;
     o.learning_rate = axl__cfg_double(cfg, "learning_rate", 0.0);
-    o.beta1 = axl__cfg_double(cfg, "adam_beta1", 0.9);
-    o.beta2 = axl__cfg_double(cfg, "adam_beta2", 0.999);
-    o.epsilon = axl__cfg_double(cfg, "adam_epsilon", 1e-8);
-    o.weight_decay = axl__cfg_double(cfg, "weight_decay", 0.0);
     o.max_grad_norm = axl__cfg_double(cfg, "max_grad_norm", 1.0);
     o.neftune_noise_alpha = axl__cfg_double(cfg, "neftune_noise_alpha", 0.0);
     read_relora(&o, cfg);
@@ -181,7 +199,13 @@ axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg, axl
                          : AXL_LOSS_MICRO_BATCHES;
     o.gradient_accumulation_steps = (uint32_t)axl__cfg_int(cfg, "gradient_accumulation_steps", 1);
     o.checkpointing = axl__cfg_bool(cfg, "gradient_checkpointing", false);
-    return axl_trainer_new(out, model, adapter, &o);
+    axl__optimizer_config optimizer;
+    axl_status status = axl__optimizer_config_read(&optimizer, cfg);
+    o.optimizer = &optimizer.opts;
+    if (status == AXL_OK)
+        status = axl_trainer_new(out, model, adapter, &o);
+    axl__optimizer_config_free(&optimizer);
+    return status;
 }
 
 void axl_trainer_free(axl_trainer *tr)
@@ -194,9 +218,8 @@ void axl_trainer_free(axl_trainer *tr)
     axl__network_free(&tr->net);
     ops->buffer_free(dev, tr->grads);
     ops->buffer_free(dev, tr->fresh);
-    ops->buffer_free(dev, tr->m);
-    ops->buffer_free(dev, tr->v);
     ops->buffer_free(dev, tr->norm_sq);
+    axl__optimizer_free(tr->optimizer);
     axl_adapter_free(tr->adapter);
     axl_model_free(tr->model);
     axl_context *ctx = tr->ctx;
@@ -384,15 +407,13 @@ static axl_status optimize(axl_trainer *tr, double norm, double rate)
     const axl_trainer_options *o = &tr->opts;
     double scale = 1.0 / divisor(tr), beta1;
 
-    beta1 = axl__schedule_beta1(&tr->schedule, tr->step, o->beta1);
+    beta1 = axl__schedule_beta1(&tr->schedule, tr->step, axl__optimizer_beta1(tr->optimizer));
     if (o->max_grad_norm > 0.0 && norm > 0.0) { /* torch.nn.utils.clip_grad_norm_ */
         double clip = o->max_grad_norm / (norm + 1e-6);
         scale *= clip < 1.0 ? clip : 1.0;
     }
-    axl_adamw_args a = { tr->adapter->params, tr->m, tr->v, tr->grads, tr->adapter->n_params,
-                         rate, beta1, o->beta2, o->epsilon, o->weight_decay, scale,
-                         (int64_t)tr->step + 1 };
-    return tr->model->ops->adamw(tr->model->dev, &a);
+    axl__optim_step s = { tr->grads, rate, scale, beta1, (int64_t)tr->step + 1 };
+    return axl__optimizer_step(tr->optimizer, &s);
 }
 
 static axl_status step(axl_trainer *tr, axl_step_stats *stats)

@@ -4,6 +4,7 @@
 #define AXL_TRAIN_TRAINER_H
 
 #include "model/network.h"
+#include "optimizer.h"
 #include "run_state.h"
 #include "schedule.h"
 
@@ -18,13 +19,13 @@ struct axl_trainer {
     axl_context *ctx;
     axl_model *model;
     axl_adapter *adapter;
-    axl_trainer_options opts; /* schedule is NULL here */
+    axl_trainer_options opts; /* schedule and optimizer are NULL here */
     axl_schedule_options schedule;
     axl__plateau plateau;
     axl__network net;
     float *grads;         /* device, (n_params): of the step so far */
     float *fresh;         /* device: of the batch in work, from the second batch of a step on */
-    float *m, *v;         /* device, AdamW's moments */
+    axl__optimizer *optimizer;
     double *norm_sq;      /* device, 1 */
     double rate_override; /* negative: the schedule's */
 

@@ -10,6 +10,7 @@
 #include <axl/generate.h>
 #include <axl/loader.h>
 #include <axl/model.h>
+#include <axl/optimizer.h>
 #include <axl/plan.h>
 #include <axl/run.h>
 #include <axl/schedule.h>
@@ -180,6 +181,24 @@ HOLDS(axl_model_info, compute, 56);
 HOLDS(axl_model_info, tied_head, 60);
 SPANS(axl_model_info, 64);
 
+HOLDS(axl_optimizer_options, size, 0);
+HOLDS(axl_optimizer_options, name, 8);
+HOLDS(axl_optimizer_options, args, 16);
+HOLDS(axl_optimizer_options, beta1, 24);
+HOLDS(axl_optimizer_options, beta2, 32);
+HOLDS(axl_optimizer_options, beta3, 40);
+HOLDS(axl_optimizer_options, epsilon, 48);
+HOLDS(axl_optimizer_options, epsilon2, 56);
+HOLDS(axl_optimizer_options, weight_decay, 64);
+HOLDS(axl_optimizer_options, loraplus_lr_ratio, 72);
+HOLDS(axl_optimizer_options, loraplus_lr_embedding, 80);
+HOLDS(axl_optimizer_options, embedding_lr, 88);
+HOLDS(axl_optimizer_options, embedding_lr_scale, 96);
+HOLDS(axl_optimizer_options, lr_group_modules, 104);
+HOLDS(axl_optimizer_options, lr_group_rates, 112);
+HOLDS(axl_optimizer_options, n_lr_group_modules, 120);
+SPANS(axl_optimizer_options, 128);
+
 HOLDS(axl_plan, size, 0);
 HOLDS(axl_plan, weights_bytes, 8);
 HOLDS(axl_plan, activation_bytes, 16);
@@ -276,23 +295,20 @@ SPANS(axl_tokenizer_options, 56);
 
 HOLDS(axl_trainer_options, size, 0);
 HOLDS(axl_trainer_options, learning_rate, 8);
-HOLDS(axl_trainer_options, beta1, 16);
-HOLDS(axl_trainer_options, beta2, 24);
-HOLDS(axl_trainer_options, epsilon, 32);
-HOLDS(axl_trainer_options, weight_decay, 40);
-HOLDS(axl_trainer_options, max_grad_norm, 48);
-HOLDS(axl_trainer_options, neftune_noise_alpha, 56);
-HOLDS(axl_trainer_options, schedule, 64);
-HOLDS(axl_trainer_options, relora_steps, 72);
-HOLDS(axl_trainer_options, relora_prune_ratio, 80);
-HOLDS(axl_trainer_options, seed, 88);
-HOLDS(axl_trainer_options, relora_prune, 96);
-HOLDS(axl_trainer_options, loss_average, 100);
-HOLDS(axl_trainer_options, gradient_accumulation_steps, 104);
-HOLDS(axl_trainer_options, checkpointing, 108);
-HOLDS(axl_trainer_options, max_tokens, 112);
-HOLDS(axl_trainer_options, reserved0, 116);
-SPANS(axl_trainer_options, 120);
+HOLDS(axl_trainer_options, optimizer, 16);
+HOLDS(axl_trainer_options, max_grad_norm, 24);
+HOLDS(axl_trainer_options, neftune_noise_alpha, 32);
+HOLDS(axl_trainer_options, schedule, 40);
+HOLDS(axl_trainer_options, relora_steps, 48);
+HOLDS(axl_trainer_options, relora_prune_ratio, 56);
+HOLDS(axl_trainer_options, seed, 64);
+HOLDS(axl_trainer_options, relora_prune, 72);
+HOLDS(axl_trainer_options, loss_average, 76);
+HOLDS(axl_trainer_options, gradient_accumulation_steps, 80);
+HOLDS(axl_trainer_options, checkpointing, 84);
+HOLDS(axl_trainer_options, max_tokens, 88);
+HOLDS(axl_trainer_options, reserved0, 92);
+SPANS(axl_trainer_options, 96);
 
 HOLDS(axl_step_stats, size, 0);
 HOLDS(axl_step_stats, step, 8);

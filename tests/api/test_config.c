@@ -85,9 +85,9 @@ static void test_config__fills_in_defaults(void **state)
         { "learning_rate", "2e-05" },
         { "sequence_len", "512" },
         { "seed", "42" },
-        { "optimizer", "adamw_torch_fused" },
+        { "optimizer", "adamw_torch" },
         { "lr_scheduler", "cosine" },
-        { "adam_beta2", "0.999" },
+        { "adam_beta2", "(end)" },
         { "max_grad_norm", "1.0" },
         { "num_epochs", "1.0" },
         { "output_dir", "./model-out" },
@@ -236,12 +236,6 @@ static void test_config__says_what_it_does_not_do(void **state)
     check(MIN "load_in_8bit: true\n", "c.yml:10:1: error: load_in_8bit: not supported: an 8-bit "
                                       "base does not exist; use load_in_8bit: false [AXL-C0210]");
     check(MIN "load_in_8bit: false\n", NULL);
-    check(MIN "optimizer: adamw_bnb_8bit\n",
-          "c.yml:10:12: error: optimizer: \"adamw_bnb_8bit\" is not supported: other optimizers do "
-          "not exist yet; use adamw_torch, adamw_torch_fused [AXL-C0210]");
-    check(MIN "optimizer: adamw_trch\n",
-          "c.yml:10:12: error: optimizer: must be one of adamw_torch, adamw_torch_fused, found "
-          "\"adamw_trch\"; did you mean \"adamw_torch\"? [AXL-C0204]");
     check(MIN "axl: {backend: cuda}\n",
           "c.yml:10:16: error: axl.backend: \"cuda\" is not supported: there is no CUDA backend "
           "yet; use cpu, reference [AXL-C0210]");
@@ -274,6 +268,51 @@ static void test_config__says_what_it_does_not_do(void **state)
                                         "plugins are not loaded [AXL-C0316]");
     check(MIN "fp16: true\n",
           "c.yml:10:1: warning: fp16: computed as f32 on a CPU [AXL-C0315]");
+}
+
+/* The first diagnostic begins with begin and holds the text. */
+static void check_first(const char *text, const char *begin, const char *holds)
+{
+    parsed p = parse(text);
+    axl_diagnostic d = AXL_DIAGNOSTIC_INIT;
+
+    assert_ok(axl_diagnostics_get(p.diags, 0, &d));
+    if (strncmp(d.text, begin, strlen(begin)) != 0 || !strstr(d.text, holds))
+        fail_msg("not %s … %s: %s", begin, holds, d.text);
+    drop(&p);
+}
+
+static void test_config__checks_the_optimizer(void **state)
+{
+    (void)state;
+    check_first(MIN "optimizer: galore_adamw\n",
+                "c.yml:10:12: error: optimizer: \"galore_adamw\" is not supported: it does not "
+                "exist here; use adamw_torch, ", "[AXL-C0210]");
+    check_first(MIN "optimizer: adamw_trch\n",
+                "c.yml:10:12: error: optimizer: must be one of adamw_torch, ",
+                "did you mean \"adamw_torch\"? [AXL-C0204]");
+    check(MIN "optimizer: sgd\noptim_args: {momentum: 0.9, nesterov: true}\n", NULL);
+    check(MIN "optimizer: sgd\noptim_args: momentum=0.9, nesterov=True\n", NULL);
+    check(MIN "optimizer: sgd\noptim_args: {momentun: 0.9}\n",
+          "c.yml:11:14: error: optim_args.momentun: sgd takes momentum, dampening, nesterov, found "
+          "\"momentun\"; did you mean \"momentum\"? [AXL-C0330]");
+    check(MIN "optim_args: momentum=0.9\n",
+          "c.yml:10:1: error: optim_args: adamw_torch takes no optim_args [AXL-C0330]");
+    check(MIN "optimizer: sgd\noptim_args: momentum\n",
+          "c.yml:11:13: error: optim_args: must be key=value, key=value, found \"momentum\" "
+          "[AXL-C0330]");
+    check(MIN "optimizer: sgd\nadam_beta2: 0.9\n",
+          "c.yml:11:1: warning: adam_beta2: no effect: sgd does not read it [AXL-C0211]");
+    check(MIN "loraplus_lr_ratio: 16\nlr_groups: [{name: a, modules: [q_proj], lr: 1e-4}]\n",
+          "c.yml:11:1: error: lr_groups: loraplus_lr_ratio is set too; keep one [AXL-C0333]");
+    check(MIN "lr_groups: [{name: a, modules: [q_proj]}]\n",
+          "c.yml:10:13: error: lr_groups[0].lr: required [AXL-C0205]");
+    check(MIN "loraplus_lr_ratio: 16\nweight_decay: 0.1\n",
+          "c.yml:11:1: warning: weight_decay: no effect: with loraplus_lr_ratio Axolotl leaves it "
+          "out [AXL-C0211]");
+    check(MIN "embedding_lr: 1e-5\nembedding_lr_scale: 0.5\n",
+          "c.yml:10:1: warning: embedding_lr: no effect: embedding_lr_scale is set too and wins "
+          "[AXL-C0211]");
 }
 
 static void test_config__rewrites_deprecated_spellings(void **state)
@@ -677,6 +716,7 @@ int main(void)
         cmocka_unit_test(test_config__converts_or_names_types),
         cmocka_unit_test(test_config__keeps_numbers_in_range),
         cmocka_unit_test(test_config__says_what_it_does_not_do),
+        cmocka_unit_test(test_config__checks_the_optimizer),
         cmocka_unit_test(test_config__rewrites_deprecated_spellings),
         cmocka_unit_test(test_config__checks_keys_together),
         cmocka_unit_test(test_config__checks_the_schedule),

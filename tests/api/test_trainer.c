@@ -496,14 +496,15 @@ static void test_trainer__refuses_bad_options(void **state)
     for (int i = 0; i < 11; i++) {
         axl_trainer_options bad = o;
         axl_schedule_options so = AXL_SCHEDULE_OPTIONS_INIT;
+        axl_optimizer_options oo = AXL_OPTIMIZER_OPTIONS_INIT;
         const char *what = NULL;
         switch (i) {
         case 0: bad.learning_rate = 0.0, what = "learning_rate must be > 0, got 0"; break;
         case 1: bad.learning_rate = NAN, what = "learning_rate"; break;
-        case 2: bad.beta1 = 1.0, what = "beta1"; break;
-        case 3: bad.beta2 = -0.1, what = "beta2"; break;
-        case 4: bad.epsilon = 0.0, what = "epsilon"; break;
-        case 5: bad.weight_decay = -1.0, what = "weight_decay"; break;
+        case 2: oo.beta1 = 1.0, bad.optimizer = &oo, what = "beta1"; break;
+        case 3: oo.beta2 = NAN, bad.optimizer = &oo, what = "beta2"; break;
+        case 4: oo.epsilon = 0.0, bad.optimizer = &oo, what = "epsilon must be > 0"; break;
+        case 5: oo.weight_decay = -1.0, bad.optimizer = &oo, what = "weight_decay"; break;
         case 6: bad.max_grad_norm = -1.0, what = "max_grad_norm"; break;
         case 7: bad.gradient_accumulation_steps = 0, what = "gradient_accumulation_steps"; break;
         case 8: so.kind = 77, bad.schedule = &so, what = "77"; break;

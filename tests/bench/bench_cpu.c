@@ -71,8 +71,8 @@ static void add(weights *w, const char *name, uint64_t rows, uint64_t cols)
     axl__st_entry *e = &w->entries[w->n];
 
     snprintf(w->names[w->n], NAME_SIZE, "%s", name);
-    *e = (axl__st_entry){ w->names[w->n], AXL_BF16, rows ? 2u : 1u, { rows ? rows : cols, cols },
-                          w->noise };
+    *e = (axl__st_entry){ .name = w->names[w->n], .dtype = AXL_BF16, .n_dims = rows ? 2u : 1u,
+                          .dims = { rows ? rows : cols, cols }, .data = w->noise };
     w->n++;
 }
 

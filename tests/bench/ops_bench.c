@@ -167,6 +167,15 @@ static double adamw(bench *b)
     return 28.0 * T * F;
 }
 
+static double sgd(bench *b)
+{
+    axl_sgd_args a = { b->buffers[1], b->buffers[2], b->buffers[0], (int64_t)T * F, 1e-4, 0.9, 0.0,
+                       0.01, 1.0, false, 3 };
+
+    assert_ok(b->ops->sgd(b->dev, &a));
+    return 20.0 * T * F;
+}
+
 static void measure(bench *b, const char *name, operation *run)
 {
     double best = 1e9, bytes = 0.0;
@@ -218,6 +227,7 @@ int main(int argc, char **argv)
         { "noise", noise },
         { "sum_squares", sum_squares },
         { "adamw", adamw },
+        { "sgd", sgd },
     };
     axl_context_options opts = AXL_CONTEXT_OPTIONS_INIT;
     axl_context *ctx;

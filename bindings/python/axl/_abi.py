@@ -186,6 +186,10 @@ class axl_model_info(Struct):
     pass
 
 
+class axl_optimizer_options(Struct):
+    pass
+
+
 class axl_plan(Struct):
     pass
 
@@ -401,6 +405,27 @@ axl_model_info._fields_ = [
     ("compute", c.c_uint32),
     ("tied_head", c.c_uint32),
 ]
+axl_optimizer_options._fields_ = [
+    ("size", c.c_size_t),
+    ("name", c.c_char_p),
+    ("args", c.c_char_p),
+    ("beta1", c.c_double),
+    ("beta2", c.c_double),
+    ("beta3", c.c_double),
+    ("epsilon", c.c_double),
+    ("epsilon2", c.c_double),
+    ("weight_decay", c.c_double),
+    ("loraplus_lr_ratio", c.c_double),
+    ("loraplus_lr_embedding", c.c_double),
+    ("embedding_lr", c.c_double),
+    ("embedding_lr_scale", c.c_double),
+    ("lr_group_modules", c.POINTER(c.c_char_p)),
+    ("lr_group_rates", c.POINTER(c.c_double)),
+    ("n_lr_group_modules", c.c_size_t),
+]
+axl_optimizer_options._defaults_ = (
+    None, None, -1.0, -1.0, -1.0, -1.0, -1.0, 0.0, 0.0, 1e-6, 0.0, 0.0, None, None, 0,
+)
 axl_plan._fields_ = [
     ("size", c.c_size_t),
     ("weights_bytes", c.c_uint64),
@@ -511,10 +536,7 @@ axl_tokenizer_options._defaults_ = (
 axl_trainer_options._fields_ = [
     ("size", c.c_size_t),
     ("learning_rate", c.c_double),
-    ("beta1", c.c_double),
-    ("beta2", c.c_double),
-    ("epsilon", c.c_double),
-    ("weight_decay", c.c_double),
+    ("optimizer", c.POINTER(axl_optimizer_options)),
     ("max_grad_norm", c.c_double),
     ("neftune_noise_alpha", c.c_double),
     ("schedule", c.POINTER(axl_schedule_options)),
@@ -529,7 +551,7 @@ axl_trainer_options._fields_ = [
     ("reserved0", c.c_uint32),
 ]
 axl_trainer_options._defaults_ = (
-    2e-4, 0.9, 0.999, 1e-8, 0.0, 1.0, 0.0, None, 0, 0.9, 42, 0, 0, 1, 0, 0, 0,
+    2e-4, None, 1.0, 0.0, None, 0, 0.9, 42, 0, 0, 1, 0, 0, 0,
 )
 axl_step_stats._fields_ = [
     ("size", c.c_size_t),
@@ -560,6 +582,7 @@ STRUCTS = [
     axl_loader_cursor,
     axl_model_options,
     axl_model_info,
+    axl_optimizer_options,
     axl_plan,
     axl_run_record,
     axl_run_options,

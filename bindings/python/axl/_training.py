@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Union
 
 from . import _abi
 from ._config import Config
@@ -167,9 +168,21 @@ class StepStats:
     n_trained: int
 
 
+def _optimizer(lr_groups: Optional[Mapping[str, float]],
+               args: Union[str, Mapping[str, Any], None], **values: Any) -> Any:
+    if args is not None and not isinstance(args, str):
+        args = ",".join(f"{key}={value}" for key, value in args.items())
+    groups = dict(lr_groups or {})
+    modules, n = names(groups)
+    return options(_abi.axl_optimizer_options, args=args, n_lr_group_modules=n,
+                   lr_group_modules=modules,
+                   lr_group_rates=(ctypes.c_double * n)(*groups.values()), **values)
+
+
 class Trainer(Handle):
     """The training step of an adapter.  Arguments that are None take the library's default;
     schedule is a Schedule, or a kind of one with warmup_steps and total_steps beside it;
+    optimizer is a name as in a config, lr_groups maps parts of tensors' names to peak rates;
     loss_average is "tokens" or "micro_batches"."""
     _type = _abi.axl_trainer
     _free = "axl_trainer_free"
@@ -177,9 +190,17 @@ class Trainer(Handle):
     def __init__(self, model: Model, adapter: Adapter, *, learning_rate: Optional[float] = None,
                  schedule: Union[None, str, Schedule] = None,
                  warmup_steps: Optional[int] = None,
-                 total_steps: Optional[int] = None, beta1: Optional[float] = None,
-                 beta2: Optional[float] = None, epsilon: Optional[float] = None,
-                 weight_decay: Optional[float] = None, max_grad_norm: Optional[float] = None,
+                 total_steps: Optional[int] = None, optimizer: Optional[str] = None,
+                 optim_args: Union[str, Mapping[str, Any], None] = None,
+                 beta1: Optional[float] = None, beta2: Optional[float] = None,
+                 beta3: Optional[float] = None, epsilon: Optional[float] = None,
+                 epsilon2: Optional[float] = None, weight_decay: Optional[float] = None,
+                 loraplus_lr_ratio: Optional[float] = None,
+                 loraplus_lr_embedding: Optional[float] = None,
+                 embedding_lr: Optional[float] = None,
+                 embedding_lr_scale: Optional[float] = None,
+                 lr_groups: Optional[Mapping[str, float]] = None,
+                 max_grad_norm: Optional[float] = None,
                  neftune_noise_alpha: Optional[float] = None, relora_steps: Optional[int] = None,
                  relora_prune: Optional[str] = None, relora_prune_ratio: Optional[float] = None,
                  gradient_accumulation_steps: Optional[int] = None,
@@ -187,9 +208,14 @@ class Trainer(Handle):
                  max_tokens: Optional[int] = None, seed: Optional[int] = None) -> None:
         self._adapter = adapter
         rates = as_schedule(schedule, warmup_steps, total_steps)
+        rule = _optimizer(
+            lr_groups, optim_args, name=optimizer, beta1=beta1, beta2=beta2, beta3=beta3,
+            epsilon=epsilon, epsilon2=epsilon2, weight_decay=weight_decay,
+            loraplus_lr_ratio=loraplus_lr_ratio, loraplus_lr_embedding=loraplus_lr_embedding,
+            embedding_lr=embedding_lr, embedding_lr_scale=embedding_lr_scale)
         self._fill(model._context, lib.axl_trainer_new, model, adapter, ctypes.byref(options(
-            _abi.axl_trainer_options, learning_rate=learning_rate, beta1=beta1, beta2=beta2,
-            epsilon=epsilon, weight_decay=weight_decay, max_grad_norm=max_grad_norm,
+            _abi.axl_trainer_options, learning_rate=learning_rate,
+            optimizer=ctypes.pointer(rule), max_grad_norm=max_grad_norm,
             neftune_noise_alpha=neftune_noise_alpha, relora_steps=relora_steps,
             relora_prune=choice("relora_prune", _PRUNE, relora_prune),
             relora_prune_ratio=relora_prune_ratio,

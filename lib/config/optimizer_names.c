@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* optimizer_names.c - see optimizer_names.h.  The values of the key optimizer in schema_table.c are
+ * these names; a test compares them. */
+#include "optimizer_names.h"
+
+#include <string.h>
+
+#define ADAM "adam_beta1, adam_beta2, adam_epsilon"
+
+const axl__optimizer_name axl__optimizer_names[] = {
+    { "adamw_torch", "adamw", NULL, ADAM, false },
+    { "adamw_torch_fused", "adamw", NULL, ADAM, false },
+    { "sgd", "sgd", "momentum, dampening, nesterov", "", false },
+};
+const size_t axl__n_optimizer_names = sizeof axl__optimizer_names / sizeof axl__optimizer_names[0];
+
+const axl__optimizer_name *axl__optimizer_find(const char *name)
+{
+    for (size_t i = 0; i < axl__n_optimizer_names; i++)
+        if (strcmp(axl__optimizer_names[i].name, name) == 0)
+            return &axl__optimizer_names[i];
+    return NULL;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * optim_method.h - an optimizer inside, for the optim_*.c that implement the methods.
+ *
+ * Tensors of one group and class that lie next to each other are one span, so that an element-wise
+ * method is one operation for most models.  A method names the pieces of its state first; then they
+ * get one buffer, zeroed.
+ */
+#ifndef AXL_TRAIN_OPTIM_METHOD_H
+#define AXL_TRAIN_OPTIM_METHOD_H
+
+#include "base/arena.h"
+#include "config/optimizer_names.h"
+#include "optimizer.h"
+#include "param_groups.h"
+
+enum { AXL__OPTIM_CLASSES = 2, AXL__OPTIM_REGIONS = 8 };
+
+/* What a method may read: of the options, else its own defaults. */
+typedef struct axl__optim_settings {
+    double beta1, beta2, beta3, eps, eps2;
+    double momentum, dampening; /* from here on: optim_args */
+    bool nesterov;
+} axl__optim_settings;
+
+typedef struct axl__optim_span {
+    int64_t at, n;        /* elements of parameters and gradients, gaps included */
+    int64_t state_at;     /* where its class's flat buffers hold it */
+    size_t first, end;    /* tensors [first, end) */
+    uint32_t group, kind; /* kind: the class, below AXL__OPTIM_CLASSES */
+} axl__optim_span;
+
+/* A tensor of the state. */
+typedef struct axl__optim_entry {
+    const char *name;
+    const char *dtype; /* of safetensors: "F32", "U8", "F64" */
+    uint32_t n_dims;
+    uint64_t dims[2];
+    size_t at, size;   /* bytes of the state buffer */
+} axl__optim_entry;
+
+typedef struct axl__optim_method {
+    const char *name; /* as in optimizer_names.c and in checkpoints */
+    axl__optim_settings defaults;
+    uint32_t (*classify)(const axl__optim_tensor *t); /* NULL: all are of class 0 */
+    axl_status (*lay_out)(axl__optimizer *o);
+    axl_status (*step)(axl__optimizer *o, const axl__optim_step *step);
+} axl__optim_method;
+
+struct axl__optimizer {
+    const axl__optim_method *method;
+    axl__optim_target target; /* tensors: own copy */
+    axl__optim_settings set;
+    axl__param_groups groups;
+    axl__optim_span *spans;
+    size_t n_spans;
+    int64_t class_size[AXL__OPTIM_CLASSES]; /* elements of a flat buffer */
+    axl__arena names;
+    axl__optim_entry *entries;
+    size_t n_entries, cap_entries;
+    size_t regions[AXL__OPTIM_REGIONS]; /* byte offsets into the state */
+    size_t n_regions;
+    char *state; /* device, (state_size) */
+    size_t state_size;
+};
+
+/* For lay_out: room that begins on a cache line, the next region. */
+axl_status axl__optim_region(axl__optimizer *o, size_t bytes);
+/* A tensor of the state, called prefix.tensor, at byte `at` of the newest region. */
+axl_status axl__optim_entry_add(axl__optimizer *o, const char *prefix, const char *tensor,
+                                const char *dtype, const uint64_t *dims, uint32_t n_dims,
+                                size_t at);
+/* A region of f32 laid out as the parameters of a class, with an entry for each tensor. */
+axl_status axl__optim_flat(axl__optimizer *o, const char *prefix, uint32_t kind);
+
+/* For step. */
+void *axl__optim_at(const axl__optimizer *o, size_t region);
+static inline float *axl__optim_floats(const axl__optimizer *o, size_t region,
+                                       const axl__optim_span *s)
+{
+    return (float *)axl__optim_at(o, region) + s->state_at;
+}
+
+/* Calls fn for each span of a class until one fails. */
+typedef axl_status axl__optim_span_fn(axl__optimizer *o, const axl__optim_step *step,
+                                      const axl__optim_span *span,
+                                      const axl__param_group *group);
+axl_status axl__optim_each_span(axl__optimizer *o, const axl__optim_step *step, uint32_t kind,
+                                axl__optim_span_fn *fn);
+
+/* optim_args.c: "key=value,key=value" over the settings; AXL_ERR_INVALID names what is wrong. */
+axl_status axl__optim_args_read(axl__optim_settings *s, const axl__optimizer_name *o,
+                                const char *text);
+
+/* Each in the file of its name. */
+extern const axl__optim_method axl__optim_adamw, axl__optim_sgd;
+
+#endif

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* optimizer.c - see optimizer.h: options, groups, spans, the state buffer and its file. */
+#include "optim_method.h"
+
+#include "base/num.h"
+
+#include <math.h>
+#include <string.h>
+
+static const axl__optim_method *const methods[] = {
+    &axl__optim_adamw,
+    &axl__optim_sgd,
+};
+
+/* ---- options ---- */
+
+static axl_status refuse(const char *what, double value, const char *wanted)
+{
+    char got[AXL__NUM_MAX];
+
+    axl__format_double(got, value);
+    return axl__fail(AXL_ERR_INVALID, "%s must be %s, got %s", what, wanted, got);
+}
+
+static axl_status check_rates(const axl_optimizer_options *o)
+{
+    const struct {
+        const char *name;
+        double value;
+    } values[] = {
+        { "weight_decay", o->weight_decay },
+        { "loraplus_lr_ratio", o->loraplus_lr_ratio },
+        { "loraplus_lr_embedding", o->loraplus_lr_embedding },
+        { "embedding_lr", o->embedding_lr },
+        { "embedding_lr_scale", o->embedding_lr_scale },
+    };
+
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        if (!(values[i].value >= 0.0) || !isfinite(values[i].value))
+            return refuse(values[i].name, values[i].value, ">= 0");
+    if (o->n_lr_group_modules > 0 && o->loraplus_lr_ratio > 0.0)
+        return axl__fail(AXL_ERR_INVALID, "lr_groups and loraplus_lr_ratio exclude each other");
+    if (o->n_lr_group_modules > 0 && (!o->lr_group_modules || !o->lr_group_rates))
+        return axl__fail(AXL_ERR_INVALID, "lr_group_modules or lr_group_rates is NULL");
+    for (size_t i = 0; i < o->n_lr_group_modules; i++) {
+        if (!o->lr_group_modules[i] || !*o->lr_group_modules[i])
+            return axl__fail(AXL_ERR_INVALID, "lr_group_modules[%zu] is empty", i);
+        if (!(o->lr_group_rates[i] > 0.0) || !isfinite(o->lr_group_rates[i]))
+            return refuse("a rate of lr_groups", o->lr_group_rates[i], "> 0");
+    }
+    return AXL_OK;
+}
+
+static axl_status read_settings(axl__optimizer *o, const axl_optimizer_options *given)
+{
+    axl__optim_settings *s = &o->set;
+    const struct {
+        const char *name;
+        double given, *out;
+        bool is_beta;
+    } values[] = {
+        { "beta1", given->beta1, &s->beta1, true },
+        { "beta2", given->beta2, &s->beta2, true },
+        { "beta3", given->beta3, &s->beta3, true },
+        { "epsilon", given->epsilon, &s->eps, false },
+        { "epsilon2", given->epsilon2, &s->eps2, false },
+    };
+
+    *s = o->method->defaults;
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        if (values[i].given < 0.0)
+            continue;
+        if (values[i].is_beta ? !(values[i].given < 1.0) : !(values[i].given > 0.0))
+            return refuse(values[i].name, values[i].given,
+                          values[i].is_beta ? "at least 0 and below 1" : "> 0");
+        *values[i].out = values[i].given;
+    }
+    return AXL_OK;
+}
+
+static axl_status find_method(axl__optimizer *o, const axl__optimizer_name *name)
+{
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+        if (strcmp(methods[i]->name, name->method) == 0)
+            o->method = methods[i];
+    return o->method ? AXL_OK
+                     : axl__fail(AXL_ERR_INTERNAL, "no method called %s", name->method);
+}
+
+/* ---- spans ---- */
+
+static uint32_t class_of(const axl__optimizer *o, size_t i)
+{
+    return o->method->classify ? o->method->classify(&o->target.tensors[i]) : 0;
+}
+
+/* Whether a tensor lies behind a span with nothing but its padding to a cache line between. */
+static bool continues(const axl__optim_span *s, const axl__optim_tensor *t, uint32_t group,
+                      uint32_t kind)
+{
+    return s->group == group && s->kind == kind && t->at == ((s->at + s->n + 15) & ~(int64_t)15);
+}
+
+static axl_status make_spans(axl__optimizer *o)
+{
+    o->spans = axl__calloc(o->target.ctx, o->target.n_tensors, sizeof *o->spans);
+    if (!o->spans)
+        return axl__fail_nomem();
+    for (size_t i = 0; i < o->target.n_tensors; i++) {
+        const axl__optim_tensor *t = &o->target.tensors[i];
+        uint32_t group = o->groups.of_tensor[i], kind = class_of(o, i);
+        axl__optim_span *s = &o->spans[o->n_spans];
+        if (o->n_spans > 0 && continues(s - 1, t, group, kind)) {
+            s[-1].n = t->at + t->rows * t->cols - s[-1].at;
+            s[-1].end = i + 1;
+            continue;
+        }
+        *s = (axl__optim_span){ t->at, t->rows * t->cols, 0, i, i + 1, group, kind };
+        o->n_spans++;
+    }
+    for (size_t i = 0; i < o->n_spans; i++) {
+        axl__optim_span *s = &o->spans[i];
+        s->state_at = o->class_size[s->kind];
+        o->class_size[s->kind] += (s->n + 15) & ~(int64_t)15;
+    }
+    return AXL_OK;
+}
+
+axl_status axl__optim_each_span(axl__optimizer *o, const axl__optim_step *step, uint32_t kind,
+                                axl__optim_span_fn *fn)
+{
+    for (size_t i = 0; i < o->n_spans; i++)
+        if (o->spans[i].kind == kind)
+            AXL_TRY(fn(o, step, &o->spans[i], &o->groups.groups[o->spans[i].group]));
+    return AXL_OK;
+}
+
+/* ---- the state ---- */
+
+axl_status axl__optim_region(axl__optimizer *o, size_t bytes)
+{
+    if (o->n_regions == AXL__OPTIM_REGIONS)
+        return axl__fail(AXL_ERR_INTERNAL, "too many regions of optimizer state");
+    o->regions[o->n_regions++] = o->state_size;
+    o->state_size += (bytes + 63) & ~(size_t)63;
+    return AXL_OK;
+}
+
+static size_t element_size(const char *dtype)
+{
+    return dtype[0] == 'U' ? 1 : dtype[1] == '6' ? 8 : 4; /* U8, F64, F32 */
+}
+
+axl_status axl__optim_entry_add(axl__optimizer *o, const char *prefix, const char *tensor,
+                                const char *dtype, const uint64_t *dims, uint32_t n_dims,
+                                size_t at)
+{
+    size_t p = strlen(prefix), n = strlen(tensor);
+
+    if (o->n_entries == o->cap_entries) {
+        size_t cap = o->cap_entries ? 2 * o->cap_entries : 64;
+        void *grown = axl__realloc(o->target.ctx, o->entries, cap * sizeof *o->entries);
+        if (!grown)
+            return axl__fail_nomem();
+        o->entries = grown;
+        o->cap_entries = cap;
+    }
+    char *name = axl__arena_alloc(&o->names, p + n + 2);
+    if (!name)
+        return axl__fail_nomem();
+    memcpy(name, prefix, p);
+    name[p] = '.';
+    memcpy(name + p + 1, tensor, n + 1);
+    axl__optim_entry *e = &o->entries[o->n_entries++];
+    *e = (axl__optim_entry){ name, dtype, n_dims, { 0, 0 }, o->regions[o->n_regions - 1] + at,
+                             element_size(dtype) };
+    for (uint32_t i = 0; i < n_dims; i++) {
+        e->dims[i] = dims[i];
+        e->size *= (size_t)dims[i];
+    }
+    return AXL_OK;
+}
+
+axl_status axl__optim_flat(axl__optimizer *o, const char *prefix, uint32_t kind)
+{
+    AXL_TRY(axl__optim_region(o, (size_t)o->class_size[kind] * sizeof(float)));
+    for (size_t k = 0; k < o->n_spans; k++) {
+        const axl__optim_span *s = &o->spans[k];
+        for (size_t i = s->first; i < s->end && s->kind == kind; i++) {
+            const axl__optim_tensor *t = &o->target.tensors[i];
+            uint64_t dims[2] = { (uint64_t)t->rows, (uint64_t)t->cols };
+            AXL_TRY(axl__optim_entry_add(o, prefix, t->name, "F32", t->vector ? dims + 1 : dims,
+                                         t->vector ? 1 : 2,
+                                         (size_t)(s->state_at + t->at - s->at) * sizeof(float)));
+        }
+    }
+    return AXL_OK;
+}
+
+void *axl__optim_at(const axl__optimizer *o, size_t region)
+{
+    return o->state + o->regions[region];
+}
+
+static axl_status make_state(axl__optimizer *o)
+{
+    const axl__optim_target *t = &o->target;
+    void *p = NULL;
+
+    AXL_TRY(o->method->lay_out(o));
+    AXL_TRY(t->ops->buffer_new(t->dev, &p, o->state_size));
+    o->state = p;
+    return t->ops->zero(t->dev, p, o->state_size);
+}
+
+/* ---- life ---- */
+
+static axl_status setup(axl__optimizer *o, const axl_optimizer_options *opts)
+{
+    const char *wanted = opts->name ? opts->name : "adamw_torch";
+    const axl__optimizer_name *name = axl__optimizer_find(wanted);
+    size_t bytes = o->target.n_tensors * sizeof *o->target.tensors;
+    axl__optim_tensor *tensors = axl__alloc(o->target.ctx, bytes);
+    const axl__optim_tensor *given = o->target.tensors;
+
+    o->target.tensors = tensors;
+    if (!tensors)
+        return axl__fail_nomem();
+    memcpy(tensors, given, bytes);
+    if (!name)
+        return axl__fail(AXL_ERR_INVALID, "optimizer: \"%.64s\" is not supported", wanted);
+    AXL_TRY(find_method(o, name));
+    AXL_TRY(check_rates(opts));
+    AXL_TRY(read_settings(o, opts));
+    if (opts->args)
+        AXL_TRY(axl__optim_args_read(&o->set, name, opts->args));
+    AXL_TRY(axl__param_groups_new(&o->groups, &o->target, opts, name->axolotls_own));
+    AXL_TRY(make_spans(o));
+    return make_state(o);
+}
+
+axl_status axl__optimizer_new(axl__optimizer **out, const axl__optim_target *target,
+                              const axl_optimizer_options *opts)
+{
+    axl__optimizer *o = axl__calloc(target->ctx, 1, sizeof *o);
+
+    *out = NULL;
+    if (!o)
+        return axl__fail_nomem();
+    o->target = *target;
+    axl__arena_init(&o->names, target->ctx);
+    axl_status status = setup(o, opts);
+    if (status < 0)
+        axl__optimizer_free(o);
+    else
+        *out = o;
+    return status;
+}
+
+void axl__optimizer_free(axl__optimizer *o)
+{
+    if (!o)
+        return;
+    axl_context *ctx = o->target.ctx;
+    o->target.ops->buffer_free(o->target.dev, o->state);
+    axl__param_groups_free(&o->groups, ctx);
+    axl__arena_free(&o->names);
+    axl__free(ctx, o->entries);
+    axl__free(ctx, o->spans);
+    axl__free(ctx, (void *)(uintptr_t)o->target.tensors);
+    axl__free(ctx, o);
+}
+
+double axl__optimizer_beta1(const axl__optimizer *o)
+{
+    return o->set.beta1;
+}
+
+axl_status axl__optimizer_step(axl__optimizer *o, const axl__optim_step *step)
+{
+    return o->method->step(o, step);
+}
+
+bool axl__optimizer_moments(const axl__optimizer *o, size_t tensor, float **m, float **v)
+{
+    const axl__optim_span *s = o->spans;
+
+    if (o->method != &axl__optim_adamw || tensor >= o->target.n_tensors)
+        return false;
+    while (tensor >= s->end)
+        s++;
+    int64_t at = o->target.tensors[tensor].at - s->at;
+    *m = axl__optim_floats(o, 0, s) + at;
+    *v = axl__optim_floats(o, 1, s) + at;
+    return true;
+}
+
+const char *axl__optimizer_method(const axl__optimizer *o)
+{
+    return o->method->name;
+}
+
+/* ---- files ---- */
+
+size_t axl__optimizer_state_size(const axl__optimizer *o)
+{
+    return o->state_size;
+}
+
+axl_status axl__optimizer_save(axl__optimizer *o, const char *path)
+{
+    const axl__optim_target *t = &o->target;
+    char *host = axl__alloc_aligned(t->ctx, o->state_size);
+    axl__st_entry *entries = axl__calloc(t->ctx, o->n_entries, sizeof *entries);
+    axl_status status = host && entries ? AXL_OK : axl__fail_nomem();
+
+    if (status == AXL_OK)
+        status = t->ops->download(t->dev, host, o->state, o->state_size);
+    for (size_t i = 0; i < o->n_entries && status == AXL_OK; i++) {
+        const axl__optim_entry *e = &o->entries[i];
+        entries[i] = (axl__st_entry){ .name = e->name, .dtype_name = e->dtype, .n_dims = e->n_dims,
+                                      .dims = { e->dims[0], e->dims[1] }, .data = host + e->at,
+                                      .size = e->size };
+    }
+    if (status == AXL_OK)
+        status = axl__safetensors_write(t->ctx, path, entries, o->n_entries);
+    axl__free(t->ctx, entries);
+    axl__free_aligned(t->ctx, host);
+    return status;
+}
+
+static bool same_shape(const axl__optim_entry *e, const axl__st_tensor *t)
+{
+    bool same = strcmp(e->dtype, t->dtype_name) == 0 && e->n_dims == t->n_dims;
+
+    for (uint32_t i = 0; i < e->n_dims && same; i++)
+        same = e->dims[i] == t->dims[i];
+    return same;
+}
+
+axl_status axl__optimizer_read(const axl__optimizer *o, const axl__safetensors *st, void *host)
+{
+    memset(host, 0, o->state_size);
+    for (size_t i = 0; i < o->n_entries; i++) {
+        const axl__optim_entry *e = &o->entries[i];
+        const axl__st_tensor *t = axl__safetensors_find(st, e->name);
+        if (!t)
+            return axl__fail(AXL_ERR_FORMAT, "%s: tensor %s is missing", st->file.path, e->name);
+        if (!same_shape(e, t))
+            return axl__fail(AXL_ERR_FORMAT, "%s: tensor %s has another type or shape",
+                             st->file.path, e->name);
+        memcpy((char *)host + e->at, t->data, e->size);
+    }
+    return AXL_OK;
+}
+
+axl_status axl__optimizer_load(axl__optimizer *o, const void *host)
+{
+    return o->target.ops->upload(o->target.dev, o->state, host, o->state_size);
+}

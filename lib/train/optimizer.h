@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * optimizer.h - moves flat parameters by their gradients.  An optimizer's state lies in one device
+ * buffer and is saved by name, so that a run resumes with the same bits; the rules themselves are
+ * operations of the backend.
+ */
+#ifndef AXL_TRAIN_OPTIMIZER_H
+#define AXL_TRAIN_OPTIMIZER_H
+
+#include "model/safetensors.h"
+#include "tensor/backend.h"
+
+#include <axl/optimizer.h>
+
+typedef struct axl__optimizer axl__optimizer;
+
+/* A tensor that is trained: elements [at, at + rows * cols) of the parameters. */
+typedef struct axl__optim_tensor {
+    const char *name; /* as files have it; outlives the optimizer */
+    int64_t at, rows, cols;
+    bool vector;      /* of one dimension: a norm's weight, a bias */
+} axl__optim_tensor;
+
+typedef struct axl__optim_target {
+    axl_context *ctx;
+    const axl_backend_ops *ops;
+    axl_device *dev;
+    axl_dtype compute;                /* of matrix products */
+    const axl__optim_tensor *tensors; /* (n_tensors) in the order of at */
+    size_t n_tensors;
+    float *params;         /* device; what lies between tensors is 0 and stays so */
+    double learning_rate;  /* the peak that groups' rates relate to */
+    uint64_t warmup_steps; /* of optimizers that have a warm-up of their own */
+} axl__optim_target;
+
+/* Everything but the parameters, the context and the device is copied.  AXL_ERR_INVALID names the
+ * option that is out of range. */
+axl_status axl__optimizer_new(axl__optimizer **out, const axl__optim_target *target,
+                              const axl_optimizer_options *opts);
+void axl__optimizer_free(axl__optimizer *o); /* NULL is fine */
+
+typedef struct axl__optim_step {
+    const float *grads; /* device, laid out as the parameters */
+    double rate;        /* of the tensors that have no rate of their own */
+    double grad_scale;  /* gradients count times this */
+    double beta1;       /* a schedule may move it */
+    int64_t step;       /* from 1 */
+} axl__optim_step;
+
+double axl__optimizer_beta1(const axl__optimizer *o); /* the usual one */
+axl_status axl__optimizer_step(axl__optimizer *o, const axl__optim_step *step);
+
+/* AdamW's f32 moments of a tensor, device, for those who move them; false for another method. */
+bool axl__optimizer_moments(const axl__optimizer *o, size_t tensor, float **m, float **v);
+
+/* The name that checkpoints carry: several of the public names may mean one method. */
+const char *axl__optimizer_method(const axl__optimizer *o);
+
+/* Writes the state into one file; reads a file into host memory of state_size bytes, which load
+ * then takes over.  AXL_ERR_FORMAT when a tensor is missing or has another type or shape. */
+size_t axl__optimizer_state_size(const axl__optimizer *o);
+axl_status axl__optimizer_save(axl__optimizer *o, const char *path);
+axl_status axl__optimizer_read(const axl__optimizer *o, const axl__safetensors *st, void *host);
+axl_status axl__optimizer_load(axl__optimizer *o, const void *host);
+
+#endif

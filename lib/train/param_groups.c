@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * param_groups.c - by names, as Axolotl 0.19 makes groups: with transformers' rule of what decays,
+ * and PEFT's of LoRA+.  Groups that would be treated the same are one.
+ */
+#include "param_groups.h"
+
+#include "base/str.h"
+
+#include <string.h>
+
+enum { NAME_MAX_ = 256 };
+
+typedef struct {
+    const axl__optim_target *target;
+    const axl_optimizer_options *opts;
+    axl__param_groups *out;
+    bool own;
+} grouping;
+
+/* The name in a PyTorch model, where PEFT's parts carry the adapter's name; files leave it out. */
+static void torch_name(char out[NAME_MAX_], const char *name)
+{
+    static const char weight[] = ".weight";
+    const char *part = strstr(name, ".lora_");
+    size_t n = strlen(name), tail = sizeof weight - 1;
+
+    if (part && axl__ends_with(name, weight) && n + 9 < NAME_MAX_) {
+        memcpy(out, name, n - tail);
+        memcpy(out + n - tail, ".default.weight", sizeof ".default.weight");
+        return;
+    }
+    n = n < NAME_MAX_ - 1 ? n : NAME_MAX_ - 1;
+    memcpy(out, name, n);
+    out[n] = '\0';
+}
+
+/* Whether a dot or the end follows the word, and a dot or the beginning is before it. */
+static bool has_word(const char *name, const char *word, bool any_before)
+{
+    size_t n = strlen(word);
+
+    for (const char *at = name; (at = strstr(at, word)); at++)
+        if ((at[n] == '\0' || at[n] == '.') && (any_before || at == name || at[-1] == '.'))
+            return true;
+    return false;
+}
+
+/* transformers' get_decay_parameter_names. */
+static bool decays(const char *name)
+{
+    char low[NAME_MAX_];
+    size_t n = 0;
+
+    for (; name[n] && n < NAME_MAX_ - 1; n++)
+        low[n] = name[n] >= 'A' && name[n] <= 'Z' ? (char)(name[n] | 0x20) : name[n];
+    low[n] = '\0';
+    return !strstr(low, "bias") && !strstr(low, "layernorm") && !strstr(low, "rmsnorm") &&
+           !has_word(low, "norm", false) && !has_word(low, "_norm", true);
+}
+
+static bool is_embedding(const char *name)
+{
+    return strstr(name, "embed_tokens") || strstr(name, "lm_head") ||
+           axl__ends_with(name, "modules_to_save.default.weight");
+}
+
+/* LoRA+ has no weight decay: PEFT takes it from an argument that Axolotl does not give. */
+static axl__param_group loraplus(const grouping *g, const axl__optim_tensor *t)
+{
+    double base = g->target->learning_rate;
+
+    if (strstr(t->name, "lora_embedding_"))
+        return (axl__param_group){ g->opts->loraplus_lr_embedding / base, 0.0 };
+    if (t->vector || strstr(t->name, "lora_B"))
+        return (axl__param_group){ g->opts->loraplus_lr_ratio, 0.0 };
+    return (axl__param_group){ 1.0, 0.0 };
+}
+
+static axl__param_group by_rates(const grouping *g, const char *name)
+{
+    const axl_optimizer_options *o = g->opts;
+    double base = g->target->learning_rate;
+    axl__param_group group = { 1.0, 0.0 };
+
+    if (is_embedding(name)) {
+        if (o->embedding_lr_scale > 0.0)
+            group.rate = o->embedding_lr_scale;
+        else if (o->embedding_lr > 0.0)
+            group.rate = o->embedding_lr / base;
+        return group;
+    }
+    if (!decays(name))
+        return group;
+    group.weight_decay = o->weight_decay;
+    for (size_t i = 0; i < o->n_lr_group_modules; i++)
+        if (strstr(name, o->lr_group_modules[i])) {
+            group.rate = o->lr_group_rates[i] / base;
+            break;
+        }
+    return group;
+}
+
+static axl__param_group group_of(const grouping *g, const axl__optim_tensor *t)
+{
+    const axl_optimizer_options *o = g->opts;
+    char name[NAME_MAX_];
+
+    torch_name(name, t->name);
+    if (o->loraplus_lr_ratio > 0.0)
+        return loraplus(g, t);
+    if (g->own || o->embedding_lr > 0.0 || o->embedding_lr_scale > 0.0 || o->n_lr_group_modules)
+        return by_rates(g, name);
+    return (axl__param_group){ 1.0, decays(name) ? o->weight_decay : 0.0 };
+}
+
+static uint32_t add(axl__param_groups *out, axl__param_group group)
+{
+    for (size_t i = 0; i < out->n_groups; i++)
+        if (out->groups[i].rate == group.rate &&
+            out->groups[i].weight_decay == group.weight_decay)
+            return (uint32_t)i;
+    out->groups[out->n_groups] = group;
+    return (uint32_t)out->n_groups++;
+}
+
+axl_status axl__param_groups_new(axl__param_groups *out, const axl__optim_target *target,
+                                 const axl_optimizer_options *opts, bool own)
+{
+    grouping g = { target, opts, out, own };
+
+    *out = (axl__param_groups){ 0 };
+    out->groups = axl__calloc(target->ctx, target->n_tensors, sizeof *out->groups);
+    out->of_tensor = axl__calloc(target->ctx, target->n_tensors, sizeof *out->of_tensor);
+    if (!out->groups || !out->of_tensor)
+        return axl__fail_nomem();
+    for (size_t i = 0; i < target->n_tensors; i++)
+        out->of_tensor[i] = add(out, group_of(&g, &target->tensors[i]));
+    return AXL_OK;
+}
+
+void axl__param_groups_free(axl__param_groups *g, axl_context *ctx)
+{
+    axl__free(ctx, g->groups);
+    axl__free(ctx, g->of_tensor);
+    *g = (axl__param_groups){ 0 };
+}

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes optimizers/cases.json and optimizers/states.safetensors for test_optimizer: parameters and
+state of each optimizer after 100 steps of the implementation that Axolotl 0.19 uses.
+
+Made on a CPU with PyTorch 2.13.0, transformers 5.16.1, bitsandbytes 0.50.2, torchao 0.17.0,
+schedulefree 1.4.1, came-pytorch 0.1.3 and the optimizers inside axolotl 0.19.0:
+
+    python3 make_optimizers.py optimizers
+
+The tensors' first values and all gradients follow from `uniform`, which the test computes too; the
+rate rises over ten steps.  Of f32 tensors every STRIDE-th element is kept, of 8-bit codes all.
+"""
+import contextlib
+import json
+import math
+import os
+import sys
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+STEPS, STRIDE = 100, 5
+TENSORS = {  # name: shape; 8-bit states begin at 4096 elements, in blocks of 256
+    "layers.0.mlp.up_proj.weight": (8, 520),
+    "layers.0.mlp.down_proj.weight": (64, 64),
+    "layers.0.self_attn.q_proj.weight": (20, 12),
+    "layers.0.input_layernorm.weight": (30,),
+}
+
+
+def uniform(first, n):
+    """n numbers in [-0.5, 0.5) that f32 holds exactly."""
+    h = (np.arange(first, first + n, dtype=np.uint64) * 2654435761) & 0xFFFFFFFF
+    h ^= h >> 16
+    h = (h * 0x45D9F3B) & 0xFFFFFFFF
+    h ^= h >> 16
+    return ((h >> 8).astype(np.float64) * 2.0 ** -24 - 0.5).astype(np.float32)
+
+
+def gradient(step, index, shape):
+    """As LoRA's A, the first tensor has none in the first step."""
+    n = math.prod(shape)
+    g = uniform(step * 1000003 + index * 65536, n) + np.float32(0.125) * uniform(index * 65536, n)
+    g *= np.exp2(-(np.arange(n) % 12)).astype(np.float32)
+    return torch.from_numpy(g.reshape(shape) * np.float32(not (step == 1 and index == 0)))
+
+
+def parameters():
+    return [torch.nn.Parameter(torch.from_numpy(
+        uniform(7919 + index * 65536, math.prod(shape)).reshape(shape).copy()))
+        for index, shape in enumerate(TENSORS.values())]
+
+
+def groups(params, weight_decay, key="weight_decay"):
+    """No weight decay on the norm."""
+    return [{"params": params[:3], key: weight_decay}, {"params": params[3:], key: 0.0}]
+
+
+@contextlib.contextmanager
+def eager():
+    """torch.compile as it is without a compiler: the function itself."""
+    compile_, torch.compile = torch.compile, lambda f=None, **_: f if f else (lambda g: g)
+    yield
+    torch.compile = compile_
+
+
+def run(make, lr, before_step=None):
+    params = parameters()
+    opt = make(params)
+    for step in range(1, STEPS + 1):
+        for group in opt.param_groups:
+            rate = lr * min(step, 10) / 10
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+        for index, (p, shape) in enumerate(zip(params, TENSORS.values())):
+            p.grad = gradient(step, index, shape)
+        if before_step:
+            before_step(opt)
+        opt.step()
+    return params, [opt.state[p] for p in params], opt
+
+
+CASES, TENSORS_OUT = [], {}
+
+
+def keep(label, part, name, value, stride=STRIDE):
+    if value.dtype == torch.uint8:
+        stride = 1
+    TENSORS_OUT[f"{label}/{part}.{name}"] = value.detach().reshape(-1)[::stride].clone()
+
+
+def case(label, name, make, lr, states, options=None, args=None, tolerance=1e-6,
+         state_tolerance=None, before_step=None, finish=None):
+    """states: {name in axl's file: function of (torch state, index of the tensor) or None}."""
+    params, state, opt = run(make, lr, before_step)
+    if finish:
+        finish(opt)
+    for index, tensor in enumerate(TENSORS):
+        keep(label, "param", tensor, params[index])
+        for part, get in states.items():
+            value = get(state[index], index)
+            if value is not None:
+                keep(label, part, tensor, value)
+    CASES.append({"label": label, "optimizer": name, "learning_rate": lr, "tolerance": tolerance,
+                  "state_tolerance": state_tolerance or tolerance, "args": args,
+                  "options": options or {}})
+
+
+def key(name):
+    return lambda s, i: s[name]
+
+
+def torch_optimizers():
+    wd = {"weight_decay": 0.1}
+    for label, betas in (("adamw_torch", (0.9, 0.999)), ("adamw_torch_fused", (0.8, 0.95))):
+        options = dict(wd, **({} if betas == (0.9, 0.999) else
+                              {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-6}))
+        case(label, label, lambda p, b=betas, o=options: torch.optim.AdamW(
+            groups(p, 0.1), lr=1e-2, betas=b, eps=o.get("epsilon", 1e-8), foreach=False), 1e-2,
+            {"exp_avg": key("exp_avg"), "exp_avg_sq": key("exp_avg_sq")}, options)
+    case("sgd", "sgd", lambda p: torch.optim.SGD(groups(p, 0.1), lr=0.1), 0.1, {}, wd)
+    case("sgd_momentum", "sgd", lambda p: torch.optim.SGD(
+        groups(p, 0.1), lr=0.1, momentum=0.9, dampening=0.3), 0.1,
+        {"momentum_buffer": key("momentum_buffer")}, wd, "momentum=0.9, dampening=0.3")
+    case("sgd_nesterov", "sgd", lambda p: torch.optim.SGD(
+        groups(p, 0.1), lr=0.1, momentum=0.9, nesterov=True), 0.1,
+        {"momentum_buffer": key("momentum_buffer")}, wd, "momentum=0.9,nesterov=true")
+
+
+def main(folder):
+    torch.set_num_threads(1)
+    torch_optimizers()
+    with open(os.path.join(folder, "cases.json"), "w", encoding="utf-8") as f:
+        json.dump({"steps": STEPS, "stride": STRIDE,
+                   "tensors": [{"name": n, "shape": s} for n, s in TENSORS.items()],
+                   "cases": CASES}, f, indent=1)
+        f.write("\n")
+    save_file(TENSORS_OUT, os.path.join(folder, "states.safetensors"))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
