@@ -11,8 +11,10 @@
 #include "kernels/cross_entropy/cross_entropy.h"
 #include "kernels/dropout/dropout.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/lion/lion.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/noise/noise.h"
+#include "kernels/optim_8bit/optim_8bit.h"
 #include "kernels/rms_norm/rms_norm.h"
 #include "kernels/rope/rope.h"
 #include "kernels/rows/rows.h"
@@ -132,6 +134,8 @@ REFERENCE_OP(sum_squares, axl_sum_squares_args)
 REFERENCE_OP(adamw, axl_adamw_args)
 REFERENCE_OP(noise, axl_noise_args)
 REFERENCE_OP(sgd, axl_sgd_args)
+REFERENCE_OP(lion, axl_lion_args)
+REFERENCE_OP(optim_8bit, axl_optim_8bit_args)
 
 const axl_backend_ops axl__backend_reference = {
     .abi = AXL_BACKEND_ABI,
@@ -167,4 +171,6 @@ const axl_backend_ops axl__backend_reference = {
     .adamw = reference_adamw,
     .noise = reference_noise,
     .sgd = reference_sgd,
+    .lion = reference_lion,
+    .optim_8bit = reference_optim_8bit,
 };

@@ -29,7 +29,9 @@
     X(sum_squares, axl_sum_squares_args)                                                           \
     X(adamw, axl_adamw_args)                                                                       \
     X(noise, axl_noise_args)                                                                       \
-    X(sgd, axl_sgd_args)
+    X(sgd, axl_sgd_args)                                                                           \
+    X(lion, axl_lion_args)                                                                         \
+    X(optim_8bit, axl_optim_8bit_args)
 
 typedef struct axl_cpu_kernels {
 #define AXL_CPU_MEMBER(op, args) axl_status (*op)(axl_device * dev, const args *a);

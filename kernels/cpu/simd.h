@@ -9,7 +9,7 @@
  *   vf_zero, vf_set1, vf_load, vf_store, vf_load_n, vf_store_n (the first n < VF_N lanes; others
  *   load as 0), the same for bf16: vf_load_bf16, vf_store_bf16, vf_load_bf16_n, vf_store_bf16_n;
  *   vf_add, vf_sub, vf_mul, vf_div, vf_sqrt; vf_max(a, b) = a > b ? a : b, vf_min likewise;
- *   vf_fma(a, b, c) = a b + c, fused where the machine can;
+ *   vf_fma(a, b, c) = a b + c, fused where the machine can; vf_fused rounds once on any machine;
  *   vf_blend_lt(a, b, x, y) = a < b ? x : y;
  *   vf_round (to nearest even), vf_scale2(v, n) = v 2^n for an integral n in [-150, 129];
  *   vf_sum, vf_hmax: over the lanes, by halves, always in the same order;
@@ -125,6 +125,14 @@ AXL_INLINE vf vf_load_pairs_n(const void *p, axl_dtype t, int64_t i, int64_t n)
     return vf_load_t_n(p, t, i, n);
 }
 #endif
+
+/* -1, 0 or 1; 0 for a NaN. */
+AXL_INLINE vf vf_sign(vf x)
+{
+    vf zero = vf_zero(), one = vf_set1(1.0f);
+
+    return vf_sub(vf_blend_lt(zero, x, one, zero), vf_blend_lt(x, zero, one, zero));
+}
 
 /* e^x within 2 units in the last place; 0 below -104, infinity above 89, NaN for NaN. */
 AXL_INLINE vf vf_exp(vf x)

@@ -122,6 +122,11 @@ AXL_INLINE vf vf_fma(vf a, vf b, vf c)
     return _mm512_fmadd_ps(a, b, c);
 }
 
+AXL_INLINE vf vf_fused(vf a, vf b, vf c)
+{
+    return vf_fma(a, b, c);
+}
+
 AXL_INLINE vf vf_sqrt(vf a)
 {
     return _mm512_sqrt_ps(a);

@@ -123,6 +123,12 @@ AXL_INLINE vf vf_fma(vf a, vf b, vf c)
     return a * b + c;
 }
 
+AXL_INLINE vf vf_fused(vf a, vf b, vf c)
+{
+    return (vf){ fmaf(a[0], b[0], c[0]), fmaf(a[1], b[1], c[1]), fmaf(a[2], b[2], c[2]),
+                 fmaf(a[3], b[3], c[3]) };
+}
+
 AXL_INLINE vf vf_sqrt(vf a)
 {
     return (vf){ sqrtf(a[0]), sqrtf(a[1]), sqrtf(a[2]), sqrtf(a[3]) };

@@ -88,6 +88,19 @@ AXL_INLINE void axl_store(void *p, axl_dtype t, int64_t i, vf v, int64_t n)
         vf_store_t_n(p, t, i, v, n);
 }
 
+/* An axl_tile_fn of one row that walks its columns by lanes(args, i, n). */
+#define AXL_SPAN_FN(name, type, lanes)                                                             \
+    static void name(const void *args, axl_tile t)                                                 \
+    {                                                                                              \
+        const type s = *(const type *)args;                                                        \
+        int64_t i = t.col;                                                                         \
+                                                                                                   \
+        for (; i + VF_N <= t.col_end; i += VF_N)                                                   \
+            lanes(&s, i, VF_N);                                                                    \
+        if (i < t.col_end)                                                                         \
+            lanes(&s, i, t.col_end - i);                                                           \
+    }
+
 /* y = x */
 AXL_INLINE void axl_convert_span(void *y, axl_dtype y_type, const void *x, axl_dtype x_type,
                                  int64_t n)

@@ -30,16 +30,7 @@ AXL_INLINE void step_lanes(const struct step *s, int64_t i, int64_t n)
     axl_store(s->p, AXL_F32, i, vf_fma(d, vf_set1(-s->lr), p), n);
 }
 
-static void step_tile(const void *args, axl_tile t)
-{
-    const struct step s = *(const struct step *)args;
-    int64_t i = t.col;
-
-    for (; i + VF_N <= t.col_end; i += VF_N)
-        step_lanes(&s, i, VF_N);
-    if (i < t.col_end)
-        step_lanes(&s, i, t.col_end - i);
-}
+AXL_SPAN_FN(step_span, struct step, step_lanes)
 
 axl_status AXL_ISA_NAME(sgd)(axl_device *dev, const axl_sgd_args *a)
 {
@@ -53,6 +44,6 @@ axl_status AXL_ISA_NAME(sgd)(axl_device *dev, const axl_sgd_args *a)
         .lr = (float)a->lr,
     };
 
-    axl_tiles_run(dev, 1, a->n, false, step_tile, &s);
+    axl_tiles_run(dev, 1, a->n, false, step_span, &s);
     return AXL_OK;
 }

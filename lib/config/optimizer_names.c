@@ -6,10 +6,20 @@
 #include <string.h>
 
 #define ADAM "adam_beta1, adam_beta2, adam_epsilon"
+#define LION "adam_beta1, adam_beta2"
 
 const axl__optimizer_name axl__optimizer_names[] = {
     { "adamw_torch", "adamw", NULL, ADAM, false },
     { "adamw_torch_fused", "adamw", NULL, ADAM, false },
+    { "adamw_torch_8bit", "adamw_torch_8bit", NULL, ADAM, false },
+    { "adamw_bnb_8bit", "adamw_8bit", NULL, ADAM, false },
+    { "adamw_8bit", "adamw_8bit", NULL, ADAM, false },
+    { "paged_adamw_32bit", "adamw", NULL, ADAM, false },
+    { "paged_adamw_8bit", "adamw_8bit", NULL, ADAM, false },
+    { "lion_32bit", "lion", NULL, LION, false },
+    { "lion_8bit", "lion_8bit", NULL, LION, false },
+    { "paged_lion_32bit", "lion", NULL, LION, false },
+    { "paged_lion_8bit", "lion_8bit", NULL, LION, false },
     { "sgd", "sgd", "momentum, dampening, nesterov", "", false },
 };
 const size_t axl__n_optimizer_names = sizeof axl__optimizer_names / sizeof axl__optimizer_names[0];

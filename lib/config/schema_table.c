@@ -618,7 +618,10 @@ const axl__schema_key axl__schema_table[] = {
     /* ---- optimizer ---- */
     { "learning_rate", T_F, A_IMPL, .range = "> 0", .description = "peak rate of the schedule" },
     { "optimizer", T_S, A_IMPL, .fallback = "adamw_torch",
-      .values = "adamw_torch, adamw_torch_fused, sgd", .reason = "it does not exist here",
+      .values = "adamw_torch, adamw_torch_fused, adamw_torch_8bit, adamw_bnb_8bit, "
+                "adamw_8bit, paged_adamw_32bit, paged_adamw_8bit, lion_32bit, "
+                "lion_8bit, paged_lion_32bit, paged_lion_8bit, sgd",
+      .reason = "it does not exist here",
       .description = "the update rule" },
     { "weight_decay", T_F, A_IMPL, .fallback = "0.0", .range = ">= 0",
       .description = "decoupled decay of the weights" },

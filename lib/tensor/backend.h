@@ -14,6 +14,7 @@
 
 #include "base/ctx.h"
 #include "dtype.h"
+#include "quant_map.h"
 
 #define AXL_BACKEND_ABI 1u
 
@@ -215,6 +216,39 @@ typedef struct axl_sgd_args {
     int64_t step;
 } axl_sgd_args;
 
+/* m (n). */
+typedef struct axl_lion_args {
+    float *p, *m;
+    const float *g;
+    int64_t n;
+    double lr, beta1, beta2, weight_decay, grad_scale;
+} axl_lion_args;
+
+typedef enum axl_optim_rule {
+    AXL_RULE_ADAMW, AXL_RULE_ADEMAMIX, AXL_RULE_LION, AXL_RULE_RMSPROP
+} axl_optim_rule;
+
+/* Neighbouring elements that share a scale; n is at most 256. */
+typedef struct axl_optim_block {
+    int64_t at; /* element of p and g */
+    int32_t n, reserved;
+} axl_optim_block;
+
+/* Any of the rules with 8-bit state: the first and second moment and AdEMAMix's slow one; Lion and
+ * RMSprop have one.  NULL where a rule has none. */
+typedef struct axl_optim_8bit_args {
+    axl_optim_rule rule;
+    float *p;
+    const float *g;
+    const axl_optim_block *blocks; /* (n_blocks) */
+    int64_t n_blocks;
+    uint8_t *codes[3];             /* (n_blocks, 256) */
+    float *scales[3];              /* (n_blocks) */
+    const axl_quant_map *maps[3];  /* host, the same ones at every step */
+    double lr, beta1, beta2, beta3, alpha, eps, weight_decay, grad_scale;
+    int64_t step;
+} axl_optim_8bit_args;
+
 typedef struct axl_backend_ops {
     uint32_t abi;     /* AXL_BACKEND_ABI: bumped for a break */
     uint32_t size;    /* sizeof(axl_backend_ops) where it was compiled */
@@ -256,6 +290,8 @@ typedef struct axl_backend_ops {
     axl_status (*adamw)(axl_device *dev, const axl_adamw_args *a);
     axl_status (*noise)(axl_device *dev, const axl_noise_args *a);
     axl_status (*sgd)(axl_device *dev, const axl_sgd_args *a);
+    axl_status (*lion)(axl_device *dev, const axl_lion_args *a);
+    axl_status (*optim_8bit)(axl_device *dev, const axl_optim_8bit_args *a);
     /* Append above this line. */
 } axl_backend_ops;
 

@@ -8,8 +8,8 @@ static axl_status lay_out(axl__optimizer *o)
     return axl__optim_flat(o, "exp_avg_sq", 0);
 }
 
-static axl_status step_span(axl__optimizer *o, const axl__optim_step *t, const axl__optim_span *s,
-                            const axl__param_group *g)
+axl_status axl__optim_adamw_span(axl__optimizer *o, const axl__optim_step *t,
+                                 const axl__optim_span *s, const axl__param_group *g)
 {
     axl_adamw_args a = {
         .p = o->target.params + s->at, .m = axl__optim_floats(o, 0, s),
@@ -24,7 +24,7 @@ static axl_status step_span(axl__optimizer *o, const axl__optim_step *t, const a
 
 static axl_status step(axl__optimizer *o, const axl__optim_step *t)
 {
-    return axl__optim_each_span(o, t, 0, step_span);
+    return axl__optim_each_span(o, t, 0, axl__optim_adamw_span);
 }
 
 const axl__optim_method axl__optim_adamw = {

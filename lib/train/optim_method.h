@@ -14,7 +14,7 @@
 #include "optimizer.h"
 #include "param_groups.h"
 
-enum { AXL__OPTIM_CLASSES = 2, AXL__OPTIM_REGIONS = 8 };
+enum { AXL__OPTIM_CLASSES = 2, AXL__OPTIM_REGIONS = 9 };
 
 /* What a method may read: of the options, else its own defaults. */
 typedef struct axl__optim_settings {
@@ -44,6 +44,7 @@ typedef struct axl__optim_method {
     axl__optim_settings defaults;
     uint32_t (*classify)(const axl__optim_tensor *t); /* NULL: all are of class 0 */
     axl_status (*lay_out)(axl__optimizer *o);
+    axl_status (*begin)(axl__optimizer *o); /* with the state in place; may be NULL */
     axl_status (*step)(axl__optimizer *o, const axl__optim_step *step);
 } axl__optim_method;
 
@@ -62,6 +63,8 @@ struct axl__optimizer {
     size_t n_regions;
     char *state; /* device, (state_size) */
     size_t state_size;
+    void *own;   /* the method's, from axl__alloc */
+    void *index; /* the method's, device */
 };
 
 /* For lay_out: room that begins on a cache line, the next region. */
@@ -88,11 +91,18 @@ typedef axl_status axl__optim_span_fn(axl__optimizer *o, const axl__optim_step *
 axl_status axl__optim_each_span(axl__optimizer *o, const axl__optim_step *step, uint32_t kind,
                                 axl__optim_span_fn *fn);
 
+/* The f32 steps of a span, regions 0 and on being the states. */
+axl_status axl__optim_adamw_span(axl__optimizer *o, const axl__optim_step *step,
+                                 const axl__optim_span *s, const axl__param_group *g);
+axl_status axl__optim_lion_span(axl__optimizer *o, const axl__optim_step *step,
+                                const axl__optim_span *s, const axl__param_group *g);
+
 /* optim_args.c: "key=value,key=value" over the settings; AXL_ERR_INVALID names what is wrong. */
 axl_status axl__optim_args_read(axl__optim_settings *s, const axl__optimizer_name *o,
                                 const char *text);
 
-/* Each in the file of its name. */
-extern const axl__optim_method axl__optim_adamw, axl__optim_sgd;
+/* Each in the file of its name, those of 8 bits in optim_8bit.c. */
+extern const axl__optim_method axl__optim_adamw, axl__optim_adamw_8bit,
+    axl__optim_adamw_torch_8bit, axl__optim_lion, axl__optim_lion_8bit, axl__optim_sgd;
 
 #endif

@@ -9,6 +9,10 @@
 
 static const axl__optim_method *const methods[] = {
     &axl__optim_adamw,
+    &axl__optim_adamw_8bit,
+    &axl__optim_adamw_torch_8bit,
+    &axl__optim_lion,
+    &axl__optim_lion_8bit,
     &axl__optim_sgd,
 };
 
@@ -210,7 +214,8 @@ static axl_status make_state(axl__optimizer *o)
     AXL_TRY(o->method->lay_out(o));
     AXL_TRY(t->ops->buffer_new(t->dev, &p, o->state_size));
     o->state = p;
-    return t->ops->zero(t->dev, p, o->state_size);
+    AXL_TRY(t->ops->zero(t->dev, p, o->state_size));
+    return o->method->begin ? o->method->begin(o) : AXL_OK;
 }
 
 /* ---- life ---- */
@@ -263,6 +268,8 @@ void axl__optimizer_free(axl__optimizer *o)
         return;
     axl_context *ctx = o->target.ctx;
     o->target.ops->buffer_free(o->target.dev, o->state);
+    o->target.ops->buffer_free(o->target.dev, o->index);
+    axl__free(ctx, o->own);
     axl__param_groups_free(&o->groups, ctx);
     axl__arena_free(&o->names);
     axl__free(ctx, o->entries);

@@ -176,6 +176,29 @@ static double sgd(bench *b)
     return 20.0 * T * F;
 }
 
+static double optim_8bit(bench *b)
+{
+    static axl_quant_map maps[2];
+    static axl_optim_block blocks[T * F / 256];
+    enum { N = T * F / 256 };
+    uint8_t *codes = (uint8_t *)b->buffers[2];
+    float *scales = b->buffers[3];
+
+    for (int64_t i = 0; maps[0].code[255] == 0.0f && i < N; i++)
+        blocks[i] = (axl_optim_block){ i * 256, 256, 0 };
+    for (int s = 0; s < 2 && maps[s].code[255] == 0.0f; s++)
+        axl__quant_map_dynamic(&maps[s], s == 0, AXL__ROUND_BITSANDBYTES);
+    axl_optim_8bit_args a = {
+        .rule = AXL_RULE_ADAMW, .p = b->buffers[1], .g = b->buffers[0], .blocks = blocks,
+        .n_blocks = N, .codes = { codes, codes + (size_t)T * F }, .scales = { scales, scales + N },
+        .maps = { &maps[0], &maps[1] }, .lr = 1e-4, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8,
+        .grad_scale = 1.0, .step = 3,
+    };
+
+    assert_ok(b->ops->optim_8bit(b->dev, &a));
+    return 16.0 * T * F;
+}
+
 static void measure(bench *b, const char *name, operation *run)
 {
     double best = 1e9, bytes = 0.0;
@@ -228,6 +251,7 @@ int main(int argc, char **argv)
         { "sum_squares", sum_squares },
         { "adamw", adamw },
         { "sgd", sgd },
+        { "optim_8bit", optim_8bit },
     };
     axl_context_options opts = AXL_CONTEXT_OPTIONS_INIT;
     axl_context *ctx;

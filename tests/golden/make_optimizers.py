@@ -93,8 +93,9 @@ def keep(label, part, name, value, stride=STRIDE):
 
 
 def case(label, name, make, lr, states, options=None, args=None, tolerance=1e-6,
-         state_tolerance=None, before_step=None, finish=None):
-    """states: {name in axl's file: function of (torch state, index of the tensor) or None}."""
+         state_tolerance=None, other_bytes=0.0, before_step=None, finish=None):
+    """states: {name in axl's file: function of (torch state, index of the tensor)}, whose result
+    may be None; other_bytes: the share of 8-bit codes that may differ."""
     params, state, opt = run(make, lr, before_step)
     if finish:
         finish(opt)
@@ -105,7 +106,8 @@ def case(label, name, make, lr, states, options=None, args=None, tolerance=1e-6,
             if value is not None:
                 keep(label, part, tensor, value)
     CASES.append({"label": label, "optimizer": name, "learning_rate": lr, "tolerance": tolerance,
-                  "state_tolerance": state_tolerance or tolerance, "args": args,
+                  "state_tolerance": state_tolerance or tolerance,
+                  "other_bytes": other_bytes, "args": args,
                   "options": options or {}})
 
 
@@ -130,9 +132,58 @@ def torch_optimizers():
         {"momentum_buffer": key("momentum_buffer")}, wd, "momentum=0.9,nesterov=true")
 
 
+def bytes_and_scales(names):
+    """axl's names of bitsandbytes' states: bytes and scales, or f32 of a small tensor."""
+    get = {}
+    for i, name in enumerate(names, 1):
+        get[name] = key(f"state{i}")
+        get[f"{name}.absmax"] = lambda s, _, i=i: s.get(f"absmax{i}")
+    return get
+
+
+def bitsandbytes_optimizers():
+    import bitsandbytes as bnb
+    wd, moments = {"weight_decay": 0.1}, ["exp_avg", "exp_avg_sq"]
+    case("adamw_8bit", "adamw_bnb_8bit", lambda p: bnb.optim.AdamW(
+        groups(p, 0.1), lr=1e-2, optim_bits=8), 1e-2, bytes_and_scales(moments), wd)
+    case("adamw_8bit_eps", "paged_adamw_8bit", lambda p: bnb.optim.AdamW(
+        groups(p, 0.0), lr=1e-2, betas=(0.8, 0.95), eps=1e-6, optim_bits=8), 1e-2,
+        bytes_and_scales(moments), {"beta1": 0.8, "beta2": 0.95, "epsilon": 1e-6})
+    case("paged_adamw_32bit", "paged_adamw_32bit", lambda p: bnb.optim.AdamW(
+        groups(p, 0.1), lr=1e-2), 1e-2, {"exp_avg": key("state1"), "exp_avg_sq": key("state2")},
+        wd, state_tolerance=2e-6)
+    case("lion_32bit", "lion_32bit", lambda p: bnb.optim.Lion(
+        groups(p, 0.1), lr=1e-3, betas=(0.9, 0.999)), 1e-3, {"exp_avg": key("state1")}, wd)
+    case("lion_8bit", "lion_8bit", lambda p: bnb.optim.Lion(
+        groups(p, 0.1), lr=1e-3, betas=(0.9, 0.999), optim_bits=8), 1e-3,
+        bytes_and_scales(["exp_avg"]), wd)
+    for i, is_signed in enumerate((True, False)):
+        TENSORS_OUT[f"map/{i}"] = bnb.functional.create_dynamic_map(signed=is_signed)
+
+
+def torchao_optimizers():
+    from torchao.optim import AdamW8bit
+    from torchao.optim.subclass_8bit import OptimState8bit
+
+    def part(name, field):
+        def get(s, _):
+            value = s[name]
+            if isinstance(value, OptimState8bit):
+                return getattr(value, field)
+            return value if field == "codes" else None
+        return get
+    with eager():
+        case("adamw_torch_8bit", "adamw_torch_8bit", lambda p: AdamW8bit(groups(p, 0.1), lr=1e-2),
+             1e-2, {f"{n}{suffix}": part(n, field) for n in ("exp_avg", "exp_avg_sq")
+                    for suffix, field in (("", "codes"), (".absmax", "scale"))},
+             {"weight_decay": 0.1}, other_bytes=0.001, tolerance=1e-5, state_tolerance=2e-6)
+
+
 def main(folder):
     torch.set_num_threads(1)
     torch_optimizers()
+    bitsandbytes_optimizers()
+    torchao_optimizers()
     with open(os.path.join(folder, "cases.json"), "w", encoding="utf-8") as f:
         json.dump({"steps": STEPS, "stride": STRIDE,
                    "tensors": [{"name": n, "shape": s} for n, s in TENSORS.items()],

@@ -54,10 +54,119 @@ static void test_optimizer_steps__sgd(void **state)
     CHECK_VARIANTS(sgd, variants);
 }
 
+static void lion(kernel_run *run, const kernel_case *c)
+{
+    axl_lion_args a = *(const axl_lion_args *)c->more;
+
+    a.n = c->cols;
+    a.p = kernel_random_f32(run, a.n, 1);
+    a.m = zeros(run, a.n);
+    for (int i = 0; i < N_STEPS; i++) {
+        a.g = kernel_random_f32(run, a.n, 1);
+        assert_ok(run->ops->lion(run->dev, &a));
+        kernel_save_f32(run, "m", a.m, a.n, 1e-6);
+        kernel_save_f32(run, "p", a.p, a.n, 1e-6);
+    }
+}
+
+static void test_optimizer_steps__lion(void **state)
+{
+    static const axl_lion_args variants[] = {
+        { .lr = 1e-3, .grad_scale = 0.37, .beta1 = 0.9, .beta2 = 0.999 },
+        { .lr = 1e-3, .grad_scale = 1.0, .beta1 = 0.9, .beta2 = 0.99, .weight_decay = 0.1 },
+    };
+
+    (void)state;
+    CHECK_VARIANTS(lion, variants);
+}
+
+/* ---- 8-bit state: the same bits on every backend and instruction set ---- */
+
+enum { MAX_BLOCKS = 200001 / 256 + 4 };
+
+/* One tensor of c->cols elements behind another of 300, so that two blocks are not full. */
+static const axl_optim_block *blocks_of(kernel_run *run, int64_t n, int64_t *n_blocks)
+{
+    static axl_optim_block host[MAX_BLOCKS];
+    int64_t b = 0;
+
+    for (int64_t at = 0, size; at < 300 + n; at += size) {
+        int64_t end = at < 300 ? 300 : 300 + n;
+        size = end - at < 256 ? end - at : 256;
+        host[b++] = (axl_optim_block){ at, (int32_t)size, 0 };
+    }
+    *n_blocks = b;
+    return kernel_put(run, host, (size_t)b * sizeof *host);
+}
+
+/* Bytes of 4 as f32 would be NaNs; as numbers they can be compared. */
+static void save_codes(kernel_run *run, const char *name, const uint8_t *codes, int64_t n)
+{
+    uint8_t *host = malloc((size_t)n);
+    float *wide = malloc((size_t)n * sizeof *wide);
+
+    assert_ok(run->ops->download(run->dev, host, codes, (size_t)n));
+    for (int64_t i = 0; i < n; i++)
+        wide[i] = host[i];
+    kernel_save_f32(run, name, kernel_put(run, wide, (size_t)n * sizeof *wide), n, 0);
+    free(wide);
+    free(host);
+}
+
+static void optim_8bit(kernel_run *run, const kernel_case *c)
+{
+    static axl_quant_map maps[2];
+    axl_optim_8bit_args a = *(const axl_optim_8bit_args *)c->more;
+    int64_t n = 300 + c->cols;
+    bool nearest = a.alpha == 0.0; /* either rounding */
+
+    axl__quant_map_dynamic(&maps[0], true, nearest ? AXL__ROUND_TORCHAO : AXL__ROUND_BITSANDBYTES);
+    axl__quant_map_dynamic(&maps[1], false, nearest ? AXL__ROUND_TORCHAO : AXL__ROUND_BITSANDBYTES);
+    a.p = kernel_random_f32(run, n, 1);
+    a.blocks = blocks_of(run, n - 300, &a.n_blocks);
+    bool single = a.rule == AXL_RULE_LION || a.rule == AXL_RULE_RMSPROP;
+    for (int s = 0; s < (single ? 1 : a.rule == AXL_RULE_ADAMW ? 2 : 3); s++) {
+        a.codes[s] = kernel_alloc(run, (size_t)a.n_blocks * 256);
+        assert_ok(run->ops->zero(run->dev, a.codes[s], (size_t)a.n_blocks * 256));
+        a.scales[s] = zeros(run, a.n_blocks);
+        a.maps[s] = &maps[s == 1];
+    }
+    for (a.step = 1; a.step <= N_STEPS; a.step++) {
+        a.g = a.step == 1 ? zeros(run, n) : kernel_random_f32(run, n, 1);
+        assert_ok(run->ops->optim_8bit(run->dev, &a));
+        kernel_save_f32(run, "p", a.p, n, 0);
+        for (int s = 0; s < 3 && a.codes[s]; s++) {
+            save_codes(run, "codes", a.codes[s], a.n_blocks * 256);
+            kernel_save_f32(run, "scales", a.scales[s], a.n_blocks, 0);
+        }
+    }
+}
+
+static void test_optimizer_steps__8bit(void **state)
+{
+    static const axl_optim_8bit_args variants[] = {
+        { .rule = AXL_RULE_ADAMW, .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8,
+          .grad_scale = 0.37 },
+        { .rule = AXL_RULE_ADAMW, .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8,
+          .grad_scale = 1.0, .weight_decay = 0.1, .alpha = 1.0 },
+        { .rule = AXL_RULE_ADEMAMIX, .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .beta3 = 0.9999,
+          .eps = 1e-8, .grad_scale = 0.37, .weight_decay = 0.1, .alpha = 5.0 },
+        { .rule = AXL_RULE_LION, .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .grad_scale = 0.37,
+          .weight_decay = 0.1, .alpha = 1.0 },
+        { .rule = AXL_RULE_RMSPROP, .lr = 1e-3, .beta1 = 0.9, .eps = 1e-8, .grad_scale = 0.37,
+          .weight_decay = 0.1, .alpha = 1.0 },
+    };
+
+    (void)state;
+    CHECK_VARIANTS(optim_8bit, variants);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_optimizer_steps__sgd),
+        cmocka_unit_test(test_optimizer_steps__lion),
+        cmocka_unit_test(test_optimizer_steps__8bit),
     };
 
     return test_run(tests);

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Training with each optimizer: the loss falls, and a stop changes no byte of the result."""
+import os
+import re
+import unittest
+
+from cli_testing import Case, read_json_lines
+
+RATES = {"sgd": 0.1, "lion": 5e-4, "adamw": 5e-3}
+
+
+class Optimizers(Case):
+    def names(self):
+        """What the error about an unknown one lists."""
+        result = self.axl("check", self.config("unknown.yml", optimizer="no_such_optimizer"))
+        return re.search(r"; use (.*) \[AXL-C0210\]", result.out).group(1).split(", ")
+
+    def run_of(self, name, out, *args, **changes):
+        rate = next((r for part, r in RATES.items() if part in name), 5e-3)
+        config = self.config(f"{out}.yml", optimizer=name, learning_rate=rate,
+                             output_dir=self.path(out), max_steps=12, lr_scheduler="constant",
+                             warmup_steps=0, lora_r=16, lora_alpha=32, **changes)
+        self.good("train", config, "--quiet", *args)
+        return [r["loss"] for r in read_json_lines(self.path(out, "training_log.jsonl"))]
+
+    def files(self, out):
+        found = {"adapter": self.adapter(out)}
+        for name in ("adapter_model.safetensors", "optimizer.safetensors"):
+            with open(self.path(out, "checkpoint-12", name), "rb") as f:
+                found[name] = f.read()
+        return found
+
+    def test_each(self):
+        for name in self.names():
+            with self.subTest(name):
+                losses = self.run_of(name, name, save_strategy="steps", save_steps=6)
+                self.assertEqual(len(losses), 12)
+                self.assertLess(sum(losses[-3:]), 0.97 * sum(losses[:3]), losses)
+                whole = self.files(name)
+                os.rename(self.path(name, "checkpoint-12"), self.path(name, "later"))
+                self.run_of(name, name, "--resume", self.path(name, "checkpoint-6"),
+                            save_strategy="steps", save_steps=6)
+                self.assertEqual(self.files(name), whole)
+
+    def test_a_checkpoint_of_another(self):
+        self.run_of("sgd", "out", save_strategy="steps", save_steps=12)
+        config = self.config("other.yml", optimizer="adamw_8bit", output_dir=self.path("out2"))
+        result = self.axl("train", config, "--quiet", "--resume", self.path("out", "checkpoint-12"))
+        self.assertEqual(result.code, 2, result)
+        self.assertIn("was written with the optimizer sgd, this is adamw_8bit", result.err)
+
+
+if __name__ == "__main__":
+    unittest.main()
