@@ -2,8 +2,8 @@
 /*
  * optim_8bit.h - optimizer steps whose state is a byte an element and a scale a block of up to 256
  * elements (lib/tensor/quant_map.h).  A state is widened, moved, and rounded to bytes with the
- * block's new largest magnitude; p moves by the state before it is rounded.  With g' = g grad_scale,
- * c1 = 1 - beta1^t, c2 = sqrt(1 - beta2^t), d = 1 - lr weight_decay, t = step:
+ * block's new largest magnitude; p moves by the state before it is rounded.  With
+ * g' = g grad_scale, c1 = 1 - beta1^t, c2 = sqrt(1 - beta2^t), d = 1 - lr weight_decay, t = step:
  *
  *   AdamW      m = b1 m + (1 - b1) g',  v = b2 v + (1 - b2) g'^2,
  *              p = d p - lr / c1 m / (sqrt(v) / c2 + eps)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * optim_8bit_cpu.c - steps with 8-bit state, a block at a time in the first-level cache: 12 bytes of
- * p and g an element and 4 of AdamW's state.  Looking bytes up bounds it, not memory.
+ * optim_8bit_cpu.c - steps with 8-bit state, a block at a time in the first-level cache: 12 bytes
+ * of p and g an element and 4 of AdamW's state.  Looking bytes up bounds it, not memory.
  */
 #include "kernels/optim_8bit/optim_8bit.h"
 

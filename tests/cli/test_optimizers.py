@@ -45,7 +45,8 @@ class Optimizers(Case):
 
     def test_a_checkpoint_of_another(self):
         self.run_of("sgd", "out", save_strategy="steps", save_steps=12)
-        config = self.config("other.yml", optimizer="adamw_8bit", output_dir=self.path("out2"))
+        config = self.config("other.yml", optimizer="adamw_8bit", output_dir=self.path("out2"),
+                             lora_r=16, lora_alpha=32)
         result = self.axl("train", config, "--quiet", "--resume", self.path("out", "checkpoint-12"))
         self.assertEqual(result.code, 2, result)
         self.assertIn("was written with the optimizer sgd, this is adamw_8bit", result.err)
