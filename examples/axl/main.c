@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main.c - axl VERB …: finds the verb. */
+#define _POSIX_C_SOURCE 200809L
 #include "tool.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 static const struct {
@@ -82,6 +84,7 @@ int main(int argc, char **argv)
     static const char *const helps[] = { "--help", "-h", "help" };
     tool t = { 0 };
 
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of writing, no sudden end */
     if (argc < 2) {
         print_help(stderr);
         return EXIT_INPUT;
