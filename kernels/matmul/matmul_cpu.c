@@ -185,13 +185,15 @@ static gemm_left left_of(const tile *t, const term *p, int64_t r, int64_t n, int
 /* Finished sums of rows [r, +n) of the tile to their place. */
 static void put_sums(const job *j, const tile *t, int64_t r, int64_t n, const float *c)
 {
-    axl_matmul_args part = { .y = { j->a->scratch + t->part * j->m * j->n, AXL_F32, j->m, j->n,
-                                    j->n }, .alpha = 1.0f };
-
-    if (j->turned)
+    if (j->turned) {
         store_turned(j->a, t->m0 + r, n, t->n0, t->cols, c, j->cols);
-    else
-        store_sums(j->n_parts > 1 ? &part : j->a, t->m0 + r, n, t->n0, t->cols, c, j->cols);
+    } else if (j->n_parts > 1) {
+        axl_matmul_args part = { .y = { j->a->scratch + t->part * j->m * j->n, AXL_F32, j->m, j->n,
+                                        j->n }, .alpha = 1.0f };
+        store_sums(&part, t->m0 + r, n, t->n0, t->cols, c, j->cols);
+    } else {
+        store_sums(j->a, t->m0 + r, n, t->n0, t->cols, c, j->cols);
+    }
 }
 
 /* One block of depth of one term; the first one begins the sums, the last one stores them. */

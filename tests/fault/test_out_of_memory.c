@@ -516,6 +516,7 @@ static void test_out_of_memory__run_that_goes_on(void **state)
     r.w.dir = "goes-on";
     assert_ok(parse(&r.w));
     assert_ok(axl_run_new(&r.run, r.w.cfg, NULL));
+    /* Absorbed: the file for Prometheus, whose loss is a warning. */
     fault_sweep("go_on", &r.w.f, go_on, FAULT_ABSORBS, &r);
     axl_run_free(r.run);
     fault_no_remains(test_temp_dir());
