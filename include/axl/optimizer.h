@@ -38,11 +38,13 @@ typedef struct axl_optimizer_options {
                                               LoRA+ */
     const double *lr_group_rates; /**< (n_lr_group_modules) peak rates; > 0 */
     size_t n_lr_group_modules;
+    uint64_t warmup_steps;  /**< of schedule-free optimizers: their own linear warm-up, over that
+                                 of the schedule, which had better be constant */
 } axl_optimizer_options;
 
 #define AXL_OPTIMIZER_OPTIONS_INIT \
     { sizeof(axl_optimizer_options), NULL, NULL, -1.0, -1.0, -1.0, -1.0, -1.0, 0.0, 0.0, 1e-6, \
-      0.0, 0.0, NULL, NULL, 0 }
+      0.0, 0.0, NULL, NULL, 0, 0 }
 
 #ifdef __cplusplus
 }

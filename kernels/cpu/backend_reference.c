@@ -6,7 +6,10 @@
  */
 #include "tensor/backend.h"
 
+#include "kernels/adagrad/adagrad.h"
 #include "kernels/adamw/adamw.h"
+#include "kernels/ademamix/ademamix.h"
+#include "kernels/adopt/adopt.h"
 #include "kernels/attention/attention.h"
 #include "kernels/cross_entropy/cross_entropy.h"
 #include "kernels/dropout/dropout.h"
@@ -16,8 +19,10 @@
 #include "kernels/noise/noise.h"
 #include "kernels/optim_8bit/optim_8bit.h"
 #include "kernels/rms_norm/rms_norm.h"
+#include "kernels/rmsprop/rmsprop.h"
 #include "kernels/rope/rope.h"
 #include "kernels/rows/rows.h"
+#include "kernels/schedule_free/schedule_free.h"
 #include "kernels/sgd/sgd.h"
 #include "kernels/sum_squares/sum_squares.h"
 #include "kernels/swiglu/swiglu.h"
@@ -136,6 +141,11 @@ REFERENCE_OP(noise, axl_noise_args)
 REFERENCE_OP(sgd, axl_sgd_args)
 REFERENCE_OP(lion, axl_lion_args)
 REFERENCE_OP(optim_8bit, axl_optim_8bit_args)
+REFERENCE_OP(adagrad, axl_adagrad_args)
+REFERENCE_OP(rmsprop, axl_rmsprop_args)
+REFERENCE_OP(adopt, axl_adopt_args)
+REFERENCE_OP(ademamix, axl_ademamix_args)
+REFERENCE_OP(schedule_free, axl_schedule_free_args)
 
 const axl_backend_ops axl__backend_reference = {
     .abi = AXL_BACKEND_ABI,
@@ -173,4 +183,9 @@ const axl_backend_ops axl__backend_reference = {
     .sgd = reference_sgd,
     .lion = reference_lion,
     .optim_8bit = reference_optim_8bit,
+    .adagrad = reference_adagrad,
+    .rmsprop = reference_rmsprop,
+    .adopt = reference_adopt,
+    .ademamix = reference_ademamix,
+    .schedule_free = reference_schedule_free,
 };

@@ -31,7 +31,12 @@
     X(noise, axl_noise_args)                                                                       \
     X(sgd, axl_sgd_args)                                                                           \
     X(lion, axl_lion_args)                                                                         \
-    X(optim_8bit, axl_optim_8bit_args)
+    X(optim_8bit, axl_optim_8bit_args)                                                             \
+    X(adagrad, axl_adagrad_args)                                                                   \
+    X(rmsprop, axl_rmsprop_args)                                                                   \
+    X(adopt, axl_adopt_args)                                                                       \
+    X(ademamix, axl_ademamix_args)                                                                 \
+    X(schedule_free, axl_schedule_free_args)
 
 typedef struct axl_cpu_kernels {
 #define AXL_CPU_MEMBER(op, args) axl_status (*op)(axl_device * dev, const args *a);

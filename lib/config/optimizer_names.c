@@ -7,6 +7,7 @@
 
 #define ADAM "adam_beta1, adam_beta2, adam_epsilon"
 #define LION "adam_beta1, adam_beta2"
+#define ADEMAMIX "beta1, beta2, beta3, alpha, eps, t_alpha, t_beta3"
 
 const axl__optimizer_name axl__optimizer_names[] = {
     { "adamw_torch", "adamw", NULL, ADAM, false },
@@ -20,6 +21,18 @@ const axl__optimizer_name axl__optimizer_names[] = {
     { "lion_8bit", "lion_8bit", NULL, LION, false },
     { "paged_lion_32bit", "lion", NULL, LION, false },
     { "paged_lion_8bit", "lion_8bit", NULL, LION, false },
+    { "ademamix", "ademamix", ADEMAMIX, ADAM, false },
+    { "ademamix_8bit", "ademamix_8bit", ADEMAMIX, ADAM, false },
+    { "paged_ademamix_32bit", "ademamix", ADEMAMIX, ADAM, false },
+    { "paged_ademamix_8bit", "ademamix_8bit", ADEMAMIX, ADAM, false },
+    { "adagrad", "adagrad", "lr_decay, eps", "", false },
+    { "rmsprop", "rmsprop", "momentum, alpha, eps, centered", "", false },
+    { "rmsprop_bnb", "rmsprop", "alpha, eps", "", false },
+    { "rmsprop_bnb_8bit", "rmsprop_8bit", "alpha, eps", "", false },
+    { "rmsprop_bnb_32bit", "rmsprop", "alpha, eps", "", false },
+    { "adopt_adamw", "adopt_adamw", NULL, ADAM, true },
+    { "schedule_free_adamw", "schedule_free_adamw", "weight_lr_power, r", ADAM, false },
+    { "schedule_free_sgd", "schedule_free_sgd", "weight_lr_power, r", "", false },
     { "sgd", "sgd", "momentum, dampening, nesterov", "", false },
 };
 const size_t axl__n_optimizer_names = sizeof axl__optimizer_names / sizeof axl__optimizer_names[0];

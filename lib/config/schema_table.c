@@ -619,8 +619,11 @@ const axl__schema_key axl__schema_table[] = {
     { "learning_rate", T_F, A_IMPL, .range = "> 0", .description = "peak rate of the schedule" },
     { "optimizer", T_S, A_IMPL, .fallback = "adamw_torch",
       .values = "adamw_torch, adamw_torch_fused, adamw_torch_8bit, adamw_bnb_8bit, "
-                "adamw_8bit, paged_adamw_32bit, paged_adamw_8bit, lion_32bit, "
-                "lion_8bit, paged_lion_32bit, paged_lion_8bit, sgd",
+                "adamw_8bit, paged_adamw_32bit, paged_adamw_8bit, lion_32bit, lion_8bit, "
+                "paged_lion_32bit, paged_lion_8bit, ademamix, ademamix_8bit, "
+                "paged_ademamix_32bit, paged_ademamix_8bit, adagrad, rmsprop, rmsprop_bnb, "
+                "rmsprop_bnb_8bit, rmsprop_bnb_32bit, adopt_adamw, schedule_free_adamw, "
+                "schedule_free_sgd, sgd",
       .reason = "it does not exist here",
       .description = "the update rule" },
     { "weight_decay", T_F, A_IMPL, .fallback = "0.0", .range = ">= 0",

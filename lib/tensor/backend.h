@@ -224,6 +224,49 @@ typedef struct axl_lion_args {
     double lr, beta1, beta2, weight_decay, grad_scale;
 } axl_lion_args;
 
+/* v (n). */
+typedef struct axl_adagrad_args {
+    float *p, *v;
+    const float *g;
+    int64_t n;
+    double lr, eps, weight_decay, grad_scale;
+} axl_adagrad_args;
+
+/* v (n); mean, m (n) may be NULL. */
+typedef struct axl_rmsprop_args {
+    float *p, *v, *mean, *m;
+    const float *g;
+    int64_t n;
+    double lr, alpha, momentum, eps, weight_decay, grad_scale;
+} axl_rmsprop_args;
+
+/* m, v (n). */
+typedef struct axl_adopt_args {
+    float *p, *m, *v;
+    const float *g;
+    int64_t n;
+    double lr, beta1, beta2, eps, weight_decay, grad_scale;
+    int64_t step;
+} axl_adopt_args;
+
+/* m, slow, v (n). */
+typedef struct axl_ademamix_args {
+    float *p, *m, *slow, *v;
+    const float *g;
+    int64_t n;
+    double lr, beta1, beta2, beta3, alpha, eps, weight_decay, grad_scale;
+    int64_t step;
+} axl_ademamix_args;
+
+/* x, y, z (n); v (n) may be NULL.  x is written only. */
+typedef struct axl_schedule_free_args {
+    float *x, *y, *z, *v;
+    const float *g;
+    int64_t n;
+    double lr, share, beta1, beta2, eps, weight_decay, grad_scale;
+    int64_t step;
+} axl_schedule_free_args;
+
 typedef enum axl_optim_rule {
     AXL_RULE_ADAMW, AXL_RULE_ADEMAMIX, AXL_RULE_LION, AXL_RULE_RMSPROP
 } axl_optim_rule;
@@ -292,6 +335,11 @@ typedef struct axl_backend_ops {
     axl_status (*sgd)(axl_device *dev, const axl_sgd_args *a);
     axl_status (*lion)(axl_device *dev, const axl_lion_args *a);
     axl_status (*optim_8bit)(axl_device *dev, const axl_optim_8bit_args *a);
+    axl_status (*adagrad)(axl_device *dev, const axl_adagrad_args *a);
+    axl_status (*rmsprop)(axl_device *dev, const axl_rmsprop_args *a);
+    axl_status (*adopt)(axl_device *dev, const axl_adopt_args *a);
+    axl_status (*ademamix)(axl_device *dev, const axl_ademamix_args *a);
+    axl_status (*schedule_free)(axl_device *dev, const axl_schedule_free_args *a);
     /* Append above this line. */
 } axl_backend_ops;
 

@@ -268,7 +268,8 @@ static axl_status apply(checkpoint *c, axl_loader *loader)
         return axl__fail_prefix(status, "%s is of a run over other data or batches", c->dir);
     AXL_TRY(status);
     AXL_TRY(apply_params(c));
-    AXL_TRY(axl__optimizer_load(tr->optimizer, c->state_host));
+    AXL_TRY(axl__optimizer_load(tr->optimizer, c->state_host,
+                                axl__json_int(c->state, "step", 0)));
     tr->step = (uint64_t)axl__json_int(c->state, "step", 0);
     if (tr->schedule.kind == AXL_SCHEDULE_REDUCE_ON_PLATEAU)
         apply_plateau(&tr->plateau, c->state);

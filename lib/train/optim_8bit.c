@@ -148,10 +148,16 @@ static axl_status step_bytes(axl__optimizer *o, const axl__optim_step *step,
         .rule = r->rule, .p = o->target.params, .g = step->grads,
         .blocks = (const axl_optim_block *)o->index + first, .n_blocks = end - first,
         .lr = step->rate * g->rate, .beta1 = step->beta1, .beta2 = o->set.beta2,
-        .beta3 = o->set.beta3, .eps = o->set.eps, .weight_decay = g->weight_decay,
-        .grad_scale = step->grad_scale, .step = step->step,
+        .eps = o->set.eps, .weight_decay = g->weight_decay, .grad_scale = step->grad_scale,
+        .step = step->step,
     };
 
+    if (r->rule == AXL_RULE_ADEMAMIX) {
+        a.alpha = axl__optim_ademamix_alpha(&o->set, step->step);
+        a.beta3 = axl__optim_ademamix_beta3(&o->set, step->step);
+    } else if (r->rule == AXL_RULE_RMSPROP) {
+        a.beta1 = o->set.alpha;
+    }
     for (size_t k = 0; k < r->n_states; k++) {
         a.codes[k] = (uint8_t *)axl__optim_at(o, r->n_states + 2 * k) + first * BLOCK;
         a.scales[k] = (float *)axl__optim_at(o, r->n_states + 2 * k + 1) + first;
@@ -192,6 +198,27 @@ static axl_status lay_out_lion(axl__optimizer *o)
     return lay_out(o, &r);
 }
 
+static axl_status lay_out_ademamix(axl__optimizer *o)
+{
+    static const recipe r = { AXL_RULE_ADEMAMIX,
+                              3,
+                              { "exp_avg", "exp_avg_sq", "exp_avg_slow" },
+                              { true, false, true },
+                              AXL__ROUND_BITSANDBYTES,
+                              axl__optim_ademamix_span };
+
+    return lay_out(o, &r);
+}
+
+/* bitsandbytes keeps the mean square with a sign, too. */
+static axl_status lay_out_rmsprop(axl__optimizer *o)
+{
+    static const recipe r = { AXL_RULE_RMSPROP, 1, { "square_avg" }, { true },
+                              AXL__ROUND_BITSANDBYTES, axl__optim_rmsprop_span };
+
+    return lay_out(o, &r);
+}
+
 const axl__optim_method axl__optim_adamw_8bit = {
     .name = "adamw_8bit",
     .defaults = { .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8 },
@@ -206,6 +233,24 @@ const axl__optim_method axl__optim_adamw_torch_8bit = {
     .defaults = { .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8 },
     .classify = classify_torchao,
     .lay_out = lay_out_adamw_torch,
+    .begin = begin,
+    .step = step,
+};
+
+const axl__optim_method axl__optim_ademamix_8bit = {
+    .name = "ademamix_8bit",
+    .defaults = AXL__ADEMAMIX_DEFAULTS,
+    .classify = classify_bitsandbytes,
+    .lay_out = lay_out_ademamix,
+    .begin = begin,
+    .step = step,
+};
+
+const axl__optim_method axl__optim_rmsprop_8bit = {
+    .name = "rmsprop_8bit",
+    .defaults = { .eps = 1e-8, .alpha = 0.99 },
+    .classify = classify_bitsandbytes,
+    .lay_out = lay_out_rmsprop,
     .begin = begin,
     .step = step,
 };

@@ -18,9 +18,20 @@ static const struct {
     size_t at;
     const char *range;
 } arguments[] = {
-    { "momentum", NUMBER, offsetof(axl__optim_settings, momentum), ">= 0" },
+    { "alpha", NUMBER, offsetof(axl__optim_settings, alpha), ">= 0" },
+    { "beta1", NUMBER, offsetof(axl__optim_settings, beta1), "in [0, 1)" },
+    { "beta2", NUMBER, offsetof(axl__optim_settings, beta2), "in [0, 1)" },
+    { "beta3", NUMBER, offsetof(axl__optim_settings, beta3), "in [0, 1)" },
+    { "centered", SWITCH, offsetof(axl__optim_settings, centered), NULL },
     { "dampening", NUMBER, offsetof(axl__optim_settings, dampening), "in [0, 1]" },
+    { "eps", NUMBER, offsetof(axl__optim_settings, eps), "> 0" },
+    { "lr_decay", NUMBER, offsetof(axl__optim_settings, lr_decay), ">= 0" },
+    { "momentum", NUMBER, offsetof(axl__optim_settings, momentum), "in [0, 1)" },
     { "nesterov", SWITCH, offsetof(axl__optim_settings, nesterov), NULL },
+    { "r", NUMBER, offsetof(axl__optim_settings, r), ">= 0" },
+    { "t_alpha", NUMBER, offsetof(axl__optim_settings, t_alpha), ">= 0" },
+    { "t_beta3", NUMBER, offsetof(axl__optim_settings, t_beta3), ">= 0" },
+    { "weight_lr_power", NUMBER, offsetof(axl__optim_settings, weight_lr_power), ">= 0" },
 };
 enum { N_ARGUMENTS = sizeof arguments / sizeof arguments[0] };
 

@@ -19,8 +19,10 @@ enum { AXL__OPTIM_CLASSES = 2, AXL__OPTIM_REGIONS = 9 };
 /* What a method may read: of the options, else its own defaults. */
 typedef struct axl__optim_settings {
     double beta1, beta2, beta3, eps, eps2;
-    double momentum, dampening; /* from here on: optim_args */
-    bool nesterov;
+    double momentum, dampening, alpha, lr_decay, t_alpha, t_beta3; /* from here on: optim_args */
+    double r, weight_lr_power;
+    bool nesterov, centered;
+    uint64_t warmup_steps; /* schedule-free */
 } axl__optim_settings;
 
 typedef struct axl__optim_span {
@@ -37,6 +39,7 @@ typedef struct axl__optim_entry {
     uint32_t n_dims;
     uint64_t dims[2];
     size_t at, size;   /* bytes of the state buffer */
+    double *host;      /* where the state is, if it is the host's */
 } axl__optim_entry;
 
 typedef struct axl__optim_method {
@@ -46,11 +49,13 @@ typedef struct axl__optim_method {
     axl_status (*lay_out)(axl__optimizer *o);
     axl_status (*begin)(axl__optimizer *o); /* with the state in place; may be NULL */
     axl_status (*step)(axl__optimizer *o, const axl__optim_step *step);
+    float *(*train_params)(const axl__optimizer *o); /* NULL: the parameters themselves */
+    void (*loaded)(axl__optimizer *o, int64_t step); /* may be NULL */
 } axl__optim_method;
 
 struct axl__optimizer {
     const axl__optim_method *method;
-    axl__optim_target target; /* tensors: own copy */
+    axl__optim_target target; /* tensors: own copy, in the order of their places */
     axl__optim_settings set;
     axl__param_groups groups;
     axl__optim_span *spans;
@@ -73,6 +78,8 @@ axl_status axl__optim_region(axl__optimizer *o, size_t bytes);
 axl_status axl__optim_entry_add(axl__optimizer *o, const char *prefix, const char *tensor,
                                 const char *dtype, const uint64_t *dims, uint32_t n_dims,
                                 size_t at);
+/* Doubles of the host, owned by the method, as one more tensor of the state. */
+axl_status axl__optim_host(axl__optimizer *o, const char *name, double *values, uint64_t n);
 /* A region of f32 laid out as the parameters of a class, with an entry for each tensor. */
 axl_status axl__optim_flat(axl__optimizer *o, const char *prefix, uint32_t kind);
 
@@ -97,12 +104,25 @@ axl_status axl__optim_adamw_span(axl__optimizer *o, const axl__optim_step *step,
 axl_status axl__optim_lion_span(axl__optimizer *o, const axl__optim_step *step,
                                 const axl__optim_span *s, const axl__param_group *g);
 
+axl_status axl__optim_ademamix_span(axl__optimizer *o, const axl__optim_step *step,
+                                    const axl__optim_span *s, const axl__param_group *g);
+axl_status axl__optim_rmsprop_span(axl__optimizer *o, const axl__optim_step *step,
+                                   const axl__optim_span *s, const axl__param_group *g);
+
+/* AdEMAMix's at a step. */
+double axl__optim_ademamix_alpha(const axl__optim_settings *s, int64_t step);
+double axl__optim_ademamix_beta3(const axl__optim_settings *s, int64_t step);
+#define AXL__ADEMAMIX_DEFAULTS                                                                     \
+    { .beta1 = 0.9, .beta2 = 0.999, .beta3 = 0.9999, .eps = 1e-8, .alpha = 5.0 }
+
 /* optim_args.c: "key=value,key=value" over the settings; AXL_ERR_INVALID names what is wrong. */
 axl_status axl__optim_args_read(axl__optim_settings *s, const axl__optimizer_name *o,
                                 const char *text);
 
 /* Each in the file of its name, those of 8 bits in optim_8bit.c. */
-extern const axl__optim_method axl__optim_adamw, axl__optim_adamw_8bit,
-    axl__optim_adamw_torch_8bit, axl__optim_lion, axl__optim_lion_8bit, axl__optim_sgd;
+extern const axl__optim_method axl__optim_adagrad, axl__optim_adamw, axl__optim_adamw_8bit,
+    axl__optim_adamw_torch_8bit, axl__optim_ademamix, axl__optim_ademamix_8bit, axl__optim_adopt,
+    axl__optim_lion, axl__optim_lion_8bit, axl__optim_rmsprop, axl__optim_rmsprop_8bit,
+    axl__optim_schedule_free_adamw, axl__optim_schedule_free_sgd, axl__optim_sgd;
 
 #endif

@@ -3,16 +3,26 @@
 #include "optim_method.h"
 
 #include "base/num.h"
+#include "config/schema.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const axl__optim_method *const methods[] = {
+    &axl__optim_adagrad,
     &axl__optim_adamw,
     &axl__optim_adamw_8bit,
     &axl__optim_adamw_torch_8bit,
+    &axl__optim_ademamix,
+    &axl__optim_ademamix_8bit,
+    &axl__optim_adopt,
     &axl__optim_lion,
     &axl__optim_lion_8bit,
+    &axl__optim_rmsprop,
+    &axl__optim_rmsprop_8bit,
+    &axl__optim_schedule_free_adamw,
+    &axl__optim_schedule_free_sgd,
     &axl__optim_sgd,
 };
 
@@ -55,29 +65,33 @@ static axl_status check_rates(const axl_optimizer_options *o)
     return AXL_OK;
 }
 
-static axl_status read_settings(axl__optimizer *o, const axl_optimizer_options *given)
+/* What the optimizer reads of the options. */
+static axl_status read_settings(axl__optimizer *o, const axl__optimizer_name *name,
+                                const axl_optimizer_options *given)
 {
     axl__optim_settings *s = &o->set;
     const struct {
-        const char *name;
+        const char *key; /* of the config: adam_ and the option's name */
         double given, *out;
         bool is_beta;
     } values[] = {
-        { "beta1", given->beta1, &s->beta1, true },
-        { "beta2", given->beta2, &s->beta2, true },
-        { "beta3", given->beta3, &s->beta3, true },
-        { "epsilon", given->epsilon, &s->eps, false },
-        { "epsilon2", given->epsilon2, &s->eps2, false },
+        { "adam_beta1", given->beta1, &s->beta1, true },
+        { "adam_beta2", given->beta2, &s->beta2, true },
+        { "adam_beta3", given->beta3, &s->beta3, true },
+        { "adam_epsilon", given->epsilon, &s->eps, false },
+        { "adam_epsilon2", given->epsilon2, &s->eps2, false },
     };
 
     *s = o->method->defaults;
+    s->warmup_steps = given->warmup_steps;
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         if (values[i].given < 0.0)
             continue;
         if (values[i].is_beta ? !(values[i].given < 1.0) : !(values[i].given > 0.0))
-            return refuse(values[i].name, values[i].given,
+            return refuse(values[i].key + strlen("adam_"), values[i].given,
                           values[i].is_beta ? "at least 0 and below 1" : "> 0");
-        *values[i].out = values[i].given;
+        if (axl__schema_has_value(name->settings, values[i].key))
+            *values[i].out = values[i].given;
     }
     return AXL_OK;
 }
@@ -177,11 +191,19 @@ axl_status axl__optim_entry_add(axl__optimizer *o, const char *prefix, const cha
     memcpy(name + p + 1, tensor, n + 1);
     axl__optim_entry *e = &o->entries[o->n_entries++];
     *e = (axl__optim_entry){ name, dtype, n_dims, { 0, 0 }, o->regions[o->n_regions - 1] + at,
-                             element_size(dtype) };
+                             element_size(dtype), NULL };
     for (uint32_t i = 0; i < n_dims; i++) {
         e->dims[i] = dims[i];
         e->size *= (size_t)dims[i];
     }
+    return AXL_OK;
+}
+
+axl_status axl__optim_host(axl__optimizer *o, const char *name, double *values, uint64_t n)
+{
+    AXL_TRY(axl__optim_region(o, (size_t)n * sizeof *values));
+    AXL_TRY(axl__optim_entry_add(o, o->method->name, name, "F64", &n, 1, 0));
+    o->entries[o->n_entries - 1].host = values;
     return AXL_OK;
 }
 
@@ -220,6 +242,13 @@ static axl_status make_state(axl__optimizer *o)
 
 /* ---- life ---- */
 
+static int by_place(const void *a, const void *b)
+{
+    int64_t x = ((const axl__optim_tensor *)a)->at, y = ((const axl__optim_tensor *)b)->at;
+
+    return (x > y) - (x < y);
+}
+
 static axl_status setup(axl__optimizer *o, const axl_optimizer_options *opts)
 {
     const char *wanted = opts->name ? opts->name : "adamw_torch";
@@ -232,11 +261,12 @@ static axl_status setup(axl__optimizer *o, const axl_optimizer_options *opts)
     if (!tensors)
         return axl__fail_nomem();
     memcpy(tensors, given, bytes);
+    qsort(tensors, o->target.n_tensors, sizeof *tensors, by_place);
     if (!name)
         return axl__fail(AXL_ERR_INVALID, "optimizer: \"%.64s\" is not supported", wanted);
     AXL_TRY(find_method(o, name));
     AXL_TRY(check_rates(opts));
-    AXL_TRY(read_settings(o, opts));
+    AXL_TRY(read_settings(o, name, opts));
     if (opts->args)
         AXL_TRY(axl__optim_args_read(&o->set, name, opts->args));
     AXL_TRY(axl__param_groups_new(&o->groups, &o->target, opts, name->axolotls_own));
@@ -288,17 +318,23 @@ axl_status axl__optimizer_step(axl__optimizer *o, const axl__optim_step *step)
     return o->method->step(o, step);
 }
 
-bool axl__optimizer_moments(const axl__optimizer *o, size_t tensor, float **m, float **v)
+float *axl__optimizer_train_params(const axl__optimizer *o)
+{
+    float *other = o->method->train_params ? o->method->train_params(o) : NULL;
+
+    return other ? other : o->target.params;
+}
+
+bool axl__optimizer_moments(const axl__optimizer *o, int64_t at, float **m, float **v)
 {
     const axl__optim_span *s = o->spans;
 
-    if (o->method != &axl__optim_adamw || tensor >= o->target.n_tensors)
+    if (o->method != &axl__optim_adamw)
         return false;
-    while (tensor >= s->end)
+    while (at >= s->at + s->n)
         s++;
-    int64_t at = o->target.tensors[tensor].at - s->at;
-    *m = axl__optim_floats(o, 0, s) + at;
-    *v = axl__optim_floats(o, 1, s) + at;
+    *m = axl__optim_floats(o, 0, s) + (at - s->at);
+    *v = axl__optim_floats(o, 1, s) + (at - s->at);
     return true;
 }
 
@@ -326,8 +362,8 @@ axl_status axl__optimizer_save(axl__optimizer *o, const char *path)
     for (size_t i = 0; i < o->n_entries && status == AXL_OK; i++) {
         const axl__optim_entry *e = &o->entries[i];
         entries[i] = (axl__st_entry){ .name = e->name, .dtype_name = e->dtype, .n_dims = e->n_dims,
-                                      .dims = { e->dims[0], e->dims[1] }, .data = host + e->at,
-                                      .size = e->size };
+                                      .dims = { e->dims[0], e->dims[1] }, .size = e->size,
+                                      .data = e->host ? (const void *)e->host : host + e->at };
     }
     if (status == AXL_OK)
         status = axl__safetensors_write(t->ctx, path, entries, o->n_entries);
@@ -361,7 +397,13 @@ axl_status axl__optimizer_read(const axl__optimizer *o, const axl__safetensors *
     return AXL_OK;
 }
 
-axl_status axl__optimizer_load(axl__optimizer *o, const void *host)
+axl_status axl__optimizer_load(axl__optimizer *o, const void *host, int64_t step)
 {
-    return o->target.ops->upload(o->target.dev, o->state, host, o->state_size);
+    AXL_TRY(o->target.ops->upload(o->target.dev, o->state, host, o->state_size));
+    for (size_t i = 0; i < o->n_entries; i++)
+        if (o->entries[i].host)
+            memcpy(o->entries[i].host, (const char *)host + o->entries[i].at, o->entries[i].size);
+    if (o->method->loaded)
+        o->method->loaded(o, step);
+    return AXL_OK;
 }

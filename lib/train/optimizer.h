@@ -26,11 +26,10 @@ typedef struct axl__optim_target {
     const axl_backend_ops *ops;
     axl_device *dev;
     axl_dtype compute;                /* of matrix products */
-    const axl__optim_tensor *tensors; /* (n_tensors) in the order of at */
+    const axl__optim_tensor *tensors; /* (n_tensors) in any order */
     size_t n_tensors;
     float *params;         /* device; what lies between tensors is 0 and stays so */
     double learning_rate;  /* the peak that groups' rates relate to */
-    uint64_t warmup_steps; /* of optimizers that have a warm-up of their own */
 } axl__optim_target;
 
 /* Everything but the parameters, the context and the device is copied.  AXL_ERR_INVALID names the
@@ -50,17 +49,23 @@ typedef struct axl__optim_step {
 double axl__optimizer_beta1(const axl__optimizer *o); /* the usual one */
 axl_status axl__optimizer_step(axl__optimizer *o, const axl__optim_step *step);
 
-/* AdamW's f32 moments of a tensor, device, for those who move them; false for another method. */
-bool axl__optimizer_moments(const axl__optimizer *o, size_t tensor, float **m, float **v);
+/* What batches are trained with, laid out as the parameters; the parameters but for schedule-free
+ * optimizers. */
+float *axl__optimizer_train_params(const axl__optimizer *o);
+
+/* AdamW's f32 moments of the tensor at an element, device, for those who move them; false for
+ * another method. */
+bool axl__optimizer_moments(const axl__optimizer *o, int64_t at, float **m, float **v);
 
 /* The name that checkpoints carry: several of the public names may mean one method. */
 const char *axl__optimizer_method(const axl__optimizer *o);
 
 /* Writes the state into one file; reads a file into host memory of state_size bytes, which load
- * then takes over.  AXL_ERR_FORMAT when a tensor is missing or has another type or shape. */
+ * then takes over, step steps having been done.  AXL_ERR_FORMAT when a tensor is missing or has
+ * another type or shape. */
 size_t axl__optimizer_state_size(const axl__optimizer *o);
 axl_status axl__optimizer_save(axl__optimizer *o, const char *path);
 axl_status axl__optimizer_read(const axl__optimizer *o, const axl__safetensors *st, void *host);
-axl_status axl__optimizer_load(axl__optimizer *o, const void *host);
+axl_status axl__optimizer_load(axl__optimizer *o, const void *host, int64_t step);
 
 #endif

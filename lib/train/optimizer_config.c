@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "config/config.h"
 #include "config/optimizer_names.h"
+#include "schedule.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -69,7 +70,8 @@ static axl_status read_lr_groups(axl__optimizer_config *c, const axl_config *cfg
     return AXL_OK;
 }
 
-axl_status axl__optimizer_config_read(axl__optimizer_config *c, const axl_config *cfg)
+axl_status axl__optimizer_config_read(axl__optimizer_config *c, const axl_config *cfg,
+                                      uint64_t total_steps)
 {
     axl_optimizer_options *o = &c->opts;
 
@@ -82,6 +84,7 @@ axl_status axl__optimizer_config_read(axl__optimizer_config *c, const axl_config
     o->epsilon = axl__cfg_double(cfg, "adam_epsilon", o->epsilon);
     o->epsilon2 = axl__cfg_double(cfg, "adam_epsilon2", o->epsilon2);
     o->weight_decay = axl__cfg_double(cfg, "weight_decay", o->weight_decay);
+    o->warmup_steps = axl__config_warmup(cfg, total_steps);
     o->loraplus_lr_ratio = axl__cfg_double(cfg, "loraplus_lr_ratio", o->loraplus_lr_ratio);
     o->loraplus_lr_embedding =
         axl__cfg_double(cfg, "loraplus_lr_embedding", o->loraplus_lr_embedding);

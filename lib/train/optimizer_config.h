@@ -13,7 +13,8 @@ typedef struct axl__optimizer_config {
 } axl__optimizer_config;
 
 /* opts is valid while both the config and out live; free after a failure too. */
-axl_status axl__optimizer_config_read(axl__optimizer_config *out, const axl_config *cfg);
+axl_status axl__optimizer_config_read(axl__optimizer_config *out, const axl_config *cfg,
+                                      uint64_t total_steps);
 void axl__optimizer_config_free(axl__optimizer_config *c);
 
 #endif

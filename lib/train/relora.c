@@ -121,7 +121,7 @@ static axl_status move_moments(axl_trainer *tr, float *host, move *fn)
         const axl__lora_tensor *t = &a->tensors[i];
         size_t bytes = (size_t)(t->rows * t->cols) * sizeof *host;
         float *m, *v;
-        if (!axl__optimizer_moments(tr->optimizer, i, &m, &v))
+        if (!axl__optimizer_moments(tr->optimizer, t->at, &m, &v))
             return axl__fail(AXL_ERR_INTERNAL, "no moments to prune");
         AXL_TRY(fn(tr, m, host + t->at, bytes));
         AXL_TRY(fn(tr, v, host + a->n_params + t->at, bytes));

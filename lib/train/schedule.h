@@ -10,6 +10,9 @@
 /* Copies opts (NULL: constant) into out and checks every field that its kind reads. */
 axl_status axl__schedule_import(axl_schedule_options *out, const axl_schedule_options *opts);
 
+/* The warm-up of a config's run, whether or not its schedule has one. */
+uint64_t axl__config_warmup(const axl_config *cfg, uint64_t total_steps);
+
 /* Of checked options.  Reduce-on-plateau gives 1. */
 double axl__schedule_share(const axl_schedule_options *s, uint64_t step);
 /* The optimizer's first beta at a step: usual, unless a cycle moves it. */

@@ -58,11 +58,20 @@ static uint32_t shape(const axl_config *cfg, const char *key)
     return strcmp(name, "1-sqrt") == 0 ? AXL_SHAPE_ONE_MINUS_SQRT : AXL_SHAPE_DEFAULT;
 }
 
+/* max_steps wins where it is smaller. */
+static uint64_t steps_within(const axl_config *cfg, uint64_t total)
+{
+    uint64_t max_steps = count(cfg, "max_steps", 0);
+
+    return max_steps > 0 && (max_steps < total || total == 0) ? max_steps : total;
+}
+
 /* warmup_steps, else warmup_ratio of the total, else 3 % and at most 100; 1 becomes 2 (Axolotl). */
-static uint64_t config_warmup(const axl_config *cfg, uint64_t total)
+uint64_t axl__config_warmup(const axl_config *cfg, uint64_t total)
 {
     uint64_t warmup;
 
+    total = steps_within(cfg, total);
     if (axl__cfg_has(cfg, "warmup_steps"))
         warmup = (uint64_t)axl__cfg_int(cfg, "warmup_steps", 0);
     else if (axl__cfg_has(cfg, "warmup_ratio"))
@@ -170,14 +179,11 @@ axl_status axl_schedule_from_config(axl_schedule_options *out, const axl_config 
 
     AXL_TRY(axl__config_enter(cfg));
     const char *name = axl__cfg_str(cfg, "lr_scheduler", "cosine");
-    uint64_t max_steps = count(cfg, "max_steps", 0);
-    if (max_steps > 0 && (max_steps < total_steps || total_steps == 0))
-        total_steps = max_steps;
-    o.total_steps = total_steps;
+    o.total_steps = total_steps = steps_within(cfg, total_steps);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (strcmp(name, kinds[i].name) == 0) {
             o.kind = kinds[i].kind;
-            o.warmup_steps = kinds[i].warms_up ? config_warmup(cfg, total_steps) : 0;
+            o.warmup_steps = kinds[i].warms_up ? axl__config_warmup(cfg, total_steps) : 0;
         }
     read_settings(&o, cfg, name);
     read_restarts(&o, cfg);

@@ -88,8 +88,7 @@ static axl_status make_optimizer(axl_trainer *tr, const axl_optimizer_options *g
         tensors[i] = (axl__optim_tensor){ t->name, t->at, t->rows, t->cols, false };
     }
     axl__optim_target target = { tr->ctx, tr->model->ops, tr->model->dev, tr->model->compute,
-                                 tensors, a->n_tensors, a->params, tr->opts.learning_rate,
-                                 tr->schedule.warmup_steps };
+                                 tensors, a->n_tensors, a->params, tr->opts.learning_rate };
     axl_status status = axl__options_import(&o, sizeof o, given, sizeof o);
     if (status == AXL_OK)
         status = axl__optimizer_new(&tr->optimizer, &target, &o);
@@ -200,7 +199,7 @@ axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg, axl
     o.gradient_accumulation_steps = (uint32_t)axl__cfg_int(cfg, "gradient_accumulation_steps", 1);
     o.checkpointing = axl__cfg_bool(cfg, "gradient_checkpointing", false);
     axl__optimizer_config optimizer;
-    axl_status status = axl__optimizer_config_read(&optimizer, cfg);
+    axl_status status = axl__optimizer_config_read(&optimizer, cfg, total_steps);
     o.optimizer = &optimizer.opts;
     if (status == AXL_OK)
         status = axl_trainer_new(out, model, adapter, &o);
@@ -299,7 +298,10 @@ static axl_status forward_backward(axl_trainer *tr, const axl_batch *b, double *
     AXL_TRY(pick_target(tr));
     tr->net.pass.dropout_seed = tr->opts.seed ^ (tr->step + 1) * 0x9E3779B97F4A7C15u ^
                                 (tr->batches + 1) * 0xC2B2AE3D27D4EB4Fu;
+    float *params = tr->adapter->params;
+    tr->adapter->params = axl__optimizer_train_params(tr->optimizer);
     axl_status status = axl__network_loss(&tr->net, b, scale, "train", &sum);
+    tr->adapter->params = params;
     if (status == AXL_OK)
         status = take_gradients(tr);
     if (status < 0) {

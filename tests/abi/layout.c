@@ -197,7 +197,8 @@ HOLDS(axl_optimizer_options, embedding_lr_scale, 96);
 HOLDS(axl_optimizer_options, lr_group_modules, 104);
 HOLDS(axl_optimizer_options, lr_group_rates, 112);
 HOLDS(axl_optimizer_options, n_lr_group_modules, 120);
-SPANS(axl_optimizer_options, 128);
+HOLDS(axl_optimizer_options, warmup_steps, 128);
+SPANS(axl_optimizer_options, 136);
 
 HOLDS(axl_plan, size, 0);
 HOLDS(axl_plan, weights_bytes, 8);

@@ -83,7 +83,7 @@ def run(make, lr, before_step=None):
     return params, [opt.state[p] for p in params], opt
 
 
-CASES, TENSORS_OUT = [], {}
+CASES, TENSORS_OUT, TRAINED = [], {}, []
 
 
 def keep(label, part, name, value, stride=STRIDE):
@@ -97,6 +97,7 @@ def case(label, name, make, lr, states, options=None, args=None, tolerance=1e-6,
     """states: {name in axl's file: function of (torch state, index of the tensor)}, whose result
     may be None; other_bytes: the share of 8-bit codes that may differ."""
     params, state, opt = run(make, lr, before_step)
+    TRAINED[:] = [p.detach().clone() for p in params]
     if finish:
         finish(opt)
     for index, tensor in enumerate(TENSORS):
@@ -132,6 +133,46 @@ def torch_optimizers():
         {"momentum_buffer": key("momentum_buffer")}, wd, "momentum=0.9,nesterov=true")
 
 
+def other_torch_optimizers():
+    wd = {"weight_decay": 0.1}
+    case("adagrad", "adagrad", lambda p: torch.optim.Adagrad(
+        groups(p, 0.1), lr=0.05, lr_decay=0.01, foreach=False), 0.05, {"sum": key("sum")}, wd,
+        "lr_decay=0.01")
+    case("rmsprop", "rmsprop", lambda p: torch.optim.RMSprop(
+        groups(p, 0.0), lr=1e-2, foreach=False), 1e-2, {"square_avg": key("square_avg")})
+    case("rmsprop_centered", "rmsprop", lambda p: torch.optim.RMSprop(
+        groups(p, 0.1), lr=1e-3, alpha=0.9, eps=1e-6, momentum=0.9, centered=True, foreach=False),
+        1e-3, {n: key(n) for n in ("square_avg", "grad_avg", "momentum_buffer")}, wd,
+        "momentum=0.9,alpha=0.9,eps=1e-6,centered=True", tolerance=5e-6)
+
+
+def adopt():
+    from axolotl.utils.optimizers.adopt import ADOPT
+    case("adopt_adamw", "adopt_adamw", lambda p: ADOPT(
+        groups(p, 0.1), lr=1e-2, decouple=True, foreach=False), 1e-2,
+        {n: key(n) for n in ("exp_avg", "exp_avg_sq")}, {"weight_decay": 0.1}, tolerance=2e-6)
+
+
+def schedule_free_optimizers():
+    from schedulefree import AdamWScheduleFree, SGDScheduleFree
+
+    def both(label, make, states, args=None):
+        def finish(opt):
+            for part in ("lr_max", "weight_sum"):
+                TENSORS_OUT[f"{label}/{label}.{part}"] = torch.tensor(
+                    [g[part] for g in opt.param_groups], dtype=torch.float64)
+            opt.eval()
+        case(label, label, make, 1e-2, {"y": lambda s, i: TRAINED[i], "z": key("z"), **states},
+             {"weight_decay": 0.1, "warmup_steps": 20}, args, tolerance=2e-6,
+             before_step=lambda opt: opt.train(), finish=finish)
+    both("schedule_free_adamw", lambda p: AdamWScheduleFree(
+        groups(p, 0.1), lr=1e-2, warmup_steps=20, foreach=False),
+        {"exp_avg_sq": key("exp_avg_sq")})
+    both("schedule_free_sgd", lambda p: SGDScheduleFree(
+        groups(p, 0.1), lr=1e-2, warmup_steps=20, r=0.5, weight_lr_power=1.0, foreach=False), {},
+        "r=0.5, weight_lr_power=1.0")
+
+
 def bytes_and_scales(names):
     """axl's names of bitsandbytes' states: bytes and scales, or f32 of a small tensor."""
     get = {}
@@ -157,6 +198,21 @@ def bitsandbytes_optimizers():
     case("lion_8bit", "lion_8bit", lambda p: bnb.optim.Lion(
         groups(p, 0.1), lr=1e-3, betas=(0.9, 0.999), optim_bits=8), 1e-3,
         bytes_and_scales(["exp_avg"]), wd)
+    case("rmsprop_bnb", "rmsprop_bnb", lambda p: bnb.optim.RMSprop(groups(p, 0.1), lr=1e-3), 1e-3,
+         {"square_avg": key("state1")}, wd)
+    case("rmsprop_bnb_8bit", "rmsprop_bnb_8bit", lambda p: bnb.optim.RMSprop(
+        groups(p, 0.1), lr=1e-3, optim_bits=8), 1e-3, bytes_and_scales(["square_avg"]), wd)
+    slow = {"exp_avg": lambda s, i: s["state1"][0], "exp_avg_slow": lambda s, i: s["state1"][1],
+            "exp_avg_sq": key("state2")}
+    case("ademamix", "ademamix", lambda p: bnb.optim.AdEMAMix(
+        groups(p, 0.1), lr=1e-3, weight_decay=0.0), 1e-3, slow, wd, state_tolerance=2e-6)
+    case("ademamix_8bit", "ademamix_8bit", lambda p: bnb.optim.AdEMAMix(
+        groups(p, 0.1), lr=1e-3, betas=(0.9, 0.99, 0.999), alpha=4.0, t_alpha=50, t_beta3=60,
+        optim_bits=8), 1e-3,
+        {**slow, "exp_avg_sq.absmax": lambda s, i: s.get("absmax2"),
+         "exp_avg.absmax": lambda s, i: s["absmax1"][0] if "absmax1" in s else None,
+         "exp_avg_slow.absmax": lambda s, i: s["absmax1"][1] if "absmax1" in s else None},
+        dict(wd, beta2=0.99), "beta3=0.999,alpha=4,t_alpha=50,t_beta3=60")
     for i, is_signed in enumerate((True, False)):
         TENSORS_OUT[f"map/{i}"] = bnb.functional.create_dynamic_map(signed=is_signed)
 
@@ -182,6 +238,9 @@ def torchao_optimizers():
 def main(folder):
     torch.set_num_threads(1)
     torch_optimizers()
+    other_torch_optimizers()
+    adopt()
+    schedule_free_optimizers()
     bitsandbytes_optimizers()
     torchao_optimizers()
     with open(os.path.join(folder, "cases.json"), "w", encoding="utf-8") as f:

@@ -80,6 +80,132 @@ static void test_optimizer_steps__lion(void **state)
     CHECK_VARIANTS(lion, variants);
 }
 
+/* ---- adagrad, rmsprop, adopt, ademamix, schedule-free ---- */
+
+static void adagrad(kernel_run *run, const kernel_case *c)
+{
+    axl_adagrad_args a = *(const axl_adagrad_args *)c->more;
+
+    a.n = c->cols;
+    a.p = kernel_random_f32(run, a.n, 1);
+    a.v = zeros(run, a.n);
+    for (int i = 0; i < N_STEPS; i++) {
+        a.g = kernel_random_f32(run, a.n, 1);
+        assert_ok(run->ops->adagrad(run->dev, &a));
+        kernel_save_f32(run, "v", a.v, a.n, 1e-6);
+        kernel_save_f32(run, "p", a.p, a.n, 1e-6);
+    }
+}
+
+static void rmsprop(kernel_run *run, const kernel_case *c)
+{
+    axl_rmsprop_args a = *(const axl_rmsprop_args *)c->more;
+    bool all = a.momentum > 0.0;
+
+    a.n = c->cols;
+    a.p = kernel_random_f32(run, a.n, 1);
+    a.v = zeros(run, a.n);
+    a.mean = all ? zeros(run, a.n) : NULL;
+    a.m = all ? zeros(run, a.n) : NULL;
+    for (int i = 0; i < N_STEPS; i++) {
+        a.g = kernel_random_f32(run, a.n, 1);
+        assert_ok(run->ops->rmsprop(run->dev, &a));
+        kernel_save_f32(run, "v", a.v, a.n, 1e-6);
+        kernel_save_f32(run, "p", a.p, a.n, 2e-6);
+        if (all) {
+            kernel_save_f32(run, "mean", a.mean, a.n, 1e-6);
+            kernel_save_f32(run, "m", a.m, a.n, 1e-3); /* roots of differences */
+        }
+    }
+}
+
+static void adopt(kernel_run *run, const kernel_case *c)
+{
+    axl_adopt_args a = *(const axl_adopt_args *)c->more;
+
+    a.n = c->cols;
+    a.p = kernel_random_f32(run, a.n, 1);
+    a.m = zeros(run, a.n);
+    a.v = zeros(run, a.n);
+    for (a.step = 1; a.step <= N_STEPS; a.step++) {
+        a.g = kernel_random_f32(run, a.n, 1);
+        assert_ok(run->ops->adopt(run->dev, &a));
+        kernel_save_f32(run, "m", a.m, a.n, 1e-6);
+        kernel_save_f32(run, "v", a.v, a.n, 1e-6);
+        kernel_save_f32(run, "p", a.p, a.n, 1e-6);
+    }
+}
+
+static void ademamix(kernel_run *run, const kernel_case *c)
+{
+    axl_ademamix_args a = *(const axl_ademamix_args *)c->more;
+
+    a.n = c->cols;
+    a.p = kernel_random_f32(run, a.n, 1);
+    a.m = zeros(run, a.n);
+    a.slow = zeros(run, a.n);
+    a.v = zeros(run, a.n);
+    for (a.step = 1; a.step <= N_STEPS; a.step++) {
+        a.g = kernel_random_f32(run, a.n, 1);
+        assert_ok(run->ops->ademamix(run->dev, &a));
+        kernel_save_f32(run, "m", a.m, a.n, 1e-6);
+        kernel_save_f32(run, "slow", a.slow, a.n, 1e-6);
+        kernel_save_f32(run, "v", a.v, a.n, 1e-6);
+        kernel_save_f32(run, "p", a.p, a.n, 1e-6);
+    }
+}
+
+static void schedule_free(kernel_run *run, const kernel_case *c)
+{
+    axl_schedule_free_args a = *(const axl_schedule_free_args *)c->more;
+
+    a.n = c->cols;
+    a.x = zeros(run, a.n);
+    a.y = kernel_random_f32(run, a.n, 1);
+    a.z = kernel_random_f32(run, a.n, 1);
+    a.v = a.eps > 0.0 ? zeros(run, a.n) : NULL;
+    for (a.step = 1; a.step <= N_STEPS; a.step++) {
+        a.share = 1.0 / (double)a.step;
+        a.g = kernel_random_f32(run, a.n, 1);
+        assert_ok(run->ops->schedule_free(run->dev, &a));
+        kernel_save_f32(run, "x", a.x, a.n, 2e-6);
+        kernel_save_f32(run, "y", a.y, a.n, 1e-6);
+        kernel_save_f32(run, "z", a.z, a.n, 1e-6);
+    }
+}
+
+static void test_optimizer_steps__others(void **state)
+{
+    static const axl_adagrad_args adagrads[] = {
+        { .lr = 0.05, .eps = 1e-10, .grad_scale = 0.37, .weight_decay = 0.1 },
+    };
+    static const axl_rmsprop_args rmsprops[] = {
+        { .lr = 1e-2, .alpha = 0.99, .eps = 1e-8, .grad_scale = 0.37 },
+        { .lr = 1e-3, .alpha = 0.9, .eps = 1e-6, .grad_scale = 1.0, .momentum = 0.9,
+          .weight_decay = 0.1 },
+    };
+    static const axl_adopt_args adopts[] = {
+        { .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.9999, .eps = 1e-6, .grad_scale = 0.37,
+          .weight_decay = 0.1 },
+    };
+    static const axl_ademamix_args ademamixes[] = {
+        { .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .beta3 = 0.9999, .alpha = 5.0, .eps = 1e-8,
+          .grad_scale = 0.37, .weight_decay = 0.1 },
+    };
+    static const axl_schedule_free_args frees[] = {
+        { .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .grad_scale = 0.37,
+          .weight_decay = 0.1 },
+        { .lr = 1e-2, .beta1 = 0.9, .grad_scale = 1.0 },
+    };
+
+    (void)state;
+    CHECK_VARIANTS(adagrad, adagrads);
+    CHECK_VARIANTS(rmsprop, rmsprops);
+    CHECK_VARIANTS(adopt, adopts);
+    CHECK_VARIANTS(ademamix, ademamixes);
+    CHECK_VARIANTS(schedule_free, frees);
+}
+
 /* ---- 8-bit state: the same bits on every backend and instruction set ---- */
 
 enum { MAX_BLOCKS = 200001 / 256 + 4 };
@@ -166,6 +292,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_optimizer_steps__sgd),
         cmocka_unit_test(test_optimizer_steps__lion),
+        cmocka_unit_test(test_optimizer_steps__others),
         cmocka_unit_test(test_optimizer_steps__8bit),
     };
 

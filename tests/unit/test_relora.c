@@ -76,7 +76,7 @@ static void check_pruning(uint32_t prune, double ratio)
     float *m = malloc(bytes), *v = malloc(bytes), *now_m, *now_v;
     for (size_t i = 0; i < a->n_tensors; i++) {
         const axl__lora_tensor *t = &a->tensors[i];
-        assert_true(axl__optimizer_moments(tr->optimizer, i, &now_m, &now_v));
+        assert_true(axl__optimizer_moments(tr->optimizer, t->at, &now_m, &now_v));
         memcpy(m + t->at, now_m, (size_t)(t->rows * t->cols) * sizeof *m);
         memcpy(v + t->at, now_v, (size_t)(t->rows * t->cols) * sizeof *v);
     }
@@ -86,7 +86,7 @@ static void check_pruning(uint32_t prune, double ratio)
     for (size_t i = 0; i < a->n_tensors; i++) {
         const axl__lora_tensor *t = &a->tensors[i];
         int64_t n = t->rows * t->cols;
-        assert_true(axl__optimizer_moments(tr->optimizer, i, &now_m, &now_v));
+        assert_true(axl__optimizer_moments(tr->optimizer, t->at, &now_m, &now_v));
         check_tensor(m + t->at, v + t->at, now_m, now_v, n, prune, ratio);
         for (int64_t k = 0; k < n; k++)
             zeros += now_v[k] == 0.0f;

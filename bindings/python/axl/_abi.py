@@ -422,9 +422,10 @@ axl_optimizer_options._fields_ = [
     ("lr_group_modules", c.POINTER(c.c_char_p)),
     ("lr_group_rates", c.POINTER(c.c_double)),
     ("n_lr_group_modules", c.c_size_t),
+    ("warmup_steps", c.c_uint64),
 ]
 axl_optimizer_options._defaults_ = (
-    None, None, -1.0, -1.0, -1.0, -1.0, -1.0, 0.0, 0.0, 1e-6, 0.0, 0.0, None, None, 0,
+    None, None, -1.0, -1.0, -1.0, -1.0, -1.0, 0.0, 0.0, 1e-6, 0.0, 0.0, None, None, 0, 0,
 )
 axl_plan._fields_ = [
     ("size", c.c_size_t),

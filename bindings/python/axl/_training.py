@@ -212,7 +212,8 @@ class Trainer(Handle):
             lr_groups, optim_args, name=optimizer, beta1=beta1, beta2=beta2, beta3=beta3,
             epsilon=epsilon, epsilon2=epsilon2, weight_decay=weight_decay,
             loraplus_lr_ratio=loraplus_lr_ratio, loraplus_lr_embedding=loraplus_lr_embedding,
-            embedding_lr=embedding_lr, embedding_lr_scale=embedding_lr_scale)
+            embedding_lr=embedding_lr, embedding_lr_scale=embedding_lr_scale,
+            warmup_steps=warmup_steps)
         self._fill(model._context, lib.axl_trainer_new, model, adapter, ctypes.byref(options(
             _abi.axl_trainer_options, learning_rate=learning_rate,
             optimizer=ctypes.pointer(rule), max_grad_norm=max_grad_norm,
