@@ -14,8 +14,10 @@
 #include "kernels/cross_entropy/cross_entropy.h"
 #include "kernels/dropout/dropout.h"
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/factored/factored.h"
 #include "kernels/lion/lion.h"
 #include "kernels/matmul/matmul.h"
+#include "kernels/muon/muon.h"
 #include "kernels/noise/noise.h"
 #include "kernels/optim_8bit/optim_8bit.h"
 #include "kernels/rms_norm/rms_norm.h"
@@ -146,6 +148,10 @@ REFERENCE_OP(rmsprop, axl_rmsprop_args)
 REFERENCE_OP(adopt, axl_adopt_args)
 REFERENCE_OP(ademamix, axl_ademamix_args)
 REFERENCE_OP(schedule_free, axl_schedule_free_args)
+REFERENCE_OP(factored, axl_factored_args)
+REFERENCE_OP(muon_momentum, axl_muon_momentum_args)
+REFERENCE_OP(muon_normalize, axl_muon_normalize_args)
+REFERENCE_OP(muon_scale, axl_muon_scale_args)
 
 const axl_backend_ops axl__backend_reference = {
     .abi = AXL_BACKEND_ABI,
@@ -188,4 +194,8 @@ const axl_backend_ops axl__backend_reference = {
     .adopt = reference_adopt,
     .ademamix = reference_ademamix,
     .schedule_free = reference_schedule_free,
+    .factored = reference_factored,
+    .muon_momentum = reference_muon_momentum,
+    .muon_normalize = reference_muon_normalize,
+    .muon_scale = reference_muon_scale,
 };

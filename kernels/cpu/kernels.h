@@ -36,7 +36,11 @@
     X(rmsprop, axl_rmsprop_args)                                                                   \
     X(adopt, axl_adopt_args)                                                                       \
     X(ademamix, axl_ademamix_args)                                                                 \
-    X(schedule_free, axl_schedule_free_args)
+    X(schedule_free, axl_schedule_free_args)                                                       \
+    X(factored, axl_factored_args)                                                                 \
+    X(muon_momentum, axl_muon_momentum_args)                                                       \
+    X(muon_normalize, axl_muon_normalize_args)                                                     \
+    X(muon_scale, axl_muon_scale_args)
 
 typedef struct axl_cpu_kernels {
 #define AXL_CPU_MEMBER(op, args) axl_status (*op)(axl_device * dev, const args *a);

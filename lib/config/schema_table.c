@@ -622,8 +622,8 @@ const axl__schema_key axl__schema_table[] = {
                 "adamw_8bit, paged_adamw_32bit, paged_adamw_8bit, lion_32bit, lion_8bit, "
                 "paged_lion_32bit, paged_lion_8bit, ademamix, ademamix_8bit, "
                 "paged_ademamix_32bit, paged_ademamix_8bit, adagrad, rmsprop, rmsprop_bnb, "
-                "rmsprop_bnb_8bit, rmsprop_bnb_32bit, adopt_adamw, schedule_free_adamw, "
-                "schedule_free_sgd, sgd",
+                "rmsprop_bnb_8bit, rmsprop_bnb_32bit, adafactor, came_pytorch, muon, "
+                "adopt_adamw, schedule_free_adamw, schedule_free_sgd, sgd",
       .reason = "it does not exist here",
       .description = "the update rule" },
     { "weight_decay", T_F, A_IMPL, .fallback = "0.0", .range = ">= 0",

@@ -267,6 +267,44 @@ typedef struct axl_schedule_free_args {
     int64_t step;
 } axl_schedule_free_args;
 
+/* g, p, m (rows, cols) without gaps; row, res_row (rows), col, res_col (cols), or v (cols) of a
+ * vector of one row, where row and col are NULL.  m is NULL for Adafactor, which reads no res_.
+ * scratch: rows doubles and rows + 2 cols floats. */
+typedef struct axl_factored_args {
+    float *p;
+    const float *g;
+    int64_t rows, cols;
+    float *row, *col, *v;
+    float *m, *res_row, *res_col;
+    double *scratch;
+    double lr, beta1, beta2, beta3, eps, eps2, clip_threshold, weight_decay, grad_scale;
+} axl_factored_args;
+
+/* m, g, x (n); x is written. */
+typedef struct axl_muon_momentum_args {
+    float *m, *x;
+    const float *g;
+    int64_t n;
+    double momentum, grad_scale;
+    bool nesterov;
+} axl_muon_momentum_args;
+
+/* x (n). */
+typedef struct axl_muon_normalize_args {
+    float *x;
+    int64_t n;
+    const double *sum_squares; /* (1) */
+    double eps;
+} axl_muon_normalize_args;
+
+/* x, y (n); y is written. */
+typedef struct axl_muon_scale_args {
+    const float *x;
+    float *y;
+    int64_t n;
+    double factor;
+} axl_muon_scale_args;
+
 typedef enum axl_optim_rule {
     AXL_RULE_ADAMW, AXL_RULE_ADEMAMIX, AXL_RULE_LION, AXL_RULE_RMSPROP
 } axl_optim_rule;
@@ -340,6 +378,10 @@ typedef struct axl_backend_ops {
     axl_status (*adopt)(axl_device *dev, const axl_adopt_args *a);
     axl_status (*ademamix)(axl_device *dev, const axl_ademamix_args *a);
     axl_status (*schedule_free)(axl_device *dev, const axl_schedule_free_args *a);
+    axl_status (*factored)(axl_device *dev, const axl_factored_args *a);
+    axl_status (*muon_momentum)(axl_device *dev, const axl_muon_momentum_args *a);
+    axl_status (*muon_normalize)(axl_device *dev, const axl_muon_normalize_args *a);
+    axl_status (*muon_scale)(axl_device *dev, const axl_muon_scale_args *a);
     /* Append above this line. */
 } axl_backend_ops;
 

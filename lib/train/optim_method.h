@@ -20,7 +20,7 @@ enum { AXL__OPTIM_CLASSES = 2, AXL__OPTIM_REGIONS = 9 };
 typedef struct axl__optim_settings {
     double beta1, beta2, beta3, eps, eps2;
     double momentum, dampening, alpha, lr_decay, t_alpha, t_beta3; /* from here on: optim_args */
-    double r, weight_lr_power;
+    double r, weight_lr_power, clip_threshold, ns_steps;
     bool nesterov, centered;
     uint64_t warmup_steps; /* schedule-free */
 } axl__optim_settings;
@@ -120,9 +120,10 @@ axl_status axl__optim_args_read(axl__optim_settings *s, const axl__optimizer_nam
                                 const char *text);
 
 /* Each in the file of its name, those of 8 bits in optim_8bit.c. */
-extern const axl__optim_method axl__optim_adagrad, axl__optim_adamw, axl__optim_adamw_8bit,
-    axl__optim_adamw_torch_8bit, axl__optim_ademamix, axl__optim_ademamix_8bit, axl__optim_adopt,
-    axl__optim_lion, axl__optim_lion_8bit, axl__optim_rmsprop, axl__optim_rmsprop_8bit,
+extern const axl__optim_method axl__optim_adafactor, axl__optim_adagrad, axl__optim_adamw,
+    axl__optim_adamw_8bit, axl__optim_adamw_torch_8bit, axl__optim_ademamix,
+    axl__optim_ademamix_8bit, axl__optim_adopt, axl__optim_came, axl__optim_lion,
+    axl__optim_lion_8bit, axl__optim_muon, axl__optim_rmsprop, axl__optim_rmsprop_8bit,
     axl__optim_schedule_free_adamw, axl__optim_schedule_free_sgd, axl__optim_sgd;
 
 #endif

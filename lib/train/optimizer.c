@@ -10,6 +10,7 @@
 #include <string.h>
 
 static const axl__optim_method *const methods[] = {
+    &axl__optim_adafactor,
     &axl__optim_adagrad,
     &axl__optim_adamw,
     &axl__optim_adamw_8bit,
@@ -17,8 +18,10 @@ static const axl__optim_method *const methods[] = {
     &axl__optim_ademamix,
     &axl__optim_ademamix_8bit,
     &axl__optim_adopt,
+    &axl__optim_came,
     &axl__optim_lion,
     &axl__optim_lion_8bit,
+    &axl__optim_muon,
     &axl__optim_rmsprop,
     &axl__optim_rmsprop_8bit,
     &axl__optim_schedule_free_adamw,

@@ -59,7 +59,7 @@ static bool decays(const char *name)
            !has_word(low, "norm", false) && !has_word(low, "_norm", true);
 }
 
-static bool is_embedding(const char *name)
+bool axl__names_embedding(const char *name)
 {
     return strstr(name, "embed_tokens") || strstr(name, "lm_head") ||
            axl__ends_with(name, "modules_to_save.default.weight");
@@ -83,7 +83,7 @@ static axl__param_group by_rates(const grouping *g, const char *name)
     double base = g->target->learning_rate;
     axl__param_group group = { 1.0, 0.0 };
 
-    if (is_embedding(name)) {
+    if (axl__names_embedding(name)) {
         if (o->embedding_lr_scale > 0.0)
             group.rate = o->embedding_lr_scale;
         else if (o->embedding_lr > 0.0)

@@ -7,7 +7,7 @@ import unittest
 
 from cli_testing import ALPACA, Case, read, read_json_lines
 
-RATES = {"free_sgd": 0.1, "sgd": 0.1, "lion": 1e-4, "ademamix": 1e-3, "rmsprop": 1e-3}
+RATES = {"free_sgd": 0.1, "sgd": 0.1, "lion": 1e-4, "ademamix": 1e-3, "rmsprop": 1e-3, "came": 5e-5}
 
 
 class Optimizers(Case):

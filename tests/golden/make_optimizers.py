@@ -21,6 +21,7 @@ import torch
 from safetensors.torch import save_file
 
 STEPS, STRIDE = 100, 5
+MUON_BF16 = 0.02  # its products are rounded to 8 bits
 TENSORS = {  # name: shape; 8-bit states begin at 4096 elements, in blocks of 256
     "layers.0.mlp.up_proj.weight": (8, 520),
     "layers.0.mlp.down_proj.weight": (64, 64),
@@ -146,6 +147,47 @@ def other_torch_optimizers():
         "momentum=0.9,alpha=0.9,eps=1e-6,centered=True", tolerance=5e-6)
 
 
+def factored_optimizers():
+    from came_pytorch import CAME
+    from transformers.optimization import Adafactor
+    wd = {"weight_decay": 0.1}
+
+    def parts(prefix):
+        return {f"{prefix}_{part}": lambda s, i, n=f"{prefix}_{part}": s.get(n)
+                for part in ("row", "col")}
+    squares = {**parts("exp_avg_sq"), "exp_avg_sq": lambda s, i: s.get("exp_avg_sq")}
+    case("adafactor", "adafactor", lambda p: Adafactor(
+        groups(p, 0.1), lr=1e-2, scale_parameter=False, relative_step=False), 1e-2, squares, wd,
+        tolerance=2e-6)
+    case("came_pytorch", "came_pytorch", lambda p: CAME(groups(p, 0.1), lr=1e-2), 1e-2,
+         {**squares, **parts("exp_avg_res"), "exp_avg": key("exp_avg")}, wd, tolerance=2e-6)
+    case("came_settings", "came_pytorch", lambda p: CAME(
+        groups(p, 0.1), lr=1e-2, betas=(0.8, 0.99, 0.999), eps=(1e-20, 1e-12),
+        clip_threshold=0.5), 1e-2,
+        {**squares, **parts("exp_avg_res"), "exp_avg": key("exp_avg")},
+        dict(wd, beta1=0.8, beta2=0.99, beta3=0.999, epsilon=1e-20, epsilon2=1e-12),
+        "clip_threshold=0.5", tolerance=2e-6)
+
+
+def muon():
+    """Once as it is, in bfloat16, and once in f32, where the numbers can be compared closely."""
+    with eager():
+        from axolotl.contribs.mit.muon.muon import Muon
+
+    def make(p):
+        opt = Muon(lr=1e-2, wd=0.1, muon_params=p[:3], adamw_params=p[3:])
+        opt.param_groups[0]["params"] = p[:3]
+        opt.add_param_group({"params": p[3:], "wd": 0.0})
+        return opt
+    states = {name: lambda s, i, n=name: s.get(n) for name in
+              ("momentum_buffer", "moment1", "moment2")}
+    wd = {"weight_decay": 0.1}
+    case("muon_bf16", "muon", make, 1e-2, states, wd, tolerance=MUON_BF16, state_tolerance=1e-6)
+    bfloat16, torch.Tensor.bfloat16 = torch.Tensor.bfloat16, torch.Tensor.float
+    case("muon", "muon", make, 1e-2, states, wd, tolerance=2e-6)
+    torch.Tensor.bfloat16 = bfloat16
+
+
 def adopt():
     from axolotl.utils.optimizers.adopt import ADOPT
     case("adopt_adamw", "adopt_adamw", lambda p: ADOPT(
@@ -239,6 +281,8 @@ def main(folder):
     torch.set_num_threads(1)
     torch_optimizers()
     other_torch_optimizers()
+    factored_optimizers()
+    muon()
     adopt()
     schedule_free_optimizers()
     bitsandbytes_optimizers()

@@ -206,6 +206,90 @@ static void test_optimizer_steps__others(void **state)
     CHECK_VARIANTS(schedule_free, frees);
 }
 
+/* ---- Adafactor and CAME, Muon ---- */
+
+static void factored(kernel_run *run, const kernel_case *c)
+{
+    axl_factored_args a = *(const axl_factored_args *)c->more;
+    bool came = a.beta1 > 0.0, matrix = c->rows > 1;
+    int64_t n = c->rows * c->cols;
+
+    a.rows = c->rows;
+    a.cols = c->cols;
+    a.p = kernel_random_f32(run, n, 1);
+    a.m = came ? zeros(run, n) : NULL;
+    a.row = matrix ? zeros(run, a.rows) : NULL;
+    a.col = matrix ? zeros(run, a.cols) : NULL;
+    a.v = matrix ? NULL : zeros(run, a.cols);
+    a.res_row = came && matrix ? zeros(run, a.rows) : NULL;
+    a.res_col = came && matrix ? zeros(run, a.cols) : NULL;
+    a.scratch = kernel_alloc(run, (size_t)a.rows * 12 + (size_t)a.cols * 8);
+    for (int i = 0; i < N_STEPS; i++) {
+        a.g = kernel_random_f32(run, n, 1);
+        assert_ok(run->ops->factored(run->dev, &a));
+        kernel_save_f32(run, "p", a.p, n, 2e-6);
+        if (matrix) {
+            kernel_save_f32(run, "row", a.row, a.rows, 1e-6);
+            kernel_save_f32(run, "col", a.col, a.cols, 1e-6);
+        }
+        if (came)
+            kernel_save_f32(run, "m", a.m, n, 2e-6);
+    }
+}
+
+static void test_optimizer_steps__factored(void **state)
+{
+    static const axl_factored_args variants[] = {
+        { .lr = 1e-2, .beta2 = 0.5, .eps = 1e-30, .clip_threshold = 1.0, .grad_scale = 0.37 },
+        { .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .beta3 = 0.9999, .eps = 1e-30, .eps2 = 1e-16,
+          .clip_threshold = 1.0, .weight_decay = 0.1, .grad_scale = 0.37 },
+    };
+    static const int64_t shapes[][2] = { { 1, 1 },    { 1, 4097 }, { 3, 33 },  { 33, 3 },
+                                         { 130, 257 }, { 16, 4096 }, { 4096, 16 } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        for (int v = 0; v < 2; v++)
+            kernel_check(factored, &(kernel_case){ .rows = shapes[i][0], .cols = shapes[i][1],
+                                                   .more = &variants[v] });
+}
+
+static void muon_pieces(kernel_run *run, const kernel_case *c)
+{
+    int64_t n = c->cols;
+    float *x = zeros(run, n), *y = zeros(run, n);
+    double *norm = kernel_alloc(run, sizeof *norm);
+    axl_muon_momentum_args a = *(const axl_muon_momentum_args *)c->more;
+
+    a.n = n;
+    a.x = x;
+    a.m = kernel_random_f32(run, n, 1);
+    a.g = kernel_random_f32(run, n, 1);
+    assert_ok(run->ops->muon_momentum(run->dev, &a));
+    kernel_save_f32(run, "m", a.m, n, 1e-6);
+    kernel_save_f32(run, "x", x, n, 1e-6);
+    axl_sum_squares_args sum = { x, n, norm };
+    axl_muon_normalize_args normalize = { x, n, norm, 1e-7 };
+    axl_muon_scale_args scale = { x, y, n, -4.775 };
+    assert_ok(run->ops->zero(run->dev, norm, sizeof *norm));
+    assert_ok(run->ops->sum_squares(run->dev, &sum));
+    assert_ok(run->ops->muon_normalize(run->dev, &normalize));
+    assert_ok(run->ops->muon_scale(run->dev, &scale));
+    kernel_save_f32(run, "normalized", x, n, 1e-6);
+    kernel_save_f32(run, "y", y, n, 1e-6);
+}
+
+static void test_optimizer_steps__muon(void **state)
+{
+    static const axl_muon_momentum_args variants[] = {
+        { .momentum = 0.95, .grad_scale = 0.37, .nesterov = true },
+        { .momentum = 0.9, .grad_scale = 1.0 },
+    };
+
+    (void)state;
+    CHECK_VARIANTS(muon_pieces, variants);
+}
+
 /* ---- 8-bit state: the same bits on every backend and instruction set ---- */
 
 enum { MAX_BLOCKS = 200001 / 256 + 4 };
@@ -293,6 +377,8 @@ int main(void)
         cmocka_unit_test(test_optimizer_steps__sgd),
         cmocka_unit_test(test_optimizer_steps__lion),
         cmocka_unit_test(test_optimizer_steps__others),
+        cmocka_unit_test(test_optimizer_steps__factored),
+        cmocka_unit_test(test_optimizer_steps__muon),
         cmocka_unit_test(test_optimizer_steps__8bit),
     };
 
