@@ -370,6 +370,23 @@ class TrainingTest(Case):
         with self.assertRaises(axl.InvalidError):
             axl.Schedule("linear").share(1)
 
+    def test_optimizers(self):
+        batch = axl.Batch(IDS, IDS)
+        for options in ({"optimizer": "adamw_8bit", "beta2": 0.99, "loraplus_lr_ratio": 16.0},
+                        {"optimizer": "sgd", "optim_args": {"momentum": 0.9, "nesterov": True}},
+                        {"optimizer": "schedule_free_adamw", "optim_args": "r=0.5"},
+                        {"lr_groups": {"q_proj": 1e-4, "lora_B": 1e-5}, "weight_decay": 0.1}):
+            trainer, _, _ = self.trainer(**options)
+            before = trainer.evaluate(batch)
+            for _ in range(3):
+                trainer.forward_backward(batch)
+                trainer.step()
+            self.assertNotEqual(trainer.evaluate(batch), before, options)
+        with self.assertRaisesRegex(axl.Error, "\"adam\" is not supported"):
+            self.trainer(optimizer="adam")
+        with self.assertRaisesRegex(axl.Error, "sgd takes momentum, dampening, nesterov"):
+            self.trainer(optimizer="sgd", optim_args="alpha=1")
+
     def test_control_c_leaves_the_trainer_as_before(self):
         trainer, adapter, _ = self.trainer()
         fresh, _, _ = self.trainer()
