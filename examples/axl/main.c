@@ -12,7 +12,8 @@ static const struct {
     int (*run)(tool *t, int argc, char **argv);
     const char *usage, *what;
 } verbs[] = {
-    { "train", verb_train, "train CONFIG [--resume [CHECKPOINT]]", "the whole run" },
+    { "train", verb_train, "train CONFIG [--resume [CHECKPOINT]] [--sweep FILE]",
+      "the whole run; with --sweep one for each combination of the values in FILE" },
     { "check", verb_check, "check CONFIG [--effective] [--json]", "what is wrong with a config" },
     { "inspect", verb_inspect, "inspect CONFIG [-n N] [--split train|validation] [--json]",
       "rows as they will be trained; inspect --types: the data set types" },

@@ -121,12 +121,19 @@ int tool_context(tool *t, const axl_context_options *opts)
     return tool_status(t, status);
 }
 
-void tool_close(tool *t)
+void tool_release(tool *t)
 {
     tool_end_progress(t);
     signal_cancel = NULL;
     axl_cancel_free(t->cancel);
     axl_context_free(t->ctx);
+    t->cancel = NULL;
+    t->ctx = NULL;
+}
+
+void tool_close(tool *t)
+{
+    tool_release(t);
     for (size_t i = 0; i < t->n_overrides; i++)
         free(t->overrides[i]);
 }

@@ -58,6 +58,7 @@ int tool_context(tool *t, const axl_context_options *opts);
  * Diagnostics go to standard error. */
 int tool_config(tool *t, axl_config **out);
 void tool_end_progress(tool *t);
+void tool_release(tool *t); /* the context and the cancel handle */
 void tool_close(tool *t);
 /* Reads a whole stream; NULL after a message. */
 char *tool_read(const tool *t, const char *path_or_dash, size_t *len);
@@ -66,6 +67,16 @@ void tool_print_json(FILE *f, const char *text, size_t len);
 /* SIGINT and SIGTERM raise t->cancel; which one came (0: none). */
 void tool_catch_signals(tool *t);
 int tool_signal(void);
+
+/* verb_train.c: a run from its config to the end.  resume as in axl_run_options. */
+typedef struct train_result {
+    double loss;      /* of the last step that was logged; NaN: none */
+    double eval_loss; /* of the result, when evaluate asks for it; NaN: there is no data for it */
+    bool evaluate;
+} train_result;
+int train_run(tool *t, const axl_config *cfg, const char *resume, train_result *result);
+/* verb_sweep.c: a run for each combination of the values in the file `grid`. */
+int train_sweep(tool *t, const char *grid, bool resume);
 
 /* The verbs. */
 int verb_train(tool *t, int argc, char **argv);

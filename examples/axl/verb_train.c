@@ -3,6 +3,7 @@
 #define _DEFAULT_SOURCE
 #include "tool.h"
 
+#include <math.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -66,58 +67,92 @@ static void show_evaluation(tool *t, const axl_run_record *r)
     show_line(t, line, true);
 }
 
+typedef struct {
+    tool *t;
+    train_result *result;
+} watcher;
+
 static int on_record(void *user, const axl_run_record *r)
 {
-    tool *t = user;
+    watcher *w = user;
 
-    if (t->level < AXL_LOG_INFO)
+    if (r->event == AXL_RUN_STEP)
+        w->result->loss = r->loss;
+    if (w->t->level < AXL_LOG_INFO)
         return 0;
     if (r->event == AXL_RUN_STEP)
-        show_step(t, r);
+        show_step(w->t, r);
     else if (r->event == AXL_RUN_EVALUATION)
-        show_evaluation(t, r);
+        show_evaluation(w->t, r);
     return 0;
+}
+
+static axl_status evaluate_result(axl_run *run, train_result *result)
+{
+    axl_evaluation e = AXL_EVALUATION_INIT;
+    axl_status status = axl_run_evaluate(run, &e);
+
+    if (status == AXL_OK)
+        result->eval_loss = e.loss;
+    return status;
+}
+
+int train_run(tool *t, const axl_config *cfg, const char *resume, train_result *result)
+{
+    axl_run_options o = AXL_RUN_OPTIONS_INIT;
+    watcher w = { t, result };
+    axl_run *run;
+
+    result->loss = result->eval_loss = NAN;
+    o.record = on_record;
+    o.record_user = &w;
+    o.resume = resume;
+    axl_status status = axl_run_new(&run, cfg, &o);
+    if (status < 0) {
+        tool_end_progress(t);
+        return tool_status(t, status);
+    }
+    status = axl_run_train(run);
+    if (status == AXL_OK && result->evaluate)
+        status = evaluate_result(run, result);
+    tool_end_progress(t);
+    axl_run_free(run);
+    int code = tool_status(t, status);
+    return status == AXL_ERR_IO ? EXIT_OTHER : code; /* the disk's fault by now, not the config's */
+}
+
+static int train_one(tool *t, const char *resume)
+{
+    train_result result = { .evaluate = false };
+    const char *dir;
+    axl_config *cfg;
+    int code = tool_config(t, &cfg);
+
+    if (code != EXIT_DONE)
+        return code;
+    tool_catch_signals(t);
+    code = train_run(t, cfg, resume, &result);
+    if (code == EXIT_DONE && axl_config_string(cfg, "output_dir", &dir) == AXL_OK)
+        printf("%s\n", dir);
+    axl_config_free(cfg);
+    return code;
 }
 
 int verb_train(tool *t, int argc, char **argv)
 {
-    bool resume = false, sweep = false;
+    bool resume = false;
     const char *from = NULL, *grid = NULL;
     const tool_option options[] = { { "resume", OPTION_MAYBE, &resume, &from },
-                                    { "sweep", OPTION_VALUE, &sweep, &grid },
+                                    { "sweep", OPTION_VALUE, NULL, &grid },
                                     { NULL, OPTION_FLAG, NULL, NULL } };
-    axl_run_options o = AXL_RUN_OPTIONS_INIT;
-    axl_config *cfg;
-    axl_run *run;
     int code = tool_parse(t, argc, argv, 2, options, true);
 
     if (code != EXIT_DONE || t->help)
         return code;
-    if (sweep)
-        return tool_fail(t, "--sweep is not supported yet");
     code = tool_at_most(t, 1);
-    if (code == EXIT_DONE)
-        code = tool_config(t, &cfg);
     if (code != EXIT_DONE)
         return code;
-    tool_catch_signals(t);
-    o.record = on_record;
-    o.record_user = t;
-    o.resume = from ? from : resume ? "auto" : NULL;
-    axl_status status = axl_run_new(&run, cfg, &o);
-    if (status < 0) {
-        tool_end_progress(t);
-        code = tool_status(t, status);
-    } else {
-        status = axl_run_train(run);
-        tool_end_progress(t);
-        code = tool_status(t, status);
-        if (status == AXL_ERR_IO) /* the disk's fault by now, not the config's */
-            code = EXIT_OTHER;
-        if (code == EXIT_DONE)
-            printf("%s\n", axl_run_output_dir(run));
-        axl_run_free(run);
-    }
-    axl_config_free(cfg);
-    return code;
+    if (grid && from)
+        return tool_fail(t, "--resume of a sweep takes no checkpoint: each run has its own");
+    return grid ? train_sweep(t, grid, resume) : train_one(t, from ? from : resume ? "auto" : NULL);
 }

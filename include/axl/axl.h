@@ -18,6 +18,7 @@
 #include <axl/run.h>
 #include <axl/schedule.h>
 #include <axl/status.h>
+#include <axl/sweep.h>
 #include <axl/tokenizer.h>
 #include <axl/trainer.h>
 

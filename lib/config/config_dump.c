@@ -102,6 +102,14 @@ static void put_json(axl__str *s, const axl__yaml *node)
     axl__str_putc(s, list ? ']' : '}');
 }
 
+void axl__config_put_value(axl__str *s, const axl__yaml *node)
+{
+    if (node->type == AXL__YAML_LIST || node->type == AXL__YAML_MAP)
+        put_json(s, node);
+    else
+        axl__str_put(s, node->text, node->len);
+}
+
 axl_status axl_config_dump(const axl_config *cfg, uint32_t form, axl_buffer *out)
 {
     axl__str s;

@@ -8,6 +8,8 @@
 #include "schema.h"
 #include "yaml_tree.h"
 
+#include "base/str.h"
+
 #include <stdatomic.h>
 
 struct axl_config {
@@ -54,6 +56,9 @@ typedef enum { AT_KEY, AT_VALUE } axl__config_place;
 void axl__config_say(axl__config_pass *p, axl__diag_id id, axl_severity severity,
                      const axl__yaml *node, axl__config_place place, const char *key,
                      const char *fmt, ...) AXL_PRINTF(7, 8);
+
+/* A value as an override writes it. */
+void axl__config_put_value(axl__str *s, const axl__yaml *node);
 
 /* Neither null, false, 0, "" nor empty: what Python calls true. */
 bool axl__yaml_truthy(const axl__yaml *node);

@@ -27,6 +27,7 @@ typedef enum {
     AXL__C_MERGE = 109,
     AXL__C_NUL = 110,
     AXL__C_OVERRIDE = 120,
+    AXL__C_SWEEP = 130,
     /* one key */
     AXL__C_UNKNOWN_KEY = 201,
     AXL__C_WRONG_TYPE = 202,

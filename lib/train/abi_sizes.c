@@ -9,6 +9,7 @@
 #include <axl/generate.h>
 #include <axl/plan.h>
 #include <axl/run.h>
+#include <axl/sweep.h>
 
 #include <string.h>
 
@@ -42,6 +43,7 @@ static const struct named sizes[] = {
     SIZE_OF(axl_sample),
     SIZE_OF(axl_schedule_options),
     SIZE_OF(axl_step_stats),
+    SIZE_OF(axl_sweep_run),
     SIZE_OF(axl_tensor_info),
     SIZE_OF(axl_tokenizer_options),
     SIZE_OF(axl_trainer_options),

@@ -15,6 +15,7 @@
 #include <axl/run.h>
 #include <axl/schedule.h>
 #include <axl/status.h>
+#include <axl/sweep.h>
 #include <axl/tokenizer.h>
 #include <axl/trainer.h>
 
@@ -283,6 +284,12 @@ HOLDS(axl_buffer, data, 8);
 HOLDS(axl_buffer, length, 16);
 HOLDS(axl_buffer, reserved, 24);
 SPANS(axl_buffer, 32);
+
+HOLDS(axl_sweep_run, size, 0);
+HOLDS(axl_sweep_run, name, 8);
+HOLDS(axl_sweep_run, overrides, 16);
+HOLDS(axl_sweep_run, n_overrides, 24);
+SPANS(axl_sweep_run, 32);
 
 HOLDS(axl_tokenizer_options, size, 0);
 HOLDS(axl_tokenizer_options, type, 8);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""axl.plan(), axl.estimate() and axl.evaluate() of the Python binding."""
+"""axl.plan(), axl.estimate(), axl.evaluate() and axl.sweep() of the Python binding."""
 import math
 import os
 import sys
@@ -44,6 +44,21 @@ class Planning(unittest.TestCase):
         self.assertAlmostEqual(base.perplexity, math.exp(base.loss))
         axl.finetune(self.keys, val_set_size=10)
         self.assertLess(axl.evaluate(self.keys, val_set_size=10).loss, base.loss)
+
+    def test_sweep(self):
+        runs = axl.sweep({"lora_r": [2, 4], "_": [{"seed": 1}, {"seed": 2, "lora_r": 8}]})
+        self.assertEqual([r.name for r in runs], [f"sweep000{i}" for i in range(1, 5)])
+        self.assertEqual(sorted(tuple(sorted(r.overrides.items())) for r in runs),
+                         [(("lora_r", "2"), ("seed", "1")), (("lora_r", "4"), ("seed", "1")),
+                          (("lora_r", "8"), ("seed", "2")), (("lora_r", "8"), ("seed", "2"))])
+        path = os.path.join(os.path.dirname(self.keys["output_dir"]), "sweep.yml")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("lora_target_modules: [[q_proj], [v_proj, k_proj]]\n")
+        made = [axl.Config.parse(self.keys, overrides=r.overrides) for r in axl.sweep(path)]
+        self.assertEqual(sorted(c["lora_target_modules"] for c in made),
+                         [["q_proj"], ["v_proj", "k_proj"]])
+        with self.assertRaisesRegex(axl.ConfigError, "lora_r: must be a list"):
+            axl.sweep({"lora_r": 3})
 
     def test_estimate_of_a_loop(self):
         full = axl.estimate(MODEL, 4096, compute="f32")

@@ -32,6 +32,7 @@ from ._library import LibraryError, lib as _lib
 from ._plan import Plan, estimate, plan
 from ._run import Callback, Evaluation, Run, RunRecord, evaluate, finetune
 from ._schedule import Schedule
+from ._sweep import SweepRun, sweep
 from ._training import Adapter, Model, ModelInfo, StepStats, Trainer, generate
 
 __version__: str = _lib.axl_version().decode()  #: the library's
@@ -44,9 +45,9 @@ def feature(name: str) -> bool:
 
 __all__ = [
     "AbiError", "Adapter", "Batch", "BusyError", "Callback", "Cancel", "Cancelled", "Config",
-    "ConfigError", "Context", "Cursor", "DataError", "Dataset", "DatasetStats", "DeviceError", "Diagnostic",
-    "Error", "Evaluation", "ForkedError", "FormatError", "IGNORE", "InputOutputError",
-    "InvalidError", "LibraryError", "Loader", "Model", "ModelInfo", "NotFound", "NumericError",
-    "OutOfMemory", "Plan", "Progress", "Run", "RunRecord", "Sample", "Schedule", "StepStats",
-    "Tokenizer", "Trainer", "UnsupportedError", "callbacks", "estimate", "evaluate", "feature",
-    "finetune", "generate", "plan"]
+    "ConfigError", "Context", "Cursor", "DataError", "Dataset", "DatasetStats", "DeviceError",
+    "Diagnostic", "Error", "Evaluation", "ForkedError", "FormatError", "IGNORE",
+    "InputOutputError", "InvalidError", "LibraryError", "Loader", "Model", "ModelInfo", "NotFound",
+    "NumericError", "OutOfMemory", "Plan", "Progress", "Run", "RunRecord", "Sample", "Schedule",
+    "StepStats", "SweepRun", "Tokenizer", "Trainer", "UnsupportedError", "callbacks", "estimate",
+    "evaluate", "feature", "finetune", "generate", "plan", "sweep"]

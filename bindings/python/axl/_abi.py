@@ -118,6 +118,10 @@ class axl_run(c.Structure):
     """Opaque."""
 
 
+class axl_sweep(c.Structure):
+    """Opaque."""
+
+
 class axl_tokenizer(c.Structure):
     """Opaque."""
 
@@ -211,6 +215,10 @@ class axl_schedule_options(Struct):
 
 
 class axl_buffer(Struct):
+    pass
+
+
+class axl_sweep_run(Struct):
     pass
 
 
@@ -521,6 +529,12 @@ axl_buffer._fields_ = [
     ("length", c.c_size_t),
     ("reserved", c.c_void_p),
 ]
+axl_sweep_run._fields_ = [
+    ("size", c.c_size_t),
+    ("name", c.c_char_p),
+    ("overrides", c.POINTER(c.c_char_p)),
+    ("n_overrides", c.c_size_t),
+]
 axl_tokenizer_options._fields_ = [
     ("size", c.c_size_t),
     ("type", c.c_char_p),
@@ -590,6 +604,7 @@ STRUCTS = [
     axl_evaluation,
     axl_schedule_options,
     axl_buffer,
+    axl_sweep_run,
     axl_tokenizer_options,
     axl_trainer_options,
     axl_step_stats,
@@ -693,6 +708,13 @@ FUNCTIONS = {
     "axl_schedule_share": (c.c_int, [c.POINTER(axl_schedule_options), c.c_uint64,
         c.POINTER(c.c_double)]),
     "axl_status_name": (c.c_char_p, [c.c_int]),
+    "axl_sweep_count": (c.c_size_t, [c.POINTER(axl_sweep)]),
+    "axl_sweep_free": (None, [c.POINTER(axl_sweep)]),
+    "axl_sweep_get": (c.c_int, [c.POINTER(axl_sweep), c.c_size_t, c.POINTER(axl_sweep_run)]),
+    "axl_sweep_open": (c.c_int, [c.POINTER(c.POINTER(axl_sweep)), c.POINTER(axl_context),
+        c.c_char_p]),
+    "axl_sweep_parse": (c.c_int, [c.POINTER(c.POINTER(axl_sweep)), c.POINTER(axl_context),
+        c.c_char_p, c.c_size_t, c.c_char_p]),
     "axl_tokenizer_bos": (c.c_int32, [c.POINTER(axl_tokenizer)]),
     "axl_tokenizer_decode": (c.c_int, [c.POINTER(axl_tokenizer), c.POINTER(c.c_int32),
         c.c_size_t, c.c_uint32, c.POINTER(axl_buffer)]),
