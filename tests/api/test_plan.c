@@ -124,7 +124,7 @@ static void assert_near(const settings *s)
 {
     outcome o = run(s);
     double off = (double)o.plan.peak_rss_bytes - (double)o.measured;
-    double unfilled = 4.0 * 1024.0 * 1024.0;
+    double unfilled = 8.0 * 1024.0 * 1024.0;
 
     print_message("planned %llu, measured %llu: %+.2f %%\n",
                   (unsigned long long)o.plan.peak_rss_bytes, (unsigned long long)o.measured,
