@@ -31,6 +31,7 @@ typedef struct axl_run_record {
     uint64_t total_steps;
     uint64_t n_tokens;        /**< input tokens without padding since step 1, resumed or not */
     uint64_t n_trained;       /**< of them, predictions that counted */
+    uint64_t n_skipped;       /**< steps passed over, as their loss or gradient was not finite */
     uint64_t peak_rss_bytes;  /**< of this process; 0 where it is not known */
     double epoch;
     double loss;              /**< mean over the tokens since the last AXL_RUN_STEP */

@@ -4,6 +4,7 @@
  * takes, which it needs, and what Axolotl's trainer would pass over in silence.
  */
 #include "config_priv.h"
+#include "optimizer_names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -121,6 +122,12 @@ static void check_relora(axl__config_pass *p, const char *schedule, bool restart
         no_effect(p, "relora_prune_method", "relora is not set");
         return;
     }
+    const axl__yaml *n = get(p, "optimizer");
+    const axl__optimizer_name *o =
+        n && n->type == AXL__YAML_STRING ? axl__optimizer_find(n->text) : NULL;
+    if (o && strcmp(o->method, "adamw") != 0)
+        axl__config_say(p, AXL__C_SCHEDULE, AXL_SEVERITY_ERROR, n, AT_VALUE, "optimizer",
+                        "relora prunes the f32 moments of AdamW, which %s does not have", n->text);
     if (!restarts)
         say(p, "relora", "jagged_restart_steps must be set with it");
     if (strcmp(schedule, "one_cycle") == 0)

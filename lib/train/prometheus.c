@@ -46,6 +46,8 @@ void axl__prometheus_put(axl__str *out, const char *output_dir, const axl_run_re
         { "axl_tokens_total", "counter", "Input tokens trained on.", (double)now->n_tokens },
         { "axl_trained_tokens_total", "counter", "Input tokens whose prediction was trained.",
           (double)now->n_trained },
+        { "axl_skipped_steps_total", "counter", "Steps whose loss or gradient was not finite.",
+          (double)now->n_skipped },
         { "axl_seconds_total", "counter", "Time that the run has taken.", now->seconds },
         { "axl_eta_seconds", "gauge", "Time until the last step.", now->eta_seconds },
         { "axl_loss", "gauge", "Training loss, a mean over tokens.", step->loss },

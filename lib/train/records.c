@@ -199,6 +199,7 @@ axl_run_record axl__record_of(const axl_run *r, axl_run_event event)
     e.total_steps = r->total_steps;
     e.n_tokens = r->state.n_tokens;
     e.n_trained = r->state.n_trained;
+    e.n_skipped = r->state.n_skipped + r->n_skipped_now;
     e.peak_rss_bytes = axl__peak_rss();
     e.epoch = axl__run_epoch(r);
     e.seconds = axl__records_seconds(r);

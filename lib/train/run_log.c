@@ -36,6 +36,7 @@ static axl_run_record record_of(const axl__json *v)
     r.tokens_per_second = axl__json_double(v, "tokens_per_second", NAN);
     r.n_tokens = (uint64_t)axl__json_int(v, "tokens", 0);
     r.n_trained = (uint64_t)axl__json_int(v, "trained_tokens", 0);
+    r.n_skipped = (uint64_t)axl__json_int(v, "skipped_steps", 0);
     r.eval_loss = axl__json_double(v, "eval_loss", NAN);
     r.eval_perplexity = axl__json_double(v, "eval_perplexity", NAN);
     return r;
@@ -181,6 +182,8 @@ axl_status axl__run_log_append(axl_context *ctx, const char *path, const axl_run
         put_number(&s, "learning_rate", r->learning_rate);
         put_count(&s, "tokens", r->n_tokens);
         put_count(&s, "trained_tokens", r->n_trained);
+        if (r->n_skipped > 0)
+            put_count(&s, "skipped_steps", r->n_skipped);
         put_number(&s, "tokens_per_second", r->tokens_per_second);
     } else {
         put_number(&s, "eval_loss", r->eval_loss);

@@ -259,6 +259,7 @@ class NotFinite(LoopCase):
         result = self.good("train", config)
         self.assertIn("step 2 is skipped: ", result.err)
         self.assertEqual(len(self.losses()), 3)  # of the four windows
+        self.assertEqual([r.get("skipped_steps", 0) for r in self.log()], [0, 1, 1])
         self.assertTrue(all(x == x for x in self.losses()))
 
     def test_gives_up_after_so_many_in_a_row(self):
@@ -302,9 +303,10 @@ class Relora(LoopCase):
         with open(self.path("out", f"checkpoint-{best}", "adapter_model.safetensors"), "rb") as f:
             self.assertEqual(result, f.read())
 
-    def test_needs_its_steps(self):
-        result = self.axl("check", self.config(relora=True))
+    def test_needs_its_steps_and_moments(self):
+        result = self.axl("check", self.config(relora=True, optimizer="adamw_8bit"))
         self.assertIn("relora: jagged_restart_steps must be set with it", result.out)
+        self.assertIn("optimizer: relora prunes the f32 moments of AdamW", result.out)
 
 
 class Stops(LoopCase):

@@ -455,6 +455,7 @@ axl_run_record._fields_ = [
     ("total_steps", c.c_uint64),
     ("n_tokens", c.c_uint64),
     ("n_trained", c.c_uint64),
+    ("n_skipped", c.c_uint64),
     ("peak_rss_bytes", c.c_uint64),
     ("epoch", c.c_double),
     ("loss", c.c_double),

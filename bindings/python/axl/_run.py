@@ -30,6 +30,7 @@ class RunRecord:
     eval_seconds: Optional[float]
     tokens: int                         #: input tokens since step 1
     trained_tokens: int
+    skipped_steps: int                  #: whose loss or gradient was not finite
     seconds: float                      #: since the run began, resumed or not
     eta_seconds: Optional[float]
     peak_rss_bytes: int
@@ -93,6 +94,7 @@ def _record(r: Any) -> RunRecord:
         learning_rate=_number(r.learning_rate), tokens_per_second=_number(r.tokens_per_second),
         eval_loss=_number(r.eval_loss), eval_perplexity=_number(r.eval_perplexity),
         eval_seconds=_number(r.eval_seconds), tokens=r.n_tokens, trained_tokens=r.n_trained,
+        skipped_steps=r.n_skipped,
         seconds=r.seconds, eta_seconds=_number(r.eta_seconds), peak_rss_bytes=r.peak_rss_bytes,
         path=None if r.path is None else r.path.decode("utf-8", "surrogateescape"))
 
