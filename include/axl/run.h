@@ -63,7 +63,8 @@ typedef struct axl_run_options {
 #define AXL_RUN_OPTIONS_INIT { sizeof(axl_run_options), NULL, NULL, NULL }
 
 /**
- * Load everything that a config names and check it, output_dir included.
+ * Load everything that a config names and check it, output_dir and a checkpoint to resume from
+ * included.
  *
  * @param[out] out  The run; NULL on failure.  Release with axl_run_free().
  * @param[in]  cfg  The run takes its own reference.

@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
@@ -274,33 +275,21 @@ axl_status axl__remove_file(const char *path)
     return AXL_OK;
 }
 
-axl_status axl__remove_tree(axl_context *ctx, const char *path)
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where)
 {
-    struct stat st;
-    char **names;
-    size_t n;
-    axl_status status = AXL_OK;
+    (void)st;
+    (void)type;
+    (void)where;
+    return remove(path) == 0 || errno == ENOENT ? 0 : -fail_errno("cannot remove", path);
+}
 
-    if (lstat(path, &st) != 0)
-        return errno == ENOENT ? AXL_OK : fail_errno("cannot remove", path);
-    if (!S_ISDIR(st.st_mode))
-        return axl__remove_file(path);
-    AXL_TRY(axl__list_dir(ctx, path, &names, &n));
-    for (size_t i = 0; i < n && status == AXL_OK; i++) {
-        size_t len = strlen(path) + strlen(names[i]) + 2;
-        char *child = axl__alloc(ctx, len);
-        if (!child) {
-            status = axl__fail_nomem();
-            break;
-        }
-        snprintf(child, len, "%s/%s", path, names[i]);
-        status = axl__remove_tree(ctx, child);
-        axl__free(ctx, child);
-    }
-    axl__free(ctx, names);
-    if (status == AXL_OK && rmdir(path) != 0)
-        status = fail_errno("cannot remove", path);
-    return status;
+axl_status axl__remove_tree(const char *path)
+{
+    int failed = nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS); /* or a negated status */
+
+    if (failed >= 0)
+        return (axl_status)-failed;
+    return errno == ENOENT ? AXL_OK : fail_errno("cannot remove", path);
 }
 
 axl_status axl__rename(const char *from, const char *to)
@@ -331,7 +320,7 @@ static axl_status replace_in_steps(axl_context *ctx, const char *from, const cha
     if (!aside)
         return axl__fail_nomem();
     snprintf(aside, len, "%s.old", to);
-    axl_status status = axl__remove_tree(ctx, aside);
+    axl_status status = axl__remove_tree(aside);
     if (status == AXL_OK)
         status = axl__rename(to, aside);
     if (status == AXL_OK) {
@@ -339,7 +328,7 @@ static axl_status replace_in_steps(axl_context *ctx, const char *from, const cha
         if (status < 0)
             (void)!rename(aside, to);
         else
-            status = axl__remove_tree(ctx, aside);
+            status = axl__remove_tree(aside);
     }
     axl__free(ctx, aside);
     return status;
@@ -352,7 +341,7 @@ axl_status axl__replace_dir(axl_context *ctx, const char *from, const char *to)
     if (axl__path_kind_of(to) != AXL__PATH_DIR)
         status = axl__rename(from, to); /* which a file in the way refuses */
     else if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_EXCHANGE) == 0)
-        status = axl__remove_tree(ctx, from);
+        status = axl__remove_tree(from);
     else if (errno == EINVAL || errno == ENOSYS)
         status = replace_in_steps(ctx, from, to);
     else

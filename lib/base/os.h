@@ -52,7 +52,7 @@ size_t axl__existing_part(const char *path);
 /* Removes path and the folders above it that are longer than `keep` bytes while they are empty. */
 void axl__remove_empty_dirs(const char *path, size_t keep);
 axl_status axl__remove_file(const char *path);                 /* absent is fine */
-axl_status axl__remove_tree(axl_context *ctx, const char *path); /* absent is fine; links stay */
+axl_status axl__remove_tree(const char *path); /* absent is fine; links stay */
 axl_status axl__rename(const char *from, const char *to);
 /* Puts a folder where another one may be, which is then gone; when it fails the other is still
  * there.  Synced. */

@@ -86,16 +86,25 @@ static axl_status read_rope(const source *s, axl__arch *a)
     return AXL_OK;
 }
 
-static void read_eos(const source *s, axl__arch *a)
+static void add_eos(axl__arch *a, const axl__json *id)
+{
+    for (int i = 0; i < a->n_eos_ids; i++)
+        if (id->type == AXL__JSON_INT && a->eos_ids[i] == id->integer)
+            return;
+    if (id->type == AXL__JSON_INT && a->n_eos_ids < AXL__EOS_IDS_MAX)
+        a->eos_ids[a->n_eos_ids++] = id->integer;
+}
+
+static axl_status read_eos(const source *s, axl__arch *a)
 {
     const axl__json *v = axl__json_get(s->root, "eos_token_id");
 
-    if (v && v->type == AXL__JSON_INT)
-        a->eos_ids[a->n_eos_ids++] = v->integer;
     if (v && v->type == AXL__JSON_ARRAY)
-        for (const axl__json *e = v->child; e && a->n_eos_ids < 8; e = e->next)
-            if (e->type == AXL__JSON_INT)
-                a->eos_ids[a->n_eos_ids++] = e->integer;
+        for (const axl__json *e = v->child; e; e = e->next)
+            add_eos(a, e);
+    else if (v)
+        add_eos(a, v);
+    return AXL_OK;
 }
 
 static axl_status read_arch(const source *s, axl__arch *a)
@@ -119,34 +128,41 @@ static axl_status read_arch(const source *s, axl__arch *a)
         return axl__fail(AXL_ERR_FORMAT,
                          "%s: head_dim must be even and max_position_embeddings positive", s->path);
     AXL_TRY(read_rope(s, a));
-    read_eos(s, a);
-    return AXL_OK;
+    return read_eos(s, a);
 }
 
-axl_status axl__arch_read(axl__arch *out, axl_context *ctx, const char *dir)
+static axl_status read_file(axl__arch *out, axl_context *ctx, const char *path,
+                            axl_status (*read)(const source *s, axl__arch *out))
 {
-    char *path = axl__format(ctx, "%s/config.json", dir);
     axl__arena arena;
     axl__file f;
     axl__json *root;
 
-    memset(out, 0, sizeof *out);
-    if (!path)
-        return axl__fail_nomem();
-    axl_status status = axl__file_open(&f, ctx, path, true);
-    if (status < 0) {
-        axl__free(ctx, path);
-        return status;
-    }
+    AXL_TRY(axl__file_open(&f, ctx, path, true));
     axl__arena_init(&arena, ctx);
-    status = axl__json_parse(&root, &arena, (const char *)f.data, f.size, path);
+    axl_status status = axl__json_parse(&root, &arena, (const char *)f.data, f.size, path);
     if (status == AXL_OK) {
         source s = { root, path };
-        status = read_arch(&s, out);
+        status = read(&s, out);
     }
     axl__arena_free(&arena);
     axl__file_close(&f);
-    axl__free(ctx, path);
+    return status;
+}
+
+axl_status axl__arch_read(axl__arch *out, axl_context *ctx, const char *dir)
+{
+    char *config = axl__format(ctx, "%s/config.json", dir);
+    char *generation = axl__format(ctx, "%s/generation_config.json", dir);
+    axl_status status = config && generation ? AXL_OK : axl__fail_nomem();
+
+    memset(out, 0, sizeof *out);
+    if (status == AXL_OK)
+        status = read_file(out, ctx, config, read_arch);
+    if (status == AXL_OK && axl__path_kind_of(generation) != AXL__PATH_NONE)
+        status = read_file(out, ctx, generation, read_eos);
+    axl__free(ctx, config);
+    axl__free(ctx, generation);
     return status;
 }
 

@@ -9,6 +9,8 @@
 
 typedef enum { AXL__ROPE_DEFAULT, AXL__ROPE_LINEAR, AXL__ROPE_LLAMA3 } axl__rope_type;
 
+enum { AXL__EOS_IDS_MAX = 16 };
+
 typedef struct axl__arch {
     int64_t n_layers, hidden_size, intermediate_size;
     int64_t n_heads, n_kv_heads, head_dim;
@@ -20,11 +22,12 @@ typedef struct axl__arch {
     double rope_low_freq_factor, rope_high_freq_factor; /* llama3 */
     double rope_original_max;                   /* llama3: original_max_position_embeddings */
     bool tied_head;
-    int64_t eos_ids[8]; /* of config.json; generation stops at them too */
+    int64_t eos_ids[AXL__EOS_IDS_MAX]; /* ends of the text and of a turn: generation stops there */
     int n_eos_ids;
 } axl__arch;
 
-/* Reads DIR/config.json.  AXL_ERR_UNSUPPORTED names what axl does not compute. */
+/* Reads DIR/config.json, and from DIR/generation_config.json, where there is one, more of eos_ids.
+ * AXL_ERR_UNSUPPORTED names what axl does not compute. */
 axl_status axl__arch_read(axl__arch *out, axl_context *ctx, const char *dir);
 
 /* cos, sin (n_positions, head_dim / 2): the angles of transformers' rotary embedding for the type

@@ -66,7 +66,7 @@ static axl_status write_folder(axl_trainer *tr, const axl__save_options *o, cons
     axl_status status = optimizer && state ? AXL_OK : axl__fail_nomem();
 
     if (status == AXL_OK)
-        status = axl__remove_tree(tr->ctx, temp);
+        status = axl__remove_tree(temp);
     if (status == AXL_OK)
         status = axl_adapter_save(tr->adapter, temp);
     if (status == AXL_OK && !o->only_model)
@@ -95,7 +95,7 @@ static axl_status save(axl_trainer *tr, const axl__save_options *o, const char *
     if (status < 0) {
         char why[512];
         snprintf(why, sizeof why, "%s", axl_last_error());
-        (void)axl__remove_tree(tr->ctx, temp);
+        (void)axl__remove_tree(temp);
         axl__fail(status, "%s", why);
     }
     axl__free(tr->ctx, temp);

@@ -135,7 +135,7 @@ static axl_status remove_checkpoint(axl_context *ctx, const char *output_dir, in
     axl_status status = state ? axl__remove_file(state) : axl__fail_nomem();
 
     if (status == AXL_OK)
-        status = axl__remove_tree(ctx, dir);
+        status = axl__remove_tree(dir);
     axl__free(ctx, state);
     axl__free(ctx, dir);
     return status;

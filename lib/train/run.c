@@ -92,7 +92,8 @@ static axl_status load_all(axl_run *r)
     AXL_TRY(axl_trainer_from_config(&r->trainer, r->cfg, r->model, r->adapter, r->total_steps));
     AXL_TRY(axl__plan_reserve(&batches, r->trainer));
     axl__run_read_rhythms(r);
-    return axl__run_read_steering(r);
+    AXL_TRY(axl__run_read_steering(r));
+    return axl__run_resume(r);
 }
 
 axl_status axl_run_new(axl_run **out, const axl_config *cfg, const axl_run_options *opts)

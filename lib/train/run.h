@@ -57,7 +57,7 @@ struct axl_run {
     axl_plan plan;      /* memory alone */
     axl__survey survey; /* of the training batches */
 
-    bool begun;                /* train was called before: it goes on where it stopped */
+    bool resumed;              /* training goes on after earlier steps */
     axl_loader_cursor at_step; /* the loader's place at the last whole step */
     uint64_t saved_step;       /* of the newest checkpoint; UINT64_MAX: none of this run */
     axl__run_state state;      /* that checkpoints keep */
@@ -95,7 +95,9 @@ bool axl__run_stops_early(const axl_run *r);
 axl_status axl__run_skip_step(axl_run *r, bool window_ended);
 bool axl__run_save_is_due(axl_run *r);
 
-/* run_save.c.  begin finds the place to start from: a checkpoint, or where train stopped. */
+/* run_save.c.  resume loads the checkpoint that was asked for; begin makes ready to train from
+ * there, or from where train stopped. */
+axl_status axl__run_resume(axl_run *r);
 axl_status axl__run_begin(axl_run *r);
 axl_status axl__run_save_checkpoint(axl_run *r, bool stopped);
 /* With load_best_model_at_end: its weights, before they become the result. */

@@ -62,7 +62,7 @@ static axl_status find_checkpoint(axl_run *r, char **out)
     return *out ? AXL_OK : axl__fail_nomem();
 }
 
-static axl_status resume(axl_run *r, bool *resumed)
+axl_status axl__run_resume(axl_run *r)
 {
     char *dir;
 
@@ -79,7 +79,7 @@ static axl_status resume(axl_run *r, bool *resumed)
                          (unsigned long long)r->saved_step, (unsigned long long)r->total_steps);
         }
     }
-    *resumed = dir != NULL;
+    r->resumed = dir != NULL;
     axl__free(r->ctx, dir);
     AXL_TRY(status);
     return axl_loader_get_cursor(r->loader, &r->at_step);
@@ -87,19 +87,15 @@ static axl_status resume(axl_run *r, bool *resumed)
 
 axl_status axl__run_begin(axl_run *r)
 {
-    bool resumed = r->begun;
+    bool goes_on = r->resumed;
 
-    if (r->begun) {
-        axl_trainer_zero_grad(r->trainer);
-        AXL_TRY(axl_loader_set_cursor(r->loader, &r->at_step));
-    } else {
-        AXL_TRY(resume(r, &resumed));
-    }
+    axl_trainer_zero_grad(r->trainer);
+    AXL_TRY(axl_loader_set_cursor(r->loader, &r->at_step));
     r->input_tokens = 0;
     r->n_skipped_now = 0;
     r->skipping = false;
-    r->begun = true;
-    return axl__records_begin(r, resumed);
+    r->resumed = true; /* train called again goes on where it stopped */
+    return axl__records_begin(r, goes_on);
 }
 
 axl_status axl__run_load_best(axl_run *r)

@@ -504,9 +504,8 @@ static void test_run__refuses_what_cannot_be(void **state)
     axl_run_free(NULL);
     o.size = sizeof o;
     o.resume = temp_path("no-such-checkpoint");
-    assert_ok(axl_run_new(&run, cfg, &o));
-    assert_fails(axl_run_train(run), AXL_ERR_NOT_FOUND, "no-such-checkpoint");
-    axl_run_free(run);
+    assert_fails(axl_run_new(&run, cfg, &o), AXL_ERR_NOT_FOUND, "no-such-checkpoint");
+    assert_null(run);
     axl_config_free(cfg);
     cfg = parse(ctx, "rows.jsonl", keys); /* a file is in the way */
     assert_fails(axl_run_new(&run, cfg, NULL), AXL_ERR_IO, "output_dir");

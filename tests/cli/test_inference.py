@@ -118,15 +118,32 @@ class Length(Inference):
         line = self.wrong("inference", "--model", model, "--prompt", PROMPT * 9)
         self.assertRegex(line, rf"the prompt has [0-9]+ tokens, the model takes {len(ids) + 7}\Z")
 
-    def test_end_of_text(self):
-        """An id of eos_token_id ends the answer and is not shown."""
+    def check_stops_at(self, ids_to_model):
         seen = self.greedy("--prompt", PROMPT, n=4)
         ids = [json.loads(self.good("tokenize", "--model", TINY, stdin=(PROMPT + seen).encode())
                           .out)[-1]]
-        model = self.copy(eos_token_id=[2] + ids)
-        ended = self.continued("--model", model, "--greedy", "--prompt", PROMPT)
+        ended = self.continued("--model", ids_to_model([2] + ids), "--greedy", "--prompt", PROMPT)
         self.assertTrue(seen.startswith(ended))
         self.assertLess(len(ended), len(seen))
+
+    def test_end_of_text(self):
+        """An id of eos_token_id ends the answer and is not shown."""
+        self.check_stops_at(lambda ids: self.copy(eos_token_id=ids))
+
+    def test_end_of_turn(self):
+        """Likewise one that generation_config.json alone has."""
+        def model_of(ids):
+            model = self.copy()
+            self.write("model/generation_config.json", json.dumps({"eos_token_id": ids}))
+            return model
+
+        self.check_stops_at(model_of)
+
+    def test_generation_config_that_is_none(self):
+        model = self.copy()
+        self.write("model/generation_config.json", "[")
+        line = self.wrong("inference", "--model", model, "--prompt", PROMPT)
+        self.assertIn("generation_config.json", line)
 
 
 class Trained(Inference):

@@ -207,6 +207,12 @@ class OnlyModel(LoopCase):
         result = self.good("train", config, "--resume")
         self.assertIn("holds no checkpoint", result.err)
 
+    def test_a_checkpoint_that_is_not_there(self):
+        result = self.axl("train", self.config(max_steps=1), "--resume", self.path("none"))
+        self.assertEqual(result.code, 2, result)
+        self.assertIn("none is no checkpoint", result.err)
+        self.assertFalse(os.path.exists(self.path("out")))
+
     def test_a_checkpoint_of_hugging_faces_trainer(self):
         self.run_to("first", max_steps=1)
         shutil.copytree(self.path("first"), self.path("out", "checkpoint-7"))

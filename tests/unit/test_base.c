@@ -229,7 +229,7 @@ static void test_os__writes_files_whole(void **state)
     assert_int_equal(n, 1); /* no temporary file stays */
     assert_string_equal(names[0], "file");
     axl__free(ctx, names);
-    assert_ok(axl__remove_tree(ctx, test_temp_dir()));
+    assert_ok(axl__remove_tree(test_temp_dir()));
     assert_int_equal(axl__file_open(&f, ctx, path, false), AXL_ERR_NOT_FOUND);
     axl_context_free(ctx);
 }

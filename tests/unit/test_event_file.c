@@ -98,7 +98,7 @@ static void test_paths(void **state)
     axl__free(ctx, again);
     axl__free(ctx, resumed);
     axl__free(ctx, later);
-    assert_ok(axl__remove_tree(ctx, test_temp_dir()));
+    assert_ok(axl__remove_tree(test_temp_dir()));
     axl_context_free(ctx);
 }
 

@@ -32,7 +32,7 @@ static void tear_down(fixture *f)
     axl__draft_free(&f->draft);
     axl__arena_free(&f->arena);
     axl_tokenizer_free(f->tok);
-    assert_ok(axl__remove_tree(f->ctx, test_temp_dir()));
+    assert_ok(axl__remove_tree(test_temp_dir()));
     mkdir(test_temp_dir(), 0700);
     axl_context_free(f->ctx);
 }

@@ -93,7 +93,7 @@ static void teardown(fixture *f)
     axl__str_free(&f->text);
     axl__run_history_free(&f->history);
     axl_config_free(f->cfg);
-    assert_ok(axl__remove_tree(f->ctx, test_temp_dir()));
+    assert_ok(axl__remove_tree(test_temp_dir()));
     axl_context_free(f->ctx);
 }
 
@@ -259,7 +259,7 @@ static void test_log(void **state)
     assert_ok(axl__run_log_read(&h, ctx, path));
     assert_int_equal(h.n, 2);
     axl__run_history_free(&h);
-    assert_ok(axl__remove_tree(ctx, test_temp_dir()));
+    assert_ok(axl__remove_tree(test_temp_dir()));
     axl_context_free(ctx);
 }
 

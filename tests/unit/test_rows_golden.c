@@ -95,7 +95,7 @@ static void test_rows_golden__equals_axolotl(void **state)
     }
     axl__file_close(&file);
     axl__arena_free(&arena);
-    assert_ok(axl__remove_tree(ctx, test_temp_dir()));
+    assert_ok(axl__remove_tree(test_temp_dir()));
     axl_context_free(ctx);
 }
 

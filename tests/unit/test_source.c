@@ -159,7 +159,7 @@ static void folder_gives(const char *const *names, const char *want)
     }
     assert_string_equal(status == AXL_OK ? out : axl_status_name(status), want);
     axl__files_free(&files, ctx);
-    assert_ok(axl__remove_tree(ctx, dir));
+    assert_ok(axl__remove_tree(dir));
     axl_context_free(ctx);
 }
 
@@ -182,7 +182,7 @@ static int clean_up(void **state)
     axl_context *ctx = test_context();
 
     (void)state;
-    assert_ok(axl__remove_tree(ctx, test_temp_dir()));
+    assert_ok(axl__remove_tree(test_temp_dir()));
     axl_context_free(ctx);
     return 0;
 }

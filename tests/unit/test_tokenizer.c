@@ -32,7 +32,7 @@ static char *folder_with(const char *name, const void *data, size_t size)
 {
     char *dir = in_temp("t");
 
-    assert_ok(axl__remove_tree(ctx, dir));
+    assert_ok(axl__remove_tree(dir));
     assert_ok(axl__make_dirs(ctx, dir));
     put_file(dir, name, data, size);
     return dir;
@@ -649,7 +649,7 @@ static void test_tokenizer__saves_its_files(void **state)
     assert_int_equal(axl_tokenizer_pad(tok), 0);
     assert_int_equal(axl_tokenizer_bos(tok), 1);
     axl_tokenizer_free(tok);
-    assert_ok(axl__remove_tree(ctx, dir));
+    assert_ok(axl__remove_tree(dir));
 
     assert_ok(axl__make_dirs(ctx, dir));
     assert_ok(axl_tokenizer_open(&tok, ctx,
@@ -819,7 +819,7 @@ int main(void)
 
     ctx = test_context();
     int failed = test_run(tests);
-    axl__remove_tree(ctx, test_temp_dir());
+    axl__remove_tree(test_temp_dir());
     axl_context_free(ctx);
     return failed;
 }

@@ -73,7 +73,7 @@ static char *make_folder(const axl__json *c)
 {
     char *dir = axl__format(ctx, "%s/%s", test_temp_dir(), axl__json_string(c, "name", "?"));
 
-    assert_ok(axl__remove_tree(ctx, dir));
+    assert_ok(axl__remove_tree(dir));
     assert_ok(axl__make_dirs(ctx, dir));
     for (const axl__json *v = axl__json_get(c, "copy")->child; v; v = v->next) {
         const char *source = test_shared_path(v->text);
@@ -343,7 +343,7 @@ int main(void)
 
     setup(NULL);
     int failed = test_run(tests);
-    axl__remove_tree(ctx, test_temp_dir());
+    axl__remove_tree(test_temp_dir());
     teardown(NULL);
     return failed;
 }
