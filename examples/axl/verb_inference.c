@@ -14,6 +14,7 @@ typedef struct {
     axl_model *m;
     axl_adapter *a;
     axl_tokenizer *tok;
+    bool result; /* what was trained is being opened */
 } inference;
 
 static int on_text(void *user, const char *text, size_t len)
@@ -84,18 +85,26 @@ static axl_status open_plain(const tool *t, inference *x)
     return status;
 }
 
-static axl_status open_trained(inference *x, const axl_config *cfg)
+static axl_status open_trained(const tool *t, inference *x, const axl_config *cfg)
 {
-    const char *dir = x->adapter;
+    axl_model_options o = AXL_MODEL_OPTIONS_INIT;
+    const char *dir = x->adapter, *adapter;
     axl_status status = dir ? AXL_OK : axl_config_string(cfg, "output_dir", &dir);
 
     if (status == AXL_OK)
         status = axl_tokenizer_from_config(&x->tok, cfg);
-    if (status == AXL_OK)
-        status = axl_model_from_config(&x->m, cfg);
-    if (status == AXL_OK)
-        status = axl_adapter_open(&x->a, x->m, dir);
-    return status;
+    if (status != AXL_OK)
+        return status;
+    if (!x->adapter && axl_config_string(cfg, "adapter", &adapter) != AXL_OK) {
+        x->result = true;
+        o.compute = AXL_COMPUTE_F32; /* as for a plain model */
+        return axl_model_open(&x->m, t->ctx, dir, &o);
+    }
+    status = axl_model_from_config(&x->m, cfg);
+    if (status != AXL_OK)
+        return status;
+    x->result = !x->adapter;
+    return axl_adapter_open(&x->a, x->m, dir);
 }
 
 /* NULL after a message. */
@@ -124,13 +133,12 @@ static int run(const tool *t, inference *x, axl_generate_options *o, const char 
     return tool_status(t, status);
 }
 
-/* What was opened without an adapter of that name is not what was asked for. */
 static int open_failed(const tool *t, const inference *x, axl_status status)
 {
-    if (x->model || x->adapter || !x->m || status != AXL_ERR_NOT_FOUND)
+    if (!x->result || status != AXL_ERR_NOT_FOUND)
         return tool_status(t, status);
-    fprintf(stderr, "axl %s: %s; train with this config first, or give --adapter DIR\n", t->verb,
-            axl_last_error());
+    fprintf(stderr, "axl %s: %s; train with this config first%s\n", t->verb, axl_last_error(),
+            x->m ? ", or give --adapter DIR" : "");
     return EXIT_INPUT;
 }
 
@@ -183,7 +191,7 @@ int verb_inference(tool *t, int argc, char **argv)
     if (code != EXIT_DONE)
         return code;
     tool_catch_signals(t);
-    axl_status status = x.model ? open_plain(t, &x) : open_trained(&x, cfg);
+    axl_status status = x.model ? open_plain(t, &x) : open_trained(t, &x, cfg);
     tool_end_progress(t);
     code = status < 0 ? open_failed(t, &x, status) : run(t, &x, &o, t->positionals[!x.model]);
     axl_adapter_free(x.a);

@@ -74,8 +74,9 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_open(axl_adapter **out, axl_model 
                                                    const char *dir);
 
 /**
- * The adapter of a config: lora_model_dir when it is set, whose own rank, alpha and targets win,
- * else a new one from lora_r, lora_alpha, lora_dropout, lora_target_modules, lora_target_linear.
+ * The adapter of a config, or NULL where it has none and the model's own weights are trained:
+ * lora_model_dir when it is set, whose own rank, alpha and targets win, else a new one from lora_r,
+ * lora_alpha, lora_dropout, lora_target_modules, lora_target_linear.
  *
  * @param[out] out   The adapter; NULL on failure.  Release with axl_adapter_free().
  * @param[in]  cfg   Borrowed for the call.

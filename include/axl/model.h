@@ -112,6 +112,24 @@ AXL_API void axl_model_free(axl_model *model);
 AXL_API AXL_MUST_CHECK axl_status axl_model_get_info(const axl_model *model, axl_model_info *out);
 
 /**
+ * Write a model whose weights were trained as a folder in Hugging Face form: model.safetensors in
+ * the type that it computes in, config.json, and generation_config.json where the base had one.
+ *
+ * @param[in] model Borrowed; no trainer of its weights may be alive.
+ * @param[in] dir   Made if need be; files of these names are replaced, each whole or not at all.
+ *
+ * @retval AXL_ERR_BUSY      A trainer of its weights is alive.
+ * @retval AXL_ERR_INVALID   The weights were never trained: they are what the folder holds.
+ * @retval AXL_ERR_IO        A file cannot be written.
+ * @retval AXL_ERR_CANCELLED
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: one at a time.  Progress phase "save".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_model_save(axl_model *model, const char *dir);
+
+/**
  * The logits of every token of one sequence.
  *
  * @param[in]  model   Borrowed.

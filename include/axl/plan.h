@@ -37,7 +37,7 @@ typedef struct axl_plan {
  * @param[in]     ctx     Borrowed for the call.
  * @param[in]     path    As axl_model_open().
  * @param[in]     model   NULL for the defaults.
- * @param[in]     adapter NULL for the defaults.
+ * @param[in]     adapter NULL for the defaults; rank 0: none, the model's own weights are trained.
  * @param[in]     trainer NULL for the defaults; max_tokens is the size of the largest batch.
  * @param[in,out] out     Its size is set by the caller.
  *

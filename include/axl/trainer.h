@@ -70,14 +70,20 @@ typedef struct axl_step_stats {
 #define AXL_STEP_STATS_INIT { sizeof(axl_step_stats), 0, 0.0, 0.0, 0.0, 0, 0 }
 
 /**
- * Create a trainer of an adapter.
+ * Create a trainer of an adapter, or of a model's own weights (full fine-tuning).
+ *
+ * A trainer without an adapter moves the model's weights into memory of its own, as f32, and owns
+ * the model while it lives: calls that compute with it return AXL_ERR_BUSY.  Afterwards the model
+ * has the trained weights; axl_model_save() writes them.
  *
  * @param[out] out     The trainer; NULL on failure.  Release with axl_trainer_free().
  * @param[in]  model   The trainer takes its own reference.
  * @param[in]  adapter Made for @p model; the trainer takes its own reference and writes its values.
+ *                     NULL: all weights of @p model are trained.
  * @param[in]  opts    NULL for the defaults.  Copied.
  *
  * @retval AXL_ERR_INVALID An option is out of range; axl_last_error() names it.
+ * @retval AXL_ERR_BUSY    The model's weights are being trained, or are to be while an adapter is.
  * @retval AXL_ERR_ABI     @p opts sets a field this library does not know.
  * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM
@@ -228,11 +234,68 @@ AXL_API AXL_MUST_CHECK axl_status axl_trainer_report_metric(axl_trainer *tr, dou
 AXL_API uint64_t axl_trainer_steps(const axl_trainer *tr);
 
 /**
+ * The number of trained tensors: the adapter's, in its order, or the model's.
+ *
+ * @param[in] tr Borrowed.
+ * @return The count.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API size_t axl_trainer_count(const axl_trainer *tr);
+
+/**
+ * A trained tensor's name and shape; a vector has one row.
+ *
+ * @param[in]     tr    Borrowed.
+ * @param[in]     index Below axl_trainer_count().
+ * @param[in,out] out   Its size is set by the caller; the name is borrowed from the trainer.
+ *
+ * @retval AXL_ERR_INVALID @p index is past the end.
+ * @retval AXL_ERR_ABI     @p out has no valid size.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_trainer_tensor(const axl_trainer *tr, size_t index,
+                                                     axl_tensor_info *out);
+
+/**
+ * Copy a trained tensor's values out.
+ *
+ * @param[in]  tr     Borrowed.
+ * @param[in]  index  Below axl_trainer_count().
+ * @param[out] values (rows, cols) f32, the caller's memory.
+ *
+ * @retval AXL_ERR_INVALID
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_trainer_read(axl_trainer *tr, size_t index, float *values);
+
+/**
+ * Set a trained tensor's values, for a host's own initialisation or optimizer.  The optimizer's
+ * state does not change: schedule-free ones go on from their own.
+ *
+ * @param[in] tr     Borrowed.
+ * @param[in] index  Below axl_trainer_count().
+ * @param[in] values (rows, cols) f32.  Copied.
+ *
+ * @retval AXL_ERR_INVALID
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_trainer_write(axl_trainer *tr, size_t index,
+                                                    const float *values);
+
+/**
  * Copy a gradient out, as the next step would use it before clipping: of the mean loss over what
  * has accumulated.
  *
  * @param[in]  tr     Borrowed.
- * @param[in]  index  Below axl_adapter_count() of its adapter.
+ * @param[in]  index  Below axl_trainer_count().
  * @param[out] values (rows, cols) f32, the caller's memory.
  *
  * @retval AXL_ERR_INVALID
@@ -259,8 +322,24 @@ AXL_API AXL_MUST_CHECK axl_status axl_trainer_evaluate(axl_trainer *tr, const ax
                                                        double *loss_sum);
 
 /**
- * Write a checkpoint: the adapter, the optimizer's state, the step, and the loader's place.  It is
- * written beside @p dir, synced and renamed: whole or not at all.
+ * Write the result: the adapter as axl_adapter_save() does, or the trained model as
+ * axl_model_save() does.
+ *
+ * @param[in] tr  Borrowed.
+ * @param[in] dir Made if need be.
+ *
+ * @retval AXL_ERR_IO        A file cannot be written.
+ * @retval AXL_ERR_CANCELLED
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: one at a time.  Progress phase "save".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_trainer_export(axl_trainer *tr, const char *dir);
+
+/**
+ * Write a checkpoint: the adapter or the weights, the optimizer's state, the step, and the loader's
+ * place.  It is written beside @p dir, synced and renamed: whole or not at all.
  *
  * @param[in] tr     Borrowed; no gradients may be accumulated.
  * @param[in] loader Borrowed; NULL for a host's own batches.

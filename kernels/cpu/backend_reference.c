@@ -152,6 +152,8 @@ REFERENCE_OP(factored, axl_factored_args)
 REFERENCE_OP(muon_momentum, axl_muon_momentum_args)
 REFERENCE_OP(muon_normalize, axl_muon_normalize_args)
 REFERENCE_OP(muon_scale, axl_muon_scale_args)
+REFERENCE_OP(rms_norm_weight_backward, axl_rms_norm_weight_backward_args)
+REFERENCE_OP(add_rows, axl_rows_args)
 
 const axl_backend_ops axl__backend_reference = {
     .abi = AXL_BACKEND_ABI,
@@ -198,4 +200,6 @@ const axl_backend_ops axl__backend_reference = {
     .muon_momentum = reference_muon_momentum,
     .muon_normalize = reference_muon_normalize,
     .muon_scale = reference_muon_scale,
+    .rms_norm_weight_backward = reference_rms_norm_weight_backward,
+    .add_rows = reference_add_rows,
 };

@@ -40,7 +40,9 @@
     X(factored, axl_factored_args)                                                                 \
     X(muon_momentum, axl_muon_momentum_args)                                                       \
     X(muon_normalize, axl_muon_normalize_args)                                                     \
-    X(muon_scale, axl_muon_scale_args)
+    X(muon_scale, axl_muon_scale_args)                                                             \
+    X(rms_norm_weight_backward, axl_rms_norm_weight_backward_args)                                 \
+    X(add_rows, axl_rows_args)
 
 typedef struct axl_cpu_kernels {
 #define AXL_CPU_MEMBER(op, args) axl_status (*op)(axl_device * dev, const args *a);

@@ -5,8 +5,9 @@
  *   rstd[t] = 1 / sqrt(mean_c(x[t,c]^2) + eps)
  *   y[t,c]  = x[t,c] rstd[t] w[c]
  *   dx[t,c] += rstd[t] (w[c] dy[t,c] - x[t,c] rstd[t]^2 mean_c(x[t,c] w[c] dy[t,c]))
+ *   dw[c]   += sum_t dy[t,c] x[t,c] rstd[t]
  *
- * The gradient is added since the residual stream goes around the norm.  w gets none: it is frozen.
+ * dx is added since the residual stream goes around the norm.
  */
 #ifndef AXL_KERNELS_RMS_NORM_H
 #define AXL_KERNELS_RMS_NORM_H
@@ -15,5 +16,6 @@
 
 void axl__ref_rms_norm_forward(const axl_rms_norm_args *a);
 void axl__ref_rms_norm_backward(const axl_rms_norm_backward_args *a);
+void axl__ref_rms_norm_weight_backward(const axl_rms_norm_weight_backward_args *a);
 
 #endif

@@ -123,3 +123,67 @@ axl_status AXL_ISA_NAME(rms_norm_backward)(axl_device *dev, const axl_rms_norm_b
     axl_tiles_run(dev, a->x.rows, a->x.cols, true, backward_tile, a);
     return AXL_OK;
 }
+
+/* ---- the weight's gradient ---- */
+
+enum { STRIPE = 64 }; /* columns of a task: a multiple of N_SUMS vectors of any width */
+
+/* sums[k] of the rows [begin, end) at n columns from c on, n at most N_SUMS vectors. */
+AXL_INLINE void weight_sums(const axl_rms_norm_weight_backward_args *a, int64_t begin, int64_t end,
+                            int64_t c, int64_t n, vf sums[N_SUMS])
+{
+    for (int64_t t = begin; t < end; t++) {
+        const void *x = axl_at(a->x.data, a->x.dtype, t * a->x.stride + c);
+        const void *dy = axl_at(a->dy.data, a->dy.dtype, t * a->dy.stride + c);
+        vf rstd = vf_set1(a->rstd[t]);
+
+        AXL_UNROLL
+        for (int k = 0; k < N_SUMS; k++) {
+            int64_t i = k * VF_N, left = n - i;
+            if (left > 0)
+                sums[k] = vf_fma(vf_mul(axl_load(x, a->x.dtype, i, left), rstd),
+                                 axl_load(dy, a->dy.dtype, i, left), sums[k]);
+        }
+    }
+}
+
+static void weight_columns(const axl_rms_norm_weight_backward_args *a, int64_t c, int64_t n)
+{
+    double total[N_SUMS * VF_N] = { 0 };
+    float part[VF_N];
+
+    for (int64_t t = 0; t < a->x.rows; t += SUM_SPAN) {
+        int64_t end = axl_min(t + SUM_SPAN, a->x.rows);
+        vf sums[N_SUMS] = { vf_zero(), vf_zero(), vf_zero(), vf_zero() };
+
+        if (n == N_SUMS * VF_N)
+            weight_sums(a, t, end, c, N_SUMS * VF_N, sums);
+        else
+            weight_sums(a, t, end, c, n, sums);
+        for (int k = 0; k < N_SUMS; k++) {
+            vf_store(part, sums[k]);
+            for (int i = 0; i < VF_N; i++)
+                total[k * VF_N + i] += part[i];
+        }
+    }
+    for (int64_t i = 0; i < n; i++)
+        a->dw[c + i] = (float)(a->dw[c + i] + total[i]);
+}
+
+static void weight_stripe(void *args, uint64_t index)
+{
+    const axl_rms_norm_weight_backward_args *a = args;
+    int64_t begin = (int64_t)index * STRIPE, end = axl_min(begin + STRIPE, a->x.cols);
+
+    for (int64_t c = begin; c < end; c += N_SUMS * VF_N)
+        weight_columns(a, c, axl_min(N_SUMS * VF_N, end - c));
+}
+
+axl_status AXL_ISA_NAME(rms_norm_weight_backward)(axl_device *dev,
+                                                  const axl_rms_norm_weight_backward_args *a)
+{
+    axl_rms_norm_weight_backward_args copy = *a;
+
+    axl__parallel_for(dev->ctx, (uint64_t)axl_div_up(a->x.cols, STRIPE), weight_stripe, &copy);
+    return AXL_OK;
+}

@@ -40,3 +40,14 @@ void axl__ref_rms_norm_backward(const axl_rms_norm_backward_args *a)
         }
     }
 }
+
+void axl__ref_rms_norm_weight_backward(const axl_rms_norm_weight_backward_args *a)
+{
+    for (int64_t c = 0; c < a->x.cols; c++) {
+        double sum = 0.0;
+
+        for (int64_t t = 0; t < a->x.rows; t++)
+            sum += axl__mat_get(&a->dy, t, c) * axl__mat_get(&a->x, t, c) * a->rstd[t];
+        a->dw[c] = (float)(a->dw[c] + sum);
+    }
+}

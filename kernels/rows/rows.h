@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rows.h - taking and putting back rows: the embedding, and the trained tokens of a batch.
+ * rows.h - taking and putting back rows: the embedding and its gradient, and the trained tokens of
+ * a batch.
  *
- *   gather:  y[i,:] = x[rows[i],:]       scatter: y[rows[i],:] = x[i,:]       i < n
+ *   gather:  y[i,:] = x[rows[i],:]    scatter: y[rows[i],:] = x[i,:]    add: y[rows[i],:] += x[i,:]
  */
 #ifndef AXL_KERNELS_ROWS_H
 #define AXL_KERNELS_ROWS_H
@@ -11,5 +12,6 @@
 
 void axl__ref_gather_rows(const axl_rows_args *a);
 void axl__ref_scatter_rows(const axl_rows_args *a);
+void axl__ref_add_rows(const axl_rows_args *a);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rows_ref.c - what gathering and scattering rows means.  Slow on purpose; every backend is tested
- * against this file, so change it only to fix the maths.
+ * rows_ref.c - what gathering, scattering and adding rows means.  Slow on purpose; every backend is
+ * tested against this file, so change it only to fix the maths.
  */
 #include "rows.h"
 
@@ -19,4 +19,12 @@ void axl__ref_scatter_rows(const axl_rows_args *a)
     for (int64_t i = 0; i < a->n; i++)
         for (int64_t c = 0; c < a->x.cols; c++)
             axl__mat_put(&a->y, a->rows[i], c, axl__mat_get(&a->x, i, c));
+}
+
+void axl__ref_add_rows(const axl_rows_args *a)
+{
+    for (int64_t i = 0; i < a->n; i++)
+        for (int64_t c = 0; c < a->x.cols; c++)
+            axl__mat_put(&a->y, a->rows[i], c,
+                         axl__mat_get(&a->y, a->rows[i], c) + axl__mat_get(&a->x, i, c));
 }

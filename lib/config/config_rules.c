@@ -83,11 +83,28 @@ static void check_required(axl__config_pass *p)
     require_in_sets(p, "test_datasets");
 }
 
+/* All weights are trained. */
+static void check_no_adapter(axl__config_pass *p)
+{
+    static const char *const idle[] = { "lora_r",              "lora_alpha",
+                                        "lora_dropout",        "lora_target_modules",
+                                        "lora_target_linear",  "peft_use_rslora",
+                                        "loraplus_lr_ratio" };
+
+    if (get(p, "lora_model_dir"))
+        say(p, AXL__C_ADAPTER, "lora_model_dir", "needs adapter: lora");
+    if (on(p, "relora"))
+        say(p, AXL__C_ADAPTER, "relora", "needs adapter: lora");
+    for (size_t i = 0; i < sizeof idle / sizeof idle[0]; i++)
+        if (on(p, idle[i]))
+            warn(p, AXL__C_NO_EFFECT, idle[i],
+                 "no effect here: there is no adapter, all weights are trained");
+}
+
 static void check_adapter(axl__config_pass *p)
 {
     if (!get(p, "adapter"))
-        say(p, AXL__C_ADAPTER, "adapter",
-            "not supported: full fine-tuning does not exist yet; set adapter: lora");
+        check_no_adapter(p);
     if (!is(p, "adapter", "lora") || get(p, "lora_model_dir"))
         return; /* a PEFT folder brings its own rank and targets */
     if (!get(p, "lora_r"))

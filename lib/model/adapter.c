@@ -12,7 +12,7 @@
 
 #define ADAPTER_MAGIC 0x41584C41u /* "AXLA" */
 
-enum { RANK_MAX = 4096, NAME_MAX_ = 160 };
+enum { RANK_MAX = 4096 };
 
 /* ---- life ---- */
 
@@ -55,7 +55,7 @@ void axl_adapter_free(axl_adapter *a)
 static axl_status add_tensor(axl_adapter *a, const char *module, const char *part, int64_t at,
                              int64_t rows, int64_t cols)
 {
-    axl__lora_tensor *t = &a->tensors[a->n_tensors];
+    axl__param *t = &a->tensors[a->n_tensors];
 
     t->name = axl__format(a->ctx, "base_model.model.%s.lora_%s.weight", module, part);
     if (!t->name)
@@ -91,7 +91,7 @@ static void place_group(axl_adapter *a, axl__linears g)
 
 static axl_status lay_out(axl_adapter *a, const bool *on, int64_t n)
 {
-    char module[NAME_MAX_];
+    char module[AXL__MODULE_NAME];
 
     a->loras = axl__calloc(a->ctx, (size_t)n, sizeof *a->loras);
     a->tensors = axl__calloc(a->ctx, (size_t)n * 2, sizeof *a->tensors);
@@ -183,7 +183,7 @@ static bool module_matches(const char *module, const char *target)
 static axl_status mark_targets(axl_model *m, const axl_adapter_options *o, bool *on)
 {
     int64_t n = axl__model_n_linears(m);
-    char module[NAME_MAX_];
+    char module[AXL__MODULE_NAME];
 
     for (int64_t i = 0; i < n - 1 && o->n_target_modules == 0; i++)
         on[i] = true;
@@ -211,7 +211,7 @@ axl_status axl__adapter_init(axl_adapter *a, uint64_t seed)
     if (a->model->device.counts_only)
         return AXL_OK;
     for (size_t i = 0; i < a->n_tensors && status == AXL_OK; i++) {
-        const axl__lora_tensor *t = &a->tensors[i];
+        const axl__param *t = &a->tensors[i];
         int64_t n = t->rows * t->cols;
         float *host = axl__calloc(a->ctx, (size_t)n, sizeof *host);
         if (!host)
@@ -360,6 +360,8 @@ axl_status axl_adapter_from_config(axl_adapter **out, const axl_config *cfg, axl
         return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
     *out = NULL;
     AXL_TRY(axl__model_enter(model));
+    if (!axl__cfg_has(cfg, "adapter"))
+        return AXL_OK;
     AXL_TRY(config_targets(cfg, names, &o.n_target_modules));
     o.target_modules = names;
     o.rank = (uint32_t)axl__cfg_int(cfg, "lora_r", 0);
@@ -403,7 +405,7 @@ axl_status axl_adapter_tensor(const axl_adapter *a, size_t index, axl_tensor_inf
     return AXL_OK;
 }
 
-static size_t tensor_bytes(const axl__lora_tensor *t)
+static size_t tensor_bytes(const axl__param *t)
 {
     return (size_t)(t->rows * t->cols) * sizeof(float);
 }
@@ -413,7 +415,7 @@ axl_status axl_adapter_read(axl_adapter *a, size_t index, float *values)
     AXL_TRY(check_index(a, index));
     if (!values)
         return axl__fail(AXL_ERR_INVALID, "values must not be NULL");
-    const axl__lora_tensor *t = &a->tensors[index];
+    const axl__param *t = &a->tensors[index];
     return a->model->ops->download(a->model->dev, values, a->params + t->at, tensor_bytes(t));
 }
 
@@ -422,6 +424,6 @@ axl_status axl_adapter_write(axl_adapter *a, size_t index, const float *values)
     AXL_TRY(check_index(a, index));
     if (!values)
         return axl__fail(AXL_ERR_INVALID, "values must not be NULL");
-    const axl__lora_tensor *t = &a->tensors[index];
+    const axl__param *t = &a->tensors[index];
     return a->model->ops->upload(a->model->dev, a->params + t->at, values, tensor_bytes(t));
 }

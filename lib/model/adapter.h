@@ -17,11 +17,6 @@ typedef struct axl__lora {
     int64_t a_at, b_at; /* A (r, in), B (out, r) */
 } axl__lora;
 
-typedef struct axl__lora_tensor {
-    char *name; /* as PEFT writes it */
-    int64_t at, rows, cols;
-} axl__lora_tensor;
-
 struct axl_adapter {
     uint32_t magic;
     atomic_int refs;
@@ -34,12 +29,17 @@ struct axl_adapter {
     char **targets;             /* (n_targets) for adapter_config.json */
     size_t n_targets;
     axl__lora *loras;           /* (axl__model_n_linears) */
-    axl__lora_tensor *tensors;  /* (n_tensors) A and B of each pair */
+    axl__param *tensors;  /* (n_tensors) A and B of each pair */
     size_t n_tensors;
     int64_t n_params;           /* elements in all */
     float *params;              /* device, (n_params) f32 */
     struct axl_adapter *frozen; /* the pairs before the last restart, added to these; or NULL */
 };
+
+static inline axl__trained axl__adapter_trained(const axl_adapter *a)
+{
+    return (axl__trained){ a->tensors, a->n_tensors, a->n_params, a->params };
+}
 
 axl_adapter *axl__adapter_ref(axl_adapter *adapter);
 axl_status axl__adapter_enter(const axl_adapter *adapter);

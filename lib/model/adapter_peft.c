@@ -51,7 +51,7 @@ static axl_status write_tensors(const axl_adapter *a, const char *path)
     if (status == AXL_OK)
         status = a->model->ops->download(a->model->dev, host, a->params, bytes);
     for (size_t i = 0; i < a->n_tensors && status == AXL_OK; i++) {
-        const axl__lora_tensor *t = &a->tensors[i];
+        const axl__param *t = &a->tensors[i];
         entries[i] = (axl__st_entry){ .name = t->name, .dtype = AXL_F32, .n_dims = 2,
                                       .dims = { (uint64_t)t->rows, (uint64_t)t->cols },
                                       .data = host + t->at };
@@ -184,7 +184,7 @@ static bool is_pair_of(const char *tensor, const char *module)
 
 static axl_status name_stranger(const peft_reader *r)
 {
-    char module[160];
+    char module[AXL__MODULE_NAME];
 
     for (size_t i = 0; i < r->st.count; i++) {
         bool known = false;
@@ -204,7 +204,7 @@ static axl_status match_tensors(peft_reader *r)
 {
     int64_t n = axl__model_n_linears(r->model);
     size_t matched = 0;
-    char module[160], name[256];
+    char module[AXL__MODULE_NAME], name[256];
 
     r->on = axl__arena_alloc(&r->arena, (size_t)n * sizeof *r->on);
     if (!r->on)
@@ -227,7 +227,7 @@ static axl_status match_tensors(peft_reader *r)
 }
 
 static axl_status read_tensor(const axl_adapter *a, const axl__safetensors *st,
-                              const axl__lora_tensor *t, float *host)
+                              const axl__param *t, float *host)
 {
     const axl__st_tensor *s = axl__safetensors_find(st, t->name);
 

@@ -84,7 +84,8 @@ static axl_status norm_backward(const axl__pass *p, axl_mat x, axl_mat w, const 
 {
     axl_rms_norm_backward_args a = { x, dy, dx, w.data, w.dtype, rstd };
 
-    return p->ops->rms_norm_backward(p->dev, &a);
+    AXL_TRY(p->ops->rms_norm_backward(p->dev, &a));
+    return axl__norm_weight_gradient(p, x, w, rstd, dy);
 }
 
 static axl_status rotate(const axl__pass *p, const axl__layout *at, axl_mat x, int64_t n_heads,
@@ -187,7 +188,7 @@ static axl_status mlp_backward(const axl__pass *p, int64_t layer, const axl__lay
     const axl__layer *w = &p->model->layers[layer];
     const axl_mat dgate_up[2] = { x->gate, x->up };
 
-    if (axl__linears_rank(p, axl__layer_linears(layer, DOWN)) > 0) {
+    if (axl__trains_weights(p) || axl__linears_rank(p, axl__layer_linears(layer, DOWN)) > 0) {
         axl_swiglu_args g = { x->gate, x->up, s->act };
         AXL_TRY(p->ops->swiglu_forward(p->dev, &g));
     }

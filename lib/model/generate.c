@@ -168,7 +168,7 @@ axl_status axl_generate(axl_model *model, axl_adapter *adapter, const axl_tokeni
 {
     axl_generate_options o = AXL_GENERATE_OPTIONS_INIT;
 
-    AXL_TRY(axl__model_enter(model));
+    AXL_TRY(axl__model_use(model));
     if (adapter) {
         AXL_TRY(axl__adapter_enter(adapter));
         if (adapter->model != model)

@@ -2,6 +2,7 @@
 /* linear.c - see linear.h.  The same dropout mask is drawn again in the backward instead of kept.
  */
 #include "linear.h"
+#include "weights.h"
 
 #include "base/rng.h"
 
@@ -244,12 +245,23 @@ static axl_status frozen_gradient(const axl__pass *p, axl__linears g, const axl_
     return AXL_OK;
 }
 
+static axl_status weight_gradients(const axl__pass *p, axl__linears g, axl_mat x, const axl_mat *dy)
+{
+    for (int64_t i = 0; i < g.n && axl__trains_weights(p); i++) {
+        const axl_mat *w = axl__model_linear(p->model, g.first + i);
+        axl_mat dw = axl__weights_gradient(p->model, *w, p->grads);
+        AXL_TRY(multiply(p, dy[i], true, x, false, dw, 1.0f, 1.0f));
+    }
+    return AXL_OK;
+}
+
 axl_status axl__linears_backward(const axl__pass *p, axl__linears g, axl_mat x, const axl_mat *dy,
                                  axl_mat xa, axl_mat dx, const axl__linear_scratch *s)
 {
     axl_mat dxa = first_rows(s->dxa, dy[0].rows, xa.cols);
     int64_t at = 0;
 
+    AXL_TRY(weight_gradients(p, g, x, dy));
     for (int64_t i = 0; i < g.n; i++) {
         const axl__lora *l = lora_of(p, g.first + i);
         if (!l)
@@ -265,4 +277,15 @@ axl_status axl__linears_backward(const axl__pass *p, axl__linears g, axl_mat x, 
         AXL_TRY(frozen_gradient(p, g, dy, dx, s));
     }
     return at > 0 ? a_gradients(p, g, x, dxa, dx, s) : AXL_OK;
+}
+
+axl_status axl__norm_weight_gradient(const axl__pass *p, axl_mat x, axl_mat w, const float *rstd,
+                                     axl_mat dy)
+{
+    axl_rms_norm_weight_backward_args a = { x, dy, rstd, NULL };
+
+    if (!axl__trains_weights(p))
+        return AXL_OK;
+    a.dw = axl__weights_gradient(p->model, w, p->grads).data;
+    return p->ops->rms_norm_weight_backward(p->dev, &a);
 }

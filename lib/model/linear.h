@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * linear.h - frozen linear layers that share an input, each with or without a LoRA pair:
+ * linear.h - linear layers that share an input, each with or without a LoRA pair:
  *
  *   y_i = x W_i^T + xa_i B_i^T,   xa_i = s drop_i(x) A_i^T
  *   dx = sum_i dy_i W_i + drop_i(dxa_i A_i),   dxa_i = s dy_i B_i,
- *   dA_i += dxa_i^T drop_i(x),   dB_i += dy_i^T xa_i
+ *   dA_i += dxa_i^T drop_i(x),   dB_i += dy_i^T xa_i,   dW_i += dy_i^T x where W is trained
  *
  * x (T, in), y_i (T, out_i), W_i (out_i, in), A_i (r, in), B_i (out_i, r), s = the adapter's scale.
  * Pairs that a restart froze are added likewise, without dropout and gradients of their own.
@@ -21,8 +21,8 @@ typedef struct axl__pass {
     axl_model *model;
     const axl_backend_ops *ops;
     axl_device *dev;
-    const axl_adapter *adapter; /* NULL: the base alone */
-    float *grads;               /* device, laid out as adapter->params; NULL: no gradients */
+    const axl_adapter *adapter; /* NULL: the base alone, which is trained where there are grads */
+    float *grads;               /* device, laid out as what is trained; NULL: no gradients */
     float dropout;              /* 0 outside training */
     uint64_t dropout_seed;      /* of this batch */
 } axl__pass;
@@ -35,6 +35,11 @@ typedef struct axl__linear_scratch {
     float *parts;
 } axl__linear_scratch;
 
+static inline bool axl__trains_weights(const axl__pass *p)
+{
+    return p->grads && !p->adapter;
+}
+
 /* Of the frozen pairs; 0 without. */
 int64_t axl__frozen_rank(const axl__pass *p);
 /* R; 0 without pairs. */
@@ -45,8 +50,13 @@ axl_status axl__linears_xa(const axl__pass *p, axl__linears g, axl_mat x, axl_ma
 /* y[g.n].  xa (T, R) is kept for the backward. */
 axl_status axl__linears_forward(const axl__pass *p, axl__linears g, axl_mat x, const axl_mat *y,
                                 axl_mat xa, const axl__linear_scratch *s);
-/* dy[g.n].  dx is written; dx.data NULL leaves it out.  x is read only for pairs. */
+/* dy[g.n].  dx is written; dx.data NULL leaves it out.  x is read only for pairs and where the
+ * weights are trained. */
 axl_status axl__linears_backward(const axl__pass *p, axl__linears g, axl_mat x, const axl_mat *dy,
                                  axl_mat xa, axl_mat dx, const axl__linear_scratch *s);
+
+/* Of the norm with weight w; nothing where the weights are frozen. */
+axl_status axl__norm_weight_gradient(const axl__pass *p, axl_mat x, axl_mat w, const float *rstd,
+                                     axl_mat dy);
 
 #endif

@@ -7,7 +7,7 @@ axl_status axl_model_logits(axl_model *model, axl_adapter *adapter, const int32_
 {
     axl__network net;
 
-    AXL_TRY(axl__model_enter(model));
+    AXL_TRY(axl__model_use(model));
     if (adapter) {
         AXL_TRY(axl__adapter_enter(adapter));
         if (adapter->model != model)

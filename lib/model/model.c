@@ -4,6 +4,7 @@
  * mapped where it lies; only what the compute type cannot read in place is converted.
  */
 #include "model.h"
+#include "weights.h"
 
 #include "base/json.h"
 #include "base/str.h"
@@ -430,7 +431,9 @@ static char *config_model(const axl_config *cfg)
     return path;
 }
 
-static axl_status from_config(axl_model **out, const axl_config *cfg, bool counting)
+/* dir NULL: base_model. */
+static axl_status from_config(axl_model **out, const axl_config *cfg, const char *dir,
+                              bool counting)
 {
     axl_model_options o = AXL_MODEL_OPTIONS_INIT;
 
@@ -442,23 +445,28 @@ static axl_status from_config(axl_model **out, const axl_config *cfg, bool count
     o.compute = config_compute(cfg);
     o.backend = axl__cfg_str(cfg, "axl.backend", "cpu");
     o.read = strcmp(axl__cfg_str(cfg, "axl.load", "map"), "read") == 0;
-    char *path = config_model(cfg);
+    char *path = dir ? axl__strdup(ctx, dir) : config_model(cfg);
     if (!path)
         return axl__fail_nomem();
-    axl_status status = open_model(out, ctx, path, axl__cfg_str(cfg, "model_revision", NULL),
-                                   &o, counting);
+    const char *revision = dir ? NULL : axl__cfg_str(cfg, "model_revision", NULL);
+    axl_status status = open_model(out, ctx, path, revision, &o, counting);
     axl__free(ctx, path);
     return status;
 }
 
 axl_status axl_model_from_config(axl_model **out, const axl_config *cfg)
 {
-    return from_config(out, cfg, false);
+    return from_config(out, cfg, NULL, false);
+}
+
+axl_status axl__model_from_config_in(axl_model **out, const axl_config *cfg, const char *dir)
+{
+    return from_config(out, cfg, dir, false);
 }
 
 axl_status axl__model_from_config_counting(axl_model **out, const axl_config *cfg)
 {
-    return from_config(out, cfg, true);
+    return from_config(out, cfg, NULL, true);
 }
 
 axl_model *axl__model_ref(axl_model *m)
@@ -476,19 +484,27 @@ axl_status axl__model_enter(const axl_model *m)
     return axl__context_enter(m->ctx);
 }
 
+void axl__model_release_files(axl_model *m)
+{
+    for (size_t i = 0; i < m->n_mapped; i++)
+        m->ops->weights_unmap(m->dev, m->mapped[i]);
+    for (size_t i = 0; i < m->n_owned; i++)
+        m->ops->buffer_free(m->dev, m->owned[i]);
+    for (size_t i = 0; i < m->n_files; i++)
+        axl__safetensors_close(&m->files[i]);
+    m->n_mapped = m->n_owned = m->n_files = 0;
+    m->file_bytes = 0;
+}
+
 void axl_model_free(axl_model *m)
 {
     if (!m || m->magic != MODEL_MAGIC || atomic_fetch_sub(&m->refs, 1) != 1)
         return;
     m->magic = 0;
-    for (size_t i = 0; i < m->n_mapped; i++)
-        m->ops->weights_unmap(m->dev, m->mapped[i]);
-    for (size_t i = 0; i < m->n_owned; i++)
-        m->ops->buffer_free(m->dev, m->owned[i]);
+    axl__weights_free(m);
+    axl__model_release_files(m);
     if (m->dev)
         m->ops->device_close(m->dev);
-    for (size_t i = 0; i < m->n_files; i++)
-        axl__safetensors_close(&m->files[i]);
     axl_context *ctx = m->ctx;
     axl__free(ctx, m->files);
     axl__free(ctx, m->mapped);
@@ -498,6 +514,31 @@ void axl_model_free(axl_model *m)
     axl__free(ctx, m->dir);
     axl__free(ctx, m);
     axl_context_free(ctx);
+}
+
+axl_status axl__model_use(const axl_model *m)
+{
+    AXL_TRY(axl__model_enter(m));
+    if (atomic_load(&m->trainers) < 0)
+        return axl__fail(AXL_ERR_BUSY, "the model's weights are being trained; free the trainer "
+                                       "first");
+    return AXL_OK;
+}
+
+axl_status axl__model_take(axl_model *m, bool weights)
+{
+    int n = atomic_load(&m->trainers);
+
+    while (n >= 0 && (n == 0 || !weights))
+        if (atomic_compare_exchange_weak(&m->trainers, &n, weights ? -1 : n + 1))
+            return AXL_OK;
+    return axl__fail(AXL_ERR_BUSY, n < 0 ? "the model's weights are being trained"
+                                         : "an adapter of the model is being trained");
+}
+
+void axl__model_give_back(axl_model *m, bool weights)
+{
+    atomic_fetch_add(&m->trainers, weights ? 1 : -1);
 }
 
 /* ---- what it is ---- */

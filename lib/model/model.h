@@ -11,6 +11,8 @@
 
 #include <stdatomic.h>
 
+enum { AXL__MODULE_NAME = 160 }; /* room for a module's path */
+
 /* The linear layers of a decoder layer, in the order that they are computed. */
 typedef enum axl__linear_kind {
     AXL__Q, AXL__K, AXL__V, AXL__O, AXL__GATE, AXL__UP, AXL__DOWN, AXL__LINEAR_KINDS
@@ -26,6 +28,24 @@ typedef struct axl__layer {
     axl_mat attn_norm, mlp_norm;       /* (1, C) */
     axl_mat linear[AXL__LINEAR_KINDS]; /* (out, in) */
 } axl__layer;
+
+/* A tensor that is trained, by its place in a flat buffer of f32. */
+typedef struct axl__param {
+    char *name; /* as files have it */
+    int64_t at, rows, cols;
+    bool vector; /* of one dimension: a norm's weight */
+} axl__param;
+
+/* All that is trained together; the owner is an adapter or a model. */
+typedef struct axl__trained {
+    const axl__param *tensors; /* (n_tensors) */
+    size_t n_tensors;
+    int64_t n_params; /* elements in all; what lies between tensors is 0 */
+    float *params;    /* device, (n_params) */
+} axl__trained;
+
+/* weights.c: base weights that may be trained. */
+typedef struct axl__weights axl__weights;
 
 struct axl_model {
     uint32_t magic;
@@ -50,6 +70,8 @@ struct axl_model {
     axl__layer *layers;
     uint64_t n_params, weights_bytes;
     uint64_t file_bytes; /* resident of the files once all is used: what is mapped, or all */
+    axl__weights *weights; /* once they were trained; NULL: frozen, as the files have them */
+    atomic_int trainers;   /* of adapters; -1: one is at work on the weights */
 };
 
 /* A model that knows its shapes and no values, on a counting device (tensor/counting.h): of the
@@ -57,6 +79,9 @@ struct axl_model {
 axl_status axl__model_open_counting(axl_model **out, axl_context *ctx, const char *path,
                                     const axl_model_options *opts);
 axl_status axl__model_from_config_counting(axl_model **out, const axl_config *cfg);
+
+/* axl_model_from_config() with the weights of another folder. */
+axl_status axl__model_from_config_in(axl_model **out, const axl_config *cfg, const char *dir);
 
 /* What makes a model: an empty one (NULL when memory is out), its device (backend NULL: "cpu"), and
  * memory that it gives back, owned (buffer_new) or mapped (weights_map). */
@@ -79,5 +104,15 @@ void axl__model_linear_name(const axl_model *m, int64_t index, char *out, size_t
 
 /* AXL_ERR_IO when a mapped weight file has changed. */
 axl_status axl__model_unchanged(const axl_model *m);
+
+/* enter, and AXL_ERR_BUSY while a trainer trains the weights. */
+axl_status axl__model_use(const axl_model *m);
+
+/* For the life of a trainer, of the weights or of an adapter; AXL_ERR_BUSY. */
+axl_status axl__model_take(axl_model *m, bool weights);
+void axl__model_give_back(axl_model *m, bool weights);
+
+/* Lets go of the files and of what was made of their tensors. */
+void axl__model_release_files(axl_model *m);
 
 #endif

@@ -4,6 +4,7 @@
  * measures it; nothing is allocated once the largest batch was seen.
  */
 #include "network.h"
+#include "weights.h"
 
 #include "base/rng.h"
 
@@ -352,6 +353,7 @@ static axl_status head_backward(axl__network *n, work *w, const int32_t *rows, i
     axl_rms_norm_backward_args b = { w->rows, w->dnorm, w->drows, m->final_norm.data,
                                      m->final_norm.dtype, w->rstd };
     AXL_TRY(ops->rms_norm_backward(n->pass.dev, &b));
+    AXL_TRY(axl__norm_weight_gradient(&n->pass, w->rows, m->final_norm, w->rstd, w->dnorm));
     axl_rows_args s = { w->drows, w->dh, rows, count };
     return ops->scatter_rows(n->pass.dev, &s);
 }
@@ -395,18 +397,31 @@ static axl_status sum_losses(axl__network *n, const work *w, int64_t count, doub
     return AXL_OK;
 }
 
-static axl_status run_backward(axl__network *n, const axl__layout *at, work *w, const char *phase)
+static axl_status embedding_gradient(axl__network *n, const int32_t *ids, axl_mat dh)
+{
+    axl_mat d = axl__weights_gradient(n->pass.model, n->pass.model->embed, n->pass.grads);
+    axl_rows_args a = { dh, d, ids, dh.rows };
+
+    return n->pass.ops->add_rows(n->pass.dev, &a);
+}
+
+static axl_status run_backward(axl__network *n, const axl__layout *at, const int32_t *ids, work *w,
+                               const char *phase)
 {
     axl_model *m = n->pass.model;
     uint64_t layers = (uint64_t)m->arch.n_layers;
+    bool embedding = axl__trains_weights(&n->pass);
     axl_mat none = { 0 };
 
     for (int64_t l = m->arch.n_layers - 1; l >= 0; l--) {
         AXL_TRY(axl__poll(m->ctx, phase, 2 * layers - 1 - (uint64_t)l, 2 * layers));
         if (n->checkpointing)
             AXL_TRY(axl__layer_forward(&n->pass, l, at, &n->acts[l], none, &w->layer));
-        AXL_TRY(axl__layer_backward(&n->pass, l, at, &n->acts[l], w->dh, l > 0, &w->layer));
+        AXL_TRY(axl__layer_backward(&n->pass, l, at, &n->acts[l], w->dh, embedding || l > 0,
+                                    &w->layer));
     }
+    if (embedding)
+        AXL_TRY(embedding_gradient(n, ids, w->dh));
     return axl__poll(m->ctx, phase, 2 * layers, 2 * layers);
 }
 
@@ -439,7 +454,7 @@ axl_status axl__network_loss(axl__network *n, const axl_batch *b, double scale, 
     AXL_TRY(run_layers(n, &at, x.ids, &w, phase, total));
     AXL_TRY(run_loss(n, &w, &x, scale, train));
     AXL_TRY(sum_losses(n, &w, x.n_trained, loss_sum));
-    return train ? run_backward(n, &at, &w, phase) : AXL_OK;
+    return train ? run_backward(n, &at, x.ids, &w, phase) : AXL_OK;
 }
 
 /* ---- logits ---- */

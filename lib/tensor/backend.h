@@ -78,6 +78,13 @@ typedef struct axl_rms_norm_backward_args {
     const float *rstd;
 } axl_rms_norm_backward_args;
 
+/* dw[c] += sum_t dy[t,c] x[t,c] rstd[t].  dw (C) f32. */
+typedef struct axl_rms_norm_weight_backward_args {
+    axl_mat x, dy;
+    const float *rstd;
+    float *dw;
+} axl_rms_norm_weight_backward_args;
+
 /* Rotates the pairs (i, i + D/2) of every head of x (T, n_heads * D) in place by the angle of the
  * token's position: cos, sin (n_positions, D/2) f32.  inverse is the backward. */
 typedef struct axl_rope_args {
@@ -142,7 +149,8 @@ typedef struct axl_swiglu_backward_args {
 } axl_swiglu_backward_args;
 
 /* gather: y[i,:] = x[rows[i],:];  scatter: y[rows[i],:] = x[i,:], rows all different.  x and y may
- * differ in dtype.  n = number of rows taken. */
+ * differ in dtype.  n = number of rows taken.  add: y[rows[i],:] += x[i,:], i in order, y f32; a
+ * row may come again. */
 typedef struct axl_rows_args {
     axl_mat x, y;
     const int32_t *rows; /* (n) */
@@ -382,6 +390,9 @@ typedef struct axl_backend_ops {
     axl_status (*muon_momentum)(axl_device *dev, const axl_muon_momentum_args *a);
     axl_status (*muon_normalize)(axl_device *dev, const axl_muon_normalize_args *a);
     axl_status (*muon_scale)(axl_device *dev, const axl_muon_scale_args *a);
+    axl_status (*rms_norm_weight_backward)(axl_device *dev,
+                                           const axl_rms_norm_weight_backward_args *a);
+    axl_status (*add_rows)(axl_device *dev, const axl_rows_args *a);
     /* Append above this line. */
 } axl_backend_ops;
 

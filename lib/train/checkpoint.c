@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * checkpoint.c - a checkpoint folder: the adapter as PEFT reads it, optimizer.safetensors with
- * the optimizer's state under the tensors' names, and trainer_state.json.  Random numbers need no
- * file: they follow from the seed, the step and the place in the data.
+ * checkpoint.c - a checkpoint folder: the adapter as PEFT reads it, or the model as transformers
+ * does, in f32 so that nothing is rounded; optimizer.safetensors with the optimizer's state under
+ * the tensors' names, and trainer_state.json.  Random numbers need no file: they follow from the
+ * seed, the step and the place in the data.
  */
 #include "relora.h"
 
@@ -19,7 +20,7 @@ enum { CHECKPOINT_FORMAT = 1 };
 
 uint64_t axl__trainer_save_bytes(const axl_trainer *tr, bool checkpoint)
 {
-    uint64_t params = (uint64_t)tr->adapter->n_params * sizeof(float);
+    uint64_t params = (uint64_t)tr->trained.n_params * sizeof(float);
     uint64_t state = checkpoint ? axl__optimizer_state_size(tr->optimizer) : 0;
 
     return state > params ? state : params;
@@ -59,6 +60,24 @@ static axl_status write_state(axl_trainer *tr, const axl__save_options *o, const
     return axl__jw_write(j, tr->ctx, path);
 }
 
+/* exact: what the optimizer goes on from; else, of a model, what it computes with. */
+static axl_status write_trained(axl_trainer *tr, const char *dir, bool exact)
+{
+    if (tr->adapter)
+        return axl_adapter_save(tr->adapter, dir);
+    AXL_TRY(axl__trainer_use_trained(tr));
+    return axl__weights_save(tr->model, dir, exact);
+}
+
+axl_status axl_trainer_export(axl_trainer *tr, const char *dir)
+{
+    AXL_TRY(axl__trainer_enter(tr));
+    axl_status status = dir ? write_trained(tr, dir, false)
+                            : axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
+    axl__trainer_leave(tr);
+    return status;
+}
+
 static axl_status write_folder(axl_trainer *tr, const axl__save_options *o, const char *temp)
 {
     char *optimizer = axl__format(tr->ctx, "%s/optimizer.safetensors", temp);
@@ -68,7 +87,7 @@ static axl_status write_folder(axl_trainer *tr, const axl__save_options *o, cons
     if (status == AXL_OK)
         status = axl__remove_tree(temp);
     if (status == AXL_OK)
-        status = axl_adapter_save(tr->adapter, temp);
+        status = write_trained(tr, temp, !o->only_model);
     if (status == AXL_OK && !o->only_model)
         status = axl__optimizer_save(tr->optimizer, optimizer);
     if (status == AXL_OK)
@@ -130,6 +149,7 @@ typedef struct {
     axl__file file;
     axl__safetensors params, optimizer;
     axl_adapter *joined; /* the adapter of the file, where there were restarts; or NULL */
+    axl_model *model;    /* of the file, where a model's own weights are trained; or NULL */
     const axl__json *state;
     float *params_host; /* (n_params) */
     void *state_host;   /* the optimizer's */
@@ -157,9 +177,10 @@ static axl_status read_state(checkpoint *c)
     if (format == 0 && axl__json_get(root, "log_history"))
         return axl__fail(
             AXL_ERR_UNSUPPORTED,
-            "%s is a checkpoint of Hugging Face's trainer: set lora_model_dir to start "
-            "from its adapter; its optimizer state is a pickle and cannot be read",
-            c->dir);
+            "%s is a checkpoint of Hugging Face's trainer: set %s to start from its %s; its "
+            "optimizer state is a pickle and cannot be read",
+            c->dir, c->tr->adapter ? "lora_model_dir" : "base_model",
+            c->tr->adapter ? "adapter" : "weights");
     if (format != CHECKPOINT_FORMAT || axl__json_int(root, "step", -1) < 0 ||
         axl__json_int(root, "epoch", 0) < 0 || axl__json_int(root, "batch", 0) < 0)
         return axl__fail(AXL_ERR_FORMAT, "%s: trainer_state.json is not one that axl %s wrote",
@@ -172,9 +193,10 @@ static axl_status check_resumable(const checkpoint *c)
     if (!axl__json_bool(c->state, "only_model", false))
         return AXL_OK;
     return axl__fail(AXL_ERR_UNSUPPORTED,
-                     "%s was saved with save_only_model and cannot be resumed: set lora_model_dir "
-                     "to start from its adapter",
-                     c->dir);
+                     "%s was saved with save_only_model and cannot be resumed: set %s to start "
+                     "from its %s",
+                     c->dir, c->tr->adapter ? "lora_model_dir" : "base_model",
+                     c->tr->adapter ? "adapter" : "weights");
 }
 
 static axl_status read_file(checkpoint *c, const char *name, axl__safetensors *out)
@@ -188,11 +210,23 @@ static axl_status read_file(checkpoint *c, const char *name, axl__safetensors *o
     return status;
 }
 
+static axl_status read_model(checkpoint *c)
+{
+    const axl_model *m = c->tr->model;
+    axl_model_options o = AXL_MODEL_OPTIONS_INIT;
+
+    o.backend = m->ops->name;
+    o.compute = AXL_COMPUTE_F32;
+    return axl_model_open(&c->model, c->tr->ctx, c->dir, &o);
+}
+
 /* The trained weights into memory, or with restarts, then or now, the whole adapter. */
 static axl_status read_params(checkpoint *c, bool restarted)
 {
     axl_adapter *a = c->tr->adapter;
 
+    if (!a)
+        return read_model(c);
     if (!restarted && !a->frozen) {
         c->params_host = axl__alloc_aligned(c->tr->ctx, (size_t)a->n_params * sizeof(float));
         if (!c->params_host)
@@ -211,6 +245,10 @@ static axl_status apply_params(const checkpoint *c)
 {
     axl_adapter *a = c->tr->adapter;
 
+    if (c->model) {
+        c->tr->used = NULL;
+        return axl__weights_copy(c->tr->model, c->model);
+    }
     if (c->joined)
         return axl__adapter_take(a, c->joined);
     return a->model->ops->upload(a->model->dev, a->params, c->params_host,
@@ -287,6 +325,7 @@ static axl_status apply(checkpoint *c, axl_loader *loader)
 static void checkpoint_close(checkpoint *c)
 {
     axl_adapter_free(c->joined);
+    axl_model_free(c->model);
     axl__safetensors_close(&c->params);
     axl__safetensors_close(&c->optimizer);
     axl__free_aligned(c->tr->ctx, c->params_host);

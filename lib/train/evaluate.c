@@ -77,15 +77,14 @@ static axl_status open_in(evaluation *x, axl_context *ctx, const char *dir)
 }
 
 /* The trained one, else the one that training would begin with, else none. */
-static axl_status open_adapter(evaluation *x, const axl_config *cfg)
+static axl_status open_adapter(evaluation *x, const axl_config *cfg, const char *out)
 {
     axl_context *ctx = axl__config_context(cfg);
-    char *out = axl__config_path(cfg, axl__cfg_str(cfg, "output_dir", "./model-out"));
     const char *from = axl__cfg_str(cfg, "lora_model_dir", NULL);
     char *begin = from ? axl__config_path(cfg, from) : NULL;
     axl_status status = AXL_OK;
 
-    if (!out || (from && !begin))
+    if (from && !begin)
         status = axl__fail_nomem();
     else if (axl__has_file(out, "adapter_config.json"))
         status = open_in(x, ctx, out);
@@ -94,8 +93,30 @@ static axl_status open_adapter(evaluation *x, const axl_config *cfg)
     else
         axl__log(ctx, AXL_LOG_WARNING, "%s holds no adapter: the base model alone is evaluated",
                  out);
-    axl__free(ctx, out);
     axl__free(ctx, begin);
+    return status;
+}
+
+static axl_status open_trained(evaluation *x, const axl_config *cfg)
+{
+    axl_context *ctx = axl__config_context(cfg);
+    char *out = axl__config_path(cfg, axl__cfg_str(cfg, "output_dir", "./model-out"));
+    bool adapter = axl__cfg_has(cfg, "adapter");
+    axl_status status;
+
+    if (!out)
+        return axl__fail_nomem();
+    if (!adapter && axl__has_file(out, "config.json")) {
+        axl__log(ctx, AXL_LOG_INFO, "evaluating the model in %s", out);
+        status = axl__model_from_config_in(&x->model, cfg, out);
+    } else {
+        if (!adapter)
+            axl__log(ctx, AXL_LOG_WARNING, "%s holds no model: the base model is evaluated", out);
+        status = axl_model_from_config(&x->model, cfg);
+    }
+    if (status == AXL_OK && adapter)
+        status = open_adapter(x, cfg, out);
+    axl__free(ctx, out);
     return status;
 }
 
@@ -118,8 +139,7 @@ static axl_status open_all(evaluation *x, const axl_config *cfg)
     AXL_TRY(axl__datasets_from_config(NULL, &x->data, cfg, x->tok));
     if (!x->data)
         return AXL_END;
-    AXL_TRY(axl_model_from_config(&x->model, cfg));
-    AXL_TRY(open_adapter(x, cfg));
+    AXL_TRY(open_trained(x, cfg));
     AXL_TRY(axl__network_init(&x->net, x->model, x->adapter, false));
     return reserve(x, cfg);
 }

@@ -29,12 +29,15 @@ static void put_front_matter(axl__str *out, const axl__run_summary *run, const c
 {
     const char *base = axl__cfg_str(run->cfg, "base_model", "");
 
-    axl__str_puts(out, "---\nlibrary_name: peft\nbase_model: ");
+    bool adapter = axl__cfg_has(run->cfg, "adapter");
+
+    axl__str_puts(out, adapter ? "---\nlibrary_name: peft\nbase_model: "
+                               : "---\nlibrary_name: transformers\nbase_model: ");
     put_quoted(out, base);
-    axl__str_puts(out, "\ntags:\n- axl\n- lora\n- ");
+    axl__str_puts(out, adapter ? "\ntags:\n- axl\n- lora\n- " : "\ntags:\n- axl\n- ");
     axl__str text;
     axl__str_init(&text, out->ctx);
-    axl__str_putf(&text, "base_model:adapter:%s", base);
+    axl__str_putf(&text, "base_model:%s:%s", adapter ? "adapter" : "finetune", base);
     axl__str_put_json(out, axl__str_text(&text), text.len);
     out->failed |= text.failed;
     axl__str_free(&text);
@@ -111,7 +114,10 @@ static void put_description(axl__str *out, const axl__run_summary *run, const ch
     const axl_run_record *e = result_evaluation(run);
     size_t n = axl__cfg_count(run->cfg, "datasets");
 
-    axl__str_putf(out, "# %s\n\nThis is a LoRA adapter of %s, trained with axl on ", name, base);
+    axl__str_putf(out, axl__cfg_has(run->cfg, "adapter")
+                           ? "# %s\n\nThis is a LoRA adapter of %s, trained with axl on "
+                           : "# %s\n\nThis is %s, fine-tuned with axl on ",
+                  name, base);
     for (size_t i = 0; i < n; i++)
         axl__str_putf(out, "%s%s", i == 0 ? "" : i + 1 < n ? ", " : " and ",
                       dataset_path(run->cfg, i));
@@ -194,9 +200,11 @@ static void put_hyperparameters(axl__str *out, const axl__run_summary *run)
     count_row(out, "lr_scheduler_warmup_steps", run->warmup_steps);
     number_row(out, "num_epochs", run->epoch);
     count_row(out, "training_steps", run->step);
-    count_row(out, "lora_r", (uint64_t)axl__cfg_int(run->cfg, "lora_r", 0));
-    number_row(out, "lora_alpha", axl__cfg_double(run->cfg, "lora_alpha", 0.0));
-    number_row(out, "lora_dropout", axl__cfg_double(run->cfg, "lora_dropout", 0.0));
+    if (axl__cfg_has(run->cfg, "adapter")) {
+        count_row(out, "lora_r", (uint64_t)axl__cfg_int(run->cfg, "lora_r", 0));
+        number_row(out, "lora_alpha", axl__cfg_double(run->cfg, "lora_alpha", 0.0));
+        number_row(out, "lora_dropout", axl__cfg_double(run->cfg, "lora_dropout", 0.0));
+    }
     count_row(out, "sequence_len", (uint64_t)axl__cfg_int(run->cfg, "sequence_len", 512));
     row_begin(out, "sample_packing");
     axl__str_puts(out, axl__cfg_bool(run->cfg, "sample_packing", false) ? "true" : "false");

@@ -170,16 +170,19 @@ static axl_status estimate(axl_model *m, const axl_adapter_options *ao,
                            const axl_trainer_options *to, axl_plan *out)
 {
     axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    axl_adapter_options a = AXL_ADAPTER_OPTIONS_INIT;
     uint64_t weights = axl__counting_bytes(m->dev);
-    axl_adapter *adapter;
+    axl_adapter *adapter = NULL;
     axl_trainer *tr;
 
     AXL_TRY(axl__options_import(&o, sizeof o, to, sizeof o));
+    AXL_TRY(axl__options_import(&a, sizeof a, ao, sizeof a));
     int64_t tokens = o.max_tokens, longest = m->arch.max_seq_len;
     if (tokens == 0)
         return axl__fail(AXL_ERR_INVALID, "max_tokens must be the size of the largest batch");
     o.max_tokens = 0;
-    AXL_TRY(axl_adapter_new(&adapter, m, ao));
+    if (a.rank > 0)
+        AXL_TRY(axl_adapter_new(&adapter, m, &a));
     axl_status status = axl_trainer_new(&tr, m, adapter, &o);
     axl_adapter_free(adapter);
     AXL_TRY(status);

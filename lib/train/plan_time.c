@@ -25,16 +25,18 @@ static double work_of(const axl_trainer *tr, bool train, double n_tokens, double
     double linear = 0.0, lora = 0.0;
     double head = (double)a->vocab_size * (double)a->hidden_size;
     double attention = 2.0 * squares * (double)(a->n_heads * a->head_dim * a->n_layers);
-    double passes = !train ? 1.0 : tr->opts.checkpointing ? 3.0 : 2.0; /* of a frozen weight */
+    double own = train && !tr->adapter ? 1.0 : 0.0; /* the gradients of the weights */
+    double passes = !train ? 1.0 : tr->opts.checkpointing ? 3.0 : 2.0;
 
     for (int64_t i = 0; i < axl__model_n_linears(tr->model) - 1; i++) {
         const axl_mat *w = axl__model_linear(tr->model, i);
-        const axl__lora *l = &tr->adapter->loras[i];
+        const axl__lora *l = tr->adapter ? &tr->adapter->loras[i] : NULL;
         linear += (double)w->rows * (double)w->cols;
-        lora += l->on ? (double)l->rank * (double)(l->in + l->out) : 0.0;
+        lora += l && l->on ? (double)l->rank * (double)(l->in + l->out) : 0.0;
     }
-    return 2.0 * n_tokens * (passes * linear + (train ? passes + 1.0 : 1.0) * lora) +
-           attention * (train ? passes + 1.5 : 1.0) + 2.0 * n_trained * head * (train ? 2.0 : 1.0);
+    return 2.0 * n_tokens * ((passes + own) * linear + (train ? passes + 1.0 : 1.0) * lora) +
+           attention * (train ? passes + 1.5 : 1.0) +
+           2.0 * n_trained * head * (train ? 2.0 + own : 1.0);
 }
 
 static double survey_work(const axl_trainer *tr, bool train, const axl__survey *s)
@@ -135,7 +137,7 @@ static axl_status new_trainer(axl_trainer **out, const axl_trainer *like, const 
 
     o.schedule = NULL;
     AXL_TRY(new_model(&m, like->model, backend));
-    axl_status status = new_adapter(&adapter, m, like->adapter);
+    axl_status status = like->adapter ? new_adapter(&adapter, m, like->adapter) : AXL_OK;
     if (status == AXL_OK)
         status = axl_trainer_new(out, m, adapter, &o);
     axl_adapter_free(adapter);
@@ -217,7 +219,7 @@ static double seconds_of(const timing *t, const axl_trainer *counted, const axl_
                        ? (double)b->total_steps / (double)b->train.n_steps
                        : 1.0;
     double rate = t->work / t->batch;
-    double params = (double)counted->adapter->n_params / (double)t->tr->adapter->n_params;
+    double params = (double)counted->trained.n_params / (double)t->tr->trained.n_params;
 
     return whole * survey_work(counted, true, &b->train) / rate +
            (double)b->n_evals * survey_work(counted, false, &b->valid) / rate +

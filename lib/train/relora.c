@@ -14,7 +14,7 @@
 
 uint64_t axl__relora_restarts(const axl_trainer *tr)
 {
-    const axl_adapter *frozen = tr->adapter->frozen;
+    const axl_adapter *frozen = tr->adapter ? tr->adapter->frozen : NULL;
 
     return frozen ? (uint64_t)(frozen->rank / tr->adapter->rank) : 0;
 }
@@ -118,7 +118,7 @@ static axl_status move_moments(axl_trainer *tr, float *host, move *fn)
     const axl_adapter *a = tr->adapter;
 
     for (size_t i = 0; i < a->n_tensors; i++) {
-        const axl__lora_tensor *t = &a->tensors[i];
+        const axl__param *t = &a->tensors[i];
         size_t bytes = (size_t)(t->rows * t->cols) * sizeof *host;
         float *m, *v;
         if (!axl__optimizer_moments(tr->optimizer, t->at, &m, &v))
@@ -136,7 +136,7 @@ static axl_status pruned(axl_trainer *tr, float *host, float *work)
 
     AXL_TRY(move_moments(tr, host, fetch));
     for (size_t i = 0; i < a->n_tensors; i++) {
-        const axl__lora_tensor *t = &a->tensors[i];
+        const axl__param *t = &a->tensors[i];
         AXL_TRY(axl__cancelled(tr->ctx));
         prune_tensor(tr, i, host + t->at, host + a->n_params + t->at, t->rows * t->cols, work);
     }

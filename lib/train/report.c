@@ -154,10 +154,11 @@ static void put_head(axl__str *out, const axl__run_summary *run)
     axl__str_puts(out, "</style>\n</head>\n<body>\n<main>\n<header>\n<h1>");
     put_text(out, axl__last_name(model));
     axl__str_puts(out, "</h1>\n<p>");
-    axl__str_puts(out, strcmp(axl__cfg_str(run->cfg, "adapter", ""), "qlora") == 0 ? "QLoRA"
-                                                                                  : "LoRA");
-    axl__str_putf(out, " of rank %lld, written to ",
-                  (long long)axl__cfg_int(run->cfg, "lora_r", 0));
+    if (axl__cfg_has(run->cfg, "adapter"))
+        axl__str_putf(out, "LoRA of rank %lld", (long long)axl__cfg_int(run->cfg, "lora_r", 0));
+    else
+        axl__str_puts(out, "Full fine-tuning");
+    axl__str_puts(out, ", written to ");
     put_text(out, run->output_dir);
     axl__str_putf(out, "</p>\n<span class=\"state %s\">%s at step ", run->state, run->state);
     put_count(out, run->step);
@@ -375,7 +376,7 @@ static void put_machine(axl__str *out, const axl__run_summary *run)
 {
     axl__str_puts(out, "<div><h2>Model and machine</h2>\n<div class=\"card\"><table><tbody>\n");
     count_row(out, "Parameters", run->model.n_params, 0, false);
-    count_row(out, "Trained parameters", run->adapter_params, 0, false);
+    count_row(out, "Trained parameters", run->trained_params, 0, false);
     text_row(out, "Computed in", run->model.compute == AXL_COMPUTE_BF16 ? "bf16" : "f32");
     text_row(out, "Backend", run->backend);
     text_row(out, "Instruction set", run->isa);

@@ -26,7 +26,7 @@ typedef struct axl__run_summary {
     axl_model_info model;
     const axl_trainer_options *trainer;
     uint64_t warmup_steps;
-    uint64_t adapter_params;
+    uint64_t trained_params;
     axl_plan plan;
     axl__survey survey;
     const char *backend, *isa, *matmul; /* static or the model's */

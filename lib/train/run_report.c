@@ -28,7 +28,7 @@ static axl_status summarize(const axl_run *r, const char *state, const axl__run_
         .model = AXL_MODEL_INFO_INIT,
         .trainer = &r->trainer->opts,
         .warmup_steps = r->trainer->schedule.warmup_steps,
-        .adapter_params = r->trainer->adapter->n_params,
+        .trained_params = r->trainer->trained.n_params,
         .plan = r->plan,
         .survey = r->survey,
         .backend = r->model->ops->name,

@@ -118,7 +118,7 @@ axl_status axl__run_load_best(axl_run *r)
 
 axl_status axl__run_save_result(axl_run *r)
 {
-    AXL_TRY(axl_adapter_save(r->adapter, r->output_dir));
+    AXL_TRY(axl_trainer_export(r->trainer, r->output_dir));
     AXL_TRY(axl_tokenizer_save(r->tok, r->output_dir));
     AXL_TRY(axl__run_write_report(r, "finished"));
     AXL_TRY(axl__run_write_card(r));

@@ -44,7 +44,7 @@ static axl_status check_options(const axl_trainer_options *o)
 
 static size_t grad_bytes(const axl_trainer *tr)
 {
-    return (size_t)tr->adapter->n_params * sizeof(float);
+    return (size_t)tr->trained.n_params * sizeof(float);
 }
 
 /* Gradient memory for a batch that is not the first of its step. */
@@ -77,15 +77,15 @@ static axl_status new_zeroed(axl_trainer *tr, void **out, size_t size)
 
 static axl_status make_optimizer(axl_trainer *tr, const axl_optimizer_options *given)
 {
-    const axl_adapter *a = tr->adapter;
+    const axl__trained *a = &tr->trained;
     axl_optimizer_options o = AXL_OPTIMIZER_OPTIONS_INIT;
     axl__optim_tensor *tensors = axl__alloc(tr->ctx, a->n_tensors * sizeof *tensors);
 
     if (!tensors)
         return axl__fail_nomem();
     for (size_t i = 0; i < a->n_tensors; i++) {
-        const axl__lora_tensor *t = &a->tensors[i];
-        tensors[i] = (axl__optim_tensor){ t->name, t->at, t->rows, t->cols, false };
+        const axl__param *t = &a->tensors[i];
+        tensors[i] = (axl__optim_tensor){ t->name, t->at, t->rows, t->cols, t->vector };
     }
     axl__optim_target target = { tr->ctx, tr->model->ops, tr->model->dev, tr->model->compute,
                                  tensors, a->n_tensors, a->params, tr->opts.learning_rate };
@@ -96,9 +96,27 @@ static axl_status make_optimizer(axl_trainer *tr, const axl_optimizer_options *g
     return status;
 }
 
+/* What is trained.  A model's own weights have one trainer at a time. */
+static axl_status take_trained(axl_trainer *tr)
+{
+    if (!tr->adapter && tr->opts.relora_steps > 0)
+        return axl__fail(AXL_ERR_INVALID, "relora_steps restarts an adapter, and there is none");
+    AXL_TRY(axl__model_take(tr->model, !tr->adapter));
+    tr->took_model = true;
+    if (tr->adapter) {
+        tr->trained = axl__adapter_trained(tr->adapter);
+        return AXL_OK;
+    }
+    AXL_TRY(axl__weights_unfreeze(tr->model));
+    tr->trained = axl__weights_trained(tr->model);
+    return AXL_OK;
+}
+
 static axl_status trainer_setup(axl_trainer *tr)
 {
     void *grads = NULL, *norm_sq = NULL;
+
+    AXL_TRY(take_trained(tr));
     axl_status status = new_zeroed(tr, &grads, grad_bytes(tr));
 
     if (status == AXL_OK)
@@ -116,7 +134,7 @@ static axl_status trainer_setup(axl_trainer *tr)
                          axl__optimizer_method(tr->optimizer));
     AXL_TRY(axl__network_init(&tr->net, tr->model, tr->adapter, tr->opts.checkpointing != 0));
     tr->net.pass.grads = tr->grads;
-    tr->net.pass.dropout = (float)tr->adapter->dropout;
+    tr->net.pass.dropout = tr->adapter ? (float)tr->adapter->dropout : 0.0f;
     tr->net.noise_alpha = tr->opts.neftune_noise_alpha;
     if (tr->opts.gradient_accumulation_steps > 1)
         AXL_TRY(need_fresh(tr));
@@ -137,12 +155,13 @@ axl_status axl_trainer_new(axl_trainer **out, axl_model *model, axl_adapter *ada
         return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
     *out = NULL;
     AXL_TRY(axl__model_enter(model));
-    AXL_TRY(axl__adapter_enter(adapter));
+    if (adapter)
+        AXL_TRY(axl__adapter_enter(adapter));
     AXL_TRY(axl__options_import(&o, sizeof o, opts, sizeof o));
     AXL_TRY(check_options(&o));
     AXL_TRY(axl__schedule_import(&schedule, o.schedule));
     o.schedule = NULL; /* the caller's; tr->schedule is the copy */
-    if (adapter->model != model)
+    if (adapter && adapter->model != model)
         return axl__fail(AXL_ERR_INVALID, "the adapter was made for another model");
     axl_trainer *tr = axl__calloc(model->ctx, 1, sizeof *tr);
     if (!tr)
@@ -151,7 +170,7 @@ axl_status axl_trainer_new(axl_trainer **out, axl_model *model, axl_adapter *ada
     atomic_init(&tr->refs, 1);
     tr->ctx = axl__context_ref(model->ctx);
     tr->model = axl__model_ref(model);
-    tr->adapter = axl__adapter_ref(adapter);
+    tr->adapter = adapter ? axl__adapter_ref(adapter) : NULL;
     tr->opts = o;
     tr->schedule = schedule;
     axl__plateau_init(&tr->plateau);
@@ -218,6 +237,10 @@ void axl_trainer_free(axl_trainer *tr)
     ops->buffer_free(dev, tr->grads);
     ops->buffer_free(dev, tr->fresh);
     ops->buffer_free(dev, tr->norm_sq);
+    if (!tr->adapter && tr->trained.params)
+        (void)axl__trainer_use_trained(tr);
+    if (tr->took_model)
+        axl__model_give_back(tr->model, !tr->adapter);
     axl__optimizer_free(tr->optimizer);
     axl_adapter_free(tr->adapter);
     axl_model_free(tr->model);
@@ -270,7 +293,7 @@ static axl_status pick_target(axl_trainer *tr)
 
 static axl_status take_gradients(axl_trainer *tr)
 {
-    int64_t n = tr->adapter->n_params;
+    int64_t n = tr->trained.n_params;
 
     if (tr->net.pass.grads == tr->grads)
         return AXL_OK;
@@ -283,6 +306,35 @@ static void undo(axl_trainer *tr)
 {
     if (tr->net.pass.grads == tr->grads)
         (void)tr->model->ops->zero(tr->model->dev, tr->grads, grad_bytes(tr));
+}
+
+/* A model's own weights: what it computes with is made anew where a step has moved it. */
+static axl_status use(axl_trainer *tr, float *values)
+{
+    if (tr->adapter || tr->used == values)
+        return AXL_OK;
+    AXL_TRY(axl__weights_use(tr->model, values));
+    tr->used = values;
+    return AXL_OK;
+}
+
+axl_status axl__trainer_use_trained(axl_trainer *tr)
+{
+    return use(tr, tr->trained.params);
+}
+
+/* The loss and gradients of a batch under the values that the optimizer trains with. */
+static axl_status run_batch(axl_trainer *tr, const axl_batch *b, double scale, double *sum)
+{
+    float *values = axl__optimizer_train_params(tr->optimizer);
+
+    AXL_TRY(use(tr, values));
+    if (tr->adapter)
+        tr->adapter->params = values;
+    axl_status status = axl__network_loss(&tr->net, b, scale, "train", sum);
+    if (tr->adapter)
+        tr->adapter->params = tr->trained.params;
+    return status;
 }
 
 static axl_status forward_backward(axl_trainer *tr, const axl_batch *b, double *mean)
@@ -298,10 +350,7 @@ static axl_status forward_backward(axl_trainer *tr, const axl_batch *b, double *
     AXL_TRY(pick_target(tr));
     tr->net.pass.dropout_seed = tr->opts.seed ^ (tr->step + 1) * 0x9E3779B97F4A7C15u ^
                                 (tr->batches + 1) * 0xC2B2AE3D27D4EB4Fu;
-    float *params = tr->adapter->params;
-    tr->adapter->params = axl__optimizer_train_params(tr->optimizer);
-    axl_status status = axl__network_loss(&tr->net, b, scale, "train", &sum);
-    tr->adapter->params = params;
+    axl_status status = run_batch(tr, b, scale, &sum);
     if (status == AXL_OK)
         status = take_gradients(tr);
     if (status < 0) {
@@ -343,6 +392,7 @@ static axl_status evaluate(axl_trainer *tr, const axl_batch *b, const char *phas
 
     AXL_TRY(axl__batch_check(b, &tr->model->arch));
     AXL_TRY(axl__model_unchanged(tr->model));
+    AXL_TRY(axl__trainer_use_trained(tr));
     tr->net.pass.grads = NULL;
     tr->net.pass.dropout = 0.0f;
     axl_status status = axl__network_loss(&tr->net, b, 1.0, phase, sum);
@@ -394,7 +444,7 @@ static double current_rate(const axl_trainer *tr)
 
 static axl_status grad_norm(axl_trainer *tr, double *out)
 {
-    axl_sum_squares_args a = { tr->grads, tr->adapter->n_params, tr->norm_sq };
+    axl_sum_squares_args a = { tr->grads, tr->trained.n_params, tr->norm_sq };
     double sum;
 
     AXL_TRY(tr->model->ops->zero(tr->model->dev, tr->norm_sq, sizeof(double)));
@@ -434,7 +484,9 @@ static axl_status step(axl_trainer *tr, axl_step_stats *stats)
         return axl__fail(AXL_ERR_NUMERIC, "the gradient norm is not finite at step %llu",
                          (unsigned long long)tr->step + 1);
     }
-    AXL_TRY(optimize(tr, norm, rate));
+    axl_status status = optimize(tr, norm, rate);
+    tr->used = NULL;
+    AXL_TRY(status);
     AXL_TRY(tr->model->ops->zero(tr->model->dev, tr->grads, grad_bytes(tr)));
     tr->step++;
     if (stats) {
@@ -495,18 +547,63 @@ uint64_t axl_trainer_steps(const axl_trainer *tr)
     return tr && tr->magic == TRAINER_MAGIC ? tr->step : 0;
 }
 
-axl_status axl_trainer_read_gradient(axl_trainer *tr, size_t index, float *values)
+/* ---- tensors ---- */
+
+size_t axl_trainer_count(const axl_trainer *tr)
+{
+    return tr && tr->magic == TRAINER_MAGIC ? tr->trained.n_tensors : 0;
+}
+
+axl_status axl_trainer_tensor(const axl_trainer *tr, size_t index, axl_tensor_info *out)
+{
+    if (index >= axl_trainer_count(tr))
+        return axl__fail(AXL_ERR_INVALID, "tensor %zu of %zu", index, axl_trainer_count(tr));
+    if (!out || out->size < sizeof *out)
+        return axl__fail(AXL_ERR_ABI,
+                         "axl_tensor_info has no valid size; use AXL_TENSOR_INFO_INIT");
+    out->name = tr->trained.tensors[index].name;
+    out->rows = (uint64_t)tr->trained.tensors[index].rows;
+    out->cols = (uint64_t)tr->trained.tensors[index].cols;
+    return AXL_OK;
+}
+
+static axl_status check_tensor(axl_trainer *tr, size_t index, const float *values)
 {
     AXL_TRY(axl__trainer_enter(tr));
     axl__trainer_leave(tr);
-    if (index >= tr->adapter->n_tensors)
-        return axl__fail(AXL_ERR_INVALID, "tensor %zu of %zu", index, tr->adapter->n_tensors);
-    if (!values)
-        return axl__fail(AXL_ERR_INVALID, "values must not be NULL");
-    const axl__lora_tensor *t = &tr->adapter->tensors[index];
+    if (index >= tr->trained.n_tensors)
+        return axl__fail(AXL_ERR_INVALID, "tensor %zu of %zu", index, tr->trained.n_tensors);
+    return values ? AXL_OK : axl__fail(AXL_ERR_INVALID, "values must not be NULL");
+}
+
+static size_t tensor_bytes(const axl__param *t)
+{
+    return (size_t)(t->rows * t->cols) * sizeof(float);
+}
+
+axl_status axl_trainer_read(axl_trainer *tr, size_t index, float *values)
+{
+    AXL_TRY(check_tensor(tr, index, values));
+    const axl__param *t = &tr->trained.tensors[index];
+    return tr->model->ops->download(tr->model->dev, values, tr->trained.params + t->at,
+                                    tensor_bytes(t));
+}
+
+axl_status axl_trainer_write(axl_trainer *tr, size_t index, const float *values)
+{
+    AXL_TRY(check_tensor(tr, index, values));
+    const axl__param *t = &tr->trained.tensors[index];
+    tr->used = NULL;
+    return tr->model->ops->upload(tr->model->dev, tr->trained.params + t->at, values,
+                                  tensor_bytes(t));
+}
+
+axl_status axl_trainer_read_gradient(axl_trainer *tr, size_t index, float *values)
+{
+    AXL_TRY(check_tensor(tr, index, values));
+    const axl__param *t = &tr->trained.tensors[index];
+    AXL_TRY(tr->model->ops->download(tr->model->dev, values, tr->grads + t->at, tensor_bytes(t)));
     int64_t n = t->rows * t->cols;
-    AXL_TRY(tr->model->ops->download(tr->model->dev, values, tr->grads + t->at,
-                                     (size_t)n * sizeof *values));
     double scale = tr->n_trained ? 1.0 / divisor(tr) : 0.0;
     for (int64_t i = 0; i < n; i++)
         values[i] = (float)((double)values[i] * scale);

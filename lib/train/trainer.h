@@ -4,6 +4,7 @@
 #define AXL_TRAIN_TRAINER_H
 
 #include "model/network.h"
+#include "model/weights.h"
 #include "optimizer.h"
 #include "run_state.h"
 #include "schedule.h"
@@ -16,13 +17,16 @@ struct axl_trainer {
     uint32_t magic;
     atomic_int refs;
     bool in_call;
+    bool took_model; /* see axl__model_take() */
     axl_context *ctx;
     axl_model *model;
-    axl_adapter *adapter;
+    axl_adapter *adapter; /* NULL: the model's own weights are trained */
+    axl__trained trained; /* the adapter's tensors, or the model's */
     axl_trainer_options opts; /* schedule and optimizer are NULL here */
     axl_schedule_options schedule;
     axl__plateau plateau;
     axl__network net;
+    const float *used;    /* without adapter: what the model computes with; NULL: it is moved */
     float *grads;         /* device, (n_params): of the step so far */
     float *fresh;         /* device: of the batch in work, from the second batch of a step on */
     axl__optimizer *optimizer;
@@ -61,6 +65,9 @@ axl_status axl__trainer_reserve(axl_trainer *tr, int64_t train_tokens, int64_t e
 
 /* Host memory that writing a checkpoint, or the adapter alone, takes on top. */
 uint64_t axl__trainer_save_bytes(const axl_trainer *tr, bool checkpoint);
+
+/* A model's own weights: it computes with the trained values, as evaluations and results do. */
+axl_status axl__trainer_use_trained(axl_trainer *tr);
 
 axl_status axl__trainer_enter(axl_trainer *tr);
 void axl__trainer_leave(axl_trainer *tr);

@@ -424,8 +424,6 @@ static void test_config__asks_for_what_is_missing(void **state)
         "[AXL-C0205]",
         "c.yml: error: base_model: required: a folder or a Hub id [AXL-C0205]",
         "c.yml: error: learning_rate: required [AXL-C0205]",
-        "c.yml: error: adapter: not supported: full fine-tuning does not exist yet; set adapter: "
-        "lora [AXL-C0318]",
         "c.yml: error: micro_batch_size: two of micro_batch_size, gradient_accumulation_steps and "
         "batch_size must be set [AXL-C0302]",
     };
@@ -436,9 +434,9 @@ static void test_config__asks_for_what_is_missing(void **state)
     assert_int_equal(p.status, AXL_ERR_CONFIG);
     assert_null(p.cfg);
     assert_string_equal(axl_last_error(), "c.yml:1:12: error: datasets[0].path: required: a file, "
-                                          "a folder or a Hub id [AXL-C0205] (and 5 more errors)");
-    assert_says(&p, lines, 6);
-    assert_int_equal(axl_diagnostics_error_count(p.diags), 6);
+                                          "a folder or a Hub id [AXL-C0205] (and 4 more errors)");
+    assert_says(&p, lines, 5);
+    assert_int_equal(axl_diagnostics_error_count(p.diags), 5);
     assert_ok(axl_diagnostics_get(p.diags, 3, &d));
     assert_string_equal(d.id, "AXL-C0205");
     assert_string_equal(d.file, "c.yml");

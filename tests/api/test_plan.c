@@ -119,7 +119,8 @@ static outcome run(const settings *s)
     return o;
 }
 
-/* Within 5 %; a model this small does not fill the kernels' scratch, which is counted. */
+/* Within 5 %; a model this small does not fill the kernels' scratch, which is counted.  Sanitizers
+ * have memory of their own. */
 static void assert_near(const settings *s)
 {
     outcome o = run(s);
@@ -129,7 +130,8 @@ static void assert_near(const settings *s)
     print_message("planned %llu, measured %llu: %+.2f %%\n",
                   (unsigned long long)o.plan.peak_rss_bytes, (unsigned long long)o.measured,
                   100.0 * off / (double)o.measured);
-    assert_true(off > -0.05 * (double)o.measured && off < 0.05 * (double)o.measured + unfilled);
+    assert_true(test_is_slow() || (off > -0.05 * (double)o.measured &&
+                                   off < 0.05 * (double)o.measured + unfilled));
 }
 
 static void test_plan__peak_is_near_the_measured(void **state)
@@ -172,6 +174,9 @@ static void test_plan__names_its_parts(void **state)
                                           full.optimizer_bytes);
     assert_true(full.limit_bytes > full.peak_rss_bytes);
     assert_int_equal(full.steps, 0);
+    s.adapter.rank = 0; /* moments and gradients of all weights, and their f32 values */
+    large = estimate(ctx, &s);
+    assert_true(large.optimizer_bytes >= 16 * info.n_params);
     s.adapter.rank = 32;
     large = estimate(ctx, &s);
     assert_int_equal(large.weights_bytes, full.weights_bytes);
@@ -197,7 +202,7 @@ static void test_plan__says_what_is_wrong(void **state)
     s.trainer.max_tokens = 16;
     assert_fails(axl_model_estimate(ctx, "/nowhere", NULL, NULL, &s.trainer, &plan),
                  AXL_ERR_NOT_FOUND, "/nowhere");
-    s.adapter.rank = 0;
+    s.adapter.rank = 5000;
     assert_fails(axl_model_estimate(ctx, path, NULL, &s.adapter, &s.trainer, &plan),
                  AXL_ERR_INVALID, "lora_r");
     plan.size = 8;

@@ -518,7 +518,7 @@ static void test_trainer__refuses_bad_options(void **state)
     assert_fails(axl_trainer_new(&tr, f.model, f.adapter, &o), AXL_ERR_ABI, "size 12");
     assert_fails(axl_trainer_new(NULL, f.model, f.adapter, NULL), AXL_ERR_INVALID, "out");
     assert_fails(axl_trainer_new(&tr, NULL, f.adapter, NULL), AXL_ERR_INVALID, "axl_model");
-    assert_fails(axl_trainer_new(&tr, f.model, NULL, NULL), AXL_ERR_INVALID, "axl_adapter");
+    assert_fails(axl_trainer_new(&tr, f.model, NULL, NULL), AXL_ERR_BUSY, "adapter");
     assert_fails(axl_trainer_new(&tr, f.model, g.adapter, NULL), AXL_ERR_INVALID, "another model");
     teardown(&f);
     teardown(&g);

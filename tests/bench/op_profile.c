@@ -58,6 +58,8 @@ TIMED(attention_backward, axl_attention_backward_args)
 TIMED(swiglu_forward, axl_swiglu_args)
 TIMED(swiglu_backward, axl_swiglu_backward_args)
 TIMED(gather_rows, axl_rows_args)
+TIMED(add_rows, axl_rows_args)
+TIMED(rms_norm_weight_backward, axl_rms_norm_weight_backward_args)
 TIMED(scatter_rows, axl_rows_args)
 TIMED(cross_entropy, axl_cross_entropy_args)
 TIMED(convert, axl_unary_args)
@@ -109,6 +111,8 @@ const axl_backend_ops *axl__op_profile(void)
     SET(swiglu_forward);
     SET(swiglu_backward);
     SET(gather_rows);
+    SET(add_rows);
+    SET(rms_norm_weight_backward);
     SET(scatter_rows);
     SET(cross_entropy);
     SET(convert);

@@ -40,7 +40,7 @@ class GoldenRun(Case):
             text = re.sub(rf": {word}\b", lambda _, p=path: f": {json.dumps(p)}", text)
         self.yml = self.write("golden.yml", text)
 
-    def check_steps_and_adapter(self, golden, *options):
+    def check_steps_and_result(self, golden, *options):
         self.good("train", self.yml, "--quiet", *options)
         log = read_json_lines(self.path("out", "training_log.jsonl"))
         steps = golden["steps"]
@@ -54,20 +54,28 @@ class GoldenRun(Case):
             self.assertLess(abs(mine["learning_rate"] - other["learning_rate"]), 1e-6 * peak, at)
             self.assertLess(abs(mine["epoch"] - other["epoch"]), 1e-6, at)
 
-        tensors = read_safetensors(self.path("out", "adapter_model.safetensors"))
-        self.assertEqual(sorted(tensors), sorted(golden["final_adapter"]))
-        for name, wanted in golden["final_adapter"].items():
+        what, file = ("weights", "model") if "final_weights" in golden else (
+            "adapter", "adapter_model")
+        tensors = read_safetensors(self.path("out", file + ".safetensors"))
+        self.assertEqual(sorted(tensors), sorted(golden["final_" + what]))
+        for name, wanted in golden["final_" + what].items():
             dtype, shape, data = tensors[name]
             self.assertEqual(shape, wanted["shape"], name)
             self.assertLess(abs(norm(dtype, data) / wanted["norm"] - 1), 1e-3, name)
 
     def test_steps_and_adapter(self):
-        self.check_steps_and_adapter(golden_json("steps.json"))
+        self.check_steps_and_result(golden_json("steps.json"))
 
     def test_mean_of_micro_batches_as_axolotl_accumulates(self):
-        self.check_steps_and_adapter(golden_json("steps_accumulation_4.json"),
+        self.check_steps_and_result(golden_json("steps_accumulation_4.json"),
                                      "--gradient_accumulation_steps", "4",
                                      "--axl.loss_average", "micro_batches")
+
+    def test_full_fine_tuning(self):
+        text = "".join(line for line in read(self.yml).splitlines(True)
+                       if not line.startswith(("adapter:", "lora_")))
+        self.write("golden.yml", text)
+        self.check_steps_and_result(golden_json("steps_full.json"), "--learning_rate", "0.001")
 
     def test_rows(self):
         golden = golden_json("rows.json")

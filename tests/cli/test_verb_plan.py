@@ -44,6 +44,11 @@ class Plan(Case):
                           save_steps=1, gradient_accumulation_steps=2, lora_dropout=0.1,
                           dataset_prepared_path=self.path("prepared"))
 
+    @unittest.skipIf(os.environ.get("AXL_SLOW"), "sanitizers take memory of their own")
+    def test_the_peak_of_full_fine_tuning(self):
+        self.near_the_run(adapter=None, lora_alpha=None, lora_target_linear=None, bf16=True,
+                          save_strategy="steps", save_steps=1)
+
     def test_steps_are_those_of_the_run(self):
         for packing in (False, True):
             path = self.config(max_steps=None, num_epochs=1, sample_packing=packing,

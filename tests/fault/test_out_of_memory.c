@@ -5,6 +5,8 @@
  */
 #include "faults.h"
 
+#include <stdbool.h>
+
 enum { N_ROWS = 6 };
 
 typedef struct {
@@ -402,7 +404,7 @@ static void train_two_steps(world *w)
 }
 
 /* The same without any failure. */
-static axl_status train_undisturbed(world *w)
+static axl_status train_undisturbed(world *w, bool adapter)
 {
     static const uint32_t lengths[] = { 9, 5, 14 };
     axl_status status;
@@ -411,7 +413,7 @@ static axl_status train_undisturbed(world *w)
     w->batches[1] = tiny_batch(lengths, 2, 2);
     w->ctx = fault_context(&w->f);
     status = open_model(w);
-    if (status == AXL_OK)
+    if (status == AXL_OK && adapter)
         status = new_adapter(w);
     if (status == AXL_OK)
         status = new_trainer(w);
@@ -433,9 +435,70 @@ static void test_out_of_memory__training(void **state)
 
     (void)state;
     train_two_steps(&w);
-    assert_ok(train_undisturbed(&plain));
+    assert_ok(train_undisturbed(&plain, true));
     tiny_compare(w.adapter, NULL, plain.adapter, NULL, 0.0);
     tiny_compare(w.opened, NULL, plain.adapter, NULL, 0.0);
+    end(&w);
+    end(&plain);
+}
+
+/* ---- full fine-tuning ---- */
+
+static axl_status export(void *w_)
+{
+    world *w = w_;
+
+    return axl_trainer_export(w->tr, fault_path("exported"));
+}
+
+static void train_weights(world *w)
+{
+    static const uint32_t lengths[] = { 9, 5, 14 };
+
+    w->batches[0] = tiny_batch(lengths, 3, 1);
+    w->batches[1] = tiny_batch(lengths, 2, 2);
+    w->ctx = fault_context(&w->f);
+    SWEEP(w, open_model, FAULT_MAKES);
+    SWEEP(w, new_trainer, 0); /* the model may have its weights in memory by then */
+    for (int i = 0; i < 2; i++) {
+        SWEEP(w, first_batch, 0);
+        SWEEP(w, second_batch, 0);
+        SWEEP(w, step, 0);
+        SWEEP(w, save, 0);
+        fault_no_remains(test_temp_dir());
+        SWEEP(w, load, 0);
+    }
+    SWEEP(w, evaluate, 0);
+    SWEEP(w, export, 0);
+    fault_no_remains(test_temp_dir());
+    free(w->batches[0]);
+    free(w->batches[1]);
+}
+
+static void compare_trained(axl_trainer *a, axl_trainer *b)
+{
+    assert_int_equal(axl_trainer_count(a), axl_trainer_count(b));
+    for (size_t i = 0; i < axl_trainer_count(a); i++) {
+        axl_tensor_info t = AXL_TENSOR_INFO_INIT;
+        assert_ok(axl_trainer_tensor(a, i, &t));
+        size_t bytes = t.rows * t.cols * sizeof(float);
+        float *x = malloc(bytes), *y = malloc(bytes);
+        assert_ok(axl_trainer_read(a, i, x));
+        assert_ok(axl_trainer_read(b, i, y));
+        assert_memory_equal(x, y, bytes);
+        free(x);
+        free(y);
+    }
+}
+
+static void test_out_of_memory__full_fine_tuning(void **state)
+{
+    world w = begin(), plain = begin();
+
+    (void)state;
+    train_weights(&w);
+    assert_ok(train_undisturbed(&plain, false));
+    compare_trained(w.tr, plain.tr);
     end(&w);
     end(&plain);
 }
@@ -538,6 +601,7 @@ int main(void)
         cmocka_unit_test(test_out_of_memory__data),
         cmocka_unit_test(test_out_of_memory__text),
         cmocka_unit_test(test_out_of_memory__training),
+        cmocka_unit_test(test_out_of_memory__full_fine_tuning),
         cmocka_unit_test(test_out_of_memory__run),
         cmocka_unit_test(test_out_of_memory__run_that_goes_on),
     };

@@ -12,6 +12,8 @@
 #
 # With --accumulation N the adapter of an earlier call is trained with gradient_accumulation_steps: N, and only
 #   OUT/steps_accumulation_N.json    comes out, as steps.json
+# With --full there is no adapter: all weights are trained, at the rate FULL_RATE, and only
+#   OUT/steps_full.json              comes out, with the final weights in the adapter's place
 import argparse
 import hashlib
 import importlib.metadata
@@ -28,6 +30,7 @@ import torch
 
 SEED = 1234
 B_STD = 0.02
+FULL_RATE = 0.001
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 PACKAGES = ["axolotl", "torch", "transformers", "peft", "accelerate", "datasets", "tokenizers", "safetensors"]
 
@@ -101,13 +104,22 @@ def run(args, template, adapter, tmp):
     keep = ("step", "epoch", "loss", "grad_norm", "learning_rate")
     steps = [{k: e[k] for k in keep} for e in state["log_history"] if "loss" in e]
     assert [s["step"] for s in steps] == list(range(1, 31))
-    final = describe_tensors(tmp / "out/checkpoint-30/adapter_model.safetensors")
-    return {"steps": steps, "final_adapter": final}, describe_rows(tmp / "last_run_prepared")
+    key, file = ("weights", "model") if args.full else ("adapter", "adapter_model")
+    final = describe_tensors(tmp / f"out/checkpoint-30/{file}.safetensors")
+    return {"steps": steps, f"final_{key}": final}, describe_rows(tmp / "last_run_prepared")
+
+
+def without_adapter(template):
+    lines = [line for line in template.splitlines() if not line.startswith(("adapter:", "lora_"))]
+    text, n = re.subn(r"(?m)^learning_rate: .*$", f"learning_rate: {FULL_RATE}", "\n".join(lines) + "\n")
+    assert n == 1
+    return text
 
 
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--accumulation", type=int, default=1)
+    p.add_argument("--full", action="store_true")
     for name in ("--peer", "--env", "--config", "--model", "--data"):
         p.add_argument(name, required=True, type=lambda s: Path(s).absolute())
     p.add_argument("out", type=lambda s: Path(s).absolute())
@@ -120,12 +132,17 @@ def main():
         template, n = re.subn(r"(?m)^gradient_accumulation_steps: 1$",
                               f"gradient_accumulation_steps: {args.accumulation}", template)
         assert n == 1
+    elif args.full:
+        template = without_adapter(template)
     else:
         make_adapter(args.model, adapter)
     with tempfile.TemporaryDirectory() as tmp:
         steps, rows = run(args, template, adapter, Path(tmp))
     if args.accumulation > 1:
         write(steps, args.out / f"steps_accumulation_{args.accumulation}.json")
+        return
+    if args.full:
+        write(steps, args.out / "steps_full.json")
         return
     write(steps, args.out / "steps.json")
     write(rows, args.out / "rows.json")

@@ -150,6 +150,26 @@ static void test_reference__rms_norm_backward(void **state)
     kernel_check_gradient("dx", n.x, dx, NORM_T * NORM_C, norm_loss, &n, TOLERANCE);
 }
 
+static void test_reference__rms_norm_weight_backward(void **state)
+{
+    static struct norm n;
+    float y[NORM_T * NORM_C], dw[NORM_C];
+    axl_mat x = f32(n.x, NORM_T, NORM_C), dy = f32(n.r, NORM_T, NORM_C);
+
+    (void)state;
+    kernel_normals(n.x, NORM_T * NORM_C, 1, 1);
+    kernel_normals(n.w, NORM_C, 2, 1);
+    kernel_normals(n.r, NORM_T * NORM_C, 3, 1);
+    axl__ref_rms_norm_forward(&(axl_rms_norm_args){ x, f32(y, NORM_T, NORM_C), n.w, AXL_F32, n.rstd,
+                                                    1e-2f });
+    for (int i = 0; i < NORM_C; i++)
+        dw[i] = 4.0f; /* the gradient is added */
+    axl__ref_rms_norm_weight_backward(&(axl_rms_norm_weight_backward_args){ x, dy, n.rstd, dw });
+    for (int i = 0; i < NORM_C; i++)
+        dw[i] -= 4.0f;
+    kernel_check_gradient("dw", n.w, dw, NORM_C, norm_loss, &n, TOLERANCE);
+}
+
 /* ---- rope ---- */
 
 enum { ROPE_T = 4, ROPE_H = 2, ROPE_D = 6, ROPE_N = ROPE_T * ROPE_H * ROPE_D, POSITIONS = 11 };
@@ -486,6 +506,7 @@ int main(void)
         cmocka_unit_test(test_reference__matmul_gradients_of_lora),
         cmocka_unit_test(test_reference__matmul_rounds_operands_for_bf16),
         cmocka_unit_test(test_reference__rms_norm_backward),
+        cmocka_unit_test(test_reference__rms_norm_weight_backward),
         cmocka_unit_test(test_reference__rope_inverse_is_the_backward),
         cmocka_unit_test(test_reference__attention_backward),
         cmocka_unit_test(test_reference__attention_aligns_ends),

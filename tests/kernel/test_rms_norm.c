@@ -46,11 +46,29 @@ static void test_rms_norm__gradient_of_another_dtype(void **state)
     kernel_check_shapes(mixed_gradient);
 }
 
+static void weight_gradient(kernel_run *run, const kernel_case *c)
+{
+    axl_mat x = kernel_random(run, c->rows, c->cols, c->dtype, c->pad, 1);
+    axl_mat dy = kernel_random(run, c->rows, c->cols, c->other, 2 * c->pad, 1);
+    float *rstd = kernel_random_f32(run, c->rows, 1), *dw = kernel_random_f32(run, c->cols, 1);
+    axl_rms_norm_weight_backward_args a = { x, dy, rstd, dw };
+
+    assert_ok(run->ops->rms_norm_weight_backward(run->dev, &a));
+    kernel_save_f32(run, "dw", dw, c->cols, 3e-6);
+}
+
+static void test_rms_norm__weight_gradient(void **state)
+{
+    (void)state;
+    kernel_check_shapes(weight_gradient);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rms_norm__forward_and_backward),
         cmocka_unit_test(test_rms_norm__gradient_of_another_dtype),
+        cmocka_unit_test(test_rms_norm__weight_gradient),
     };
 
     return test_run(tests);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_rows.c - gathering and scattering rows against the reference, to the bit. */
+/* test_rows.c - gathering, scattering and adding rows against the reference, to the bit. */
 #include "kernel_testing.h"
 
 enum { SOURCE_ROWS = 5000 };
@@ -38,6 +38,25 @@ static void scatter(kernel_run *run, const kernel_case *c)
     kernel_save(run, "y", y, 0);
 }
 
+static void add(kernel_run *run, const kernel_case *c)
+{
+    axl_mat x = kernel_random(run, c->rows, c->cols, c->dtype, c->pad, 1);
+    axl_mat y = kernel_random(run, 41, c->cols, AXL_F32, c->pad, 1);
+    int32_t rows[SOURCE_ROWS];
+
+    for (int64_t i = 0; i < c->rows; i++)
+        rows[i] = (int32_t)(i * i % 41); /* most come again */
+    axl_rows_args a = { x, y, kernel_put(run, rows, (size_t)c->rows * sizeof *rows), c->rows };
+    assert_ok(run->ops->add_rows(run->dev, &a));
+    kernel_save(run, "y", y, 0);
+}
+
+static void test_rows__add(void **state)
+{
+    (void)state;
+    kernel_check_shapes(add);
+}
+
 static void test_rows__gather(void **state)
 {
     (void)state;
@@ -61,6 +80,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows__gather),
         cmocka_unit_test(test_rows__scatter),
+        cmocka_unit_test(test_rows__add),
     };
 
     return test_run(tests);

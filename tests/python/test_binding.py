@@ -387,6 +387,30 @@ class TrainingTest(Case):
         with self.assertRaisesRegex(axl.Error, "sgd takes momentum, dampening, nesterov"):
             self.trainer(optimizer="sgd", optim_args="alpha=1")
 
+    def test_full_fine_tuning(self):
+        model = axl.Model.open(MODEL, compute="f32")
+        with self.assertRaisesRegex(axl.Error, "was not trained"):
+            model.save(os.path.join(self.folder, "no"))
+        trainer = axl.Trainer(model, learning_rate=1e-2)
+        name, batch = "model.norm.weight", axl.Batch(IDS, IDS)
+        self.assertEqual(trainer.shape(name), (1, model.info.hidden_size))
+        before, loss = trainer[name].tolist(), trainer.evaluate(batch)
+        for _ in range(3):
+            trainer.forward_backward(batch)
+            self.assertTrue(any(trainer.gradient(name).tolist()[0]))
+            trainer.step()
+        self.assertNotEqual(trainer[name].tolist(), before)
+        self.assertLess(trainer.evaluate(batch), loss)
+        with self.assertRaisesRegex(axl.BusyError, "being trained"):
+            model.logits(IDS)
+        trainer.export(os.path.join(self.folder, "one"))
+        trainer.close()
+        model.save(os.path.join(self.folder, "two"))
+        logits = model.logits(IDS).tolist()
+        for folder in ("one", "two"):
+            saved = axl.Model.open(os.path.join(self.folder, folder), compute="f32")
+            self.assertEqual(saved.logits(IDS).tolist(), logits)
+
     def test_control_c_leaves_the_trainer_as_before(self):
         trainer, adapter, _ = self.trainer()
         fresh, _, _ = self.trainer()

@@ -40,7 +40,7 @@ static void compare_gradients(axl_adapter *a, axl_trainer *a_tr, axl_adapter *jo
     int64_t first = joined->rank - a->rank;
 
     for (size_t i = 0; i < a->n_tensors; i++) {
-        const axl__lora_tensor *t = &a->tensors[i], *w = &joined->tensors[i];
+        const axl__param *t = &a->tensors[i], *w = &joined->tensors[i];
         size_t n = (size_t)(t->rows * t->cols);
         float *x = calloc(n, sizeof *x), *y = calloc(n, sizeof *y);
         float *all = calloc((size_t)(w->rows * w->cols), sizeof *all);

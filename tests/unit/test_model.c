@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_model.c - logits, loss and LoRA gradients against PyTorch (transformers + PEFT, the goldens
- * of make_llama_variants.py and make_peft_grads.py), on both backends and every instruction set.
+ * test_model.c - logits, loss and gradients, of LoRA and of the weights, against PyTorch
+ * (transformers + PEFT, the goldens of make_llama_variants.py, make_weight_grads.py and
+ * make_peft_grads.py), on both backends and every instruction set.
  */
 #include "testing.h"
 
@@ -82,15 +83,15 @@ static void check_logits(axl_model *model, axl_adapter *adapter, const int32_t *
     free(logits);
 }
 
-/* Every LoRA tensor's gradient within tolerance of its norm. */
-static void check_gradients(axl_trainer *tr, axl_adapter *adapter, const axl__safetensors *st,
-                            const char *prefix, double tolerance)
+/* Every trained tensor's gradient within tolerance of its norm. */
+static void check_gradients(axl_trainer *tr, const axl__safetensors *st, const char *prefix,
+                            double tolerance)
 {
-    for (size_t i = 0; i < axl_adapter_count(adapter); i++) {
+    for (size_t i = 0; i < axl_trainer_count(tr); i++) {
         axl_tensor_info t = AXL_TENSOR_INFO_INIT;
         char name[256];
         size_t n;
-        assert_ok(axl_adapter_tensor(adapter, i, &t));
+        assert_ok(axl_trainer_tensor(tr, i, &t));
         snprintf(name, sizeof name, "%s%s", prefix, t.name);
         const float *want = golden(st, name, &n);
         assert_int_equal(n, t.rows * t.cols);
@@ -141,6 +142,24 @@ static axl__json *read_json(axl__arena *arena, axl_context *ctx, const char *pat
 
 /* ---- tiny models in every form ---- */
 
+/* Without an adapter. */
+static void check_weight_gradients(axl_context *ctx, axl_model *model, const char *dir,
+                                   const axl_trainer_options *opts, const axl_batch *b)
+{
+    axl__safetensors st;
+    char path[600];
+    axl_trainer *tr;
+
+    snprintf(path, sizeof path, "%s/weights.safetensors", dir);
+    assert_ok(axl__safetensors_open(&st, ctx, path, true));
+    assert_ok(axl_trainer_new(&tr, model, NULL, opts));
+    assert_int_equal(axl_trainer_count(tr), st.count);
+    assert_ok(axl_trainer_forward_backward(tr, b, NULL));
+    check_gradients(tr, &st, "", 1e-5);
+    axl_trainer_free(tr);
+    axl__safetensors_close(&st);
+}
+
 static void check_variant_on(const char *variant, const machine *m, uint32_t checkpointing)
 {
     axl_context *ctx = machine_context(m);
@@ -177,9 +196,10 @@ static void check_variant_on(const char *variant, const machine *m, uint32_t che
     axl_batch b = batch_of(&s);
     assert_ok(axl_trainer_forward_backward(tr, &b, &loss));
     assert_true(fabs(loss - axl__json_double(expect, "loss_f64", 0)) < 1e-5 * loss);
-    check_gradients(tr, adapter, &st, "grad.", 1e-5);
+    check_gradients(tr, &st, "grad.", 1e-5);
     axl_trainer_free(tr);
     axl_adapter_free(adapter);
+    check_weight_gradients(ctx, model, dir, &o, &b);
     axl_model_free(model);
     axl__safetensors_close(&st);
     axl__arena_free(&arena);
@@ -248,7 +268,7 @@ static void check_first_batch(const char *model_dir, const machine *m)
     assert_true(fabs(loss - axl__json_double(expect, "loss_f64", 0)) < 1e-5 * loss);
     assert_ok(axl__safetensors_open(
         &st, ctx, test_source_path("tests/golden/peft_grads/grads_exact.safetensors"), true));
-    check_gradients(tr, adapter, &st, "", 1e-5);
+    check_gradients(tr, &st, "", 1e-5);
     axl__safetensors_close(&st);
     axl_trainer_free(tr);
     axl_adapter_free(adapter);

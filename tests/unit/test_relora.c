@@ -75,7 +75,7 @@ static void check_pruning(uint32_t prune, double ratio)
     size_t bytes = (size_t)a->n_params * sizeof(float);
     float *m = malloc(bytes), *v = malloc(bytes), *now_m, *now_v;
     for (size_t i = 0; i < a->n_tensors; i++) {
-        const axl__lora_tensor *t = &a->tensors[i];
+        const axl__param *t = &a->tensors[i];
         assert_true(axl__optimizer_moments(tr->optimizer, t->at, &now_m, &now_v));
         memcpy(m + t->at, now_m, (size_t)(t->rows * t->cols) * sizeof *m);
         memcpy(v + t->at, now_v, (size_t)(t->rows * t->cols) * sizeof *v);
@@ -84,7 +84,7 @@ static void check_pruning(uint32_t prune, double ratio)
     assert_ok(axl_trainer_forward_backward(tr, &d->batch, NULL));
     assert_int_equal(axl__relora_restarts(tr), 1);
     for (size_t i = 0; i < a->n_tensors; i++) {
-        const axl__lora_tensor *t = &a->tensors[i];
+        const axl__param *t = &a->tensors[i];
         int64_t n = t->rows * t->cols;
         assert_true(axl__optimizer_moments(tr->optimizer, t->at, &now_m, &now_v));
         check_tensor(m + t->at, v + t->at, now_m, now_v, n, prune, ratio);

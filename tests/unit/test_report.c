@@ -76,7 +76,7 @@ static void setup(fixture *f, uint64_t steps, uint64_t eval_every)
         .total_steps = steps, .result_step = steps, .epoch = (double)steps / 100.0,
         .seconds = 1.4 * (double)steps, .peak_rss_bytes = 3u << 30, .history = &f->history,
         .train = { sizeof(axl_dataset_stats), 2000, 1800, 900000, 300000, 150, 0, 50, 0 },
-        .model = AXL_MODEL_INFO_INIT, .trainer = &f->trainer, .adapter_params = 123456,
+        .model = AXL_MODEL_INFO_INIT, .trainer = &f->trainer, .trained_params = 123456,
         .plan = { sizeof(axl_plan), 2200000000u, 300u << 20, 1975296, UINT64_C(4) << 30, UINT64_MAX,
                   0, 0, 0.0 },
         .survey = { 4096, 2048, 450, 113, 1800, 900000, 300000, 0.0 },

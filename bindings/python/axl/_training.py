@@ -46,7 +46,7 @@ class ModelInfo:
 
 
 class Model(Handle):
-    """A language model's frozen weights."""
+    """A language model: its weights, frozen unless a Trainer without an adapter trains them."""
     _type = _abi.axl_model
     _free = "axl_model_free"
 
@@ -75,6 +75,10 @@ class Model(Handle):
                          i.intermediate_size, i.n_heads, i.n_kv_heads, i.head_dim, i.vocab_size,
                          i.max_seq_len, compute, bool(i.tied_head))
 
+    def save(self, folder: Any) -> None:
+        """Write a model that was trained as a folder in Hugging Face form."""
+        calls.run(lib.axl_model_save, self, text(folder))
+
     def logits(self, ids: Iterable[int], adapter: Optional["Adapter"] = None) -> Any:
         """(tokens, vocab_size) f32: the logits of every token of one sequence."""
         array, vocab = ints(ids), self.info.vocab_size
@@ -83,7 +87,56 @@ class Model(Handle):
         return view(out, len(array), vocab)
 
 
-class Adapter(Handle):
+class _Tensors(Handle):
+    """A mapping of names to (rows, cols) f32 arrays, which are copies."""
+
+    def _call(self, what: str) -> Any:
+        return getattr(lib, f"{self._type.__name__}_{what}")
+
+    def _tensors(self) -> List[Tuple[str, int, int]]:
+        if not hasattr(self, "_shapes"):
+            self._shapes = []
+            for i in range(self._call("count")(self.pointer)):
+                info = _abi.axl_tensor_info.init()
+                calls.run(self._call("tensor"), self, i, ctypes.byref(info))
+                self._shapes.append((string(info.name) or "", info.rows, info.cols))
+        return self._shapes
+
+    def _find(self, name: str) -> Tuple[int, int, int]:
+        for i, (known, rows, cols) in enumerate(self._tensors()):
+            if known == name:
+                return i, rows, cols
+        raise KeyError(name)
+
+    def __len__(self) -> int:
+        return self._call("count")(self.pointer)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _, _ in self._tensors())
+
+    def __contains__(self, name: str) -> bool:
+        return any(name == known for known in self)
+
+    def keys(self) -> List[str]:
+        """The tensors' names."""
+        return list(self)
+
+    def shape(self, name: str) -> Tuple[int, int]:
+        """A tensor's rows and columns."""
+        return self._find(name)[1:]
+
+    def __getitem__(self, name: str) -> Any:
+        index, rows, cols = self._find(name)
+        out = (ctypes.c_float * (rows * cols))()
+        calls.run(self._call("read"), self, index, out)
+        return view(out, rows, cols)
+
+    def __setitem__(self, name: str, values: Any) -> None:
+        index, rows, cols = self._find(name)
+        calls.run(self._call("write"), self, index, floats(values, rows * cols))
+
+
+class Adapter(_Tensors):
     """A LoRA adapter: a mapping of PEFT's tensor names to (rows, cols) f32 arrays, which are copies.
 
     Arguments that are None take the library's default; without target_modules every linear layer
@@ -106,55 +159,13 @@ class Adapter(Handle):
         return cls._make(model._context, lib.axl_adapter_open, model, text(folder))
 
     @classmethod
-    def from_config(cls, config: Config, model: Model) -> "Adapter":
-        """The adapter of a config."""
+    def from_config(cls, config: Config, model: Model) -> Optional["Adapter"]:
+        """The adapter of a config; None where it has none and the model's weights are trained."""
         return cls._make(config.context, lib.axl_adapter_from_config, config, model)
 
     def save(self, folder: Any) -> None:
         """Write adapter_config.json and adapter_model.safetensors."""
         calls.run(lib.axl_adapter_save, self, text(folder))
-
-    def _tensors(self) -> List[Tuple[str, int, int]]:
-        if not hasattr(self, "_shapes"):
-            self._shapes = []
-            for i in range(lib.axl_adapter_count(self.pointer)):
-                info = _abi.axl_tensor_info.init()
-                calls.run(lib.axl_adapter_tensor, self, i, ctypes.byref(info))
-                self._shapes.append((string(info.name) or "", info.rows, info.cols))
-        return self._shapes
-
-    def _find(self, name: str) -> Tuple[int, int, int]:
-        for i, (known, rows, cols) in enumerate(self._tensors()):
-            if known == name:
-                return i, rows, cols
-        raise KeyError(name)
-
-    def __len__(self) -> int:
-        return lib.axl_adapter_count(self.pointer)
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name, _, _ in self._tensors())
-
-    def __contains__(self, name: str) -> bool:
-        return any(name == known for known in self)
-
-    def keys(self) -> List[str]:
-        """The tensors' names."""
-        return list(self)
-
-    def shape(self, name: str) -> Tuple[int, int]:
-        """A tensor's rows and columns."""
-        return self._find(name)[1:]
-
-    def __getitem__(self, name: str) -> Any:
-        index, rows, cols = self._find(name)
-        out = (ctypes.c_float * (rows * cols))()
-        calls.run(lib.axl_adapter_read, self, index, out)
-        return view(out, rows, cols)
-
-    def __setitem__(self, name: str, values: Any) -> None:
-        index, rows, cols = self._find(name)
-        calls.run(lib.axl_adapter_write, self, index, floats(values, rows * cols))
 
 
 @dataclass(frozen=True)
@@ -179,15 +190,17 @@ def _optimizer(lr_groups: Optional[Mapping[str, float]],
                    lr_group_rates=(ctypes.c_double * n)(*groups.values()), **values)
 
 
-class Trainer(Handle):
-    """The training step of an adapter.  Arguments that are None take the library's default;
-    schedule is a Schedule, or a kind of one with warmup_steps and total_steps beside it;
-    optimizer is a name as in a config, lr_groups maps parts of tensors' names to peak rates;
-    loss_average is "tokens" or "micro_batches"."""
+class Trainer(_Tensors):
+    """The training step of an adapter, or without one of the model's own weights; a mapping of the
+    trained tensors' names to arrays.  Arguments that are None take the library's default; schedule
+    is a Schedule, or a kind of one with warmup_steps and total_steps beside it; optimizer is a name
+    as in a config, lr_groups maps parts of tensors' names to peak rates; loss_average is "tokens"
+    or "micro_batches"."""
     _type = _abi.axl_trainer
     _free = "axl_trainer_free"
 
-    def __init__(self, model: Model, adapter: Adapter, *, learning_rate: Optional[float] = None,
+    def __init__(self, model: Model, adapter: Optional[Adapter] = None, *,
+                 learning_rate: Optional[float] = None,
                  schedule: Union[None, str, Schedule] = None,
                  warmup_steps: Optional[int] = None,
                  total_steps: Optional[int] = None, optimizer: Optional[str] = None,
@@ -206,7 +219,6 @@ class Trainer(Handle):
                  gradient_accumulation_steps: Optional[int] = None,
                  loss_average: Optional[str] = None, checkpointing: Optional[bool] = None,
                  max_tokens: Optional[int] = None, seed: Optional[int] = None) -> None:
-        self._adapter = adapter
         rates = as_schedule(schedule, warmup_steps, total_steps)
         rule = _optimizer(
             lr_groups, optim_args, name=optimizer, beta1=beta1, beta2=beta2, beta3=beta3,
@@ -226,14 +238,12 @@ class Trainer(Handle):
             max_tokens=max_tokens)))
 
     @classmethod
-    def from_config(cls, config: Config, model: Model, adapter: Adapter,
+    def from_config(cls, config: Config, model: Model, adapter: Optional[Adapter],
                     total_steps: int) -> "Trainer":
         """A trainer with a config's optimizer, schedule and accumulation; total_steps is
         Loader.total_steps."""
-        made = cls._make(config.context, lib.axl_trainer_from_config, config, model, adapter,
+        return cls._make(config.context, lib.axl_trainer_from_config, config, model, adapter,
                          total_steps)
-        made._adapter = adapter
-        return made
 
     def forward_backward(self, batch: Batch) -> float:
         """Add a batch's gradients to the step's; its mean loss."""
@@ -276,7 +286,7 @@ class Trainer(Handle):
 
     def gradient(self, name: str) -> Any:
         """(rows, cols) f32: a tensor's gradient as the next step would use it before clipping."""
-        index, rows, cols = self._adapter._find(name)
+        index, rows, cols = self._find(name)
         out = (ctypes.c_float * (rows * cols))()
         calls.run(lib.axl_trainer_read_gradient, self, index, out)
         return view(out, rows, cols)
@@ -286,6 +296,10 @@ class Trainer(Handle):
         loss = ctypes.c_double()
         calls.run(lib.axl_trainer_evaluate, self, batch, ctypes.byref(loss))
         return loss.value
+
+    def export(self, folder: Any) -> None:
+        """Write the result: the adapter, or the trained model."""
+        calls.run(lib.axl_trainer_export, self, text(folder))
 
     def save(self, folder: Any, loader: Optional[Loader] = None) -> None:
         """Write a checkpoint, whole or not at all."""

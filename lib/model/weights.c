@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * weights.c - see weights.h.  A tied head is the embedding and has no values of its own.  What
+ * config.json says is kept from the first moment, so that a result can be written whatever has
+ * become of the folder by then.
+ */
+#include "weights.h"
+
+#include "base/json.h"
+#include "base/os.h"
+#include "base/str.h"
+
+#include <string.h>
+
+enum { ALIGN = 32, NORMS = 2, PER_LAYER = NORMS + AXL__LINEAR_KINDS };
+
+struct axl__weights {
+    axl__param *tensors; /* (n_tensors) */
+    axl_mat **mats;      /* (n_tensors) those of the model that they are */
+    size_t n_tensors;
+    int64_t n_params;
+    float *params;       /* device, (n_params) */
+    void *rounded;       /* device, (n_params) bf16; NULL with f32 compute */
+    const void *used;    /* what the mats lie in */
+    axl__arena texts;
+    axl__json *config, *generation; /* of the folder; generation may be NULL */
+    axl__json *dtype;               /* of config: what the weights are written in */
+};
+
+/* ---- layout ---- */
+
+/* NULL in a model whose values are elsewhere: a tied head. */
+static axl_mat *own_head(axl_model *m)
+{
+    return m->head.data == m->embed.data ? NULL : &m->head;
+}
+
+/* Takes the name over. */
+static axl_status add(axl__weights *w, axl_mat *mat, char *name)
+{
+    if (!name)
+        return axl__fail_nomem();
+    w->mats[w->n_tensors] = mat;
+    w->tensors[w->n_tensors++] =
+        (axl__param){ name, w->n_params, mat->rows, mat->cols, mat->rows == 1 };
+    w->n_params += (mat->rows * mat->cols + ALIGN - 1) / ALIGN * ALIGN;
+    return AXL_OK;
+}
+
+static axl_status add_layer(axl_model *m, axl__weights *w, int64_t l)
+{
+    axl__layer *layer = &m->layers[l];
+    char module[AXL__MODULE_NAME];
+
+    AXL_TRY(add(w, &layer->attn_norm,
+                axl__format(m->ctx, "model.layers.%lld.input_layernorm.weight", (long long)l)));
+    for (int k = 0; k < AXL__LINEAR_KINDS; k++) {
+        axl__model_linear_name(m, l * AXL__LINEAR_KINDS + k, module, sizeof module);
+        AXL_TRY(add(w, &layer->linear[k], axl__format(m->ctx, "%s.weight", module)));
+    }
+    return add(w, &layer->mlp_norm,
+               axl__format(m->ctx, "model.layers.%lld.post_attention_layernorm.weight",
+                           (long long)l));
+}
+
+static axl_status lay_out(axl_model *m, axl__weights *w)
+{
+    size_t n = (size_t)m->arch.n_layers * PER_LAYER + 3;
+
+    w->tensors = axl__calloc(m->ctx, n, sizeof *w->tensors);
+    w->mats = axl__calloc(m->ctx, n, sizeof *w->mats);
+    if (!w->tensors || !w->mats)
+        return axl__fail_nomem();
+    AXL_TRY(add(w, &m->embed, axl__strdup(m->ctx, "model.embed_tokens.weight")));
+    for (int64_t l = 0; l < m->arch.n_layers; l++)
+        AXL_TRY(add_layer(m, w, l));
+    AXL_TRY(add(w, &m->final_norm, axl__strdup(m->ctx, "model.norm.weight")));
+    return own_head(m) ? add(w, &m->head, axl__strdup(m->ctx, "lm_head.weight")) : AXL_OK;
+}
+
+/* ---- values ---- */
+
+static axl_mat trained_mat(const axl__weights *w, size_t i)
+{
+    const axl__param *t = &w->tensors[i];
+
+    return (axl_mat){ w->params + t->at, AXL_F32, t->rows, t->cols, t->cols };
+}
+
+static axl_status allocate(axl_model *m, axl__weights *w)
+{
+    size_t n = (size_t)w->n_params;
+    void *p = NULL;
+
+    AXL_TRY(m->ops->buffer_new(m->dev, &p, n * sizeof(float)));
+    w->params = p;
+    if (m->compute == AXL_BF16)
+        AXL_TRY(m->ops->buffer_new(m->dev, &w->rounded, n * sizeof(uint16_t)));
+    return m->ops->zero(m->dev, w->params, n * sizeof(float));
+}
+
+static axl_status take_values(axl_model *m, axl__weights *w)
+{
+    for (size_t i = 0; i < w->n_tensors && !m->device.counts_only; i++) {
+        axl_unary_args a = { *w->mats[i], trained_mat(w, i) };
+        AXL_TRY(axl__poll(m->ctx, "load", i, w->n_tensors));
+        AXL_TRY(m->ops->convert(m->dev, &a));
+    }
+    return AXL_OK;
+}
+
+axl_status axl__weights_use(axl_model *m, float *values)
+{
+    axl__weights *w = m->weights;
+    bool tied = !own_head(m);
+    int64_t n = w->n_params;
+
+    if (w->rounded && !m->device.counts_only) {
+        axl_unary_args a = { { values, AXL_F32, 1, n, n }, { w->rounded, AXL_BF16, 1, n, n } };
+        AXL_TRY(m->ops->convert(m->dev, &a));
+    }
+    w->used = w->rounded ? w->rounded : values;
+    for (size_t i = 0; i < w->n_tensors; i++) {
+        axl_mat *mat = w->mats[i];
+        mat->dtype = m->compute;
+        mat->stride = mat->cols;
+        mat->data = (char *)w->used + (size_t)w->tensors[i].at * axl__dtype_size(m->compute);
+    }
+    if (tied)
+        m->head = m->embed;
+    return AXL_OK;
+}
+
+axl_mat axl__weights_gradient(const axl_model *m, axl_mat w, float *grads)
+{
+    size_t bytes = (size_t)((const char *)w.data - (const char *)m->weights->used);
+
+    w.data = grads + bytes / axl__dtype_size(m->compute);
+    w.dtype = AXL_F32;
+    return w;
+}
+
+static void lay_out_free(axl_context *ctx, axl__weights *w)
+{
+    for (size_t i = 0; i < w->n_tensors; i++)
+        axl__free(ctx, w->tensors[i].name);
+    axl__free(ctx, w->tensors);
+    axl__free(ctx, w->mats);
+}
+
+axl_status axl__weights_copy(axl_model *m, const axl_model *from)
+{
+    axl_model *source = (axl_model *)(uintptr_t)from; /* laid out, not changed */
+    axl__weights w = { 0 };
+    axl_status status = lay_out(source, &w);
+
+    if (status == AXL_OK && w.n_tensors != m->weights->n_tensors)
+        status = axl__fail(AXL_ERR_FORMAT, "%s holds another architecture", from->dir);
+    for (size_t i = 0; i < w.n_tensors && status == AXL_OK; i++) {
+        axl_unary_args a = { *w.mats[i], trained_mat(m->weights, i) };
+        status = a.x.rows == a.y.rows && a.x.cols == a.y.cols
+                     ? m->ops->convert(m->dev, &a)
+                     : axl__fail(AXL_ERR_FORMAT, "%s: \"%s\" has another shape than what is trained",
+                                 from->dir, w.tensors[i].name);
+    }
+    lay_out_free(from->ctx, &w);
+    return status;
+}
+
+/* ---- life ---- */
+
+/* Numbers stay as they are written, in the copy of the text. */
+static axl_status read_json(axl_model *m, axl__weights *w, const char *name, axl__json **out)
+{
+    char *path = axl__format(m->ctx, "%s/%s", m->dir, name), *text;
+    axl__file f;
+
+    if (!path)
+        return axl__fail_nomem();
+    axl_status status = axl__file_open(&f, m->ctx, path, true);
+    if (status == AXL_OK) {
+        text = axl__arena_alloc(&w->texts, f.size + 1);
+        status = text ? AXL_OK : axl__fail_nomem();
+        if (status == AXL_OK) {
+            memcpy(text, f.data, f.size);
+            status = axl__json_parse(out, &w->texts, text, f.size, path);
+        }
+        axl__file_close(&f);
+    }
+    axl__free(m->ctx, path);
+    return status;
+}
+
+/* The member that names the type of the weights, added where there is none. */
+static axl_status find_dtype(axl__weights *w)
+{
+    axl__json **end = &w->config->child;
+
+    for (; *end; end = &(*end)->next)
+        if (strcmp((*end)->key, "dtype") == 0 || strcmp((*end)->key, "torch_dtype") == 0)
+            w->dtype = *end;
+    if (!w->dtype) {
+        *end = w->dtype = axl__arena_alloc(&w->texts, sizeof *w->dtype);
+        if (!w->dtype)
+            return axl__fail_nomem();
+        *w->dtype = (axl__json){ .key = "dtype", .key_len = 5 };
+        w->config->count++;
+    }
+    w->dtype->type = AXL__JSON_STRING;
+    return AXL_OK;
+}
+
+static axl_status make(axl_model *m, axl__weights *w)
+{
+    if (m->dir) { /* which a model that is only timed has not */
+        AXL_TRY(read_json(m, w, "config.json", &w->config));
+        AXL_TRY(find_dtype(w));
+        if (axl__has_file(m->dir, "generation_config.json"))
+            AXL_TRY(read_json(m, w, "generation_config.json", &w->generation));
+    }
+    AXL_TRY(lay_out(m, w));
+    AXL_TRY(allocate(m, w));
+    return take_values(m, w);
+}
+
+axl_status axl__weights_unfreeze(axl_model *m)
+{
+    if (m->weights)
+        return AXL_OK;
+    axl__weights *w = axl__calloc(m->ctx, 1, sizeof *w);
+    if (!w)
+        return axl__fail_nomem();
+    axl__arena_init(&w->texts, m->ctx);
+    m->weights = w;
+    axl_status status = make(m, w);
+    if (status == AXL_OK)
+        status = axl__weights_use(m, w->params);
+    if (status < 0) {
+        axl__weights_free(m);
+        return status;
+    }
+    axl__model_release_files(m);
+    m->weights_bytes = (uint64_t)w->n_params * (sizeof(float) + (w->rounded ? 2 : 0));
+    return AXL_OK;
+}
+
+void axl__weights_free(axl_model *m)
+{
+    axl__weights *w = m->weights;
+
+    if (!w)
+        return;
+    m->weights = NULL;
+    m->ops->buffer_free(m->dev, w->params);
+    m->ops->buffer_free(m->dev, w->rounded);
+    lay_out_free(m->ctx, w);
+    axl__arena_free(&w->texts);
+    axl__free(m->ctx, w);
+}
+
+axl__trained axl__weights_trained(const axl_model *m)
+{
+    const axl__weights *w = m->weights;
+
+    return (axl__trained){ w->tensors, w->n_tensors, w->n_params, w->params };
+}
+
+/* ---- files ---- */
+
+static axl_status write_json(const axl_model *m, const char *dir, const char *name,
+                             const axl__json *root)
+{
+    char *path = axl__format(m->ctx, "%s/%s", dir, name);
+    axl__str text;
+
+    if (!path)
+        return axl__fail_nomem();
+    axl__str_init(&text, m->ctx);
+    axl__json_write(&text, root, 2);
+    axl__str_putc(&text, '\n');
+    axl_status status = axl__str_status(&text);
+    if (status == AXL_OK)
+        status = axl__write_file(m->ctx, path, text.data, text.len);
+    axl__str_free(&text);
+    axl__free(m->ctx, path);
+    return status;
+}
+
+/* Host copies of what lies in device memory; host has room for all. */
+static axl_status download(const axl_model *m, axl__st_entry *e, size_t n, char *host)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t size = (size_t)(e[i].dims[0] * (e[i].n_dims > 1 ? e[i].dims[1] : 1)) *
+                      axl__dtype_size(e[i].dtype);
+        AXL_TRY(m->ops->download(m->dev, host, e[i].data, size));
+        e[i].data = host;
+        host += size;
+    }
+    return AXL_OK;
+}
+
+static axl_status save_tensors(const axl_model *m, const char *path, bool exact)
+{
+    const axl__weights *w = m->weights;
+    axl__st_entry *entries = axl__calloc(m->ctx, w->n_tensors, sizeof *entries);
+    char *host = NULL;
+    axl_status status = entries ? AXL_OK : axl__fail_nomem();
+
+    for (size_t i = 0; i < w->n_tensors && entries; i++) {
+        const axl__param *t = &w->tensors[i];
+        axl_mat mat = exact ? trained_mat(w, i) : *w->mats[i];
+        entries[i] = (axl__st_entry){ .name = t->name, .dtype = mat.dtype, .data = mat.data,
+                                      .n_dims = t->vector ? 1 : 2,
+                                      .dims = { (uint64_t)(t->vector ? t->cols : t->rows),
+                                                (uint64_t)(t->vector ? 0 : t->cols) } };
+    }
+    if (status == AXL_OK && !m->device.host_memory) {
+        host = axl__alloc_aligned(m->ctx, (size_t)w->n_params * sizeof(float));
+        status = host ? download(m, entries, w->n_tensors, host) : axl__fail_nomem();
+    }
+    if (status == AXL_OK)
+        status = axl__safetensors_write(m->ctx, path, entries, w->n_tensors);
+    axl__free_aligned(m->ctx, host);
+    axl__free(m->ctx, entries);
+    return status;
+}
+
+axl_status axl__weights_save(axl_model *m, const char *dir, bool exact)
+{
+    axl__weights *w = m->weights;
+
+    AXL_TRY(axl__make_dirs(m->ctx, dir));
+    char *path = axl__format(m->ctx, "%s/model.safetensors", dir);
+    axl_status status = path ? save_tensors(m, path, exact) : axl__fail_nomem();
+    w->dtype->text = exact || m->compute == AXL_F32 ? "float32" : "bfloat16";
+    w->dtype->len = strlen(w->dtype->text);
+    if (status == AXL_OK)
+        status = write_json(m, dir, "config.json", w->config);
+    if (status == AXL_OK && w->generation)
+        status = write_json(m, dir, "generation_config.json", w->generation);
+    axl__free(m->ctx, path);
+    return status;
+}
+
+axl_status axl_model_save(axl_model *m, const char *dir)
+{
+    AXL_TRY(axl__model_use(m));
+    if (!dir)
+        return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
+    if (!m->weights)
+        return axl__fail(AXL_ERR_INVALID, "the model was not trained: it is what %s holds", m->dir);
+    return axl__weights_save(m, dir, false);
+}

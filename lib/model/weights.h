@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * weights.h - base weights that are trained: all of a model's tensors in one buffer of f32, which
+ * the optimizer moves, and the model's matrices in it (f32 compute) or in a copy rounded to bf16.
+ */
+#ifndef AXL_MODEL_WEIGHTS_H
+#define AXL_MODEL_WEIGHTS_H
+
+#include "model.h"
+
+/* Moves the weights of a frozen model there and lets go of its files; nothing where that was done
+ * before.  On failure the model is as it was. */
+axl_status axl__weights_unfreeze(axl_model *m);
+void axl__weights_free(axl_model *m); /* for axl_model_free() */
+
+/* The model must be unfrozen. */
+axl__trained axl__weights_trained(const axl_model *m);
+
+/* The model computes with these values from now on, laid out as the trained ones: call it again
+ * when they have changed. */
+axl_status axl__weights_use(axl_model *m, float *values);
+
+/* The place of a weight's gradient (rows, cols) in grads, laid out as the trained values. */
+axl_mat axl__weights_gradient(const axl_model *m, axl_mat w, float *grads);
+
+/* Takes the values of another model of the same architecture over. */
+axl_status axl__weights_copy(axl_model *m, const axl_model *from);
+
+/* Writes the model as a folder in Hugging Face form.  exact: the trained values in f32, else what
+ * the model computes with. */
+axl_status axl__weights_save(axl_model *m, const char *dir, bool exact);
+
+#endif

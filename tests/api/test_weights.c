@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_weights.c - full fine-tuning: a trainer without an adapter, and the model that it leaves. */
+#include "tiny_model.h"
+
+enum { N_SEQS = 5, N_STEPS = 6, N_LOGITS = 9 };
+static const uint32_t lengths[N_SEQS] = { 40, 5, 17, 64, 9 };
+static const int32_t prompt[N_LOGITS] = { 1, 5, 300, 42, 700, 8, 8, 91, 3 };
+
+static const char *temp_path(const char *name)
+{
+    static char paths[4][512];
+    static int turn;
+    char *p = paths[turn++ % 4];
+
+    snprintf(p, sizeof paths[0], "%s/%s", test_temp_dir(), name);
+    return p;
+}
+
+typedef struct {
+    axl_context *ctx;
+    axl_model *model;
+    axl_trainer *tr;
+} fixture;
+
+static fixture setup(const char *backend, uint32_t compute, uint32_t threads,
+                     const axl_trainer_options *opts)
+{
+    fixture f;
+
+    f.ctx = tiny_context(threads);
+    f.model = tiny_model(f.ctx, backend, compute);
+    assert_ok(axl_trainer_new(&f.tr, f.model, NULL, opts));
+    return f;
+}
+
+static void teardown(fixture *f)
+{
+    axl_trainer_free(f->tr);
+    axl_model_free(f->model);
+    axl_context_free(f->ctx);
+}
+
+/* Step n of a run. */
+static double step(axl_trainer *tr, uint32_t n)
+{
+    axl_step_stats s = AXL_STEP_STATS_INIT;
+    tiny_data *d = tiny_batch(lengths, N_SEQS, n % 2);
+
+    assert_ok(axl_trainer_forward_backward(tr, &d->batch, NULL));
+    assert_ok(axl_trainer_step(tr, &s));
+    free(d);
+    return s.loss;
+}
+
+typedef axl_status read_fn(axl_trainer *tr, size_t index, float *values);
+
+static float *all_of(axl_trainer *tr, read_fn *read, size_t *n)
+{
+    float *all = NULL;
+
+    *n = 0;
+    for (size_t i = 0; i < axl_trainer_count(tr); i++) {
+        axl_tensor_info t = AXL_TENSOR_INFO_INIT;
+        assert_ok(axl_trainer_tensor(tr, i, &t));
+        all = realloc(all, (*n + t.rows * t.cols) * sizeof *all);
+        assert_ok(read(tr, i, all + *n));
+        *n += t.rows * t.cols;
+    }
+    return all;
+}
+
+static void compare(axl_trainer *a, axl_trainer *b, read_fn *read, double tolerance)
+{
+    size_t n, m;
+    float *x = all_of(a, read, &n), *y = all_of(b, read, &m);
+
+    assert_int_equal(n, m);
+    double d = tiny_distance(x, y, n);
+    if (tolerance == 0.0 ? memcmp(x, y, n * sizeof *x) != 0 : !(d <= tolerance))
+        fail_msg("they differ by %g of their norm", d);
+    free(x);
+    free(y);
+}
+
+static float *logits_of(axl_model *model)
+{
+    float *out = malloc(sizeof *out * N_LOGITS * TINY_VOCAB);
+
+    assert_ok(axl_model_logits(model, NULL, prompt, N_LOGITS, out));
+    return out;
+}
+
+/* ---- gradients ---- */
+
+static void forward_backward(fixture *f, uint32_t n_seqs)
+{
+    tiny_data *d = tiny_batch(lengths, n_seqs, 1);
+
+    assert_ok(axl_trainer_forward_backward(f->tr, &d->batch, NULL));
+    free(d);
+}
+
+static void test_weights__gradients_are_the_references(void **state)
+{
+    fixture f = setup("cpu", AXL_COMPUTE_F32, 2, NULL);
+    fixture ref = setup("reference", AXL_COMPUTE_F32, 1, NULL);
+
+    (void)state;
+    forward_backward(&f, 3);
+    forward_backward(&ref, 3);
+    compare(f.tr, ref.tr, axl_trainer_read_gradient, 2e-6);
+    teardown(&f);
+    teardown(&ref);
+}
+
+static void test_weights__recomputing_changes_no_bit(void **state)
+{
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+
+    (void)state;
+    for (uint32_t compute = AXL_COMPUTE_F32; compute <= AXL_COMPUTE_BF16; compute++) {
+        fixture f = setup("cpu", compute, 2, NULL);
+        o.checkpointing = 1;
+        fixture g = setup("cpu", compute, 3, &o);
+        forward_backward(&f, N_SEQS);
+        forward_backward(&g, N_SEQS);
+        compare(f.tr, g.tr, axl_trainer_read_gradient, 0.0);
+        teardown(&f);
+        teardown(&g);
+    }
+}
+
+static void test_weights__one_batch_or_several(void **state)
+{
+    fixture f = setup("cpu", AXL_COMPUTE_F32, 2, NULL), g = setup("cpu", AXL_COMPUTE_F32, 2, NULL);
+    tiny_data *all = tiny_batch(lengths, N_SEQS, 1);
+
+    (void)state;
+    assert_ok(axl_trainer_forward_backward(f.tr, &all->batch, NULL));
+    for (uint32_t s = 0; s < N_SEQS; s++) {
+        tiny_data *one = tiny_alone(all, s);
+        assert_ok(axl_trainer_forward_backward(g.tr, &one->batch, NULL));
+        free(one);
+    }
+    compare(f.tr, g.tr, axl_trainer_read_gradient, 1e-6);
+    free(all);
+    teardown(&f);
+    teardown(&g);
+}
+
+/* ---- the result ---- */
+
+static void check_result(uint32_t compute, const char *optimizer)
+{
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    axl_optimizer_options rule = AXL_OPTIMIZER_OPTIONS_INIT;
+    axl_model_options mo = AXL_MODEL_OPTIONS_INIT;
+    size_t bytes = sizeof(float) * N_LOGITS * TINY_VOCAB;
+    axl_model *saved;
+
+    rule.name = optimizer;
+    o.optimizer = &rule;
+    o.learning_rate = 1e-3;
+    fixture f = setup("cpu", compute, 2, &o);
+    double first = step(f.tr, 0), last = 0.0;
+    for (uint32_t n = 1; n < N_STEPS; n++)
+        last = step(f.tr, 0);
+    assert_true(last < first);
+    assert_ok(axl_trainer_export(f.tr, temp_path("exported")));
+    assert_fails(axl_model_save(f.model, temp_path("busy")), AXL_ERR_BUSY, "being trained");
+    axl_trainer_free(f.tr);
+    f.tr = NULL;
+    assert_ok(axl_model_save(f.model, temp_path("saved")));
+    float *mine = logits_of(f.model);
+    mo.compute = compute;
+    for (int i = 0; i < 2; i++) {
+        assert_ok(axl_model_open(&saved, f.ctx, temp_path(i ? "saved" : "exported"), &mo));
+        float *theirs = logits_of(saved);
+        assert_memory_equal(mine, theirs, bytes);
+        free(theirs);
+        axl_model_free(saved);
+    }
+    free(mine);
+    teardown(&f);
+}
+
+static void test_weights__the_result_is_what_was_trained(void **state)
+{
+    (void)state;
+    check_result(AXL_COMPUTE_F32, "adamw_torch");
+    check_result(AXL_COMPUTE_BF16, "adamw_torch");
+    check_result(AXL_COMPUTE_F32, "schedule_free_adamw");
+    check_result(AXL_COMPUTE_BF16, "schedule_free_adamw");
+    check_result(AXL_COMPUTE_BF16, "adamw_8bit");
+}
+
+static void test_weights__an_evaluation_changes_nothing(void **state)
+{
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    axl_optimizer_options rule = AXL_OPTIMIZER_OPTIONS_INIT;
+
+    (void)state;
+    rule.name = "schedule_free_adamw"; /* which evaluates other weights than it trains with */
+    o.optimizer = &rule;
+    for (uint32_t compute = AXL_COMPUTE_F32; compute <= AXL_COMPUTE_BF16; compute++) {
+        fixture f = setup("cpu", compute, 2, &o), g = setup("cpu", compute, 2, &o);
+        tiny_data *d = tiny_batch(lengths, N_SEQS, 5);
+        for (uint32_t n = 0; n < N_STEPS; n++) {
+            double x, y;
+            step(f.tr, n);
+            step(g.tr, n);
+            assert_ok(axl_trainer_evaluate(f.tr, &d->batch, &x));
+            assert_ok(axl_trainer_evaluate(f.tr, &d->batch, &y));
+            assert_true(x == y);
+        }
+        compare(f.tr, g.tr, axl_trainer_read, 0.0);
+        free(d);
+        teardown(&f);
+        teardown(&g);
+    }
+}
+
+/* ---- going on ---- */
+
+static void check_going_on(uint32_t compute)
+{
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    fixture whole = setup("cpu", compute, 2, &o);
+
+    for (uint32_t n = 0; n < N_STEPS; n++)
+        step(whole.tr, n);
+    for (uint32_t stop = 0; stop < N_STEPS; stop += 2) {
+        fixture f = setup("cpu", compute, 3, &o), g = setup("cpu", compute, 1, &o);
+        for (uint32_t n = 0; n < stop; n++)
+            step(f.tr, n);
+        assert_ok(axl_trainer_save(f.tr, NULL, temp_path("checkpoint")));
+        step(g.tr, 1);
+        assert_ok(axl_trainer_load(g.tr, NULL, temp_path("checkpoint")));
+        compare(f.tr, g.tr, axl_trainer_read, 0.0);
+        for (uint32_t n = stop; n < N_STEPS; n++)
+            step(g.tr, n);
+        compare(whole.tr, g.tr, axl_trainer_read, 0.0);
+        teardown(&f);
+        teardown(&g);
+    }
+    teardown(&whole);
+}
+
+static void test_weights__goes_on_from_a_checkpoint(void **state)
+{
+    (void)state;
+    check_going_on(AXL_COMPUTE_F32);
+    check_going_on(AXL_COMPUTE_BF16);
+}
+
+/* ---- one owner ---- */
+
+static void test_weights__the_model_has_one_owner(void **state)
+{
+    fixture f = setup("cpu", AXL_COMPUTE_F32, 2, NULL);
+    float *logits = malloc(sizeof *logits * N_LOGITS * TINY_VOCAB);
+    axl_adapter *adapter = tiny_adapter(f.model, 0.0);
+    axl_trainer *other;
+
+    (void)state;
+    assert_fails(axl_model_logits(f.model, NULL, prompt, N_LOGITS, logits), AXL_ERR_BUSY,
+                 "being trained");
+    assert_fails(axl_trainer_new(&other, f.model, NULL, NULL), AXL_ERR_BUSY, "weights");
+    assert_fails(axl_trainer_new(&other, f.model, adapter, NULL), AXL_ERR_BUSY, "weights");
+    axl_trainer_free(f.tr);
+    assert_ok(axl_model_logits(f.model, NULL, prompt, N_LOGITS, logits));
+    assert_ok(axl_trainer_new(&other, f.model, adapter, NULL)); /* on the trained weights */
+    assert_fails(axl_trainer_new(&f.tr, f.model, NULL, NULL), AXL_ERR_BUSY, "an adapter");
+    assert_null(f.tr);
+    axl_trainer_free(other);
+    assert_ok(axl_trainer_new(&f.tr, f.model, NULL, NULL)); /* again */
+    axl_adapter_free(adapter);
+    free(logits);
+    teardown(&f);
+}
+
+static void test_weights__refuses_what_cannot_be(void **state)
+{
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    axl_context *ctx = tiny_context(1);
+    axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
+    axl_tensor_info info = AXL_TENSOR_INFO_INIT;
+    axl_trainer *tr;
+    float value = 0.0f;
+
+    (void)state;
+    o.relora_steps = 3;
+    assert_fails(axl_trainer_new(&tr, model, NULL, &o), AXL_ERR_INVALID, "relora_steps");
+    assert_fails(axl_model_save(model, temp_path("frozen")), AXL_ERR_INVALID, "was not trained");
+    assert_ok(axl_trainer_new(&tr, model, NULL, NULL));
+    size_t n = axl_trainer_count(tr);
+    assert_ok(axl_trainer_tensor(tr, 0, &info));
+    assert_string_equal(info.name, "model.embed_tokens.weight");
+    assert_int_equal(info.rows, TINY_VOCAB);
+    assert_fails(axl_trainer_tensor(tr, n, &info), AXL_ERR_INVALID, "of");
+    assert_fails(axl_trainer_read(tr, n, &value), AXL_ERR_INVALID, "of");
+    assert_fails(axl_trainer_write(tr, 0, NULL), AXL_ERR_INVALID, "NULL");
+    assert_fails(axl_trainer_export(tr, NULL), AXL_ERR_INVALID, "NULL");
+    assert_int_equal(axl_trainer_count(NULL), 0);
+    axl_trainer_free(tr);
+    assert_fails(axl_model_save(model, NULL), AXL_ERR_INVALID, "NULL");
+    axl_model_free(model);
+    axl_context_free(ctx);
+}
+
+/* A value that a host writes is what is trained on. */
+static void test_weights__takes_a_hosts_values(void **state)
+{
+    fixture f = setup("cpu", AXL_COMPUTE_BF16, 2, NULL);
+    tiny_data *d = tiny_batch(lengths, N_SEQS, 1);
+    axl_tensor_info t = AXL_TENSOR_INFO_INIT;
+    double before, between, after;
+
+    (void)state;
+    assert_ok(axl_trainer_evaluate(f.tr, &d->batch, &before));
+    assert_ok(axl_trainer_tensor(f.tr, 2, &t));
+    float *values = malloc(t.rows * t.cols * sizeof *values);
+    float *zeros = calloc(t.rows * t.cols, sizeof *zeros);
+    assert_ok(axl_trainer_read(f.tr, 2, values));
+    assert_ok(axl_trainer_write(f.tr, 2, zeros));
+    assert_ok(axl_trainer_evaluate(f.tr, &d->batch, &between));
+    assert_ok(axl_trainer_write(f.tr, 2, values));
+    assert_ok(axl_trainer_evaluate(f.tr, &d->batch, &after));
+    assert_true(before != between && before == after);
+    free(values);
+    free(zeros);
+    free(d);
+    teardown(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_weights__gradients_are_the_references),
+        cmocka_unit_test(test_weights__recomputing_changes_no_bit),
+        cmocka_unit_test(test_weights__one_batch_or_several),
+        cmocka_unit_test(test_weights__the_result_is_what_was_trained),
+        cmocka_unit_test(test_weights__an_evaluation_changes_nothing),
+        cmocka_unit_test(test_weights__goes_on_from_a_checkpoint),
+        cmocka_unit_test(test_weights__the_model_has_one_owner),
+        cmocka_unit_test(test_weights__refuses_what_cannot_be),
+        cmocka_unit_test(test_weights__takes_a_hosts_values),
+    };
+
+    return test_run(tests);
+}

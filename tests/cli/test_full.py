@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Full fine-tuning: configs without an adapter."""
+import json
+import os
+import re
+import shutil
+import unittest
+
+from cli_testing import TINY, Case, read, read_json_lines, read_safetensors
+
+PROMPT = "### Instruction:\nName a colour.\n\n### Response:\n"
+
+
+class Full(Case):
+    def settings(self, **changes):
+        return super().settings(**{"adapter": None, "lora_r": None, "lora_alpha": None,
+                                   "lora_target_linear": None, **changes})
+
+    def losses(self, out="out"):
+        return [r["loss"] for r in read_json_lines(self.path(out, "training_log.jsonl"))
+                if "loss" in r]
+
+    def test_the_result_is_a_model(self):
+        for bf16, dtype in ((False, "F32"), (True, "BF16")):
+            config = self.config(bf16=bf16, max_steps=8)
+            shutil.rmtree(self.path("out"), ignore_errors=True)
+            self.good("train", config)
+            losses = self.losses()
+            self.assertLess(losses[-1], losses[0])
+            files = set(os.listdir(self.path("out")))
+            self.assertLessEqual({"config.json", "model.safetensors", "tokenizer.json", "README.md",
+                                  "report.html"}, files)
+            self.assertFalse({"adapter_config.json", "adapter_model.safetensors"} & files)
+            mine = read_safetensors(self.path("out", "model.safetensors"))
+            base = read_safetensors(os.path.join(TINY, "model.safetensors"))
+            self.assertEqual({k: v[1] for k, v in mine.items()},
+                             {k: v[1] for k, v in base.items()})
+            self.assertEqual({v[0] for v in mine.values()}, {dtype})
+            written = json.loads(read(self.path("out", "config.json")))
+            given = json.loads(read(os.path.join(TINY, "config.json")))
+            key = "dtype" if "dtype" in written else "torch_dtype"
+            self.assertEqual(written[key], "bfloat16" if bf16 else "float32")
+            for settings in (written, given):
+                settings.pop("dtype", None), settings.pop("torch_dtype", None)
+            self.assertEqual(written, given)
+            card = read(self.path("out", "README.md"))
+            self.assertIn("library_name: transformers", card)
+            self.assertNotRegex(card.split("</details>")[1], "lora|LoRA")
+            self.assertIn("Full fine-tuning", read(self.path("out", "report.html")))
+
+    def test_what_was_trained_is_used(self):
+        config = self.config(max_steps=8, val_set_size=0.1, eval_steps=4, seed=7)
+        line = self.wrong("inference", config, "--prompt", PROMPT)
+        self.assertIn("train with this config first", line)
+        before = self.good("evaluate", config)
+        self.assertIn("holds no model", before.err)
+        self.good("train", config, "--quiet")
+        after = self.good("evaluate", config)
+        loss = [float(re.match(r"loss ([0-9.]+)", r.out).group(1)) for r in (before, after)]
+        self.assertLess(loss[1], loss[0])
+        evaluated = [r["eval_loss"] for r in read_json_lines(self.path("out", "training_log.jsonl"))
+                     if "eval_loss" in r]
+        self.assertAlmostEqual(evaluated[-1], loss[1], places=4)
+        how = ("--prompt", PROMPT, "--greedy", "--max-new-tokens", "8")
+        self.assertEqual(self.good("inference", config, *how).out,
+                         self.good("inference", "--model", self.path("out"), *how).out)
+
+    def test_a_stop_changes_no_bit(self):
+        for bf16 in (False, True):
+            name = f"whole-{bf16}"
+            self.good("train", self.config(max_steps=6, bf16=bf16, output_dir=self.path(name)))
+            stopped = self.config(max_steps=6, bf16=bf16, save_strategy="steps", save_steps=4,
+                                  output_dir=self.path("out"))
+            shutil.rmtree(self.path("out"), ignore_errors=True)
+            self.good("train", stopped, "--quiet")
+            shutil.rmtree(self.path("out", "checkpoint-6"))
+            os.unlink(self.path("out", "model.safetensors"))
+            self.good("train", stopped, "--quiet", "--resume")
+            for out in (name, "out"):
+                self.assertTrue(os.path.exists(self.path(out, "model.safetensors")))
+            with open(self.path(name, "model.safetensors"), "rb") as f, \
+                    open(self.path("out", "model.safetensors"), "rb") as g:
+                self.assertEqual(f.read(), g.read())
+
+    def test_a_checkpoint_of_the_other_kind(self):
+        self.good("train", self.config(save_strategy="steps", save_steps=3), "--quiet")
+        lora = Case.settings(self)
+        path = self.write("lora.yml", "".join(f"{k}: {json.dumps(v)}\n" for k, v in lora.items()))
+        line = self.wrong("train", path, "--quiet", "--resume")
+        self.assertIn("adapter_model.safetensors", line)
+
+    def test_keys_of_adapters(self):
+        result = self.good("check", self.config(lora_r=8, lora_dropout=0.1))
+        for key in ("lora_r", "lora_dropout"):
+            self.assertIn(f"warning: {key}: no effect here: there is no adapter", result.out)
+        result = self.axl("check", self.config(relora=True, jagged_restart_steps=3))
+        self.assertEqual(result.code, 2)
+        self.assertIn("relora: needs adapter: lora", result.out)
+        result = self.axl("check", self.config(lora_model_dir=self.path("x")))
+        self.assertIn("lora_model_dir: needs adapter: lora", result.out)
+
+
+if __name__ == "__main__":
+    unittest.main()

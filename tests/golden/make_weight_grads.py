@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+# Makes VARIANT/weights.safetensors for the models of tests/golden/llama_variants: the gradient of the loss without an
+# adapter, that of expect.json, by every weight, in f32, named as transformers names them.  A tied head has none.
+#
+#   make_weight_grads.py LLAMA_VARIANTS
+#
+# versions.json there names the packages; they must be the same.
+import json
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from make_llama_variants import VARIANTS, load, logits_of, loss_of
+
+
+def main():
+    for name in VARIANTS:
+        out = Path(sys.argv[1]) / name
+        expect = json.loads((out / "expect.json").read_text())
+        model = load(out, torch.float32)
+        sequences = expect["input_ids"]
+        loss = loss_of(logits_of(model, sequences), sequences)
+        loss.backward()
+        print(name, loss.item(), expect)
+        save_file({n: p.grad.contiguous() for n, p in model.named_parameters()}, out / "weights.safetensors",
+                  metadata={"format": "pt"})
+
+
+if __name__ == "__main__":
+    main()
