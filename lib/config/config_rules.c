@@ -101,8 +101,21 @@ static void check_no_adapter(axl__config_pass *p)
                  "no effect here: there is no adapter, all weights are trained");
 }
 
+static void check_lisa(axl__config_pass *p)
+{
+    bool layers = on(p, "lisa_n_layers"), steps = on(p, "lisa_step_interval");
+
+    if (layers != steps)
+        warn(p, AXL__C_NO_EFFECT, layers ? "lisa_n_layers" : "lisa_step_interval",
+             layers ? "no effect here: lisa_step_interval is not set"
+                    : "no effect here: lisa_n_layers is not set");
+    else if (layers && get(p, "adapter"))
+        say(p, AXL__C_ADAPTER, "lisa_n_layers", "LISA trains whole layers: remove adapter");
+}
+
 static void check_adapter(axl__config_pass *p)
 {
+    check_lisa(p);
     if (!get(p, "adapter"))
         check_no_adapter(p);
     if (!is(p, "adapter", "lora") || get(p, "lora_model_dir"))

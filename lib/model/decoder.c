@@ -79,13 +79,13 @@ static axl_status norm(const axl__pass *p, axl_mat x, axl_mat w, axl_mat y, floa
     return p->ops->rms_norm_forward(p->dev, &a);
 }
 
-static axl_status norm_backward(const axl__pass *p, axl_mat x, axl_mat w, const float *rstd,
-                                axl_mat dy, axl_mat dx)
+static axl_status norm_backward(const axl__pass *p, int64_t layer, axl_mat x, axl_mat w,
+                                const float *rstd, axl_mat dy, axl_mat dx)
 {
     axl_rms_norm_backward_args a = { x, dy, dx, w.data, w.dtype, rstd };
 
     AXL_TRY(p->ops->rms_norm_backward(p->dev, &a));
-    return axl__norm_weight_gradient(p, x, w, rstd, dy);
+    return axl__norm_weight_gradient(p, layer, x, w, rstd, dy);
 }
 
 static axl_status rotate(const axl__pass *p, const axl__layout *at, axl_mat x, int64_t n_heads,
@@ -188,7 +188,7 @@ static axl_status mlp_backward(const axl__pass *p, int64_t layer, const axl__lay
     const axl__layer *w = &p->model->layers[layer];
     const axl_mat dgate_up[2] = { x->gate, x->up };
 
-    if (axl__trains_weights(p) || axl__linears_rank(p, axl__layer_linears(layer, DOWN)) > 0) {
+    if (axl__trains_layer(p, layer) || axl__linears_rank(p, axl__layer_linears(layer, DOWN)) > 0) {
         axl_swiglu_args g = { x->gate, x->up, s->act };
         AXL_TRY(p->ops->swiglu_forward(p->dev, &g));
     }
@@ -197,7 +197,7 @@ static axl_status mlp_backward(const axl__pass *p, int64_t layer, const axl__lay
     AXL_TRY(p->ops->swiglu_backward(p->dev, &b));
     AXL_TRY(norm(p, x->h2, w->mlp_norm, s->norm, x->rstd2));
     AXL_TRY(linears_backward(p, layer, GATE_UP, s->norm, dgate_up, s->dnorm, x, s));
-    return norm_backward(p, x->h2, w->mlp_norm, x->rstd2, s->dnorm, dh);
+    return norm_backward(p, layer, x->h2, w->mlp_norm, x->rstd2, s->dnorm, dh);
 }
 
 static axl_status attention_backward(const axl__pass *p, int64_t layer, const axl__layout *at,
@@ -227,5 +227,5 @@ axl_status axl__layer_backward(const axl__pass *p, int64_t layer, const axl__lay
     if (!need_input)
         dn.data = NULL;
     AXL_TRY(linears_backward(p, layer, QKV, s->norm, s->dqkv, dn, x, s));
-    return need_input ? norm_backward(p, x->h, w->attn_norm, x->rstd1, dn, dh) : AXL_OK;
+    return need_input ? norm_backward(p, layer, x->h, w->attn_norm, x->rstd1, dn, dh) : AXL_OK;
 }

@@ -247,7 +247,7 @@ static axl_status frozen_gradient(const axl__pass *p, axl__linears g, const axl_
 
 static axl_status weight_gradients(const axl__pass *p, axl__linears g, axl_mat x, const axl_mat *dy)
 {
-    for (int64_t i = 0; i < g.n && axl__trains_weights(p); i++) {
+    for (int64_t i = 0; i < g.n && axl__trains_layer(p, g.first / AXL__LINEAR_KINDS); i++) {
         const axl_mat *w = axl__model_linear(p->model, g.first + i);
         axl_mat dw = axl__weights_gradient(p->model, *w, p->grads);
         AXL_TRY(multiply(p, dy[i], true, x, false, dw, 1.0f, 1.0f));
@@ -279,12 +279,12 @@ axl_status axl__linears_backward(const axl__pass *p, axl__linears g, axl_mat x, 
     return at > 0 ? a_gradients(p, g, x, dxa, dx, s) : AXL_OK;
 }
 
-axl_status axl__norm_weight_gradient(const axl__pass *p, axl_mat x, axl_mat w, const float *rstd,
-                                     axl_mat dy)
+axl_status axl__norm_weight_gradient(const axl__pass *p, int64_t layer, axl_mat x, axl_mat w,
+                                     const float *rstd, axl_mat dy)
 {
     axl_rms_norm_weight_backward_args a = { x, dy, rstd, NULL };
 
-    if (!axl__trains_weights(p))
+    if (!axl__trains_layer(p, layer))
         return AXL_OK;
     a.dw = axl__weights_gradient(p->model, w, p->grads).data;
     return p->ops->rms_norm_weight_backward(p->dev, &a);

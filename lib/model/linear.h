@@ -23,6 +23,7 @@ typedef struct axl__pass {
     axl_device *dev;
     const axl_adapter *adapter; /* NULL: the base alone, which is trained where there are grads */
     float *grads;               /* device, laid out as what is trained; NULL: no gradients */
+    const bool *frozen_layers;  /* (n_layers): those whose weights get none; NULL: all do */
     float dropout;              /* 0 outside training */
     uint64_t dropout_seed;      /* of this batch */
 } axl__pass;
@@ -40,6 +41,14 @@ static inline bool axl__trains_weights(const axl__pass *p)
     return p->grads && !p->adapter;
 }
 
+/* A decoder layer's, or at -1 and n_layers those outside. */
+static inline bool axl__trains_layer(const axl__pass *p, int64_t layer)
+{
+    bool inside = layer >= 0 && layer < p->model->arch.n_layers;
+
+    return axl__trains_weights(p) && !(inside && p->frozen_layers && p->frozen_layers[layer]);
+}
+
 /* Of the frozen pairs; 0 without. */
 int64_t axl__frozen_rank(const axl__pass *p);
 /* R; 0 without pairs. */
@@ -55,8 +64,8 @@ axl_status axl__linears_forward(const axl__pass *p, axl__linears g, axl_mat x, c
 axl_status axl__linears_backward(const axl__pass *p, axl__linears g, axl_mat x, const axl_mat *dy,
                                  axl_mat xa, axl_mat dx, const axl__linear_scratch *s);
 
-/* Of the norm with weight w; nothing where the weights are frozen. */
-axl_status axl__norm_weight_gradient(const axl__pass *p, axl_mat x, axl_mat w, const float *rstd,
-                                     axl_mat dy);
+/* Of the norm with weight w; nothing where the layer's weights are frozen. */
+axl_status axl__norm_weight_gradient(const axl__pass *p, int64_t layer, axl_mat x, axl_mat w,
+                                     const float *rstd, axl_mat dy);
 
 #endif

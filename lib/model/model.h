@@ -33,7 +33,8 @@ typedef struct axl__layer {
 typedef struct axl__param {
     char *name; /* as files have it */
     int64_t at, rows, cols;
-    bool vector; /* of one dimension: a norm's weight */
+    bool vector;   /* of one dimension: a norm's weight */
+    int64_t layer; /* of a model's own: the decoder layer, or -1 */
 } axl__param;
 
 /* All that is trained together; the owner is an adapter or a model. */

@@ -353,7 +353,7 @@ static axl_status head_backward(axl__network *n, work *w, const int32_t *rows, i
     axl_rms_norm_backward_args b = { w->rows, w->dnorm, w->drows, m->final_norm.data,
                                      m->final_norm.dtype, w->rstd };
     AXL_TRY(ops->rms_norm_backward(n->pass.dev, &b));
-    AXL_TRY(axl__norm_weight_gradient(&n->pass, w->rows, m->final_norm, w->rstd, w->dnorm));
+    AXL_TRY(axl__norm_weight_gradient(&n->pass, -1, w->rows, m->final_norm, w->rstd, w->dnorm));
     axl_rows_args s = { w->drows, w->dh, rows, count };
     return ops->scatter_rows(n->pass.dev, &s);
 }

@@ -36,13 +36,13 @@ static axl_mat *own_head(axl_model *m)
 }
 
 /* Takes the name over. */
-static axl_status add(axl__weights *w, axl_mat *mat, char *name)
+static axl_status add(axl__weights *w, axl_mat *mat, int64_t layer, char *name)
 {
     if (!name)
         return axl__fail_nomem();
     w->mats[w->n_tensors] = mat;
     w->tensors[w->n_tensors++] =
-        (axl__param){ name, w->n_params, mat->rows, mat->cols, mat->rows == 1 };
+        (axl__param){ name, w->n_params, mat->rows, mat->cols, mat->rows == 1, layer };
     w->n_params += (mat->rows * mat->cols + ALIGN - 1) / ALIGN * ALIGN;
     return AXL_OK;
 }
@@ -52,13 +52,13 @@ static axl_status add_layer(axl_model *m, axl__weights *w, int64_t l)
     axl__layer *layer = &m->layers[l];
     char module[AXL__MODULE_NAME];
 
-    AXL_TRY(add(w, &layer->attn_norm,
+    AXL_TRY(add(w, &layer->attn_norm, l,
                 axl__format(m->ctx, "model.layers.%lld.input_layernorm.weight", (long long)l)));
     for (int k = 0; k < AXL__LINEAR_KINDS; k++) {
         axl__model_linear_name(m, l * AXL__LINEAR_KINDS + k, module, sizeof module);
-        AXL_TRY(add(w, &layer->linear[k], axl__format(m->ctx, "%s.weight", module)));
+        AXL_TRY(add(w, &layer->linear[k], l, axl__format(m->ctx, "%s.weight", module)));
     }
-    return add(w, &layer->mlp_norm,
+    return add(w, &layer->mlp_norm, l,
                axl__format(m->ctx, "model.layers.%lld.post_attention_layernorm.weight",
                            (long long)l));
 }
@@ -71,11 +71,11 @@ static axl_status lay_out(axl_model *m, axl__weights *w)
     w->mats = axl__calloc(m->ctx, n, sizeof *w->mats);
     if (!w->tensors || !w->mats)
         return axl__fail_nomem();
-    AXL_TRY(add(w, &m->embed, axl__strdup(m->ctx, "model.embed_tokens.weight")));
+    AXL_TRY(add(w, &m->embed, -1, axl__strdup(m->ctx, "model.embed_tokens.weight")));
     for (int64_t l = 0; l < m->arch.n_layers; l++)
         AXL_TRY(add_layer(m, w, l));
-    AXL_TRY(add(w, &m->final_norm, axl__strdup(m->ctx, "model.norm.weight")));
-    return own_head(m) ? add(w, &m->head, axl__strdup(m->ctx, "lm_head.weight")) : AXL_OK;
+    AXL_TRY(add(w, &m->final_norm, -1, axl__strdup(m->ctx, "model.norm.weight")));
+    return own_head(m) ? add(w, &m->head, -1, axl__strdup(m->ctx, "lm_head.weight")) : AXL_OK;
 }
 
 /* ---- values ---- */
@@ -160,7 +160,7 @@ axl_status axl__weights_copy(axl_model *m, const axl_model *from)
         axl_unary_args a = { *w.mats[i], trained_mat(m->weights, i) };
         status = a.x.rows == a.y.rows && a.x.cols == a.y.cols
                      ? m->ops->convert(m->dev, &a)
-                     : axl__fail(AXL_ERR_FORMAT, "%s: \"%s\" has another shape than what is trained",
+                     : axl__fail(AXL_ERR_FORMAT, "%s: \"%s\" has another shape than is trained",
                                  from->dir, w.tensors[i].name);
     }
     lay_out_free(from->ctx, &w);

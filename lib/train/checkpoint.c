@@ -309,6 +309,7 @@ static axl_status apply(checkpoint *c, axl_loader *loader)
     AXL_TRY(axl__optimizer_load(tr->optimizer, c->state_host,
                                 axl__json_int(c->state, "step", 0)));
     tr->step = (uint64_t)axl__json_int(c->state, "step", 0);
+    axl__lisa_go_to(&tr->lisa, tr->step);
     if (tr->schedule.kind == AXL_SCHEDULE_REDUCE_ON_PLATEAU)
         apply_plateau(&tr->plateau, c->state);
     snprintf(then, sizeof then, "%lld", (long long)axl__json_int(c->state, "seed", 0));

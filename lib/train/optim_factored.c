@@ -114,6 +114,7 @@ const axl__optim_method axl__optim_adafactor = {
     .defaults = { .eps = 1e-30, .clip_threshold = 1.0 },
     .lay_out = lay_out_adafactor,
     .step = step,
+    .in_common = true,
 };
 
 const axl__optim_method axl__optim_came = {
@@ -122,4 +123,5 @@ const axl__optim_method axl__optim_came = {
                   .clip_threshold = 1.0 },
     .lay_out = lay_out_came,
     .step = step,
+    .in_common = true,
 };

@@ -29,7 +29,7 @@ typedef struct axl__optim_span {
     int64_t at, n;        /* elements of parameters and gradients, gaps included */
     int64_t state_at;     /* where its class's flat buffers hold it */
     size_t first, end;    /* tensors [first, end) */
-    uint32_t group, kind; /* kind: the class, below AXL__OPTIM_CLASSES */
+    uint32_t group, kind, part; /* kind: the class, below AXL__OPTIM_CLASSES */
 } axl__optim_span;
 
 /* A tensor of the state. */
@@ -51,6 +51,7 @@ typedef struct axl__optim_method {
     axl_status (*step)(axl__optimizer *o, const axl__optim_step *step);
     float *(*train_params)(const axl__optimizer *o); /* NULL: the parameters themselves */
     void (*loaded)(axl__optimizer *o, int64_t step); /* may be NULL */
+    bool in_common; /* it steps all tensors together: no part may rest */
 } axl__optim_method;
 
 struct axl__optimizer {

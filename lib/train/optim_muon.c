@@ -149,4 +149,5 @@ const axl__optim_method axl__optim_muon = {
     .classify = classify,
     .lay_out = lay_out,
     .step = step,
+    .in_common = true,
 };

@@ -128,6 +128,7 @@ const axl__optim_method axl__optim_schedule_free_adamw = {
     .defaults = { .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_lr_power = 2.0 },
     .lay_out = lay_out_adamw,
     .step = step,
+    .in_common = true,
     .train_params = train_params,
     .loaded = loaded,
 };
@@ -137,6 +138,7 @@ const axl__optim_method axl__optim_schedule_free_sgd = {
     .defaults = { .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_lr_power = 2.0 },
     .lay_out = lay_out_sgd,
     .step = step,
+    .in_common = true,
     .train_params = train_params,
     .loaded = loaded,
 };

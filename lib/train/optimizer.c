@@ -119,7 +119,8 @@ static uint32_t class_of(const axl__optimizer *o, size_t i)
 static bool continues(const axl__optim_span *s, const axl__optim_tensor *t, uint32_t group,
                       uint32_t kind)
 {
-    return s->group == group && s->kind == kind && t->at == ((s->at + s->n + 15) & ~(int64_t)15);
+    return s->part == t->part && s->group == group && s->kind == kind &&
+           t->at == ((s->at + s->n + 15) & ~(int64_t)15);
 }
 
 static axl_status make_spans(axl__optimizer *o)
@@ -136,7 +137,7 @@ static axl_status make_spans(axl__optimizer *o)
             s[-1].end = i + 1;
             continue;
         }
-        *s = (axl__optim_span){ t->at, t->rows * t->cols, 0, i, i + 1, group, kind };
+        *s = (axl__optim_span){ t->at, t->rows * t->cols, 0, i, i + 1, group, kind, t->part };
         o->n_spans++;
     }
     for (size_t i = 0; i < o->n_spans; i++) {
@@ -150,9 +151,15 @@ static axl_status make_spans(axl__optimizer *o)
 axl_status axl__optim_each_span(axl__optimizer *o, const axl__optim_step *step, uint32_t kind,
                                 axl__optim_span_fn *fn)
 {
-    for (size_t i = 0; i < o->n_spans; i++)
-        if (o->spans[i].kind == kind)
-            AXL_TRY(fn(o, step, &o->spans[i], &o->groups.groups[o->spans[i].group]));
+    for (size_t i = 0; i < o->n_spans; i++) {
+        const axl__optim_span *s = &o->spans[i];
+        axl__optim_step own = *step;
+        if (s->kind != kind || (step->rests && step->rests[s->part]))
+            continue;
+        if (step->rests)
+            own.step = step->steps[s->part] + 1;
+        AXL_TRY(fn(o, &own, s, &o->groups.groups[s->group]));
+    }
     return AXL_OK;
 }
 
@@ -319,6 +326,11 @@ double axl__optimizer_beta1(const axl__optimizer *o)
 axl_status axl__optimizer_step(axl__optimizer *o, const axl__optim_step *step)
 {
     return o->method->step(o, step);
+}
+
+bool axl__optimizer_may_rest(const axl__optimizer *o)
+{
+    return !o->method->in_common;
 }
 
 float *axl__optimizer_train_params(const axl__optimizer *o)

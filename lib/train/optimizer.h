@@ -19,6 +19,7 @@ typedef struct axl__optim_tensor {
     const char *name; /* as files have it; outlives the optimizer */
     int64_t at, rows, cols;
     bool vector;      /* of one dimension: a norm's weight, a bias */
+    uint32_t part;    /* what may rest on its own in a step; 0 never does */
 } axl__optim_tensor;
 
 typedef struct axl__optim_target {
@@ -44,10 +45,14 @@ typedef struct axl__optim_step {
     double grad_scale;  /* gradients count times this */
     double beta1;       /* a schedule may move it */
     int64_t step;       /* from 1 */
+    const bool *rests;    /* by part: not moved in this step; NULL: all are */
+    const int64_t *steps; /* by part, with rests: the steps that moved it so far */
 } axl__optim_step;
 
 double axl__optimizer_beta1(const axl__optimizer *o); /* the usual one */
 axl_status axl__optimizer_step(axl__optimizer *o, const axl__optim_step *step);
+/* Whether parts may rest: the method keeps nothing that all have in common. */
+bool axl__optimizer_may_rest(const axl__optimizer *o);
 
 /* What batches are trained with, laid out as the parameters; the parameters but for schedule-free
  * optimizers. */

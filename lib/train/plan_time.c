@@ -26,6 +26,7 @@ static double work_of(const axl_trainer *tr, bool train, double n_tokens, double
     double head = (double)a->vocab_size * (double)a->hidden_size;
     double attention = 2.0 * squares * (double)(a->n_heads * a->head_dim * a->n_layers);
     double own = train && !tr->adapter ? 1.0 : 0.0; /* the gradients of the weights */
+    double share = tr->opts.lisa_layers ? (double)tr->opts.lisa_layers / (double)a->n_layers : 1.0;
     double passes = !train ? 1.0 : tr->opts.checkpointing ? 3.0 : 2.0;
 
     for (int64_t i = 0; i < axl__model_n_linears(tr->model) - 1; i++) {
@@ -34,7 +35,8 @@ static double work_of(const axl_trainer *tr, bool train, double n_tokens, double
         linear += (double)w->rows * (double)w->cols;
         lora += l && l->on ? (double)l->rank * (double)(l->in + l->out) : 0.0;
     }
-    return 2.0 * n_tokens * ((passes + own) * linear + (train ? passes + 1.0 : 1.0) * lora) +
+    return 2.0 * n_tokens *
+               ((passes + own * share) * linear + (train ? passes + 1.0 : 1.0) * lora) +
            attention * (train ? passes + 1.5 : 1.0) +
            2.0 * n_trained * head * (train ? 2.0 + own : 1.0);
 }
@@ -136,6 +138,8 @@ static axl_status new_trainer(axl_trainer **out, const axl_trainer *like, const 
     axl_model *m = NULL;
 
     o.schedule = NULL;
+    o.lisa_layers = 0;
+    o.lisa_steps = 0;
     AXL_TRY(new_model(&m, like->model, backend));
     axl_status status = like->adapter ? new_adapter(&adapter, m, like->adapter) : AXL_OK;
     if (status == AXL_OK)

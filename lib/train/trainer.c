@@ -35,10 +35,10 @@ static axl_status check_options(const axl_trainer_options *o)
         o->relora_prune > AXL_PRUNE_RANDOM)
         return axl__fail(AXL_ERR_INVALID,
                          "relora_prune_ratio must be in [0, 1], relora_prune a known one");
-    if (o->gradient_accumulation_steps == 0 || o->reserved0 != 0)
-        return axl__fail(AXL_ERR_INVALID, o->reserved0
-                                              ? "reserved0 must be 0"
-                                              : "gradient_accumulation_steps must be at least 1");
+    if (o->gradient_accumulation_steps == 0)
+        return axl__fail(AXL_ERR_INVALID, "gradient_accumulation_steps must be at least 1");
+    if ((o->lisa_layers > 0) != (o->lisa_steps > 0))
+        return axl__fail(AXL_ERR_INVALID, "lisa_layers and lisa_steps must be set together");
     return AXL_OK;
 }
 
@@ -85,7 +85,8 @@ static axl_status make_optimizer(axl_trainer *tr, const axl_optimizer_options *g
         return axl__fail_nomem();
     for (size_t i = 0; i < a->n_tensors; i++) {
         const axl__param *t = &a->tensors[i];
-        tensors[i] = (axl__optim_tensor){ t->name, t->at, t->rows, t->cols, t->vector };
+        tensors[i] = (axl__optim_tensor){ t->name, t->at, t->rows, t->cols, t->vector,
+                                          tr->lisa.n_picked > 0 ? (uint32_t)(t->layer + 1) : 0 };
     }
     axl__optim_target target = { tr->ctx, tr->model->ops, tr->model->dev, tr->model->compute,
                                  tensors, a->n_tensors, a->params, tr->opts.learning_rate };
@@ -101,6 +102,10 @@ static axl_status take_trained(axl_trainer *tr)
 {
     if (!tr->adapter && tr->opts.relora_steps > 0)
         return axl__fail(AXL_ERR_INVALID, "relora_steps restarts an adapter, and there is none");
+    if (tr->adapter && tr->opts.lisa_layers > 0)
+        return axl__fail(AXL_ERR_INVALID, "LISA trains a model's own layers, not an adapter's");
+    AXL_TRY(axl__lisa_init(&tr->lisa, tr->ctx, (uint32_t)tr->model->arch.n_layers,
+                           tr->opts.lisa_layers, tr->opts.lisa_steps, tr->opts.seed));
     AXL_TRY(axl__model_take(tr->model, !tr->adapter));
     tr->took_model = true;
     if (tr->adapter) {
@@ -132,9 +137,13 @@ static axl_status trainer_setup(axl_trainer *tr)
     if (tr->opts.relora_steps > 0 && !axl__optimizer_moments(tr->optimizer, 0, &m, &v))
         return axl__fail(AXL_ERR_INVALID, "relora_steps prunes the moments of AdamW; %s has others",
                          axl__optimizer_method(tr->optimizer));
+    if (tr->lisa.n_picked > 0 && !axl__optimizer_may_rest(tr->optimizer))
+        return axl__fail(AXL_ERR_INVALID, "LISA lets layers rest, which %s cannot",
+                         axl__optimizer_method(tr->optimizer));
     AXL_TRY(axl__network_init(&tr->net, tr->model, tr->adapter, tr->opts.checkpointing != 0));
     tr->net.pass.grads = tr->grads;
     tr->net.pass.dropout = tr->adapter ? (float)tr->adapter->dropout : 0.0f;
+    tr->net.pass.frozen_layers = tr->lisa.n_picked > 0 ? tr->lisa.rests + 1 : NULL;
     tr->net.noise_alpha = tr->opts.neftune_noise_alpha;
     if (tr->opts.gradient_accumulation_steps > 1)
         AXL_TRY(need_fresh(tr));
@@ -211,6 +220,12 @@ axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg, axl
     o.max_grad_norm = axl__cfg_double(cfg, "max_grad_norm", 1.0);
     o.neftune_noise_alpha = axl__cfg_double(cfg, "neftune_noise_alpha", 0.0);
     read_relora(&o, cfg);
+    int64_t layers = axl__cfg_int(cfg, "lisa_n_layers", 0);
+    int64_t steps = axl__cfg_int(cfg, "lisa_step_interval", 0);
+    if (layers > 0 && steps > 0) { /* one alone has no effect */
+        o.lisa_layers = (uint32_t)layers;
+        o.lisa_steps = (uint64_t)steps;
+    }
     o.seed = (uint64_t)axl__cfg_int(cfg, "seed", 42);
     o.loss_average = strcmp(axl__cfg_str(cfg, "axl.loss_average", "tokens"), "tokens") == 0
                          ? AXL_LOSS_TOKENS
@@ -242,6 +257,7 @@ void axl_trainer_free(axl_trainer *tr)
     if (tr->took_model)
         axl__model_give_back(tr->model, !tr->adapter);
     axl__optimizer_free(tr->optimizer);
+    axl__lisa_free(&tr->lisa);
     axl_adapter_free(tr->adapter);
     axl_model_free(tr->model);
     axl_context *ctx = tr->ctx;
@@ -344,6 +360,7 @@ static axl_status forward_backward(axl_trainer *tr, const axl_batch *b, double *
     AXL_TRY(axl__batch_check(b, &tr->model->arch));
     AXL_TRY(axl__model_unchanged(tr->model));
     AXL_TRY(axl__relora_when_due(tr));
+    axl__lisa_pick(&tr->lisa, tr->step);
     uint32_t trained = count_trained(b);
     if (tr->opts.loss_average == AXL_LOSS_MICRO_BATCHES && trained > 0)
         scale = 1.0 / trained;
@@ -464,7 +481,11 @@ static axl_status optimize(axl_trainer *tr, double norm, double rate)
         double clip = o->max_grad_norm / (norm + 1e-6);
         scale *= clip < 1.0 ? clip : 1.0;
     }
-    axl__optim_step s = { tr->grads, rate, scale, beta1, (int64_t)tr->step + 1 };
+    axl__optim_step s = { tr->grads, rate, scale, beta1, (int64_t)tr->step + 1, NULL, NULL };
+    if (tr->lisa.n_picked > 0) {
+        s.rests = tr->lisa.rests;
+        s.steps = tr->lisa.steps;
+    }
     return axl__optimizer_step(tr->optimizer, &s);
 }
 
@@ -487,6 +508,7 @@ static axl_status step(axl_trainer *tr, axl_step_stats *stats)
     axl_status status = optimize(tr, norm, rate);
     tr->used = NULL;
     AXL_TRY(status);
+    axl__lisa_count(&tr->lisa);
     AXL_TRY(tr->model->ops->zero(tr->model->dev, tr->grads, grad_bytes(tr)));
     tr->step++;
     if (stats) {

@@ -5,6 +5,7 @@
 
 #include "model/network.h"
 #include "model/weights.h"
+#include "lisa.h"
 #include "optimizer.h"
 #include "run_state.h"
 #include "schedule.h"
@@ -25,6 +26,7 @@ struct axl_trainer {
     axl_trainer_options opts; /* schedule and optimizer are NULL here */
     axl_schedule_options schedule;
     axl__plateau plateau;
+    axl__lisa lisa;
     axl__network net;
     const float *used;    /* without adapter: what the model computes with; NULL: it is moved */
     float *grads;         /* device, (n_params): of the step so far */

@@ -17,19 +17,6 @@
 
 static const double allowed = 0.3; /* seconds */
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
-
-static int is_slow(void)
-{
-    const char *preload = getenv("LD_PRELOAD");
-
-    return SANITIZED || (preload && strstr(preload, "vgpreload"));
-}
-
 /* ---- a second thread that raises ---- */
 
 static double seconds(clockid_t clock)
@@ -102,7 +89,7 @@ static void report(const series *s)
 {
     print_message("%s: %d of %d calls cancelled, %.4f s after the raise at most, %.4f s of the "
                   "thread's own\n", s->name, s->cancelled, s->calls, s->wall, s->cpu);
-    if (!is_slow() && s->worst > allowed)
+    if (!test_is_slow() && s->worst > allowed)
         fail_msg("%s: %.3f s is too long", s->name, s->worst);
 }
 
@@ -217,7 +204,7 @@ static axl_run *make_run(axl_context *ctx, const char *out)
 
     snprintf(keys, sizeof keys,
              "sample_packing: true\nmax_steps: %d\nval_set_size: 20\neval_steps: 3\n"
-             "logging_steps: 2\nsave_steps: 4\noutput_dir: %s\n", is_slow() ? 3 : 14, out);
+             "logging_steps: 2\nsave_steps: 4\noutput_dir: %s\n", test_is_slow() ? 3 : 14, out);
     axl_config *cfg = parse(ctx, test_source_path("examples/tiny-alpaca.jsonl"), keys);
     assert_ok(axl_run_new(&run, cfg, NULL));
     axl_config_free(cfg);
@@ -268,7 +255,7 @@ static axl_status make_data(axl_config *cfg, axl_dataset **data)
 
 static axl_config *many_rows(axl_context *ctx)
 {
-    int copies = is_slow() ? 4 : 40; /* 28,440 rows */
+    int copies = test_is_slow() ? 4 : 40; /* 28,440 rows */
     char path[512], *rows = malloc(1 << 20);
 
     FILE *f = fopen(test_source_path("examples/tiny-alpaca.jsonl"), "r");
@@ -392,11 +379,11 @@ typedef struct {
 } shape;
 
 static const shape smollm2_135m = { 30, 576, 1536, 9, 3, 64, 49152, 2048 };
-static const shape small = { 3, 64, 128, 2, 1, 32, 512, 64 };
+static const shape small = { 3, 64, 128, 2, 1, 32, TINY_VOCAB, 64 };
 
 static const shape *the_shape(void)
 {
-    return is_slow() ? &small : &smollm2_135m;
+    return test_is_slow() ? &small : &smollm2_135m;
 }
 
 typedef struct {

@@ -253,6 +253,86 @@ static void test_weights__goes_on_from_a_checkpoint(void **state)
     check_going_on(AXL_COMPUTE_BF16);
 }
 
+/* ---- LISA ---- */
+
+/* Bit l + 1: a tensor of layer l has moved; bit 0: one of none. */
+static unsigned moved(axl_trainer *tr, float **before)
+{
+    unsigned layers = 0;
+
+    for (size_t i = 0, at = 0; i < axl_trainer_count(tr); i++) {
+        axl_tensor_info t = AXL_TENSOR_INFO_INIT;
+        unsigned layer = 0;
+        assert_ok(axl_trainer_tensor(tr, i, &t));
+        size_t n = t.rows * t.cols;
+        float *now = malloc(n * sizeof *now);
+        assert_ok(axl_trainer_read(tr, i, now));
+        if (sscanf(t.name, "model.layers.%u.", &layer) == 1)
+            layer++;
+        if (memcmp(now, *before + at, n * sizeof *now) != 0)
+            layers |= 1u << layer;
+        at += n;
+        free(now);
+    }
+    return layers;
+}
+
+static void test_weights__lisa_trains_some_layers_at_a_time(void **state)
+{
+    enum { LISA_STEPS = 60, EVERY = 3 };
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    axl_model_info info = AXL_MODEL_INFO_INIT;
+    unsigned seen = 0, last = 0;
+
+    (void)state;
+    o.lisa_layers = 1;
+    o.lisa_steps = EVERY;
+    fixture f = setup("cpu", AXL_COMPUTE_F32, 2, &o), g = setup("cpu", AXL_COMPUTE_F32, 2, &o);
+    assert_ok(axl_model_get_info(f.model, &info));
+    for (uint32_t n = 0; n < LISA_STEPS; n++) {
+        size_t count;
+        float *before = all_of(f.tr, axl_trainer_read, &count);
+        step(f.tr, n);
+        unsigned layers = moved(f.tr, &before);
+        assert_true(layers & 1); /* the embedding and the last norm */
+        assert_int_equal(__builtin_popcount(layers >> 1), 1);
+        if (n % EVERY != 0 && n != 1)
+            assert_int_equal(layers, last);
+        seen |= last = layers;
+        free(before);
+        if (n == 10)
+            assert_ok(axl_trainer_save(f.tr, NULL, temp_path("lisa")));
+    }
+    assert_int_equal(seen, (1u << (info.n_layers + 1)) - 1);
+    assert_ok(axl_trainer_load(g.tr, NULL, temp_path("lisa")));
+    for (uint32_t n = 11; n < LISA_STEPS; n++)
+        step(g.tr, n);
+    compare(f.tr, g.tr, axl_trainer_read, 0.0);
+    teardown(&f);
+    teardown(&g);
+}
+
+/* All layers at once are all there is. */
+static void test_weights__lisa_with_all_layers_is_none(void **state)
+{
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    axl_model_info info = AXL_MODEL_INFO_INIT;
+
+    (void)state;
+    fixture f = setup("cpu", AXL_COMPUTE_F32, 2, &o);
+    assert_ok(axl_model_get_info(f.model, &info));
+    o.lisa_layers = info.n_layers;
+    o.lisa_steps = 2;
+    fixture g = setup("cpu", AXL_COMPUTE_F32, 2, &o);
+    for (uint32_t n = 0; n < N_STEPS; n++) {
+        step(f.tr, n);
+        step(g.tr, n);
+    }
+    compare(f.tr, g.tr, axl_trainer_read, 0.0);
+    teardown(&f);
+    teardown(&g);
+}
+
 /* ---- one owner ---- */
 
 static void test_weights__the_model_has_one_owner(void **state)
@@ -282,6 +362,7 @@ static void test_weights__the_model_has_one_owner(void **state)
 static void test_weights__refuses_what_cannot_be(void **state)
 {
     axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    axl_optimizer_options rule = AXL_OPTIMIZER_OPTIONS_INIT;
     axl_context *ctx = tiny_context(1);
     axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
     axl_tensor_info info = AXL_TENSOR_INFO_INIT;
@@ -289,9 +370,19 @@ static void test_weights__refuses_what_cannot_be(void **state)
     float value = 0.0f;
 
     (void)state;
+    assert_fails(axl_model_save(model, temp_path("frozen")), AXL_ERR_INVALID, "was not trained");
     o.relora_steps = 3;
     assert_fails(axl_trainer_new(&tr, model, NULL, &o), AXL_ERR_INVALID, "relora_steps");
-    assert_fails(axl_model_save(model, temp_path("frozen")), AXL_ERR_INVALID, "was not trained");
+    o.relora_steps = 0;
+    o.lisa_layers = 2;
+    assert_fails(axl_trainer_new(&tr, model, NULL, &o), AXL_ERR_INVALID, "together");
+    o.lisa_steps = 5;
+    o.lisa_layers = 99;
+    assert_fails(axl_trainer_new(&tr, model, NULL, &o), AXL_ERR_INVALID, "the model has");
+    o.lisa_layers = 1;
+    rule.name = "adafactor";
+    o.optimizer = &rule;
+    assert_fails(axl_trainer_new(&tr, model, NULL, &o), AXL_ERR_INVALID, "adafactor cannot");
     assert_ok(axl_trainer_new(&tr, model, NULL, NULL));
     size_t n = axl_trainer_count(tr);
     assert_ok(axl_trainer_tensor(tr, 0, &info));
@@ -342,6 +433,8 @@ int main(void)
         cmocka_unit_test(test_weights__the_result_is_what_was_trained),
         cmocka_unit_test(test_weights__an_evaluation_changes_nothing),
         cmocka_unit_test(test_weights__goes_on_from_a_checkpoint),
+        cmocka_unit_test(test_weights__lisa_trains_some_layers_at_a_time),
+        cmocka_unit_test(test_weights__lisa_with_all_layers_is_none),
         cmocka_unit_test(test_weights__the_model_has_one_owner),
         cmocka_unit_test(test_weights__refuses_what_cannot_be),
         cmocka_unit_test(test_weights__takes_a_hosts_values),

@@ -99,6 +99,21 @@ class Full(Case):
         result = self.axl("check", self.config(lora_model_dir=self.path("x")))
         self.assertIn("lora_model_dir: needs adapter: lora", result.out)
 
+    def test_lisa(self):
+        lisa = {"lisa_n_layers": 1, "lisa_step_interval": 2}
+        self.good("train", self.config(max_steps=6, **lisa), "--quiet")
+        losses = self.losses()
+        self.assertLess(losses[-1], losses[0])
+        self.good("plan", self.config(max_steps=6, **lisa))
+        result = self.good("check", self.config(lisa_n_layers=1))
+        self.assertIn("lisa_n_layers: no effect here: lisa_step_interval is not set", result.out)
+        result = self.axl("check", self.config(adapter="lora", lora_r=4, lora_alpha=8,
+                                               lora_target_linear=True, **lisa))
+        self.assertIn("LISA trains whole layers: remove adapter", result.out)
+        result = self.axl("train", self.config(lisa_n_layers=9, lisa_step_interval=2))
+        self.assertEqual(result.code, 2)
+        self.assertIn("lisa_n_layers is 9, the model has 4 layers", result.err)
+
 
 if __name__ == "__main__":
     unittest.main()

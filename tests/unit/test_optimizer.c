@@ -47,7 +47,7 @@ static void bed_open(bed *b, const machine *m, uint32_t threads)
 static void bed_add(bed *b, const char *name, int64_t rows, int64_t cols, bool vector)
 {
     assert_true(b->n_tensors < MAX_TENSORS);
-    b->tensors[b->n_tensors++] = (axl__optim_tensor){ name, b->n_params, rows, cols, vector };
+    b->tensors[b->n_tensors++] = (axl__optim_tensor){ name, b->n_params, rows, cols, vector, 0 };
     b->n_params += (rows * cols + 15) & ~(int64_t)15;
 }
 
@@ -108,7 +108,7 @@ static void run_steps(bed *b, axl__optimizer *o, double lr, int64_t from, int64_
 {
     for (int64_t step = from; step <= to; step++) {
         axl__optim_step s = { b->grads, lr * (double)(step < WARMUP ? step : WARMUP) / WARMUP, 1.0,
-                              axl__optimizer_beta1(o), step };
+                              axl__optimizer_beta1(o), step, NULL, NULL };
         set_grads(b, step);
         assert_ok(axl__optimizer_step(o, &s));
     }
@@ -377,6 +377,69 @@ static void test_optimizer__resumes_with_the_same_bits(void **state)
     goldens_close(&g);
 }
 
+/* ---- parts that rest ---- */
+
+/* Each part, trained with the other or alone in the steps that it has. */
+static void check_rests(const char *name)
+{
+    enum { STEPS = 30 };
+    axl_optimizer_options opts = AXL_OPTIMIZER_OPTIONS_INIT;
+    axl__optimizer *both, *alone[2];
+    bed b = { 0 }, one[2] = { { 0 } };
+    int64_t steps[3] = { 0 };
+
+    opts.name = name;
+    opts.weight_decay = 0.1;
+    bed_open(&b, &machines[N_MACHINES - 1], 2);
+    for (uint32_t t = 0; t < 2; t++) {
+        bed_add(&b, t ? "b.weight" : "a.weight", 33, 128, false);
+        b.tensors[t].part = t + 1;
+        bed_open(&one[t], &machines[N_MACHINES - 1], 2);
+        bed_add(&one[t], t ? "b.weight" : "a.weight", 33, 128, false);
+        bed_fill(&one[t]);
+        assert_ok(axl__optimizer_new(&alone[t], &one[t].target, &opts));
+    }
+    bed_fill(&b);
+    set_params(&b);
+    assert_ok(axl__optimizer_new(&both, &b.target, &opts));
+    assert_true(axl__optimizer_may_rest(both));
+    size_t bytes = 33 * 128 * sizeof(float);
+    for (uint32_t t = 0; t < 2; t++)
+        memcpy(one[t].params, b.params + b.tensors[t].at, bytes);
+    for (int64_t step = 1; step <= STEPS; step++) {
+        bool rests[3] = { false, step / 3 % 2 == 0, step / 3 % 2 == 1 };
+        axl__optim_step s = { b.grads, 1e-3, 1.0, axl__optimizer_beta1(both), step, rests, steps };
+        set_grads(&b, step);
+        assert_ok(axl__optimizer_step(both, &s));
+        for (uint32_t t = 0; t < 2; t++) {
+            if (rests[t + 1])
+                continue;
+            s = (axl__optim_step){ one[t].grads, 1e-3, 1.0, s.beta1, ++steps[t + 1], NULL, NULL };
+            memcpy(one[t].grads, b.grads + b.tensors[t].at, bytes);
+            assert_ok(axl__optimizer_step(alone[t], &s));
+        }
+        for (uint32_t t = 0; t < 2; t++)
+            assert_memory_equal(one[t].params, b.params + b.tensors[t].at, bytes);
+    }
+    for (uint32_t t = 0; t < 2; t++) {
+        axl__optimizer_free(alone[t]);
+        bed_close(&one[t]);
+    }
+    axl__optimizer_free(both);
+    bed_close(&b);
+}
+
+static void test_optimizer__a_part_rests(void **state)
+{
+    static const char *const names[] = { "adamw_torch", "adamw_8bit",  "lion_32bit",  
+                                         "sgd",         "adagrad",     "rmsprop",
+                                         "adopt_adamw", "ademamix_8bit" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        check_rests(names[i]);
+}
+
 static void test_optimizer__has_the_codes_of_bitsandbytes(void **state)
 {
     static axl_quant_map map;
@@ -510,7 +573,7 @@ static void test_optimizer__groups_as_axolotl(void **state)
     target.learning_rate = axl__json_double(g.root, "learning_rate", 0.0);
     for (const axl__json *t = axl__json_get(g.root, "tensors")->child; t; t = t->next)
         tensors[target.n_tensors++] = (axl__optim_tensor){
-            axl__json_string(t, "name", ""), 0, 1, 1, axl__json_get(t, "shape")->count == 1
+            axl__json_string(t, "name", ""), 0, 1, 1, axl__json_get(t, "shape")->count == 1, 0
         };
     for (const axl__json *c = axl__json_get(g.root, "cases")->child; c; c = c->next)
         check_groups(c, &target, axl__json_double(g.root, "weight_decay", 0.0));
@@ -523,7 +586,7 @@ static void test_optimizer__groups_as_axolotl(void **state)
 static void test_optimizer__loraplus_knows_embeddings(void **state)
 {
     axl__optim_tensor t = { "base_model.model.model.embed_tokens.lora_embedding_B", 0, 1, 1,
-                            false };
+                            false, 0 };
     axl_optimizer_options o = AXL_OPTIMIZER_OPTIONS_INIT;
     axl__param_groups groups;
 
@@ -595,6 +658,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_optimizer__equals_its_reference),
         cmocka_unit_test(test_optimizer__resumes_with_the_same_bits),
+        cmocka_unit_test(test_optimizer__a_part_rests),
         cmocka_unit_test(test_optimizer__has_the_codes_of_bitsandbytes),
         cmocka_unit_test(test_optimizer__rounds_to_the_nearest_code),
         cmocka_unit_test(test_optimizer__8bit_state_is_a_byte),

@@ -216,6 +216,7 @@ class Trainer(_Tensors):
                  max_grad_norm: Optional[float] = None,
                  neftune_noise_alpha: Optional[float] = None, relora_steps: Optional[int] = None,
                  relora_prune: Optional[str] = None, relora_prune_ratio: Optional[float] = None,
+                 lisa_layers: Optional[int] = None, lisa_steps: Optional[int] = None,
                  gradient_accumulation_steps: Optional[int] = None,
                  loss_average: Optional[str] = None, checkpointing: Optional[bool] = None,
                  max_tokens: Optional[int] = None, seed: Optional[int] = None) -> None:
@@ -231,7 +232,7 @@ class Trainer(_Tensors):
             optimizer=ctypes.pointer(rule), max_grad_norm=max_grad_norm,
             neftune_noise_alpha=neftune_noise_alpha, relora_steps=relora_steps,
             relora_prune=choice("relora_prune", _PRUNE, relora_prune),
-            relora_prune_ratio=relora_prune_ratio,
+            relora_prune_ratio=relora_prune_ratio, lisa_layers=lisa_layers, lisa_steps=lisa_steps,
             schedule=ctypes.pointer(rates.options), seed=seed,
             loss_average=choice("loss_average", _AVERAGES, loss_average),
             gradient_accumulation_steps=gradient_accumulation_steps, checkpointing=checkpointing,

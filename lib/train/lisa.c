@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lisa.c - see lisa.h.  All follows from the seed and the step, so that checkpoints need nothing. */
+#include "lisa.h"
+
+#include "base/rng.h"
+
+#include <string.h>
+
+axl_status axl__lisa_init(axl__lisa *l, axl_context *ctx, uint32_t n_layers, uint32_t n_picked,
+                          uint64_t every, uint64_t seed)
+{
+    memset(l, 0, sizeof *l);
+    if (n_picked == 0)
+        return AXL_OK;
+    if (n_picked > n_layers)
+        return axl__fail(AXL_ERR_INVALID, "lisa_n_layers is %u, the model has %u layers", n_picked,
+                         n_layers);
+    l->ctx = ctx;
+    l->every = every;
+    l->seed = seed;
+    l->n_layers = n_layers;
+    l->n_picked = n_picked;
+    l->picked_at = UINT64_MAX;
+    l->order = axl__calloc(ctx, n_layers, sizeof *l->order);
+    l->rests = axl__calloc(ctx, n_layers + 1, sizeof *l->rests);
+    l->steps = axl__calloc(ctx, n_layers + 1, sizeof *l->steps);
+    return l->order && l->rests && l->steps ? AXL_OK : axl__fail_nomem();
+}
+
+void axl__lisa_free(axl__lisa *l)
+{
+    if (!l->ctx)
+        return;
+    axl__free(l->ctx, l->order);
+    axl__free(l->ctx, l->rests);
+    axl__free(l->ctx, l->steps);
+    memset(l, 0, sizeof *l);
+}
+
+void axl__lisa_pick(axl__lisa *l, uint64_t step)
+{
+    if (l->n_picked == 0)
+        return;
+    uint64_t at = step / l->every * l->every;
+    at = at == 0 && step > 0 ? 1 : at;
+    if (at == l->picked_at)
+        return;
+    axl__shuffle(l->order, l->n_layers, l->seed, (uint64_t)AXL__STREAM_LISA | at << 8);
+    for (uint32_t i = 0; i < l->n_layers; i++)
+        l->rests[l->order[i] + 1] = i >= l->n_picked;
+    l->picked_at = at;
+}
+
+void axl__lisa_count(axl__lisa *l)
+{
+    for (uint32_t i = 0; l->n_picked > 0 && i <= l->n_layers; i++)
+        l->steps[i] += !l->rests[i];
+}
+
+void axl__lisa_go_to(axl__lisa *l, uint64_t step)
+{
+    if (l->n_picked == 0)
+        return;
+    memset(l->steps, 0, (l->n_layers + 1) * sizeof *l->steps);
+    for (uint64_t s = 0; s < step; s++) {
+        axl__lisa_pick(l, s);
+        axl__lisa_count(l);
+    }
+}
