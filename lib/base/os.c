@@ -12,6 +12,7 @@
 #include <ftw.h>
 #include <limits.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -290,6 +291,36 @@ axl_status axl__remove_tree(const char *path)
     if (failed >= 0)
         return (axl_status)-failed;
     return errno == ENOENT ? AXL_OK : fail_errno("cannot remove", path);
+}
+
+static bool is_leftover(const char *name)
+{
+    const char *at = strrchr(name, '.');
+    long long pid = 0;
+
+    if (!at || strncmp(at, ".tmp", 4) != 0 || at[4] < '1' || at[4] > '9')
+        return false;
+    for (at += 4; *at >= '0' && *at <= '9'; at++)
+        pid = pid > INT_MAX ? pid : 10 * pid + (*at - '0');
+    return *at == '\0' && (pid > INT_MAX || (kill((pid_t)pid, 0) != 0 && errno == ESRCH));
+}
+
+axl_status axl__remove_leftovers(axl_context *ctx, const char *dir)
+{
+    char **names;
+    size_t n;
+
+    AXL_TRY(axl__list_dir(ctx, dir, &names, &n));
+    axl_status status = AXL_OK;
+    for (size_t i = 0; i < n && status == AXL_OK; i++) {
+        if (!is_leftover(names[i]))
+            continue;
+        char *path = axl__format(ctx, "%s/%s", dir, names[i]);
+        status = path ? axl__remove_tree(path) : axl__fail_nomem();
+        axl__free(ctx, path);
+    }
+    axl__free(ctx, names);
+    return status;
 }
 
 axl_status axl__rename(const char *from, const char *to)

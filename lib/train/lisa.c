@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lisa.c - see lisa.h.  All follows from the seed and the step, so that checkpoints need nothing. */
+/* lisa.c - see lisa.h.  All follows from the seed and the step: checkpoints need nothing. */
 #include "lisa.h"
 
 #include "base/rng.h"

@@ -94,6 +94,16 @@ static void read_counts(const axl_model *m, uint64_t weights, uint64_t optimizer
     out->limit_bytes = add_up_to_max(now, axl__available_memory());
 }
 
+/* Pairs that restarts will have frozen, and on top what joining them for a file takes: two of the
+ * whole adapter, one of each part. */
+static uint64_t relora_bytes(const axl_trainer *tr, uint64_t total_steps)
+{
+    uint64_t every = tr->opts.relora_steps, pair = (uint64_t)tr->trained.n_params * sizeof(float);
+    uint64_t restarts = every > 0 && total_steps > 0 ? (total_steps - 1) / every : 0;
+
+    return restarts > 0 ? pair * (restarts + 2 * (restarts + 1) + restarts + 1) : 0;
+}
+
 static axl_status count_config(const axl_config *cfg, const axl__batches *b, axl_model *m,
                                axl_plan *out, axl_trainer **counted)
 {
@@ -107,7 +117,9 @@ static axl_status count_config(const axl_config *cfg, const axl__batches *b, axl
     uint64_t optimizer = axl__counting_bytes(m->dev);
     AXL_TRY(axl__plan_reserve(b, *counted));
     read_counts(m, weights, optimizer,
-                b->mapped + axl__trainer_save_bytes(*counted, b->checkpoints), out);
+                b->mapped + axl__trainer_save_bytes(*counted, b->checkpoints) +
+                    relora_bytes(*counted, b->total_steps),
+                out);
     double limit = axl__cfg_double(cfg, "axl.memory_limit", -1.0);
     if (limit >= 0.0)
         out->limit_bytes = limit > 0.0 ? (uint64_t)(limit * GIB) : UINT64_MAX;

@@ -89,6 +89,7 @@ axl_status axl__run_begin(axl_run *r)
 {
     bool goes_on = r->resumed;
 
+    AXL_TRY(axl__remove_leftovers(r->ctx, r->output_dir));
     axl_trainer_zero_grad(r->trainer);
     AXL_TRY(axl_loader_set_cursor(r->loader, &r->at_step));
     r->input_tokens = 0;

@@ -176,6 +176,80 @@ static double sgd(bench *b)
     return 20.0 * T * F;
 }
 
+static double lion(bench *b)
+{
+    axl_lion_args a = { b->buffers[1], b->buffers[2], b->buffers[0], (int64_t)T * F, 1e-4, 0.9,
+                        0.99, 0.01, 1.0 };
+
+    assert_ok(b->ops->lion(b->dev, &a));
+    return 20.0 * T * F;
+}
+
+static double adagrad(bench *b)
+{
+    axl_adagrad_args a = { b->buffers[1], b->buffers[2], b->buffers[0], (int64_t)T * F, 1e-4, 1e-10,
+                           0.01, 1.0 };
+
+    assert_ok(b->ops->adagrad(b->dev, &a));
+    return 20.0 * T * F;
+}
+
+static double rmsprop(bench *b)
+{
+    axl_rmsprop_args a = { b->buffers[1], b->buffers[2], NULL, NULL, b->buffers[0], (int64_t)T * F,
+                           1e-4, 0.99, 0.0, 1e-8, 0.01, 1.0 };
+
+    assert_ok(b->ops->rmsprop(b->dev, &a));
+    return 20.0 * T * F;
+}
+
+static double adopt(bench *b)
+{
+    axl_adopt_args a = { b->buffers[1], b->buffers[2], b->buffers[3], b->buffers[0], (int64_t)T * F,
+                         1e-4, 0.9, 0.99, 1e-6, 0.01, 1.0, 3 };
+
+    assert_ok(b->ops->adopt(b->dev, &a));
+    return 28.0 * T * F;
+}
+
+static double ademamix(bench *b)
+{
+    axl_ademamix_args a = { b->buffers[1], b->buffers[2], b->buffers[3], b->buffers[4],
+                            b->buffers[0], (int64_t)T * F, 1e-4, 0.9, 0.999, 0.9999, 5.0, 1e-8,
+                            0.01, 1.0, 3 };
+
+    assert_ok(b->ops->ademamix(b->dev, &a));
+    return 36.0 * T * F;
+}
+
+static double schedule_free(bench *b)
+{
+    axl_schedule_free_args a = { b->buffers[1], b->buffers[2], b->buffers[3], b->buffers[4],
+                                 b->buffers[0], (int64_t)T * F, 1e-4, 0.3, 0.9, 0.999, 1e-8, 0.01,
+                                 1.0, 3 };
+
+    assert_ok(b->ops->schedule_free(b->dev, &a));
+    return 32.0 * T * F;
+}
+
+static double rms_norm_weight_backward(bench *b)
+{
+    axl_rms_norm_weight_backward_args a = { mat(b, 0, T, C), mat(b, 1, T, C), b->buffers[2],
+                                            b->buffers[3] };
+
+    assert_ok(b->ops->rms_norm_weight_backward(b->dev, &a));
+    return 2.0 * T * C * element(b);
+}
+
+static double add_rows(bench *b)
+{
+    axl_mat x = mat(b, 0, T, C), y = { b->buffers[1], AXL_F32, T, C, C };
+    axl_rows_args a = { x, y, b->ids, T };
+
+    assert_ok(b->ops->add_rows(b->dev, &a));
+    return T * C * (element(b) + 8.0);
+}
+
 static double optim_8bit(bench *b)
 {
     static axl_quant_map maps[2];
@@ -245,12 +319,20 @@ int main(int argc, char **argv)
         { "swiglu_forward", swiglu_forward },
         { "swiglu_backward", swiglu_backward },
         { "gather_rows", gather_rows },
+        { "add_rows", add_rows },
+        { "rms_norm_weight", rms_norm_weight_backward },
         { "cross_entropy", cross_entropy },
         { "dropout", dropout },
         { "noise", noise },
         { "sum_squares", sum_squares },
         { "adamw", adamw },
         { "sgd", sgd },
+        { "lion", lion },
+        { "adagrad", adagrad },
+        { "rmsprop", rmsprop },
+        { "adopt", adopt },
+        { "ademamix", ademamix },
+        { "schedule_free", schedule_free },
         { "optim_8bit", optim_8bit },
     };
     axl_context_options opts = AXL_CONTEXT_OPTIONS_INIT;

@@ -213,6 +213,17 @@ class OnlyModel(LoopCase):
         self.assertIn("none is no checkpoint", result.err)
         self.assertFalse(os.path.exists(self.path("out")))
 
+    def test_leftovers_of_a_killed_run(self):
+        gone, alive = f"checkpoint-3.tmp{2 ** 31 - 1}", f"checkpoint-4.tmp{os.getpid()}"
+        for name in (gone, alive):
+            self.write(f"out/{name}/model.safetensors", "half")
+        self.write("out/config.json.tmp99999999999", "{")
+        self.write("out/notes.tmp", "mine")
+        self.good("train", self.config(max_steps=1), "--quiet")
+        files = set(os.listdir(self.path("out")))
+        self.assertLessEqual({alive, "notes.tmp"}, files)
+        self.assertFalse({gone, "config.json.tmp99999999999"} & files)
+
     def test_a_checkpoint_of_hugging_faces_trainer(self):
         self.run_to("first", max_steps=1)
         shutil.copytree(self.path("first"), self.path("out", "checkpoint-7"))
