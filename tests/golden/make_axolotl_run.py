@@ -14,6 +14,8 @@
 #   OUT/steps_accumulation_N.json    comes out, as steps.json
 # With --full there is no adapter: all weights are trained, at the rate FULL_RATE, and only
 #   OUT/steps_full.json              comes out, with the final weights in the adapter's place
+# With --lisa, too, but LISA trains only two layers at a time, and only
+#   OUT/steps_lisa.json              comes out, as steps_full.json, with the layers that were drawn and at which step
 import argparse
 import hashlib
 import importlib.metadata
@@ -31,6 +33,7 @@ import torch
 SEED = 1234
 B_STD = 0.02
 FULL_RATE = 0.001
+LISA = {"lisa_n_layers": 2, "lisa_step_interval": 4}
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 PACKAGES = ["axolotl", "torch", "transformers", "peft", "accelerate", "datasets", "tokenizers", "safetensors"]
 
@@ -104,9 +107,22 @@ def run(args, template, adapter, tmp):
     keep = ("step", "epoch", "loss", "grad_norm", "learning_rate")
     steps = [{k: e[k] for k in keep} for e in state["log_history"] if "loss" in e]
     assert [s["step"] for s in steps] == list(range(1, 31))
-    key, file = ("weights", "model") if args.full else ("adapter", "adapter_model")
+    full = args.full or args.lisa
+    key, file = ("weights", "model") if full else ("adapter", "adapter_model")
     final = describe_tensors(tmp / f"out/checkpoint-30/{file}.safetensors")
-    return {"steps": steps, f"final_{key}": final}, describe_rows(tmp / "last_run_prepared")
+    found = {"steps": steps, f"final_{key}": final}
+    if args.lisa:
+        found = {"lisa": describe_lisa((tmp / "out/debug.log").read_text()), **found}
+    return found, describe_rows(tmp / "last_run_prepared")
+
+
+def describe_lisa(log):
+    """The layers, in the order in which they were drawn: before steps 1 and 2 and after every interval."""
+    drawn = [list(map(int, x.split())) for x in re.findall(r"Activating layers at indices: \[([ \d]+)\]", log)]
+    interval = LISA["lisa_step_interval"]
+    steps = [s + 1 for s in range(30) if s % interval == 0 or s == 1]
+    assert len(drawn) == len(steps)
+    return {**LISA, "from_step": steps, "layers": drawn}
 
 
 def without_adapter(template):
@@ -120,6 +136,7 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--accumulation", type=int, default=1)
     p.add_argument("--full", action="store_true")
+    p.add_argument("--lisa", action="store_true")
     for name in ("--peer", "--env", "--config", "--model", "--data"):
         p.add_argument(name, required=True, type=lambda s: Path(s).absolute())
     p.add_argument("out", type=lambda s: Path(s).absolute())
@@ -132,8 +149,10 @@ def main():
         template, n = re.subn(r"(?m)^gradient_accumulation_steps: 1$",
                               f"gradient_accumulation_steps: {args.accumulation}", template)
         assert n == 1
-    elif args.full:
+    elif args.full or args.lisa:
         template = without_adapter(template)
+        if args.lisa:
+            template += "".join(f"{key}: {value}\n" for key, value in LISA.items())
     else:
         make_adapter(args.model, adapter)
     with tempfile.TemporaryDirectory() as tmp:
@@ -141,8 +160,8 @@ def main():
     if args.accumulation > 1:
         write(steps, args.out / f"steps_accumulation_{args.accumulation}.json")
         return
-    if args.full:
-        write(steps, args.out / "steps_full.json")
+    if args.full or args.lisa:
+        write(steps, args.out / ("steps_lisa.json" if args.lisa else "steps_full.json"))
         return
     write(steps, args.out / "steps.json")
     write(rows, args.out / "rows.json")
