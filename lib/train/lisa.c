@@ -2,12 +2,10 @@
 /* lisa.c - see lisa.h.  All follows from the seed and the step: checkpoints need nothing. */
 #include "lisa.h"
 
-#include "base/rng.h"
-
 #include <string.h>
 
 axl_status axl__lisa_init(axl__lisa *l, axl_context *ctx, uint32_t n_layers, uint32_t n_picked,
-                          uint64_t every, uint64_t seed)
+                          uint64_t every, uint32_t seed)
 {
     memset(l, 0, sizeof *l);
     if (n_picked == 0)
@@ -20,7 +18,7 @@ axl_status axl__lisa_init(axl__lisa *l, axl_context *ctx, uint32_t n_layers, uin
     l->seed = seed;
     l->n_layers = n_layers;
     l->n_picked = n_picked;
-    l->picked_at = UINT64_MAX;
+    axl__twister_seed(&l->twister, seed);
     l->order = axl__calloc(ctx, n_layers, sizeof *l->order);
     l->rests = axl__calloc(ctx, n_layers + 1, sizeof *l->rests);
     l->steps = axl__calloc(ctx, n_layers + 1, sizeof *l->steps);
@@ -37,18 +35,33 @@ void axl__lisa_free(axl__lisa *l)
     memset(l, 0, sizeof *l);
 }
 
-void axl__lisa_pick(axl__lisa *l, uint64_t step)
+/* numpy.random.choice(n_layers, n_picked, replace=False): the first ones of a permutation, whose
+ * indices are the low bits of a draw, drawn again while they are too large. */
+static void draw_layers(axl__lisa *l)
 {
-    if (l->n_picked == 0)
-        return;
-    uint64_t at = step / l->every * l->every;
-    at = at == 0 && step > 0 ? 1 : at;
-    if (at == l->picked_at)
-        return;
-    axl__shuffle(l->order, l->n_layers, l->seed, (uint64_t)AXL__STREAM_LISA | at << 8);
+    for (uint32_t i = 0; i < l->n_layers; i++)
+        l->order[i] = i;
+    for (uint32_t i = l->n_layers - 1; i > 0; i--) {
+        uint32_t mask = i, j;
+        for (uint32_t shift = 1; shift < 32; shift *= 2)
+            mask |= mask >> shift;
+        do
+            j = axl__twister_draw(&l->twister) & mask;
+        while (j > i);
+        uint32_t kept = l->order[i];
+        l->order[i] = l->order[j];
+        l->order[j] = kept;
+    }
     for (uint32_t i = 0; i < l->n_layers; i++)
         l->rests[l->order[i] + 1] = i >= l->n_picked;
-    l->picked_at = at;
+}
+
+void axl__lisa_pick(axl__lisa *l, uint64_t step)
+{
+    while (l->n_picked > 0 && l->next_pick <= step) {
+        draw_layers(l);
+        l->next_pick = l->next_pick == 0 ? 1 : (l->next_pick / l->every + 1) * l->every;
+    }
 }
 
 void axl__lisa_count(axl__lisa *l)
@@ -62,6 +75,8 @@ void axl__lisa_go_to(axl__lisa *l, uint64_t step)
     if (l->n_picked == 0)
         return;
     memset(l->steps, 0, (l->n_layers + 1) * sizeof *l->steps);
+    axl__twister_seed(&l->twister, l->seed);
+    l->next_pick = 0;
     for (uint64_t s = 0; s < step; s++) {
         axl__lisa_pick(l, s);
         axl__lisa_count(l);

@@ -105,7 +105,8 @@ static axl_status take_trained(axl_trainer *tr)
     if (tr->adapter && tr->opts.lisa_layers > 0)
         return axl__fail(AXL_ERR_INVALID, "LISA trains a model's own layers, not an adapter's");
     AXL_TRY(axl__lisa_init(&tr->lisa, tr->ctx, (uint32_t)tr->model->arch.n_layers,
-                           tr->opts.lisa_layers, tr->opts.lisa_steps, tr->opts.seed));
+                           tr->opts.lisa_layers, tr->opts.lisa_steps,
+                           (uint32_t)tr->opts.seed));
     AXL_TRY(axl__model_take(tr->model, !tr->adapter));
     tr->took_model = true;
     if (tr->adapter) {

@@ -71,11 +71,20 @@ class GoldenRun(Case):
                                      "--gradient_accumulation_steps", "4",
                                      "--axl.loss_average", "micro_batches")
 
-    def test_full_fine_tuning(self):
+    def without_adapter(self, **more):
         text = "".join(line for line in read(self.yml).splitlines(True)
                        if not line.startswith(("adapter:", "lora_")))
-        self.write("golden.yml", text)
+        self.write("golden.yml", text + "".join(f"{k}: {v}\n" for k, v in more.items()))
+
+    def test_full_fine_tuning(self):
+        self.without_adapter()
         self.check_steps_and_result(golden_json("steps_full.json"), "--learning_rate", "0.001")
+
+    def test_lisa(self):
+        golden = golden_json("steps_lisa.json")
+        self.without_adapter(**{k: golden["lisa"][k] for k in ("lisa_n_layers",
+                                                               "lisa_step_interval")})
+        self.check_steps_and_result(golden, "--learning_rate", "0.001")
 
     def test_rows(self):
         golden = golden_json("rows.json")
