@@ -87,6 +87,8 @@ static void read_counts(const axl_model *m, uint64_t weights, uint64_t optimizer
     uint64_t all = axl__counting_bytes(m->dev), now = axl__current_rss(), peak = axl__peak_rss();
     uint64_t then = now + m->file_bytes + all + m->device.own_bytes + more;
 
+    if (m->weights) /* made with the trainer */
+        weights += m->weights_bytes;
     out->weights_bytes = m->file_bytes + weights;
     out->optimizer_bytes = optimizer - weights;
     out->activation_bytes = all - optimizer;
