@@ -2,11 +2,11 @@
 /*
  * bench_cpu.c - the training step of a known shape with random weights, against the machine's own
  * matmul peak:  cpu --shape smollm2-135m|tinyllama-1.1b|llama-3.2-1b --tokens T --dtype bf16|f32
- *            --adapter lora [--checkpointing] [--steps N] [--threads N] [--isa NAME]
+ *            --adapter lora|none [--checkpointing] [--steps N] [--threads N] [--isa NAME]
  *            [--no-onednn] [--dir FOLDER] [--profile]
  * The weights are written to FOLDER (default: the system's temporary folder) by a child process and
  * kept there for the next call.  Prints one JSON object; with --profile where the time goes on
- * standard error.
+ * standard error.  --adapter none trains all weights.
  */
 #define _GNU_SOURCE
 #include "base/os.h"
@@ -38,7 +38,7 @@ static const shape shapes[] = {
 
 typedef struct {
     const shape *s;
-    int tokens, steps, checkpointing, threads, no_onednn, profile;
+    int tokens, steps, checkpointing, threads, no_onednn, profile, full;
     const char *dtype, *isa, *dir;
     char model[512];
 } bench;
@@ -198,9 +198,10 @@ static axl_trainer *make_trainer(const bench *b, axl_context *ctx, uint64_t *pla
     axl_adapter_options ao = AXL_ADAPTER_OPTIONS_INIT;
     axl_trainer_options to = AXL_TRAINER_OPTIONS_INIT;
     axl_model *model;
-    axl_adapter *adapter;
+    axl_adapter *adapter = NULL;
     axl_trainer *tr;
 
+    ao.rank = b->full ? 0 : ao.rank;
     mo.compute = strcmp(b->dtype, "bf16") == 0 ? AXL_COMPUTE_BF16 : AXL_COMPUTE_F32;
     to.checkpointing = (uint32_t)b->checkpointing;
     to.max_tokens = (uint32_t)b->tokens;
@@ -210,7 +211,8 @@ static axl_trainer *make_trainer(const bench *b, axl_context *ctx, uint64_t *pla
     check(axl_model_open(&model, ctx, b->model, &mo), "model");
     if (b->profile)
         model->ops = axl__op_profile();
-    check(axl_adapter_new(&adapter, model, &ao), "adapter");
+    if (!b->full)
+        check(axl_adapter_new(&adapter, model, &ao), "adapter");
     check(axl_trainer_new(&tr, model, adapter, &to), "trainer");
     axl_adapter_free(adapter);
     axl_model_free(model);
@@ -288,7 +290,7 @@ static double flops_per_token(const bench *b)
     double p =
         s->layers * (c * q * 2 + c * kv * 2 + 3.0 * c * s->intermediate) + (double)s->vocab * c;
 
-    return 4.0 * p + 6.0 * s->layers * (double)b->tokens * q;
+    return (b->full ? 6.0 : 4.0) * p + 6.0 * s->layers * (double)b->tokens * q;
 }
 
 /* ---- main ---- */
@@ -325,7 +327,11 @@ static int parse(bench *b, int argc, char **argv)
             b->isa = v;
         } else if (strcmp(argv[i], "--dir") == 0) {
             b->dir = v;
-        } else if (!(strcmp(argv[i], "--adapter") == 0 && strcmp(v, "lora") == 0)) {
+        } else if (strcmp(argv[i], "--adapter") == 0) {
+            b->full = strcmp(v, "none") == 0;
+            if (!b->full && strcmp(v, "lora") != 0)
+                return 2;
+        } else {
             return 2;
         }
         i++;
@@ -364,11 +370,12 @@ static void run(bench *b, double began)
     uint64_t rss = axl__peak_rss();
     axl_trainer_free(tr);
     double rate = b->tokens / best, gflops = rate * flops_per_token(b) / 1e9, peak = peak_gflops(b);
-    printf("{\"shape\": \"%s\", \"tokens\": %d, \"dtype\": \"%s\", \"adapter\": \"lora\", "
+    printf("{\"shape\": \"%s\", \"tokens\": %d, \"dtype\": \"%s\", \"adapter\": \"%s\", "
            "\"checkpointing\": %s, \"tokens_per_second\": %.1f, \"gflops\": %.1f, "
            "\"matmul_peak_gflops\": %.1f, \"share_of_peak\": %.3f, \"peak_rss_bytes\": %llu, "
            "\"planned_rss_bytes\": %llu, \"first_step_seconds\": %.3f}\n",
-           b->s->name, b->tokens, b->dtype, b->checkpointing ? "true" : "false", rate, gflops, peak,
+           b->s->name, b->tokens, b->dtype, b->full ? "none" : "lora",
+           b->checkpointing ? "true" : "false", rate, gflops, peak,
            gflops / peak, (unsigned long long)rss, (unsigned long long)planned, first);
     free(d.ids);
     axl_context_free(ctx);
@@ -377,11 +384,11 @@ static void run(bench *b, double began)
 int main(int argc, char **argv)
 {
     const char *tmp = getenv("TMPDIR");
-    bench b = { NULL, 512, 3, 0, 0, 0, 0, "bf16", NULL, tmp ? tmp : "/tmp", { 0 } };
+    bench b = { NULL, 512, 3, 0, 0, 0, 0, 0, "bf16", NULL, tmp ? tmp : "/tmp", { 0 } };
 
     if (parse(&b, argc, argv)) {
         fprintf(stderr, "usage: cpu --shape smollm2-135m|tinyllama-1.1b|llama-3.2-1b --tokens T "
-                        "--dtype bf16|f32 --adapter lora [--checkpointing] [--steps N]\n");
+                        "--dtype bf16|f32 --adapter lora|none [--checkpointing] [--steps N]\n");
         return 2;
     }
     make_model(&b);

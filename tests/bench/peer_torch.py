@@ -35,6 +35,8 @@ def make_model(args):
     torch.set_default_dtype(torch.float32)
     if args.checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
+    if args.adapter == "none":
+        return model, config
     lora = LoraConfig(r=16, lora_alpha=16, lora_dropout=0.0, task_type="CAUSAL_LM",
                       target_modules="all-linear")
     model = get_peft_model(model, lora)
@@ -60,7 +62,7 @@ def main():
     p.add_argument("--shape", choices=SHAPES, required=True)
     p.add_argument("--tokens", type=int, required=True)
     p.add_argument("--dtype", choices=("bf16", "f32"), default="bf16")
-    p.add_argument("--adapter", choices=("lora",), default="lora")
+    p.add_argument("--adapter", choices=("lora", "none"), default="lora")
     p.add_argument("--checkpointing", action="store_true")
     p.add_argument("--steps", type=int, default=3)
     p.add_argument("--threads", type=int, default=0)
@@ -95,11 +97,11 @@ def main():
     c = config.hidden_size
     linear = config.num_hidden_layers * (2 * c * q + 2 * c * kv + 3 * c * config.intermediate_size)
     linear += config.vocab_size * c
-    flops = 4 * linear + 6 * config.num_hidden_layers * args.tokens * q
+    flops = (6 if args.adapter == "none" else 4) * linear + 6 * config.num_hidden_layers * args.tokens * q
     rate = args.tokens / best
     peak = peak_gflops(args.dtype)
     print(json.dumps({
-        "shape": args.shape, "tokens": args.tokens, "dtype": args.dtype, "adapter": "lora",
+        "shape": args.shape, "tokens": args.tokens, "dtype": args.dtype, "adapter": args.adapter,
         "checkpointing": args.checkpointing, "tokens_per_second": round(rate, 1),
         "gflops": round(rate * flops / 1e9, 1), "matmul_peak_gflops": round(peak, 1),
         "share_of_peak": round(rate * flops / 1e9 / peak, 3), "peak_rss_bytes": rss,
