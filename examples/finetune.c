@@ -49,7 +49,7 @@ int main(int argc, char **argv)
                stats.grad_norm);
     }
     TRY(status);
-    TRY(axl_adapter_save(lora, argv[2]));
+    TRY(axl_trainer_export(tr, argv[2]));
     printf("%s\n", argv[2]);
 
 done:

@@ -48,7 +48,7 @@ def main(path, *settings):
         trainer.save(checkpoint, loader)
         print(f"stopped after step {trainer.steps}; the same command goes on", file=sys.stderr)
         sys.exit(130)
-    adapter.save(config["output_dir"])
+    trainer.export(config["output_dir"])
     tokenizer.save(config["output_dir"])
     shutil.rmtree(checkpoint, ignore_errors=True)
     print(config["output_dir"])

@@ -25,6 +25,8 @@ static const struct {
       "inference (CONFIG | --model DIR [--adapter DIR]) [--prompt TEXT | FILE | -]",
       "continue a text; also --greedy, --max-new-tokens, --temperature, --top-k, --top-p,\n"
       "      --min-p, --repetition-penalty, --seed" },
+    { "merge-lora", verb_merge, "merge-lora (CONFIG | --model DIR --adapter DIR) [--out DIR]",
+      "the adapter added into its base: a whole model, in OUTPUT_DIR/merged if not --out" },
     { "tokenize", verb_tokenize, "tokenize --model DIR|FILE [--no-special] [--jsonl] [FILE | -]",
       "text to ids, one JSON array a text" },
     { "version", verb_version, "version [--json]", "what is installed" },
@@ -32,8 +34,8 @@ static const struct {
 enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
 
 /* Verbs that are planned; saying so is kinder than "unknown verb". */
-static const char *const later[] = { "preprocess", "merge-lora", "quantize",
-                                     "export", "render", "config-schema" };
+static const char *const later[] = { "preprocess", "quantize", "export", "render",
+                                     "config-schema" };
 
 static void print_help(FILE *f)
 {

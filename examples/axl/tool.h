@@ -86,6 +86,7 @@ int verb_plan(tool *t, int argc, char **argv);
 int verb_tokenize(tool *t, int argc, char **argv);
 int verb_evaluate(tool *t, int argc, char **argv);
 int verb_inference(tool *t, int argc, char **argv);
+int verb_merge(tool *t, int argc, char **argv);
 int verb_version(tool *t, int argc, char **argv);
 
 #endif

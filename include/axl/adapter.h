@@ -116,6 +116,23 @@ AXL_API void axl_adapter_free(axl_adapter *adapter);
 AXL_API AXL_MUST_CHECK axl_status axl_adapter_save(const axl_adapter *adapter, const char *dir);
 
 /**
+ * Add an adapter into the weights of its model, in f32 and rounded once to the type that the model
+ * computes in; axl_model_save() then writes a model that needs no adapter.  The adapter is not
+ * changed, and adding it again would count it twice.
+ *
+ * @param[in] adapter Borrowed.
+ *
+ * @retval AXL_ERR_BUSY        A trainer of the model, or of one of its adapters, is alive.
+ * @retval AXL_ERR_UNSUPPORTED It changes the output head, which is the embedding in this model.
+ * @retval AXL_ERR_CANCELLED   The model is as before.
+ * @retval AXL_ERR_NOMEM       Likewise.
+ *
+ * Thread: one at a time on the model.  Progress phases "load" and "merge".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_adapter_merge(axl_adapter *adapter);
+
+/**
  * The number of trained tensors: two a layer that is targeted.
  *
  * @param[in] adapter Borrowed.

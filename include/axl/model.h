@@ -21,6 +21,7 @@ typedef enum axl_compute {
     AXL_COMPUTE_AUTO = 0, /**< bf16 where the machine has bf16 dot products, else f32 */
     AXL_COMPUTE_F32 = 1,  /**< f32 throughout */
     AXL_COMPUTE_BF16 = 2, /**< bf16 weights and activations, sums in f32 */
+    AXL_COMPUTE_STORED = 3, /**< bf16 where the file's embedding is, else f32 */
     AXL_COMPUTE_FORCE_INT32 = 0x7fffffff
 } axl_compute;
 
@@ -112,14 +113,15 @@ AXL_API void axl_model_free(axl_model *model);
 AXL_API AXL_MUST_CHECK axl_status axl_model_get_info(const axl_model *model, axl_model_info *out);
 
 /**
- * Write a model whose weights were trained as a folder in Hugging Face form: model.safetensors in
- * the type that it computes in, config.json, and generation_config.json where the base had one.
+ * Write a model whose weights were trained or merged as a folder in Hugging Face form:
+ * model.safetensors in the type that it computes in, config.json, and generation_config.json where
+ * the base had one.
  *
  * @param[in] model Borrowed; no trainer of its weights may be alive.
  * @param[in] dir   Made if need be; files of these names are replaced, each whole or not at all.
  *
  * @retval AXL_ERR_BUSY      A trainer of its weights is alive.
- * @retval AXL_ERR_INVALID   The weights were never trained: they are what the folder holds.
+ * @retval AXL_ERR_INVALID   Neither was: the weights are what the folder holds.
  * @retval AXL_ERR_IO        A file cannot be written.
  * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM

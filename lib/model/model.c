@@ -319,6 +319,11 @@ static axl_status take_weights(axl_model *m)
 
 static axl_dtype pick_compute(const axl_model *m, uint32_t wanted)
 {
+    const axl__safetensors *in;
+    const axl__st_tensor *t = find_tensor(m, "model.embed_tokens.weight", &in);
+
+    if (wanted == AXL_COMPUTE_STORED)
+        return t && t->dtype == AXL_BF16 ? AXL_BF16 : AXL_F32;
     if (wanted == AXL_COMPUTE_AUTO)
         return m->device.native_bf16 ? AXL_BF16 : AXL_F32;
     return wanted == AXL_COMPUTE_BF16 ? AXL_BF16 : AXL_F32;
@@ -356,9 +361,9 @@ static axl_status load(axl_model *m, const char *path, const char *revision,
     else
         axl__log(m->ctx, AXL_LOG_INFO, "%s: %s kernels, large matmuls by %s", m->ops->name,
                  m->device.isa, m->device.matmul);
-    m->compute = pick_compute(m, o->compute);
     AXL_TRY(axl__arch_read(&m->arch, m->ctx, m->dir));
     AXL_TRY(open_files(m, o->read != 0));
+    m->compute = pick_compute(m, o->compute);
     return take_weights(m);
 }
 
@@ -384,8 +389,8 @@ static axl_status open_model(axl_model **out, axl_context *ctx, const char *path
     *out = NULL;
     AXL_TRY(axl__context_enter(ctx));
     AXL_TRY(axl__options_import(&o, sizeof o, opts, sizeof o));
-    if (!path || o.compute > AXL_COMPUTE_BF16)
-        return axl__fail(AXL_ERR_INVALID, path ? "compute must be auto, f32 or bf16"
+    if (!path || o.compute > AXL_COMPUTE_STORED)
+        return axl__fail(AXL_ERR_INVALID, path ? "compute must be auto, f32, bf16 or stored"
                                                : "path must not be NULL");
     axl_model *m = axl__model_alloc(ctx);
     if (!m)

@@ -29,7 +29,7 @@ struct axl__weights {
 
 /* ---- layout ---- */
 
-/* NULL in a model whose values are elsewhere: a tied head. */
+/* NULL where the head is the embedding. */
 static axl_mat *own_head(axl_model *m)
 {
     return m->head.data == m->embed.data ? NULL : &m->head;
@@ -101,6 +101,9 @@ static axl_status allocate(axl_model *m, axl__weights *w)
 
 static axl_status take_values(axl_model *m, axl__weights *w)
 {
+    if (m->weights)
+        return m->ops->copy(m->dev, w->params, m->weights->params,
+                            (size_t)w->n_params * sizeof(float));
     for (size_t i = 0; i < w->n_tensors && !m->device.counts_only; i++) {
         axl_unary_args a = { *w->mats[i], trained_mat(w, i) };
         AXL_TRY(axl__poll(m->ctx, "load", i, w->n_tensors));
@@ -210,9 +213,9 @@ static axl_status find_dtype(axl__weights *w)
     return AXL_OK;
 }
 
-static axl_status make(axl_model *m, axl__weights *w)
+static axl_status fill(axl_model *m, axl__weights *w)
 {
-    if (m->dir) { /* which a model that is only timed has not */
+    if (m->dir && !m->weights) { /* a model that is only timed has no folder */
         AXL_TRY(read_json(m, w, "config.json", &w->config));
         AXL_TRY(find_dtype(w));
         if (axl__has_file(m->dir, "generation_config.json"))
@@ -223,39 +226,87 @@ static axl_status make(axl_model *m, axl__weights *w)
     return take_values(m, w);
 }
 
-axl_status axl__weights_unfreeze(axl_model *m)
+void axl__weights_drop(axl_model *m, axl__weights *w)
 {
-    if (m->weights)
-        return AXL_OK;
-    axl__weights *w = axl__calloc(m->ctx, 1, sizeof *w);
-    if (!w)
-        return axl__fail_nomem();
-    axl__arena_init(&w->texts, m->ctx);
-    m->weights = w;
-    axl_status status = make(m, w);
-    if (status == AXL_OK)
-        status = axl__weights_use(m, w->params);
-    if (status < 0) {
-        axl__weights_free(m);
-        return status;
-    }
-    axl__model_release_files(m);
-    m->weights_bytes = (uint64_t)w->n_params * (sizeof(float) + (w->rounded ? 2 : 0));
-    return AXL_OK;
-}
-
-void axl__weights_free(axl_model *m)
-{
-    axl__weights *w = m->weights;
-
     if (!w)
         return;
-    m->weights = NULL;
     m->ops->buffer_free(m->dev, w->params);
     m->ops->buffer_free(m->dev, w->rounded);
     lay_out_free(m->ctx, w);
     axl__arena_free(&w->texts);
     axl__free(m->ctx, w);
+}
+
+axl_status axl__weights_make(axl__weights **out, axl_model *m)
+{
+    axl__weights *w = axl__calloc(m->ctx, 1, sizeof *w);
+
+    *out = w;
+    if (!w)
+        return axl__fail_nomem();
+    axl__arena_init(&w->texts, m->ctx);
+    axl_status status = fill(m, w);
+    if (status < 0) {
+        axl__weights_drop(m, w);
+        *out = NULL;
+    }
+    return status;
+}
+
+axl_mat axl__weights_place(const axl__weights *w, const axl_mat *of)
+{
+    size_t i = 0;
+
+    while (w->mats[i] != of)
+        i++;
+    return trained_mat(w, i);
+}
+
+/* What the folder said is handed on. */
+static void move_texts(axl__weights *to, axl__weights *from)
+{
+    axl__arena none = to->texts;
+
+    to->texts = from->texts;
+    to->config = from->config;
+    to->generation = from->generation;
+    to->dtype = from->dtype;
+    from->texts = none;
+}
+
+axl_status axl__weights_commit(axl_model *m, axl__weights *w)
+{
+    axl__weights *before = m->weights;
+
+    m->weights = w;
+    axl_status status = axl__weights_use(m, w->params);
+    if (status < 0) {
+        m->weights = before;
+        axl__weights_drop(m, w);
+        return status;
+    }
+    if (before)
+        move_texts(w, before);
+    axl__weights_drop(m, before);
+    axl__model_release_files(m);
+    m->weights_bytes = (uint64_t)w->n_params * (sizeof(float) + (w->rounded ? 2 : 0));
+    return AXL_OK;
+}
+
+axl_status axl__weights_unfreeze(axl_model *m)
+{
+    axl__weights *w;
+
+    if (m->weights)
+        return AXL_OK;
+    AXL_TRY(axl__weights_make(&w, m));
+    return axl__weights_commit(m, w);
+}
+
+void axl__weights_free(axl_model *m)
+{
+    axl__weights_drop(m, m->weights);
+    m->weights = NULL;
 }
 
 axl__trained axl__weights_trained(const axl_model *m)

@@ -8,8 +8,15 @@
 
 #include "model.h"
 
-/* Moves the weights of a frozen model there and lets go of its files; nothing where that was done
- * before.  On failure the model is as it was. */
+/* The values that a model computes with, in f32, for someone to change them; commit makes them the
+ * model's own and takes them over, whatever comes out.  Until then, and where commit fails, the
+ * model is as it was. */
+axl_status axl__weights_make(axl__weights **out, axl_model *m);
+axl_mat axl__weights_place(const axl__weights *w, const axl_mat *of); /* of one of the model's */
+axl_status axl__weights_commit(axl_model *m, axl__weights *w);
+void axl__weights_drop(axl_model *m, axl__weights *w); /* NULL is fine */
+
+/* The two in one for a frozen model; nothing where that was done before. */
 axl_status axl__weights_unfreeze(axl_model *m);
 void axl__weights_free(axl_model *m); /* for axl_model_free() */
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_weights.c - full fine-tuning: a trainer without an adapter, and the model that it leaves. */
+/*
+ * test_weights.c - full fine-tuning (a trainer without an adapter, and the model that it leaves)
+ * and adapters that are merged.
+ */
 #include "tiny_model.h"
 
 enum { N_SEQS = 5, N_STEPS = 6, N_LOGITS = 9 };
@@ -333,6 +336,93 @@ static void test_weights__lisa_with_all_layers_is_none(void **state)
     teardown(&g);
 }
 
+/* ---- merging ---- */
+
+static float *adapted_logits(axl_model *model, axl_adapter *adapter)
+{
+    float *out = malloc(sizeof *out * N_LOGITS * TINY_VOCAB);
+
+    assert_ok(axl_model_logits(model, adapter, prompt, N_LOGITS, out));
+    return out;
+}
+
+static void test_weights__an_adapter_is_merged(void **state)
+{
+    size_t n = (size_t)N_LOGITS * TINY_VOCAB;
+
+    (void)state;
+    for (uint32_t compute = AXL_COMPUTE_F32; compute <= AXL_COMPUTE_BF16; compute++) {
+        axl_context *ctx = tiny_context(2);
+        axl_model *model = tiny_model(ctx, "cpu", compute);
+        axl_adapter *adapter = tiny_adapter(model, 0.0);
+        float *base = logits_of(model), *wanted = adapted_logits(model, adapter);
+        assert_ok(axl_adapter_merge(adapter));
+        float *merged = logits_of(model);
+        double moved = tiny_distance(base, wanted, n);
+        double off = tiny_distance(merged, wanted, n);
+        assert_true(off < (compute == AXL_COMPUTE_F32 ? 1e-5 : 0.2 * moved));
+        assert_ok(axl_model_save(model, temp_path("merged")));
+        free(base);
+        free(wanted);
+        free(merged);
+        axl_adapter_free(adapter);
+        axl_model_free(model);
+        axl_context_free(ctx);
+    }
+}
+
+static int stop_merging(void *user, const axl_progress *p)
+{
+    (void)user;
+    return strcmp(p->phase, "merge") == 0;
+}
+
+static void test_weights__a_merge_is_done_or_not(void **state)
+{
+    axl_context_options co = AXL_CONTEXT_OPTIONS_INIT;
+    size_t bytes = sizeof(float) * N_LOGITS * TINY_VOCAB;
+    axl_context *ctx;
+
+    (void)state;
+    co.progress = stop_merging;
+    assert_ok(axl_context_new(&ctx, &co));
+    axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
+    axl_adapter *adapter = tiny_adapter(model, 0.0);
+    float *before = logits_of(model);
+    assert_fails(axl_adapter_merge(adapter), AXL_ERR_CANCELLED, "progress");
+    float *after = logits_of(model);
+    assert_memory_equal(before, after, bytes);
+    assert_fails(axl_model_save(model, temp_path("not-merged")), AXL_ERR_INVALID, "not trained");
+    free(before);
+    free(after);
+    axl_adapter_free(adapter);
+    axl_model_free(model);
+    axl_context_free(ctx);
+}
+
+static void test_weights__a_tied_head_is_not_merged(void **state)
+{
+    static const char *const head = "lm_head";
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+    axl_context *ctx = tiny_context(1);
+    axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
+    axl_model_info info = AXL_MODEL_INFO_INIT;
+    axl_adapter *adapter;
+
+    (void)state;
+    assert_ok(axl_model_get_info(model, &info));
+    o.target_modules = &head;
+    o.n_target_modules = 1;
+    assert_ok(axl_adapter_new(&adapter, model, &o));
+    if (info.tied_head)
+        assert_fails(axl_adapter_merge(adapter), AXL_ERR_UNSUPPORTED, "lm_head");
+    else
+        assert_ok(axl_adapter_merge(adapter));
+    axl_adapter_free(adapter);
+    axl_model_free(model);
+    axl_context_free(ctx);
+}
+
 /* ---- one owner ---- */
 
 static void test_weights__the_model_has_one_owner(void **state)
@@ -347,6 +437,7 @@ static void test_weights__the_model_has_one_owner(void **state)
                  "being trained");
     assert_fails(axl_trainer_new(&other, f.model, NULL, NULL), AXL_ERR_BUSY, "weights");
     assert_fails(axl_trainer_new(&other, f.model, adapter, NULL), AXL_ERR_BUSY, "weights");
+    assert_fails(axl_adapter_merge(adapter), AXL_ERR_BUSY, "weights");
     axl_trainer_free(f.tr);
     assert_ok(axl_model_logits(f.model, NULL, prompt, N_LOGITS, logits));
     assert_ok(axl_trainer_new(&other, f.model, adapter, NULL)); /* on the trained weights */
@@ -435,6 +526,9 @@ int main(void)
         cmocka_unit_test(test_weights__goes_on_from_a_checkpoint),
         cmocka_unit_test(test_weights__lisa_trains_some_layers_at_a_time),
         cmocka_unit_test(test_weights__lisa_with_all_layers_is_none),
+        cmocka_unit_test(test_weights__an_adapter_is_merged),
+        cmocka_unit_test(test_weights__a_merge_is_done_or_not),
+        cmocka_unit_test(test_weights__a_tied_head_is_not_merged),
         cmocka_unit_test(test_weights__the_model_has_one_owner),
         cmocka_unit_test(test_weights__refuses_what_cannot_be),
         cmocka_unit_test(test_weights__takes_a_hosts_values),

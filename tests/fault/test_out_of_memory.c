@@ -365,6 +365,20 @@ static axl_status logits(void *w_)
     return axl_model_logits(w->model, w->opened, w->batches[0]->ids, 8, values);
 }
 
+static axl_status merge_adapter(void *w_)
+{
+    world *w = w_;
+
+    return axl_adapter_merge(w->opened);
+}
+
+static axl_status save_model(void *w_)
+{
+    world *w = w_;
+
+    return axl_model_save(w->model, fault_path("merged"));
+}
+
 static axl_status estimate(void *w_)
 {
     world *w = w_;
@@ -399,6 +413,11 @@ static void train_two_steps(world *w)
     SWEEP(w, open_adapter, FAULT_MAKES);
     SWEEP(w, logits, 0);
     SWEEP(w, estimate, FAULT_MAKES);
+    axl_trainer_free(w->tr);
+    w->tr = NULL;
+    SWEEP(w, merge_adapter, FAULT_MAKES);
+    SWEEP(w, save_model, 0);
+    fault_no_remains(test_temp_dir());
     free(w->batches[0]);
     free(w->batches[1]);
 }

@@ -387,6 +387,22 @@ class TrainingTest(Case):
         with self.assertRaisesRegex(axl.Error, "sgd takes momentum, dampening, nesterov"):
             self.trainer(optimizer="sgd", optim_args="alpha=1")
 
+    def test_merging(self):
+        trainer, adapter, model = self.trainer()
+        for _ in range(3):
+            trainer.forward_backward(axl.Batch(IDS, IDS))
+            trainer.step()
+        with self.assertRaisesRegex(axl.BusyError, "an adapter of the model"):
+            adapter.merge()
+        trainer.close()
+        wanted = numbers(model.logits(IDS, adapter))
+        adapter.merge()
+        for x, y in zip(numbers(model.logits(IDS)), wanted):
+            self.assertAlmostEqual(x, y, places=4)
+        model.save(os.path.join(self.folder, "merged"))
+        saved = axl.Model.open(os.path.join(self.folder, "merged"), compute="stored")
+        self.assertEqual(saved.info.compute, "f32")
+
     def test_full_fine_tuning(self):
         model = axl.Model.open(MODEL, compute="f32")
         with self.assertRaisesRegex(axl.Error, "was not trained"):

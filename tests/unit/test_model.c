@@ -142,6 +142,22 @@ static axl__json *read_json(axl__arena *arena, axl_context *ctx, const char *pat
 
 /* ---- tiny models in every form ---- */
 
+/* The adapter in the weights gives what PEFT gives with it beside them. */
+static void check_merged(axl_model *model, const char *dir, const sequences *s,
+                         const axl__safetensors *st)
+{
+    char path[600];
+    axl_adapter *adapter;
+
+    snprintf(path, sizeof path, "%s/adapter", dir);
+    assert_ok(axl_adapter_open(&adapter, model, path));
+    assert_ok(axl_adapter_merge(adapter));
+    for (int i = 0; i < 2; i++)
+        check_logits(model, NULL, s->ids + s->cu[i], (size_t)(s->cu[i + 1] - s->cu[i]), st,
+                     i ? "lora.1" : "lora.0", 1e-5);
+    axl_adapter_free(adapter);
+}
+
 /* Without an adapter. */
 static void check_weight_gradients(axl_context *ctx, axl_model *model, const char *dir,
                                    const axl_trainer_options *opts, const axl_batch *b)
@@ -200,6 +216,7 @@ static void check_variant_on(const char *variant, const machine *m, uint32_t che
     axl_trainer_free(tr);
     axl_adapter_free(adapter);
     check_weight_gradients(ctx, model, dir, &o, &b);
+    check_merged(model, dir, &s, &st);
     axl_model_free(model);
     axl__safetensors_close(&st);
     axl__arena_free(&arena);

@@ -16,7 +16,7 @@ or piece by piece, with a loop of one's own (examples/finetune.py):
         trainer.forward_backward(batch)
         if trainer.ready:
             print(trainer.step())
-    adapter.save("out")
+    trainer.export("out")
 
 Arrays are NumPy's where it is installed, else memoryviews.  Ctrl-C ends a long call with
 KeyboardInterrupt and leaves its handle as before, or, where the call was just ending, as after it.

@@ -22,6 +22,7 @@ AXL_SPLIT_VALIDATION = 1
 AXL_COMPUTE_AUTO = 0
 AXL_COMPUTE_F32 = 1
 AXL_COMPUTE_BF16 = 2
+AXL_COMPUTE_STORED = 3
 AXL_RUN_BEGIN = 1
 AXL_RUN_STEP = 2
 AXL_RUN_EVALUATION = 3
@@ -620,6 +621,7 @@ FUNCTIONS = {
     "axl_adapter_free": (None, [c.POINTER(axl_adapter)]),
     "axl_adapter_from_config": (c.c_int, [c.POINTER(c.POINTER(axl_adapter)),
         c.POINTER(axl_config), c.POINTER(axl_model)]),
+    "axl_adapter_merge": (c.c_int, [c.POINTER(axl_adapter)]),
     "axl_adapter_new": (c.c_int, [c.POINTER(c.POINTER(axl_adapter)), c.POINTER(axl_model),
         c.POINTER(axl_adapter_options)]),
     "axl_adapter_open": (c.c_int, [c.POINTER(c.POINTER(axl_adapter)), c.POINTER(axl_model),

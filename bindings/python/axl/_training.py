@@ -16,7 +16,7 @@ from ._library import lib
 from ._schedule import Schedule, as_schedule
 
 COMPUTE = {"auto": _abi.AXL_COMPUTE_AUTO, "f32": _abi.AXL_COMPUTE_F32,
-           "bf16": _abi.AXL_COMPUTE_BF16}
+           "bf16": _abi.AXL_COMPUTE_BF16, "stored": _abi.AXL_COMPUTE_STORED}
 _PRUNE = {"magnitude": _abi.AXL_PRUNE_MAGNITUDE, "random": _abi.AXL_PRUNE_RANDOM}
 _AVERAGES = {"tokens": _abi.AXL_LOSS_TOKENS, "micro_batches": _abi.AXL_LOSS_MICRO_BATCHES}
 
@@ -53,8 +53,8 @@ class Model(Handle):
     @classmethod
     def open(cls, path: Any, *, context: Optional[Context] = None, backend: Optional[str] = None,
              compute: str = "auto", read: bool = False) -> "Model":
-        """Load a folder in Hugging Face form.  compute is "auto", "f32" or "bf16"; read=True reads
-        the weights into memory instead of mapping the file."""
+        """Load a folder in Hugging Face form.  compute is "auto", "f32", "bf16" or "stored", what
+        the file has; read=True reads the weights into memory instead of mapping the file."""
         context = context or Context()
         opts = options(_abi.axl_model_options, backend=backend,
                        compute=choice("compute", COMPUTE, compute), read=int(read))
@@ -162,6 +162,10 @@ class Adapter(_Tensors):
     def from_config(cls, config: Config, model: Model) -> Optional["Adapter"]:
         """The adapter of a config; None where it has none and the model's weights are trained."""
         return cls._make(config.context, lib.axl_adapter_from_config, config, model)
+
+    def merge(self) -> None:
+        """Add the pairs into the model's weights; Model.save() then writes a whole model."""
+        calls.run(lib.axl_adapter_merge, self)
 
     def save(self, folder: Any) -> None:
         """Write adapter_config.json and adapter_model.safetensors."""
