@@ -51,12 +51,14 @@ typedef struct axl_trainer_options {
     uint32_t max_tokens;  /**< the largest batch; 0: the arena grows when a larger one comes */
     uint32_t lisa_layers; /**< LISA (Pan et al., 2024): of a model's own weights, so many decoder
                                layers are trained at a time, besides all that is no layer; 0: all */
+    double label_smoothing; /**< in [0, 1): so much of each label's weight goes to all tokens alike;
+                               of the training loss alone, evaluations are without */
     uint64_t lisa_steps;  /**< LISA's layers are picked anew every so many steps, at random */
 } axl_trainer_options;
 
 #define AXL_TRAINER_OPTIONS_INIT \
     { sizeof(axl_trainer_options), 2e-4, NULL, 1.0, 0.0, NULL, 0, 0.9, 42u, AXL_PRUNE_MAGNITUDE, \
-      AXL_LOSS_TOKENS, 1u, 0u, 0u, 0u, 0 }
+      AXL_LOSS_TOKENS, 1u, 0u, 0u, 0u, 0.0, 0 }
 
 /** What one optimizer step did. */
 typedef struct axl_step_stats {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cross_entropy.h - the loss of the next token, and its gradient over the logits.
- * logits, dlogits (n,V); targets, losses (n); t = targets[i]:
+ * logits, dlogits (n,V); targets, losses (n); t = targets[i]; e the label smoothing, 0 for none:
  *
- *   losses[i]    = log(sum_v exp(logits[i,v])) - logits[i,t]
- *   dlogits[i,v] = scale (exp(logits[i,v]) / sum_v exp(logits[i,v]) - [v == t])
+ *   losses[i]    = log(sum_v exp(logits[i,v])) - (1 - e) logits[i,t] - e mean_v(logits[i,v])
+ *   dlogits[i,v] = scale (exp(logits[i,v]) / sum_v exp(logits[i,v]) - (1 - e) [v == t] - e / V)
  *
  * The gradient may lie over the logits (backend.h says how); both are walked from v = 0 upwards,
  * so that an element is read before its place is written.

@@ -61,40 +61,61 @@ static double row_sum(const float *x, int64_t n, float max)
     return total;
 }
 
-/* dx[v] = factor exp(x[v] - max), upwards, for dx may lie over x. */
-AXL_INLINE void row_gradient(void *dx, axl_dtype type, const float *x, int64_t n, float max,
-                             float factor)
+/* mean_v(x[v]) */
+static double row_mean(const float *x, int64_t n)
 {
-    vf m = vf_set1(max), f = vf_set1(factor);
+    double total = 0.0;
+
+    for (int64_t begin = 0; begin < n; begin += SUM_SPAN) {
+        int64_t i = begin, end = axl_min(begin + SUM_SPAN, n);
+        vf sum = vf_zero();
+
+        for (; i + VF_N <= end; i += VF_N)
+            sum = vf_add(sum, vf_load(x + i));
+        total += vf_sum(sum);
+        for (; i < end; i++)
+            total += x[i];
+    }
+    return total / (double)n;
+}
+
+/* dx[v] = factor exp(x[v] - max) - less, upwards, for dx may lie over x. */
+AXL_INLINE void row_gradient(void *dx, axl_dtype type, const float *x, int64_t n, float max,
+                             float factor, float less)
+{
+    vf m = vf_set1(max), f = vf_set1(factor), l = vf_set1(less);
     int64_t i = 0;
 
     for (; i + VF_N <= n; i += VF_N)
-        vf_store_t(dx, type, i, vf_mul(f, vf_exp(vf_sub(vf_load(x + i), m))));
+        vf_store_t(dx, type, i, vf_sub(vf_mul(f, vf_exp(vf_sub(vf_load(x + i), m))), l));
     if (i < n)
-        vf_store_t_n(dx, type, i, vf_mul(f, vf_exp(vf_sub(vf_load_n(x + i, n - i), m))), n - i);
+        vf_store_t_n(dx, type, i,
+                     vf_sub(vf_mul(f, vf_exp(vf_sub(vf_load_n(x + i, n - i), m))), l), n - i);
 }
 
 static void loss_tile(const void *args, axl_tile t)
 {
     const axl_cross_entropy_args *a = args;
     int64_t n = a->logits.cols;
+    double e = a->smoothing, less = a->scale * e / (double)n;
 
     for (int64_t i = t.row; i < t.row_end; i++) {
         const float *x = (const float *)a->logits.data + i * a->logits.stride;
         float max = row_max(x, n);
         double sum = row_sum(x, n, max), target = x[a->targets[i]];
 
-        a->losses[i] = (float)(max - target + log(sum));
+        double smoothed = e > 0.0 ? e * (target - row_mean(x, n)) : 0.0;
+        a->losses[i] = (float)(max - target + log(sum) + smoothed);
         if (!a->dlogits.data)
             continue;
         axl_dtype type = a->dlogits.dtype;
         void *dx = axl_at_mut(a->dlogits.data, type, i * a->dlogits.stride);
-        double at_target = a->scale * (exp(target - max) / sum - 1.0);
+        double at_target = a->scale * (exp(target - max) / sum - (1.0 - e)) - less;
 
         if (type == AXL_F32)
-            row_gradient(dx, AXL_F32, x, n, max, (float)(a->scale / sum));
+            row_gradient(dx, AXL_F32, x, n, max, (float)(a->scale / sum), (float)less);
         else
-            row_gradient(dx, AXL_BF16, x, n, max, (float)(a->scale / sum));
+            row_gradient(dx, AXL_BF16, x, n, max, (float)(a->scale / sum), (float)less);
         vf_store_t_n(dx, type, a->targets[i], vf_set1((float)at_target), 1);
     }
 }

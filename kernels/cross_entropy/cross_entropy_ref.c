@@ -12,18 +12,22 @@
 void axl__ref_cross_entropy(const axl_cross_entropy_args *a)
 {
     for (int64_t i = 0; i < a->logits.rows; i++) {
-        double max = -INFINITY, sum = 0.0;
+        double max = -INFINITY, sum = 0.0, mean = 0.0, e = a->smoothing;
+        double target = axl__mat_get(&a->logits, i, a->targets[i]);
 
         for (int64_t v = 0; v < a->logits.cols; v++)
             max = fmax(max, axl__mat_get(&a->logits, i, v));
         for (int64_t v = 0; v < a->logits.cols; v++)
             sum += exp(axl__mat_get(&a->logits, i, v) - max);
-        a->losses[i] = (float)(max + log(sum) - axl__mat_get(&a->logits, i, a->targets[i]));
+        for (int64_t v = 0; v < a->logits.cols && e > 0.0; v++)
+            mean += axl__mat_get(&a->logits, i, v) / (double)a->logits.cols;
+        a->losses[i] = (float)(max + log(sum) - target + (e > 0.0 ? e * (target - mean) : 0.0));
         if (!a->dlogits.data)
             continue;
         for (int64_t v = 0; v < a->logits.cols; v++) {
             double p = exp(axl__mat_get(&a->logits, i, v) - max) / sum;
-            axl__mat_put(&a->dlogits, i, v, a->scale * (p - (v == a->targets[i])));
+            double wanted = (v == a->targets[i] ? 1.0 - e : 0.0) + e / (double)a->logits.cols;
+            axl__mat_put(&a->dlogits, i, v, a->scale * (p - wanted));
         }
     }
 }

@@ -1465,6 +1465,8 @@ const axl__schema_key axl__schema_table[] = {
       .description = "evaluate before the first step; by default when an eval key says when" },
     { "axl.isa", T_S, A_IMPL, .values = "baseline, avx2, avx512, avx512_bf16, amx",
       .description = "cap of the CPU instructions used" },
+    { "axl.label_smoothing", T_F, A_IMPL, .fallback = "0.0", .range = "in [0, 1)",
+      .description = "share of a label's weight that goes to all tokens alike, in training" },
     { "axl.load", T_S, A_IMPL, .values = "map, read",
       .description = "map the weights, or read them; by default as the file system needs" },
     { "axl.loss_average", T_S, A_IMPL, .fallback = "tokens", .values = "tokens, micro_batches",

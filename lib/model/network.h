@@ -16,6 +16,7 @@ enum { AXL__HEAD_ROWS = 256 };
 typedef struct axl__network {
     axl__pass pass;
     bool checkpointing;
+    double smoothing;       /* of labels, while there are grads */
     double noise_alpha;     /* NEFTune's (Jain et al., 2023), while there are grads; 0: none */
     axl__step_arena arena;
     float *cos, *sin;       /* device, (n_positions, D/2) */

@@ -157,8 +157,10 @@ typedef struct axl_rows_args {
     int64_t n;
 } axl_rows_args;
 
-/* losses[i] = log(sum_v exp(logits[i,v])) - logits[i,targets[i]], f32 with the sum in f32 or
- * better;  dlogits[i,v] = scale * (softmax(logits)[i,v] - [v == targets[i]]).
+/* With e = smoothing (Szegedy et al., "Rethinking the Inception architecture", 2016):
+ * losses[i] = log(sum_v exp(logits[i,v])) - (1 - e) logits[i,targets[i]] - e mean_v(logits[i,v]),
+ * f32 with the sums in f32 or better;
+ * dlogits[i,v] = scale * (softmax(logits)[i,v] - (1 - e) [v == targets[i]] - e / V).
  * logits (n,V) f32; dlogits (n,V) f32 or bf16.  It may lie over logits: as f32 with that stride,
  * as bf16 with twice the stride in elements, so that a row only overwrites itself.
  * dlogits.data NULL: no gradient. */
@@ -166,7 +168,7 @@ typedef struct axl_cross_entropy_args {
     axl_mat logits, dlogits;
     const int32_t *targets; /* (n) in [0, V) */
     float *losses;          /* (n) */
-    float scale;
+    float scale, smoothing; /* smoothing in [0, 1) */
 } axl_cross_entropy_args;
 
 /* y[i] = keep(i) ? x[i] / (1 - p) : 0, i = offset + row * cols + col, where keep(i) is

@@ -37,6 +37,8 @@ static axl_status check_options(const axl_trainer_options *o)
                          "relora_prune_ratio must be in [0, 1], relora_prune a known one");
     if (o->gradient_accumulation_steps == 0)
         return axl__fail(AXL_ERR_INVALID, "gradient_accumulation_steps must be at least 1");
+    if (!(o->label_smoothing >= 0.0 && o->label_smoothing < 1.0))
+        return axl__fail(AXL_ERR_INVALID, "label_smoothing must be in [0, 1)");
     if ((o->lisa_layers > 0) != (o->lisa_steps > 0))
         return axl__fail(AXL_ERR_INVALID, "lisa_layers and lisa_steps must be set together");
     return AXL_OK;
@@ -145,6 +147,7 @@ static axl_status trainer_setup(axl_trainer *tr)
     tr->net.pass.grads = tr->grads;
     tr->net.pass.dropout = tr->adapter ? (float)tr->adapter->dropout : 0.0f;
     tr->net.pass.frozen_layers = tr->lisa.n_picked > 0 ? tr->lisa.rests + 1 : NULL;
+    tr->net.smoothing = tr->opts.label_smoothing;
     tr->net.noise_alpha = tr->opts.neftune_noise_alpha;
     if (tr->opts.gradient_accumulation_steps > 1)
         AXL_TRY(need_fresh(tr));
@@ -219,6 +222,7 @@ axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg, axl
     o.schedule = &schedule;
     o.learning_rate = axl__cfg_double(cfg, "learning_rate", 0.0);
     o.max_grad_norm = axl__cfg_double(cfg, "max_grad_norm", 1.0);
+    o.label_smoothing = axl__cfg_double(cfg, "axl.label_smoothing", 0.0);
     o.neftune_noise_alpha = axl__cfg_double(cfg, "neftune_noise_alpha", 0.0);
     read_relora(&o, cfg);
     int64_t layers = axl__cfg_int(cfg, "lisa_n_layers", 0);

@@ -317,8 +317,9 @@ HOLDS(axl_trainer_options, gradient_accumulation_steps, 80);
 HOLDS(axl_trainer_options, checkpointing, 84);
 HOLDS(axl_trainer_options, max_tokens, 88);
 HOLDS(axl_trainer_options, lisa_layers, 92);
-HOLDS(axl_trainer_options, lisa_steps, 96);
-SPANS(axl_trainer_options, 104);
+HOLDS(axl_trainer_options, label_smoothing, 96);
+HOLDS(axl_trainer_options, lisa_steps, 104);
+SPANS(axl_trainer_options, 112);
 
 HOLDS(axl_step_stats, size, 0);
 HOLDS(axl_step_stats, step, 8);

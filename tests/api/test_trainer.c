@@ -484,6 +484,29 @@ static void test_trainer__names_a_gradient_that_is_not_finite(void **state)
     axl_context_free(ctx);
 }
 
+/* ---- label smoothing ---- */
+
+/* Of the training loss; what is evaluated is the same. */
+static void test_trainer__smooths_labels_in_training(void **state)
+{
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    tiny_data *d = tiny_batch(lengths, N_SEQS, 1);
+    double loss[2], evaluated[2];
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        o.label_smoothing = 0.2 * i;
+        fixture f = setup(&o, 0.0);
+        assert_ok(axl_trainer_evaluate(f.tr, &d->batch, &evaluated[i]));
+        assert_ok(axl_trainer_forward_backward(f.tr, &d->batch, &loss[i]));
+        teardown(&f);
+    }
+    assert_true(evaluated[0] == evaluated[1]);
+    assert_true(fabs(loss[0] * trained(&d->batch) / evaluated[0] - 1.0) < 1e-12);
+    assert_true(loss[1] != loss[0]); /* little on tokens that are random */
+    free(d);
+}
+
 /* ---- wrong use ---- */
 
 static void test_trainer__refuses_bad_options(void **state)
@@ -493,7 +516,7 @@ static void test_trainer__refuses_bad_options(void **state)
     axl_trainer *tr;
 
     (void)state;
-    for (int i = 0; i < 11; i++) {
+    for (int i = 0; i < 12; i++) {
         axl_trainer_options bad = o;
         axl_schedule_options so = AXL_SCHEDULE_OPTIONS_INIT;
         axl_optimizer_options oo = AXL_OPTIMIZER_OPTIONS_INIT;
@@ -509,6 +532,7 @@ static void test_trainer__refuses_bad_options(void **state)
         case 7: bad.gradient_accumulation_steps = 0, what = "gradient_accumulation_steps"; break;
         case 8: so.kind = 77, bad.schedule = &so, what = "77"; break;
         case 9: so.kind = AXL_SCHEDULE_COSINE, bad.schedule = &so, what = "total_steps"; break;
+        case 10: bad.label_smoothing = 1.0, what = "label_smoothing"; break;
         default: bad.loss_average = 2, what = "loss_average 2"; break;
         }
         assert_fails(axl_trainer_new(&tr, f.model, f.adapter, &bad), AXL_ERR_INVALID, what);
@@ -798,6 +822,7 @@ int main(void)
         cmocka_unit_test(test_trainer__a_cancelled_step_moves_nothing),
         cmocka_unit_test(test_trainer__names_a_loss_that_is_not_finite),
         cmocka_unit_test(test_trainer__names_a_gradient_that_is_not_finite),
+        cmocka_unit_test(test_trainer__smooths_labels_in_training),
         cmocka_unit_test(test_trainer__refuses_bad_options),
         cmocka_unit_test(test_trainer__refuses_bad_batches),
         cmocka_unit_test(test_trainer__refuses_what_is_no_trainer),

@@ -213,6 +213,15 @@ class OnlyModel(LoopCase):
         self.assertIn("none is no checkpoint", result.err)
         self.assertFalse(os.path.exists(self.path("out")))
 
+    def test_label_smoothing(self):
+        losses = []
+        for share in (0.0, 0.2):
+            self.good("train", self.config(max_steps=1, axl={"label_smoothing": share}), "--quiet")
+            losses.append(read_json_lines(self.path("out", "training_log.jsonl"))[0]["loss"])
+            shutil.rmtree(self.path("out"))
+        self.assertNotAlmostEqual(losses[0], losses[1], places=3)
+        self.wrong("train", self.config(axl={"label_smoothing": 1}))
+
     def test_leftovers_of_a_killed_run(self):
         gone, alive = f"checkpoint-3.tmp{2 ** 31 - 1}", f"checkpoint-4.tmp{os.getpid()}"
         for name in (gone, alive):

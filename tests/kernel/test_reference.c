@@ -345,13 +345,16 @@ enum { CE_N = 4, CE_V = 11 };
 
 static const int32_t ce_targets[CE_N] = { 0, 10, 4, 4 };
 
+static float ce_smoothing;
+
 static double ce_loss(const void *logits)
 {
     float copy[CE_N * CE_V], losses[CE_N], ones[CE_N] = { 1, 1, 1, 1 };
 
     memcpy(copy, logits, sizeof copy);
     axl__ref_cross_entropy(&(axl_cross_entropy_args){
-        .logits = f32(copy, CE_N, CE_V), .targets = ce_targets, .losses = losses });
+        .logits = f32(copy, CE_N, CE_V), .targets = ce_targets, .losses = losses,
+        .smoothing = ce_smoothing });
     return 0.25 * dot(losses, ones, CE_N);
 }
 
@@ -359,12 +362,15 @@ static void test_reference__cross_entropy_backward(void **state)
 {
     float logits[CE_N * CE_V], dlogits[CE_N * CE_V], losses[CE_N];
     axl_cross_entropy_args a = { f32(logits, CE_N, CE_V), f32(dlogits, CE_N, CE_V), ce_targets,
-                                 losses, 0.25f };
+                                 losses, 0.25f, 0.0f };
 
     (void)state;
     kernel_normals(logits, CE_N * CE_V, 1, 2);
-    axl__ref_cross_entropy(&a);
-    kernel_check_gradient("dlogits", logits, dlogits, CE_N * CE_V, ce_loss, logits, TOLERANCE);
+    for (int i = 0; i < 2; i++) {
+        a.smoothing = ce_smoothing = i ? 0.0f : 0.3f;
+        axl__ref_cross_entropy(&a);
+        kernel_check_gradient("dlogits", logits, dlogits, CE_N * CE_V, ce_loss, logits, TOLERANCE);
+    }
 
     /* over the logits, as bf16 */
     a.dlogits = (axl_mat){ logits, AXL_BF16, CE_N, CE_V, 2 * CE_V };
@@ -372,6 +378,19 @@ static void test_reference__cross_entropy_backward(void **state)
     for (int i = 0; i < CE_N * CE_V; i++)
         assert_int_equal(((uint16_t *)logits)[i / CE_V * 2 * CE_V + i % CE_V],
                          axl__f32_to_bf16(dlogits[i]));
+}
+
+/* Numbers of torch.nn.functional.cross_entropy(…, label_smoothing=0.1), torch 2.13. */
+static void test_reference__label_smoothing_is_pytorchs(void **state)
+{
+    float logits[] = { 1.0f, 2.0f, 3.5f, -1.0f, 0.25f, -3.0f, 0.5f, 4.0f }, losses[2];
+    const int32_t targets[] = { 2, 0 };
+
+    (void)state;
+    axl__ref_cross_entropy(&(axl_cross_entropy_args){
+        .logits = f32(logits, 2, 4), .targets = targets, .losses = losses, .smoothing = 0.1f });
+    assert_true(fabs(losses[0] - 0.4873431211967275) < 1e-6);
+    assert_true(fabs(losses[1] - 3.7844371605720086) < 1e-6);
 }
 
 /* ---- dropout ---- */
@@ -512,6 +531,7 @@ int main(void)
         cmocka_unit_test(test_reference__attention_aligns_ends),
         cmocka_unit_test(test_reference__swiglu_backward),
         cmocka_unit_test(test_reference__cross_entropy_backward),
+        cmocka_unit_test(test_reference__label_smoothing_is_pytorchs),
         cmocka_unit_test(test_reference__dropout_mask_knows_its_place_only),
         cmocka_unit_test(test_reference__noise_is_uniform_and_knows_its_place_only),
         cmocka_unit_test(test_reference__adamw_is_that_of_torch),
