@@ -80,6 +80,17 @@ static inline const char *test_temp_dir(void)
     return test_temp_path;
 }
 
+/* A path in there; four at a time. */
+static inline const char *temp_path(const char *name)
+{
+    static char paths[4][512];
+    static int turn;
+    char *p = paths[turn++ % 4];
+
+    snprintf(p, sizeof paths[0], "%s/%s", test_temp_dir(), name);
+    return p;
+}
+
 static inline int test_done(int result)
 {
     char command[96];

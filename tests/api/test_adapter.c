@@ -6,16 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *temp_path(const char *name)
-{
-    static char paths[4][512];
-    static int turn;
-    char *p = paths[turn++ % 4];
-
-    snprintf(p, sizeof paths[0], "%s/%s", test_temp_dir(), name);
-    return p;
-}
-
 static char *read_all(const char *dir, const char *name, size_t *n)
 {
     char path[1200], *bytes = malloc(1 << 20);

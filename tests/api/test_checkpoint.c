@@ -32,14 +32,6 @@ static void write_file(const char *dir, const char *name, const char *text)
     assert_int_equal(fclose(f), 0);
 }
 
-static const char *temp_path(const char *name)
-{
-    static char path[512];
-
-    snprintf(path, sizeof path, "%s/%s", test_temp_dir(), name);
-    return path;
-}
-
 static axl_dataset *make_data(axl_context *ctx)
 {
     axl_sample samples[N_SAMPLES];

@@ -11,16 +11,6 @@
 
 enum { N_ROWS = 40, RECORDS_MAX = 64 };
 
-static const char *temp_path(const char *name)
-{
-    static char paths[4][512];
-    static int turn;
-    char *p = paths[turn++ % 4];
-
-    snprintf(p, sizeof paths[0], "%s/%s", test_temp_dir(), name);
-    return p;
-}
-
 /* The first rows of the example data, made once. */
 static const char *rows_path(void)
 {

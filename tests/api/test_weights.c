@@ -9,16 +9,6 @@ enum { N_SEQS = 5, N_STEPS = 6, N_LOGITS = 9 };
 static const uint32_t lengths[N_SEQS] = { 40, 5, 17, 64, 9 };
 static const int32_t prompt[N_LOGITS] = { 1, 5, 300, 42, 700, 8, 8, 91, 3 };
 
-static const char *temp_path(const char *name)
-{
-    static char paths[4][512];
-    static int turn;
-    char *p = paths[turn++ % 4];
-
-    snprintf(p, sizeof paths[0], "%s/%s", test_temp_dir(), name);
-    return p;
-}
-
 typedef struct {
     axl_context *ctx;
     axl_model *model;

@@ -164,14 +164,4 @@ static inline void fault_no_remains(const char *dir)
         closedir(d);
 }
 
-static inline const char *fault_path(const char *name)
-{
-    static char paths[4][512];
-    static int turn;
-    char *p = paths[turn++ % 4];
-
-    snprintf(p, sizeof paths[0], "%s/%s", test_temp_dir(), name);
-    return p;
-}
-
 #endif

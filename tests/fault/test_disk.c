@@ -204,14 +204,14 @@ static axl_status save(void *w_)
 {
     world *w = w_;
 
-    return axl_trainer_save(w->tr, NULL, fault_path(w->dir));
+    return axl_trainer_save(w->tr, NULL, temp_path(w->dir));
 }
 
 static axl_status load(void *w_)
 {
     world *w = w_;
 
-    return axl_trainer_load(w->tr, NULL, fault_path(w->dir));
+    return axl_trainer_load(w->tr, NULL, temp_path(w->dir));
 }
 
 /* The step of the checkpoint as another trainer loads it. */
@@ -220,7 +220,7 @@ static uint64_t step_on_disk(world *w)
     axl_adapter *adapter;
     axl_trainer *tr = tiny_trainer(w->model, NULL, 0.0, &adapter);
 
-    assert_ok(axl_trainer_load(tr, NULL, fault_path(w->dir)));
+    assert_ok(axl_trainer_load(tr, NULL, temp_path(w->dir)));
     uint64_t step = axl_trainer_steps(tr);
     axl_trainer_free(tr);
     axl_adapter_free(adapter);
@@ -310,7 +310,7 @@ static axl_status open_adapter(void *w_)
 {
     world *w = w_;
     axl_adapter *adapter;
-    axl_status status = axl_adapter_open(&adapter, w->model, fault_path(w->dir));
+    axl_status status = axl_adapter_open(&adapter, w->model, temp_path(w->dir));
 
     axl_adapter_free(adapter);
     return status;
@@ -372,7 +372,7 @@ static axl_config *parse_run(axl_context *ctx, const char *out)
              "save_total_limit: 2\nuse_tensorboard: true\noutput_dir: %s\n"
              "dataset_prepared_path: %s/prepared\n",
              test_source_path("examples/tiny-llama"),
-             test_source_path("examples/tiny-alpaca.jsonl"), fault_path(out), fault_path(out));
+             test_source_path("examples/tiny-alpaca.jsonl"), temp_path(out), temp_path(out));
     assert_ok(axl_config_parse(&cfg, ctx, text, strlen(text), "test.yml", NULL));
     return cfg;
 }
@@ -397,7 +397,7 @@ static void check_log(const char *out)
     char path[600], line[2048];
     FILE *f;
 
-    snprintf(path, sizeof path, "%s/training_log.jsonl", fault_path(out));
+    snprintf(path, sizeof path, "%s/training_log.jsonl", temp_path(out));
     f = fopen(path, "r");
     while (f && fgets(line, sizeof line, f))
         assert_true(line[0] == '{' && strstr(line, "}\n"));
@@ -410,8 +410,8 @@ static void compare_adapters(axl_context *ctx, const char *a, const char *b)
     axl_model *model = read_model(ctx);
     axl_adapter *x, *y;
 
-    assert_ok(axl_adapter_open(&x, model, fault_path(a)));
-    assert_ok(axl_adapter_open(&y, model, fault_path(b)));
+    assert_ok(axl_adapter_open(&x, model, temp_path(a)));
+    assert_ok(axl_adapter_open(&y, model, temp_path(b)));
     tiny_compare(x, NULL, y, NULL, 0.0);
     axl_adapter_free(x);
     axl_adapter_free(y);
@@ -434,7 +434,7 @@ static void test_disk__full_in_a_run_that_goes_on(void **state)
     disk.from_there_on = 1;
     for (; disk_try("run", run, &w, n, 1); n += fault_full() ? 1 : 1 + n / 6) {
         check_log("disturbed");
-        fault_no_remains(fault_path("disturbed"));
+        fault_no_remains(temp_path("disturbed"));
     }
     disk_good();
     compare_adapters(w.ctx, "undisturbed", "disturbed");

@@ -74,7 +74,7 @@ static axl_status make_context(void *w_)
 static void test_out_of_memory__context(void **state)
 {
     world w = begin();
-    FILE *f = fopen(fault_path("token"), "w");
+    FILE *f = fopen(temp_path("token"), "w");
 
     (void)state;
     assert_non_null(f);
@@ -126,8 +126,8 @@ static axl_status parse(void *w_)
              "flash_attention: true\nval_set_size: 0.3\nsample_packing: true\neval_steps: 1\n"
              "dataset_prepared_path: %s\noutput_dir: %s\nno_key: 1\nuse_tensorboard: true\n"
              "axl: {unknown_keys: warn, prometheus_file: %s}\n",
-             test_source_path("examples/tiny-llama"), rows_path(), fault_path("prepared"),
-             fault_path(w->dir ? w->dir : "out"), fault_path("run.prom"));
+             test_source_path("examples/tiny-llama"), rows_path(), temp_path("prepared"),
+             temp_path(w->dir ? w->dir : "out"), temp_path("run.prom"));
     o.diagnostics = &diags;
     o.overrides = overrides;
     o.n_overrides = 2;
@@ -154,7 +154,7 @@ static axl_status prepare(void *w_)
 {
     world *w = w_;
 
-    fault_remove_tree(fault_path("prepared"));
+    fault_remove_tree(temp_path("prepared"));
     axl_status status = axl_dataset_from_config(&w->data, w->cfg, w->tok, AXL_SPLIT_TRAIN);
     axl_dataset_free(w->data);
     w->data = NULL;
@@ -202,7 +202,7 @@ static void test_out_of_memory__data(void **state)
     SWEEP(&w, tokenizer, FAULT_MAKES);
     /* Absorbed: texts of errors that do not come. */
     SWEEP(&w, prepare, FAULT_MAKES | FAULT_ABSORBS);
-    fault_no_remains(fault_path("prepared"));
+    fault_no_remains(temp_path("prepared"));
     SWEEP(&w, load_prepared, FAULT_MAKES);
     SWEEP(&w, make_loader, FAULT_MAKES);
     SWEEP(&w, load_all, 0);
@@ -326,14 +326,14 @@ static axl_status save(void *w_)
 {
     world *w = w_;
 
-    return axl_trainer_save(w->tr, NULL, fault_path("checkpoint"));
+    return axl_trainer_save(w->tr, NULL, temp_path("checkpoint"));
 }
 
 static axl_status load(void *w_)
 {
     world *w = w_;
 
-    return axl_trainer_load(w->tr, NULL, fault_path("checkpoint"));
+    return axl_trainer_load(w->tr, NULL, temp_path("checkpoint"));
 }
 
 static axl_status evaluate(void *w_)
@@ -347,14 +347,14 @@ static axl_status save_adapter(void *w_)
 {
     world *w = w_;
 
-    return axl_adapter_save(w->adapter, fault_path("adapter"));
+    return axl_adapter_save(w->adapter, temp_path("adapter"));
 }
 
 static axl_status open_adapter(void *w_)
 {
     world *w = w_;
 
-    return axl_adapter_open(&w->opened, w->model, fault_path("adapter"));
+    return axl_adapter_open(&w->opened, w->model, temp_path("adapter"));
 }
 
 static axl_status logits(void *w_)
@@ -376,7 +376,7 @@ static axl_status save_model(void *w_)
 {
     world *w = w_;
 
-    return axl_model_save(w->model, fault_path("merged"));
+    return axl_model_save(w->model, temp_path("merged"));
 }
 
 static axl_status estimate(void *w_)
@@ -467,7 +467,7 @@ static axl_status export(void *w_)
 {
     world *w = w_;
 
-    return axl_trainer_export(w->tr, fault_path("exported"));
+    return axl_trainer_export(w->tr, temp_path("exported"));
 }
 
 static void train_weights(world *w)
@@ -563,8 +563,8 @@ static void compare_results(world *w, const char *a, const char *b)
     axl_adapter *x, *y;
 
     assert_ok(open_model(w));
-    assert_ok(axl_adapter_open(&x, w->model, fault_path(a)));
-    assert_ok(axl_adapter_open(&y, w->model, fault_path(b)));
+    assert_ok(axl_adapter_open(&x, w->model, temp_path(a)));
+    assert_ok(axl_adapter_open(&y, w->model, temp_path(b)));
     tiny_compare(x, NULL, y, NULL, 0.0);
     axl_adapter_free(x);
     axl_adapter_free(y);

@@ -8,14 +8,6 @@
 #include <unistd.h>
 #include <zlib.h>
 
-static const char *temp_path(const char *name)
-{
-    static char path[512];
-
-    snprintf(path, sizeof path, "%s/%s", test_temp_dir(), name);
-    return path;
-}
-
 static const char *put_file(const char *name, const char *text)
 {
     const char *path = temp_path(name);
