@@ -41,6 +41,13 @@ int tool_fail(const tool *t, const char *what)
     return EXIT_INPUT;
 }
 
+int tool_untrained(const tool *t, bool takes_adapter)
+{
+    fprintf(stderr, "axl %s: %s; train with this config first%s\n", t->verb, axl_last_error(),
+            takes_adapter ? ", or give --adapter DIR" : "");
+    return EXIT_INPUT;
+}
+
 int tool_status(const tool *t, axl_status status)
 {
     if (status >= 0)

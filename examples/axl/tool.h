@@ -52,6 +52,8 @@ bool tool_count(const char *text, unsigned long long *out);
 int tool_fail(const tool *t, const char *what); /* a line, EXIT_INPUT */
 /* The last error as a line, and its exit status. */
 int tool_status(const tool *t, axl_status status);
+/* The same for what a config should have trained and is not there. */
+int tool_untrained(const tool *t, bool takes_adapter);
 /* A context with the tool's log and progress; opts NULL for the defaults. */
 int tool_context(tool *t, const axl_context_options *opts);
 /* The config of positionals[0] with the overrides, in a context with its threads, isa and oneDNN.

@@ -135,11 +135,9 @@ static int run(const tool *t, inference *x, axl_generate_options *o, const char 
 
 static int open_failed(const tool *t, const inference *x, axl_status status)
 {
-    if (!x->result || status != AXL_ERR_NOT_FOUND)
-        return tool_status(t, status);
-    fprintf(stderr, "axl %s: %s; train with this config first%s\n", t->verb, axl_last_error(),
-            x->m ? ", or give --adapter DIR" : "");
-    return EXIT_INPUT;
+    if (x->result && status == AXL_ERR_NOT_FOUND)
+        return tool_untrained(t, x->m != NULL);
+    return tool_status(t, status);
 }
 
 /* With --model there is no config: what would be keys of one are options that do not exist. */

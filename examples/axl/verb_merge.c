@@ -70,11 +70,7 @@ static int finish(tool *t, const merging *x, axl_status status)
         puts(x->out);
         return EXIT_DONE;
     }
-    if (!x->adapter_missing)
-        return tool_status(t, status);
-    fprintf(stderr, "axl %s: %s; train with this config first, or give --adapter DIR\n", t->verb,
-            axl_last_error());
-    return EXIT_INPUT;
+    return x->adapter_missing ? tool_untrained(t, true) : tool_status(t, status);
 }
 
 static int check_arguments(const tool *t, const merging *x)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file model.h
- * A language model's frozen weights, from a folder in Hugging Face form.
+ * A language model's weights, from a folder in Hugging Face form.
  */
 #ifndef AXL_MODEL_H
 #define AXL_MODEL_H

@@ -390,16 +390,17 @@ static axl_status estimate(void *w_)
                               &plan);
 }
 
-static void train_two_steps(world *w)
+static void make_batches(world *w)
 {
     static const uint32_t lengths[] = { 9, 5, 14 };
 
     w->batches[0] = tiny_batch(lengths, 3, 1);
     w->batches[1] = tiny_batch(lengths, 2, 2);
     w->ctx = fault_context(&w->f);
-    SWEEP(w, open_model, FAULT_MAKES);
-    SWEEP(w, new_adapter, FAULT_MAKES);
-    SWEEP(w, new_trainer, FAULT_MAKES);
+}
+
+static void train_two_steps(world *w)
+{
     for (int i = 0; i < 2; i++) {
         SWEEP(w, first_batch, 0);
         SWEEP(w, second_batch, 0);
@@ -409,6 +410,15 @@ static void train_two_steps(world *w)
         SWEEP(w, load, 0);
     }
     SWEEP(w, evaluate, 0);
+}
+
+static void train_adapter(world *w)
+{
+    make_batches(w);
+    SWEEP(w, open_model, FAULT_MAKES);
+    SWEEP(w, new_adapter, FAULT_MAKES);
+    SWEEP(w, new_trainer, FAULT_MAKES);
+    train_two_steps(w);
     SWEEP(w, save_adapter, 0);
     SWEEP(w, open_adapter, FAULT_MAKES);
     SWEEP(w, logits, 0);
@@ -425,13 +435,8 @@ static void train_two_steps(world *w)
 /* The same without any failure. */
 static axl_status train_undisturbed(world *w, bool adapter)
 {
-    static const uint32_t lengths[] = { 9, 5, 14 };
-    axl_status status;
-
-    w->batches[0] = tiny_batch(lengths, 3, 1);
-    w->batches[1] = tiny_batch(lengths, 2, 2);
-    w->ctx = fault_context(&w->f);
-    status = open_model(w);
+    make_batches(w);
+    axl_status status = open_model(w);
     if (status == AXL_OK && adapter)
         status = new_adapter(w);
     if (status == AXL_OK)
@@ -453,7 +458,7 @@ static void test_out_of_memory__training(void **state)
     world w = begin(), plain = begin();
 
     (void)state;
-    train_two_steps(&w);
+    train_adapter(&w);
     assert_ok(train_undisturbed(&plain, true));
     tiny_compare(w.adapter, NULL, plain.adapter, NULL, 0.0);
     tiny_compare(w.opened, NULL, plain.adapter, NULL, 0.0);
@@ -472,22 +477,10 @@ static axl_status export(void *w_)
 
 static void train_weights(world *w)
 {
-    static const uint32_t lengths[] = { 9, 5, 14 };
-
-    w->batches[0] = tiny_batch(lengths, 3, 1);
-    w->batches[1] = tiny_batch(lengths, 2, 2);
-    w->ctx = fault_context(&w->f);
+    make_batches(w);
     SWEEP(w, open_model, FAULT_MAKES);
     SWEEP(w, new_trainer, 0); /* the model may have its weights in memory by then */
-    for (int i = 0; i < 2; i++) {
-        SWEEP(w, first_batch, 0);
-        SWEEP(w, second_batch, 0);
-        SWEEP(w, step, 0);
-        SWEEP(w, save, 0);
-        fault_no_remains(test_temp_dir());
-        SWEEP(w, load, 0);
-    }
-    SWEEP(w, evaluate, 0);
+    train_two_steps(w);
     SWEEP(w, export, 0);
     fault_no_remains(test_temp_dir());
     free(w->batches[0]);

@@ -235,7 +235,8 @@ class Trainer(_Tensors):
         self._fill(model._context, lib.axl_trainer_new, model, adapter, ctypes.byref(options(
             _abi.axl_trainer_options, learning_rate=learning_rate,
             optimizer=ctypes.pointer(rule), max_grad_norm=max_grad_norm,
-            neftune_noise_alpha=neftune_noise_alpha, label_smoothing=label_smoothing, relora_steps=relora_steps,
+            neftune_noise_alpha=neftune_noise_alpha, label_smoothing=label_smoothing,
+            relora_steps=relora_steps,
             relora_prune=choice("relora_prune", _PRUNE, relora_prune),
             relora_prune_ratio=relora_prune_ratio, lisa_layers=lisa_layers, lisa_steps=lisa_steps,
             schedule=ctypes.pointer(rates.options), seed=seed,
