@@ -208,6 +208,9 @@ static axl_status cpu_matmul(axl_device *dev, const axl_matmul_args *a)
     AXL_TRY(axl__matmul_plugin_run(dev, &one, &done));
     if (!done)
         return dev->kernels->matmul(dev, a);
+    if (a->plus.data)
+        AXL_TRY(dev->kernels->add(dev, &(axl_unary_args){ a->plus, a->y }));
+    one.plus.data = NULL;
     one.beta = 1.0f;
     one.trans_x = false;
     for (int64_t i = 0; i < a->n_more; i++) {

@@ -256,47 +256,60 @@ static void gemm_pack_rows(gemm_unit unit, float *dst, int64_t ld, const gemm_so
 
 /* ---- multiplying ---- */
 
-/* Memory that will be read next, brought near while tiles are multiplied: per_step lines of 64
- * bytes for every GEMM_STEP units, n_across lines of each of n_down rows. */
-typedef struct gemm_ahead {
+/* Lines of 64 bytes: n_across of each of n_down rows that lie stride bytes apart. */
+typedef struct gemm_lines {
     const char *at;
     int64_t stride, n_across, n_down;
-    int64_t across; /* lines of the row done */
+} gemm_lines;
+
+enum { GEMM_STEP = VF_HAS_AMX ? GEMM_AMX : 8, GEMM_AHEAD_MAX = 3 };
+
+/* Memory that will be needed next, brought near while tiles are multiplied: per_step lines for
+ * every GEMM_STEP units. */
+typedef struct gemm_ahead {
+    gemm_lines of[GEMM_AHEAD_MAX];
+    int64_t n, now;  /* of them; the one whose turn it is */
+    int64_t across;  /* lines done of its row */
     int64_t per_step;
 } gemm_ahead;
 
-enum { GEMM_STEP = VF_HAS_AMX ? GEMM_AMX : 8 };
-
-AXL_INLINE gemm_ahead gemm_ahead_of(const gemm_source *s, const gemm_block *b)
+AXL_INLINE gemm_lines gemm_lines_of(const gemm_source *s, const gemm_block *b)
 {
     int64_t size = (int64_t)axl__dtype_size(s->dtype), lead = s->deep ? b->row : b->depth;
     int64_t inner = s->deep ? b->depth : b->row, n = s->deep ? b->n_deep : b->n_rows;
 
-    return (gemm_ahead){ .at = axl_at(s->data, s->dtype, lead * s->stride + inner),
-                         .stride = s->stride * size,
-                         .n_across = (n * size + 63) / 64,
-                         .n_down = s->deep ? b->n_rows : b->n_deep,
-                         .per_step = 1 };
+    return (gemm_lines){ axl_at(s->data, s->dtype, lead * s->stride + inner), s->stride * size,
+                         (n * size + 63) / 64, s->deep ? b->n_rows : b->n_deep };
+}
+
+AXL_INLINE void gemm_ahead_add(gemm_ahead *f, gemm_lines l)
+{
+    if (l.n_down > 0 && l.n_across > 0)
+        f->of[f->n++] = l;
 }
 
 /* Spreads the lines over the product of so many rows, columns and units. */
 AXL_INLINE void gemm_ahead_spread(gemm_ahead *f, int64_t n_rows, int64_t n_cols, int64_t n_units)
 {
-    int64_t rows = VF_HAS_AMX ? 2 * GEMM_AMX : VF_TILE_ROWS, lines = f->n_across * f->n_down;
+    int64_t rows = VF_HAS_AMX ? 2 * GEMM_AMX : VF_TILE_ROWS, lines = 0;
     int64_t steps = (n_rows + rows - 1) / rows * ((n_cols + GEMM_PANEL - 1) / GEMM_PANEL) *
                     (n_units / GEMM_STEP);
 
+    for (int64_t i = 0; i < f->n; i++)
+        lines += f->of[i].n_across * f->of[i].n_down;
     f->per_step = steps > 0 ? (lines + steps - 1) / steps : 0;
 }
 
 AXL_INLINE void gemm_fetch(gemm_ahead *f)
 {
-    for (int64_t i = 0; i < f->per_step && f->n_down > 0; i++) {
-        __builtin_prefetch(f->at + f->across * 64, 0, 2);
-        if (++f->across == f->n_across) {
+    for (int64_t i = 0; i < f->per_step && f->now < f->n; i++) {
+        gemm_lines *l = &f->of[f->now];
+
+        __builtin_prefetch(l->at + f->across * 64, 0, 2);
+        if (++f->across == l->n_across) {
             f->across = 0;
-            f->at += f->stride;
-            f->n_down--;
+            l->at += l->stride;
+            f->now += --l->n_down == 0;
         }
     }
 }

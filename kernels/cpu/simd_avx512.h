@@ -75,10 +75,20 @@ AXL_INLINE __m512i vf_bf16_bits(vf v)
     return _mm512_mask_or_epi32(near, nan, u, _mm512_set1_epi32(0x400000));
 }
 
-AXL_INLINE __m256i vf_bf16_half(vf v)
+AXL_INLINE __m256i vf_bf16_by_bits(vf v)
 {
     return _mm512_cvtepi32_epi16(_mm512_srli_epi32(vf_bf16_bits(v), 16));
 }
+
+/* Lanes rounded, as the stores do it. */
+#ifndef VF_OWN_BF16_HALF
+AXL_INLINE __m256i vf_bf16_half(vf v)
+{
+    return vf_bf16_by_bits(v);
+}
+#else
+AXL_INLINE __m256i vf_bf16_half(vf v);
+#endif
 
 AXL_INLINE void vf_store_bf16(uint16_t *p, vf v)
 {

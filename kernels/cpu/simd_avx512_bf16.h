@@ -7,9 +7,20 @@
 #ifndef AXL_CPU_SIMD_AVX512_BF16_H
 #define AXL_CPU_SIMD_AVX512_BF16_H
 
+#define VF_OWN_BF16_HALF
 #include "simd_avx512.h"
 
 #define VF_HAS_DOT_BF16 1
+
+/* The instruction takes subnormal values for 0, so that a vector with one goes the long way. */
+AXL_INLINE __m256i vf_bf16_half(vf v)
+{
+    enum { SUBNORMAL = 0x20 };
+
+    if (__builtin_expect(_mm512_fpclass_ps_mask(v, SUBNORMAL) != 0, 0))
+        return vf_bf16_by_bits(v);
+    return (__m256i)_mm512_cvtneps_pbh(v);
+}
 
 /* acc + a.first b.first + a.second b.second in each lane. */
 AXL_INLINE vf vf_dot_bf16(vf acc, vf a, vf b)

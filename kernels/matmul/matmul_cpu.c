@@ -28,7 +28,7 @@ enum {
     MIN_THIN_ROWS = 64, /* where there are one or two panels in all */
     TILE_PANELS = 192 / GEMM_PANEL, /* columns of a tile, in panels */
     MIN_TASKS = 16,
-    DEPTH_UNITS = 320, /* of a block: 240 KiB of panels */
+    DEPTH_UNITS = 640, /* of a block: 480 KiB of panels, half of a second-level cache */
     STRIP_ROWS = 64,   /* of x packed at a time */
     PART_DEEP = 2048,  /* the least depth of a part */
     THIN_ROWS = 4,     /* the most that the dot products take */
@@ -84,26 +84,35 @@ static bool give_up(job *j)
     return true;
 }
 
+/* What is added to the sums, or NULL. */
+static const axl_mat *addend(const axl_matmul_args *a)
+{
+    if (a->plus.data)
+        return &a->plus;
+    return a->beta != 0.0f ? &a->y : NULL;
+}
+
 /* y rows [m0, +rows) of columns [n0, +cols) from sums c. */
 static void store_sums(const axl_matmul_args *a, int64_t m0, int64_t rows, int64_t n0, int64_t cols,
                        const float *c, int64_t ldc)
 {
     axl_dtype t = a->y.dtype;
     vf alpha = vf_set1(a->alpha);
-    bool add = a->beta != 0.0f;
+    const axl_mat *add = addend(a);
 
     for (int64_t r = 0; r < rows; r++) {
         void *y = axl_at_mut(a->y.data, t, (m0 + r) * a->y.stride + n0);
+        const void *z = add ? axl_at(add->data, t, (m0 + r) * add->stride + n0) : NULL;
         const float *c_r = c + r * ldc;
         int64_t i = 0;
 
         for (; i + VF_N <= cols; i += VF_N) {
             vf v = vf_mul(alpha, vf_load(c_r + i));
-            vf_store_t(y, t, i, add ? vf_add(v, vf_load_t(y, t, i)) : v);
+            vf_store_t(y, t, i, z ? vf_add(v, vf_load_t(z, t, i)) : v);
         }
         if (i < cols) {
             vf v = vf_mul(alpha, vf_load(c_r + i));
-            vf_store_t_n(y, t, i, add ? vf_add(v, vf_load_t_n(y, t, i, cols - i)) : v, cols - i);
+            vf_store_t_n(y, t, i, z ? vf_add(v, vf_load_t_n(z, t, i, cols - i)) : v, cols - i);
         }
     }
 }
@@ -114,6 +123,7 @@ static void store_turned(const axl_matmul_args *a, int64_t m0, int64_t rows, int
 {
     axl_dtype t = a->y.dtype;
     vf alpha = vf_set1(a->alpha);
+    const axl_mat *add = addend(a);
 
     for (int64_t r = 0; r < rows; r += VF_N) {
         int64_t n = min64(VF_N, rows - r);
@@ -123,10 +133,12 @@ static void store_turned(const axl_matmul_args *a, int64_t m0, int64_t rows, int
                 v[l] = l < n ? vf_load(c + (r + l) * ldc + i) : vf_zero();
             vf_transpose(v);
             for (int64_t l = 0; l < min64(VF_N, cols - i); l++) {
-                void *y = axl_at_mut(a->y.data, t, (n0 + i + l) * a->y.stride + m0 + r);
+                int64_t row = n0 + i + l, col = m0 + r;
+                void *y = axl_at_mut(a->y.data, t, row * a->y.stride + col);
+                const void *z = add ? axl_at(add->data, t, row * add->stride + col) : NULL;
                 vf sum = vf_mul(alpha, v[l]);
-                if (a->beta != 0.0f)
-                    sum = vf_add(sum, n == VF_N ? vf_load_t(y, t, 0) : vf_load_t_n(y, t, 0, n));
+                if (z)
+                    sum = vf_add(sum, n == VF_N ? vf_load_t(z, t, 0) : vf_load_t_n(z, t, 0, n));
                 if (n == VF_N)
                     vf_store_t(y, t, 0, sum);
                 else
@@ -217,22 +229,92 @@ static void run_block(const job *j, const tile *t, const term *p, int64_t depth,
     }
 }
 
-static gemm_ahead ahead_of(const tile *t, const term *p, int64_t depth, int64_t end)
+/* A block of depth of a term. */
+typedef struct step {
+    const term *p;
+    int64_t depth, end; /* end: of the term */
+} step;
+
+static step first_step(const job *j, const tile *t)
 {
-    return gemm_ahead_of(&p->w, &(gemm_block){ t->n0, t->cols, depth,
-                                               min64(p->block_deep, end - depth) });
+    return (step){ j->terms, t->begin, t->end };
+}
+
+/* False after the last one. */
+static bool next_step(const job *j, step *s)
+{
+    s->depth += s->p->block_deep;
+    if (s->depth < s->end)
+        return true;
+    if (s->p + 1 == j->terms + j->n_terms)
+        return false;
+    *s = (step){ s->p + 1, 0, s->p[1].k };
+    return true;
+}
+
+static int64_t step_deep(const step *s)
+{
+    return min64(s->p->block_deep, s->end - s->depth);
+}
+
+static gemm_lines lines_of(const tile *t, const step *s)
+{
+    return gemm_lines_of(&s->p->w, &(gemm_block){ t->n0, t->cols, s->depth, step_deep(s) });
 }
 
 /* What of w the tile after this one begins with, for the thread that is likely to take it.  A
  * guess: it moves memory, never a result. */
-static gemm_ahead next_tile(const job *j, const tile *t, int64_t index)
+static gemm_lines next_tile(const job *j, const tile *t, int64_t index)
 {
     if (index + j->n_threads >= j->n_row_tiles * j->n_col_tiles * j->n_parts)
-        return (gemm_ahead){ 0 };
+        return (gemm_lines){ 0 };
     tile next = tile_at(j, index + j->n_threads);
     if (next.n0 == t->n0 && next.part == t->part)
-        return (gemm_ahead){ 0 };
-    return ahead_of(&next, &j->terms[0], next.begin, next.end);
+        return (gemm_lines){ 0 };
+    step s = first_step(j, &next);
+    return lines_of(&next, &s);
+}
+
+/* Where the tile's sums go. */
+static gemm_lines output_of(const job *j, const tile *t)
+{
+    const axl_mat *y = &j->a->y;
+    gemm_source s = { y->data, y->dtype, y->stride, !j->turned };
+
+    if (j->n_parts > 1)
+        return (gemm_lines){ 0 };
+    return gemm_lines_of(&s, &(gemm_block){ t->m0, t->rows, t->n0, t->cols });
+}
+
+/* The number of the last step that is long enough to hide fetching what comes after the tile. */
+static int64_t last_long_step(const job *j, const tile *t)
+{
+    step s = first_step(j, t);
+    int64_t deep = step_deep(&s), last = 0;
+
+    for (int64_t i = 1; next_step(j, &s); i++)
+        last = 2 * step_deep(&s) >= deep ? i : last;
+    return last;
+}
+
+static void run_steps(const job *j, const tile *t, int64_t index)
+{
+    int64_t last_long = last_long_step(j, t);
+    step s = first_step(j, t), next = s;
+    bool more = true;
+
+    for (int64_t i = 0; more; i++, s = next) {
+        gemm_ahead ahead = { 0 };
+
+        more = next_step(j, &next);
+        if (more)
+            gemm_ahead_add(&ahead, lines_of(t, &next));
+        if (i == last_long) {
+            gemm_ahead_add(&ahead, output_of(j, t));
+            gemm_ahead_add(&ahead, next_tile(j, t, index));
+        }
+        run_block(j, t, s.p, s.depth, step_deep(&s), i == 0, !more, &ahead);
+    }
 }
 
 static void run_tile(void *arg, uint64_t index)
@@ -247,18 +329,7 @@ static void run_tile(void *arg, uint64_t index)
     t.strip = t.c + TILE_ROWS * TILE_PANELS * GEMM_PANEL;
     t.turned = t.strip + STRIP_ROWS * (DEPTH_UNITS + VF_N);
     amx_begin();
-    for (int64_t i = 0; i < j->n_terms; i++) {
-        const term *p = &j->terms[i];
-        int64_t begin = i == 0 ? t.begin : 0, end = i == 0 ? t.end : p->k;
-        for (int64_t d = begin; d < end || d == begin; d += p->block_deep) {
-            bool done = d + p->block_deep >= end, last = done && i == j->n_terms - 1;
-            gemm_ahead ahead = !done ? ahead_of(&t, p, d + p->block_deep, end)
-                               : last ? next_tile(j, &t, (int64_t)index)
-                                      : ahead_of(&t, p + 1, 0, p[1].k);
-            run_block(j, &t, p, d, min64(p->block_deep, end - d), i == 0 && d == begin, last,
-                      &ahead);
-        }
-    }
+    run_steps(j, &t, (int64_t)index);
     amx_end();
     axl__scratch_release(j->dev, t.panels);
 }
@@ -471,7 +542,7 @@ axl_status AXL_ISA_NAME(matmul)(axl_device *dev, const axl_matmul_args *a)
 {
     job j = { .dev = dev, .a = a, .m = a->y.rows, .n = a->y.cols };
 
-    assert(a->beta == 0.0f || a->beta == 1.0f);
+    assert(a->beta == 0.0f || (a->beta == 1.0f && !a->plus.data));
     assert(a->n_more < AXL_MATMUL_TERMS);
     if (j.m == 0 || j.n == 0)
         return AXL_OK;

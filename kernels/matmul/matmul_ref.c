@@ -38,6 +38,8 @@ void axl__ref_matmul(const axl_matmul_args *a)
             sum *= a->alpha;
             if (a->beta != 0.0f)
                 sum += a->beta * axl__mat_get(&a->y, i, j);
+            if (a->plus.data)
+                sum += axl__mat_get(&a->plus, i, j);
             axl__mat_put(&a->y, i, j, sum);
         }
     }

@@ -108,13 +108,6 @@ static axl_attention_args attention_args(const axl__pass *p, const axl__layout *
                                  m->n_heads, m->n_kv_heads, m->head_dim, scale };
 }
 
-static axl_status add(const axl__pass *p, axl_mat x, axl_mat y)
-{
-    axl_unary_args a = { x, y };
-
-    return p->ops->add(p->dev, &a);
-}
-
 /* The group's xa, as wide as this layer's pairs are. */
 static axl_mat xa_of(const axl__pass *p, axl__linears g, axl_mat xa)
 {
@@ -126,12 +119,13 @@ static axl_mat xa_of(const axl__pass *p, axl__linears g, axl_mat xa)
 
 enum { QKV, O, GATE_UP, DOWN };
 
-static axl_status linears(const axl__pass *p, int64_t layer, int64_t k, axl_mat x, const axl_mat *y,
-                          const axl__layer_acts *acts, const axl__layer_scratch *s)
+static axl_status linears(const axl__pass *p, int64_t layer, int64_t k, axl_mat x, axl_mat plus,
+                          const axl_mat *y, const axl__layer_acts *acts,
+                          const axl__layer_scratch *s)
 {
     axl__linears g = axl__layer_linears(layer, k);
 
-    return axl__linears_forward(p, g, x, y, xa_of(p, g, acts->xa[k]), &s->linear);
+    return axl__linears_forward(p, g, x, plus, y, xa_of(p, g, acts->xa[k]), &s->linear);
 }
 
 static axl_status attention_half(const axl__pass *p, int64_t layer, const axl__layout *at,
@@ -139,16 +133,15 @@ static axl_status attention_half(const axl__pass *p, int64_t layer, const axl__l
 {
     const axl__layer *w = &p->model->layers[layer];
     const axl__arch *m = &p->model->arch;
-    const axl_mat qkv[3] = { x->q, x->k, x->v };
+    const axl_mat qkv[3] = { x->q, x->k, x->v }, none = { 0 };
 
     AXL_TRY(norm(p, x->h, w->attn_norm, s->norm, x->rstd1));
-    AXL_TRY(linears(p, layer, QKV, s->norm, qkv, x, s));
+    AXL_TRY(linears(p, layer, QKV, s->norm, none, qkv, x, s));
     AXL_TRY(rotate(p, at, x->q, m->n_heads, false));
     AXL_TRY(rotate(p, at, x->k, m->n_kv_heads, false));
     axl_attention_args a = attention_args(p, at, x);
     AXL_TRY(p->ops->attention_forward(p->dev, &a));
-    AXL_TRY(linears(p, layer, O, x->attn, &x->h2, x, s));
-    return add(p, x->h, x->h2);
+    return linears(p, layer, O, x->attn, x->h, &x->h2, x, s);
 }
 
 axl_status axl__layer_forward(const axl__pass *p, int64_t layer, const axl__layout *at,
@@ -156,19 +149,18 @@ axl_status axl__layer_forward(const axl__pass *p, int64_t layer, const axl__layo
 {
     const axl__layer *w = &p->model->layers[layer];
     axl__linears down = axl__layer_linears(layer, DOWN);
-    const axl_mat gate_up[2] = { x->gate, x->up };
+    const axl_mat gate_up[2] = { x->gate, x->up }, none = { 0 };
 
     AXL_TRY(attention_half(p, layer, at, x, s));
     AXL_TRY(norm(p, x->h2, w->mlp_norm, s->norm, x->rstd2));
-    AXL_TRY(linears(p, layer, GATE_UP, s->norm, gate_up, x, s));
+    AXL_TRY(linears(p, layer, GATE_UP, s->norm, none, gate_up, x, s));
     if (!next.data && axl__linears_rank(p, down) == 0)
         return AXL_OK;
     axl_swiglu_args g = { x->gate, x->up, s->act };
     AXL_TRY(p->ops->swiglu_forward(p->dev, &g));
     if (!next.data)
         return axl__linears_xa(p, down, s->act, xa_of(p, down, x->xa[DOWN]), &s->linear);
-    AXL_TRY(linears(p, layer, DOWN, s->act, &next, x, s));
-    return add(p, x->h2, next);
+    return linears(p, layer, DOWN, s->act, x->h2, &next, x, s);
 }
 
 /* ---- backward ---- */

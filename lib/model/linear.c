@@ -130,8 +130,8 @@ axl_status axl__linears_xa(const axl__pass *p, axl__linears g, axl_mat x, axl_ma
     return AXL_OK;
 }
 
-axl_status axl__linears_forward(const axl__pass *p, axl__linears g, axl_mat x, const axl_mat *y,
-                                axl_mat xa, const axl__linear_scratch *s)
+axl_status axl__linears_forward(const axl__pass *p, axl__linears g, axl_mat x, axl_mat plus,
+                                const axl_mat *y, axl_mat xa, const axl__linear_scratch *s)
 {
     int64_t at = 0;
 
@@ -141,7 +141,8 @@ axl_status axl__linears_forward(const axl__pass *p, axl__linears g, axl_mat x, c
         const axl__lora *f = frozen_of(p, g.first + i);
         axl_matmul_term pairs[2];
         axl_matmul_args a = { .x = x, .w = *axl__model_linear(p->model, g.first + i), .y = y[i],
-                              .trans_w = true, .alpha = 1.0f, .compute = p->model->compute };
+                              .plus = plus, .trans_w = true, .alpha = 1.0f,
+                              .compute = p->model->compute };
         a.more = pairs;
         if (l) {
             pairs[a.n_more++] = (axl_matmul_term){ columns(xa, at, l->rank),

@@ -56,9 +56,9 @@ int64_t axl__linears_rank(const axl__pass *p, axl__linears g);
 /* xa alone, for a backward that computes its layers again; nothing without pairs. */
 axl_status axl__linears_xa(const axl__pass *p, axl__linears g, axl_mat x, axl_mat xa,
                            const axl__linear_scratch *s);
-/* y[g.n].  xa (T, R) is kept for the backward. */
-axl_status axl__linears_forward(const axl__pass *p, axl__linears g, axl_mat x, const axl_mat *y,
-                                axl_mat xa, const axl__linear_scratch *s);
+/* y[g.n], plus (of y's size, or no data) added to each.  xa (T, R) is kept for the backward. */
+axl_status axl__linears_forward(const axl__pass *p, axl__linears g, axl_mat x, axl_mat plus,
+                                const axl_mat *y, axl_mat xa, const axl__linear_scratch *s);
 /* dy[g.n].  dx is written; dx.data NULL leaves it out.  x is read only for pairs and where the
  * weights are trained. */
 axl_status axl__linears_backward(const axl__pass *p, axl__linears g, axl_mat x, const axl_mat *dy,

@@ -321,8 +321,8 @@ static axl_status run_head(axl__network *n, work *w, const int32_t *rows, int64_
     axl_rms_norm_args a = { w->rows, w->norm, m->final_norm.data, m->final_norm.dtype, w->rstd,
                             (float)m->arch.rms_norm_eps };
     AXL_TRY(n->pass.ops->rms_norm_forward(n->pass.dev, &a));
-    return axl__linears_forward(&n->pass, axl__head_linears(m), w->norm, &w->logits, w->xa,
-                                &w->head);
+    return axl__linears_forward(&n->pass, axl__head_linears(m), w->norm, (axl_mat){ 0 }, &w->logits,
+                                w->xa, &w->head);
 }
 
 /* ---- loss and backward ---- */

@@ -44,10 +44,11 @@ typedef struct axl_matmul_term {
 
 enum { AXL_MATMUL_TERMS = 8, AXL_MATMUL_SCRATCH = 1 << 20 /* floats: more gains nothing */ };
 
-/* y (m,n) = alpha * (op(x) op(w) + the terms of `more`) + beta * y, accumulated in f32.
+/* y (m,n) = alpha * (op(x) op(w) + the terms of `more`) + beta * y or + plus, accumulated in f32.
  * op(x) is (m,k): x, or its transpose when trans_x; op(w) is (k,n) likewise.
  * compute AXL_F32 multiplies what is stored (bf16 widened); AXL_BF16 first rounds f32 operands to
- * bf16.  beta is 0 (y is not read) or 1.  x and w may be the same memory, y neither.
+ * bf16.  beta is 0 (y is not read) or 1.  x and w may be the same memory, y neither.  plus (m,n),
+ * of y's dtype and in other memory, goes with beta 0; without it plus.data is NULL.
  * Each output's bits depend on the shapes and dtypes alone, not on threads. */
 typedef struct axl_matmul_args {
     axl_mat x, w, y;
@@ -58,6 +59,7 @@ typedef struct axl_matmul_args {
     int64_t n_more;
     float *scratch; /* (n_scratch), or NULL: room to cut a deep product of few outputs by depth */
     int64_t n_scratch;
+    axl_mat plus;
 } axl_matmul_args;
 
 /* y[t,c] = x[t,c] * rstd[t] * w[c];  rstd[t] = 1 / sqrt(mean_c(x^2) + eps).

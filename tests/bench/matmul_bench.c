@@ -4,8 +4,8 @@
  *
  *   AXL_PLUGIN_DIR=<build>/kernels matmul_bench [threads [isa]]
  *
- * Each line is the best of the calls that fit a third of a second; "cold" takes another copy of w
- * each time, as a step does, and is the median.  Shapes: T = 512 tokens through the layers of
+ * Each line is the best of the calls that fit a third of a second; "cold" takes other copies of w
+ * and y each time, as a step does, and is the median.  Shapes: T = 512 tokens through the layers of
  * SmolLM2-135M and Llama-3.2-1B, forward and backward, and generation (T = 1).
  */
 #include "base/ctx.h"
@@ -20,28 +20,32 @@ typedef struct shape {
     int64_t m, n, k;
     bool trans_x, trans_w;
     float beta;
+    int64_t rank; /* of a pair that is added */
 } shape;
 
 static const shape shapes[] = {
-    { "135M qkvo   y = x W'", 512, 576, 576, false, true, 0 },
-    { "135M up     y = x W'", 512, 1536, 576, false, true, 0 },
-    { "135M down   y = x W'", 512, 576, 1536, false, true, 0 },
-    { "135M up    dx = dy W", 512, 576, 1536, false, false, 0 },
-    { "135M head   y = x W'", 128, 49152, 576, false, true, 0 },
-    { "135M head  dx = dy W", 128, 576, 49152, false, false, 0 },
-    { "135M lora   h = x A'", 512, 16, 576, false, true, 0 },
-    { "135M lora  y += h B'", 512, 1536, 16, false, true, 1 },
-    { "135M lora dA += dh'x", 16, 576, 512, true, false, 1 },
-    { "135M lora dB += dy'h", 1536, 16, 512, true, false, 1 },
-    { "135M token  y = x W'", 1, 1536, 576, false, true, 0 },
-    { "1B   qkvo   y = x W'", 512, 2048, 2048, false, true, 0 },
-    { "1B   up     y = x W'", 512, 8192, 2048, false, true, 0 },
-    { "1B   down   y = x W'", 512, 2048, 8192, false, true, 0 },
-    { "1B   up    dx = dy W", 512, 2048, 8192, false, false, 0 },
-    { "1B   2048   y = x W'", 2048, 8192, 2048, false, true, 0 },
-    { "1B   lora   h = x A'", 512, 16, 2048, false, true, 0 },
-    { "1B   lora  y += h B'", 512, 8192, 16, false, true, 1 },
-    { "1B   token  y = x W'", 1, 8192, 2048, false, true, 0 },
+    { "135M qkvo   y = x W'", 512, 576, 576, false, true, 0, 0 },
+    { "135M up     y = x W'", 512, 1536, 576, false, true, 0, 0 },
+    { "135M down   y = x W'", 512, 576, 1536, false, true, 0, 0 },
+    { "135M up    dx = dy W", 512, 576, 1536, false, false, 0, 0 },
+    { "135M up    with pair", 512, 1536, 576, false, true, 0, 16 },
+    { "135M down  with pair", 512, 576, 1536, false, true, 0, 16 },
+    { "135M up dx with pair", 512, 576, 1536, false, false, 0, 16 },
+    { "135M head   y = x W'", 128, 49152, 576, false, true, 0, 0 },
+    { "135M head  dx = dy W", 128, 576, 49152, false, false, 0, 0 },
+    { "135M lora   h = x A'", 512, 16, 576, false, true, 0, 0 },
+    { "135M lora  y += h B'", 512, 1536, 16, false, true, 1, 0 },
+    { "135M lora dA += dh'x", 16, 576, 512, true, false, 1, 0 },
+    { "135M lora dB += dy'h", 1536, 16, 512, true, false, 1, 0 },
+    { "135M token  y = x W'", 1, 1536, 576, false, true, 0, 0 },
+    { "1B   qkvo   y = x W'", 512, 2048, 2048, false, true, 0, 0 },
+    { "1B   up     y = x W'", 512, 8192, 2048, false, true, 0, 0 },
+    { "1B   down   y = x W'", 512, 2048, 8192, false, true, 0, 0 },
+    { "1B   up    dx = dy W", 512, 2048, 8192, false, false, 0, 0 },
+    { "1B   2048   y = x W'", 2048, 8192, 2048, false, true, 0, 0 },
+    { "1B   lora   h = x A'", 512, 16, 2048, false, true, 0, 0 },
+    { "1B   lora  y += h B'", 512, 8192, 16, false, true, 1, 0 },
+    { "1B   token  y = x W'", 1, 8192, 2048, false, true, 0, 0 },
 };
 
 static axl_mat make(axl_device *dev, int64_t rows, int64_t cols, axl_dtype t)
@@ -80,27 +84,38 @@ static double gflops(axl_device *dev, const shape *s, axl_dtype t, bool cold)
         .beta = s->beta,
         .compute = t,
     };
-    axl_mat w[COPIES_MAX] = { a.w };
-    int64_t size = a.w.rows * a.w.cols * (int64_t)axl__dtype_size(t), copies = 1, n = 0;
+    axl_matmul_term pair = { make(dev, s->m, s->rank, t),
+                             s->trans_w ? make(dev, s->n, s->rank, AXL_F32)
+                                        : make(dev, s->rank, s->n, AXL_F32), s->trans_w };
+    axl_mat w[COPIES_MAX] = { a.w }, y[COPIES_MAX] = { a.y };
+    int64_t size = (s->n * s->k + s->m * s->n) * (int64_t)axl__dtype_size(t), copies = 1, n = 0;
 
-    while (cold && copies < COPIES_MAX && copies * size < COLD_BYTES)
-        w[copies++] = make(dev, a.w.rows, a.w.cols, t);
+    a.more = &pair;
+    a.n_more = s->rank > 0;
+    for (; cold && copies < COPIES_MAX && copies * size < COLD_BYTES; copies++) {
+        w[copies] = make(dev, a.w.rows, a.w.cols, t);
+        y[copies] = make(dev, s->m, s->n, t);
+    }
     static double times[TIMES_MAX];
     double best, begin = axl__now();
     for (; n < 3 || (n < TIMES_MAX && axl__now() - begin < 0.33); n++) {
         double t0 = axl__now();
         a.w = w[n % copies];
+        a.y = y[n % copies];
         if (cpu->matmul(dev, &a) < 0)
             exit(1);
         times[n] = axl__now() - t0;
     }
     qsort(times, (size_t)n, sizeof *times, shortest_first);
     best = times[cold ? n / 2 : 0];
-    for (int64_t i = 0; i < copies; i++)
+    for (int64_t i = 0; i < copies; i++) {
         cpu->buffer_free(dev, w[i].data);
+        cpu->buffer_free(dev, y[i].data);
+    }
     cpu->buffer_free(dev, a.x.data);
-    cpu->buffer_free(dev, a.y.data);
-    return 2e-9 * (double)s->m * (double)s->n * (double)s->k / best;
+    cpu->buffer_free(dev, pair.x.data);
+    cpu->buffer_free(dev, pair.w.data);
+    return 2e-9 * (double)s->m * (double)s->n * (double)(s->k + s->rank) / best;
 }
 
 static axl_device *open_device(uint32_t threads, const char *isa, bool own)

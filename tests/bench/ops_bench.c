@@ -18,6 +18,7 @@ typedef struct bench {
     axl_device *dev;
     axl_dtype dtype;
     void *buffers[6]; /* each (T, F) of f32 */
+    void *values;     /* what all of them begin with */
     int32_t *ids;     /* (T) */
     float *table;     /* (T, C / HEADS / 2) */
 } bench;
@@ -274,9 +275,68 @@ static double optim_8bit(bench *b)
     return 16.0 * T * F;
 }
 
+static axl_factored_args factored_args(bench *b)
+{
+    float *small = b->buffers[2];
+
+    return (axl_factored_args){
+        .p = b->buffers[1], .g = b->buffers[0], .rows = T, .cols = F, .row = small,
+        .col = small + T, .scratch = b->buffers[5], .lr = 1e-4, .beta1 = 0.9, .beta2 = 0.999,
+        .beta3 = 0.9999, .eps = 1e-30, .eps2 = 1e-16, .clip_threshold = 1.0, .grad_scale = 1.0,
+    };
+}
+
+static double adafactor(bench *b)
+{
+    axl_factored_args a = factored_args(b);
+
+    assert_ok(b->ops->factored(b->dev, &a));
+    return 20.0 * T * F; /* g once for the means, once for the size of u, once for the step */
+}
+
+static double came(bench *b)
+{
+    axl_factored_args a = factored_args(b);
+
+    a.m = b->buffers[3];
+    a.res_row = a.col + F;
+    a.res_col = a.res_row + T;
+    assert_ok(b->ops->factored(b->dev, &a));
+    return 32.0 * T * F; /* and m read and written, and read again */
+}
+
+static double muon_momentum(bench *b)
+{
+    axl_muon_momentum_args a = { b->buffers[1], b->buffers[2], b->buffers[0], (int64_t)T * F, 0.95,
+                                 1.0, true };
+
+    assert_ok(b->ops->muon_momentum(b->dev, &a));
+    return 16.0 * T * F;
+}
+
+static double muon_normalize(bench *b)
+{
+    axl_muon_normalize_args a = { b->buffers[0], (int64_t)T * F, b->buffers[5], 1e-7 };
+
+    assert_ok(b->ops->muon_normalize(b->dev, &a));
+    return 8.0 * T * F;
+}
+
+static double muon_scale(bench *b)
+{
+    axl_muon_scale_args a = { b->buffers[0], b->buffers[1], (int64_t)T * F, 0.5 };
+
+    assert_ok(b->ops->muon_scale(b->dev, &a));
+    return 8.0 * T * F;
+}
+
+/* From values in [0, 1), whatever the operations before made of them. */
 static void measure(bench *b, const char *name, operation *run)
 {
     double best = 1e9, bytes = 0.0;
+
+    for (int k = 0; k < 6; k++)
+        memcpy(b->buffers[k], b->values, (size_t)T * F * sizeof(float));
 
     for (int i = 0; i < ROUNDS; i++) {
         double start = now();
@@ -292,11 +352,11 @@ static void fill(bench *b)
 {
     size_t size = (size_t)T * F * sizeof(float);
 
-    for (int k = 0; k < 6; k++) {
+    for (int k = 0; k < 6; k++)
         assert_ok(b->ops->buffer_new(b->dev, &b->buffers[k], size));
-        for (int64_t i = 0; i < 2 * (int64_t)T * F; i++) /* f32, or bf16 */
-            ((uint16_t *)b->buffers[k])[i] = axl__f32_to_bf16((float)(i / 2 * 7919 % 1000) * 1e-3f);
-    }
+    assert_ok(b->ops->buffer_new(b->dev, &b->values, size));
+    for (int64_t i = 0; i < 2 * (int64_t)T * F; i++) /* f32, or bf16 */
+        ((uint16_t *)b->values)[i] = axl__f32_to_bf16((float)(i / 2 * 7919 % 1000) * 1e-3f);
     assert_ok(b->ops->buffer_new(b->dev, (void **)&b->ids, T * sizeof *b->ids));
     assert_ok(b->ops->buffer_new(b->dev, (void **)&b->table, (size_t)T * C * sizeof *b->table));
     for (int64_t i = 0; i < T; i++)
@@ -335,6 +395,11 @@ int main(int argc, char **argv)
         { "ademamix", ademamix },
         { "schedule_free", schedule_free },
         { "optim_8bit", optim_8bit },
+        { "adafactor", adafactor },
+        { "came", came },
+        { "muon_momentum", muon_momentum },
+        { "muon_normalize", muon_normalize },
+        { "muon_scale", muon_scale },
     };
     axl_context_options opts = AXL_CONTEXT_OPTIONS_INIT;
     axl_context *ctx;
@@ -351,6 +416,7 @@ int main(int argc, char **argv)
             measure(&b, operations[i].name, operations[i].run);
     for (int k = 0; k < 6; k++)
         b.ops->buffer_free(b.dev, b.buffers[k]);
+    b.ops->buffer_free(b.dev, b.values);
     b.ops->buffer_free(b.dev, b.ids);
     b.ops->buffer_free(b.dev, b.table);
     b.ops->device_close(b.dev);

@@ -18,6 +18,20 @@ typedef struct options {
     float alpha, beta;
 } options;
 
+/* y, to be written or added to, and where nothing is, sometimes another matrix that is. */
+static void make_output(kernel_run *run, const kernel_case *c, axl_matmul_args *a)
+{
+    const options *o = c->more;
+
+    if (o->beta != 0.0f) {
+        a->y = kernel_random(run, o->s.m, o->s.n, o->y, c->pad, 1);
+        return;
+    }
+    a->y = kernel_mat(run, o->s.m, o->s.n, o->y, c->pad); /* NaNs that are not read */
+    if (c->dtype == c->other)
+        a->plus = kernel_random(run, o->s.m, o->s.n, o->y, c->pad + 1, 1);
+}
+
 /* rows, cols of the case are unused; dtype is x's, other w's. */
 static void matmul_body(kernel_run *run, const kernel_case *c)
 {
@@ -36,8 +50,7 @@ static void matmul_body(kernel_run *run, const kernel_case *c)
         .compute = o->compute,
     };
 
-    a.y = o->beta != 0.0f ? kernel_random(run, s.m, s.n, o->y, c->pad, 1)
-                          : kernel_mat(run, s.m, s.n, o->y, c->pad); /* NaNs that are not read */
+    make_output(run, c, &a);
     assert_ok(run->ops->matmul(run->dev, &a));
     /* f32 sums of k terms of size 1 / sqrt(k) */
     kernel_save(run, "y", a.y, 1e-6 * (1.0 + sqrt((double)s.k)));
@@ -129,8 +142,7 @@ static void sum_body(kernel_run *run, const kernel_case *c)
                           : kernel_random(run, k, s.n, i == 2 ? AXL_F32 : c->other, c->pad, scale);
         more[i].trans_w = trans;
     }
-    a.y = o->beta != 0.0f ? kernel_random(run, s.m, s.n, o->y, c->pad, 1)
-                          : kernel_mat(run, s.m, s.n, o->y, c->pad);
+    make_output(run, c, &a);
     assert_ok(run->ops->matmul(run->dev, &a));
     kernel_save(run, "y", a.y, 2e-6 * (1.0 + sqrt((double)s.k)));
 }

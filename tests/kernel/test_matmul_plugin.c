@@ -162,6 +162,32 @@ static void test_matmul_plugin__same_bits_on_any_threads(void **state)
         axl__backend_cpu.device_close(devs[i]);
 }
 
+/* What the library does not add is added to its product. */
+static void test_matmul_plugin__addend_and_further_terms(void **state)
+{
+    problem p = { 64, 128, 128, false, true, AXL_F32, AXL_F32, 0 };
+    axl_device *dev;
+
+    (void)state;
+    require_plugin();
+    dev = open_device(2, NULL, false, true);
+    axl_matmul_args a = make(&p), ref = make(&p);
+    axl_matmul_term more = { random_mat(64, 16, AXL_F32, 4, 1), random_mat(128, 16, AXL_F32, 5, 1),
+                             true };
+    a.more = ref.more = &more;
+    a.n_more = ref.n_more = 1;
+    a.plus = ref.plus = random_mat(64, 128, AXL_F32, 6, 1);
+    axl__ref_matmul(&ref);
+    assert_ok(axl__backend_cpu.matmul(dev, &a));
+    check_near(&a, &ref);
+    free(a.plus.data);
+    free(more.x.data);
+    free(more.w.data);
+    release(&a);
+    release(&ref);
+    axl__backend_cpu.device_close(dev);
+}
+
 static void test_matmul_plugin__thin_and_scaled_products_are_own(void **state)
 {
     axl_device *dev;
@@ -234,6 +260,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_matmul_plugin__same_bits_on_any_threads),
+        cmocka_unit_test(test_matmul_plugin__addend_and_further_terms),
         cmocka_unit_test(test_matmul_plugin__thin_and_scaled_products_are_own),
         cmocka_unit_test(test_matmul_plugin__not_where_forbidden_or_capped),
         cmocka_unit_test(test_matmul_plugin__leaves_openmp_alone),
