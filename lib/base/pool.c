@@ -3,7 +3,7 @@
  * pool.c - one loop at a time; threads take indices from a shared counter.  Which thread runs an
  * index never matters to the result, so a loop that finds the pool taken simply runs in its
  * caller.  Shaped for the training step: thousands of loops of 10 µs to 100 ms each, so workers
- * spin for some microseconds before they sleep.
+ * spin for a tenth of a millisecond before they sleep.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "pool.h"
@@ -22,7 +22,27 @@
 #define cpu_pause() atomic_signal_fence(memory_order_seq_cst)
 #endif
 
-enum { SPIN_ROUNDS = 4000 };
+/* How long to spin, looked at every so many rounds: a pause takes ten times as long on some
+ * processors as on others, and a thousand times under an emulator. */
+#define SPIN_SECONDS 1e-4
+enum { SPIN_ROUNDS = 32 };
+
+typedef struct spin {
+    uint32_t rounds;
+    double until;
+} spin;
+
+/* Waits a moment; false when it is time to sleep. */
+static bool spin_on(spin *s)
+{
+    cpu_pause();
+    if (++s->rounds % SPIN_ROUNDS != 0)
+        return true;
+    double now = axl__now();
+    if (s->rounds == SPIN_ROUNDS)
+        s->until = now + SPIN_SECONDS;
+    return now < s->until;
+}
 
 struct axl__pool {
     pthread_mutex_t lock;
@@ -58,13 +78,14 @@ static void take_tasks(axl__pool *p)
 
 static bool wait_for_loop(axl__pool *p, uint64_t seen)
 {
-    for (int i = 0; i < SPIN_ROUNDS; i++) {
+    spin s = { 0 };
+
+    do {
         if (atomic_load_explicit(&p->epoch, memory_order_acquire) != seen)
             return true;
         if (atomic_load_explicit(&p->stop, memory_order_relaxed))
             return false;
-        cpu_pause();
-    }
+    } while (spin_on(&s));
     pthread_mutex_lock(&p->lock);
     atomic_fetch_add(&p->sleeping, 1);
     while (atomic_load(&p->epoch) == seen && !atomic_load(&p->stop))
@@ -157,12 +178,10 @@ void axl__pool_run(axl__pool *p, uint64_t count, axl_task_fn fn, void *arg)
         pthread_cond_broadcast(&p->wake);
         pthread_mutex_unlock(&p->lock);
     }
+    spin s = { 0 };
     take_tasks(p);
-    for (int i = 0; atomic_load_explicit(&p->busy, memory_order_acquire) != 0; i++) {
-        if (i < SPIN_ROUNDS)
-            cpu_pause();
-        else
+    while (atomic_load_explicit(&p->busy, memory_order_acquire) != 0)
+        if (!spin_on(&s))
             axl__os_yield();
-    }
     atomic_flag_clear(&p->taken);
 }
