@@ -23,7 +23,7 @@
 #endif
 
 /* How long to spin, looked at every so many rounds: a pause takes ten times as long on some
- * processors as on others, and a thousand times under an emulator. */
+ * processors as on others, and under valgrind it gives the processor away. */
 #define SPIN_SECONDS 1e-4
 enum { SPIN_ROUNDS = 32 };
 
