@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * matmul.h - y = alpha (op(x) op(w) + further products) + beta y.  x (m,k) or transposed (k,m);
- * w (k,n) or transposed (n,k), which is how a linear layer stores it; y (m,n).
+ * matmul.h - y = alpha (op(x) op(w) + further products) + beta y or + plus.  x (m,k) or
+ * transposed (k,m); w (k,n) or transposed (n,k), which is how a linear layer stores it; y (m,n).
  *
  * The uses in a step, T tokens, r the LoRA rank, W (out,in), A (r,in), B (out,r), s the scale:
  *   h = s x A^T         (T,r)     trans_w      y = x W^T + h B^T        (T,out)  trans_w

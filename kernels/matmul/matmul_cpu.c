@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * matmul_cpu.c - y = alpha op(x) op(w) + beta y, blocked and packed (Goto, van de Geijn, "Anatomy
- * of high-performance matrix multiplication", 2008) on the pieces of gemm.h.
+ * matmul_cpu.c - y = alpha op(x) op(w) + beta y or + plus, blocked and packed (Goto, van de Geijn,
+ * "Anatomy of high-performance matrix multiplication", 2008) on the pieces of gemm.h.
  *
  * y is cut by shape alone into tiles that threads take from a queue.  A tile packs its part of w
  * block of depth by block of depth (it stays in the second-level cache), runs its rows over it, and
@@ -208,27 +208,6 @@ static void put_sums(const job *j, const tile *t, int64_t r, int64_t n, const fl
     }
 }
 
-/* One block of depth of one term; the first one begins the sums, the last one stores them. */
-static void run_block(const job *j, const tile *t, const term *p, int64_t depth, int64_t n_deep,
-                      bool first, bool last, gemm_ahead *ahead)
-{
-    int64_t n_units = gemm_units(p->unit, n_deep);
-    int64_t step = p->x.deep ? STRIP_ROWS : GEMM_PANEL;
-    gemm_right right = gemm_right_whole(t->panels, t->cols, n_units);
-
-    gemm_pack_panels(p->unit, t->panels, &p->w, &(gemm_block){ t->n0, t->cols, depth, n_deep });
-    gemm_ahead_spread(ahead, t->rows, t->cols, n_units);
-    for (int64_t r = 0; r < t->rows; r += step) {
-        int64_t n = min64(step, t->rows - r);
-        float *c = t->c + r * j->cols;
-
-        gemm_multiply(p->unit, n, n_units, left_of(t, p, r, n, depth, n_deep), &right, c, j->cols,
-                      !first, ahead);
-        if (last)
-            put_sums(j, t, r, n, c);
-    }
-}
-
 /* A block of depth of a term. */
 typedef struct step {
     const term *p;
@@ -255,6 +234,28 @@ static bool next_step(const job *j, step *s)
 static int64_t step_deep(const step *s)
 {
     return min64(s->p->block_deep, s->end - s->depth);
+}
+
+/* The first step begins the sums, the last one stores them. */
+static void run_step(const job *j, const tile *t, const step *s, bool first, bool last,
+                     gemm_ahead *ahead)
+{
+    const term *p = s->p;
+    int64_t depth = s->depth, n_deep = step_deep(s), n_units = gemm_units(p->unit, n_deep);
+    int64_t at_a_time = p->x.deep ? STRIP_ROWS : GEMM_PANEL;
+    gemm_right right = gemm_right_whole(t->panels, t->cols, n_units);
+
+    gemm_pack_panels(p->unit, t->panels, &p->w, &(gemm_block){ t->n0, t->cols, depth, n_deep });
+    gemm_ahead_spread(ahead, t->rows, t->cols, n_units);
+    for (int64_t r = 0; r < t->rows; r += at_a_time) {
+        int64_t n = min64(at_a_time, t->rows - r);
+        float *c = t->c + r * j->cols;
+
+        gemm_multiply(p->unit, n, n_units, left_of(t, p, r, n, depth, n_deep), &right, c, j->cols,
+                      !first, ahead);
+        if (last)
+            put_sums(j, t, r, n, c);
+    }
 }
 
 static gemm_lines lines_of(const tile *t, const step *s)
@@ -313,7 +314,7 @@ static void run_steps(const job *j, const tile *t, int64_t index)
             gemm_ahead_add(&ahead, output_of(j, t));
             gemm_ahead_add(&ahead, next_tile(j, t, index));
         }
-        run_block(j, t, s.p, s.depth, step_deep(&s), i == 0, !more, &ahead);
+        run_step(j, t, &s, i == 0, !more, &ahead);
     }
 }
 

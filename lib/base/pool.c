@@ -32,7 +32,7 @@ typedef struct spin {
     double until;
 } spin;
 
-/* Waits a moment; false when it is time to sleep. */
+/* Waits a moment; false now and then when it has lasted for long. */
 static bool spin_on(spin *s)
 {
     cpu_pause();
