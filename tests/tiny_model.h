@@ -73,8 +73,27 @@ static inline axl_context *tiny_context(uint32_t threads)
     axl_context *ctx;
 
     o.threads = threads;
+    o.isa = test_isa();
     assert_ok(axl_context_new(&ctx, &o));
     return ctx;
+}
+
+/* The model's folder; for slow tools one with a single layer of its four. */
+static inline const char *tiny_folder(void)
+{
+    static char dir[128], command[2048];
+
+    if (!test_is_slow())
+        return test_source_path("examples/tiny-llama");
+    if (dir[0])
+        return dir;
+    snprintf(dir, sizeof dir, "%s/one-layer", test_temp_dir());
+    snprintf(command, sizeof command,
+             "cd '%s' && mkdir '%s' && ln -s \"$PWD\"/[mt]* '%s' && "
+             "sed '/num_hidden_layers/s/4/1/' config.json >'%s/config.json'",
+             test_source_path("examples/tiny-llama"), dir, dir, dir);
+    assert_int_equal(system(command), 0);
+    return dir;
 }
 
 static inline axl_model *tiny_model(axl_context *ctx, const char *backend, uint32_t compute)

@@ -202,8 +202,10 @@ void axl_context_free(axl_context *ctx)
     if (!ctx || ctx->magic != CONTEXT_MAGIC || atomic_fetch_sub(&ctx->refs, 1) != 1)
         return;
     ctx->magic = 0;
-    if (ctx->process == axl__process_id()) /* a fork's child has no such threads */
+    if (ctx->process == axl__process_id())
         axl__pool_free(ctx->pool);
+    else
+        axl__pool_forget(ctx->pool);
     cancel_unref(ctx, atomic_load(&ctx->cancel));
     axl__free(ctx, ctx->plugin_dir);
     axl__hub_env_free(&ctx->hub, ctx);

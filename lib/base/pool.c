@@ -155,6 +155,13 @@ void axl__pool_free(axl__pool *p)
     free(p);
 }
 
+void axl__pool_forget(axl__pool *p)
+{
+    if (p)
+        free(p->threads);
+    free(p);
+}
+
 static void run_here(uint64_t count, axl_task_fn fn, void *arg)
 {
     for (uint64_t i = 0; i < count; i++)

@@ -13,6 +13,8 @@ typedef struct axl__pool axl__pool;
  * memory or no thread); workers have all signals blocked and sleep when idle. */
 axl__pool *axl__pool_new(uint32_t n_threads);
 void axl__pool_free(axl__pool *pool);
+/* The same in a child after fork(), which has none of the threads. */
+void axl__pool_forget(axl__pool *pool);
 
 /* See axl__parallel_for. */
 void axl__pool_run(axl__pool *pool, uint64_t count, axl_task_fn fn, void *arg);

@@ -185,7 +185,7 @@ static axl_config *parse(axl_context *ctx, const char *data, const char *keys)
              "lora_alpha: 8\nlora_target_linear: true\nlora_dropout: 0.1\nsequence_len: 128\n"
              "micro_batch_size: 2\ngradient_accumulation_steps: 2\noptimizer: adamw_torch\n"
              "learning_rate: 1e-2\nbf16: false\n%s",
-             test_source_path("examples/tiny-llama"), data, keys);
+             tiny_folder(), data, keys);
     assert_ok(axl_config_parse(&cfg, ctx, text, strlen(text), "test.yml", &o));
     return cfg;
 }

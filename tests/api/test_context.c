@@ -72,6 +72,8 @@ static void test_context__is_dead_in_a_forked_child(void **state)
         int ok = axl_cancel_new(&c, ctx) == AXL_ERR_FORKED;
         axl_context *own;
         ok = ok && axl_context_new(&own, NULL) == AXL_OK;
+        axl_context_free(own);
+        axl_context_free(ctx);
         _exit(ok ? 0 : 1);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -27,6 +27,7 @@ static axl_context *watched(watcher *w)
     axl_context_options o = AXL_CONTEXT_OPTIONS_INIT;
     axl_context *ctx;
 
+    o.isa = test_isa();
     o.progress = on_progress;
     o.progress_user = w;
     assert_ok(axl_context_new(&ctx, &o));

@@ -46,6 +46,7 @@ static void test_generate__can_be_watched_and_stopped(void **state)
     axl_model *model;
 
     (void)state;
+    co.isa = test_isa();
     co.progress = on_progress;
     co.progress_user = &w;
     assert_ok(axl_context_new(&ctx, &co));

@@ -40,7 +40,7 @@ static axl_config *parse(axl_context *ctx, const char *out, const char *keys)
              "lora_alpha: 8\nlora_target_modules: [q_proj, down_proj]\nsequence_len: 256\n"
              "micro_batch_size: 2\noptimizer: adamw_torch\nlearning_rate: 1e-2\nbf16: false\n"
              "lr_scheduler: cosine\noutput_dir: %s\n%s",
-             test_source_path("examples/tiny-llama"), rows_path(), temp_path(out), keys);
+             tiny_folder(), rows_path(), temp_path(out), keys);
     assert_ok(axl_config_parse(&cfg, ctx, text, strlen(text), "test.yml", &o));
     return cfg;
 }
@@ -94,6 +94,7 @@ static axl_context *watched_context(watcher *w)
     axl_context *ctx;
 
     o.threads = 2;
+    o.isa = test_isa();
     o.progress = on_progress;
     o.progress_user = w;
     assert_ok(axl_context_new(&ctx, &o));

@@ -671,6 +671,7 @@ static fixture setup_with_progress(axl_progress_fn fn, void *user)
     fixture f;
 
     o.threads = 2;
+    o.isa = test_isa();
     o.progress = fn;
     o.progress_user = user;
     assert_ok(axl_context_new(&f.ctx, &o));
@@ -725,13 +726,15 @@ static void test_trainer__stops_when_its_callback_says_so(void **state)
 /* In the child: old handles say so, and a context of its own works. */
 static int child_is_right(fixture *f, const axl_batch *b)
 {
-    axl_trainer *tr;
-    axl_adapter *adapter;
-    axl_model *model;
-    axl_context *ctx;
+    axl_trainer *tr = NULL;
+    axl_adapter *adapter = NULL;
+    axl_model *model = NULL;
+    axl_context_options co = AXL_CONTEXT_OPTIONS_INIT;
+    axl_context *ctx = NULL;
     float value;
     double loss;
 
+    co.isa = test_isa();
     int ok = axl_trainer_forward_backward(f->tr, b, NULL) == AXL_ERR_FORKED &&
              strstr(axl_last_error(), "fork") != NULL &&
              axl_trainer_step(f->tr, NULL) == AXL_ERR_FORKED &&
@@ -741,12 +744,16 @@ static int child_is_right(fixture *f, const axl_batch *b)
     axl_adapter_free(f->adapter);
     axl_model_free(f->model);
     axl_context_free(f->ctx);
-    ok = ok && axl_context_new(&ctx, NULL) == AXL_OK &&
+    ok = ok && axl_context_new(&ctx, &co) == AXL_OK &&
          axl_model_open(&model, ctx, test_source_path("examples/tiny-llama"), NULL) == AXL_OK &&
          axl_adapter_new(&adapter, model, NULL) == AXL_OK &&
          axl_trainer_new(&tr, model, adapter, NULL) == AXL_OK &&
          axl_trainer_forward_backward(tr, b, &loss) == AXL_OK && loss > 0.0 &&
          axl_trainer_step(tr, NULL) == AXL_OK;
+    axl_trainer_free(tr);
+    axl_adapter_free(adapter);
+    axl_model_free(model);
+    axl_context_free(ctx);
     return ok;
 }
 

@@ -374,6 +374,7 @@ static void test_weights__a_merge_is_done_or_not(void **state)
     axl_context *ctx;
 
     (void)state;
+    co.isa = test_isa();
     co.progress = stop_merging;
     assert_ok(axl_context_new(&ctx, &co));
     axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);

@@ -31,7 +31,7 @@ static axl_context *machine_context(const machine *m)
     axl_context_options o = AXL_CONTEXT_OPTIONS_INIT;
     axl_context *ctx;
 
-    o.isa = m->isa;
+    o.isa = m->isa ? m->isa : test_isa();
     assert_ok(axl_context_new(&ctx, &o));
     return ctx;
 }
