@@ -66,7 +66,7 @@ static bool map_is_risky(int fd)
 /* A file larger than a piece is worth a look at the cancel flag. */
 static axl_status read_fully(const axl__file *f, unsigned char *data, size_t size)
 {
-    enum { PIECE = 4 << 20 };
+    enum { PIECE = 1 << 20 };
     size_t done = 0;
 
     while (done < size) {
