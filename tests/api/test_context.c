@@ -70,7 +70,7 @@ static void test_context__is_dead_in_a_forked_child(void **state)
     if (pid == 0) {
         axl_cancel *c;
         int ok = axl_cancel_new(&c, ctx) == AXL_ERR_FORKED;
-        axl_context *own;
+        axl_context *own = NULL;
         ok = ok && axl_context_new(&own, NULL) == AXL_OK;
         axl_context_free(own);
         axl_context_free(ctx);
