@@ -2,7 +2,8 @@
 /**
  * @file plan.h
  * What a run will need, told before anything large is loaded: the headers of the weights' files are
- * read, never the weights.
+ * read, never the weights.  Of a model on the Hub that is not on this machine they alone are
+ * downloaded.
  */
 #ifndef AXL_PLAN_H
 #define AXL_PLAN_H

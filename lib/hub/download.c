@@ -3,7 +3,8 @@
  * download.c - from the Hub into its cache, in the steps and names of huggingface_hub, so that
  * either finds what the other has loaded: the list of the revision, the ETag and size of each file,
  * the bytes into blobs/<etag>.incomplete under a lock, the rename to blobs/<etag>, a link in the
- * snapshot, and the branch last, so that a broken download is not taken for a model.
+ * snapshot, and the branch last, so that a broken download is not taken for a model.  Or of the
+ * weights the headers alone.
  */
 #include "base/hub_env.h"
 #include "base/json.h"
@@ -20,6 +21,7 @@ typedef struct {
     const char *path;
     char etag[AXL__ETAG_MAX];
     uint64_t size;
+    bool header; /* will do */
 } item;
 
 typedef struct {
@@ -131,13 +133,13 @@ static axl_status ask(const download *d, const axl__http_request *q, axl__reply 
             break;
         }
     }
+    if (status == AXL_ERR_IO)
+        return axl__fail_prefix(status, "%s \"%s\"%s%s", axl__hub_noun(d->repo->wish),
+                                d->repo->wish->name, file ? ": " : "", file ? file : "");
     if (status != AXL_OK)
-        return status == AXL_ERR_IO ? axl__fail_prefix(status, "%s \"%s\"",
-                                                       axl__hub_noun(d->repo->wish),
-                                                       d->repo->wish->name)
-                                    : status;
+        return status;
     bool moved = reply->code >= 300 && reply->code < 400 && !q->sink;
-    return reply->code == 200 || moved ? AXL_OK : refused(d, reply, file);
+    return reply->code == 200 || reply->code == 206 || moved ? AXL_OK : refused(d, reply, file);
 }
 
 /* ---- the list ---- */
@@ -146,7 +148,8 @@ static axl_status take_text(void *user, const axl__reply *reply, const void *dat
 {
     axl__str *s = user;
 
-    (void)reply;
+    if (reply->sent == 0)
+        s->len = 0; /* the answer begins anew */
     if (len > LIST_MAX - s->len)
         return axl__fail(AXL_ERR_FORMAT, "the Hub's list of files is longer than 64 MiB");
     axl__str_put(s, data, len);
@@ -216,7 +219,8 @@ static axl_status ask_about(download *d, item *it)
                          it->path);
     memcpy(it->etag, reply.etag, sizeof it->etag);
     it->size = reply.size;
-    d->total += it->size;
+    it->header = axl__hub_header_will_do(d->repo->wish, it->path);
+    d->total += it->header ? 0 : it->size;
     return AXL_OK;
 }
 
@@ -224,7 +228,7 @@ static axl_status list_items(download *d)
 {
     axl__hub_repo *r = d->repo;
     size_t wanted = 0;
-    bool has;
+    axl__hub_place place;
 
     AXL_TRY(axl__hub_repo_pick(r));
     d->items = axl__calloc(d->ctx, r->n_paths, sizeof *d->items);
@@ -234,8 +238,8 @@ static axl_status list_items(download *d)
         if (!r->take[i])
             continue;
         wanted++;
-        AXL_TRY(axl__hub_repo_has(r, r->paths[i], &has));
-        if (!has)
+        AXL_TRY(axl__hub_repo_find(r, r->paths[i], &place));
+        if (place == AXL__HUB_NOWHERE)
             d->items[d->n++].path = r->paths[i];
     }
     if (wanted == 0)
@@ -253,19 +257,17 @@ typedef struct {
     const item *it;
     axl__writer out;
     uint64_t have; /* bytes in the file */
-    bool started;  /* the answer's first bytes were seen */
 } transfer;
 
 static axl_status take_bytes(void *user, const axl__reply *reply, const void *data, size_t len)
 {
     transfer *t = user;
 
-    if (!t->started && t->have > 0 && (reply->code != 206 || reply->start != t->have)) {
+    if (reply->sent == 0 && t->have > 0 && (reply->code != 206 || reply->start != t->have)) {
         AXL_TRY(axl__writer_restart(&t->out)); /* the server sends the whole */
         t->d->done -= t->have;
         t->have = 0;
     }
-    t->started = true;
     if (len > t->it->size - t->have)
         return axl__fail(AXL_ERR_FORMAT, "%s \"%s\": %s is longer than the %llu bytes that %s "
                          "announced", axl__hub_noun(t->d->repo->wish), t->d->repo->wish->name,
@@ -293,7 +295,6 @@ static axl_status transfer_bytes(transfer *t, const char *url)
         uint64_t before = t->have;
         axl__http_request q = { .url = url, .from = t->have, .sink = take_bytes, .user = t,
                                 .done = &d->done, .total = d->total };
-        t->started = false;
         axl_status status = axl__http_ask(d->http, &q, &reply);
         if (status == AXL_ERR_IO && !reply.again)
             return axl__fail_prefix(status, "%s \"%s\": %s", axl__hub_noun(d->repo->wish),
@@ -355,6 +356,14 @@ static axl_status make_parent(axl_context *ctx, const char *path)
     return status;
 }
 
+/* From a file's folder in snapshots/<commit>, or headers/<commit>, to the repository's own. */
+static void put_way_up(axl__str *s, const char *path)
+{
+    axl__str_puts(s, "../../");
+    for (; (path = strchr(path, '/')); path++)
+        axl__str_puts(s, "../");
+}
+
 /* snapshots/<commit>/<path> -> ../../blobs/<etag>; the file itself where there are no links. */
 static axl_status show(download *d, const item *it, const char *blob)
 {
@@ -366,9 +375,8 @@ static axl_status show(download *d, const item *it, const char *blob)
     if (!path)
         return axl__fail_nomem();
     axl__str_init(&target, d->ctx);
-    for (const char *p = it->path; (p = strchr(p, '/')); p++)
-        axl__str_puts(&target, "../");
-    axl__str_putf(&target, "../../blobs/%s", it->etag);
+    put_way_up(&target, it->path);
+    axl__str_putf(&target, "blobs/%s", it->etag);
     axl_status status = axl__str_status(&target);
     if (status == AXL_OK)
         status = make_parent(d->ctx, path);
@@ -440,6 +448,8 @@ static axl_status check_space(download *d)
     room = axl__free_space(cache);
     for (size_t i = 0; i < d->n; i++) {
         axl__file_id id;
+        if (d->items[i].header)
+            continue;
         char *path = axl__hub_repo_path(d->repo, "blobs", d->items[i].etag);
         char *part = path ? axl__format(d->ctx, "%s.incomplete", path) : NULL;
         if (!part)
@@ -471,17 +481,153 @@ static axl_status write_ref(download *d)
     return axl__write_file(d->ctx, path, r->commit, strlen(r->commit));
 }
 
+/* ---- headers alone ---- */
+
+enum { HEAD_FIRST = 256 << 10, HEAD_MAX = 100 << 20 };
+
+typedef struct {
+    const item *it;
+    axl__str bytes; /* the first ones of the file */
+} head;
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How many bytes the header takes; of what is no safetensors file enough to see it. */
+static uint64_t head_size(const head *h)
+{
+    uint64_t size = h->it->size, n;
+
+    if (size < 8 || h->bytes.len < 8)
+        return least(size, 8);
+    memcpy(&n, h->bytes.data, 8);
+    return n <= HEAD_MAX && n <= size - 8 ? n + 8 : least(size, HEAD_FIRST);
+}
+
+static axl_status take_head(void *user, const axl__reply *reply, const void *data, size_t len)
+{
+    head *h = user;
+
+    if (reply->sent == 0 && (reply->code != 206 || reply->start < h->bytes.len))
+        h->bytes.len = reply->code == 206 ? (size_t)reply->start : 0;
+    axl__str_put(&h->bytes, data, len);
+    AXL_TRY(axl__str_status(&h->bytes));
+    return reply->code == 200 && h->bytes.len >= head_size(h) ? AXL_END : AXL_OK;
+}
+
+static axl_status read_head(download *d, head *h)
+{
+    char *url = make_url(d, h->it->path);
+    axl_status status = url ? AXL_OK : axl__fail_nomem();
+    axl__reply reply;
+
+    while (status == AXL_OK && h->bytes.len < head_size(h)) {
+        uint64_t had = h->bytes.len, size = head_size(h);
+        axl__http_request q = { .url = url, .from = had, .sink = take_head, .user = h,
+                                .until = size > HEAD_FIRST ? size : HEAD_FIRST };
+        status = ask(d, &q, &reply, h->it->path);
+        if (status == AXL_END)
+            status = AXL_OK;
+        if (status == AXL_OK && h->bytes.len <= had)
+            status = axl__fail(AXL_ERR_IO, "%s \"%s\": %s ended within its header",
+                               axl__hub_noun(d->repo->wish), d->repo->wish->name, h->it->path);
+    }
+    axl__free(d->ctx, url);
+    return status;
+}
+
+static axl_status write_head(download *d, const head *h)
+{
+    char *top = axl__hub_repo_path(d->repo, "headers", d->repo->commit);
+    char *path = top ? axl__format(d->ctx, "%s/%s", top, h->it->path) : NULL;
+    axl_status status = path ? make_parent(d->ctx, path) : axl__fail_nomem();
+
+    if (status == AXL_OK)
+        status = axl__write_file(d->ctx, path, axl__str_text(&h->bytes), (size_t)head_size(h));
+    axl__free(d->ctx, path);
+    return status;
+}
+
+static axl_status fetch_head(download *d, const item *it)
+{
+    head h = { .it = it };
+
+    axl__str_init(&h.bytes, d->ctx);
+    axl_status status = read_head(d, &h);
+    if (status == AXL_OK)
+        status = write_head(d, &h);
+    axl__str_free(&h.bytes);
+    return status;
+}
+
+/* What the snapshot has, beside the headers. */
+static axl_status link_beside(download *d, const char *path)
+{
+    axl__hub_repo *r = d->repo;
+    axl__hub_place place;
+    axl__str target;
+
+    AXL_TRY(axl__hub_repo_find(r, path, &place));
+    if (place != AXL__HUB_SNAPSHOT)
+        return AXL_OK;
+    char *top = axl__hub_repo_path(r, "headers", r->commit);
+    char *link = top ? axl__format(d->ctx, "%s/%s", top, path) : NULL;
+    if (!link)
+        return axl__fail_nomem();
+    axl__str_init(&target, d->ctx);
+    put_way_up(&target, path);
+    axl__str_putf(&target, "snapshots/%s/%s", r->commit, path);
+    axl_status status = axl__str_status(&target);
+    if (status == AXL_OK)
+        status = make_parent(d->ctx, link);
+    if (status == AXL_OK)
+        status = axl__link_to(d->ctx, target.data, link);
+    axl__str_free(&target);
+    axl__free(d->ctx, link);
+    return status;
+}
+
+static axl_status fetch_heads(download *d)
+{
+    axl__hub_repo *r = d->repo;
+    bool any = false;
+
+    for (size_t i = 0; i < d->n; i++) {
+        if (d->items[i].header)
+            AXL_TRY(fetch_head(d, &d->items[i]));
+        any |= d->items[i].header;
+    }
+    for (size_t i = 0; any && i < r->n_paths; i++)
+        if (r->take[i])
+            AXL_TRY(link_beside(d, r->paths[i]));
+    return AXL_OK;
+}
+
+/* The weights are there now. */
+static axl_status drop_heads(download *d)
+{
+    char *dir = axl__hub_repo_path(d->repo, "headers", d->repo->commit);
+
+    return dir ? axl__remove_tree(dir) : axl__fail_nomem();
+}
+
+/* ---- all of it ---- */
+
 static axl_status run(download *d)
 {
     AXL_TRY(ask_list(d));
     AXL_TRY(list_items(d));
     AXL_TRY(check_space(d));
-    if (d->n > 0)
+    if (d->total > 0)
         axl__log(d->ctx, AXL_LOG_INFO, "loading %s \"%s\" from %s: %zu files, %llu MB",
                  axl__hub_noun(d->repo->wish), d->repo->wish->name, d->env->endpoint, d->n,
                  (unsigned long long)((d->total + 999999) / 1000000));
     for (size_t i = 0; i < d->n; i++)
-        AXL_TRY(fetch(d, &d->items[i]));
+        if (!d->items[i].header)
+            AXL_TRY(fetch(d, &d->items[i]));
+    AXL_TRY(d->repo->wish->headers ? fetch_heads(d) : drop_heads(d));
     AXL_TRY(axl__hub_repo_save_list(d->repo));
     return write_ref(d);
 }

@@ -19,18 +19,20 @@ typedef struct axl__reply {
     char error_code[64];      /* X-Error-Code, such as "GatedRepo" */
     uint64_t size;            /* of the whole file */
     uint64_t start;           /* of the bytes sent, in the file */
+    uint64_t sent;            /* how many of them the sink has had */
     bool has_size;
     bool linked_etag, linked_size; /* the Hub's own headers, which win */
     bool again;               /* the connection broke: asking again may help */
 } axl__reply;
 
-/* Takes bytes of an answer with code 200 or 206. */
+/* Takes bytes of an answer with code 200 or 206; AXL_END: no more are wanted. */
 typedef axl_status (*axl__http_sink)(void *user, const axl__reply *reply, const void *data,
                                      size_t len);
 
 typedef struct axl__http_request {
     const char *url;
     uint64_t from;       /* > 0: the bytes from there on */
+    uint64_t until;      /* > 0: and before there; a server may send the whole all the same */
     axl__http_sink sink; /* NULL: only the headers are asked for, redirects away not followed */
     void *user;
     const uint64_t *done; /* of total, for progress; NULL: not told */
@@ -43,8 +45,8 @@ const char *axl__http_library(void);
 axl_status axl__http_open(axl__http **out, axl_context *ctx);
 void axl__http_close(axl__http *http);
 
-/* AXL_OK for every answer, whatever its code; a sink's failure is returned.  AXL_ERR_IO: no or
- * half an answer; the message names the host. */
+/* AXL_OK for every answer, whatever its code; or what a sink returned.  AXL_ERR_IO: no or half an
+ * answer; the message names the host. */
 axl_status axl__http_ask(axl__http *http, const axl__http_request *request, axl__reply *reply);
 
 #endif

@@ -135,6 +135,7 @@ static size_t on_body(char *data, size_t unit, size_t len, void *user)
     h->reply->code = code;
     if (h->request->sink && (code == 200 || code == 206))
         h->status = h->request->sink(h->request->user, h->reply, data, len * unit);
+    h->reply->sent += len * unit;
     return h->status == AXL_OK ? len * unit : 0;
 }
 
@@ -265,7 +266,7 @@ static axl_status failed(const axl__http *h, CURLcode code)
 
 static axl_status ask_once(axl__http *h, const char *url)
 {
-    char range[32];
+    char range[48];
     CURL *c = h->curl;
     const axl__http_request *q = h->request;
 
@@ -277,8 +278,10 @@ static axl_status ask_once(axl__http *h, const char *url)
         curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
     curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, q->sink ? 1L : 0L);
     /* Not RESUME_FROM, which fails where the server sends the whole. */
-    snprintf(range, sizeof range, "%llu-", (unsigned long long)q->from);
-    curl_easy_setopt(c, CURLOPT_RANGE, q->from > 0 ? range : NULL);
+    int n = snprintf(range, sizeof range, "%llu-", (unsigned long long)q->from);
+    if (q->until > 0)
+        snprintf(range + n, sizeof range - (size_t)n, "%llu", (unsigned long long)q->until - 1);
+    curl_easy_setopt(c, CURLOPT_RANGE, q->from > 0 || q->until > 0 ? range : NULL);
     CURLcode code = curl_easy_perform(c);
     if (h->status != AXL_OK)
         return h->status;

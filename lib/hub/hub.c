@@ -63,15 +63,15 @@ static axl_status not_found(axl_context *ctx, const axl__hub_wish *w, const char
 /* The first wanted path that the snapshot lacks, NULL when it is whole. */
 static axl_status missing(axl__hub_repo *r, const char **path)
 {
-    bool has;
+    axl__hub_place place;
 
     *path = NULL;
     AXL_TRY(axl__hub_repo_pick(r));
     for (size_t i = 0; i < r->n_paths && !*path; i++) {
         if (!r->take[i])
             continue;
-        AXL_TRY(axl__hub_repo_has(r, r->paths[i], &has));
-        if (!has)
+        AXL_TRY(axl__hub_repo_find(r, r->paths[i], &place));
+        if (place == AXL__HUB_NOWHERE)
             *path = r->paths[i];
     }
     return AXL_OK;
@@ -105,8 +105,25 @@ static axl_status complete(axl__hub_repo *r, const char *why_not)
     return AXL_OK;
 }
 
+/* The folder that has all of the wish. */
+static axl_status pick_folder(axl__hub_repo *r, const char **part)
+{
+    axl__hub_place place;
+
+    *part = "snapshots";
+    for (size_t i = 0; r->take && i < r->n_paths; i++) {
+        if (!r->take[i])
+            continue;
+        AXL_TRY(axl__hub_repo_find(r, r->paths[i], &place));
+        if (place == AXL__HUB_HEADERS)
+            *part = "headers";
+    }
+    return AXL_OK;
+}
+
 static axl_status resolve_id(axl_context *ctx, const axl__hub_wish *wish, char **out)
 {
+    const char *part;
     axl__hub_repo repo;
 
     axl_status status = axl__hub_repo_open(&repo, ctx, wish);
@@ -114,8 +131,10 @@ static axl_status resolve_id(axl_context *ctx, const axl__hub_wish *wish, char *
         status = axl__hub_repo_look(&repo);
     if (status == AXL_OK)
         status = complete(&repo, no_network(ctx));
+    if (status == AXL_OK)
+        status = pick_folder(&repo, &part);
     if (status == AXL_OK) {
-        *out = axl__format(ctx, "%s/snapshots/%s", repo.dir, repo.commit);
+        *out = axl__format(ctx, "%s/%s/%s", repo.dir, part, repo.commit);
         if (!*out)
             status = axl__fail_nomem();
     }

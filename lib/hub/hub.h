@@ -18,6 +18,7 @@ typedef struct axl__hub_wish {
     const char *kind;     /* "models" or "datasets" */
     axl__hub_pick pick;
     const void *arg;
+    bool headers; /* of weights that are not there, what stands before the numbers will do */
 } axl__hub_wish;
 
 /* Whether a name can be an id on the Hub: "name" or "org/name", and not a file's. */
@@ -26,7 +27,8 @@ bool axl__hub_is_id(const char *name);
 /*
  * A folder or file that exists is itself.  An id is sought in the Hugging Face cache; files that
  * are missing there are downloaded into it when the context allows the network.  The path goes to
- * *out_dir, for axl__free; NULL on failure.  AXL_ERR_NOT_FOUND says what was sought and why it was
+ * *out_dir, for axl__free; NULL on failure.  With `headers`, a .safetensors file that is missing
+ * may be its header there and nothing else.  AXL_ERR_NOT_FOUND says what was sought and why it was
  * not downloaded; AXL_ERR_IO that a download failed.
  */
 axl_status axl__hub_resolve(axl_context *ctx, const axl__hub_wish *wish, char **out_dir);

@@ -110,14 +110,34 @@ axl_status axl__hub_repo_pick(axl__hub_repo *r)
     return AXL_OK;
 }
 
-axl_status axl__hub_repo_has(axl__hub_repo *r, const char *path, bool *has)
+static axl_status is_in(axl__hub_repo *r, const char *part, const char *path, bool *has)
 {
-    char *full = axl__format(r->ctx, "%s/snapshots/%s/%s", r->dir, r->commit, path);
+    char *full = axl__format(r->ctx, "%s/%s/%s/%s", r->dir, part, r->commit, path);
 
     if (!full)
         return axl__fail_nomem();
     *has = axl__path_kind_of(full) == AXL__PATH_FILE;
     axl__free(r->ctx, full);
+    return AXL_OK;
+}
+
+bool axl__hub_header_will_do(const axl__hub_wish *w, const char *path)
+{
+    return w->headers && axl__ends_with(path, ".safetensors");
+}
+
+axl_status axl__hub_repo_find(axl__hub_repo *r, const char *path, axl__hub_place *place)
+{
+    bool has;
+
+    *place = AXL__HUB_NOWHERE;
+    AXL_TRY(is_in(r, "snapshots", path, &has));
+    if (has) {
+        *place = AXL__HUB_SNAPSHOT;
+    } else if (axl__hub_header_will_do(r->wish, path)) {
+        AXL_TRY(is_in(r, "headers", path, &has));
+        *place = has ? AXL__HUB_HEADERS : AXL__HUB_NOWHERE;
+    }
     return AXL_OK;
 }
 

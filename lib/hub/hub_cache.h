@@ -3,7 +3,9 @@
  * hub_cache.h - one repository in the cache that huggingface_hub keeps:
  * models--org--name/refs/<branch> holds a commit, snapshots/<commit>/<path> links to blobs/<etag>.
  * Beside them axl keeps files/<commit>, the paths that the Hub listed, one a line: without it
- * nobody can tell a whole snapshot from one that Python took a single file of.
+ * nobody can tell a whole snapshot from one that Python took a single file of; and, until the
+ * weights are there, headers/<commit>, where they have their header alone and the other files are
+ * links into the snapshot.
  */
 #ifndef AXL_HUB_HUB_CACHE_H
 #define AXL_HUB_HUB_CACHE_H
@@ -41,8 +43,16 @@ axl_status axl__hub_repo_add(axl__hub_repo *repo, const char *path, size_t len);
 /* Asks the wish which of the paths are wanted. */
 axl_status axl__hub_repo_pick(axl__hub_repo *repo);
 
-/* Whether a path is in the snapshot. */
-axl_status axl__hub_repo_has(axl__hub_repo *repo, const char *path, bool *has);
+/* Where a path of the commit is. */
+typedef enum axl__hub_place {
+    AXL__HUB_NOWHERE,
+    AXL__HUB_SNAPSHOT,
+    AXL__HUB_HEADERS /* its header; only for a wish that is content with it */
+} axl__hub_place;
+axl_status axl__hub_repo_find(axl__hub_repo *repo, const char *path, axl__hub_place *place);
+
+/* Whether the header of such a file will do. */
+bool axl__hub_header_will_do(const axl__hub_wish *wish, const char *path);
 
 /* "model" or "data set". */
 const char *axl__hub_noun(const axl__hub_wish *wish);

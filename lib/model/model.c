@@ -349,7 +349,7 @@ static axl_status load(axl_model *m, const char *path, const char *revision,
                        const axl_model_options *o, bool counting)
 {
     axl__hub_wish wish = { .name = path, .revision = revision, .kind = "models",
-                           .pick = axl__hub_pick_model };
+                           .pick = axl__hub_pick_model, .headers = counting };
 
     m->name = axl__strdup(m->ctx, path);
     if (!m->name)

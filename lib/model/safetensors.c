@@ -10,6 +10,8 @@
 #include <string.h>
 
 enum { HEADER_MAX = 100 * 1000 * 1000 }; /* the limit of the format's own reader */
+/* What a header without its file may speak of; offsets from a pointer do not overflow. */
+#define FILE_MAX (SIZE_MAX >> (sizeof(size_t) > 4 ? 17 : 2))
 
 static const struct {
     const char *name;
@@ -125,12 +127,26 @@ static axl_status header_length(const axl__safetensors *st, uint64_t *length)
     return AXL_OK;
 }
 
-static axl_status read_header(axl__safetensors *st)
+/* The least file that such a header can be of. */
+static size_t size_of_all(const axl__safetensors *st, size_t size)
+{
+    for (size_t i = 0; i < st->count; i++) {
+        size_t end = (size_t)((const unsigned char *)st->tensors[i].data - st->file.data) +
+                     st->tensors[i].size;
+        size = end > size ? end : size;
+    }
+    return size;
+}
+
+static axl_status read_header(axl__safetensors *st, bool alone)
 {
     uint64_t header;
     axl__json *root;
 
     AXL_TRY(header_length(st, &header));
+    alone = alone && st->file.size == 8 + header;
+    if (alone)
+        st->file.size = FILE_MAX;
     axl_status status = axl__json_parse(&root, &st->arena, (const char *)st->file.data + 8,
                                         (size_t)header, NULL);
     if (status == AXL_ERR_FORMAT)
@@ -151,6 +167,8 @@ static axl_status read_header(axl__safetensors *st)
         AXL_TRY(read_tensor(st, &st->tensors[st->count], v, 8 + (size_t)header));
         st->count++;
     }
+    if (alone)
+        st->file.size = size_of_all(st, 8 + (size_t)header);
     return check_overlap(st);
 }
 
@@ -161,10 +179,10 @@ static void st_init(axl__safetensors *st, axl_context *ctx)
     axl__map_init(&st->by_name, ctx);
 }
 
-static axl_status st_finish(axl__safetensors *st, axl_status status, bool read)
+static axl_status st_finish(axl__safetensors *st, axl_status status, bool read, bool alone)
 {
     if (status == AXL_OK)
-        status = read_header(st);
+        status = read_header(st, alone);
     st->mapped = !read && st->file.mappable;
     if (status < 0)
         axl__safetensors_close(st);
@@ -175,7 +193,7 @@ axl_status axl__safetensors_open(axl__safetensors *st, axl_context *ctx, const c
                                  bool read)
 {
     st_init(st, ctx);
-    return st_finish(st, axl__file_open(&st->file, ctx, path, read), read);
+    return st_finish(st, axl__file_open(&st->file, ctx, path, read), read, false);
 }
 
 axl_status axl__safetensors_open_header(axl__safetensors *st, axl_context *ctx, const char *path,
@@ -190,7 +208,7 @@ axl_status axl__safetensors_open_header(axl__safetensors *st, axl_context *ctx, 
     axl__file_close(&st->file);
     if (status == AXL_OK)
         status = axl__file_open_start(&st->file, ctx, path, 8 + (size_t)header);
-    return st_finish(st, status, read);
+    return st_finish(st, status, read, true);
 }
 
 void axl__safetensors_close(axl__safetensors *st)

@@ -36,7 +36,8 @@ typedef struct axl__safetensors {
  * names the file and the tensor. */
 axl_status axl__safetensors_open(axl__safetensors *out, axl_context *ctx, const char *path,
                                  bool read);
-/* The header alone: no tensor's data may be read. */
+/* The header alone: no tensor's data may be read.  A file of nothing but a header will do; its
+ * size is then that of the least file that it can be of. */
 axl_status axl__safetensors_open_header(axl__safetensors *out, axl_context *ctx, const char *path,
                                         bool read);
 void axl__safetensors_close(axl__safetensors *st);

@@ -8,6 +8,7 @@ import hashlib
 import http.server
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -122,14 +123,15 @@ class Hub:
                         "X-Linked-Size": str(len(data)), "ETag": '"of the redirect"'})
                 headers = {"X-Repo-Commit": hub.commit,
                            "ETag": f'W/"{hashlib.sha1(data).hexdigest()}"'}
-                code, start = 200, 0
+                code, start, end = 200, 0, len(data)
                 if self.headers.get("Range") and hub.ranges:
-                    start = int(self.headers["Range"][len("bytes="):-1])
-                    headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+                    first, last = self.headers["Range"][len("bytes="):].split("-")
+                    start, end = int(first), min(end, int(last) + 1 if last else end)
+                    headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(data)}"
                     code = 206
                 if name in hub.longer and self.command == "GET":
-                    data += b"more"
-                return self.send(code, data[start:], headers, name)
+                    data, end = data + b"more", end + 4
+                return self.send(code, data[start:end], headers, name)
 
             def send(self, code, body, headers, name=None):
                 self.send_response(code)
@@ -149,7 +151,10 @@ class Hub:
         return Handler
 
     def gets(self, ending):
-        """The ranges of the GETs of a file that the far host saw, or the only one."""
+        """The ranges of the GETs of a file, but for its header alone."""
+        return [r for r in self.all_gets(ending) if r != "bytes=0-262143"]
+
+    def all_gets(self, ending):
         return [r for method, path, r, _ in self.log
                 if method == "GET" and path.endswith(ending)]
 
@@ -226,7 +231,7 @@ class Download(FromTheHub):
         self.good("train", self.ids(), "--quiet", env=self.env())
         far = [a for method, path, _, a in self.hub.log
                if method == "GET" and path.endswith(".safetensors")]
-        self.assertEqual(far, ["Bearer hf_secret", None])
+        self.assertEqual(far, ["Bearer hf_secret", None] * 2) # of the header, of the whole
 
     def test_nested_files_and_revision(self):
         self.hub.repos["datasets", SET] = {"data/train-0.jsonl": content(ALPACA),
@@ -267,6 +272,95 @@ class Download(FromTheHub):
         self.assertIn("download ", shown)
 
 
+class HeadersAlone(FromTheHub):
+    """A plan needs no weights."""
+
+    def setUp(self):
+        super().setUp()
+        files = self.hub.repos["models", MODEL]
+        self.local = self.plan(self.config(), {})
+        n = int.from_bytes(files["model.safetensors"][:8], "little")
+        self.header = files["model.safetensors"][:8 + n]
+
+    def plan(self, yml, env):
+        plan = json.loads(self.good("plan", yml, "--json", env=env).out)
+        return {k: v for k, v in plan.items() if k not in ("seconds", "peak_rss_bytes")}
+
+    def check(self):
+        path = self.repo("headers", COMMIT, "model.safetensors")
+        self.assertEqual(content(path), self.header)
+        self.assertFalse(os.path.exists(self.repo("snapshots", COMMIT, "model.safetensors")))
+
+    def test_plan_then_train(self):
+        self.assertEqual(self.plan(self.ids(), self.env()), self.local)
+        self.assertEqual(self.hub.all_gets(".safetensors"), ["bytes=0-262143"] * 2)
+        self.check()
+        asked = len(self.hub.log)
+        self.assertEqual(self.plan(self.ids(), self.env(HF_HUB_OFFLINE="1")), self.local)
+        self.assertEqual(self.plan(self.ids(), self.env()), self.local)
+        self.assertEqual(len(self.hub.log), asked)
+        self.fails(self.ids(), "model.safetensors", HF_HUB_OFFLINE="1")
+        self.good("train", self.ids(), "--quiet", env=self.env())
+        self.check_whole()
+        self.assertFalse(os.path.exists(self.repo("headers", COMMIT)))
+
+    def test_a_run_that_cannot_fit_loads_no_weights(self):
+        line = self.wrong("train", self.ids(axl={"memory_limit": 0.001}), "--quiet", code=1,
+                          env=self.env())
+        self.assertIn("memory_limit", line)
+        self.check()
+
+    def test_shards_of_which_one_is_there(self):
+        files = self.hub.repos["models", MODEL]
+        files["model-2-of-2.safetensors"] = files["model.safetensors"]
+        first = b'{"alone": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}'
+        files["model-1-of-2.safetensors"] = len(first).to_bytes(8, "little") + first + b"1"
+        weight_map = dict.fromkeys(json.loads(self.header[8:]), "model-2-of-2.safetensors")
+        del files["model.safetensors"]
+        weight_map["alone"] = "model-1-of-2.safetensors"
+        files["model.safetensors.index.json"] = json.dumps({"weight_map": weight_map}).encode()
+        self.assertEqual(self.plan(self.ids(), self.env()), self.local)
+        self.hub.cut["model-2-of-2.safetensors"] = 0
+        self.fails(self.ids(), "model-2-of-2.safetensors ended")
+        self.assertTrue(os.path.exists(self.repo("snapshots", COMMIT, "model-1-of-2.safetensors")))
+        self.hub.cut.clear()
+        shutil.rmtree(self.repo("headers"))
+        self.assertEqual(self.plan(self.ids(), self.env()), self.local)
+        self.good("train", self.ids(), "--quiet", env=self.env())
+
+    def test_where_ranges_are_not_known(self):
+        self.hub.ranges = False
+        start = time.monotonic()
+        self.assertEqual(self.plan(self.ids(), self.env()), self.local)
+        self.assertLess(time.monotonic() - start, 60)
+        self.check()
+
+    def test_a_long_header(self):
+        files = self.hub.repos["models", MODEL]
+        text = self.header[8:] + b" " * (300 << 10)
+        files["model.safetensors"] = len(text).to_bytes(8, "little") + text + \
+            files["model.safetensors"][len(self.header):]
+        self.assertEqual(self.plan(self.ids(), self.env()), self.local)
+        self.assertEqual(self.hub.gets(".safetensors"),
+                         [f"bytes=262144-{len(text) + 7}"] * 2)
+
+    def test_broken(self):
+        whole = self.weights()
+        for data, words in ((b"x", "it has 1 bytes"), (b"\xff" * 100, "cut short"),
+                            (whole[:1000], "cut short")):
+            self.hub.repos["models", MODEL]["model.safetensors"] = data
+            self.hub.commit = hashlib.sha1(data).hexdigest()
+            line = self.wrong("plan", self.ids(), env=self.env(HF_HUB_CACHE=self.path(words[:3])))
+            self.assertIn(words, line)
+        self.hub.repos["models", MODEL]["model.safetensors"] = whole
+        self.hub.commit = COMMIT
+        self.hub.cut["model.safetensors"] = 100
+        line = self.wrong("plan", self.ids(), env=self.env())
+        self.assertIn("model.safetensors: cannot load from 127.0.0.1", line)
+        self.hub.cut.clear()
+        self.assertEqual(self.plan(self.ids(), self.env()), self.local)
+
+
 class Broken(FromTheHub):
     def test_resume(self):
         data = self.weights()
@@ -287,6 +381,7 @@ class Broken(FromTheHub):
         self.check_whole()
 
     def test_truncated(self):
+        self.good("plan", self.ids(), env=self.env())
         self.hub.cut["model.safetensors"] = 0
         self.fails(self.ids(), MODEL, "model.safetensors ended after 0 of")
         self.assertFalse(os.path.exists(self.repo("snapshots", COMMIT, "model.safetensors")))
@@ -303,6 +398,7 @@ class Broken(FromTheHub):
         self.assertFalse(os.path.exists(self.blob() + ".incomplete"))
 
     def test_cancel(self):
+        self.good("plan", self.ids(), env=self.env())
         self.hub.slow.add("model.safetensors")
         with subprocess.Popen([TOOL, "train", self.ids()], cwd=self.dir, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, env=environment(self.env())) as tool:
