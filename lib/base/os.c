@@ -64,14 +64,14 @@ static bool map_is_risky(int fd)
 }
 
 /* A file larger than a piece is worth a look at the cancel flag. */
-static axl_status read_fully(const axl__file *f, unsigned char *data, size_t size)
+axl_status axl__file_read_at(const axl__file *f, uint64_t at, void *data, size_t size)
 {
     enum { PIECE = 1 << 20 };
     size_t done = 0;
 
     while (done < size) {
         size_t want = size - done < PIECE ? size - done : PIECE;
-        ssize_t n = read(f->fd, data + done, want);
+        ssize_t n = pread(f->fd, (char *)data + done, want, (off_t)(at + done));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -106,7 +106,7 @@ static axl_status file_fill(axl__file *f, bool read_it, size_t start)
     if (!data)
         return axl__fail_nomem();
     f->data = data;
-    return read_fully(f, data, n);
+    return axl__file_read_at(f, 0, data, n);
 }
 
 static axl_status file_open(axl__file *out, axl_context *ctx, const char *path, bool read_it,

@@ -37,6 +37,8 @@ typedef struct axl__file {
 axl_status axl__file_open(axl__file *out, axl_context *ctx, const char *path, bool read);
 /* The file's size, but its first `n` bytes alone: read, or all of them when it is shorter. */
 axl_status axl__file_open_start(axl__file *out, axl_context *ctx, const char *path, size_t n);
+/* Bytes [at, at + size) of an open file, whatever was read of it before. */
+axl_status axl__file_read_at(const axl__file *file, uint64_t at, void *data, size_t size);
 void axl__file_close(axl__file *file);
 /* AXL_ERR_IO naming the file when its size or time changed since it was opened. */
 axl_status axl__file_unchanged(const axl__file *file);

@@ -184,6 +184,7 @@ static axl_status st_finish(axl__safetensors *st, axl_status status, bool read, 
     if (status == AXL_OK)
         status = read_header(st, alone);
     st->mapped = !read && st->file.mappable;
+    st->header_only = alone;
     if (status < 0)
         axl__safetensors_close(st);
     return status;
@@ -209,6 +210,20 @@ axl_status axl__safetensors_open_header(axl__safetensors *st, axl_context *ctx, 
     if (status == AXL_OK)
         status = axl__file_open_start(&st->file, ctx, path, 8 + (size_t)header);
     return st_finish(st, status, read, true);
+}
+
+axl_status axl__safetensors_read(const axl__safetensors *st, const axl__st_tensor *t, void *out)
+{
+    uint64_t at = (uint64_t)((const unsigned char *)t->data - st->file.data);
+
+    if (!st->header_only) {
+        memcpy(out, t->data, t->size);
+        return AXL_OK;
+    }
+    if (st->file.id.size < st->file.size)
+        return axl__fail(AXL_ERR_FORMAT, "%s is cut short: nothing comes after its header",
+                         st->file.path);
+    return axl__file_read_at(&st->file, at, out, t->size);
 }
 
 void axl__safetensors_close(axl__safetensors *st)

@@ -30,19 +30,23 @@ typedef struct axl__safetensors {
     axl__st_tensor *tensors;
     size_t count;
     bool mapped; /* or would be, where only the header was read */
+    bool header_only;
 } axl__safetensors;
 
 /* Opens and checks the whole header: bounds, sizes against shapes, no overlap.  AXL_ERR_FORMAT
  * names the file and the tensor. */
 axl_status axl__safetensors_open(axl__safetensors *out, axl_context *ctx, const char *path,
                                  bool read);
-/* The header alone: no tensor's data may be read.  A file of nothing but a header will do; its
- * size is then that of the least file that it can be of. */
+/* The header alone: data points to where there is nothing.  A file of nothing but a header will do;
+ * its size is then that of the least file that it can be of. */
 axl_status axl__safetensors_open_header(axl__safetensors *out, axl_context *ctx, const char *path,
                                         bool read);
 void axl__safetensors_close(axl__safetensors *st);
 /* NULL when there is none of that name. */
 const axl__st_tensor *axl__safetensors_find(const axl__safetensors *st, const char *name);
+
+/* A tensor's bytes from the file, also where the header alone is in memory. */
+axl_status axl__safetensors_read(const axl__safetensors *st, const axl__st_tensor *t, void *out);
 
 /* "[2, 3]" */
 void axl__st_shape_text(char out[AXL__ST_SHAPE_TEXT], const uint64_t *dims, uint32_t n);

@@ -199,13 +199,15 @@ static axl_status check_resumable(const checkpoint *c)
                      c->tr->adapter ? "adapter" : "weights");
 }
 
-static axl_status read_file(checkpoint *c, const char *name, axl__safetensors *out)
+typedef axl_status open_fn(axl__safetensors *out, axl_context *ctx, const char *path, bool read);
+
+static axl_status read_file(checkpoint *c, const char *name, open_fn *open, axl__safetensors *out)
 {
     char *path = axl__format(c->tr->ctx, "%s/%s", c->dir, name);
 
     if (!path)
         return axl__fail_nomem();
-    axl_status status = axl__safetensors_open(out, c->tr->ctx, path, true);
+    axl_status status = open(out, c->tr->ctx, path, true);
     axl__free(c->tr->ctx, path);
     return status;
 }
@@ -231,8 +233,10 @@ static axl_status read_params(checkpoint *c, bool restarted)
         c->params_host = axl__alloc_aligned(c->tr->ctx, (size_t)a->n_params * sizeof(float));
         if (!c->params_host)
             return axl__fail_nomem();
-        AXL_TRY(read_file(c, "adapter_model.safetensors", &c->params));
-        return axl__adapter_read_tensors(a, &c->params, c->params_host);
+        AXL_TRY(read_file(c, "adapter_model.safetensors", axl__safetensors_open, &c->params));
+        axl_status status = axl__adapter_read_tensors(a, &c->params, c->params_host);
+        axl__safetensors_close(&c->params);
+        return status;
     }
     AXL_TRY(axl_adapter_open(&c->joined, a->model, c->dir));
     if (c->joined->rank % a->rank != 0)
@@ -266,7 +270,8 @@ static axl_status read_optimizer(checkpoint *c)
     c->state_host = axl__alloc_aligned(c->tr->ctx, axl__optimizer_state_size(o));
     if (!c->state_host)
         return axl__fail_nomem();
-    AXL_TRY(read_file(c, "optimizer.safetensors", &c->optimizer));
+    /* tensor by tensor, so that reading takes no more memory than writing did */
+    AXL_TRY(read_file(c, "optimizer.safetensors", axl__safetensors_open_header, &c->optimizer));
     return axl__optimizer_read(o, &c->optimizer, c->state_host);
 }
 
@@ -305,9 +310,11 @@ static axl_status apply(checkpoint *c, axl_loader *loader)
     if (status == AXL_ERR_INVALID)
         return axl__fail_prefix(status, "%s is of a run over other data or batches", c->dir);
     AXL_TRY(status);
-    AXL_TRY(apply_params(c));
     AXL_TRY(axl__optimizer_load(tr->optimizer, c->state_host,
                                 axl__json_int(c->state, "step", 0)));
+    axl__free_aligned(tr->ctx, c->state_host); /* before a model's file comes into memory */
+    c->state_host = NULL;
+    AXL_TRY(apply_params(c));
     tr->step = (uint64_t)axl__json_int(c->state, "step", 0);
     axl__lisa_go_to(&tr->lisa, tr->step);
     if (tr->schedule.kind == AXL_SCHEDULE_REDUCE_ON_PLATEAU)

@@ -407,7 +407,7 @@ axl_status axl__optimizer_read(const axl__optimizer *o, const axl__safetensors *
         if (!same_shape(e, t))
             return axl__fail(AXL_ERR_FORMAT, "%s: tensor %s has another type or shape",
                              st->file.path, e->name);
-        memcpy((char *)host + e->at, t->data, e->size);
+        AXL_TRY(axl__safetensors_read(st, t, (char *)host + e->at));
     }
     return AXL_OK;
 }

@@ -23,7 +23,7 @@ static uint64_t peak_rss(void)
 
 typedef struct {
     axl_plan plan;
-    uint64_t measured;
+    uint64_t measured, before;
 } outcome;
 
 typedef struct {
@@ -96,8 +96,14 @@ static axl_plan estimate(axl_context *ctx, const settings *s)
     return plan;
 }
 
+static void plan_and_train(axl_context *ctx, const settings *s, outcome *o)
+{
+    o->plan = estimate(ctx, s);
+    train(ctx, s);
+}
+
 /* In a child, whose peak is its own. */
-static outcome run(const settings *s)
+static outcome run(void (*fn)(axl_context *ctx, const settings *s, outcome *o), const settings *s)
 {
     outcome o = { 0 };
     int ends[2], status = 1;
@@ -106,8 +112,7 @@ static outcome run(const settings *s)
     pid_t pid = fork();
     if (pid == 0) {
         axl_context *ctx = test_context();
-        o.plan = estimate(ctx, s);
-        train(ctx, s);
+        fn(ctx, s, &o);
         o.measured = peak_rss();
         _exit(write(ends[1], &o, sizeof o) == (ssize_t)sizeof o ? 0 : 1);
     }
@@ -125,7 +130,7 @@ static void assert_near(const settings *s)
 {
     if (test_is_slow())
         skip();
-    outcome o = run(s);
+    outcome o = run(plan_and_train, s);
     double off = (double)o.plan.peak_rss_bytes - (double)o.measured;
     double unfilled = 8.0 * 1024.0 * 1024.0;
 
@@ -156,6 +161,37 @@ static void test_plan__counts_dropout_and_accumulation(void **state)
     s.trainer.gradient_accumulation_steps = 2;
     s.model.read = 1;
     assert_near(&s);
+}
+
+static void load(axl_context *ctx, const settings *s, outcome *o)
+{
+    axl_trainer *tr = make_trainer(ctx, s);
+
+    o->plan = estimate(ctx, s);
+    o->before = peak_rss();
+    assert_ok(axl_trainer_load(tr, NULL, temp_path("saved")));
+}
+
+/* Two moments and the value of each trained number, all f32. */
+static void test_plan__going_on_takes_what_is_read_once(void **state)
+{
+    settings s = make_settings(AXL_COMPUTE_F32, 1);
+    axl_context *ctx = test_context();
+
+    (void)state;
+    if (test_is_slow())
+        skip();
+    s.adapter.rank = 1024;
+    axl_trainer *tr = make_trainer(ctx, &s);
+    assert_ok(axl_trainer_save(tr, NULL, temp_path("saved")));
+    axl_trainer_free(tr);
+    axl_context_free(ctx);
+    outcome o = run(load, &s);
+    uint64_t n_params = o.plan.optimizer_bytes / 16;
+    print_message("%llu bytes were trained with, loading took %llu\n",
+                  (unsigned long long)o.plan.optimizer_bytes,
+                  (unsigned long long)(o.measured - o.before));
+    assert_true(o.measured - o.before < n_params * 13);
 }
 
 static void test_plan__names_its_parts(void **state)
@@ -218,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plan__peak_is_near_the_measured),
         cmocka_unit_test(test_plan__counts_dropout_and_accumulation),
+        cmocka_unit_test(test_plan__going_on_takes_what_is_read_once),
         cmocka_unit_test(test_plan__names_its_parts),
         cmocka_unit_test(test_plan__says_what_is_wrong),
     };
