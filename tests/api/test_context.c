@@ -68,10 +68,12 @@ static void test_context__is_dead_in_a_forked_child(void **state)
     (void)state;
     pid_t pid = fork();
     if (pid == 0) {
+        axl_context_options o = AXL_CONTEXT_OPTIONS_INIT;
+        axl_context *own = NULL;
         axl_cancel *c;
         int ok = axl_cancel_new(&c, ctx) == AXL_ERR_FORKED;
-        axl_context *own = NULL;
-        ok = ok && axl_context_new(&own, NULL) == AXL_OK;
+        o.threads = test_child_threads();
+        ok = ok && axl_context_new(&own, &o) == AXL_OK;
         axl_context_free(own);
         axl_context_free(ctx);
         _exit(ok ? 0 : 1);

@@ -735,6 +735,7 @@ static int child_is_right(fixture *f, const axl_batch *b)
     double loss;
 
     co.isa = test_isa();
+    co.threads = test_child_threads();
     int ok = axl_trainer_forward_backward(f->tr, b, NULL) == AXL_ERR_FORKED &&
              strstr(axl_last_error(), "fork") != NULL &&
              axl_trainer_step(f->tr, NULL) == AXL_ERR_FORKED &&
