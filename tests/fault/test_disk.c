@@ -45,7 +45,8 @@ int __real_mkdir(const char *path, mode_t mode);
 int __real_fsync(int fd);
 int __real_rename(const char *from, const char *to);
 int __real_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
-ssize_t __real_read(int fd, void *data, size_t size);
+ssize_t __real_pread(int fd, void *data, size_t size, off_t at);
+ssize_t __real_pread64(int fd, void *data, size_t size, off_t at);
 ssize_t __real_write(int fd, const void *data, size_t size);
 int __wrap_open(const char *path, int flags, mode_t mode);
 int __wrap_open64(const char *path, int flags, mode_t mode);
@@ -53,7 +54,8 @@ int __wrap_mkdir(const char *path, mode_t mode);
 int __wrap_fsync(int fd);
 int __wrap_rename(const char *from, const char *to);
 int __wrap_renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags);
-ssize_t __wrap_read(int fd, void *data, size_t size);
+ssize_t __wrap_pread(int fd, void *data, size_t size, off_t at);
+ssize_t __wrap_pread64(int fd, void *data, size_t size, off_t at);
 ssize_t __wrap_write(int fd, const void *data, size_t size);
 
 /* Opening a folder or a mere name reads nothing. */
@@ -102,11 +104,18 @@ int __wrap_renameat2(int from_dir, const char *from, int to_dir, const char *to,
     return disk_fails(0) ? -1 : __real_renameat2(from_dir, from, to_dir, to, flags);
 }
 
-ssize_t __wrap_read(int fd, void *data, size_t size)
+ssize_t __wrap_pread(int fd, void *data, size_t size, off_t at)
 {
     if (disk_fails(1) || disk_interrupts())
         return -1;
-    return __real_read(fd, data, disk.in_pieces && size > PIECE ? PIECE : size);
+    return __real_pread(fd, data, disk.in_pieces && size > PIECE ? PIECE : size, at);
+}
+
+ssize_t __wrap_pread64(int fd, void *data, size_t size, off_t at)
+{
+    if (disk_fails(1) || disk_interrupts())
+        return -1;
+    return __real_pread64(fd, data, disk.in_pieces && size > PIECE ? PIECE : size, at);
 }
 
 ssize_t __wrap_write(int fd, const void *data, size_t size)
