@@ -176,11 +176,11 @@ static void load(axl_context *ctx, const settings *s, outcome *o)
 static void test_plan__going_on_takes_what_is_read_once(void **state)
 {
     settings s = make_settings(AXL_COMPUTE_F32, 1);
-    axl_context *ctx = test_context();
 
     (void)state;
     if (test_is_slow())
         skip();
+    axl_context *ctx = test_context();
     s.adapter.rank = 1024;
     axl_trainer *tr = make_trainer(ctx, &s);
     assert_ok(axl_trainer_save(tr, NULL, temp_path("saved")));
