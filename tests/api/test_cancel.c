@@ -103,13 +103,15 @@ static void report(const series *s)
 /* The same cuts until all are soon, a few times. */
 static void try_cuts(series (*cut)(void *arg), void *arg)
 {
-    series s = cut(arg);
-    int tries = 1;
+    series s;
 
-    for (; !was_soon(&s) && tries < 3; tries++)
+    for (int i = 1; i < 3; i++) {
         s = cut(arg);
-    if (!test_is_slow() && s.worst > allowed)
-        fail_msg("%s: %.3f s is too long, %d times", s.name, s.worst, tries);
+        if (was_soon(&s))
+            return;
+    }
+    s = cut(arg);
+    report(&s);
 }
 
 /* Delays that fall all over a call of this duration. */
@@ -610,7 +612,6 @@ typedef struct {
     large x;
     double duration; /* of a whole call */
     float *before;   /* the gradients before it */
-    size_t n;
 } batch_cuts;
 
 static series cut_training(void *arg)
@@ -648,21 +649,22 @@ static void test_cancel__a_large_batch_stops_soon(void **state)
 {
     batch_cuts c = { .x = setup() };
     large *x = &c.x;
+    size_t n;
 
     (void)state;
     double began = seconds(CLOCK_MONOTONIC);
     assert_ok(axl_trainer_forward_backward(x->tr, &x->data->batch, NULL));
     c.duration = seconds(CLOCK_MONOTONIC) - began;
     print_message("forward_backward takes %.2f s\n", c.duration);
-    float *wanted = tiny_values(x->adapter, x->tr, &c.n);
+    float *wanted = tiny_values(x->adapter, x->tr, &n);
     axl_trainer_free(x->tr); /* the rest is another one's, which was stopped */
     assert_ok(axl_trainer_new(&x->tr, x->model, x->adapter, NULL));
-    c.before = tiny_values(x->adapter, x->tr, &c.n);
+    c.before = tiny_values(x->adapter, x->tr, &n);
     try_cuts(cut_training, &c);
     try_cuts(cut_evaluation, &c);
     assert_ok(axl_trainer_forward_backward(x->tr, &x->data->batch, NULL));
-    float *got = tiny_values(x->adapter, x->tr, &c.n);
-    assert_memory_equal(got, wanted, c.n * sizeof *got);
+    float *got = tiny_values(x->adapter, x->tr, &n);
+    assert_memory_equal(got, wanted, n * sizeof *got);
     free(c.before);
     free(wanted);
     free(got);
