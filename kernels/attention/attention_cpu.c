@@ -23,15 +23,18 @@
 #include <math.h>
 
 enum {
-    BLOCK_K = 192, /* keys: columns of the forward, rows of the backward */
+    BLOCK_K = 256, /* keys: columns of the forward, rows of the backward */
     BLOCK_Q = 96,  /* queries: columns of the backward */
     TASK_Q = 64,   /* queries of a task of the forward, for each head */
-    STRIP = 4 * VF_TILE_ROWS, /* rows whose scores exist at a time */
+    STRIP = VF_HAS_AMX ? 2 * GEMM_AMX : VF_TILE_ROWS, /* rows whose scores exist at a time */
     TASK_HEADS = 8,
-    SMALL_HEAD = 256, /* larger heads get smaller blocks, for the sake of scratch memory */
-    LARGE_HEAD = AXL__MAX_HEAD_DIM,
     QUERY_ROWS = 256, /* of a task of the forward: queries of all its heads */
-    LARGE_ROWS = 96   /* and keys of a block of the backward, for large heads */
+    /* Larger heads get smaller blocks, for the sake of scratch memory. */
+    SMALL_HEAD = 128,
+    MIDDLE_HEAD = 256,
+    MIDDLE_ROWS = 192, /* keys of a block of the backward */
+    LARGE_HEAD = AXL__MAX_HEAD_DIM,
+    LARGE_ROWS = 96 /* these and queries of a task */
 };
 #define LOG2_E 1.44269504f
 
@@ -82,15 +85,18 @@ static int64_t padded(int64_t n)
 
 static int64_t query_rows(int64_t head_dim)
 {
-    return head_dim <= SMALL_HEAD ? QUERY_ROWS : LARGE_ROWS;
+    return head_dim <= MIDDLE_HEAD ? QUERY_ROWS : LARGE_ROWS;
+}
+
+static int64_t most_keys(int64_t head_dim)
+{
+    return head_dim <= SMALL_HEAD ? BLOCK_K : head_dim <= MIDDLE_HEAD ? MIDDLE_ROWS : LARGE_ROWS;
 }
 
 /* Keys of a block of the backward, of at most n: blocks of about one size. */
 static int64_t key_rows(int64_t head_dim, int64_t n)
 {
-    int64_t most = head_dim <= SMALL_HEAD ? BLOCK_K : LARGE_ROWS;
-
-    return ceil_div(ceil_div(n, ceil_div(n, most)), 16) * 16;
+    return ceil_div(ceil_div(n, ceil_div(n, most_keys(head_dim))), 16) * 16;
 }
 
 /* ---- cutting ---- */
@@ -217,12 +223,12 @@ AXL_INLINE void put_units(bool pair, float *row, int64_t i, vf v)
         vf_store(row + i, v);
 }
 
-static void multiply(const job *j, int64_t n_rows, int64_t n_units, gemm_left a,
+static void multiply(const job *j, int64_t n_rows, int64_t n_units, const gemm_left *a,
                      const gemm_right *b, float *c, int64_t ldc, bool add)
 {
     gemm_ahead none = { 0 };
 
-    gemm_multiply(j->unit, n_rows, n_units, a, b, c, ldc, add, &none);
+    gemm_multiply(j->unit, n_rows, n_units, *a, b, c, ldc, add, &none);
 }
 
 static vf lane_numbers(void)
@@ -243,19 +249,19 @@ static inline vf before(int64_t i, int64_t end, vf v, vf instead)
 /* ---- forward ---- */
 
 typedef struct forward_space {
-    float *k, *v;     /* panels (D, BLOCK_K), (BLOCK_K, D padded) */
-    float *q;         /* (rows, D padded): queries that had to be packed */
-    float *s, *p;     /* (STRIP, BLOCK_K) scores; probabilities as units */
-    float *out;       /* (rows, D padded) */
-    float *max, *sum; /* (rows) */
+    float *k, *v;      /* panels (D, BLOCK_K), (BLOCK_K, D padded) */
+    float *q;          /* (rows, D padded): queries that had to be packed */
+    float *s, *p;      /* (STRIP, BLOCK_K) scores; probabilities as units */
+    float *out;        /* (rows, D padded) */
+    float *max, *sums; /* (rows), (rows, VF_N) */
     gemm_left left[TASK_HEADS]; /* of each head */
     gemm_right keys, values;
 } forward_space;
 
 #define FORWARD_SIZE(rows, D)                                                                      \
-    (((2 * BLOCK_K + 2 * (rows)) * ((D) + VF_N) + 2 * STRIP * BLOCK_K + 2 * (rows)) *              \
+    (((2 * BLOCK_K + 2 * (rows)) * ((D) + VF_N) + 2 * STRIP * BLOCK_K + (1 + VF_N) * (rows)) *     \
      sizeof(float))
-static_assert(FORWARD_SIZE(QUERY_ROWS, SMALL_HEAD) <= AXL_SCRATCH_SIZE &&
+static_assert(FORWARD_SIZE(QUERY_ROWS, MIDDLE_HEAD) <= AXL_SCRATCH_SIZE &&
                   FORWARD_SIZE(LARGE_ROWS, LARGE_HEAD) <= AXL_SCRATCH_SIZE,
               "a task of the forward fits a scratch slot");
 
@@ -270,50 +276,62 @@ static void carve_forward(forward_space *w, float *slot, int64_t head_dim)
     w->s = w->out + rows * D;
     w->p = w->s + STRIP * BLOCK_K;
     w->max = w->p + STRIP * BLOCK_K;
-    w->sum = w->max + rows;
+    w->sums = w->max + rows;
 }
 
-/* One row of scores, of which the first `seen` count: the running maximum and sum move on, earlier
- * output is scaled to the new maximum, and the probabilities become n_cols units, zeros last.
- * Scores are taken in powers of 2: s scale log2(e), as is the maximum. */
+/* The probabilities of a vector of scores. */
+AXL_INLINE vf weights(bool pair, const float *s, vf c, vf minus_max)
+{
+    return vf_exp2(vf_fma(vf_load(s), c, minus_max), pair);
+}
+
+/* One row of scores, of which the first `seen` count: the running maximum and sums (one for each
+ * lane) move on, earlier output is scaled to the new maximum, and the probabilities become n_cols
+ * units, zeros last.  Scores are taken in powers of 2: s scale log2(e), as is the maximum. */
 AXL_INLINE void softmax_row_as(const job *j, bool pair, const float *s, int64_t seen,
-                               int64_t n_cols, float *p, float *max, float *sum, float *out)
+                               int64_t n_cols, float *p, float *max, float *sums, float *out)
 {
     float c = j->f->scale * LOG2_E;
-    vf top = vf_set1(-INFINITY), total = vf_zero();
-    int64_t D = padded(j->f->head_dim), i = 0;
+    vf top = vf_set1(-INFINITY), total = vf_load(sums);
+    int64_t D = padded(j->f->head_dim), whole = seen - seen % VF_N, i;
 
-    for (; i < seen; i += VF_N)
+    for (i = 0; i < whole; i += VF_N)
+        top = vf_max(top, vf_load(s + i));
+    if (i < seen)
         top = vf_max(top, before(i, seen, vf_load(s + i), vf_set1(-INFINITY)));
     float row_max = vf_hmax(top) * c, new_max = row_max > *max ? row_max : *max;
-    for (i = 0; i < seen; i += VF_N) {
-        vf x = vf_fma(vf_load(s + i), vf_set1(c), vf_set1(-new_max));
-        vf v = before(i, seen, vf_exp2(x, pair), vf_zero());
-        total = vf_add(total, v);
-        put_units(pair, p, i, v);
-    }
-    for (; i < n_cols; i += VF_N)
-        put_units(pair, p, i, vf_zero());
     if (new_max > *max) {
         vf shrink = vf_exp2(vf_set1(*max - new_max), false);
-        float lane[VF_N];
 
-        vf_store(lane, shrink);
-        *sum *= lane[0];
+        total = vf_mul(total, shrink);
         *max = new_max;
         for (int64_t d = 0; d < D; d += VF_N)
             vf_store(out + d, vf_mul(vf_load(out + d), shrink));
     }
-    *sum += vf_sum(total);
+    for (i = 0; i < whole; i += VF_N) {
+        vf v = weights(pair, s + i, vf_set1(c), vf_set1(-new_max));
+        total = vf_add(total, v);
+        put_units(pair, p, i, v);
+    }
+    if (i < seen) {
+        vf v = weights(pair, s + i, vf_set1(c), vf_set1(-new_max));
+        v = before(i, seen, v, vf_zero());
+        total = vf_add(total, v);
+        put_units(pair, p, i, v);
+        i += VF_N;
+    }
+    for (; i < n_cols; i += VF_N)
+        put_units(pair, p, i, vf_zero());
+    vf_store(sums, total);
 }
 
 static void softmax_row(const job *j, const float *s, int64_t seen, int64_t n_cols, float *p,
-                        float *max, float *sum, float *out)
+                        float *max, float *sums, float *out)
 {
     if (j->unit == GEMM_PAIR)
-        softmax_row_as(j, true, s, seen, n_cols, p, max, sum, out);
+        softmax_row_as(j, true, s, seen, n_cols, p, max, sums, out);
     else
-        softmax_row_as(j, false, s, seen, n_cols, p, max, sum, out);
+        softmax_row_as(j, false, s, seen, n_cols, p, max, sums, out);
 }
 
 /* Rows [row, +n) of head number h of the task against the packed keys.  Row r sees the keys up to
@@ -324,15 +342,16 @@ static void forward_strip(const job *j, const span *t, forward_space *w, int64_t
     int64_t D = padded(j->f->head_dim), at = h * t->n_rows + row;
     int64_t most = min64(w->keys.n_cols, first + row + n);
     gemm_right keys = w->keys;
+    gemm_left q = gemm_left_from(w->left[h], row);
     gemm_left p = { w->p, BLOCK_K * (int64_t)sizeof(float), sizeof(float) };
 
     keys.end = most;
-    multiply(j, n, keys.n_units, gemm_left_from(w->left[h], row), &keys, w->s, BLOCK_K, false);
+    multiply(j, n, keys.n_units, &q, &keys, w->s, BLOCK_K, false);
     for (int64_t r = 0; r < n; r++)
         softmax_row(j, w->s + r * BLOCK_K, max64(0, min64(most, first + row + r + 1)),
-                    gemm_deep(j->unit, most), w->p + r * BLOCK_K, w->max + at + r, w->sum + at + r,
-                    w->out + (at + r) * D);
-    multiply(j, n, gemm_units(j->unit, most), p, &w->values, w->out + at * D, D, true);
+                    gemm_deep(j->unit, most), w->p + r * BLOCK_K, w->max + at + r,
+                    w->sums + (at + r) * VF_N, w->out + (at + r) * D);
+    multiply(j, n, gemm_units(j->unit, most), &p, &w->values, w->out + at * D, D, true);
 }
 
 /* Keys [key, +n_keys), packed, for the queries of head number h of the task. */
@@ -355,7 +374,8 @@ static void forward_finish(const job *j, const span *t, const forward_space *w, 
         int64_t at = h * t->n_rows + r, row = t->row + r;
         const float *from = w->out + at * padded(D);
         void *to = axl_at_mut(f->out.data, f->out.dtype, row * f->out.stride + (t->head + h) * D);
-        vf inverse = vf_set1(1.0f / w->sum[at]);
+        float sum = vf_sum(vf_load(w->sums + at * VF_N));
+        vf inverse = vf_set1(1.0f / sum);
 
         for (int64_t d = 0; d < D; d += VF_N) {
             vf v = vf_mul(vf_load(from + d), inverse);
@@ -365,7 +385,7 @@ static void forward_finish(const job *j, const span *t, const forward_space *w, 
                 vf_store_t_n(to, f->out.dtype, d, v, D - d);
         }
         if (f->lse)
-            f->lse[(t->head + h) * f->q.rows + row] = w->max[at] / LOG2_E + logf(w->sum[at]);
+            f->lse[(t->head + h) * f->q.rows + row] = w->max[at] / LOG2_E + logf(sum);
     }
 }
 
@@ -387,10 +407,9 @@ static void run_forward(void *arg, uint64_t index)
         w.left[h] = rows_of(j, &(block){ &f->q, t.head + h, t.row, t.n_rows },
                             w.q + h * t.n_rows * D);
     memset(w.out, 0, (size_t)(n_rows * D) * sizeof *w.out);
-    for (int64_t i = 0; i < n_rows; i++) {
+    memset(w.sums, 0, (size_t)n_rows * VF_N * sizeof *w.sums);
+    for (int64_t i = 0; i < n_rows; i++)
         w.max[i] = -INFINITY;
-        w.sum[i] = 0.0f;
-    }
     for (int64_t key = f->cu_k[t.seq]; key < last; key += BLOCK_K) {
         int64_t n_keys = min64(BLOCK_K, last - key);
 
@@ -439,12 +458,14 @@ typedef struct backward_space {
     (((4 * BLOCK_Q + 5 * (keys)) * ((D) + VF_N) + (3 * STRIP + 3 * (keys)) * BLOCK_Q) *            \
      sizeof(float))
 static_assert(BACKWARD_SIZE(BLOCK_K, SMALL_HEAD) <= AXL_SCRATCH_SIZE &&
+                  BACKWARD_SIZE(MIDDLE_ROWS, MIDDLE_HEAD) <= AXL_SCRATCH_SIZE &&
                   BACKWARD_SIZE(LARGE_ROWS, LARGE_HEAD) <= AXL_SCRATCH_SIZE,
               "a task of the backward fits a scratch slot");
+static_assert(STRIP % 2 == 0, "pairs of keys lie in one strip");
 
 static void carve_backward(backward_space *w, float *slot, int64_t head_dim)
 {
-    int64_t D = padded(head_dim), keys = head_dim <= SMALL_HEAD ? BLOCK_K : LARGE_ROWS;
+    int64_t D = padded(head_dim), keys = most_keys(head_dim);
     float **const across[] = { &w->q_across, &w->o_across, &w->q_along, &w->o_along };
     float **const strips[] = { &w->s, &w->dp, &w->p_units };
     float **const squares[] = { &w->ds_units, &w->ds_pairs, &w->ds_rows };
@@ -479,23 +500,47 @@ static void put_block(const job *j, const axl_mat *m, int64_t head, int64_t row,
     }
 }
 
-static vf load_some(const float *p, int64_t n)
+/* Queries i.. of key r of a strip: P is stored, dS / scale returned.  When masked, the key is seen
+ * from column `from` on only, and there may be fewer queries than lanes.  lse is in powers of 2. */
+AXL_INLINE vf gradient(const backward_space *w, bool pair, bool masked, vf scale, int64_t r,
+                       int64_t i, int64_t from, vf lse, vf delta)
 {
-    return n >= VF_N ? vf_load(p) : vf_load_n(p, n);
-}
+    vf p = vf_exp2(vf_sub(vf_mul(vf_load(w->s + r * BLOCK_Q + i), scale), lse), pair);
 
-/* Queries i.. of key r of a strip: P is stored, dS / scale returned.  The key is seen from column
- * `from` on.  lse is in powers of 2. */
-AXL_INLINE vf gradient(const job *j, const backward_space *w, bool pair, int64_t r, int64_t i,
-                       int64_t from, vf lse, vf delta)
-{
-    vf c = vf_set1(j->f->scale * LOG2_E);
-    vf p = vf_exp2(vf_sub(vf_mul(vf_load(w->s + r * BLOCK_Q + i), c), lse), pair);
-
-    if (i < from || i + VF_N > w->n_queries)
+    if (masked)
         p = before(i, w->n_queries, before(i, from, vf_zero(), p), vf_zero());
     put_units(pair, w->p_units + r * BLOCK_Q, i, p);
     return vf_mul(p, vf_sub(vf_load(w->dp + r * BLOCK_Q + i), delta));
+}
+
+/* dS / scale of queries i.. of keys r and, if there is one, r + 1 of a strip to their places. */
+AXL_INLINE void put_gradients(const backward_space *w, bool pair, int64_t row, int64_t i, vf a,
+                              bool both, vf b)
+{
+    float *ds = w->ds_units + row * BLOCK_Q;
+
+    put_units(pair, ds, i, a);
+    if (both)
+        put_units(pair, ds + BLOCK_Q, i, b);
+    if (pair)
+        vf_store(w->ds_pairs + row / 2 * BLOCK_Q + i, vf_round_pairs(a, b));
+}
+
+/* P and dS / scale of queries i.. of keys [k + r, +2) of the block, of which there are both or one;
+ * the strip begins with key k, which is seen from column `from` on. */
+AXL_INLINE void pair_gradients(const backward_space *w, bool pair, bool masked, vf scale,
+                               const float *lse, const float *delta, int64_t k, int64_t r,
+                               bool both, int64_t i, int64_t from)
+{
+    int64_t n = masked ? w->n_queries - i : VF_N;
+    vf l = n < VF_N ? vf_load_n(lse + i, n) : vf_load(lse + i);
+    vf d = n < VF_N ? vf_load_n(delta + i, n) : vf_load(delta + i);
+
+    l = vf_mul(l, vf_set1(LOG2_E));
+    vf a = gradient(w, pair, masked, scale, r, i, from + r, l, d);
+    vf b = both ? gradient(w, pair, masked, scale, r + 1, i, from + r + 1, l, d) : vf_zero();
+
+    put_gradients(w, pair, k + r, i, a, both, b);
 }
 
 /* P and dS / scale of keys [k, +n) of the block, from column `begin` on; dS is 0 before it. */
@@ -503,30 +548,28 @@ AXL_INLINE void strip_gradients_as(const job *j, const backward_space *w, bool p
                                    const float *lse, const float *delta, int64_t k, int64_t n,
                                    int64_t begin)
 {
-    int64_t from = w->key + k - w->row;
+    const backward_space space = *w; /* where stores cannot reach it */
+    int64_t from = w->key + k - w->row, whole = w->n_queries - w->n_queries % VF_N;
+    vf scale = vf_set1(j->f->scale * LOG2_E);
 
     for (int64_t r = 0; r < n; r += 2) {
-        float *ds = w->ds_units + (k + r) * BLOCK_Q, *pairs = w->ds_pairs + (k + r) / 2 * BLOCK_Q;
         bool both = r + 1 < n;
+        int64_t seen = min64(max64(begin, ceil_div(max64(0, from + r + 1), VF_N) * VF_N), whole);
+        int64_t i = 0;
 
-        for (int64_t i = 0; i < gemm_deep(j->unit, w->n_queries); i += VF_N) {
-            vf a = vf_zero(), b = vf_zero();
-            if (i >= w->n_queries) {
-                put_units(pair, w->p_units + r * BLOCK_Q, i, a);
-                if (both)
-                    put_units(pair, w->p_units + (r + 1) * BLOCK_Q, i, a);
-            } else if (i >= begin) {
-                vf l = vf_mul(load_some(lse + i, w->n_queries - i), vf_set1(LOG2_E));
-                vf d = load_some(delta + i, w->n_queries - i);
-                a = gradient(j, w, pair, r, i, from + r, l, d);
-                if (both)
-                    b = gradient(j, w, pair, r + 1, i, from + r + 1, l, d);
-            }
-            put_units(pair, ds, i, a);
+        for (; i < begin; i += VF_N)
+            put_gradients(w, pair, k + r, i, vf_zero(), both, vf_zero());
+        for (; i < seen; i += VF_N)
+            pair_gradients(&space, pair, true, scale, lse, delta, k, r, both, i, from);
+        for (; i < whole; i += VF_N)
+            pair_gradients(&space, pair, false, scale, lse, delta, k, r, both, i, from);
+        for (; i < w->n_queries; i += VF_N)
+            pair_gradients(&space, pair, true, scale, lse, delta, k, r, both, i, from);
+        for (; i < gemm_deep(j->unit, w->n_queries); i += VF_N) {
+            put_units(pair, w->p_units + r * BLOCK_Q, i, vf_zero());
             if (both)
-                put_units(pair, ds + BLOCK_Q, i, b);
-            if (pair)
-                vf_store(pairs + i, vf_round_pairs(a, b));
+                put_units(pair, w->p_units + (r + 1) * BLOCK_Q, i, vf_zero());
+            put_gradients(w, pair, k + r, i, vf_zero(), both, vf_zero());
         }
     }
 }
@@ -549,16 +592,17 @@ static void backward_strip(const job *j, const backward_space *w, int64_t head, 
     int64_t n_deep = w->q.n_units, n_units = gemm_units(j->unit, w->n_queries);
     int64_t ld = BLOCK_Q * (int64_t)sizeof(float), per = gemm_per_unit(j->unit);
     gemm_right q = w->q, dout = w->dout, q_rows = w->q_rows, dout_rows = w->dout_rows;
+    gemm_left keys = gemm_left_from(w->k, k), values = gemm_left_from(w->v, k);
     gemm_left p = { w->p_units, ld, sizeof(float) };
     gemm_left ds = { w->ds_units + k * BLOCK_Q, ld, sizeof(float) };
 
     q.begin = dout.begin = begin;
     q_rows.first = dout_rows.first = begin / per;
-    multiply(j, n, n_deep, gemm_left_from(w->k, k), &q, w->s, BLOCK_Q, false);
-    multiply(j, n, n_deep, gemm_left_from(w->v, k), &dout, w->dp, BLOCK_Q, false);
+    multiply(j, n, n_deep, &keys, &q, w->s, BLOCK_Q, false);
+    multiply(j, n, n_deep, &values, &dout, w->dp, BLOCK_Q, false);
     strip_gradients(j, w, j->f->lse + at, j->b->scratch + at, k, n, begin);
-    multiply(j, n, n_units, ds, &q_rows, w->dk + k * D, D, true);
-    multiply(j, n, n_units, p, &dout_rows, w->dv + k * D, D, true);
+    multiply(j, n, n_units, &ds, &q_rows, w->dk + k * D, D, true);
+    multiply(j, n, n_units, &p, &dout_rows, w->dv + k * D, D, true);
 }
 
 /* dS of the block as left operand with the keys as depth. */
@@ -600,7 +644,8 @@ static void backward_block(const job *j, const span *t, backward_space *w, int64
     w->dout_rows = pack_along(j, &dout, w->o_along);
     for (int64_t k = 0; k < n_keys; k += STRIP)
         backward_strip(j, w, head, k, min64(STRIP, n_keys - k));
-    multiply(j, n, gemm_units(j->unit, n_keys), ds_by_query(j, w, n_keys), &w->keys,
+    gemm_left ds = ds_by_query(j, w, n_keys);
+    multiply(j, n, gemm_units(j->unit, n_keys), &ds, &w->keys,
              dq_part(j, t->part) + row * ld + head * wide, ld, add);
 }
 

@@ -387,15 +387,17 @@ AXL_INLINE void gemm_tile_as(int rows, int vecs, bool pair, int64_t n_units, gem
             vf_store(c + r * ldc + v * VF_N, acc[r][v]);
 }
 
-typedef void gemm_tile_fn(int64_t n_units, gemm_left a, const float *b, float *c, int64_t ldc,
-                          bool add, gemm_ahead *ahead);
+/* The left operand comes by address: a copy on the stack is read in other pieces than it was
+ * written in, and waits. */
+typedef void gemm_tile_fn(int64_t n_units, const gemm_left *a, const float *b, float *c,
+                          int64_t ldc, bool add, gemm_ahead *ahead);
 
 #define GEMM_TILE(kind, pair, rows, vecs)                                                          \
-    static void gemm_tile_##kind##_##rows##x##vecs(int64_t n_units, gemm_left a, const float *b,   \
-                                                   float *c, int64_t ldc, bool add,                \
-                                                   gemm_ahead *ahead)                              \
+    static void gemm_tile_##kind##_##rows##x##vecs(int64_t n_units, const gemm_left *a,            \
+                                                   const float *b, float *c, int64_t ldc,          \
+                                                   bool add, gemm_ahead *ahead)                    \
     {                                                                                              \
-        gemm_tile_as(rows, vecs, pair, n_units, a, b, c, ldc, add, ahead);                         \
+        gemm_tile_as(rows, vecs, pair, n_units, *a, b, c, ldc, add, ahead);                        \
     }
 #define GEMM_NAME(kind, pair, rows, vecs) gemm_tile_##kind##_##rows##x##vecs,
 
@@ -544,6 +546,7 @@ AXL_INLINE void gemm_multiply(gemm_unit unit, int64_t n_rows, int64_t n_units, g
                        b->panels + b->first * VF_N, c + r * ldc, ldc, add, ahead);
     for (; r < n_rows; r += VF_TILE_ROWS) {
         int64_t rows = n_rows - r < VF_TILE_ROWS ? n_rows - r : VF_TILE_ROWS;
+        gemm_left from = gemm_left_from(a, r);
 
         for (int64_t n = 0, vecs; n < b->end; n += vecs * VF_N) {
             vecs = gemm_panel_vecs(n, b->n_cols);
@@ -551,7 +554,7 @@ AXL_INLINE void gemm_multiply(gemm_unit unit, int64_t n_rows, int64_t n_units, g
                 continue;
             gemm_tile_fn *tile = unit == GEMM_PAIR ? gemm_tiles_pair[vecs - 1][rows - 1]
                                                    : gemm_tiles_f32[vecs - 1][rows - 1];
-            tile(n_units - b->first, gemm_left_from(a, r),
+            tile(n_units - b->first, &from,
                  b->panels + n * b->n_units + b->first * vecs * VF_N, c + r * ldc + n, ldc, add,
                  ahead);
         }

@@ -47,10 +47,12 @@ AXL_INLINE void vf_store_rounded(uint16_t *p, vf v)
 /* As vf_join_pairs, rounded here. */
 AXL_INLINE vf vf_round_pairs(vf first, vf second)
 {
-    __m512i lo = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(first));
-    __m512i hi = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(second));
+    static const uint16_t turn[32] = { 0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,
+                                       21, 6, 22, 7, 23, 8,  24, 9,  25, 10, 26,
+                                       11, 27, 12, 28, 13, 29, 14, 30, 15, 31 };
+    __m512i both = (__m512i)_mm512_cvtne2ps_pbh(second, first);
 
-    return _mm512_castsi512_ps(_mm512_or_si512(lo, _mm512_slli_epi32(hi, 16)));
+    return _mm512_castsi512_ps(_mm512_permutexvar_epi16(_mm512_loadu_si512(turn), both));
 }
 
 /* 2 VF_N elements of memory from element i, or n < 2 VF_N of them and zeros, as VF_N pairs. */

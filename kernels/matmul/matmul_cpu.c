@@ -3,17 +3,18 @@
  * matmul_cpu.c - y = alpha op(x) op(w) + beta y or + plus, blocked and packed (Goto, van de Geijn,
  * "Anatomy of high-performance matrix multiplication", 2008) on the pieces of gemm.h.
  *
- * y is cut by shape alone into tiles that threads take from a queue.  A tile packs its part of w
- * block of depth by block of depth (it stays in the second-level cache), runs its rows over it, and
- * adds into f32 sums that go to y at the end.  The sums of an output are one chain in order of
- * depth, so its bits do not depend on tiles or threads.
+ * y is cut into tiles that threads take from a queue.  A tile packs its part of w block of depth by
+ * block of depth (it stays in the second-level cache), runs its rows over it, and adds into f32
+ * sums that go to y at the end.  The sums of an output are one chain in order of depth (parts of
+ * the depth are cut by shape alone), so its bits do not depend on tiles or threads.
  *
  * Several products may add up in one pass: a frozen layer and its adapter, or the gradients of
  * layers with one input.  Shaped for a frozen linear layer (T = 100..2048 rows, weights of
- * 576..8192 either way), where packing w costs 3 % of the multiplications of 256 rows, and for
- * LoRA's thin products (8..64 wide or deep).  The part of w that comes next is fetched while a
- * block is multiplied.  With at most four rows, as in generation, each weight is read once where it
- * lies: bound by memory.
+ * 576..8192 either way), where packing w costs 3 % of the multiplications of 256 rows (a tile has
+ * up to four times as many where tiles enough are left for the threads), and for LoRA's thin
+ * products (8..64 wide or deep).  The part of w that comes next is fetched while a block is
+ * multiplied.  With at most four rows, as in generation, each weight is read once where it lies:
+ * bound by memory.
  */
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/op_cpu.h"
@@ -24,10 +25,13 @@
 
 enum {
     TILE_ROWS = VF_HAS_AMX ? 512 : 256, /* AMX: packing weighs more */
+    LONG_TILE_ROWS = 1024, /* where tiles are many: w is packed less often */
     MIN_TILE_ROWS = 128,
     MIN_THIN_ROWS = 64, /* where there are one or two panels in all */
     TILE_PANELS = 192 / GEMM_PANEL, /* columns of a tile, in panels */
     MIN_TASKS = 16,
+    MANY_TASKS = 40, /* and so many of each thread */
+    MANY_TASKS_EACH = 12,
     DEPTH_UNITS = 640, /* of a block: 480 KiB of panels, half of a second-level cache */
     STRIP_ROWS = 64,   /* of x packed at a time */
     PART_DEEP = 2048,  /* the least depth of a part */
@@ -56,7 +60,7 @@ typedef struct job {
     int64_t n_row_tiles, n_col_tiles;
     int64_t n_parts;      /* of the depth, each summed in scratch memory; 1: none */
     int64_t part_deep;
-    int64_t n_threads;    /* for prefetching alone */
+    int64_t n_threads;    /* for what moves no result: prefetching, rows of a tile */
     atomic_bool cancelled;
 } job;
 
@@ -327,7 +331,7 @@ static void run_tile(void *arg, uint64_t index)
         return;
     t.panels = axl__scratch_acquire(j->dev);
     t.c = t.panels + DEPTH_UNITS * TILE_PANELS * GEMM_PANEL;
-    t.strip = t.c + TILE_ROWS * TILE_PANELS * GEMM_PANEL;
+    t.strip = t.c + LONG_TILE_ROWS * TILE_PANELS * GEMM_PANEL;
     t.turned = t.strip + STRIP_ROWS * (DEPTH_UNITS + VF_N);
     amx_begin();
     run_steps(j, &t, (int64_t)index);
@@ -361,8 +365,11 @@ static void add_parts(void *arg, uint64_t index)
 static void choose_tiles(job *j)
 {
     int64_t panels = TILE_PANELS, n_panels = ceil_div(j->n, GEMM_PANEL);
+    int64_t many = max64(MANY_TASKS, MANY_TASKS_EACH * j->n_threads);
 
-    j->rows = TILE_ROWS;
+    j->rows = LONG_TILE_ROWS;
+    while (j->rows > TILE_ROWS && ceil_div(j->m, j->rows) * ceil_div(n_panels, panels) < many)
+        j->rows /= 2;
     while (panels > 1 && ceil_div(j->m, j->rows) * ceil_div(n_panels, panels) < MIN_TASKS)
         panels = (panels + 1) / 2;
     while (j->rows > (n_panels > 2 ? MIN_TILE_ROWS : MIN_THIN_ROWS) &&
@@ -396,14 +403,14 @@ static bool choose_parts(job *j)
 
 static axl_status run_tiled(job *j)
 {
-    static_assert((DEPTH_UNITS + TILE_ROWS) * TILE_PANELS * GEMM_PANEL * sizeof(float) +
+    static_assert((DEPTH_UNITS + LONG_TILE_ROWS) * TILE_PANELS * GEMM_PANEL * sizeof(float) +
                           2 * STRIP_ROWS * (DEPTH_UNITS + VF_N) * sizeof(float) <=
                       AXL_SCRATCH_SIZE &&
                       (int)GEMM_PANEL <= (int)STRIP_ROWS,
                   "a tile fits a scratch slot");
+    j->n_threads = axl_context_threads(j->dev->ctx);
     if (!choose_parts(j))
         choose_tiles(j);
-    j->n_threads = axl_context_threads(j->dev->ctx);
     axl__parallel_for(j->dev->ctx, (uint64_t)(j->n_row_tiles * j->n_col_tiles * j->n_parts),
                       run_tile, j);
     if (j->n_parts > 1 && !atomic_load(&j->cancelled))

@@ -98,6 +98,14 @@ static void test_matmul__blocks_of_depth_rows_and_columns(void **state)
                 check(shapes[i], flags, types, 1.0f, types % 2 ? 1.0f : 0.0f, flags == 1 ? 3 : 0);
 }
 
+/* Tiles of 600 rows for a few threads, of 256 for many. */
+static void test_matmul__many_columns_and_tall_tiles(void **state)
+{
+    (void)state;
+    for (int types = 0; types < 16; types += 15)
+        check((shape){ 600, 7700, 5 }, 2, types, 1.0f, 0.0f, 0);
+}
+
 static void test_matmul__shapes_of_a_layer_with_lora(void **state)
 {
     enum { T = 65, IN = 96, OUT = 130, R = 8 };
@@ -277,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_matmul__every_form_at_odd_sizes),
         cmocka_unit_test(test_matmul__blocks_of_depth_rows_and_columns),
+        cmocka_unit_test(test_matmul__many_columns_and_tall_tiles),
         cmocka_unit_test(test_matmul__shapes_of_a_layer_with_lora),
         cmocka_unit_test(test_matmul__sums_of_products),
         cmocka_unit_test(test_matmul__parts_of_a_deep_product),
