@@ -361,19 +361,25 @@ static void add_parts(void *arg, uint64_t index)
     }
 }
 
+/* The tiles that y makes, of the rows chosen and so many panels of columns. */
+static int64_t count_tiles(const job *j, int64_t panels)
+{
+    return ceil_div(j->m, j->rows) * ceil_div(j->n, panels * GEMM_PANEL);
+}
+
 /* Tiles as large as the caches like, smaller while there are few. */
 static void choose_tiles(job *j)
 {
-    int64_t panels = TILE_PANELS, n_panels = ceil_div(j->n, GEMM_PANEL);
+    int64_t panels = TILE_PANELS;
     int64_t many = max64(MANY_TASKS, MANY_TASKS_EACH * j->n_threads);
+    int64_t min_rows = j->n > 2 * GEMM_PANEL ? MIN_TILE_ROWS : MIN_THIN_ROWS;
 
     j->rows = LONG_TILE_ROWS;
-    while (j->rows > TILE_ROWS && ceil_div(j->m, j->rows) * ceil_div(n_panels, panels) < many)
+    while (j->rows > TILE_ROWS && count_tiles(j, panels) < many)
         j->rows /= 2;
-    while (panels > 1 && ceil_div(j->m, j->rows) * ceil_div(n_panels, panels) < MIN_TASKS)
+    while (panels > 1 && count_tiles(j, panels) < MIN_TASKS)
         panels = (panels + 1) / 2;
-    while (j->rows > (n_panels > 2 ? MIN_TILE_ROWS : MIN_THIN_ROWS) &&
-           ceil_div(j->m, j->rows) * ceil_div(n_panels, panels) < MIN_TASKS)
+    while (j->rows > min_rows && count_tiles(j, panels) < MIN_TASKS)
         j->rows /= 2;
     j->cols = panels * GEMM_PANEL;
     j->n_row_tiles = ceil_div(j->m, j->rows);

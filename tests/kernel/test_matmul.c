@@ -98,7 +98,7 @@ static void test_matmul__blocks_of_depth_rows_and_columns(void **state)
                 check(shapes[i], flags, types, 1.0f, types % 2 ? 1.0f : 0.0f, flags == 1 ? 3 : 0);
 }
 
-/* Tiles of 600 rows for a few threads, of 256 for many. */
+/* Tiles of all 600 rows for up to three threads, of 512 for five, of 256 for eight. */
 static void test_matmul__many_columns_and_tall_tiles(void **state)
 {
     (void)state;
