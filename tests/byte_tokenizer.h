@@ -30,12 +30,17 @@ static inline void write_byte_tokenizer(const char *dir, int ends)
     FILE *f = fopen(path, "w");
     assert_non_null(f);
     fprintf(f, "{\"version\": \"1.0\", \"truncation\": null, \"padding\": null, "
-            "\"added_tokens\": [");
+               "\"added_tokens\": [");
     for (int i = 0; i < 3; i++)
-        fprintf(f, "%s{\"id\": %d, \"content\": \"%s\", \"single_word\": false, \"lstrip\": false, "
-                "\"rstrip\": false, \"normalized\": false, \"special\": true}", i ? ", " : "",
-                BYTE_BOS + i, i == 0 ? "<s>" : i == 1 ? "</s>" : "<unk>");
-    fprintf(f, "], \"normalizer\": null, \"pre_tokenizer\": null, "
+        fprintf(f,
+                "%s{\"id\": %d, \"content\": \"%s\", \"single_word\": false, \"lstrip\": false, "
+                "\"rstrip\": false, \"normalized\": false, \"special\": true}",
+                i ? ", " : "", BYTE_BOS + i,
+                i == 0   ? "<s>"
+                : i == 1 ? "</s>"
+                         : "<unk>");
+    fprintf(f,
+            "], \"normalizer\": null, \"pre_tokenizer\": null, "
             "\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": ["
             "{\"SpecialToken\": {\"id\": \"<s>\", \"type_id\": 0}}, "
             "{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}%s], \"pair\": [], "
@@ -44,17 +49,17 @@ static inline void write_byte_tokenizer(const char *dir, int ends)
             ends ? ", {\"SpecialToken\": {\"id\": \"</s>\", \"type_id\": 0}}" : "",
             ends ? ", \"</s>\": {\"id\": \"</s>\", \"ids\": [257], \"tokens\": [\"</s>\"]}" : "");
     fprintf(f, "\"decoder\": {\"type\": \"Sequence\", \"decoders\": [{\"type\": \"ByteFallback\"}, "
-            "{\"type\": \"Fuse\"}]}, \"model\": {\"type\": \"BPE\", \"dropout\": null, "
-            "\"unk_token\": \"<unk>\", \"continuing_subword_prefix\": null, "
-            "\"end_of_word_suffix\": null, \"fuse_unk\": true, \"byte_fallback\": true, "
-            "\"vocab\": {");
+               "{\"type\": \"Fuse\"}]}, \"model\": {\"type\": \"BPE\", \"dropout\": null, "
+               "\"unk_token\": \"<unk>\", \"continuing_subword_prefix\": null, "
+               "\"end_of_word_suffix\": null, \"fuse_unk\": true, \"byte_fallback\": true, "
+               "\"vocab\": {");
     for (int b = 0; b < 256; b++)
         fprintf(f, "\"<0x%02X>\": %d, ", (unsigned)b, b);
     fprintf(f, "\"<s>\": 256, \"</s>\": 257, \"<unk>\": 258}, \"merges\": []}}");
     assert_int_equal(fclose(f), 0);
     snprintf(path, sizeof path, "%s/tokenizer_config.json", dir);
     write_text(path, "{\"tokenizer_class\": \"PreTrainedTokenizerFast\", \"bos_token\": \"<s>\", "
-               "\"eos_token\": \"</s>\", \"unk_token\": \"<unk>\"}");
+                     "\"eos_token\": \"</s>\", \"unk_token\": \"<unk>\"}");
 }
 
 static inline axl_tokenizer *byte_tokenizer(axl_context *ctx, int ends)

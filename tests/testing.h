@@ -47,8 +47,7 @@ static inline const char *test_isa(void)
 
 /* AXL_TEST=part_of_a_name runs the matching cases only. */
 #define test_run(tests)                                                                            \
-    (test_locale(),                                                                                \
-     cmocka_set_test_filter(getenv("AXL_TEST") ? getenv("AXL_TEST") : "*"),                        \
+    (test_locale(), cmocka_set_test_filter(getenv("AXL_TEST") ? getenv("AXL_TEST") : "*"),         \
      test_done(cmocka_run_group_tests(tests, NULL, NULL)))
 
 #define assert_ok(expr)                                                                            \

@@ -43,7 +43,8 @@ static void print_help(FILE *f)
     for (size_t i = 0; i < N_VERBS; i++)
         fprintf(f, "  %s\n      %s\n", verbs[i].usage, verbs[i].what);
     fputs("\nAny key of the config can be given as --key value.  --quiet, --log-level "
-          "error|warning|info|debug.\naxl VERB --help says more of a verb.\n", f);
+          "error|warning|info|debug.\naxl VERB --help says more of a verb.\n",
+          f);
 }
 
 static int print_verb_help(size_t verb)

@@ -15,9 +15,9 @@ enum { EXIT_DONE = 0, EXIT_OTHER = 1, EXIT_INPUT = 2 };
 
 /* An option of a verb; a config key of the same name is then not reachable. */
 typedef struct tool_option {
-    const char *name;         /* "max-new-tokens" */
+    const char *name;                                      /* "max-new-tokens" */
     enum { OPTION_FLAG, OPTION_VALUE, OPTION_MAYBE } kind; /* MAYBE: a value may follow */
-    bool *flag;               /* set when it is there */
+    bool *flag;                                            /* set when it is there */
     const char **value;
 } tool_option;
 

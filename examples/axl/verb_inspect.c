@@ -59,8 +59,8 @@ static axl_status print_text_row(const inspector *x, const axl_sample *s)
     printf("--- %s row %" PRIu64 ": %" PRIu32 " tokens, %" PRIu32 " trained\n",
            s->source ? s->source : "", s->row, s->length, s->n_trained);
     for (uint32_t i = 1; i <= s->length; i++) {
-        bool same = i < s->length && (s->labels[i] == AXL_LABEL_IGNORE) ==
-                                         (s->labels[begin] == AXL_LABEL_IGNORE);
+        bool same = i < s->length &&
+                    (s->labels[i] == AXL_LABEL_IGNORE) == (s->labels[begin] == AXL_LABEL_IGNORE);
         if (same)
             continue;
         axl_status status = print_span(x, s, begin, i);
@@ -97,12 +97,11 @@ int verb_inspect(tool *t, int argc, char **argv)
 {
     bool json = false, types = false, html = false;
     const char *count = NULL, *split = "train", *file = NULL;
-    const tool_option options[] = { { "json", OPTION_FLAG, &json, NULL },
-                                    { "types", OPTION_FLAG, &types, NULL },
-                                    { "html", OPTION_VALUE, &html, &file },
-                                    { "n", OPTION_VALUE, NULL, &count },
-                                    { "split", OPTION_VALUE, NULL, &split },
-                                    { NULL, OPTION_FLAG, NULL, NULL } };
+    const tool_option options[] = {
+        { "json", OPTION_FLAG, &json, NULL },    { "types", OPTION_FLAG, &types, NULL },
+        { "html", OPTION_VALUE, &html, &file },  { "n", OPTION_VALUE, NULL, &count },
+        { "split", OPTION_VALUE, NULL, &split }, { NULL, OPTION_FLAG, NULL, NULL }
+    };
     inspector x = { t, NULL, NULL, false };
     unsigned long long n = 5;
     axl_config *cfg;

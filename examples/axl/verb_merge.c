@@ -106,10 +106,8 @@ int verb_merge(tool *t, int argc, char **argv)
 {
     merging x = { 0 };
     const tool_option options[] = {
-        { "model", OPTION_VALUE, NULL, &x.model },
-        { "adapter", OPTION_VALUE, NULL, &x.adapter },
-        { "out", OPTION_VALUE, NULL, &x.out },
-        { "base", OPTION_VALUE, NULL, &x.base },
+        { "model", OPTION_VALUE, NULL, &x.model }, { "adapter", OPTION_VALUE, NULL, &x.adapter },
+        { "out", OPTION_VALUE, NULL, &x.out },     { "base", OPTION_VALUE, NULL, &x.base },
         { NULL, OPTION_FLAG, NULL, NULL },
     };
     int code = tool_parse(t, argc, argv, 2, options, true);

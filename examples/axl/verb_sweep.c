@@ -71,8 +71,9 @@ static int collect_keys(sweeper *s)
         for (size_t i = 0; i < s->t->n_overrides; i++) {
             if (!same_key(s->keys[j], s->t->overrides[i]))
                 continue;
-            fprintf(stderr, "axl train: --%.*s is swept, too: take it from the command line or "
-                            "from the sweep's file\n",
+            fprintf(stderr,
+                    "axl train: --%.*s is swept, too: take it from the command line or "
+                    "from the sweep's file\n",
                     (int)strcspn(s->keys[j], "="), s->keys[j]);
             return EXIT_INPUT;
         }

@@ -119,8 +119,10 @@ static int print_lines(const tool *t, const axl_tokenizer *tok, const char *path
         if (n == 0)
             continue;
         if (!unquote(start, &n)) {
-            fprintf(stderr, "axl tokenize: %s:%lu: not a JSON string; with --jsonl every line is "
-                    "one, such as \"a\\nb\"\n", path, line);
+            fprintf(stderr,
+                    "axl tokenize: %s:%lu: not a JSON string; with --jsonl every line is "
+                    "one, such as \"a\\nb\"\n",
+                    path, line);
             return EXIT_INPUT;
         }
         axl_status status = print_ids(tok, start, n, flags);

@@ -25,7 +25,10 @@ typedef struct axl_adapter_options {
     uint32_t rslora;                   /**< 1: scale = alpha / sqrt(rank) */
 } axl_adapter_options;
 
-#define AXL_ADAPTER_OPTIONS_INIT { sizeof(axl_adapter_options), NULL, 0, 42u, 16.0, 0.0, 16u, 0u }
+#define AXL_ADAPTER_OPTIONS_INIT                                                                   \
+    {                                                                                              \
+        sizeof(axl_adapter_options), NULL, 0, 42u, 16.0, 0.0, 16u, 0u                              \
+    }
 
 /** One trained tensor. */
 typedef struct axl_tensor_info {
@@ -35,7 +38,10 @@ typedef struct axl_tensor_info {
     uint64_t cols;
 } axl_tensor_info;
 
-#define AXL_TENSOR_INFO_INIT { sizeof(axl_tensor_info), NULL, 0, 0 }
+#define AXL_TENSOR_INFO_INIT                                                                       \
+    {                                                                                              \
+        sizeof(axl_tensor_info), NULL, 0, 0                                                        \
+    }
 
 /**
  * A new adapter: A uniform in +-1/sqrt(in) (Kaiming, a = sqrt(5), as PEFT), B zero.

@@ -40,22 +40,27 @@ typedef struct axl_diagnostic {
     const char *text;    /**< all of it: "FILE:LINE:COL: error: KEY: message [ID]" */
 } axl_diagnostic;
 
-#define AXL_DIAGNOSTIC_INIT \
-    { sizeof(axl_diagnostic), NULL, 0u, 0u, 0u, 0u, NULL, NULL, NULL, NULL }
+#define AXL_DIAGNOSTIC_INIT                                                                        \
+    {                                                                                              \
+        sizeof(axl_diagnostic), NULL, 0u, 0u, 0u, 0u, NULL, NULL, NULL, NULL                       \
+    }
 
 typedef struct axl_config_options {
-    size_t size;                   /**< sizeof(axl_config_options); set by _INIT */
-    const char *base_dir;          /**< what relative paths in the config start from; NULL: the
-                                        current directory.  Copied */
-    const char *const *overrides;  /**< "key=value" each, laid over the YAML in order; borrowed
-                                        for the call */
+    size_t size;                  /**< sizeof(axl_config_options); set by _INIT */
+    const char *base_dir;         /**< what relative paths in the config start from; NULL: the
+                                       current directory.  Copied */
+    const char *const *overrides; /**< "key=value" each, laid over the YAML in order; borrowed
+                                       for the call */
     size_t n_overrides;
     axl_diagnostics **diagnostics; /**< optional: receives the list, also on success, on
                                         AXL_ERR_CONFIG and when the file cannot be read; NULL on
                                         other failures.  Release with axl_diagnostics_free() */
 } axl_config_options;
 
-#define AXL_CONFIG_OPTIONS_INIT { sizeof(axl_config_options), NULL, NULL, 0, NULL }
+#define AXL_CONFIG_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(axl_config_options), NULL, NULL, 0, NULL                                            \
+    }
 
 /**
  * Read, check and complete a config file.
@@ -80,8 +85,7 @@ typedef struct axl_config_options {
  * Since: 0.1
  */
 AXL_API AXL_MUST_CHECK axl_status axl_config_open(axl_config **out, axl_context *ctx,
-                                                  const char *path,
-                                                  const axl_config_options *opts);
+                                                  const char *path, const axl_config_options *opts);
 
 /**
  * As axl_config_open(), of a text in memory.
@@ -178,8 +182,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_config_double(const axl_config *cfg, const
  * Thread: any.
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_config_bool(const axl_config *cfg, const char *key,
-                                                  int *out);
+AXL_API AXL_MUST_CHECK axl_status axl_config_bool(const axl_config *cfg, const char *key, int *out);
 
 /**
  * The number of items of a list, or of members of a mapping.
@@ -315,8 +318,10 @@ typedef struct axl_config_key_info {
     uint32_t reserved;       /**< 0 */
 } axl_config_key_info;
 
-#define AXL_CONFIG_KEY_INFO_INIT \
-    { sizeof(axl_config_key_info), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0u, 0u }
+#define AXL_CONFIG_KEY_INFO_INIT                                                                   \
+    {                                                                                              \
+        sizeof(axl_config_key_info), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0u, 0u        \
+    }
 
 /**
  * The number of keys in the schema.

@@ -55,29 +55,31 @@ typedef void (*axl_task_fn)(void *arg, uint64_t index);
 typedef void (*axl_parallel_for_fn)(void *user, uint64_t count, axl_task_fn fn, void *arg);
 
 typedef struct axl_context_options {
-    size_t size;                      /**< sizeof(axl_context_options); set by _INIT */
-    void *(*alloc)(void *user, size_t size);  /**< NULL: malloc; all three or none */
+    size_t size;                             /**< sizeof(axl_context_options); set by _INIT */
+    void *(*alloc)(void *user, size_t size); /**< NULL: malloc; all three or none */
     void *(*realloc)(void *user, void *block, size_t size); /**< block may be NULL */
-    void (*free)(void *user, void *block);    /**< block may be NULL */
-    void *alloc_user;                 /**< passed to the three */
-    axl_log_fn log;                   /**< NULL: no log */
+    void (*free)(void *user, void *block);                  /**< block may be NULL */
+    void *alloc_user;                                       /**< passed to the three */
+    axl_log_fn log;                                         /**< NULL: no log */
     void *log_user;
-    axl_progress_fn progress;         /**< NULL: no progress */
+    axl_progress_fn progress; /**< NULL: no progress */
     void *progress_user;
     axl_parallel_for_fn parallel_for; /**< NULL: a pool of the context's own */
     void *parallel_user;
-    const char *plugin_dir;           /**< sought first; NULL: the usual places.  Copied */
-    const char *isa;                  /**< cap: "baseline", "avx2", "avx512", "avx512_bf16", "amx";
-                                           NULL: the best that the machine has.  Copied */
-    uint32_t threads;                 /**< 0: from the affinity mask and the cgroup quota */
-    uint32_t log_level;               /**< an axl_log_level */
-    uint32_t allow_network;           /**< 1 lets Hub ids be downloaded, but for HF_HUB_OFFLINE */
-    uint32_t no_onednn;               /**< 1 keeps to axl's own matmul kernels */
+    const char *plugin_dir; /**< sought first; NULL: the usual places.  Copied */
+    const char *isa;        /**< cap: "baseline", "avx2", "avx512", "avx512_bf16", "amx";
+                                 NULL: the best that the machine has.  Copied */
+    uint32_t threads;       /**< 0: from the affinity mask and the cgroup quota */
+    uint32_t log_level;     /**< an axl_log_level */
+    uint32_t allow_network; /**< 1 lets Hub ids be downloaded, but for HF_HUB_OFFLINE */
+    uint32_t no_onednn;     /**< 1 keeps to axl's own matmul kernels */
 } axl_context_options;
 
-#define AXL_CONTEXT_OPTIONS_INIT \
-    { sizeof(axl_context_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
-      NULL, NULL, 0u, AXL_LOG_WARNING, 0u, 0u }
+#define AXL_CONTEXT_OPTIONS_INIT                                                                   \
+    {                                                                                              \
+        sizeof(axl_context_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,   \
+            NULL, NULL, 0u, AXL_LOG_WARNING, 0u, 0u                                                \
+    }
 
 /**
  * Create a context.  The environment (HOME, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN,

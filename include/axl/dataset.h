@@ -40,22 +40,28 @@ typedef struct axl_sample {
     uint32_t reserved0;
 } axl_sample;
 
-#define AXL_SAMPLE_INIT { sizeof(axl_sample), NULL, NULL, NULL, 0, 0u, 0u, 0u, 0u }
+#define AXL_SAMPLE_INIT                                                                            \
+    {                                                                                              \
+        sizeof(axl_sample), NULL, NULL, NULL, 0, 0u, 0u, 0u, 0u                                    \
+    }
 
 /** What became of the rows that were read for this split. */
 typedef struct axl_dataset_stats {
-    size_t size;                  /**< sizeof(axl_dataset_stats); set by the caller */
-    uint64_t rows_read;           /**< records in the sources */
-    uint64_t rows;                /**< samples kept in this split */
-    uint64_t tokens;              /**< tokens of the kept samples */
-    uint64_t trained_tokens;      /**< of them, with a label */
-    uint64_t dropped_too_long;    /**< excess_length_strategy: drop */
-    uint64_t dropped_too_short;   /**< below min_sample_len */
-    uint64_t dropped_no_trained;  /**< without a trained token */
-    uint64_t from_cache;          /**< 1 when the prepared file was used */
+    size_t size;                 /**< sizeof(axl_dataset_stats); set by the caller */
+    uint64_t rows_read;          /**< records in the sources */
+    uint64_t rows;               /**< samples kept in this split */
+    uint64_t tokens;             /**< tokens of the kept samples */
+    uint64_t trained_tokens;     /**< of them, with a label */
+    uint64_t dropped_too_long;   /**< excess_length_strategy: drop */
+    uint64_t dropped_too_short;  /**< below min_sample_len */
+    uint64_t dropped_no_trained; /**< without a trained token */
+    uint64_t from_cache;         /**< 1 when the prepared file was used */
 } axl_dataset_stats;
 
-#define AXL_DATASET_STATS_INIT { sizeof(axl_dataset_stats), 0, 0, 0, 0, 0, 0, 0, 0 }
+#define AXL_DATASET_STATS_INIT                                                                     \
+    {                                                                                              \
+        sizeof(axl_dataset_stats), 0, 0, 0, 0, 0, 0, 0, 0                                          \
+    }
 
 /**
  * Read, render and tokenise the data sets of a config, or take them from dataset_prepared_path when

@@ -17,8 +17,8 @@ extern "C" {
 typedef int (*axl_text_fn)(void *user, const char *text, size_t length);
 
 typedef struct axl_generate_options {
-    size_t size;               /**< sizeof(axl_generate_options); set by _INIT */
-    axl_text_fn text;          /**< NULL: none */
+    size_t size;      /**< sizeof(axl_generate_options); set by _INIT */
+    axl_text_fn text; /**< NULL: none */
     void *text_user;
     uint64_t seed;
     double temperature;        /**< > 0 */
@@ -27,12 +27,14 @@ typedef struct axl_generate_options {
     double repetition_penalty; /**< of ids that have come (Keskar et al., CTRL, 2019); 1: off */
     uint32_t top_k;            /**< 0: off */
     uint32_t max_new_tokens;
-    uint32_t greedy;           /**< 1: always the likeliest; only the penalty counts besides */
-    uint32_t reserved0;        /**< must be 0 */
+    uint32_t greedy;    /**< 1: always the likeliest; only the penalty counts besides */
+    uint32_t reserved0; /**< must be 0 */
 } axl_generate_options;
 
-#define AXL_GENERATE_OPTIONS_INIT \
-    { sizeof(axl_generate_options), NULL, NULL, 42u, 0.9, 0.95, 0.0, 1.1, 40u, 1024u, 0u, 0u }
+#define AXL_GENERATE_OPTIONS_INIT                                                                  \
+    {                                                                                              \
+        sizeof(axl_generate_options), NULL, NULL, 42u, 0.9, 0.95, 0.0, 1.1, 40u, 1024u, 0u, 0u     \
+    }
 
 /**
  * Continue a prompt until EOS, max_new_tokens or the model's max_seq_len.

@@ -26,31 +26,36 @@ typedef struct axl_batch {
     const int32_t *cu_seqlens; /**< (n_seqs + 1) starts, the first 0, the last n_tokens */
     uint32_t n_tokens;
     uint32_t n_seqs;
-    uint32_t n_trained;        /**< predictions that count: labels but the first of each sequence */
-    uint32_t last_of_step;     /**< 1: an optimizer step is due after this batch
-                                    (accumulation, epoch's end) */
+    uint32_t n_trained;    /**< predictions that count: labels but the first of each sequence */
+    uint32_t last_of_step; /**< 1: an optimizer step is due after this batch
+                                (accumulation, epoch's end) */
 } axl_batch;
 
-#define AXL_BATCH_INIT { sizeof(axl_batch), NULL, NULL, NULL, NULL, 0u, 0u, 0u, 0u }
+#define AXL_BATCH_INIT                                                                             \
+    {                                                                                              \
+        sizeof(axl_batch), NULL, NULL, NULL, NULL, 0u, 0u, 0u, 0u                                  \
+    }
 
 typedef struct axl_loader_options {
-    size_t size;                /**< sizeof(axl_loader_options); set by _INIT */
-    uint64_t seed;              /**< of the order of each epoch */
-    uint32_t micro_batch_size;  /**< sequences a batch; with packing, sequence_len tokens each */
+    size_t size;               /**< sizeof(axl_loader_options); set by _INIT */
+    uint64_t seed;             /**< of the order of each epoch */
+    uint32_t micro_batch_size; /**< sequences a batch; with packing, sequence_len tokens each */
     uint32_t gradient_accumulation_steps; /**< batches a step */
-    uint32_t sequence_len;      /**< with packing: micro_batch_size * sequence_len tokens a bin */
-    uint32_t sample_packing;    /**< 1: fill bins with whole samples */
-    uint32_t shuffle;           /**< 1: another order each epoch; 0: the data set's order */
-    uint32_t real_batches;      /**< with packing, 1: micro_batch_size bins of sequence_len */
-    uint32_t keep_order;        /**< with packing, 1: samples go into bins in order */
-    uint32_t reserved0;         /**< must be 0 */
-    double num_epochs;          /**< the end comes after so many; may be a fraction; 0: never */
-    uint64_t max_steps;         /**< the end comes after so many optimizer steps instead; 0: as
-                                     num_epochs says */
+    uint32_t sequence_len;   /**< with packing: micro_batch_size * sequence_len tokens a bin */
+    uint32_t sample_packing; /**< 1: fill bins with whole samples */
+    uint32_t shuffle;        /**< 1: another order each epoch; 0: the data set's order */
+    uint32_t real_batches;   /**< with packing, 1: micro_batch_size bins of sequence_len */
+    uint32_t keep_order;     /**< with packing, 1: samples go into bins in order */
+    uint32_t reserved0;      /**< must be 0 */
+    double num_epochs;       /**< the end comes after so many; may be a fraction; 0: never */
+    uint64_t max_steps;      /**< the end comes after so many optimizer steps instead; 0: as
+                                  num_epochs says */
 } axl_loader_options;
 
-#define AXL_LOADER_OPTIONS_INIT \
-    { sizeof(axl_loader_options), 42u, 1u, 1u, 2048u, 0u, 1u, 0u, 0u, 0u, 1.0, 0u }
+#define AXL_LOADER_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(axl_loader_options), 42u, 1u, 1u, 2048u, 0u, 1u, 0u, 0u, 0u, 1.0, 0u                \
+    }
 
 /** Where a loader stands: all that it needs to continue. */
 typedef struct axl_loader_cursor {
@@ -59,7 +64,10 @@ typedef struct axl_loader_cursor {
     uint64_t batch; /**< batches of this epoch done */
 } axl_loader_cursor;
 
-#define AXL_LOADER_CURSOR_INIT { sizeof(axl_loader_cursor), 0, 0 }
+#define AXL_LOADER_CURSOR_INIT                                                                     \
+    {                                                                                              \
+        sizeof(axl_loader_cursor), 0, 0                                                            \
+    }
 
 /**
  * Create a loader.

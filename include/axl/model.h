@@ -18,9 +18,9 @@ typedef struct axl_adapter axl_adapter;
 
 /** The type that activations and products are computed in. */
 typedef enum axl_compute {
-    AXL_COMPUTE_AUTO = 0, /**< bf16 where the machine has bf16 dot products, else f32 */
-    AXL_COMPUTE_F32 = 1,  /**< f32 throughout */
-    AXL_COMPUTE_BF16 = 2, /**< bf16 weights and activations, sums in f32 */
+    AXL_COMPUTE_AUTO = 0,   /**< bf16 where the machine has bf16 dot products, else f32 */
+    AXL_COMPUTE_F32 = 1,    /**< f32 throughout */
+    AXL_COMPUTE_BF16 = 2,   /**< bf16 weights and activations, sums in f32 */
     AXL_COMPUTE_STORED = 3, /**< bf16 where the file's embedding is, else f32 */
     AXL_COMPUTE_FORCE_INT32 = 0x7fffffff
 } axl_compute;
@@ -32,13 +32,16 @@ typedef struct axl_model_options {
     uint32_t read;       /**< 1: read the weights into memory instead of mapping the file */
 } axl_model_options;
 
-#define AXL_MODEL_OPTIONS_INIT { sizeof(axl_model_options), NULL, AXL_COMPUTE_AUTO, 0u }
+#define AXL_MODEL_OPTIONS_INIT                                                                     \
+    {                                                                                              \
+        sizeof(axl_model_options), NULL, AXL_COMPUTE_AUTO, 0u                                      \
+    }
 
 /** What a model is.  Sizes are elements. */
 typedef struct axl_model_info {
-    size_t size;                /**< sizeof(axl_model_info); set by the caller */
-    uint64_t n_params;          /**< of the base weights; a tied head counts once */
-    uint64_t weights_bytes;     /**< as they lie in memory */
+    size_t size;            /**< sizeof(axl_model_info); set by the caller */
+    uint64_t n_params;      /**< of the base weights; a tied head counts once */
+    uint64_t weights_bytes; /**< as they lie in memory */
     uint32_t n_layers;
     uint32_t hidden_size;
     uint32_t intermediate_size;
@@ -46,12 +49,15 @@ typedef struct axl_model_info {
     uint32_t n_kv_heads;
     uint32_t head_dim;
     uint32_t vocab_size;
-    uint32_t max_seq_len;       /**< max_position_embeddings */
-    uint32_t compute;           /**< AXL_COMPUTE_F32 or AXL_COMPUTE_BF16 */
-    uint32_t tied_head;         /**< 1: the output head is the embedding */
+    uint32_t max_seq_len; /**< max_position_embeddings */
+    uint32_t compute;     /**< AXL_COMPUTE_F32 or AXL_COMPUTE_BF16 */
+    uint32_t tied_head;   /**< 1: the output head is the embedding */
 } axl_model_info;
 
-#define AXL_MODEL_INFO_INIT { sizeof(axl_model_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define AXL_MODEL_INFO_INIT                                                                        \
+    {                                                                                              \
+        sizeof(axl_model_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                 \
+    }
 
 /**
  * Load a model: config.json, and model.safetensors or the shards of its index.  A mapped file must

@@ -29,7 +29,10 @@ typedef struct axl_plan {
     double seconds;            /**< of training and evaluating; 0 from axl_model_estimate() */
 } axl_plan;
 
-#define AXL_PLAN_INIT { sizeof(axl_plan), 0, 0, 0, 0, 0, 0, 0, 0.0 }
+#define AXL_PLAN_INIT                                                                              \
+    {                                                                                              \
+        sizeof(axl_plan), 0, 0, 0, 0, 0, 0, 0, 0.0                                                 \
+    }
 
 /**
  * The memory that axl_model_open(), axl_adapter_new() and axl_trainer_new() with these options, and

@@ -26,13 +26,13 @@ typedef enum axl_run_event {
 
 /** Something that happened in a run.  A number that the event does not have is NaN. */
 typedef struct axl_run_record {
-    size_t size;              /**< sizeof(axl_run_record) in the library */
-    uint64_t step;            /**< steps done: from 1; 0 before the first */
+    size_t size;   /**< sizeof(axl_run_record) in the library */
+    uint64_t step; /**< steps done: from 1; 0 before the first */
     uint64_t total_steps;
-    uint64_t n_tokens;        /**< input tokens without padding since step 1, resumed or not */
-    uint64_t n_trained;       /**< of them, predictions that counted */
-    uint64_t n_skipped;       /**< steps passed over, as their loss or gradient was not finite */
-    uint64_t peak_rss_bytes;  /**< of this process; 0 where it is not known */
+    uint64_t n_tokens;       /**< input tokens without padding since step 1, resumed or not */
+    uint64_t n_trained;      /**< of them, predictions that counted */
+    uint64_t n_skipped;      /**< steps passed over, as their loss or gradient was not finite */
+    uint64_t peak_rss_bytes; /**< of this process; 0 where it is not known */
     double epoch;
     double loss;              /**< mean over the tokens since the last AXL_RUN_STEP */
     double grad_norm;         /**< before clipping */
@@ -40,11 +40,11 @@ typedef struct axl_run_record {
     double tokens_per_second; /**< input tokens without padding since the last AXL_RUN_STEP */
     double eval_loss;
     double eval_perplexity;
-    double eval_seconds;      /**< that the evaluation took */
-    double seconds;           /**< since the run began, resumed or not; evaluations and saves too */
-    double eta_seconds;       /**< until the last step at the pace so far; NaN before the first */
-    const char *path;         /**< a folder, borrowed for the call; NULL where there is none */
-    uint32_t event;           /**< an axl_run_event */
+    double eval_seconds; /**< that the evaluation took */
+    double seconds;      /**< since the run began, resumed or not; evaluations and saves too */
+    double eta_seconds;  /**< until the last step at the pace so far; NaN before the first */
+    const char *path;    /**< a folder, borrowed for the call; NULL where there is none */
+    uint32_t event;      /**< an axl_run_event */
     uint32_t reserved0;
 } axl_run_record;
 
@@ -53,14 +53,17 @@ typedef struct axl_run_record {
 typedef int (*axl_record_fn)(void *user, const axl_run_record *record);
 
 typedef struct axl_run_options {
-    size_t size;           /**< sizeof(axl_run_options); set by _INIT */
-    axl_record_fn record;  /**< NULL: none */
+    size_t size;          /**< sizeof(axl_run_options); set by _INIT */
+    axl_record_fn record; /**< NULL: none */
     void *record_user;
-    const char *resume;    /**< a checkpoint's folder, "auto" for the newest in output_dir, or
-                                NULL: as the config says.  Copied */
+    const char *resume; /**< a checkpoint's folder, "auto" for the newest in output_dir, or
+                             NULL: as the config says.  Copied */
 } axl_run_options;
 
-#define AXL_RUN_OPTIONS_INIT { sizeof(axl_run_options), NULL, NULL, NULL }
+#define AXL_RUN_OPTIONS_INIT                                                                       \
+    {                                                                                              \
+        sizeof(axl_run_options), NULL, NULL, NULL                                                  \
+    }
 
 /**
  * Load everything that a config names and check it, output_dir and a checkpoint to resume from
@@ -103,7 +106,10 @@ typedef struct axl_evaluation {
     double perplexity; /**< exp(loss) */
 } axl_evaluation;
 
-#define AXL_EVALUATION_INIT { sizeof(axl_evaluation), 0, 0, 0.0, 0.0 }
+#define AXL_EVALUATION_INIT                                                                        \
+    {                                                                                              \
+        sizeof(axl_evaluation), 0, 0, 0.0, 0.0                                                     \
+    }
 
 /**
  * The validation split's loss with a run's adapter as it is now.

@@ -33,21 +33,21 @@ typedef enum axl_status {
     AXL_OK = 0,
     AXL_END = 1, /**< an iterator is exhausted, or an optional value is absent */
 
-    AXL_ERR_INTERNAL = -1,    /**< a bug in axl; please report it */
-    AXL_ERR_NOMEM = -2,       /**< a host allocation failed */
-    AXL_ERR_INVALID = -3,     /**< a bad argument or option value */
-    AXL_ERR_ABI = -4,         /**< an options struct or plugin of another version */
-    AXL_ERR_BUSY = -5,        /**< the handle is in use (re-entered, or written by a trainer) */
-    AXL_ERR_CANCELLED = -6,   /**< a cancel handle was raised or a callback returned non-zero */
-    AXL_ERR_CONFIG = -7,      /**< the YAML is wrong; the diagnostics name line, column and key */
-    AXL_ERR_NOT_FOUND = -8,   /**< a file, model or named thing does not exist */
-    AXL_ERR_IO = -9,          /**< reading or writing failed (permissions, disk full) */
-    AXL_ERR_FORMAT = -10,     /**< a file is not what its format says */
-    AXL_ERR_DATA = -11,       /**< data rows cannot be trained on */
+    AXL_ERR_INTERNAL = -1,     /**< a bug in axl; please report it */
+    AXL_ERR_NOMEM = -2,        /**< a host allocation failed */
+    AXL_ERR_INVALID = -3,      /**< a bad argument or option value */
+    AXL_ERR_ABI = -4,          /**< an options struct or plugin of another version */
+    AXL_ERR_BUSY = -5,         /**< the handle is in use (re-entered, or written by a trainer) */
+    AXL_ERR_CANCELLED = -6,    /**< a cancel handle was raised or a callback returned non-zero */
+    AXL_ERR_CONFIG = -7,       /**< the YAML is wrong; the diagnostics name line, column and key */
+    AXL_ERR_NOT_FOUND = -8,    /**< a file, model or named thing does not exist */
+    AXL_ERR_IO = -9,           /**< reading or writing failed (permissions, disk full) */
+    AXL_ERR_FORMAT = -10,      /**< a file is not what its format says */
+    AXL_ERR_DATA = -11,        /**< data rows cannot be trained on */
     AXL_ERR_UNSUPPORTED = -12, /**< known, but not done by this build */
-    AXL_ERR_NUMERIC = -13,    /**< a loss or gradient is not finite */
-    AXL_ERR_DEVICE = -14,     /**< the backend or its device failed */
-    AXL_ERR_FORKED = -15,     /**< the handle was made before a fork, by the parent */
+    AXL_ERR_NUMERIC = -13,     /**< a loss or gradient is not finite */
+    AXL_ERR_DEVICE = -14,      /**< the backend or its device failed */
+    AXL_ERR_FORKED = -15,      /**< the handle was made before a fork, by the parent */
 
     AXL_STATUS_FORCE_INT32 = 0x7fffffff /* pins the width; never returned */
 } axl_status;
@@ -123,7 +123,10 @@ typedef struct axl_buffer {
     void *reserved; /**< the library's own */
 } axl_buffer;
 
-#define AXL_BUFFER_INIT { sizeof(axl_buffer), NULL, 0, NULL }
+#define AXL_BUFFER_INIT                                                                            \
+    {                                                                                              \
+        sizeof(axl_buffer), NULL, 0, NULL                                                          \
+    }
 
 /**
  * Release what a call put into a buffer and empty it.

@@ -23,7 +23,10 @@ typedef struct axl_sweep_run {
     size_t n_overrides;
 } axl_sweep_run;
 
-#define AXL_SWEEP_RUN_INIT { sizeof(axl_sweep_run), NULL, NULL, 0 }
+#define AXL_SWEEP_RUN_INIT                                                                         \
+    {                                                                                              \
+        sizeof(axl_sweep_run), NULL, NULL, 0                                                       \
+    }
 
 /**
  * Read a YAML file of a sweep, in Axolotl's form: a mapping of keys to lists of values, of which

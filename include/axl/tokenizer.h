@@ -26,12 +26,14 @@ typedef struct axl_tokenizer_options {
     const char *eos_token;
     const char *unk_token;
     const char *pad_token;
-    int32_t legacy;        /**< 1 or 0; -1: as the files say */
-    uint32_t reserved0;    /**< must be 0 */
+    int32_t legacy;     /**< 1 or 0; -1: as the files say */
+    uint32_t reserved0; /**< must be 0 */
 } axl_tokenizer_options;
 
-#define AXL_TOKENIZER_OPTIONS_INIT \
-    { sizeof(axl_tokenizer_options), NULL, NULL, NULL, NULL, NULL, -1, 0u }
+#define AXL_TOKENIZER_OPTIONS_INIT                                                                 \
+    {                                                                                              \
+        sizeof(axl_tokenizer_options), NULL, NULL, NULL, NULL, NULL, -1, 0u                        \
+    }
 
 /** Flags of axl_tokenizer_encode() and axl_tokenizer_decode(). */
 enum {

@@ -32,33 +32,36 @@ typedef enum axl_relora_prune {
 } axl_relora_prune;
 
 typedef struct axl_trainer_options {
-    size_t size;          /**< sizeof(axl_trainer_options); set by _INIT */
-    double learning_rate; /**< peak rate; must be > 0 */
+    size_t size;                            /**< sizeof(axl_trainer_options); set by _INIT */
+    double learning_rate;                   /**< peak rate; must be > 0 */
     const axl_optimizer_options *optimizer; /**< NULL: AdamW.  Copied */
-    double max_grad_norm; /**< global L2 norm that gradients are clipped to; 0: no clipping */
+    double max_grad_norm;       /**< global L2 norm that gradients are clipped to; 0: no clipping */
     double neftune_noise_alpha; /**< NEFTune: uniform noise of alpha / sqrt(L C) on the embeddings
                                of a sequence of L tokens, C hidden; 0: none */
     const axl_schedule_options *schedule; /**< of the rate; NULL: constant.  Copied */
     uint64_t relora_steps; /**< ReLoRA (Lialin et al., 2023): after every so many steps the pairs
                                are frozen, still added to the layers, and new ones begin; the
                                adapter that is saved holds all of them.  0: never */
-    double relora_prune_ratio; /**< in [0, 1] */
-    uint64_t seed;        /**< of dropout, noise and new pairs */
-    uint32_t relora_prune; /**< an axl_relora_prune */
-    uint32_t loss_average; /**< an axl_loss_average */
+    double relora_prune_ratio;            /**< in [0, 1] */
+    uint64_t seed;                        /**< of dropout, noise and new pairs */
+    uint32_t relora_prune;                /**< an axl_relora_prune */
+    uint32_t loss_average;                /**< an axl_loss_average */
     uint32_t gradient_accumulation_steps; /**< for axl_trainer_ready(), with last_of_step */
     uint32_t checkpointing; /**< 1: keep each layer's input alone and compute the layer again */
-    uint32_t max_tokens;  /**< the largest batch; 0: the arena grows when a larger one comes */
-    uint32_t lisa_layers; /**< LISA (Pan et al., 2024): of a model's own weights, so many decoder
-                               layers are trained at a time, besides all that is no layer; 0: all */
+    uint32_t max_tokens;    /**< the largest batch; 0: the arena grows when a larger one comes */
+    uint32_t lisa_layers;   /**< LISA (Pan et al., 2024): of a model's own weights, so many
+                                 decoder layers are trained at a time, besides all that is no
+                                 layer; 0: all */
     double label_smoothing; /**< in [0, 1): so much of each label's weight goes to all tokens alike;
                                of the training loss alone, evaluations are without */
-    uint64_t lisa_steps;  /**< LISA's layers are picked anew every so many steps, at random */
+    uint64_t lisa_steps;    /**< LISA's layers are picked anew every so many steps, at random */
 } axl_trainer_options;
 
-#define AXL_TRAINER_OPTIONS_INIT \
-    { sizeof(axl_trainer_options), 2e-4, NULL, 1.0, 0.0, NULL, 0, 0.9, 42u, AXL_PRUNE_MAGNITUDE, \
-      AXL_LOSS_TOKENS, 1u, 0u, 0u, 0u, 0.0, 0 }
+#define AXL_TRAINER_OPTIONS_INIT                                                                   \
+    {                                                                                              \
+        sizeof(axl_trainer_options), 2e-4, NULL, 1.0, 0.0, NULL, 0, 0.9, 42u, AXL_PRUNE_MAGNITUDE, \
+            AXL_LOSS_TOKENS, 1u, 0u, 0u, 0u, 0.0, 0                                                \
+    }
 
 /** What one optimizer step did. */
 typedef struct axl_step_stats {
@@ -71,7 +74,10 @@ typedef struct axl_step_stats {
     uint64_t n_trained;   /**< of them, predictions that counted */
 } axl_step_stats;
 
-#define AXL_STEP_STATS_INIT { sizeof(axl_step_stats), 0, 0.0, 0.0, 0.0, 0, 0 }
+#define AXL_STEP_STATS_INIT                                                                        \
+    {                                                                                              \
+        sizeof(axl_step_stats), 0, 0.0, 0.0, 0.0, 0, 0                                             \
+    }
 
 /**
  * Create a trainer of an adapter, or of a model's own weights (full fine-tuning).

@@ -6,7 +6,7 @@
  *   g' = g grad_scale + weight_decay p
  *   v += g'^2
  *   p -= lr g' / (sqrt(v) + eps)
-  */
+ */
 #ifndef AXL_KERNELS_ADAGRAD_H
 #define AXL_KERNELS_ADAGRAD_H
 

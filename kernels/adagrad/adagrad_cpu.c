@@ -27,7 +27,9 @@ AXL_SPAN_FN(step_span, struct step, step_lanes)
 axl_status AXL_ISA_NAME(adagrad)(axl_device *dev, const axl_adagrad_args *a)
 {
     struct step s = {
-        .p = a->p, .v = a->v, .g = a->g,
+        .p = a->p,
+        .v = a->v,
+        .g = a->g,
         .grad_scale = (float)a->grad_scale,
         .weight_decay = (float)a->weight_decay,
         .eps = (float)a->eps,

@@ -9,7 +9,7 @@
  *   v    = beta2 v + (1 - beta2) g'^2
  *   p    = p (1 - lr weight_decay)
  *          - lr (m / (1 - beta1^t) + alpha slow) / (sqrt(v) / sqrt(1 - beta2^t) + eps)
-  */
+ */
 #ifndef AXL_KERNELS_ADEMAMIX_H
 #define AXL_KERNELS_ADEMAMIX_H
 

@@ -37,10 +37,16 @@ AXL_SPAN_FN(step_span, struct step, step_lanes)
 axl_status AXL_ISA_NAME(ademamix)(axl_device *dev, const axl_ademamix_args *a)
 {
     struct step s = {
-        .p = a->p, .m = a->m, .slow = a->slow, .v = a->v, .g = a->g,
+        .p = a->p,
+        .m = a->m,
+        .slow = a->slow,
+        .v = a->v,
+        .g = a->g,
         .grad_scale = (float)a->grad_scale,
         .keep = (float)(1.0 - a->lr * a->weight_decay),
-        .beta1 = (float)a->beta1, .beta2 = (float)a->beta2, .beta3 = (float)a->beta3,
+        .beta1 = (float)a->beta1,
+        .beta2 = (float)a->beta2,
+        .beta3 = (float)a->beta3,
         .rest1 = (float)(1.0 - a->beta1),
         .rest2 = (float)(1.0 - a->beta2),
         .rest3 = (float)(1.0 - a->beta3),

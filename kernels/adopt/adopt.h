@@ -8,7 +8,7 @@
  *   m  = beta1 m + (1 - beta1) clamp(g' / max(sqrt(v), eps), (t - 1)^0.25)
  *   p -= lr m
  *   v  = beta2 v + (1 - beta2) g'^2
-  */
+ */
 #ifndef AXL_KERNELS_ADOPT_H
 #define AXL_KERNELS_ADOPT_H
 

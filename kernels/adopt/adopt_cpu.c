@@ -38,7 +38,11 @@ AXL_SPAN_FN(step_span, struct step, step_lanes)
 axl_status AXL_ISA_NAME(adopt)(axl_device *dev, const axl_adopt_args *a)
 {
     struct step s = {
-        .p = a->p, .m = a->m, .v = a->v, .g = a->g, .first = a->step == 1,
+        .p = a->p,
+        .m = a->m,
+        .v = a->v,
+        .g = a->g,
+        .first = a->step == 1,
         .grad_scale = (float)a->grad_scale,
         .keep = (float)(1.0 - a->lr * a->weight_decay),
         .one_minus_beta1 = (float)(1.0 - a->beta1),

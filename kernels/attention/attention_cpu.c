@@ -44,10 +44,10 @@ typedef struct job {
     const axl_attention_backward_args *b; /* NULL in the forward */
     gemm_unit unit;
     int64_t n_tasks;
-    int64_t block;       /* queries of a task of the forward */
-    int64_t group;       /* query heads of a kv head */
-    int64_t heads;       /* of them in a task */
-    int64_t n_chunks;    /* tasks that the heads make */
+    int64_t block;    /* queries of a task of the forward */
+    int64_t group;    /* query heads of a kv head */
+    int64_t heads;    /* of them in a task */
+    int64_t n_chunks; /* tasks that the heads make */
     atomic_bool cancelled;
 } job;
 
@@ -249,11 +249,11 @@ static inline vf before(int64_t i, int64_t end, vf v, vf instead)
 /* ---- forward ---- */
 
 typedef struct forward_space {
-    float *k, *v;      /* panels (D, BLOCK_K), (BLOCK_K, D padded) */
-    float *q;          /* (rows, D padded): queries that had to be packed */
-    float *s, *p;      /* (STRIP, BLOCK_K) scores; probabilities as units */
-    float *out;        /* (rows, D padded) */
-    float *max, *sums; /* (rows), (rows, VF_N) */
+    float *k, *v;               /* panels (D, BLOCK_K), (BLOCK_K, D padded) */
+    float *q;                   /* (rows, D padded): queries that had to be packed */
+    float *s, *p;               /* (STRIP, BLOCK_K) scores; probabilities as units */
+    float *out;                 /* (rows, D padded) */
+    float *max, *sums;          /* (rows), (rows, VF_N) */
     gemm_left left[TASK_HEADS]; /* of each head */
     gemm_right keys, values;
 } forward_space;
@@ -404,8 +404,8 @@ static void run_forward(void *arg, uint64_t index)
     carve_forward(&w, slot, f->head_dim);
     amx_begin();
     for (int64_t h = 0; h < t.n_heads; h++)
-        w.left[h] = rows_of(j, &(block){ &f->q, t.head + h, t.row, t.n_rows },
-                            w.q + h * t.n_rows * D);
+        w.left[h] =
+            rows_of(j, &(block){ &f->q, t.head + h, t.row, t.n_rows }, w.q + h * t.n_rows * D);
     memset(w.out, 0, (size_t)(n_rows * D) * sizeof *w.out);
     memset(w.sums, 0, (size_t)n_rows * VF_N * sizeof *w.sums);
     for (int64_t i = 0; i < n_rows; i++)
@@ -439,16 +439,16 @@ axl_status AXL_ISA_NAME(attention_forward)(axl_device *dev, const axl_attention_
 
 /* A block of keys [key, +n_keys) against blocks of queries [row, +n_queries) of one head. */
 typedef struct backward_space {
-    float *k_along;              /* panels (keys, D padded) */
-    float *q_across, *o_across;  /* panels (D, BLOCK_Q) of queries and of dout */
-    float *q_along, *o_along;    /* panels (BLOCK_Q, D padded) */
-    float *s, *dp;               /* (STRIP, BLOCK_Q) products */
-    float *p_units;              /* (STRIP, BLOCK_Q): P as units */
-    float *ds_units;             /* (keys, BLOCK_Q): dS as units along the queries */
-    float *ds_pairs;             /* (keys / 2, BLOCK_Q): pairs along the keys; or ds_units */
-    float *ds_rows;              /* (BLOCK_Q, keys / 2): the same turned, for AMX */
-    float *k_left, *v_left;      /* (keys, D padded): left operands that had to be packed */
-    float *dk, *dv;              /* (keys, D padded) sums */
+    float *k_along;             /* panels (keys, D padded) */
+    float *q_across, *o_across; /* panels (D, BLOCK_Q) of queries and of dout */
+    float *q_along, *o_along;   /* panels (BLOCK_Q, D padded) */
+    float *s, *dp;              /* (STRIP, BLOCK_Q) products */
+    float *p_units;             /* (STRIP, BLOCK_Q): P as units */
+    float *ds_units;            /* (keys, BLOCK_Q): dS as units along the queries */
+    float *ds_pairs;            /* (keys / 2, BLOCK_Q): pairs along the keys; or ds_units */
+    float *ds_rows;             /* (BLOCK_Q, keys / 2): the same turned, for AMX */
+    float *k_left, *v_left;     /* (keys, D padded): left operands that had to be packed */
+    float *dk, *dv;             /* (keys, D padded) sums */
     gemm_left k, v;
     gemm_right keys, q, dout, q_rows, dout_rows;
     int64_t key, n_keys, row, n_queries;
@@ -753,8 +753,9 @@ static void run_delta(void *arg, uint64_t index)
 axl_status AXL_ISA_NAME(attention_backward)(axl_device *dev, const axl_attention_backward_args *a)
 {
     const axl_attention_args *f = &a->forward;
-    job j = { .dev = dev, .f = f, .b = a,
-              .unit = gemm_unit_for(f->q.dtype, f->k.dtype, f->q.dtype) };
+    job j = {
+        .dev = dev, .f = f, .b = a, .unit = gemm_unit_for(f->q.dtype, f->k.dtype, f->q.dtype)
+    };
 
     assert(f->head_dim <= AXL__MAX_HEAD_DIM && f->n_heads % f->n_kv_heads == 0);
     AXL_TRY(run_tasks(&j, run_delta, ceil_div(f->q.rows, TASK_Q)));

@@ -18,8 +18,8 @@ static double dot(const axl_mat *x, int64_t row, int64_t head, const axl_mat *y,
     double sum = 0.0;
 
     for (int64_t d = 0; d < head_dim; d++)
-        sum += axl__mat_get(x, row, head * head_dim + d) *
-               axl__mat_get(y, row2, head2 * head_dim + d);
+        sum +=
+            axl__mat_get(x, row, head * head_dim + d) * axl__mat_get(y, row2, head2 * head_dim + d);
     return sum;
 }
 

@@ -223,21 +223,19 @@ static axl_status cpu_matmul(axl_device *dev, const axl_matmul_args *a)
 }
 
 #define MEMBER(op, args) .op = cpu_##op,
-const axl_backend_ops axl__backend_cpu = {
-    .abi = AXL_BACKEND_ABI,
-    .size = sizeof(axl_backend_ops),
-    .name = "cpu",
-    .device_open = cpu_device_open,
-    .device_close = cpu_device_close,
-    .device_info = cpu_device_info,
-    .buffer_new = cpu_buffer_new,
-    .buffer_free = cpu_buffer_free,
-    .weights_map = cpu_weights_map,
-    .weights_unmap = cpu_weights_unmap,
-    .upload = cpu_copy,
-    .download = cpu_copy,
-    .copy = cpu_copy,
-    .zero = cpu_zero,
-    .synchronize = cpu_synchronize,
-    AXL_CPU_OPS(MEMBER)
-};
+const axl_backend_ops axl__backend_cpu = { .abi = AXL_BACKEND_ABI,
+                                           .size = sizeof(axl_backend_ops),
+                                           .name = "cpu",
+                                           .device_open = cpu_device_open,
+                                           .device_close = cpu_device_close,
+                                           .device_info = cpu_device_info,
+                                           .buffer_new = cpu_buffer_new,
+                                           .buffer_free = cpu_buffer_free,
+                                           .weights_map = cpu_weights_map,
+                                           .weights_unmap = cpu_weights_unmap,
+                                           .upload = cpu_copy,
+                                           .download = cpu_copy,
+                                           .copy = cpu_copy,
+                                           .zero = cpu_zero,
+                                           .synchronize = cpu_synchronize,
+                                           AXL_CPU_OPS(MEMBER) };

@@ -26,7 +26,7 @@ enum {
     GEMM_PANEL = VF_TILE_VECS * VF_N,
     GEMM_ROWS_MAX = 2 * VF_TILE_ROWS, /* of a tile one vector wide */
     GEMM_AMX = 16,                    /* rows, units and columns of a tile of AMX */
-    GEMM_AHEAD = 8 /* rows of memory prefetched */
+    GEMM_AHEAD = 8                    /* rows of memory prefetched */
 };
 
 /* Rows (of the left operand, or columns of the right one) of some depth in memory: element (r,d)
@@ -268,8 +268,8 @@ enum { GEMM_STEP = VF_HAS_AMX ? GEMM_AMX : 8, GEMM_AHEAD_MAX = 3 };
  * every GEMM_STEP units. */
 typedef struct gemm_ahead {
     gemm_lines of[GEMM_AHEAD_MAX];
-    int64_t n, now;  /* of them; the one whose turn it is */
-    int64_t across;  /* lines done of its row */
+    int64_t n, now; /* of them; the one whose turn it is */
+    int64_t across; /* lines done of its row */
     int64_t per_step;
 } gemm_ahead;
 
@@ -353,8 +353,8 @@ AXL_INLINE void gemm_unit_step(int rows, int vecs, bool pair, const char *const 
         vf left = vf_set1(bits);
         AXL_UNROLL
         for (int v = 0; v < vecs; v++)
-            acc[r][v] = pair ? vf_dot_bf16(acc[r][v], left, right[v])
-                             : vf_fma(left, right[v], acc[r][v]);
+            acc[r][v] =
+                pair ? vf_dot_bf16(acc[r][v], left, right[v]) : vf_fma(left, right[v], acc[r][v]);
     }
 }
 
@@ -383,8 +383,8 @@ AXL_INLINE void gemm_tile_as(int rows, int vecs, bool pair, int64_t n_units, gem
     AXL_UNROLL
     for (int r = 0; r < rows; r++)
         AXL_UNROLL
-        for (int v = 0; v < vecs; v++)
-            vf_store(c + r * ldc + v * VF_N, acc[r][v]);
+    for (int v = 0; v < vecs; v++)
+        vf_store(c + r * ldc + v * VF_N, acc[r][v]);
 }
 
 /* The left operand comes by address: a copy on the stack is read in other pieces than it was
@@ -403,11 +403,12 @@ typedef void gemm_tile_fn(int64_t n_units, const gemm_left *a, const float *b, f
 
 /* X(kind, pair, rows, vecs) for all sizes; a row of the table for each vecs. */
 #if VF_TILE_ROWS == 8
-#define GEMM_ROWS(X, k, p, v) \
-    X(k, p, 1, v) X(k, p, 2, v) X(k, p, 3, v) X(k, p, 4, v) X(k, p, 5, v) X(k, p, 6, v) \
-    X(k, p, 7, v) X(k, p, 8, v)
+#define GEMM_ROWS(X, k, p, v)                                                                      \
+    X(k, p, 1, v)                                                                                  \
+    X(k, p, 2, v)                                                                                  \
+    X(k, p, 3, v) X(k, p, 4, v) X(k, p, 5, v) X(k, p, 6, v) X(k, p, 7, v) X(k, p, 8, v)
 #elif VF_TILE_ROWS == 6
-#define GEMM_ROWS(X, k, p, v) \
+#define GEMM_ROWS(X, k, p, v)                                                                      \
     X(k, p, 1, v) X(k, p, 2, v) X(k, p, 3, v) X(k, p, 4, v) X(k, p, 5, v) X(k, p, 6, v)
 #else
 #define GEMM_ROWS(X, k, p, v) X(k, p, 1, v) X(k, p, 2, v) X(k, p, 3, v) X(k, p, 4, v)
@@ -422,15 +423,13 @@ typedef void gemm_tile_fn(int64_t n_units, const gemm_left *a, const float *b, f
 #define GEMM_TABLE_ROW(X, k, p, v) { GEMM_ROWS(X, k, p, v) },
 
 GEMM_VECS(GEMM_TILE, GEMM_ROWS, f32, false)
-static gemm_tile_fn *const gemm_tiles_f32[VF_TILE_VECS][VF_TILE_ROWS] = {
-    GEMM_VECS(GEMM_NAME, GEMM_TABLE_ROW, f32, false)
-};
+static gemm_tile_fn *const gemm_tiles_f32[VF_TILE_VECS][VF_TILE_ROWS] = { GEMM_VECS(
+    GEMM_NAME, GEMM_TABLE_ROW, f32, false) };
 
 #if VF_HAS_DOT_BF16
 GEMM_VECS(GEMM_TILE, GEMM_ROWS, pair, true)
-static gemm_tile_fn *const gemm_tiles_pair[VF_TILE_VECS][VF_TILE_ROWS] = {
-    GEMM_VECS(GEMM_NAME, GEMM_TABLE_ROW, pair, true)
-};
+static gemm_tile_fn *const gemm_tiles_pair[VF_TILE_VECS][VF_TILE_ROWS] = { GEMM_VECS(
+    GEMM_NAME, GEMM_TABLE_ROW, pair, true) };
 #else
 #define gemm_tiles_pair gemm_tiles_f32
 #endif
@@ -542,8 +541,8 @@ AXL_INLINE void gemm_multiply(gemm_unit unit, int64_t n_rows, int64_t n_units, g
         r = done;
     }
     for (; b->n_cols <= VF_N && r + GEMM_ROWS_MAX <= n_rows; r += GEMM_ROWS_MAX)
-        gemm_tile_tall(unit, n_units - b->first, gemm_left_from(a, r),
-                       b->panels + b->first * VF_N, c + r * ldc, ldc, add, ahead);
+        gemm_tile_tall(unit, n_units - b->first, gemm_left_from(a, r), b->panels + b->first * VF_N,
+                       c + r * ldc, ldc, add, ahead);
     for (; r < n_rows; r += VF_TILE_ROWS) {
         int64_t rows = n_rows - r < VF_TILE_ROWS ? n_rows - r : VF_TILE_ROWS;
         gemm_left from = gemm_left_from(a, r);
@@ -554,9 +553,8 @@ AXL_INLINE void gemm_multiply(gemm_unit unit, int64_t n_rows, int64_t n_units, g
                 continue;
             gemm_tile_fn *tile = unit == GEMM_PAIR ? gemm_tiles_pair[vecs - 1][rows - 1]
                                                    : gemm_tiles_f32[vecs - 1][rows - 1];
-            tile(n_units - b->first, &from,
-                 b->panels + n * b->n_units + b->first * vecs * VF_N, c + r * ldc + n, ldc, add,
-                 ahead);
+            tile(n_units - b->first, &from, b->panels + n * b->n_units + b->first * vecs * VF_N,
+                 c + r * ldc + n, ldc, add, ahead);
         }
     }
 }

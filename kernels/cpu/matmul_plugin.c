@@ -89,9 +89,9 @@ void axl__matmul_plugin_close(axl_device *dev)
 typedef struct job {
     axl_device *dev;
     const axl_matmul_args *a;
-    int64_t rows, cols;                   /* of a tile */
+    int64_t rows, cols; /* of a tile */
     int64_t n_row_tiles, n_col_tiles;
-    axl_matmul_product *products[2][2];   /* [last row tile][last column tile] */
+    axl_matmul_product *products[2][2]; /* [last row tile][last column tile] */
     atomic_bool failed, cancelled;
 } job;
 
@@ -187,8 +187,8 @@ static void run_tile(void *arg, uint64_t index)
         return;
     }
     void *scratch = axl__scratch_acquire(j->dev);
-    if (!j->dev->plugin->run(j->dev->library, p, a->trans_x ? element(&a->x, 0, m0)
-                                                            : element(&a->x, m0, 0),
+    if (!j->dev->plugin->run(j->dev->library, p,
+                             a->trans_x ? element(&a->x, 0, m0) : element(&a->x, m0, 0),
                              a->trans_w ? element(&a->w, n0, 0) : element(&a->w, 0, n0),
                              (void *)(uintptr_t)element(&a->y, m0, n0), scratch))
         atomic_store(&j->failed, true);
@@ -210,8 +210,8 @@ axl_status axl__matmul_plugin_run(axl_device *dev, const axl_matmul_args *a, boo
         if (atomic_load(&j.cancelled))
             status = axl__fail(AXL_ERR_CANCELLED, "cancelled");
         else if (atomic_load(&j.failed))
-            status = axl__fail(AXL_ERR_DEVICE, "%s failed in a matmul",
-                               dev->plugin->name(dev->library));
+            status =
+                axl__fail(AXL_ERR_DEVICE, "%s failed in a matmul", dev->plugin->name(dev->library));
     }
     release_products(&j);
     return status;

@@ -20,7 +20,7 @@ typedef struct axl_matmul_shape {
     int64_t m, n, k;
     int64_t x_stride, w_stride, y_stride; /* elements */
     uint32_t trans_x, trans_w;
-    uint32_t dtype, y_dtype;              /* axl_dtype */
+    uint32_t dtype, y_dtype; /* axl_dtype */
     uint64_t add;
 } axl_matmul_shape;
 

@@ -47,9 +47,10 @@ AXL_INLINE void vf_store_rounded(uint16_t *p, vf v)
 /* As vf_join_pairs, rounded here. */
 AXL_INLINE vf vf_round_pairs(vf first, vf second)
 {
-    static const uint16_t turn[32] = { 0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,
-                                       21, 6, 22, 7, 23, 8,  24, 9,  25, 10, 26,
-                                       11, 27, 12, 28, 13, 29, 14, 30, 15, 31 };
+    static const uint16_t turn[32] = {
+        0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+        8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+    };
     __m512i both = (__m512i)_mm512_cvtne2ps_pbh(second, first);
 
     return _mm512_castsi512_ps(_mm512_permutexvar_epi16(_mm512_loadu_si512(turn), both));

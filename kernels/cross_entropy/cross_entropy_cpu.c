@@ -89,8 +89,8 @@ AXL_INLINE void row_gradient(void *dx, axl_dtype type, const float *x, int64_t n
     for (; i + VF_N <= n; i += VF_N)
         vf_store_t(dx, type, i, vf_sub(vf_mul(f, vf_exp(vf_sub(vf_load(x + i), m))), l));
     if (i < n)
-        vf_store_t_n(dx, type, i,
-                     vf_sub(vf_mul(f, vf_exp(vf_sub(vf_load_n(x + i, n - i), m))), l), n - i);
+        vf_store_t_n(dx, type, i, vf_sub(vf_mul(f, vf_exp(vf_sub(vf_load_n(x + i, n - i), m))), l),
+                     n - i);
 }
 
 static void loss_tile(const void *args, axl_tile t)

@@ -220,11 +220,18 @@ axl_status AXL_ISA_NAME(factored)(axl_device *dev, const axl_factored_args *a)
 {
     float *rest = (float *)(void *)(a->scratch + a->rows);
     struct step s = {
-        .a = a, .row_sums = a->scratch, .row_factor = rest, .col_factor = rest + a->rows,
-        .res_col_factor = rest + a->rows + a->cols, .grad_scale = (float)a->grad_scale,
-        .beta1 = (float)a->beta1, .rest1 = (float)(1.0 - a->beta1),
-        .keep = (float)(1.0 - a->lr * a->weight_decay), .lr = (float)a->lr,
-        .row_mean = 1.0, .res_mean = 1.0,
+        .a = a,
+        .row_sums = a->scratch,
+        .row_factor = rest,
+        .col_factor = rest + a->rows,
+        .res_col_factor = rest + a->rows + a->cols,
+        .grad_scale = (float)a->grad_scale,
+        .beta1 = (float)a->beta1,
+        .rest1 = (float)(1.0 - a->beta1),
+        .keep = (float)(1.0 - a->lr * a->weight_decay),
+        .lr = (float)a->lr,
+        .row_mean = 1.0,
+        .res_mean = 1.0,
     };
 
     if (a->row) {

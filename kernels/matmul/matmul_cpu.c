@@ -25,9 +25,9 @@
 
 enum {
     TILE_ROWS = VF_HAS_AMX ? 512 : 256, /* AMX: packing weighs more */
-    LONG_TILE_ROWS = 1024, /* where tiles are many: w is packed less often */
+    LONG_TILE_ROWS = 1024,              /* where tiles are many: w is packed less often */
     MIN_TILE_ROWS = 128,
-    MIN_THIN_ROWS = 64, /* where there are one or two panels in all */
+    MIN_THIN_ROWS = 64,             /* where there are one or two panels in all */
     TILE_PANELS = 192 / GEMM_PANEL, /* columns of a tile, in panels */
     MIN_TASKS = 16,
     MANY_TASKS = 40, /* and so many of each thread */
@@ -52,15 +52,15 @@ typedef struct term {
 typedef struct job {
     axl_device *dev;
     const axl_matmul_args *a;
-    int64_t m, n;         /* of what tiles compute: y, or its transpose when turned */
+    int64_t m, n; /* of what tiles compute: y, or its transpose when turned */
     bool turned;
     term terms[AXL_MATMUL_TERMS];
     int64_t n_terms;
-    int64_t rows, cols;   /* of a tile */
+    int64_t rows, cols; /* of a tile */
     int64_t n_row_tiles, n_col_tiles;
-    int64_t n_parts;      /* of the depth, each summed in scratch memory; 1: none */
+    int64_t n_parts; /* of the depth, each summed in scratch memory; 1: none */
     int64_t part_deep;
-    int64_t n_threads;    /* for what moves no result: prefetching, rows of a tile */
+    int64_t n_threads; /* for what moves no result: prefetching, rows of a tile */
     atomic_bool cancelled;
 } job;
 
@@ -165,7 +165,8 @@ typedef struct tile {
 static tile tile_at(const job *j, int64_t index)
 {
     int64_t column = index / j->n_row_tiles;
-    tile t = { .m0 = index % j->n_row_tiles * j->rows, .n0 = column % j->n_col_tiles * j->cols,
+    tile t = { .m0 = index % j->n_row_tiles * j->rows,
+               .n0 = column % j->n_col_tiles * j->cols,
                .part = column / j->n_col_tiles };
 
     t.rows = min64(j->rows, j->m - t.m0);
@@ -204,8 +205,9 @@ static void put_sums(const job *j, const tile *t, int64_t r, int64_t n, const fl
     if (j->turned) {
         store_turned(j->a, t->m0 + r, n, t->n0, t->cols, c, j->cols);
     } else if (j->n_parts > 1) {
-        axl_matmul_args part = { .y = { j->a->scratch + t->part * j->m * j->n, AXL_F32, j->m, j->n,
-                                        j->n }, .alpha = 1.0f };
+        axl_matmul_args part = {
+            .y = { j->a->scratch + t->part * j->m * j->n, AXL_F32, j->m, j->n, j->n }, .alpha = 1.0f
+        };
         store_sums(&part, t->m0 + r, n, t->n0, t->cols, c, j->cols);
     } else {
         store_sums(j->a, t->m0 + r, n, t->n0, t->cols, c, j->cols);
@@ -410,8 +412,8 @@ static bool choose_parts(job *j)
 static axl_status run_tiled(job *j)
 {
     static_assert((DEPTH_UNITS + LONG_TILE_ROWS) * TILE_PANELS * GEMM_PANEL * sizeof(float) +
-                          2 * STRIP_ROWS * (DEPTH_UNITS + VF_N) * sizeof(float) <=
-                      AXL_SCRATCH_SIZE &&
+                              2 * STRIP_ROWS * (DEPTH_UNITS + VF_N) * sizeof(float) <=
+                          AXL_SCRATCH_SIZE &&
                       (int)GEMM_PANEL <= (int)STRIP_ROWS,
                   "a tile fits a scratch slot");
     j->n_threads = axl_context_threads(j->dev->ctx);
@@ -460,8 +462,8 @@ AXL_INLINE void dot_columns(int rows, axl_dtype t, bool round, const float *x, c
     AXL_UNROLL
     for (int r = 0; r < rows; r++)
         AXL_UNROLL
-        for (int c = 0; c < 4; c++)
-            sums[r][c] = vf_sum(acc[r][c]);
+    for (int c = 0; c < 4; c++)
+        sums[r][c] = vf_sum(acc[r][c]);
 }
 
 #define DOT_COLUMNS(rows)                                                                          \
@@ -495,8 +497,8 @@ static void widen_rows(const job *j, float *dst)
         int64_t i = 0;
 
         for (; i < k; i += VF_N) {
-            vf v = k - i >= VF_N ? vf_load_t(x_r, x->dtype, i)
-                                 : vf_load_t_n(x_r, x->dtype, i, k - i);
+            vf v =
+                k - i >= VF_N ? vf_load_t(x_r, x->dtype, i) : vf_load_t_n(x_r, x->dtype, i, k - i);
             vf_store(dst + r * ldx + i, round ? vf_to_bf16_value(v) : v);
         }
     }
@@ -548,8 +550,8 @@ static void add_term(job *j, const axl_mat *x, bool trans_x, const axl_mat *w, b
     p->in_place = p->x.deep && gemm_in_place(p->unit, p->x.dtype, p->k);
     int64_t units = gemm_units(p->unit, p->k);
     int64_t n_blocks = units > 0 ? ceil_div(units, DEPTH_UNITS) : 1;
-    p->block_deep = gemm_deep(p->unit, max64(1, ceil_div(units, n_blocks)) *
-                                           gemm_per_unit(p->unit));
+    p->block_deep =
+        gemm_deep(p->unit, max64(1, ceil_div(units, n_blocks)) * gemm_per_unit(p->unit));
 }
 
 axl_status AXL_ISA_NAME(matmul)(axl_device *dev, const axl_matmul_args *a)

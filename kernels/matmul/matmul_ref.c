@@ -15,8 +15,8 @@ static double operand(const axl_mat *m, bool trans, axl_dtype compute, int64_t r
     return compute == AXL_BF16 ? axl__bf16_to_f32(axl__f32_to_bf16((float)v)) : v;
 }
 
-static double dot(const axl_mat *x, bool trans_x, const axl_mat *w, bool trans_w,
-                  axl_dtype compute, int64_t i, int64_t j)
+static double dot(const axl_mat *x, bool trans_x, const axl_mat *w, bool trans_w, axl_dtype compute,
+                  int64_t i, int64_t j)
 {
     int64_t depth = trans_x ? x->rows : x->cols;
     double sum = 0.0;
@@ -33,8 +33,8 @@ void axl__ref_matmul(const axl_matmul_args *a)
             double sum = dot(&a->x, a->trans_x, &a->w, a->trans_w, a->compute, i, j);
 
             for (int64_t t = 0; t < a->n_more; t++)
-                sum += dot(&a->more[t].x, false, &a->more[t].w, a->more[t].trans_w, a->compute, i,
-                           j);
+                sum +=
+                    dot(&a->more[t].x, false, &a->more[t].w, a->more[t].trans_w, a->compute, i, j);
             sum *= a->alpha;
             if (a->beta != 0.0f)
                 sum += a->beta * axl__mat_get(&a->y, i, j);

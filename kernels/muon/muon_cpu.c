@@ -26,8 +26,7 @@ AXL_SPAN_FN(momentum_span, struct momentum, momentum_lanes)
 
 axl_status AXL_ISA_NAME(muon_momentum)(axl_device *dev, const axl_muon_momentum_args *a)
 {
-    struct momentum s = { a->m, a->x, a->g, a->nesterov, (float)a->momentum,
-                          (float)a->grad_scale };
+    struct momentum s = { a->m, a->x, a->g, a->nesterov, (float)a->momentum, (float)a->grad_scale };
 
     axl_tiles_run(dev, 1, a->n, false, momentum_span, &s);
     return AXL_OK;

@@ -107,7 +107,9 @@ dnnl_status_t onednn_matmul_run(const onednn_matmul *mm, dnnl_engine_t engine, c
     const dnnl_memory_desc_t *const descs[4] = { &mm->x, &mm->w, &mm->y, &mm->scratch };
     void *const data[4] = { (void *)(uintptr_t)x, (void *)(uintptr_t)w, y, scratch };
     dnnl_exec_arg_t args[4] = {
-        { DNNL_ARG_SRC, NULL }, { DNNL_ARG_WEIGHTS, NULL }, { DNNL_ARG_DST, NULL },
+        { DNNL_ARG_SRC, NULL },
+        { DNNL_ARG_WEIGHTS, NULL },
+        { DNNL_ARG_DST, NULL },
         { DNNL_ARG_SCRATCHPAD, NULL },
     };
     dnnl_stream_t stream = NULL;

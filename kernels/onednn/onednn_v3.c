@@ -49,8 +49,8 @@ static dnnl_status_t set_attributes(dnnl_primitive_attr_t attr, const axl_matmul
 static dnnl_status_t create(onednn_matmul *mm, dnnl_engine_t engine, dnnl_primitive_attr_t attr)
 {
     dnnl_primitive_desc_t pd = NULL;
-    dnnl_status_t status = dnnl_matmul_primitive_desc_create(&pd, engine, mm->x, mm->w, NULL, mm->y,
-                                                             attr);
+    dnnl_status_t status =
+        dnnl_matmul_primitive_desc_create(&pd, engine, mm->x, mm->w, NULL, mm->y, attr);
 
     if (status != dnnl_success)
         return status;
@@ -114,7 +114,9 @@ dnnl_status_t onednn_matmul_run(const onednn_matmul *mm, dnnl_engine_t engine, c
     const const_dnnl_memory_desc_t descs[4] = { mm->x, mm->w, mm->y, mm->scratch };
     void *const data[4] = { (void *)(uintptr_t)x, (void *)(uintptr_t)w, y, scratch };
     dnnl_exec_arg_t args[4] = {
-        { DNNL_ARG_SRC, NULL }, { DNNL_ARG_WEIGHTS, NULL }, { DNNL_ARG_DST, NULL },
+        { DNNL_ARG_SRC, NULL },
+        { DNNL_ARG_WEIGHTS, NULL },
+        { DNNL_ARG_DST, NULL },
         { DNNL_ARG_SCRATCHPAD, NULL },
     };
     dnnl_stream_t stream = NULL;

@@ -35,8 +35,11 @@ static inline axl__optim_8bit_numbers axl__optim_8bit_fold(const axl_optim_8bit_
 
     return (axl__optim_8bit_numbers){
         .grad_scale = (float)a->grad_scale,
-        .beta1 = (float)a->beta1, .beta2 = (float)a->beta2, .beta3 = (float)a->beta3,
-        .rest1 = (float)(1.0 - a->beta1), .rest2 = (float)(1.0 - a->beta2),
+        .beta1 = (float)a->beta1,
+        .beta2 = (float)a->beta2,
+        .beta3 = (float)a->beta3,
+        .rest1 = (float)(1.0 - a->beta1),
+        .rest2 = (float)(1.0 - a->beta2),
         .rest3 = (float)(1.0 - a->beta3),
         .keep = (float)(1.0 - a->lr * a->weight_decay),
         .weight_decay = (float)a->weight_decay,

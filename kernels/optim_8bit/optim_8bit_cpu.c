@@ -114,8 +114,7 @@ AXL_INLINE vf rmsprop_lanes(const numbers *k, struct block *b, int32_t i, vf p, 
     g = vf_fused(vf_set1(k->weight_decay), p, g);
     vf v = square_lanes(&b->s[0][i], k->beta1, k->rest1, g);
 
-    return vf_add(p, vf_div(vf_mul(vf_set1(k->minus_lr), g),
-                            vf_add(vf_sqrt(v), vf_set1(k->eps))));
+    return vf_add(p, vf_div(vf_mul(vf_set1(k->minus_lr), g), vf_add(vf_sqrt(v), vf_set1(k->eps))));
 }
 
 /* n lanes at element i of the block that begins at p and g. */

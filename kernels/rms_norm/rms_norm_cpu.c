@@ -100,8 +100,11 @@ AXL_INLINE void backward_lanes(const struct row *r, void *dx, axl_dtype dx_type,
 static void backward_tile(const void *args, axl_tile t)
 {
     const axl_rms_norm_backward_args *a = args;
-    struct row r = { .w = a->w, .x_type = a->x.dtype, .w_type = a->w_dtype,
-                     .dy_type = a->dy.dtype, .n = a->x.cols };
+    struct row r = { .w = a->w,
+                     .x_type = a->x.dtype,
+                     .w_type = a->w_dtype,
+                     .dy_type = a->dy.dtype,
+                     .n = a->x.cols };
 
     for (int64_t k = t.row; k < t.row_end; k++) {
         void *dx = axl_at_mut(a->dx.data, a->dx.dtype, k * a->dx.stride);

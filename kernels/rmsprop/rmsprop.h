@@ -10,7 +10,7 @@
  *   p   -= lr m, or lr d
  *
  * A difference under the root that rounding makes negative counts as 0.
-  */
+ */
 #ifndef AXL_KERNELS_RMSPROP_H
 #define AXL_KERNELS_RMSPROP_H
 

@@ -39,7 +39,11 @@ AXL_SPAN_FN(step_span, struct step, step_lanes)
 axl_status AXL_ISA_NAME(rmsprop)(axl_device *dev, const axl_rmsprop_args *a)
 {
     struct step s = {
-        .p = a->p, .v = a->v, .mean = a->mean, .m = a->m, .g = a->g,
+        .p = a->p,
+        .v = a->v,
+        .mean = a->mean,
+        .m = a->m,
+        .g = a->g,
         .grad_scale = (float)a->grad_scale,
         .weight_decay = (float)a->weight_decay,
         .alpha = (float)a->alpha,

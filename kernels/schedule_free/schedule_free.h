@@ -9,7 +9,7 @@
  *   y  = y + share (z - y) - lr (1 - beta1 (1 - share)) d
  *   z -= lr d
  *   x  = y + (1 - 1 / beta1) (z - y)
-  */
+ */
 #ifndef AXL_KERNELS_SCHEDULE_FREE_H
 #define AXL_KERNELS_SCHEDULE_FREE_H
 

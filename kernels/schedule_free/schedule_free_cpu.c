@@ -41,7 +41,11 @@ AXL_SPAN_FN(step_span, struct step, step_lanes)
 axl_status AXL_ISA_NAME(schedule_free)(axl_device *dev, const axl_schedule_free_args *a)
 {
     struct step s = {
-        .x = a->x, .y = a->y, .z = a->z, .v = a->v, .g = a->g,
+        .x = a->x,
+        .y = a->y,
+        .z = a->z,
+        .v = a->v,
+        .g = a->g,
         .grad_scale = (float)a->grad_scale,
         .weight_decay = (float)a->weight_decay,
         .beta2 = (float)a->beta2,

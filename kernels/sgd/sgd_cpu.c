@@ -35,8 +35,12 @@ AXL_SPAN_FN(step_span, struct step, step_lanes)
 axl_status AXL_ISA_NAME(sgd)(axl_device *dev, const axl_sgd_args *a)
 {
     struct step s = {
-        .p = a->p, .m = a->m, .g = a->g,
-        .has_momentum = a->momentum > 0.0, .first = a->step == 1, .nesterov = a->nesterov,
+        .p = a->p,
+        .m = a->m,
+        .g = a->g,
+        .has_momentum = a->momentum > 0.0,
+        .first = a->step == 1,
+        .nesterov = a->nesterov,
         .grad_scale = (float)a->grad_scale,
         .weight_decay = (float)a->weight_decay,
         .momentum = (float)a->momentum,

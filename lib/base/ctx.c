@@ -18,7 +18,7 @@
 enum { LOG_LINE_MAX = 1024, THREADS_MAX = 1024 };
 
 struct axl_cancel {
-    atomic_int refs;  /* the handle and the context have one each */
+    atomic_int refs; /* the handle and the context have one each */
     atomic_bool raised;
     axl_context *ctx; /* the handle's reference, dropped by axl_cancel_free */
 };

@@ -30,7 +30,7 @@ void *axl__realloc(axl_context *ctx, void *block, size_t size);
 void axl__free(axl_context *ctx, void *block);
 void *axl__alloc_aligned(axl_context *ctx, size_t size);
 void axl__free_aligned(axl_context *ctx, void *block);
-char *axl__strdup(axl_context *ctx, const char *text);            /* NULL text gives NULL */
+char *axl__strdup(axl_context *ctx, const char *text); /* NULL text gives NULL */
 char *axl__strndup(axl_context *ctx, const char *text, size_t len);
 
 void axl__log(axl_context *ctx, axl_log_level level, const char *fmt, ...) AXL_PRINTF(3, 4);

@@ -27,12 +27,12 @@ typedef enum {
 typedef struct axl__json {
     axl__json_type type;
     bool boolean;
-    uint32_t count;         /* children */
+    uint32_t count; /* children */
     int64_t integer;
-    double number;          /* of INT and FLOAT */
-    const char *text;       /* string with a NUL behind it, or a number as written (no NUL) */
+    double number;    /* of INT and FLOAT */
+    const char *text; /* string with a NUL behind it, or a number as written (no NUL) */
     size_t len;
-    const char *key;        /* in an object */
+    const char *key; /* in an object */
     size_t key_len;
     struct axl__json *child, *next;
 } axl__json;

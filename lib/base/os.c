@@ -26,9 +26,14 @@
 #include <unistd.h>
 
 /* f_type values of statfs(2) under which a map may fault when the other side goes away. */
-enum { NFS_MAGIC = 0x6969, SMB_MAGIC = 0x517B, CIFS_MAGIC = (int)0xFF534D42,
-       FUSE_MAGIC = 0x65735546,
-       SMB2_MAGIC = (int)0xFE534D42, V9FS_MAGIC = 0x01021997 };
+enum {
+    NFS_MAGIC = 0x6969,
+    SMB_MAGIC = 0x517B,
+    CIFS_MAGIC = (int)0xFF534D42,
+    FUSE_MAGIC = 0x65735546,
+    SMB2_MAGIC = (int)0xFE534D42,
+    V9FS_MAGIC = 0x01021997
+};
 enum { ARCH_REQ_XCOMP_PERM_ = 0x1023, XFEATURE_XTILEDATA_ = 18 };
 
 static axl_status fail_errno(const char *what, const char *path)
@@ -698,8 +703,10 @@ axl__date axl__utc(int64_t unix_time)
     int64_t month = (5 * d + 2) / 153; /* 0 is March */
     axl__date date = { (int)(year + 400 * cycle + (month >= 10)),
                        (int)(month < 10 ? month + 3 : month - 9),
-                       (int)(d - (153 * month + 2) / 5 + 1), (int)(second / 3600),
-                       (int)(second / 60 % 60), (int)(second % 60) };
+                       (int)(d - (153 * month + 2) / 5 + 1),
+                       (int)(second / 3600),
+                       (int)(second / 60 % 60),
+                       (int)(second % 60) };
     return date;
 }
 

@@ -27,7 +27,7 @@ typedef struct axl__file {
     const unsigned char *data; /* never NULL; "" for an empty file */
     size_t size;
     bool mapped;
-    bool mappable;  /* not on a file system where a map may fault */
+    bool mappable; /* not on a file system where a map may fault */
     int fd;
     axl__file_id id;
     char *path;
@@ -53,7 +53,7 @@ axl_status axl__make_dirs(axl_context *ctx, const char *path); /* and parents; e
 size_t axl__existing_part(const char *path);
 /* Removes path and the folders above it that are longer than `keep` bytes while they are empty. */
 void axl__remove_empty_dirs(const char *path, size_t keep);
-axl_status axl__remove_file(const char *path);                 /* absent is fine */
+axl_status axl__remove_file(const char *path); /* absent is fine */
 axl_status axl__remove_tree(const char *path); /* absent is fine; links stay */
 /* What processes that are gone were writing in a folder under a temporary name, NAME.tmpPID. */
 axl_status axl__remove_leftovers(axl_context *ctx, const char *dir);

@@ -53,7 +53,7 @@ struct axl__pool {
     atomic_flag taken;          /* a loop is being run */
     atomic_uint_fast64_t epoch; /* counts loops; a worker joins each once */
     atomic_uint_fast64_t next;
-    atomic_uint busy;           /* workers that have not left the current loop */
+    atomic_uint busy; /* workers that have not left the current loop */
     atomic_uint sleeping;
     atomic_bool stop;
 

@@ -25,7 +25,7 @@ void axl__str_put(axl__str *s, const void *bytes, size_t len);
 void axl__str_puts(axl__str *s, const char *text);
 void axl__str_putc(axl__str *s, char c);
 void axl__str_putf(axl__str *s, const char *fmt, ...) AXL_PRINTF(2, 3); /* no %f, %g: num.h */
-void axl__str_put_double(axl__str *s, double value); /* reads back exactly */
+void axl__str_put_double(axl__str *s, double value);                    /* reads back exactly */
 void axl__str_put_utf8(axl__str *s, uint32_t code_point);
 /* A JSON string with its quotes; ill-formed UTF-8 becomes U+FFFD. */
 void axl__str_put_json(axl__str *s, const char *text, size_t len);

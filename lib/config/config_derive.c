@@ -71,8 +71,8 @@ static axl_status derive_packing(axl__config_pass *p)
 static axl_status fill_axl(axl__config_pass *p, const char *key, const char *text)
 {
     if (!get(p, "axl"))
-        AXL_TRY(axl__yaml_set(p->arena, p->root, "axl",
-                              axl__yaml_collection(p->arena, AXL__YAML_MAP)));
+        AXL_TRY(
+            axl__yaml_set(p->arena, p->root, "axl", axl__yaml_collection(p->arena, AXL__YAML_MAP)));
     return fill(p, get(p, "axl"), key, text);
 }
 
@@ -134,7 +134,9 @@ static axl_status canonical_texts(axl__config_pass *p, axl__yaml *node)
         axl__format_double(text, node->number);
     else if (node->type == AXL__YAML_FLOAT)
         snprintf(text, sizeof text, "%s",
-                 isnan(node->number) ? ".nan" : node->number < 0 ? "-.inf" : ".inf");
+                 isnan(node->number) ? ".nan"
+                 : node->number < 0  ? "-.inf"
+                                     : ".inf");
     else
         return AXL_OK;
     node->len = strlen(text);

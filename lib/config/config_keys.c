@@ -135,8 +135,8 @@ static bool coerce(axl__yaml *n, uint16_t type, const char *values)
 
 static void say_type(walk *w, const axl__yaml *n, uint16_t type)
 {
-    static const char *const names[] = { "true or false", "an integer", "a number", "a text",
-                                         "a list", "a mapping", "a mapping", "a value" };
+    static const char *const names[] = { "true or false", "an integer", "a number",  "a text",
+                                         "a list",        "a mapping",  "a mapping", "a value" };
     char expected[160] = "", found[120];
     size_t len = 0;
 
@@ -146,8 +146,7 @@ static void say_type(walk *w, const axl__yaml *n, uint16_t type)
                                     len ? " or " : "", names[bit]);
     bool quotes = (type & T_S) && n->text && n->type != AXL__YAML_NULL;
     axl__config_say(w->p, AXL__C_WRONG_TYPE, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
-                    "expected %s, found %s%s", expected,
-                    axl__yaml_describe(n, found, sizeof found),
+                    "expected %s, found %s%s", expected, axl__yaml_describe(n, found, sizeof found),
                     quotes ? " (put it in quotes)" : "");
 }
 
@@ -266,8 +265,8 @@ static void say_unknown(walk *w, const axl__yaml *n)
                        axl__starts_with(near, "axl.") == axl__starts_with(key, "axl.");
         snprintf(hint, sizeof hint, "; did you mean \"%s\"?", sibling ? near_last + 1 : near);
     }
-    axl__config_say(w->p, AXL__C_UNKNOWN_KEY, severity, n, AT_KEY, key,
-                    "unknown key \"%.100s\"%s", last ? last + 1 : key, hint);
+    axl__config_say(w->p, AXL__C_UNKNOWN_KEY, severity, n, AT_KEY, key, "unknown key \"%.100s\"%s",
+                    last ? last + 1 : key, hint);
 }
 
 /* ---- the walk ---- */

@@ -116,8 +116,7 @@ static void check_groups(axl__config_pass *p)
             char key[48];
             snprintf(key, sizeof key, "lr_groups[%u].%s", i, keys[k]);
             if (!axl__yaml_get(g, keys[k]))
-                axl__config_say(p, AXL__C_REQUIRED, AXL_SEVERITY_ERROR, g, AT_KEY, key,
-                                "required");
+                axl__config_say(p, AXL__C_REQUIRED, AXL_SEVERITY_ERROR, g, AT_KEY, key, "required");
         }
 }
 

@@ -96,8 +96,9 @@ static axl_status find_slot(axl__config_pass *p, const char *key, slot *s, bool 
     for (;;) {
         at = next_part(at, s);
         if (s->parent->type != (s->item ? AXL__YAML_LIST : AXL__YAML_MAP)) {
-            say_override(p, key, s->item ? "the value before [ is not a list"
-                                         : "the value before the last part is not a mapping");
+            say_override(p, key,
+                         s->item ? "the value before [ is not a list"
+                                 : "the value before the last part is not a mapping");
             return AXL_OK;
         }
         if (s->item && s->index > s->parent->count) {
@@ -193,8 +194,7 @@ axl_status axl__config_override(axl__config_pass *p, const char *text)
     bool ok;
 
     if (!equals || equals == text)
-        return axl__fail(AXL_ERR_INVALID, "override \"%s\" is not \"key=value\"",
-                         text ? text : "");
+        return axl__fail(AXL_ERR_INVALID, "override \"%s\" is not \"key=value\"", text ? text : "");
     char *key = axl__arena_strndup(p->arena, text, (size_t)(equals - text));
     if (!key)
         return axl__fail_nomem();

@@ -41,10 +41,14 @@ static void warn(axl__config_pass *p, axl__diag_id id, const char *key, const ch
 /* 0 is how some files say "not set". */
 static void drop_zeros(axl__config_pass *p)
 {
-    static const char *const keys[] = { "max_steps", "evals_per_epoch", "saves_per_epoch",
-                                        "save_total_limit", "jagged_restart_steps",
+    static const char *const keys[] = { "max_steps",
+                                        "evals_per_epoch",
+                                        "saves_per_epoch",
+                                        "save_total_limit",
+                                        "jagged_restart_steps",
                                         "jagged_restart_warmup_steps",
-                                        "jagged_restart_anneal_steps", "early_stopping_patience",
+                                        "jagged_restart_anneal_steps",
+                                        "early_stopping_patience",
                                         "loss_watchdog_patience" };
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
@@ -86,9 +90,12 @@ static void check_required(axl__config_pass *p)
 /* All weights are trained. */
 static void check_no_adapter(axl__config_pass *p)
 {
-    static const char *const idle[] = { "lora_r",              "lora_alpha",
-                                        "lora_dropout",        "lora_target_modules",
-                                        "lora_target_linear",  "peft_use_rslora",
+    static const char *const idle[] = { "lora_r",
+                                        "lora_alpha",
+                                        "lora_dropout",
+                                        "lora_target_modules",
+                                        "lora_target_linear",
+                                        "peft_use_rslora",
                                         "loraplus_lr_ratio" };
 
     if (get(p, "lora_model_dir"))
@@ -132,8 +139,8 @@ static void check_adapter(axl__config_pass *p)
 static void check_batch(axl__config_pass *p)
 {
     const axl__yaml *whole = get(p, "batch_size"), *micro = get(p, "micro_batch_size");
-    int set = on(p, "micro_batch_size") + on(p, "gradient_accumulation_steps") +
-              on(p, "batch_size");
+    int set =
+        on(p, "micro_batch_size") + on(p, "gradient_accumulation_steps") + on(p, "batch_size");
 
     if (set < 2)
         say(p, AXL__C_BATCH_FIELDS, "micro_batch_size",
@@ -143,8 +150,8 @@ static void check_batch(axl__config_pass *p)
             "gradient_accumulation_steps is set too; set only one of them");
     else if (whole && micro && whole->type == AXL__YAML_INT && micro->type == AXL__YAML_INT &&
              micro->integer > 0 && whole->integer % micro->integer != 0)
-        axl__config_say(p, AXL__C_BATCH_DIVISION, AXL_SEVERITY_ERROR, whole, AT_VALUE,
-                        "batch_size", "must be a multiple of micro_batch_size (%lld), found %lld",
+        axl__config_say(p, AXL__C_BATCH_DIVISION, AXL_SEVERITY_ERROR, whole, AT_VALUE, "batch_size",
+                        "must be a multiple of micro_batch_size (%lld), found %lld",
                         (long long)micro->integer, (long long)whole->integer);
 }
 
@@ -177,8 +184,7 @@ static void check_evals(axl__config_pass *p)
             "val_set_size is set too; validate on one of them");
     if (share && share->type == AXL__YAML_FLOAT &&
         (share->number == 1 || (share->number > 1 && share->number != floor(share->number))))
-        axl__config_say(p, AXL__C_VAL_SET_SIZE, AXL_SEVERITY_ERROR, share, AT_VALUE,
-                        "val_set_size",
+        axl__config_say(p, AXL__C_VAL_SET_SIZE, AXL_SEVERITY_ERROR, share, AT_VALUE, "val_set_size",
                         "must be a share below 1 or a whole number of rows above 1, found %s",
                         share->text);
     if (data)
@@ -262,8 +268,8 @@ static void check_precision(axl__config_pass *p)
 /* A plugin that only makes training faster or writes logs changes no result. */
 static void check_plugins(axl__config_pass *p)
 {
-    static const char *const inert[] = { "cut_cross_entropy", "liger", "kernels", "swanlab",
-                                         "lm_eval", "expert_parallel" };
+    static const char *const inert[] = { "cut_cross_entropy", "liger",   "kernels",
+                                         "swanlab",           "lm_eval", "expert_parallel" };
     const axl__yaml *list = get(p, "plugins");
     unsigned i = 0;
 

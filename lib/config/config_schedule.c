@@ -83,8 +83,8 @@ static void check_below_peak(axl__config_pass *p, const char *key, bool equal_is
         return;
     snprintf(path, sizeof path, "lr_scheduler_kwargs.%s", key);
     axl__config_say(p, AXL__C_SCHEDULE, AXL_SEVERITY_ERROR, n, AT_VALUE, path,
-                    "must be %s learning_rate (%s), found %s",
-                    equal_is_fine ? "at most" : "below", peak->text, n->text);
+                    "must be %s learning_rate (%s), found %s", equal_is_fine ? "at most" : "below",
+                    peak->text, n->text);
 }
 
 static void check_needs(axl__config_pass *p, const char *schedule)

@@ -116,7 +116,7 @@ void axl__diag(axl_diagnostics *d, axl__diag_id id, axl_severity severity, uint3
         d->failed = true;
         return;
     }
-    d->entries[d->count] = (entry) { x, d->count };
+    d->entries[d->count] = (entry){ x, d->count };
     d->count++;
     d->errors += severity == AXL_SEVERITY_ERROR;
 }

@@ -28,10 +28,11 @@ static bool one_of(const char *text, const char *const *words, size_t n)
 
 static bool resolve_bool(axl__yaml *node)
 {
-    static const char *const yes[] = { "yes", "Yes", "YES", "true", "True", "TRUE",
-                                       "on",  "On",  "ON" };
-    static const char *const no[] = { "no",  "No",  "NO", "false", "False", "FALSE",
-                                      "off", "Off", "OFF" };
+    static const char *const yes[] = {
+        "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"
+    };
+    static const char *const no[] = { "no",    "No",  "NO",  "false", "False",
+                                      "FALSE", "off", "Off", "OFF" };
 
     if (one_of(node->text, yes, sizeof yes / sizeof yes[0]))
         node->boolean = true;
@@ -50,10 +51,10 @@ static size_t run(const char *s, int base)
 
     for (;; n++) {
         char c = s[n];
-        int digit = is_digit(c)               ? c - '0'
-                    : c >= 'a' && c <= 'f'    ? c - 'a' + 10
-                    : c >= 'A' && c <= 'F'    ? c - 'A' + 10
-                                              : 99;
+        int digit = is_digit(c)            ? c - '0'
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                           : 99;
         if (c != '_' && digit >= base)
             return n;
     }
@@ -212,9 +213,8 @@ static bool resolve_number(axl__yaml *node)
     if (node->len > NUMBER_MAX)
         return false;
     s += has_sign;
-    return resolve_special_float(node, s, negative, has_sign) ||
-           resolve_float(node, s, has_sign) || resolve_int(node, s, negative) ||
-           resolve_sexagesimal(node, s, negative);
+    return resolve_special_float(node, s, negative, has_sign) || resolve_float(node, s, has_sign) ||
+           resolve_int(node, s, negative) || resolve_sexagesimal(node, s, negative);
 }
 
 void axl__yaml_resolve(axl__yaml *node)

@@ -129,8 +129,8 @@ static axl_status open_anchor(composer *c, const yaml_char_t *name, anchor **out
     if (!name)
         return AXL_OK;
     anchor *a = axl__arena_alloc(c->arena, sizeof *a);
-    if (!a || !(a->name = axl__arena_strndup(c->arena, (const char *)name,
-                                             strlen((const char *)name))))
+    if (!a ||
+        !(a->name = axl__arena_strndup(c->arena, (const char *)name, strlen((const char *)name))))
         return axl__fail_nomem();
     a->next = c->anchors;
     c->anchors = a;
@@ -373,8 +373,7 @@ static axl_status compose_collection(composer *c, const yaml_event_t *event, int
                                      axl__yaml **out)
 {
     bool list = event->type == YAML_SEQUENCE_START_EVENT;
-    const yaml_char_t *tag =
-        list ? event->data.sequence_start.tag : event->data.mapping_start.tag;
+    const yaml_char_t *tag = list ? event->data.sequence_start.tag : event->data.mapping_start.tag;
     const char *core = core_tag(tag);
     anchor *a;
 
@@ -411,11 +410,8 @@ static axl_status compose_stream(composer *c, axl__yaml **out)
         AXL_TRY(next_event(c, &event));
         switch (event.type) {
         case YAML_STREAM_START_EVENT:
-        case YAML_DOCUMENT_END_EVENT:
-            break;
-        case YAML_STREAM_END_EVENT:
-            more = false;
-            break;
+        case YAML_DOCUMENT_END_EVENT: break;
+        case YAML_STREAM_END_EVENT: more = false; break;
         case YAML_DOCUMENT_START_EVENT:
             if (seen)
                 status = fail_at(c, AXL__C_SEVERAL_DOCUMENTS, &event.start_mark,
@@ -424,8 +420,7 @@ static axl_status compose_stream(composer *c, axl__yaml **out)
             break;
         default:
             status = compose(c, &event, 0, out);
-            if (status == AXL_OK && (*out)->type != AXL__YAML_MAP &&
-                (*out)->type != AXL__YAML_NULL)
+            if (status == AXL_OK && (*out)->type != AXL__YAML_MAP && (*out)->type != AXL__YAML_NULL)
                 status = fail_at(c, AXL__C_NOT_A_MAPPING, &event.start_mark,
                                  "a config is a mapping of keys to values", "");
         }

@@ -26,17 +26,17 @@ typedef enum {
 typedef struct axl__yaml {
     axl__yaml_type type;
     bool boolean;
-    bool text_in_yaml11; /* a FLOAT that PyYAML reads as text: "2e-5" */
-    bool huge;           /* an INT outside int64; number is near it */
-    bool derived;        /* put here by axl: no warning about it */
-    uint32_t line, column; /* of the value; 0: from an override or derived */
+    bool text_in_yaml11;           /* a FLOAT that PyYAML reads as text: "2e-5" */
+    bool huge;                     /* an INT outside int64; number is near it */
+    bool derived;                  /* put here by axl: no warning about it */
+    uint32_t line, column;         /* of the value; 0: from an override or derived */
     uint32_t key_line, key_column; /* in a mapping */
-    uint32_t count;        /* children */
+    uint32_t count;                /* children */
     int64_t integer;
-    double number;         /* of INT and FLOAT */
-    const char *text;      /* of a scalar: its characters, with a NUL behind them */
+    double number;    /* of INT and FLOAT */
+    const char *text; /* of a scalar: its characters, with a NUL behind them */
     size_t len;
-    const char *key;       /* in a mapping; NUL-terminated */
+    const char *key; /* in a mapping; NUL-terminated */
     struct axl__yaml *child, *next;
 } axl__yaml;
 

@@ -81,8 +81,11 @@ static axl_status resolve(const axl_config *cfg, const char *value, const char *
                           const file_list *list, char **out)
 {
     axl_context *ctx = axl__config_context(cfg);
-    axl__hub_wish wish = { .name = value, .revision = revision, .kind = "datasets",
-                           .pick = list->n > 0 ? pick_listed : axl__pick_data_files, .arg = list };
+    axl__hub_wish wish = { .name = value,
+                           .revision = revision,
+                           .kind = "datasets",
+                           .pick = list->n > 0 ? pick_listed : axl__pick_data_files,
+                           .arg = list };
 
     *out = axl__config_path(cfg, value);
     if (!*out)

@@ -15,8 +15,8 @@ typedef struct axl__data_entry {
     const char *type;   /* borrowed from the config, as format */
     const char *format; /* NULL: from the file's name */
     axl__files files;
-    axl__file_id *ids;  /* (files.n) as they were hashed */
-    uint64_t *hashes;   /* (files.n) of their bytes */
+    axl__file_id *ids; /* (files.n) as they were hashed */
+    uint64_t *hashes;  /* (files.n) of their bytes */
 } axl__data_entry;
 
 typedef enum { AXL__LONG_DROP, AXL__LONG_TRUNCATE, AXL__LONG_RAISE } axl__long_rule;

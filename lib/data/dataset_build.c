@@ -50,9 +50,11 @@ static axl_status merge(axl__store *store, const axl__data_plan *plan, const uin
 
 static axl_status too_long(const axl__store *store, const axl__row *row, uint32_t limit)
 {
-    return axl__fail(AXL_ERR_DATA, "%s: record %llu has %u tokens, sequence_len is %u "
-                     "(excess_length_strategy: raise)", store->sources[row->source],
-                     (unsigned long long)row->record, row->length, limit);
+    return axl__fail(AXL_ERR_DATA,
+                     "%s: record %llu has %u tokens, sequence_len is %u "
+                     "(excess_length_strategy: raise)",
+                     store->sources[row->source], (unsigned long long)row->record, row->length,
+                     limit);
 }
 
 /* The ids' room keeps the labels: they move down to the new end. */
@@ -99,15 +101,20 @@ static axl_status nothing_left(const axl_dataset_stats *s, const axl__data_plan 
     unsigned long long n = s->rows_read;
 
     if (s->dropped_no_trained == n)
-        return axl__fail(AXL_ERR_DATA, "%s: none of the %llu rows has a token to train on: no "
-                         "response text is there", plan->list, n);
+        return axl__fail(AXL_ERR_DATA,
+                         "%s: none of the %llu rows has a token to train on: no "
+                         "response text is there",
+                         plan->list, n);
     if (s->dropped_too_long == n)
         return axl__fail(AXL_ERR_DATA, "%s: all %llu rows are longer than sequence_len, %u tokens",
                          plan->list, n, plan->sequence_len);
     if (s->dropped_too_short == n)
-        return axl__fail(AXL_ERR_DATA, "%s: all %llu rows are shorter than %u tokens "
-                         "(min_sample_len)", plan->list, n, plan->min_len);
-    return axl__fail(AXL_ERR_DATA, "%s: none of %llu rows can be trained on: %llu are longer than "
+        return axl__fail(AXL_ERR_DATA,
+                         "%s: all %llu rows are shorter than %u tokens "
+                         "(min_sample_len)",
+                         plan->list, n, plan->min_len);
+    return axl__fail(AXL_ERR_DATA,
+                     "%s: none of %llu rows can be trained on: %llu are longer than "
                      "sequence_len %u, %llu shorter than %u tokens, %llu without a trained token",
                      plan->list, (unsigned long long)s->rows_read,
                      (unsigned long long)s->dropped_too_long, plan->sequence_len,
@@ -220,8 +227,8 @@ static axl_status from_datasets(axl_dataset **train, axl_dataset **validation,
     if (status == AXL_OK && train)
         status = axl__dataset_wrap(train, store, 0, store->n - n_validation, &stats);
     if (status == AXL_OK && validation && n_validation > 0)
-        status = axl__dataset_wrap(validation, store, store->n - n_validation, n_validation,
-                                   &stats);
+        status =
+            axl__dataset_wrap(validation, store, store->n - n_validation, n_validation, &stats);
     axl__store_free(store);
     return status;
 }

@@ -159,7 +159,8 @@ static bool lay_out(layout *l, const axl__file *file)
     if (l->h->n_rows > size / sizeof(row_record) || l->h->n_tokens > size / 8 ||
         l->h->key_len > size || l->h->sources_len > size || l->h->n_rows > INT32_MAX ||
         l->h->n_rows * sizeof(row_record) + l->h->n_tokens * 8 + l->h->key_len +
-                l->h->sources_len != size)
+                l->h->sources_len !=
+            size)
         return false;
     l->rows = (const row_record *)(const void *)(p + sizeof *l->h);
     l->tokens = (const int32_t *)(const void *)(l->rows + l->h->n_rows);
@@ -199,8 +200,9 @@ static axl_status add_rows(axl__store *store, const layout *l, bool *good)
             *good = false;
             return AXL_OK;
         }
-        axl__row row = { at,           at + r->length, r->record, r->length,
-                         r->n_trained, r->source,      r->part };
+        axl__row row = {
+            at, at + r->length, r->record, r->length, r->n_trained, r->source, r->part
+        };
         AXL_TRY(axl__store_add_row(store, &row));
         at += 2 * (size_t)r->length;
     }

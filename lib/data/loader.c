@@ -486,8 +486,8 @@ axl_status axl_loader_next(axl_loader *loader, axl_batch *batch)
         return AXL_END;
     AXL_TRY(fill_batch(loader, &b));
     uint64_t done = ++loader->batch;
-    b.last_of_step = done % loader->opts.gradient_accumulation_steps == 0 ||
-                     done == loader->plan.n_batches;
+    b.last_of_step =
+        done % loader->opts.gradient_accumulation_steps == 0 || done == loader->plan.n_batches;
     return axl__result_export(batch, &b, sizeof b, sizeof b, "axl_batch");
 }
 

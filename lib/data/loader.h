@@ -11,7 +11,7 @@ typedef struct axl__survey {
     uint64_t max_tokens; /* of the largest batch */
     uint64_t longest;    /* sequence */
     uint64_t n_batches, n_steps, n_seqs, n_tokens, n_trained;
-    double squares;      /* sum over the sequences of length^2 */
+    double squares; /* sum over the sequences of length^2 */
 } axl__survey;
 
 enum { AXL__SURVEY_EPOCHS = 16 };

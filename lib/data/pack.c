@@ -103,7 +103,8 @@ static void sort_falling(uint32_t *items, uint32_t *tmp, uint32_t n, const uint3
             uint64_t a = lo, b = mid;
             for (uint64_t k = lo; k < hi; k++)
                 tmp[k] = b >= hi || (a < mid && lengths[items[a]] >= lengths[items[b]])
-                             ? items[a++] : items[b++];
+                             ? items[a++]
+                             : items[b++];
         }
         memcpy(items, tmp, (size_t)n * sizeof *items);
     }

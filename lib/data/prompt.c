@@ -33,7 +33,7 @@ axl_status axl__prompt_init(axl__prompt *p, axl_context *ctx, const char *name,
     p->eos = axl_tokenizer_eos(tok);
     if (p->eos < 0)
         return axl__fail(AXL_ERR_INVALID, "the tokenizer has no end-of-sequence token; set "
-                         "special_tokens.eos_token");
+                                          "special_tokens.eos_token");
     return AXL_OK;
 }
 

@@ -80,7 +80,7 @@ axl_status axl__store_add(axl__store *store, const int32_t *ids, const int32_t *
         return axl__fail_nomem();
     memcpy(copy, ids, sizeof *ids * (size_t)length);
     memcpy(copy + length, labels, sizeof *labels * (size_t)length);
-    axl__row row = { copy, copy + length, record, length, axl__count_trained(labels, length),
+    axl__row row = { copy,   copy + length, record, length, axl__count_trained(labels, length),
                      source, part };
     return axl__store_add_row(store, &row);
 }
@@ -88,8 +88,8 @@ axl_status axl__store_add(axl__store *store, const int32_t *ids, const int32_t *
 axl_status axl__store_add_source(axl__store *store, const char *name, uint32_t *index)
 {
     char *copy = axl__strdup(store->ctx, name);
-    char **sources = axl__realloc(store->ctx, store->sources,
-                                  ((size_t)store->n_sources + 1) * sizeof *sources);
+    char **sources =
+        axl__realloc(store->ctx, store->sources, ((size_t)store->n_sources + 1) * sizeof *sources);
 
     if (sources)
         store->sources = sources;

@@ -266,8 +266,10 @@ static axl_status next_line(axl__source *s, axl__arena *arena, const axl__json *
     if (status == AXL_ERR_FORMAT && first && len > 0 && text[0] == '{' &&
         strspn(text + 1, " \t\r") == len - 1) {
         s->at = s->len;
-        return axl__fail(AXL_ERR_DATA, "%llu:1: one object over several lines, where a list of "
-                         "records or a record a line is needed", (unsigned long long)*line);
+        return axl__fail(AXL_ERR_DATA,
+                         "%llu:1: one object over several lines, where a list of "
+                         "records or a record a line is needed",
+                         (unsigned long long)*line);
     }
     if (status == AXL_ERR_FORMAT)
         return malformed(*line);

@@ -38,8 +38,8 @@ typedef enum { SPLIT_NONE, SPLIT_TRAIN, SPLIT_OTHER } split_word;
 /* The split that a path says: a whole word between '/', '-', '.', '_', ' ', digits and ends. */
 static split_word split_of(const char *name)
 {
-    static const char *const words[] = { "train", "training", "validation", "valid", "dev", "val",
-                                         "test", "testing", "eval", "evaluation" };
+    static const char *const words[] = { "train", "training", "validation", "valid", "dev",
+                                         "val",   "test",     "testing",    "eval",  "evaluation" };
     static const char separators[] = "/-._ 0123456789";
 
     for (const char *p = name; *p;) {
@@ -133,8 +133,10 @@ static axl_status nothing(const axl__files *all, const char *folder)
     for (size_t i = 0; i < all->n && !any; i++)
         for (size_t k = 0; k < sizeof other / sizeof other[0]; k++)
             if (strstr(all->paths[i], other[k]))
-                return axl__fail(AXL_ERR_UNSUPPORTED, "%s/%s: only json and jsonl files are read "
-                                 "yet", folder, all->paths[i]);
+                return axl__fail(AXL_ERR_UNSUPPORTED,
+                                 "%s/%s: only json and jsonl files are read "
+                                 "yet",
+                                 folder, all->paths[i]);
     return axl__fail(AXL_ERR_NOT_FOUND, "%s: no json or jsonl file%s", folder,
                      any ? " of the split \"train\"" : "");
 }

@@ -28,12 +28,12 @@ typedef struct {
     axl__store *store;
     axl__prompt prompt;
     axl__arena arena;
-    job *jobs; /* (BATCH) */
-    uint32_t seen;       /* bit i: a record had column i */
+    job *jobs;     /* (BATCH) */
+    uint32_t seen; /* bit i: a record had column i */
     uint64_t n_bad;
-    axl__str bad;        /* the first of them */
+    axl__str bad;         /* the first of them */
     const char *bad_path; /* the file named last there */
-    axl__str columns;    /* of the first record, for a message */
+    axl__str columns;     /* of the first record, for a message */
     uint64_t bytes_done, bytes_total;
     uint64_t n_records;
 } reading;
@@ -68,8 +68,9 @@ static axl_status fail_column(const reading *r, const char *path, const char *co
     AXL_TRY(axl__str_status(&r->columns));
     return axl__fail(AXL_ERR_DATA,
                      "%s: none of the %llu records has the column \"%s\" that the type %s reads; "
-                     "the first record has: %s", path, (unsigned long long)r->n_records, column,
-                     r->prompt.type->name, axl__str_text(&r->columns));
+                     "the first record has: %s",
+                     path, (unsigned long long)r->n_records, column, r->prompt.type->name,
+                     axl__str_text(&r->columns));
 }
 
 static void note_columns(reading *r, const axl__json *record)

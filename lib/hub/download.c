@@ -80,16 +80,21 @@ static axl_status refused(const download *d, const axl__reply *r, const char *fi
                          noun, w->name, end, strcmp(w->kind, "datasets") == 0 ? "datasets/" : "",
                          w->name,
                          from ? "use a token that may read it; it was refused to that of "
-                              : "set HF_TOKEN to a token of that account", from ? from : "");
+                              : "set HF_TOKEN to a token of that account",
+                         from ? from : "");
     if (strcmp(r->error_code, "RevisionNotFound") == 0)
         return axl__fail(AXL_ERR_NOT_FOUND, "%s \"%s\" has no revision \"%s\" on %s", noun, w->name,
                          d->repo->revision, end);
     if (r->code == 401 && from)
-        return axl__fail(AXL_ERR_IO, "%s \"%s\" is not on %s, or the token of %s may not read it "
-                         "(401)", noun, w->name, end, from);
+        return axl__fail(AXL_ERR_IO,
+                         "%s \"%s\" is not on %s, or the token of %s may not read it "
+                         "(401)",
+                         noun, w->name, end, from);
     if (r->code == 401)
-        return axl__fail(AXL_ERR_IO, "%s \"%s\" is neither a folder nor public on %s (401); for a "
-                         "private or gated one set HF_TOKEN", noun, w->name, end);
+        return axl__fail(AXL_ERR_IO,
+                         "%s \"%s\" is neither a folder nor public on %s (401); for a "
+                         "private or gated one set HF_TOKEN",
+                         noun, w->name, end);
     if (r->code == 404 && file)
         return axl__fail(AXL_ERR_NOT_FOUND, "%s \"%s\" has no %s on %s (404)", noun, w->name, file,
                          end);
@@ -269,9 +274,11 @@ static axl_status take_bytes(void *user, const axl__reply *reply, const void *da
         t->have = 0;
     }
     if (len > t->it->size - t->have)
-        return axl__fail(AXL_ERR_FORMAT, "%s \"%s\": %s is longer than the %llu bytes that %s "
-                         "announced", axl__hub_noun(t->d->repo->wish), t->d->repo->wish->name,
-                         t->it->path, (unsigned long long)t->it->size, t->d->env->endpoint);
+        return axl__fail(AXL_ERR_FORMAT,
+                         "%s \"%s\": %s is longer than the %llu bytes that %s "
+                         "announced",
+                         axl__hub_noun(t->d->repo->wish), t->d->repo->wish->name, t->it->path,
+                         (unsigned long long)t->it->size, t->d->env->endpoint);
     AXL_TRY(axl__writer_put(&t->out, data, len));
     t->have += len;
     t->d->done += len;
@@ -280,9 +287,11 @@ static axl_status take_bytes(void *user, const axl__reply *reply, const void *da
 
 static axl_status cut_short(const transfer *t)
 {
-    return axl__fail(AXL_ERR_IO, "%s \"%s\": %s ended after %llu of %llu bytes; the next run goes "
-                     "on from there", axl__hub_noun(t->d->repo->wish), t->d->repo->wish->name,
-                     t->it->path, (unsigned long long)t->have, (unsigned long long)t->it->size);
+    return axl__fail(AXL_ERR_IO,
+                     "%s \"%s\": %s ended after %llu of %llu bytes; the next run goes "
+                     "on from there",
+                     axl__hub_noun(t->d->repo->wish), t->d->repo->wish->name, t->it->path,
+                     (unsigned long long)t->have, (unsigned long long)t->it->size);
 }
 
 static axl_status transfer_bytes(transfer *t, const char *url)
@@ -293,8 +302,12 @@ static axl_status transfer_bytes(transfer *t, const char *url)
 
     while (t->have < t->it->size) {
         uint64_t before = t->have;
-        axl__http_request q = { .url = url, .from = t->have, .sink = take_bytes, .user = t,
-                                .done = &d->done, .total = d->total };
+        axl__http_request q = { .url = url,
+                                .from = t->have,
+                                .sink = take_bytes,
+                                .user = t,
+                                .done = &d->done,
+                                .total = d->total };
         axl_status status = axl__http_ask(d->http, &q, &reply);
         if (status == AXL_ERR_IO && !reply.again)
             return axl__fail_prefix(status, "%s \"%s\": %s", axl__hub_noun(d->repo->wish),
@@ -461,9 +474,10 @@ static axl_status check_space(download *d)
     }
     if (d->total - have <= room)
         return AXL_OK;
-    return axl__fail(AXL_ERR_IO, "%s \"%s\" takes %llu MB more and %s has room for %llu MB; "
-                     "HF_HUB_CACHE names another place", axl__hub_noun(d->repo->wish),
-                     d->repo->wish->name,
+    return axl__fail(AXL_ERR_IO,
+                     "%s \"%s\" takes %llu MB more and %s has room for %llu MB; "
+                     "HF_HUB_CACHE names another place",
+                     axl__hub_noun(d->repo->wish), d->repo->wish->name,
                      (unsigned long long)((d->total - have + 999999) / 1000000), cache,
                      (unsigned long long)(room / 1000000));
 }
@@ -525,7 +539,10 @@ static axl_status read_head(download *d, head *h)
 
     while (status == AXL_OK && h->bytes.len < head_size(h)) {
         uint64_t had = h->bytes.len, size = head_size(h);
-        axl__http_request q = { .url = url, .from = had, .sink = take_head, .user = h,
+        axl__http_request q = { .url = url,
+                                .from = had,
+                                .sink = take_head,
+                                .user = h,
                                 .until = size > HEAD_FIRST ? size : HEAD_FIRST };
         status = ask(d, &q, &reply, h->it->path);
         if (status == AXL_END)

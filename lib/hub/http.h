@@ -22,7 +22,7 @@ typedef struct axl__reply {
     uint64_t sent;            /* how many of them the sink has had */
     bool has_size;
     bool linked_etag, linked_size; /* the Hub's own headers, which win */
-    bool again;               /* the connection broke: asking again may help */
+    bool again;                    /* the connection broke: asking again may help */
 } axl__reply;
 
 /* Takes bytes of an answer with code 200 or 206; AXL_END: no more are wanted. */

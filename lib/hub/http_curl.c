@@ -147,8 +147,8 @@ static int on_progress(void *user, curl_off_t total, curl_off_t now, curl_off_t 
 
     (void)total, (void)now, (void)up_total, (void)up_now;
     if (h->status == AXL_OK)
-        h->status = q->done ? axl__poll(h->ctx, "download", *q->done, q->total)
-                            : axl__cancelled(h->ctx);
+        h->status =
+            q->done ? axl__poll(h->ctx, "download", *q->done, q->total) : axl__cancelled(h->ctx);
     return h->status != AXL_OK;
 }
 
@@ -172,8 +172,10 @@ static axl_status add_token(axl__http *h, const axl__hub_env *env)
         return AXL_OK;
     for (const char *p = env->token; *p; p++)
         if (*p <= ' ' || *p > '~')
-            return axl__fail(AXL_ERR_INVALID, "the Hugging Face token of %s has a character that "
-                             "no token has", env->token_from);
+            return axl__fail(AXL_ERR_INVALID,
+                             "the Hugging Face token of %s has a character that "
+                             "no token has",
+                             env->token_from);
     char *value = axl__format(h->ctx, "Bearer %s", env->token);
     if (!value)
         return axl__fail_nomem();

@@ -12,7 +12,7 @@ axl_status axl__http_open(axl__http **out, axl_context *ctx)
     (void)ctx;
     *out = NULL;
     return axl__fail(AXL_ERR_UNSUPPORTED, "this build of axl cannot download: it was made without "
-                     "libcurl");
+                                          "libcurl");
 }
 
 void axl__http_close(axl__http *http)

@@ -13,8 +13,9 @@
 /* A name that ends so means a file, which is not there. */
 static bool is_file_name(const char *name)
 {
-    static const char *const ends[] = { ".json", ".jsonl", ".csv", ".txt", ".parquet", ".arrow",
-                                        ".gz", ".zst", ".yml", ".yaml", ".safetensors", ".model" };
+    static const char *const ends[] = { ".json",    ".jsonl", ".csv",         ".txt",
+                                        ".parquet", ".arrow", ".gz",          ".zst",
+                                        ".yml",     ".yaml",  ".safetensors", ".model" };
 
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
         if (axl__ends_with(name, ends[i]))
@@ -56,8 +57,8 @@ static axl_status not_found(axl_context *ctx, const axl__hub_wish *w, const char
     return axl__fail(AXL_ERR_NOT_FOUND,
                      "%s \"%s\"%s%s is neither a folder nor in the Hugging Face cache (%s); %s",
                      axl__hub_noun(w), w->name, w->revision ? " at revision " : "",
-                     w->revision ? w->revision : "",
-                     cache ? cache : "HOME and HF_HOME are not set", why);
+                     w->revision ? w->revision : "", cache ? cache : "HOME and HF_HOME are not set",
+                     why);
 }
 
 /* The first wanted path that the snapshot lacks, NULL when it is whole. */
@@ -154,8 +155,10 @@ axl_status axl__hub_resolve(axl_context *ctx, const axl__hub_wish *w, char **out
     if (!axl__hub_is_id(w->name))
         return axl__fail(AXL_ERR_NOT_FOUND, "%s \"%s\" does not exist", axl__hub_noun(w), w->name);
     if (!axl__hub_is_word(revision, strlen(revision), "-_./") || *revision == '/')
-        return axl__fail(AXL_ERR_NOT_FOUND, "%s \"%s\": \"%s\" is no revision: neither a branch, a "
-                         "tag nor a commit has such a name", axl__hub_noun(w), w->name, revision);
+        return axl__fail(AXL_ERR_NOT_FOUND,
+                         "%s \"%s\": \"%s\" is no revision: neither a branch, a "
+                         "tag nor a commit has such a name",
+                         axl__hub_noun(w), w->name, revision);
     if (!axl__context_hub(ctx)->cache)
         return not_found(ctx, w, "there is no place for a download");
     return resolve_id(ctx, w, out_dir);

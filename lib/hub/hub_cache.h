@@ -18,11 +18,11 @@ enum { AXL__COMMIT_MAX = 64 };
 typedef struct axl__hub_repo {
     axl_context *ctx;
     const axl__hub_wish *wish;
-    const char *revision; /* never NULL */
-    axl__arena arena;     /* of what follows */
-    char *dir;            /* <cache>/models--org--name */
+    const char *revision;             /* never NULL */
+    axl__arena arena;                 /* of what follows */
+    char *dir;                        /* <cache>/models--org--name */
     char commit[AXL__COMMIT_MAX + 1]; /* "": not known */
-    const char **paths;   /* of the commit */
+    const char **paths;               /* of the commit */
     bool *take;
     size_t n_paths;
 } axl__hub_repo;

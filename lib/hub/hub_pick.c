@@ -16,11 +16,17 @@ static bool is_one_of(const char *path, const char *const *names)
 
 void axl__hub_pick_tokenizer(const void *arg, const char *const *paths, size_t n, bool *take)
 {
-    static const char *const names[] = {
-        "config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json",
-        "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
-        "chat_template.jinja", "chat_template.json", NULL
-    };
+    static const char *const names[] = { "config.json",
+                                         "tokenizer.json",
+                                         "tokenizer.model",
+                                         "tokenizer_config.json",
+                                         "special_tokens_map.json",
+                                         "added_tokens.json",
+                                         "vocab.json",
+                                         "merges.txt",
+                                         "chat_template.jinja",
+                                         "chat_template.json",
+                                         NULL };
 
     (void)arg;
     for (size_t i = 0; i < n; i++)

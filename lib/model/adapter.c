@@ -321,11 +321,15 @@ static axl_status warn_ignored(const axl_adapter *a, const char *dir, const axl_
                  (long long)a->rank);
     if ((axl__cfg_has(cfg, "lora_alpha") && o->alpha != a->alpha) ||
         (axl__cfg_has(cfg, "peft_use_rslora") && (o->rslora != 0) != a->rslora))
-        axl__log(a->ctx, AXL_LOG_WARNING, "lora_alpha and peft_use_rslora have no effect: the "
-                 "adapter in %s has others", dir);
+        axl__log(a->ctx, AXL_LOG_WARNING,
+                 "lora_alpha and peft_use_rslora have no effect: the "
+                 "adapter in %s has others",
+                 dir);
     if (other && o->n_target_modules > 0)
-        axl__log(a->ctx, AXL_LOG_WARNING, "the layers that are trained are those of the adapter in "
-                 "%s, not what lora_target_modules and lora_target_linear say", dir);
+        axl__log(a->ctx, AXL_LOG_WARNING,
+                 "the layers that are trained are those of the adapter in "
+                 "%s, not what lora_target_modules and lora_target_linear say",
+                 dir);
     return AXL_OK;
 }
 

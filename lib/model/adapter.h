@@ -26,10 +26,10 @@ struct axl_adapter {
     double alpha, dropout;
     bool rslora;
     float scale;
-    char **targets;             /* (n_targets) for adapter_config.json */
+    char **targets; /* (n_targets) for adapter_config.json */
     size_t n_targets;
-    axl__lora *loras;           /* (axl__model_n_linears) */
-    axl__param *tensors;  /* (n_tensors) A and B of each pair */
+    axl__lora *loras;    /* (axl__model_n_linears) */
+    axl__param *tensors; /* (n_tensors) A and B of each pair */
     size_t n_tensors;
     int64_t n_params;           /* elements in all */
     float *params;              /* device, (n_params) f32 */

@@ -52,7 +52,9 @@ static axl_status write_tensors(const axl_adapter *a, const char *path)
         status = a->model->ops->download(a->model->dev, host, a->params, bytes);
     for (size_t i = 0; i < a->n_tensors && status == AXL_OK; i++) {
         const axl__param *t = &a->tensors[i];
-        entries[i] = (axl__st_entry){ .name = t->name, .dtype = AXL_F32, .n_dims = 2,
+        entries[i] = (axl__st_entry){ .name = t->name,
+                                      .dtype = AXL_F32,
+                                      .n_dims = 2,
                                       .dims = { (uint64_t)t->rows, (uint64_t)t->cols },
                                       .data = host + t->at };
     }
@@ -123,10 +125,16 @@ static bool is_set(const axl__json *v)
 
 static axl_status read_kind(const peft_reader *r)
 {
-    static const char *const refused[] = { "use_dora",        "rank_pattern",   "alpha_pattern",
-                                           "modules_to_save", "fan_in_fan_out", "layer_replication",
-                                           "target_parameters", "trainable_token_indices",
-                                           "alora_invocation_tokens", "lora_bias" };
+    static const char *const refused[] = { "use_dora",
+                                           "rank_pattern",
+                                           "alpha_pattern",
+                                           "modules_to_save",
+                                           "fan_in_fan_out",
+                                           "layer_replication",
+                                           "target_parameters",
+                                           "trainable_token_indices",
+                                           "alora_invocation_tokens",
+                                           "lora_bias" };
     const char *type = axl__json_string(r->config, "peft_type", "LORA");
     const char *bias = axl__json_string(r->config, "bias", "none");
 
@@ -226,8 +234,8 @@ static axl_status match_tensors(peft_reader *r)
     return matched == r->st.count ? AXL_OK : name_stranger(r);
 }
 
-static axl_status read_tensor(const axl_adapter *a, const axl__safetensors *st,
-                              const axl__param *t, float *host)
+static axl_status read_tensor(const axl_adapter *a, const axl__safetensors *st, const axl__param *t,
+                              float *host)
 {
     const axl__st_tensor *s = axl__safetensors_find(st, t->name);
 
@@ -252,8 +260,7 @@ static axl_status read_tensor(const axl_adapter *a, const axl__safetensors *st,
     return AXL_OK;
 }
 
-axl_status axl__adapter_read_tensors(const axl_adapter *a, const axl__safetensors *st,
-                                     float *host)
+axl_status axl__adapter_read_tensors(const axl_adapter *a, const axl__safetensors *st, float *host)
 {
     memset(host, 0, (size_t)a->n_params * sizeof *host);
     for (size_t i = 0; i < a->n_tensors; i++)

@@ -18,9 +18,9 @@ typedef struct axl__arch {
     double rms_norm_eps;
     double rope_theta;
     axl__rope_type rope_type;
-    double rope_factor;                         /* linear, llama3 */
+    double rope_factor;                                 /* linear, llama3 */
     double rope_low_freq_factor, rope_high_freq_factor; /* llama3 */
-    double rope_original_max;                   /* llama3: original_max_position_embeddings */
+    double rope_original_max; /* llama3: original_max_position_embeddings */
     bool tied_head;
     int64_t eos_ids[AXL__EOS_IDS_MAX]; /* ends of the text and of a turn: generation stops there */
     int n_eos_ids;

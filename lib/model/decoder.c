@@ -59,8 +59,9 @@ void axl__layer_scratch_take(axl__step_arena *a, axl__layer_scratch *o, const ax
     o->linear.frozen = axl__step_arena_mat(a, t, T, axl__frozen_rank(p));
     if (!backward)
         return;
-    o->linear.dxa = axl__step_arena_mat(a, t, T, max64(max64(group_rank(p, 0), group_rank(p, 1)),
-                                                       max64(group_rank(p, 2), group_rank(p, 3))));
+    o->linear.dxa = axl__step_arena_mat(a, t, T,
+                                        max64(max64(group_rank(p, 0), group_rank(p, 1)),
+                                              max64(group_rank(p, 2), group_rank(p, 3))));
     o->dnorm = axl__step_arena_mat(a, t, T, m->hidden_size);
     o->dact = axl__step_arena_mat(a, t, T, m->intermediate_size);
     o->dattn = axl__step_arena_mat(a, t, T, q);
@@ -199,8 +200,9 @@ static axl_status attention_backward(const axl__pass *p, int64_t layer, const ax
     const axl__arch *m = &p->model->arch;
 
     AXL_TRY(linears_backward(p, layer, O, x->attn, &dh, s->dattn, x, s));
-    axl_attention_backward_args a = { attention_args(p, at, x), s->dattn, s->dqkv[0], s->dqkv[1],
-                                      s->dqkv[2], s->attn };
+    axl_attention_backward_args a = {
+        attention_args(p, at, x), s->dattn, s->dqkv[0], s->dqkv[1], s->dqkv[2], s->attn
+    };
     AXL_TRY(p->ops->attention_backward(p->dev, &a));
     AXL_TRY(rotate(p, at, s->dqkv[0], m->n_heads, true));
     return rotate(p, at, s->dqkv[1], m->n_kv_heads, true);

@@ -24,22 +24,22 @@ typedef struct axl__layout {
 
 /* What a layer's backward needs of its forward. */
 typedef struct axl__layer_acts {
-    axl_mat h;                          /* (T, C) the layer's input */
+    axl_mat h;                           /* (T, C) the layer's input */
     axl_mat q, k, v, attn, h2, gate, up; /* k and v: this pass's tokens */
-    axl_mat all_k, all_v;               /* what queries see: k and v, or a cache that holds them */
-    float *rstd1, *rstd2, *lse;         /* (T), (T), (H, T) */
-    axl_mat xa[AXL__LINEAR_GROUPS];     /* (T, R) of linear.h */
+    axl_mat all_k, all_v;                /* what queries see: k and v, or a cache that holds them */
+    float *rstd1, *rstd2, *lse;          /* (T), (T), (H, T) */
+    axl_mat xa[AXL__LINEAR_GROUPS];      /* (T, R) of linear.h */
 } axl__layer_acts;
 
 /* Reused by every layer. */
 typedef struct axl__layer_scratch {
-    axl_mat norm;             /* (T, C) */
-    axl_mat act;              /* (T, F) */
-    axl_mat dnorm;            /* (T, C) */
-    axl_mat dact;             /* (T, F) */
-    axl_mat dattn;            /* (T, H*D) */
-    axl_mat dqkv[3];          /* (T, H*D), (T, G*D), (T, G*D) */
-    float *attn;              /* of axl__attention_scratch() floats */
+    axl_mat norm;    /* (T, C) */
+    axl_mat act;     /* (T, F) */
+    axl_mat dnorm;   /* (T, C) */
+    axl_mat dact;    /* (T, F) */
+    axl_mat dattn;   /* (T, H*D) */
+    axl_mat dqkv[3]; /* (T, H*D), (T, G*D), (T, G*D) */
+    float *attn;     /* of axl__attention_scratch() floats */
     axl__linear_scratch linear;
 } axl__layer_scratch;
 

@@ -17,9 +17,9 @@ typedef struct {
     const axl_generate_options *opts;
     axl__network net;
     axl__kv_cache cache;
-    axl__token_ids ids;       /* prompt and what has come */
+    axl__token_ids ids; /* prompt and what has come */
     axl__decode_stream stream;
-    axl__str piece, text;     /* new text of a token; all of it */
+    axl__str piece, text; /* new text of a token; all of it */
     float *logits;
     axl__candidate *scratch;
 } generator;

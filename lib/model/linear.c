@@ -90,16 +90,23 @@ static bool mat_all_a(const axl__pass *p, axl__linears g, float *base, axl_mat *
 static axl_status multiply(const axl__pass *p, axl_mat x, bool trans_x, axl_mat w, bool trans_w,
                            axl_mat y, float alpha, float beta)
 {
-    axl_matmul_args a = { .x = x, .w = w, .y = y, .trans_x = trans_x, .trans_w = trans_w,
-                          .alpha = alpha, .beta = beta, .compute = p->model->compute };
+    axl_matmul_args a = { .x = x,
+                          .w = w,
+                          .y = y,
+                          .trans_x = trans_x,
+                          .trans_w = trans_w,
+                          .alpha = alpha,
+                          .beta = beta,
+                          .compute = p->model->compute };
 
     return p->ops->matmul(p->dev, &a);
 }
 
 static axl_status drop(const axl__pass *p, int64_t index, axl_mat x, axl_mat y)
 {
-    axl_dropout_args a = { x, y, p->dropout, p->dropout_seed,
-                           (uint64_t)AXL__STREAM_DROPOUT | (uint64_t)index << 8, 0 };
+    axl_dropout_args a = {
+        x, y, p->dropout, p->dropout_seed, (uint64_t)AXL__STREAM_DROPOUT | (uint64_t)index << 8, 0
+    };
 
     return p->ops->dropout(p->dev, &a);
 }
@@ -140,13 +147,17 @@ axl_status axl__linears_forward(const axl__pass *p, axl__linears g, axl_mat x, a
         const axl__lora *l = lora_of(p, g.first + i);
         const axl__lora *f = frozen_of(p, g.first + i);
         axl_matmul_term pairs[2];
-        axl_matmul_args a = { .x = x, .w = *axl__model_linear(p->model, g.first + i), .y = y[i],
-                              .plus = plus, .trans_w = true, .alpha = 1.0f,
+        axl_matmul_args a = { .x = x,
+                              .w = *axl__model_linear(p->model, g.first + i),
+                              .y = y[i],
+                              .plus = plus,
+                              .trans_w = true,
+                              .alpha = 1.0f,
                               .compute = p->model->compute };
         a.more = pairs;
         if (l) {
-            pairs[a.n_more++] = (axl_matmul_term){ columns(xa, at, l->rank),
-                                                   mat_b(l, p->adapter->params), true };
+            pairs[a.n_more++] =
+                (axl_matmul_term){ columns(xa, at, l->rank), mat_b(l, p->adapter->params), true };
             at += l->rank;
         }
         if (f) {
@@ -179,15 +190,21 @@ static axl_status input_gradient(const axl__pass *p, axl__linears g, const axl_m
             const axl__lora *l = lora_of(p, g.first + i);
             if (!l)
                 continue;
-            terms[n++] = (axl_matmul_term){ columns(dxa, at, l->rank),
-                                            mat_a(l, p->adapter->params), false };
+            terms[n++] =
+                (axl_matmul_term){ columns(dxa, at, l->rank), mat_a(l, p->adapter->params), false };
             at += l->rank;
         }
     }
     assert(n <= AXL_MATMUL_TERMS);
-    axl_matmul_args a = { .x = terms[0].x, .w = terms[0].w, .y = dx, .alpha = 1.0f,
-                          .compute = p->model->compute, .more = terms + 1, .n_more = n - 1,
-                          .scratch = parts, .n_scratch = parts ? AXL_MATMUL_SCRATCH : 0 };
+    axl_matmul_args a = { .x = terms[0].x,
+                          .w = terms[0].w,
+                          .y = dx,
+                          .alpha = 1.0f,
+                          .compute = p->model->compute,
+                          .more = terms + 1,
+                          .n_more = n - 1,
+                          .scratch = parts,
+                          .n_scratch = parts ? AXL_MATMUL_SCRATCH : 0 };
     return p->ops->matmul(p->dev, &a);
 }
 

@@ -21,7 +21,9 @@ static axl_status add_pairs(axl__weights *w, const axl_adapter *a)
             .x = { a->params + l->b_at, AXL_F32, l->out, l->rank, l->rank },
             .w = { a->params + l->a_at, AXL_F32, l->rank, l->in, l->in },
             .y = axl__weights_place(w, axl__model_linear(m, i)),
-            .alpha = a->scale, .beta = 1.0f, .compute = AXL_F32,
+            .alpha = a->scale,
+            .beta = 1.0f,
+            .compute = AXL_F32,
         };
         AXL_TRY(m->ops->matmul(m->dev, &add));
     }

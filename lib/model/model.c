@@ -17,10 +17,10 @@
 
 #define MODEL_MAGIC 0x41584C4Du /* "AXLM" */
 
-static const char *const linear_names[AXL__LINEAR_KINDS] = {
-    "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
-    "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj"
-};
+static const char *const linear_names[AXL__LINEAR_KINDS] = { "self_attn.q_proj", "self_attn.k_proj",
+                                                             "self_attn.v_proj", "self_attn.o_proj",
+                                                             "mlp.gate_proj",    "mlp.up_proj",
+                                                             "mlp.down_proj" };
 
 /* ---- finding the files ---- */
 
@@ -260,9 +260,12 @@ void axl__linear_shape(const axl__arch *a, axl__linear_kind kind, int64_t *out, 
 {
     int64_t q = a->n_heads * a->head_dim, kv = a->n_kv_heads * a->head_dim;
     const int64_t shapes[AXL__LINEAR_KINDS][2] = {
-        { q, a->hidden_size },  { kv, a->hidden_size },
-        { kv, a->hidden_size }, { a->hidden_size, q },
-        { a->intermediate_size, a->hidden_size }, { a->intermediate_size, a->hidden_size },
+        { q, a->hidden_size },
+        { kv, a->hidden_size },
+        { kv, a->hidden_size },
+        { a->hidden_size, q },
+        { a->intermediate_size, a->hidden_size },
+        { a->intermediate_size, a->hidden_size },
         { a->hidden_size, a->intermediate_size },
     };
 
@@ -348,8 +351,11 @@ static axl_status count_only(axl_model *m)
 static axl_status load(axl_model *m, const char *path, const char *revision,
                        const axl_model_options *o, bool counting)
 {
-    axl__hub_wish wish = { .name = path, .revision = revision, .kind = "models",
-                           .pick = axl__hub_pick_model, .headers = counting };
+    axl__hub_wish wish = { .name = path,
+                           .revision = revision,
+                           .kind = "models",
+                           .pick = axl__hub_pick_model,
+                           .headers = counting };
 
     m->name = axl__strdup(m->ctx, path);
     if (!m->name)

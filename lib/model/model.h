@@ -4,7 +4,7 @@
 #define AXL_MODEL_MODEL_H
 
 #include "arch.h"
-#include "safetensors.h"
+#include "tensor/safetensors.h"
 #include "tensor/backend.h"
 
 #include <axl/model.h>
@@ -15,7 +15,14 @@ enum { AXL__MODULE_NAME = 160 }; /* room for a module's path */
 
 /* The linear layers of a decoder layer, in the order that they are computed. */
 typedef enum axl__linear_kind {
-    AXL__Q, AXL__K, AXL__V, AXL__O, AXL__GATE, AXL__UP, AXL__DOWN, AXL__LINEAR_KINDS
+    AXL__Q,
+    AXL__K,
+    AXL__V,
+    AXL__O,
+    AXL__GATE,
+    AXL__UP,
+    AXL__DOWN,
+    AXL__LINEAR_KINDS
 } axl__linear_kind;
 
 /* Layers with the same input, by their index in the model: q k v, o, gate up, down, the head. */
@@ -52,25 +59,25 @@ struct axl_model {
     uint32_t magic;
     atomic_int refs;
     axl_context *ctx;
-    char *name;           /* as the caller gave it: base_model_name_or_path of adapters */
-    char *dir;            /* where it lies */
+    char *name; /* as the caller gave it: base_model_name_or_path of adapters */
+    char *dir;  /* where it lies */
     const axl_backend_ops *ops;
     axl_device *dev;
     axl_device_info device;
     axl__arch arch;
-    axl_dtype compute;    /* F32 or BF16: activations, and bf16 weights with BF16 */
+    axl_dtype compute; /* F32 or BF16: activations, and bf16 weights with BF16 */
 
     axl__safetensors *files;
     size_t n_files;
-    void **mapped;        /* (n_mapped) from weights_map */
+    void **mapped; /* (n_mapped) from weights_map */
     size_t n_mapped, cap_mapped;
-    void **owned;         /* (n_owned) converted weights, from buffer_new */
+    void **owned; /* (n_owned) converted weights, from buffer_new */
     size_t n_owned, cap_owned;
 
     axl_mat embed, final_norm, head; /* head is embed when tied */
     axl__layer *layers;
     uint64_t n_params, weights_bytes;
-    uint64_t file_bytes; /* resident of the files once all is used: what is mapped, or all */
+    uint64_t file_bytes;   /* resident of the files once all is used: what is mapped, or all */
     axl__weights *weights; /* once they were trained; NULL: frozen, as the files have them */
     atomic_int trainers;   /* of adapters; -1: one is at work on the weights */
 };

@@ -181,10 +181,10 @@ static axl_status load_batch(axl__network *n, const axl_batch *b, batch_index *o
 
 typedef struct {
     axl__layer_scratch layer;
-    axl_mat dh;                            /* (T, C), training */
-    axl_mat rows, norm, dnorm, drows;      /* (HEAD_ROWS, C) */
-    axl_mat logits, xa;                    /* (HEAD_ROWS, V) f32, (HEAD_ROWS, r) */
-    float *rstd, *losses;                  /* (HEAD_ROWS), (T) */
+    axl_mat dh;                       /* (T, C), training */
+    axl_mat rows, norm, dnorm, drows; /* (HEAD_ROWS, C) */
+    axl_mat logits, xa;               /* (HEAD_ROWS, V) f32, (HEAD_ROWS, r) */
+    float *rstd, *losses;             /* (HEAD_ROWS), (T) */
     axl__linear_scratch head;
 } work;
 
@@ -318,7 +318,11 @@ static axl_status run_head(axl__network *n, work *w, const int32_t *rows, int64_
 
     w->rows.rows = w->norm.rows = w->logits.rows = w->xa.rows = count;
     AXL_TRY(gather(n, n->h[m->arch.n_layers], rows, count, w->rows));
-    axl_rms_norm_args a = { w->rows, w->norm, m->final_norm.data, m->final_norm.dtype, w->rstd,
+    axl_rms_norm_args a = { w->rows,
+                            w->norm,
+                            m->final_norm.data,
+                            m->final_norm.dtype,
+                            w->rstd,
                             (float)m->arch.rms_norm_eps };
     AXL_TRY(n->pass.ops->rms_norm_forward(n->pass.dev, &a));
     return axl__linears_forward(&n->pass, axl__head_linears(m), w->norm, (axl_mat){ 0 }, &w->logits,
@@ -350,8 +354,9 @@ static axl_status head_backward(axl__network *n, work *w, const int32_t *rows, i
                                   w->dnorm, &w->head));
     AXL_TRY(ops->zero(n->pass.dev, w->drows.data,
                       (size_t)(count * w->drows.cols) * axl__dtype_size(w->drows.dtype)));
-    axl_rms_norm_backward_args b = { w->rows, w->dnorm, w->drows, m->final_norm.data,
-                                     m->final_norm.dtype, w->rstd };
+    axl_rms_norm_backward_args b = {
+        w->rows, w->dnorm, w->drows, m->final_norm.data, m->final_norm.dtype, w->rstd
+    };
     AXL_TRY(ops->rms_norm_backward(n->pass.dev, &b));
     AXL_TRY(axl__norm_weight_gradient(&n->pass, -1, w->rows, m->final_norm, w->rstd, w->dnorm));
     axl_rows_args s = { w->drows, w->dh, rows, count };
@@ -371,8 +376,9 @@ static axl_status run_loss(axl__network *n, work *w, const batch_index *x, doubl
         AXL_TRY(axl__cancelled(n->pass.model->ctx));
         AXL_TRY(run_head(n, w, x->rows + i, count));
         axl_mat d = train ? over_logits(n, w) : none;
-        axl_cross_entropy_args c = { w->logits, d, x->targets + i, w->losses + i, (float)scale,
-                                     train ? (float)n->smoothing : 0.0f };
+        axl_cross_entropy_args c = { w->logits,      d,
+                                     x->targets + i, w->losses + i,
+                                     (float)scale,   train ? (float)n->smoothing : 0.0f };
         AXL_TRY(n->pass.ops->cross_entropy(n->pass.dev, &c));
         if (train)
             AXL_TRY(head_backward(n, w, x->rows + i, count, d));
@@ -450,8 +456,8 @@ axl_status axl__network_loss(axl__network *n, const axl_batch *b, double scale, 
     AXL_TRY(make_room(n, &w, b->n_tokens, longest_sequence(b), train));
     if (x.n_trained == 0)
         return AXL_OK;
-    axl__layout at = { b->n_tokens, b->n_seqs, b->cu_seqlens, b->cu_seqlens, x.positions, n->cos,
-                       n->sin };
+    axl__layout at = { b->n_tokens, b->n_seqs, b->cu_seqlens, b->cu_seqlens,
+                       x.positions, n->cos,    n->sin };
     AXL_TRY(run_layers(n, &at, x.ids, &w, phase, total));
     AXL_TRY(run_loss(n, &w, &x, scale, train));
     AXL_TRY(sum_losses(n, &w, x.n_trained, loss_sum));
@@ -531,8 +537,8 @@ axl_status axl__network_continue(axl__network *n, axl__kv_cache *c, const int32_
     for (int64_t t = 0; t < count; t++)
         n->host[count + t] = (int32_t)(c->len + t);
     n->host[2 * count] = (int32_t)(count - 1);
-    AXL_TRY(n->pass.ops->upload(n->pass.dev, n->index, n->host,
-                                ((size_t)count * 2 + 1) * sizeof *ids));
+    AXL_TRY(
+        n->pass.ops->upload(n->pass.dev, n->index, n->host, ((size_t)count * 2 + 1) * sizeof *ids));
     AXL_TRY(make_room(n, &w, count, count, false));
     for (int64_t l = 0; l < n->pass.model->arch.n_layers; l++) {
         axl__layer_acts *x = &n->acts[l];

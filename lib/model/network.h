@@ -16,15 +16,15 @@ enum { AXL__HEAD_ROWS = 256 };
 typedef struct axl__network {
     axl__pass pass;
     bool checkpointing;
-    double smoothing;       /* of labels, while there are grads */
-    double noise_alpha;     /* NEFTune's (Jain et al., 2023), while there are grads; 0: none */
+    double smoothing;   /* of labels, while there are grads */
+    double noise_alpha; /* NEFTune's (Jain et al., 2023), while there are grads; 0: none */
     axl__step_arena arena;
-    float *cos, *sin;       /* device, (n_positions, D/2) */
+    float *cos, *sin; /* device, (n_positions, D/2) */
     int64_t n_positions;
-    int32_t *host, *index;  /* staging and its device copy: ids, positions, rows, targets */
-    int64_t index_cap;      /* tokens that the two have room for */
-    axl_mat *h;             /* (n_layers + 1) */
-    axl__layer_acts *acts;  /* (n_layers), or the same one again */
+    int32_t *host, *index; /* staging and its device copy: ids, positions, rows, targets */
+    int64_t index_cap;     /* tokens that the two have room for */
+    axl_mat *h;            /* (n_layers + 1) */
+    axl__layer_acts *acts; /* (n_layers), or the same one again */
 } axl__network;
 
 axl_status axl__network_init(axl__network *n, axl_model *model, const axl_adapter *adapter,

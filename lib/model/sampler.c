@@ -28,8 +28,8 @@ static void penalise(float *logits, int64_t n, const int32_t *seen, int64_t n_se
         for (int64_t j = 0; j < i && !again; j++)
             again = seen[j] == seen[i];
         if (!again)
-            logits[seen[i]] = logits[seen[i]] > 0 ? logits[seen[i]] / penalty
-                                                  : logits[seen[i]] * penalty;
+            logits[seen[i]] =
+                logits[seen[i]] > 0 ? logits[seen[i]] / penalty : logits[seen[i]] * penalty;
     }
 }
 

@@ -19,9 +19,9 @@ struct axl__weights {
     axl_mat **mats;      /* (n_tensors) those of the model that they are */
     size_t n_tensors;
     int64_t n_params;
-    float *params;       /* device, (n_params) */
-    void *rounded;       /* device, (n_params) bf16; NULL with f32 compute */
-    const void *used;    /* what the mats lie in */
+    float *params;    /* device, (n_params) */
+    void *rounded;    /* device, (n_params) bf16; NULL with f32 compute */
+    const void *used; /* what the mats lie in */
     axl__arena texts;
     axl__json *config, *generation; /* of the folder; generation may be NULL */
     axl__json *dtype;               /* of config: what the weights are written in */
@@ -58,9 +58,9 @@ static axl_status add_layer(axl_model *m, axl__weights *w, int64_t l)
         axl__model_linear_name(m, l * AXL__LINEAR_KINDS + k, module, sizeof module);
         AXL_TRY(add(w, &layer->linear[k], l, axl__format(m->ctx, "%s.weight", module)));
     }
-    return add(w, &layer->mlp_norm, l,
-               axl__format(m->ctx, "model.layers.%lld.post_attention_layernorm.weight",
-                           (long long)l));
+    return add(
+        w, &layer->mlp_norm, l,
+        axl__format(m->ctx, "model.layers.%lld.post_attention_layernorm.weight", (long long)l));
 }
 
 static axl_status lay_out(axl_model *m, axl__weights *w)
@@ -360,7 +360,9 @@ static axl_status save_tensors(const axl_model *m, const char *path, bool exact)
     for (size_t i = 0; i < w->n_tensors && entries; i++) {
         const axl__param *t = &w->tensors[i];
         axl_mat mat = exact ? trained_mat(w, i) : *w->mats[i];
-        entries[i] = (axl__st_entry){ .name = t->name, .dtype = mat.dtype, .data = mat.data,
+        entries[i] = (axl__st_entry){ .name = t->name,
+                                      .dtype = mat.dtype,
+                                      .data = mat.data,
                                       .n_dims = t->vector ? 1 : 2,
                                       .dims = { (uint64_t)(t->vector ? t->cols : t->rows),
                                                 (uint64_t)(t->vector ? 0 : t->cols) } };

@@ -28,12 +28,12 @@ typedef struct axl_mat {
 } axl_mat;
 
 typedef struct axl_device_info {
-    bool native_bf16;     /* has bf16 dot products: `bf16: auto` means bf16 */
-    bool host_memory;     /* device pointers are host pointers */
-    bool counts_only;     /* nothing is allocated or computed, see counting.h */
-    uint64_t own_bytes;   /* of host memory that the device has for itself */
-    const char *matmul;   /* what computes large matmuls: "axl", "oneDNN 2.6.3", … */
-    const char *isa;      /* "avx512_bf16", … */
+    bool native_bf16;   /* has bf16 dot products: `bf16: auto` means bf16 */
+    bool host_memory;   /* device pointers are host pointers */
+    bool counts_only;   /* nothing is allocated or computed, see counting.h */
+    uint64_t own_bytes; /* of host memory that the device has for itself */
+    const char *matmul; /* what computes large matmuls: "axl", "oneDNN 2.6.3", … */
+    const char *isa;    /* "avx512_bf16", … */
 } axl_device_info;
 
 /* One more product of a sum: x (m,k) as it is, op(w) (k,n). */
@@ -318,7 +318,10 @@ typedef struct axl_muon_scale_args {
 } axl_muon_scale_args;
 
 typedef enum axl_optim_rule {
-    AXL_RULE_ADAMW, AXL_RULE_ADEMAMIX, AXL_RULE_LION, AXL_RULE_RMSPROP
+    AXL_RULE_ADAMW,
+    AXL_RULE_ADEMAMIX,
+    AXL_RULE_LION,
+    AXL_RULE_RMSPROP
 } axl_optim_rule;
 
 /* Neighbouring elements that share a scale; n is at most 256. */
@@ -335,9 +338,9 @@ typedef struct axl_optim_8bit_args {
     const float *g;
     const axl_optim_block *blocks; /* (n_blocks) */
     int64_t n_blocks;
-    uint8_t *codes[3];             /* (n_blocks, 256) */
-    float *scales[3];              /* (n_blocks) */
-    const axl_quant_map *maps[3];  /* host, the same ones at every step */
+    uint8_t *codes[3];            /* (n_blocks, 256) */
+    float *scales[3];             /* (n_blocks) */
+    const axl_quant_map *maps[3]; /* host, the same ones at every step */
     double lr, beta1, beta2, beta3, alpha, eps, weight_decay, grad_scale;
     int64_t step;
 } axl_optim_8bit_args;

@@ -12,8 +12,8 @@
 typedef struct axl__step_arena {
     const axl_backend_ops *ops;
     axl_device *dev;
-    char *base;   /* NULL while measuring */
-    size_t size;  /* of base */
+    char *base;  /* NULL while measuring */
+    size_t size; /* of base */
     size_t used, peak;
 } axl__step_arena;
 

@@ -110,8 +110,7 @@ static axl_status normalized_text(axl__added *a, const axl__pipeline *p, axl__ad
     axl__str_init(&out, a->ctx);
     axl_status status = axl__normalize(p, text.text, text.len, &out);
     axl__slice made = { axl__str_text(&out), out.len };
-    if (status == AXL_OK &&
-        (made.len != text.len || memcmp(made.text, text.text, text.len) != 0)) {
+    if (status == AXL_OK && (made.len != text.len || memcmp(made.text, text.text, text.len) != 0)) {
         status = copy_slice(a->arena, &made);
         e->changed = made;
     }
@@ -247,9 +246,11 @@ static const axl__added_entry *next_match(axl__finder *f, size_t *from, size_t *
         uint64_t node = 0;
         if (!t->first[(unsigned char)f->text[i]])
             continue;
-        for (size_t j = i; j < f->len &&
-             axl__pairs_get(&t->edges,
-                            axl__pair_key((uint32_t)node, (unsigned char)f->text[j]), &node); j++) {
+        for (size_t j = i;
+             j < f->len &&
+             axl__pairs_get(&t->edges, axl__pair_key((uint32_t)node, (unsigned char)f->text[j]),
+                            &node);
+             j++) {
             if (t->entries[node] >= 0) {
                 found = &f->added->entries[t->entries[node]];
                 *to = j + 1;

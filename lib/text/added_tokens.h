@@ -22,8 +22,8 @@ typedef struct axl__added_entry {
 
 /* Patterns as a tree over bytes; node 0 is the root. */
 typedef struct axl__trie {
-    axl__pairs edges;   /* (node, byte) to node */
-    int32_t *entries;   /* by node: index of the token that ends here, -1: none */
+    axl__pairs edges; /* (node, byte) to node */
+    int32_t *entries; /* by node: index of the token that ends here, -1: none */
     uint32_t n_nodes, cap_nodes;
     bool first[256];
 } axl__trie;
@@ -33,12 +33,12 @@ typedef struct axl__added {
     axl__arena *arena; /* borrowed; texts are copied into it */
     axl__added_entry *entries;
     uint32_t count, cap;
-    int32_t max_id;       /* -1: none */
-    axl__pairs by_id;     /* id to index */
-    axl__map ids;         /* text to id */
-    axl__map special;     /* texts that are special */
-    axl__trie tries[2];   /* of the tokens not normalized, and normalized */
-    bool split_special;   /* special tokens in a text are text */
+    int32_t max_id;     /* -1: none */
+    axl__pairs by_id;   /* id to index */
+    axl__map ids;       /* text to id */
+    axl__map special;   /* texts that are special */
+    axl__trie tries[2]; /* of the tokens not normalized, and normalized */
+    bool split_special; /* special tokens in a text are text */
 } axl__added;
 
 void axl__added_init(axl__added *a, axl_context *ctx, axl__arena *arena);

@@ -118,13 +118,14 @@ axl_status axl__bpe_merge(axl__bpe *b, const char *left, size_t left_len, const 
     if (joined != small)
         axl__free(b->ctx, joined);
     if (product < 0)
-        return axl__fail(AXL_ERR_FORMAT, "merge %u makes \"%.*s%.*s\", which is not in the "
-                         "vocabulary", b->n_merges, shown(left_len), left, shown(right_len), right);
+        return axl__fail(AXL_ERR_FORMAT,
+                         "merge %u makes \"%.*s%.*s\", which is not in the "
+                         "vocabulary",
+                         b->n_merges, shown(left_len), left, shown(right_len), right);
     return put_merge(b, (uint32_t)l, (uint32_t)r, b->n_merges++, (uint32_t)product);
 }
 
-axl_status axl__bpe_derive_merges(axl__bpe *b, const uint32_t *ranks,
-                                  const unsigned char *joinable)
+axl_status axl__bpe_derive_merges(axl__bpe *b, const uint32_t *ranks, const unsigned char *joinable)
 {
     for (uint32_t id = 0; id < b->n_pieces; id++) {
         axl__piece p = b->pieces[id];

@@ -22,25 +22,25 @@ typedef struct axl__piece {
 
 typedef struct axl__bpe {
     axl_context *ctx;
-    axl__map ids;          /* text to id */
-    axl__piece *pieces;    /* (n_pieces) by id */
-    uint32_t n_pieces;     /* the largest id + 1 */
+    axl__map ids;       /* text to id */
+    axl__piece *pieces; /* (n_pieces) by id */
+    uint32_t n_pieces;  /* the largest id + 1 */
     uint32_t cap_pieces;
-    axl__pairs merges;     /* (left, right) to rank << 32 | product */
+    axl__pairs merges; /* (left, right) to rank << 32 | product */
     uint32_t n_merges;
-    const char *unk_text;  /* NULL: none */
+    const char *unk_text; /* NULL: none */
     bool fuse_unk, byte_fallback, ignore_merges;
 
     /* Made by axl__bpe_finish. */
-    axl__pairs chars;      /* code point to id */
-    axl__pairs inner;      /* adjacent code points of merge products */
+    axl__pairs chars; /* code point to id */
+    axl__pairs inner; /* adjacent code points of merge products */
     uint64_t inner_ascii[128][2];
     int32_t ascii_ids[128], byte_ids[256]; /* -1: none */
-    unsigned char *merging; /* (n_pieces) whether an id takes part in merges */
-    atomic_uchar *whole;    /* (n_pieces) does a piece encode to itself: 0 not known, 1 no, 2 yes */
-    bool can_cut;           /* boundaries may be found character by character */
-    int32_t unk_id;         /* -1: none */
-    uint32_t max_len;       /* of a piece, in bytes */
+    unsigned char *merging;                /* (n_pieces) whether an id takes part in merges */
+    atomic_uchar *whole; /* (n_pieces) does a piece encode to itself: 0 not known, 1 no, 2 yes */
+    bool can_cut;        /* boundaries may be found character by character */
+    int32_t unk_id;      /* -1: none */
+    uint32_t max_len;    /* of a piece, in bytes */
 } axl__bpe;
 
 void axl__bpe_init(axl__bpe *b, axl_context *ctx);

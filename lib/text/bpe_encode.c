@@ -42,7 +42,8 @@ static uint64_t merge_of(const axl__bpe *b, int32_t left, int32_t right)
     uint64_t m;
 
     return axl__pairs_get(&b->merges, axl__pair_key((uint32_t)left, (uint32_t)right), &m)
-               ? m : NO_MERGE;
+               ? m
+               : NO_MERGE;
 }
 
 /* Merges sym[0..n) in place, n <= SHORT_WORD; returns how many are left. */
@@ -160,11 +161,13 @@ static void join(const axl__bpe *b, heap *h, node *nodes, uint32_t left, uint32_
 static axl_status merge_long(const axl__bpe *b, axl__bpe_scratch *s, int32_t *sym, size_t *count)
 {
     size_t n = *count, kept = 0;
-    node *nodes = n < NO_NODE ? scratch_block(b->ctx, &s->nodes, &s->nodes_cap, n, sizeof *nodes)
-                              : NULL;
+    node *nodes =
+        n < NO_NODE ? scratch_block(b->ctx, &s->nodes, &s->nodes_cap, n, sizeof *nodes) : NULL;
     /* Each of the n - 1 joins takes one out and puts at most two in. */
-    heap h = { n < SIZE_MAX / 64 ? scratch_block(b->ctx, &s->heap, &s->heap_cap, 2 * n,
-                                                 sizeof *h.items) : NULL, 0 };
+    heap h = { n < SIZE_MAX / 64
+                   ? scratch_block(b->ctx, &s->heap, &s->heap_cap, 2 * n, sizeof *h.items)
+                   : NULL,
+               0 };
 
     if (!nodes || !h.items)
         return axl__fail_nomem();
@@ -253,8 +256,7 @@ static axl_status put_symbol(encoding *e, int32_t id, bool is_char, uint32_t c, 
     const axl__bpe *b = e->b;
 
     if (sym->count > 0 && b->can_cut &&
-        (!b->merging[id] || !b->merging[sym->data[sym->count - 1]] ||
-         !side_by_side(b, e->last, c)))
+        (!b->merging[id] || !b->merging[sym->data[sym->count - 1]] || !side_by_side(b, e->last, c)))
         AXL_TRY(finish_word(e, at));
     if (sym->count == 0) {
         e->word = at;

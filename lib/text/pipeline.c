@@ -116,7 +116,8 @@ static axl_status end_token(axl__token_texts *t)
     if (t->count == t->cap) {
         size_t cap = t->cap ? t->cap * 2 : 64;
         size_t *ends = cap > SIZE_MAX / sizeof *ends
-                           ? NULL : axl__realloc(t->bytes.ctx, t->ends, cap * sizeof *ends);
+                           ? NULL
+                           : axl__realloc(t->bytes.ctx, t->ends, cap * sizeof *ends);
         if (!ends)
             return axl__fail_nomem();
         t->ends = ends;
@@ -141,9 +142,10 @@ static axl__slice token_at(const axl__token_texts *t, size_t i)
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0'
+    return c >= '0' && c <= '9'   ? c - '0'
            : c >= 'A' && c <= 'F' ? c - 'A' + 10
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
 }
 
 int axl__byte_token(const char *text, size_t len)
@@ -200,7 +202,8 @@ static axl__slice stripped(axl__slice t, const axl__decoder_step *s)
         t.len -= s->from.len;
     }
     for (uint32_t i = 0; i < s->stop && t.len >= s->from.len &&
-                         memcmp(t.text + t.len - s->from.len, s->from.text, s->from.len) == 0; i++)
+                         memcmp(t.text + t.len - s->from.len, s->from.text, s->from.len) == 0;
+         i++)
         t.len -= s->from.len;
     return t;
 }

@@ -54,7 +54,7 @@ typedef struct axl__pipeline {
     axl__metaspace metaspace;
     axl__decoder_step decoder[AXL__STEPS_MAX];
     uint32_t n_decoder;
-    bool no_decoder;       /* tokens are joined by spaces */
+    bool no_decoder;         /* tokens are joined by spaces */
     int32_t *before, *after; /* ids around a text; in the tokenizer's arena */
     uint32_t n_before, n_after;
 } axl__pipeline;

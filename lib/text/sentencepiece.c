@@ -194,9 +194,13 @@ static axl_status read_model(axl__spm *out, axl__arena *arena, wire w)
 axl_status axl__spm_read(axl__spm *out, axl__arena *arena, const unsigned char *data, size_t size)
 {
     /* The defaults of the format. */
-    *out = (axl__spm){ .unk_piece = { "<unk>", 5 }, .bos_piece = { "<s>", 3 },
-                       .eos_piece = { "</s>", 4 }, .bos_id = 1, .model_type = 1,
-                       .add_dummy_prefix = true, .remove_extra_whitespaces = true,
+    *out = (axl__spm){ .unk_piece = { "<unk>", 5 },
+                       .bos_piece = { "<s>", 3 },
+                       .eos_piece = { "</s>", 4 },
+                       .bos_id = 1,
+                       .model_type = 1,
+                       .add_dummy_prefix = true,
+                       .remove_extra_whitespaces = true,
                        .escape_whitespaces = true };
     axl_status status = read_model(out, arena, (wire){ data, size, 0 });
     if (status < 0)
@@ -253,7 +257,7 @@ axl_status axl__spm_to_bpe(axl_tokenizer *t, const axl__spm *spm)
     AXL_TRY(need_bpe(spm));
     if (!t->llama && spm->charsmap_size > 0)
         return axl__fail(AXL_ERR_UNSUPPORTED, "SentencePiece normalizer with a character map is "
-                         "not supported yet");
+                                              "not supported yet");
     AXL_TRY(add_pieces(t, spm));
     return axl__bpe_derive_merges(&t->bpe, NULL, NULL);
 }
@@ -296,10 +300,11 @@ static axl_status score_ranks(axl_context *ctx, const axl__spm *spm, uint32_t *r
 
 static axl_status need_plain(const axl__spm *spm)
 {
-    const char *part = spm->charsmap_size > 0 ? "a normalizer with a character map"
+    const char *part = spm->charsmap_size > 0          ? "a normalizer with a character map"
                        : spm->remove_extra_whitespaces ? "remove_extra_whitespaces"
-                       : !spm->escape_whitespaces ? "unescaped white space"
-                       : spm->whitespace_as_suffix ? "treat_whitespace_as_suffix" : NULL;
+                       : !spm->escape_whitespaces      ? "unescaped white space"
+                       : spm->whitespace_as_suffix     ? "treat_whitespace_as_suffix"
+                                                       : NULL;
 
     for (uint32_t i = 0; i < spm->n_pieces && !part; i++)
         if (spm->pieces[i].type == AXL__SPM_UNUSED)

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const axl__special_names[AXL__N_SPECIALS] = {
-    "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"
-};
+const char *const axl__special_names[AXL__N_SPECIALS] = { "bos_token", "eos_token", "unk_token",
+                                                          "sep_token", "pad_token", "cls_token",
+                                                          "mask_token" };
 
 /* A token on its way in.  normalized -1: not said, which means not special. */
 typedef struct {
@@ -28,13 +28,13 @@ typedef struct {
 typedef struct {
     axl_tokenizer *t;
     const axl__token_files *files;
-    wanted_list decoder;              /* D: by ascending id */
-    axl__pairs decoder_ids;           /* id to index, before D is sorted */
-    wanted named[AXL__N_SPECIALS];    /* text.text NULL: none */
-    bool has_name[AXL__N_SPECIALS];   /* the key is there, be it null */
-    wanted_list others;               /* further *_token keys */
-    wanted_list extra;                /* X */
-    wanted_list todo;                 /* L */
+    wanted_list decoder;            /* D: by ascending id */
+    axl__pairs decoder_ids;         /* id to index, before D is sorted */
+    wanted named[AXL__N_SPECIALS];  /* text.text NULL: none */
+    bool has_name[AXL__N_SPECIALS]; /* the key is there, be it null */
+    wanted_list others;             /* further *_token keys */
+    wanted_list extra;              /* X */
+    wanted_list todo;               /* L */
 } loader;
 
 static axl_status list_put(axl_context *ctx, wanted_list *list, wanted item)
@@ -192,12 +192,15 @@ static axl_status read_decoder_key(loader *l, const axl__json *obj)
         int64_t id = 0;
         for (size_t i = 0; i < v->key_len && id >= 0; i++)
             id = v->key[i] >= '0' && v->key[i] <= '9' && id <= AXL__ID_MAX
-                     ? id * 10 + v->key[i] - '0' : -1;
+                     ? id * 10 + v->key[i] - '0'
+                     : -1;
         if (v->key_len == 0 || id < 0 || id > AXL__ID_MAX)
             return axl__fail(AXL_ERR_FORMAT, "added_tokens_decoder: \"%.64s\" is no id", v->key);
         if (!axl__json_string(v, "content", NULL))
-            return axl__fail(AXL_ERR_FORMAT, "added_tokens_decoder: \"%.64s\" must be an object "
-                             "with content", v->key);
+            return axl__fail(AXL_ERR_FORMAT,
+                             "added_tokens_decoder: \"%.64s\" must be an object "
+                             "with content",
+                             v->key);
         AXL_TRY(put_decoder(l, id, from_object(v)));
     }
     return AXL_OK;
@@ -325,8 +328,8 @@ static axl_status add_collected(loader *l)
         w->token.normalized = w->normalized >= 0 ? w->normalized : !w->token.special;
         tokens[i] = w->token;
     }
-    axl_status status = axl__added_add(&l->t->added, tokens, l->todo.count, &l->t->bpe,
-                                       &l->t->pipeline);
+    axl_status status =
+        axl__added_add(&l->t->added, tokens, l->todo.count, &l->t->bpe, &l->t->pipeline);
     axl__free(ctx, tokens);
     return status;
 }

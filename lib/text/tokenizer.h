@@ -39,9 +39,9 @@ axl_status axl__tokenizer_decode(const axl_tokenizer *tok, const int32_t *ids, s
 typedef struct axl__decode_stream {
     const axl_tokenizer *tok; /* borrowed */
     uint32_t flags;
-    bool first;               /* nothing of the text is out yet */
-    axl__token_ids open;      /* ids whose text is not out yet */
-    axl__str seam;            /* what the prompt alone makes of the open ids */
+    bool first;          /* nothing of the text is out yet */
+    axl__token_ids open; /* ids whose text is not out yet */
+    axl__str seam;       /* what the prompt alone makes of the open ids */
 } axl__decode_stream;
 
 axl_status axl__decode_stream_init(axl__decode_stream *s, const axl_tokenizer *tok, uint32_t flags,

@@ -32,7 +32,8 @@ static const struct {
     { "BartphoTokenizer", " bartpho " },
     { "BertGenerationTokenizer", " bert-generation " },
     { "BertJapaneseTokenizer", " bert-japanese " },
-    { "BertTokenizer", " align bark bert blip bros chinese_clip convbert distilbert electra "
+    { "BertTokenizer",
+      " align bark bert blip bros chinese_clip convbert distilbert electra "
       "ernie flava git grounding-dino layoutlm megatron-bert mm-grounding-dino nezha "
       "nomic_bert qdqbert realm retribert squeezebert tvp vilt visual_bert " },
     { "BertweetTokenizer", " bertweet " },
@@ -42,7 +43,7 @@ static const struct {
     { "BlenderbotTokenizer", " blenderbot " },
     { "ByT5Tokenizer", " byt5 " },
     { "CLIPTokenizer", " aimv2 clip clipseg groupvit omdet-turbo oneformer owlv2 owlvit sam3 "
-      "sam3_video xclip " },
+                       "sam3_video xclip " },
     { "CTRLTokenizer", " ctrl " },
     { "CamembertTokenizer", " camembert " },
     { "CanineTokenizer", " canine " },
@@ -62,12 +63,12 @@ static const struct {
     { "FlaubertTokenizer", " flaubert " },
     { "FunnelTokenizer", " funnel " },
     { "GPT2Tokenizer", " blip-2 codegen dbrx emu3 gpt2 gpt_neo gptj instructblip "
-      "instructblipvideo jais2 opt phi starcoder2 " },
+                       "instructblipvideo jais2 opt phi starcoder2 " },
     { "GPTNeoXJapaneseTokenizer", " gpt_neox_japanese " },
     { "GPTNeoXTokenizer", " falcon_mamba gpt_neox mamba mamba2 mpt olmo olmoe rwkv xlstm " },
     { "GPTSw3Tokenizer", " gpt-sw3 " },
     { "GemmaTokenizer", " diffusion_gemma gemma gemma2 gemma3 gemma3_text gemma3n gemma3n_text "
-      "recurrent_gemma shieldgemma2 t5gemma zaya " },
+                        "recurrent_gemma shieldgemma2 t5gemma zaya " },
     { "HerbertTokenizer", " herbert " },
     { "LEDTokenizer", " led " },
     { "LasrTokenizer", " lasr_ctc lasr_encoder " },
@@ -93,12 +94,13 @@ static const struct {
     { "OpenAIGPTTokenizer", " openai-gpt " },
     { "PLBartTokenizer", " plbart " },
     { "ParakeetTokenizer", " granite_speech5_ctc nemotron3_5_asr nemotron_asr_streaming "
-      "parakeet_ctc parakeet_rnnt parakeet_tdt " },
+                           "parakeet_ctc parakeet_rnnt parakeet_tdt " },
     { "PegasusTokenizer", " pegasus " },
     { "PerceiverTokenizer", " perceiver " },
     { "PhobertTokenizer", " phobert " },
     { "ProphetNetTokenizer", " prophetnet " },
-    { "Qwen2Tokenizer", " audioflamingo3 colqwen2 cosmos3_omni hunyuan_vl internvl ovis2 "
+    { "Qwen2Tokenizer",
+      " audioflamingo3 colqwen2 cosmos3_omni hunyuan_vl internvl ovis2 "
       "qianfan_ocr qwen2 qwen2_5_omni qwen2_5_vl qwen2_audio qwen2_moe qwen2_vl qwen3 "
       "qwen3_asr qwen3_moe qwen3_next qwen3_omni_moe qwen3_vl qwen3_vl_moe lighton_ocr " },
     { "Qwen3_5Tokenizer", " qwen3_5 qwen3_5_moe qwen4_exp " },
@@ -108,7 +110,7 @@ static const struct {
     { "RoCBertTokenizer", " roc_bert " },
     { "RoFormerTokenizer", " roformer " },
     { "RobertaTokenizer", " bart bridgetower clap data2vec-text ibert lilt longformer mega mra "
-      "roberta roberta-prelayernorm " },
+                          "roberta roberta-prelayernorm " },
     { "SeamlessM4TTokenizer", " seamless_m4t seamless_m4t_v2 " },
     { "Siglip2Tokenizer", " siglip2 " },
     { "SiglipTokenizer", " siglip " },
@@ -122,7 +124,7 @@ static const struct {
     { "VideoPrismTokenizer", " videoprism " },
     { "VitsTokenizer", " vits " },
     { "Wav2Vec2CTCTokenizer", " data2vec-audio hubert unispeech unispeech-sat wav2vec2 "
-      "wav2vec2-bert wav2vec2-conformer " },
+                              "wav2vec2-bert wav2vec2-conformer " },
     { "Wav2Vec2PhonemeCTCTokenizer", " wav2vec2_phoneme " },
     { "WhisperTokenizer", " whisper " },
     { "XGLMTokenizer", " xglm " },

@@ -10,8 +10,10 @@
 static axl_status resolve(const axl_config *cfg, const char *name, char **out)
 {
     axl_context *ctx = axl__config_context(cfg);
-    axl__hub_wish wish = { .name = name, .revision = axl__cfg_str(cfg, "model_revision", NULL),
-                           .kind = "models", .pick = axl__hub_pick_tokenizer };
+    axl__hub_wish wish = { .name = name,
+                           .revision = axl__cfg_str(cfg, "model_revision", NULL),
+                           .kind = "models",
+                           .pick = axl__hub_pick_tokenizer };
     char *path = axl__config_path(cfg, name);
 
     *out = NULL;

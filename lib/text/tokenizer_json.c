@@ -59,8 +59,10 @@ static axl_status read_vocab(axl_tokenizer *t, const axl__json *vocab)
         if (!text)
             return axl__fail_nomem();
         if (v->type != AXL__JSON_INT)
-            return axl__fail(AXL_ERR_FORMAT, "model.vocab: the id of \"%.64s\" must be an integer, "
-                             "not %s", v->key, axl__json_type_name(v));
+            return axl__fail(AXL_ERR_FORMAT,
+                             "model.vocab: the id of \"%.64s\" must be an integer, "
+                             "not %s",
+                             v->key, axl__json_type_name(v));
         AXL_TRY(axl__bpe_add(&t->bpe, text, v->key_len, v->integer));
     }
     return t->bpe.n_pieces > 0 ? AXL_OK : axl__fail(AXL_ERR_FORMAT, "model.vocab is empty");
@@ -139,8 +141,10 @@ static axl_status read_pattern(axl_tokenizer *t, const axl__json *v, const char 
     const axl__json *pattern = axl__json_get(v, "pattern");
 
     if (axl__json_get(pattern, "Regex"))
-        return axl__fail(AXL_ERR_UNSUPPORTED, "%s \"Replace\" with a regular expression is not "
-                         "supported yet", what);
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "%s \"Replace\" with a regular expression is not "
+                         "supported yet",
+                         what);
     AXL_TRY(take_slice(t, axl__json_get(pattern, "String"), what, out));
     return out->len > 0 ? AXL_OK : axl__fail(AXL_ERR_FORMAT, "%s: the pattern is empty", what);
 }
@@ -252,8 +256,8 @@ static axl_status read_template(axl_tokenizer *t, const axl__json *v)
         if (!ids || ids->type != AXL__JSON_ARRAY)
             return axl__fail(AXL_ERR_FORMAT, "post_processor: \"%.64s\" has no ids",
                              name ? name : "a part of the template");
-        AXL_TRY(append_ids(t, ids, seen ? &p->after : &p->before,
-                           seen ? &p->n_after : &p->n_before));
+        AXL_TRY(
+            append_ids(t, ids, seen ? &p->after : &p->before, seen ? &p->n_after : &p->n_before));
     }
     return seen ? AXL_OK : axl__fail(AXL_ERR_FORMAT, "post_processor: the template has no text");
 }
@@ -268,7 +272,7 @@ static axl_status read_post_processor(axl_tokenizer *t, const axl__json *v)
         for (const axl__json *m = list->child; m; m = m->next) {
             if (t->pipeline.n_before + t->pipeline.n_after > 0 && has_type(m, "TemplateProcessing"))
                 return axl__fail(AXL_ERR_UNSUPPORTED, "post_processor \"Sequence\" of two "
-                                 "templates is not supported yet");
+                                                      "templates is not supported yet");
             AXL_TRY(read_post_processor(t, m));
         }
         return AXL_OK;
@@ -347,9 +351,11 @@ static axl_status read_decoder(axl_tokenizer *t, const axl__json *v)
 axl__added_token axl__token_from_json(const axl__json *v, int *normalized)
 {
     const axl__json *content = axl__json_get(v, "content"), *n = axl__json_get(v, "normalized");
-    axl__added_token token = { { "", 0 }, axl__json_bool(v, "single_word", false),
+    axl__added_token token = { { "", 0 },
+                               axl__json_bool(v, "single_word", false),
                                axl__json_bool(v, "lstrip", false),
-                               axl__json_bool(v, "rstrip", false), false,
+                               axl__json_bool(v, "rstrip", false),
+                               false,
                                axl__json_bool(v, "special", false) };
 
     if (content && content->type == AXL__JSON_STRING)
@@ -394,7 +400,8 @@ static axl_status refuse_shortening(const axl__pipeline *p)
     for (uint32_t i = 0; i < p->n_normalizer; i++)
         if (p->normalizer[i].kind == AXL__REPLACE &&
             p->normalizer[i].to.len < p->normalizer[i].from.len)
-            return axl__fail(AXL_ERR_UNSUPPORTED, "pre_tokenizer \"Metaspace\" with prepend_scheme "
+            return axl__fail(AXL_ERR_UNSUPPORTED,
+                             "pre_tokenizer \"Metaspace\" with prepend_scheme "
                              "first behind a normalizer that shortens is not supported yet");
     return AXL_OK;
 }

@@ -82,15 +82,17 @@ void axl__llama_pipeline(axl__pipeline *p, bool legacy, bool add_prefix_space)
 
     p->metaspace = (axl__metaspace){ true, false,
                                      !add_prefix_space ? AXL__PREFIX_NEVER
-                                     : legacy ? AXL__PREFIX_ALWAYS : AXL__PREFIX_FIRST, mark };
+                                     : legacy          ? AXL__PREFIX_ALWAYS
+                                                       : AXL__PREFIX_FIRST,
+                                     mark };
     p->n_decoder = 0;
-    p->decoder[p->n_decoder++] = (axl__decoder_step){ .kind = AXL__DECODE_REPLACE, .from = mark,
-                                                      .to = space };
+    p->decoder[p->n_decoder++] =
+        (axl__decoder_step){ .kind = AXL__DECODE_REPLACE, .from = mark, .to = space };
     p->decoder[p->n_decoder++] = (axl__decoder_step){ .kind = AXL__DECODE_BYTES };
     p->decoder[p->n_decoder++] = (axl__decoder_step){ .kind = AXL__DECODE_FUSE };
     if (add_prefix_space)
-        p->decoder[p->n_decoder++] = (axl__decoder_step){ .kind = AXL__DECODE_STRIP, .from = space,
-                                                          .start = 1 };
+        p->decoder[p->n_decoder++] =
+            (axl__decoder_step){ .kind = AXL__DECODE_STRIP, .from = space, .start = 1 };
 }
 
 /* As Python's bool(). */
@@ -211,8 +213,8 @@ static axl_status load_folder(folder *f)
     AXL_TRY(read_json(f, "special_tokens_map.json", false, &f->files.special_map));
     AXL_TRY(read_json(f, "added_tokens.json", false, &f->files.added));
     AXL_TRY(read_json(f, "tokenizer_config.json", true, &f->files.config));
-    AXL_TRY(prefixed(f, axl__tokenizer_class(t->type, f->files.config, f->model_config,
-                                             &t->llama)));
+    AXL_TRY(
+        prefixed(f, axl__tokenizer_class(t->type, f->files.config, f->model_config, &t->llama)));
     if (truthy(axl__json_get(f->files.config, corrupting), false))
         return prefixed(f, axl__fail(AXL_ERR_UNSUPPORTED, "\"%s\" is not supported", corrupting));
     t->added.split_special = truthy(axl__json_get(f->files.config, "split_special_tokens"), false);

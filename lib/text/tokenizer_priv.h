@@ -44,8 +44,14 @@ struct axl_tokenizer {
 };
 
 /* A SentencePiece model as it lies in its file; texts in an arena. */
-typedef enum { AXL__SPM_NORMAL = 1, AXL__SPM_UNKNOWN, AXL__SPM_CONTROL, AXL__SPM_USER_DEFINED,
-               AXL__SPM_UNUSED, AXL__SPM_BYTE } axl__spm_type;
+typedef enum {
+    AXL__SPM_NORMAL = 1,
+    AXL__SPM_UNKNOWN,
+    AXL__SPM_CONTROL,
+    AXL__SPM_USER_DEFINED,
+    AXL__SPM_UNUSED,
+    AXL__SPM_BYTE
+} axl__spm_type;
 typedef struct axl__spm_piece {
     axl__slice text;
     float score;

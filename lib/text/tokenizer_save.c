@@ -103,13 +103,13 @@ static axl_status save_named(const axl_tokenizer *t, const char *dir, const char
 {
     bool config = strcmp(name, "tokenizer_config.json") == 0;
     bool map = strcmp(name, "special_tokens_map.json") == 0;
-    bool change = (config && (has_special(t) || has_class(t) || t->legacy >= 0)) ||
-                  (map && has_special(t));
-    char *from = t->bare ? axl__strdup(t->ctx, t->source)
-                         : axl__format(t->ctx, "%s/%s", t->source, name);
+    bool change =
+        (config && (has_special(t) || has_class(t) || t->legacy >= 0)) || (map && has_special(t));
+    char *from =
+        t->bare ? axl__strdup(t->ctx, t->source) : axl__format(t->ctx, "%s/%s", t->source, name);
     char *to = axl__format(t->ctx, "%s/%s", dir, name);
-    axl_status status = from && to ? save_file(t, from, to, change && !t->bare, config, copied)
-                                   : axl__fail_nomem();
+    axl_status status =
+        from && to ? save_file(t, from, to, change && !t->bare, config, copied) : axl__fail_nomem();
 
     axl__free(t->ctx, from);
     axl__free(t->ctx, to);
@@ -118,9 +118,9 @@ static axl_status save_named(const axl_tokenizer *t, const char *dir, const char
 
 axl_status axl__tokenizer_write(const axl_tokenizer *t, const char *dir)
 {
-    static const char *const names[] = { "tokenizer.model", "tokenizer.json", "added_tokens.json",
-                                         "special_tokens_map.json", "chat_template.jinja",
-                                         "tokenizer_config.json" };
+    static const char *const names[] = { "tokenizer.model",     "tokenizer.json",
+                                         "added_tokens.json",   "special_tokens_map.json",
+                                         "chat_template.jinja", "tokenizer_config.json" };
     bool any = false, copied = false;
 
     if (axl__path_kind_of(dir) != AXL__PATH_DIR)

@@ -18,7 +18,10 @@ struct named {
     size_t value;
 };
 
-#define SIZE_OF(type) { #type, sizeof(type) }
+#define SIZE_OF(type)                                                                              \
+    {                                                                                              \
+#type, sizeof(type)                                                                        \
+    }
 
 static const struct named sizes[] = {
     SIZE_OF(axl_adapter_options),

@@ -13,7 +13,7 @@ typedef struct axl__chart_series {
     const char *name;
     const double *x, *y; /* (n), x ascending; a y that is no number leaves a gap */
     size_t n;
-    bool smooth;         /* many points: faint, with their moving average over them */
+    bool smooth; /* many points: faint, with their moving average over them */
     bool dots;
 } axl__chart_series;
 
@@ -23,9 +23,9 @@ typedef struct axl__chart {
     const char *title, *unit; /* unit may be NULL */
     axl__chart_series series[AXL__CHART_SERIES_MAX];
     size_t n_series;
-    double x_max;             /* the axis ends here, or at the last point */
-    bool from_zero;           /* the y axis starts at 0 */
-    bool may_be_log;          /* logarithmic where the values span two decades and more */
+    double x_max;    /* the axis ends here, or at the last point */
+    bool from_zero;  /* the y axis starts at 0 */
+    bool may_be_log; /* logarithmic where the values span two decades and more */
 } axl__chart;
 
 /* A <figure>; nothing where no series has a point. */

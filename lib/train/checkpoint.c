@@ -72,8 +72,8 @@ static axl_status write_trained(axl_trainer *tr, const char *dir, bool exact)
 axl_status axl_trainer_export(axl_trainer *tr, const char *dir)
 {
     AXL_TRY(axl__trainer_enter(tr));
-    axl_status status = dir ? write_trained(tr, dir, false)
-                            : axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
+    axl_status status =
+        dir ? write_trained(tr, dir, false) : axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
     axl__trainer_leave(tr);
     return status;
 }
@@ -265,8 +265,8 @@ static axl_status read_optimizer(checkpoint *c)
     const char *then = axl__json_string(c->state, "optimizer", "adamw");
 
     if (strcmp(then, axl__optimizer_method(o)) != 0)
-        return axl__fail(AXL_ERR_FORMAT, "%s was written with the optimizer %s, this is %s",
-                         c->dir, then, axl__optimizer_method(o));
+        return axl__fail(AXL_ERR_FORMAT, "%s was written with the optimizer %s, this is %s", c->dir,
+                         then, axl__optimizer_method(o));
     c->state_host = axl__alloc_aligned(c->tr->ctx, axl__optimizer_state_size(o));
     if (!c->state_host)
         return axl__fail_nomem();
@@ -310,8 +310,7 @@ static axl_status apply(checkpoint *c, axl_loader *loader)
     if (status == AXL_ERR_INVALID)
         return axl__fail_prefix(status, "%s is of a run over other data or batches", c->dir);
     AXL_TRY(status);
-    AXL_TRY(axl__optimizer_load(tr->optimizer, c->state_host,
-                                axl__json_int(c->state, "step", 0)));
+    AXL_TRY(axl__optimizer_load(tr->optimizer, c->state_host, axl__json_int(c->state, "step", 0)));
     axl__free_aligned(tr->ctx, c->state_host); /* before a model's file comes into memory */
     c->state_host = NULL;
     AXL_TRY(apply_params(c));
@@ -342,8 +341,7 @@ static void checkpoint_close(checkpoint *c)
     axl__arena_free(&c->arena);
 }
 
-static axl_status load(axl_trainer *tr, axl_loader *loader, axl__run_state *state,
-                       const char *dir)
+static axl_status load(axl_trainer *tr, axl_loader *loader, axl__run_state *state, const char *dir)
 {
     checkpoint c = { 0 };
 

@@ -14,8 +14,9 @@ static void put_json(axl__str *s, axl_context *ctx, const axl_device_info *d)
 {
     const char *curl = axl__http_library();
 
-    axl__str_putf(s, "{\"version\": \"%s\", \"abi\": %u, \"backends\": [\"cpu\", \"reference\"], "
-                     "\"isa\": \"%s\", \"libraries\": {\"matmul\": ",
+    axl__str_putf(s,
+                  "{\"version\": \"%s\", \"abi\": %u, \"backends\": [\"cpu\", \"reference\"], "
+                  "\"isa\": \"%s\", \"libraries\": {\"matmul\": ",
                   AXL_VERSION, (unsigned)AXL_ABI_VERSION, axl_context_isa(ctx));
     axl__str_put_json(s, d->matmul, strlen(d->matmul));
     axl__str_putf(s, ", \"libyaml\": \"%s\", \"cjson\": \"%s\", \"zlib\": \"%s\", \"libcurl\": ",
@@ -31,8 +32,9 @@ static void put_text(axl__str *s, axl_context *ctx, const axl_device_info *d)
 {
     const char *curl = axl__http_library();
 
-    axl__str_putf(s, "axl %s (ABI %u)\nbackends: cpu, reference\nisa: %s\nmatmul: %s\n"
-                     "libyaml %s, cJSON %s, zlib %s, %s%s",
+    axl__str_putf(s,
+                  "axl %s (ABI %u)\nbackends: cpu, reference\nisa: %s\nmatmul: %s\n"
+                  "libyaml %s, cJSON %s, zlib %s, %s%s",
                   AXL_VERSION, (unsigned)AXL_ABI_VERSION, axl_context_isa(ctx), d->matmul,
                   yaml_get_version_string(), cJSON_Version(), zlibVersion(),
                   curl ? "libcurl " : "no libcurl", curl ? curl : "");

@@ -160,7 +160,7 @@ void axl__event_put_scalars(axl__str *out, double when, uint64_t step,
 void axl__event_put_text(axl__str *out, double when, const char *tag, const char *text, size_t len)
 {
     static const unsigned char one_string[] = { 0x12, 0x02, 0x08, 0x01 }; /* dim { size: 1 } */
-    static const char plugin[] = "\x0A\x04text";                         /* plugin_name: "text" */
+    static const char plugin[] = "\x0A\x04text";                          /* plugin_name: "text" */
     axl__str e, summary, value, part;
 
     event_begin(&e, out->ctx, when, 0);

@@ -78,8 +78,8 @@ static void put_config(axl__str *out, const axl_config *cfg)
     size_t len;
     const char *yaml = axl__config_text(cfg, &len), *overrides = axl__config_overrides(cfg);
 
-    axl__str_puts(out, "<details><summary>See axl config</summary>\n\naxl version: `" AXL_VERSION
-                       "`\n");
+    axl__str_puts(out,
+                  "<details><summary>See axl config</summary>\n\naxl version: `" AXL_VERSION "`\n");
     put_code(out, "yaml", yaml, len);
     if (*overrides) {
         axl__str_puts(out, "\nwith these keys changed by overrides:\n\n");
@@ -114,12 +114,16 @@ static void put_description(axl__str *out, const axl__run_summary *run, const ch
     const axl_run_record *e = result_evaluation(run);
     size_t n = axl__cfg_count(run->cfg, "datasets");
 
-    axl__str_putf(out, axl__cfg_has(run->cfg, "adapter")
-                           ? "# %s\n\nThis is a LoRA adapter of %s, trained with axl on "
-                           : "# %s\n\nThis is %s, fine-tuned with axl on ",
+    axl__str_putf(out,
+                  axl__cfg_has(run->cfg, "adapter")
+                      ? "# %s\n\nThis is a LoRA adapter of %s, trained with axl on "
+                      : "# %s\n\nThis is %s, fine-tuned with axl on ",
                   name, base);
     for (size_t i = 0; i < n; i++)
-        axl__str_putf(out, "%s%s", i == 0 ? "" : i + 1 < n ? ", " : " and ",
+        axl__str_putf(out, "%s%s",
+                      i == 0      ? ""
+                      : i + 1 < n ? ", "
+                                  : " and ",
                       dataset_path(run->cfg, i));
     axl__str_puts(out, ".\n");
     if (e) {
@@ -129,10 +133,11 @@ static void put_description(axl__str *out, const axl__run_summary *run, const ch
         put_short(out, e->eval_perplexity);
         axl__str_putf(out, "\n- Step: %llu\n", (unsigned long long)e->step);
     }
-    axl__str_putf(out, "\n## How to use\n\n```python\nfrom peft import PeftModel\n"
-                       "from transformers import AutoModelForCausalLM\n\n"
-                       "model = AutoModelForCausalLM.from_pretrained(\"%s\")\n"
-                       "model = PeftModel.from_pretrained(model, \"path/to/%s\")\n```\n\n",
+    axl__str_putf(out,
+                  "\n## How to use\n\n```python\nfrom peft import PeftModel\n"
+                  "from transformers import AutoModelForCausalLM\n\n"
+                  "model = AutoModelForCausalLM.from_pretrained(\"%s\")\n"
+                  "model = PeftModel.from_pretrained(model, \"path/to/%s\")\n```\n\n",
                   base, name);
 }
 
@@ -167,10 +172,10 @@ static void key_row(axl__str *out, const axl_config *cfg, const char *name, cons
 /* The optimizer's name, and what the config sets of it. */
 static void put_optimizer_row(axl__str *out, const axl__run_summary *run)
 {
-    static const char *const keys[] = { "weight_decay",       "adam_beta1",     "adam_beta2",
-                                        "adam_beta3",         "adam_epsilon",   "adam_epsilon2",
-                                        "loraplus_lr_ratio",  "embedding_lr",
-                                        "embedding_lr_scale", "optim_args" };
+    static const char *const keys[] = { "weight_decay",      "adam_beta1",   "adam_beta2",
+                                        "adam_beta3",        "adam_epsilon", "adam_epsilon2",
+                                        "loraplus_lr_ratio", "embedding_lr", "embedding_lr_scale",
+                                        "optim_args" };
     const char *value;
 
     row_begin(out, "optimizer");
@@ -215,8 +220,9 @@ static void put_hyperparameters(axl__str *out, const axl__run_summary *run)
 
 static void put_data(axl__str *out, const axl__run_summary *run)
 {
-    axl__str_putf(out, "## Training and evaluation data\n\n%llu samples of %llu tokens, %llu of "
-                       "them trained",
+    axl__str_putf(out,
+                  "## Training and evaluation data\n\n%llu samples of %llu tokens, %llu of "
+                  "them trained",
                   (unsigned long long)run->train.rows, (unsigned long long)run->train.tokens,
                   (unsigned long long)run->train.trained_tokens);
     if (run->valid.rows > 0)

@@ -84,10 +84,9 @@ static axl_status lay_out_state(axl__optimizer *o, const char *name)
                 const axl__optim_tensor *x = &o->target.tensors[i];
                 uint64_t dims[2] = { (uint64_t)x->rows, (uint64_t)x->cols };
                 uint64_t n = (uint64_t)blocks_of(x);
-                AXL_TRY(pass == 0 ? axl__optim_entry_add(o, name, x->name, "U8", dims, 2,
-                                                         block * unit)
-                                  : axl__optim_entry_add(o, scales, x->name, "F32", &n, 1,
-                                                         block * unit));
+                AXL_TRY(pass == 0
+                            ? axl__optim_entry_add(o, name, x->name, "U8", dims, 2, block * unit)
+                            : axl__optim_entry_add(o, scales, x->name, "F32", &n, 1, block * unit));
                 block += n;
             }
     }
@@ -145,10 +144,17 @@ static axl_status step_bytes(axl__optimizer *o, const axl__optim_step *step,
     int64_t first = t->first_block[span];
     int64_t end = span + 1 < o->n_spans ? t->first_block[span + 1] : t->n_blocks;
     axl_optim_8bit_args a = {
-        .rule = r->rule, .p = o->target.params, .g = step->grads,
-        .blocks = (const axl_optim_block *)o->index + first, .n_blocks = end - first,
-        .lr = step->rate * g->rate, .beta1 = step->beta1, .beta2 = o->set.beta2,
-        .eps = o->set.eps, .weight_decay = g->weight_decay, .grad_scale = step->grad_scale,
+        .rule = r->rule,
+        .p = o->target.params,
+        .g = step->grads,
+        .blocks = (const axl_optim_block *)o->index + first,
+        .n_blocks = end - first,
+        .lr = step->rate * g->rate,
+        .beta1 = step->beta1,
+        .beta2 = o->set.beta2,
+        .eps = o->set.eps,
+        .weight_decay = g->weight_decay,
+        .grad_scale = step->grad_scale,
         .step = step->step,
     };
 
@@ -176,24 +182,31 @@ static axl_status step(axl__optimizer *o, const axl__optim_step *t)
 
 static axl_status lay_out_adamw(axl__optimizer *o)
 {
-    static const recipe r = { AXL_RULE_ADAMW, 2, { "exp_avg", "exp_avg_sq" }, { true, false },
-                              AXL__ROUND_BITSANDBYTES, axl__optim_adamw_span };
+    static const recipe r = { AXL_RULE_ADAMW,
+                              2,
+                              { "exp_avg", "exp_avg_sq" },
+                              { true, false },
+                              AXL__ROUND_BITSANDBYTES,
+                              axl__optim_adamw_span };
 
     return lay_out(o, &r);
 }
 
 static axl_status lay_out_adamw_torch(axl__optimizer *o)
 {
-    static const recipe r = { AXL_RULE_ADAMW, 2, { "exp_avg", "exp_avg_sq" }, { true, false },
-                              AXL__ROUND_TORCHAO, axl__optim_adamw_span };
+    static const recipe r = {
+        AXL_RULE_ADAMW,       2, { "exp_avg", "exp_avg_sq" }, { true, false }, AXL__ROUND_TORCHAO,
+        axl__optim_adamw_span
+    };
 
     return lay_out(o, &r);
 }
 
 static axl_status lay_out_lion(axl__optimizer *o)
 {
-    static const recipe r = { AXL_RULE_LION, 1, { "exp_avg" }, { true }, AXL__ROUND_BITSANDBYTES,
-                              axl__optim_lion_span };
+    static const recipe r = { AXL_RULE_LION,           1,
+                              { "exp_avg" },           { true },
+                              AXL__ROUND_BITSANDBYTES, axl__optim_lion_span };
 
     return lay_out(o, &r);
 }
@@ -213,7 +226,8 @@ static axl_status lay_out_ademamix(axl__optimizer *o)
 /* bitsandbytes keeps the mean square with a sign, too. */
 static axl_status lay_out_rmsprop(axl__optimizer *o)
 {
-    static const recipe r = { AXL_RULE_RMSPROP, 1, { "square_avg" }, { true },
+    static const recipe r = { AXL_RULE_RMSPROP,        1,
+                              { "square_avg" },        { true },
                               AXL__ROUND_BITSANDBYTES, axl__optim_rmsprop_span };
 
     return lay_out(o, &r);

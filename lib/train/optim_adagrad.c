@@ -12,8 +12,13 @@ static axl_status step_span(axl__optimizer *o, const axl__optim_step *t, const a
 {
     double lr = t->rate * g->rate / (1.0 + (double)(t->step - 1) * o->set.lr_decay);
     axl_adagrad_args a = {
-        .p = o->target.params + s->at, .v = axl__optim_floats(o, 0, s), .g = t->grads + s->at,
-        .n = s->n, .lr = lr, .eps = o->set.eps, .weight_decay = g->weight_decay,
+        .p = o->target.params + s->at,
+        .v = axl__optim_floats(o, 0, s),
+        .g = t->grads + s->at,
+        .n = s->n,
+        .lr = lr,
+        .eps = o->set.eps,
+        .weight_decay = g->weight_decay,
         .grad_scale = t->grad_scale,
     };
 

@@ -12,10 +12,17 @@ axl_status axl__optim_adamw_span(axl__optimizer *o, const axl__optim_step *t,
                                  const axl__optim_span *s, const axl__param_group *g)
 {
     axl_adamw_args a = {
-        .p = o->target.params + s->at, .m = axl__optim_floats(o, 0, s),
-        .v = axl__optim_floats(o, 1, s), .g = t->grads + s->at, .n = s->n,
-        .lr = t->rate * g->rate, .beta1 = t->beta1, .beta2 = o->set.beta2,
-        .eps = o->set.eps, .weight_decay = g->weight_decay, .grad_scale = t->grad_scale,
+        .p = o->target.params + s->at,
+        .m = axl__optim_floats(o, 0, s),
+        .v = axl__optim_floats(o, 1, s),
+        .g = t->grads + s->at,
+        .n = s->n,
+        .lr = t->rate * g->rate,
+        .beta1 = t->beta1,
+        .beta2 = o->set.beta2,
+        .eps = o->set.eps,
+        .weight_decay = g->weight_decay,
+        .grad_scale = t->grad_scale,
         .step = t->step,
     };
 

@@ -29,12 +29,21 @@ axl_status axl__optim_ademamix_span(axl__optimizer *o, const axl__optim_step *t,
                                     const axl__optim_span *s, const axl__param_group *g)
 {
     axl_ademamix_args a = {
-        .p = o->target.params + s->at, .m = axl__optim_floats(o, 0, s),
-        .v = axl__optim_floats(o, 1, s), .slow = axl__optim_floats(o, 2, s),
-        .g = t->grads + s->at, .n = s->n, .lr = t->rate * g->rate, .beta1 = t->beta1,
-        .beta2 = o->set.beta2, .beta3 = axl__optim_ademamix_beta3(&o->set, t->step),
-        .alpha = axl__optim_ademamix_alpha(&o->set, t->step), .eps = o->set.eps,
-        .weight_decay = g->weight_decay, .grad_scale = t->grad_scale, .step = t->step,
+        .p = o->target.params + s->at,
+        .m = axl__optim_floats(o, 0, s),
+        .v = axl__optim_floats(o, 1, s),
+        .slow = axl__optim_floats(o, 2, s),
+        .g = t->grads + s->at,
+        .n = s->n,
+        .lr = t->rate * g->rate,
+        .beta1 = t->beta1,
+        .beta2 = o->set.beta2,
+        .beta3 = axl__optim_ademamix_beta3(&o->set, t->step),
+        .alpha = axl__optim_ademamix_alpha(&o->set, t->step),
+        .eps = o->set.eps,
+        .weight_decay = g->weight_decay,
+        .grad_scale = t->grad_scale,
+        .step = t->step,
     };
 
     return o->target.ops->ademamix(o->target.dev, &a);

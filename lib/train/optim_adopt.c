@@ -12,10 +12,18 @@ static axl_status step_span(axl__optimizer *o, const axl__optim_step *t, const a
                             const axl__param_group *g)
 {
     axl_adopt_args a = {
-        .p = o->target.params + s->at, .m = axl__optim_floats(o, 0, s),
-        .v = axl__optim_floats(o, 1, s), .g = t->grads + s->at, .n = s->n,
-        .lr = t->rate * g->rate, .beta1 = t->beta1, .beta2 = o->set.beta2, .eps = o->set.eps,
-        .weight_decay = g->weight_decay, .grad_scale = t->grad_scale, .step = t->step,
+        .p = o->target.params + s->at,
+        .m = axl__optim_floats(o, 0, s),
+        .v = axl__optim_floats(o, 1, s),
+        .g = t->grads + s->at,
+        .n = s->n,
+        .lr = t->rate * g->rate,
+        .beta1 = t->beta1,
+        .beta2 = o->set.beta2,
+        .eps = o->set.eps,
+        .weight_decay = g->weight_decay,
+        .grad_scale = t->grad_scale,
+        .step = t->step,
     };
 
     return o->target.ops->adopt(o->target.dev, &a);

@@ -32,8 +32,8 @@ static axl_status lay_out_part(axl__optimizer *o, const char *name, int parts)
         const axl__optim_tensor *t = &o->target.tensors[i];
         uint64_t n = (uint64_t)part_size(t, parts);
         if (n > 0)
-            AXL_TRY(axl__optim_entry_add(o, name, t->name, "F32", &n, 1,
-                                         (size_t)at * sizeof(float)));
+            AXL_TRY(
+                axl__optim_entry_add(o, name, t->name, "F32", &n, 1, (size_t)at * sizeof(float)));
         at += (int64_t)n;
     }
     return AXL_OK;
@@ -67,18 +67,26 @@ typedef struct {
     int64_t row, col, vector; /* where the next tensor's parts are */
 } places;
 
-static axl_status step_tensor(axl__optimizer *o, const axl__optim_step *t,
-                              const axl__optim_span *s, const axl__optim_tensor *x,
-                              const places *at)
+static axl_status step_tensor(axl__optimizer *o, const axl__optim_step *t, const axl__optim_span *s,
+                              const axl__optim_tensor *x, const places *at)
 {
     const axl__param_group *g = &o->groups.groups[s->group];
     bool came = o->method == &axl__optim_came;
     axl_factored_args a = {
-        .p = o->target.params + x->at, .g = t->grads + x->at, .rows = x->rows, .cols = x->cols,
-        .scratch = axl__optim_at(o, SCRATCH), .lr = t->rate * g->rate, .beta1 = t->beta1,
-        .beta2 = came ? o->set.beta2 : 1.0 - pow((double)t->step, -0.8), .beta3 = o->set.beta3,
-        .eps = o->set.eps, .eps2 = o->set.eps2, .clip_threshold = o->set.clip_threshold,
-        .weight_decay = g->weight_decay, .grad_scale = t->grad_scale,
+        .p = o->target.params + x->at,
+        .g = t->grads + x->at,
+        .rows = x->rows,
+        .cols = x->cols,
+        .scratch = axl__optim_at(o, SCRATCH),
+        .lr = t->rate * g->rate,
+        .beta1 = t->beta1,
+        .beta2 = came ? o->set.beta2 : 1.0 - pow((double)t->step, -0.8),
+        .beta3 = o->set.beta3,
+        .eps = o->set.eps,
+        .eps2 = o->set.eps2,
+        .clip_threshold = o->set.clip_threshold,
+        .weight_decay = g->weight_decay,
+        .grad_scale = t->grad_scale,
     };
 
     if (came)
@@ -119,7 +127,11 @@ const axl__optim_method axl__optim_adafactor = {
 
 const axl__optim_method axl__optim_came = {
     .name = "came_pytorch",
-    .defaults = { .beta1 = 0.9, .beta2 = 0.999, .beta3 = 0.9999, .eps = 1e-30, .eps2 = 1e-16,
+    .defaults = { .beta1 = 0.9,
+                  .beta2 = 0.999,
+                  .beta3 = 0.9999,
+                  .eps = 1e-30,
+                  .eps2 = 1e-16,
                   .clip_threshold = 1.0 },
     .lay_out = lay_out_came,
     .step = step,

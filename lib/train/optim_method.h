@@ -26,9 +26,9 @@ typedef struct axl__optim_settings {
 } axl__optim_settings;
 
 typedef struct axl__optim_span {
-    int64_t at, n;        /* elements of parameters and gradients, gaps included */
-    int64_t state_at;     /* where its class's flat buffers hold it */
-    size_t first, end;    /* tensors [first, end) */
+    int64_t at, n;              /* elements of parameters and gradients, gaps included */
+    int64_t state_at;           /* where its class's flat buffers hold it */
+    size_t first, end;          /* tensors [first, end) */
     uint32_t group, kind, part; /* kind: the class, below AXL__OPTIM_CLASSES */
 } axl__optim_span;
 
@@ -38,8 +38,8 @@ typedef struct axl__optim_entry {
     const char *dtype; /* of safetensors: "F32", "U8", "F64" */
     uint32_t n_dims;
     uint64_t dims[2];
-    size_t at, size;   /* bytes of the state buffer */
-    double *host;      /* where the state is, if it is the host's */
+    size_t at, size; /* bytes of the state buffer */
+    double *host;    /* where the state is, if it is the host's */
 } axl__optim_entry;
 
 typedef struct axl__optim_method {
@@ -94,8 +94,7 @@ static inline float *axl__optim_floats(const axl__optimizer *o, size_t region,
 
 /* Calls fn for each span of a class until one fails. */
 typedef axl_status axl__optim_span_fn(axl__optimizer *o, const axl__optim_step *step,
-                                      const axl__optim_span *span,
-                                      const axl__param_group *group);
+                                      const axl__optim_span *span, const axl__param_group *group);
 axl_status axl__optim_each_span(axl__optimizer *o, const axl__optim_step *step, uint32_t kind,
                                 axl__optim_span_fn *fn);
 
@@ -114,7 +113,9 @@ axl_status axl__optim_rmsprop_span(axl__optimizer *o, const axl__optim_step *ste
 double axl__optim_ademamix_alpha(const axl__optim_settings *s, int64_t step);
 double axl__optim_ademamix_beta3(const axl__optim_settings *s, int64_t step);
 #define AXL__ADEMAMIX_DEFAULTS                                                                     \
-    { .beta1 = 0.9, .beta2 = 0.999, .beta3 = 0.9999, .eps = 1e-8, .alpha = 5.0 }
+    {                                                                                              \
+        .beta1 = 0.9, .beta2 = 0.999, .beta3 = 0.9999, .eps = 1e-8, .alpha = 5.0                   \
+    }
 
 /* optim_args.c: "key=value,key=value" over the settings; AXL_ERR_INVALID names what is wrong. */
 axl_status axl__optim_args_read(axl__optim_settings *s, const axl__optimizer_name *o,

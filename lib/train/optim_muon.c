@@ -60,12 +60,19 @@ static axl_status iterate(axl__optimizer *o, axl_mat x, axl_mat y)
     axl_mat g = mat(axl__optim_at(o, GRAM), side, side);
     axl_mat p = mat(axl__optim_at(o, POLY), side, side);
     axl_dtype compute = o->target.compute;
-    axl_matmul_args gram = { .x = x, .w = x, .y = g, .trans_x = tall, .trans_w = !tall,
-                             .alpha = 1.0f, .compute = compute };
-    axl_matmul_args square = { .x = g, .w = g, .y = p, .alpha = (float)c, .beta = 1.0f,
-                               .compute = compute };
-    axl_matmul_args step = { .x = tall ? x : p, .w = tall ? p : x, .y = y, .trans_w = tall,
-                             .alpha = 1.0f, .beta = 1.0f, .compute = compute };
+    axl_matmul_args gram = {
+        .x = x, .w = x, .y = g, .trans_x = tall, .trans_w = !tall, .alpha = 1.0f, .compute = compute
+    };
+    axl_matmul_args square = {
+        .x = g, .w = g, .y = p, .alpha = (float)c, .beta = 1.0f, .compute = compute
+    };
+    axl_matmul_args step = { .x = tall ? x : p,
+                             .w = tall ? p : x,
+                             .y = y,
+                             .trans_w = tall,
+                             .alpha = 1.0f,
+                             .beta = 1.0f,
+                             .compute = compute };
     const axl_backend_ops *ops = o->target.ops;
 
     AXL_TRY(ops->matmul(o->target.dev, &gram));
@@ -94,8 +101,8 @@ static axl_status step_tensor(axl__optimizer *o, const axl__optim_step *t,
     const axl_backend_ops *ops = o->target.ops;
     int64_t n = x->rows * x->cols;
     float *from = axl__optim_at(o, X), *to = axl__optim_at(o, Y);
-    axl_muon_momentum_args m = { momentum, from, t->grads + x->at, n, o->set.momentum,
-                                 t->grad_scale, o->set.nesterov };
+    axl_muon_momentum_args m = { momentum,        from,          t->grads + x->at, n,
+                                 o->set.momentum, t->grad_scale, o->set.nesterov };
 
     AXL_TRY(ops->muon_momentum(o->target.dev, &m));
     AXL_TRY(normalize(o, from, n));
@@ -107,8 +114,13 @@ static axl_status step_tensor(axl__optimizer *o, const axl__optim_step *t,
     }
     double lr = t->rate * g->rate;
     double size = 0.2 * sqrt((double)(x->rows > x->cols ? x->rows : x->cols));
-    axl_sgd_args a = { .p = o->target.params + x->at, .g = from, .n = n, .lr = lr * size,
-                       .weight_decay = g->weight_decay / size, .grad_scale = 1.0, .step = t->step };
+    axl_sgd_args a = { .p = o->target.params + x->at,
+                       .g = from,
+                       .n = n,
+                       .lr = lr * size,
+                       .weight_decay = g->weight_decay / size,
+                       .grad_scale = 1.0,
+                       .step = t->step };
     return ops->sgd(o->target.dev, &a);
 }
 
@@ -125,8 +137,8 @@ static axl_status step_matrices(axl__optimizer *o, const axl__optim_step *t,
 }
 
 /* Muon's own AdamW adds epsilon before it corrects the root. */
-static axl_status step_others(axl__optimizer *o, const axl__optim_step *t,
-                              const axl__optim_span *s, const axl__param_group *g)
+static axl_status step_others(axl__optimizer *o, const axl__optim_step *t, const axl__optim_span *s,
+                              const axl__param_group *g)
 {
     double eps = o->set.eps;
 
@@ -144,7 +156,11 @@ static axl_status step(axl__optimizer *o, const axl__optim_step *t)
 
 const axl__optim_method axl__optim_muon = {
     .name = "muon",
-    .defaults = { .beta1 = 0.95, .beta2 = 0.95, .eps = 1e-8, .momentum = 0.95, .nesterov = true,
+    .defaults = { .beta1 = 0.95,
+                  .beta2 = 0.95,
+                  .eps = 1e-8,
+                  .momentum = 0.95,
+                  .nesterov = true,
                   .ns_steps = 5.0 },
     .classify = classify,
     .lay_out = lay_out,

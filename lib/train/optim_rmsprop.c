@@ -14,11 +14,17 @@ axl_status axl__optim_rmsprop_span(axl__optimizer *o, const axl__optim_step *t,
                                    const axl__optim_span *s, const axl__param_group *g)
 {
     axl_rmsprop_args a = {
-        .p = o->target.params + s->at, .v = axl__optim_floats(o, 0, s),
+        .p = o->target.params + s->at,
+        .v = axl__optim_floats(o, 0, s),
         .mean = o->set.centered ? axl__optim_floats(o, 1, s) : NULL,
         .m = o->set.momentum > 0.0 ? axl__optim_floats(o, o->set.centered ? 2 : 1, s) : NULL,
-        .g = t->grads + s->at, .n = s->n, .lr = t->rate * g->rate, .alpha = o->set.alpha,
-        .momentum = o->set.momentum, .eps = o->set.eps, .weight_decay = g->weight_decay,
+        .g = t->grads + s->at,
+        .n = s->n,
+        .lr = t->rate * g->rate,
+        .alpha = o->set.alpha,
+        .momentum = o->set.momentum,
+        .eps = o->set.eps,
+        .weight_decay = g->weight_decay,
         .grad_scale = t->grad_scale,
     };
 

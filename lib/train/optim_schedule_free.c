@@ -10,7 +10,7 @@
 
 /* Region 0 is y, 1 is z, 2 the second moment. */
 typedef struct {
-    bool begun; /* y and z are there */
+    bool begun;                                 /* y and z are there */
     double *lr_max, *weight_sum, *share, *rate; /* (n_groups) each, behind this struct */
 } averages;
 
@@ -92,11 +92,20 @@ static axl_status step_span(axl__optimizer *o, const axl__optim_step *t, const a
     const averages *w = o->own;
     bool adam = o->method == &axl__optim_schedule_free_adamw;
     axl_schedule_free_args a = {
-        .x = o->target.params + s->at, .y = axl__optim_floats(o, 0, s),
-        .z = axl__optim_floats(o, 1, s), .v = adam ? axl__optim_floats(o, 2, s) : NULL,
-        .g = t->grads + s->at, .n = s->n, .lr = w->rate[s->group], .share = w->share[s->group],
-        .beta1 = o->set.beta1, .beta2 = o->set.beta2, .eps = o->set.eps,
-        .weight_decay = g->weight_decay, .grad_scale = t->grad_scale, .step = t->step,
+        .x = o->target.params + s->at,
+        .y = axl__optim_floats(o, 0, s),
+        .z = axl__optim_floats(o, 1, s),
+        .v = adam ? axl__optim_floats(o, 2, s) : NULL,
+        .g = t->grads + s->at,
+        .n = s->n,
+        .lr = w->rate[s->group],
+        .share = w->share[s->group],
+        .beta1 = o->set.beta1,
+        .beta2 = o->set.beta2,
+        .eps = o->set.eps,
+        .weight_decay = g->weight_decay,
+        .grad_scale = t->grad_scale,
+        .step = t->step,
     };
 
     return o->target.ops->schedule_free(o->target.dev, &a);

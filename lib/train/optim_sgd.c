@@ -5,8 +5,7 @@
 static axl_status lay_out(axl__optimizer *o)
 {
     if (o->set.nesterov && (o->set.momentum <= 0.0 || o->set.dampening != 0.0))
-        return axl__fail(AXL_ERR_INVALID,
-                         "optim_args: nesterov needs a momentum and no dampening");
+        return axl__fail(AXL_ERR_INVALID, "optim_args: nesterov needs a momentum and no dampening");
     return o->set.momentum > 0.0 ? axl__optim_flat(o, "momentum_buffer", 0) : AXL_OK;
 }
 
@@ -16,9 +15,15 @@ static axl_status step_span(axl__optimizer *o, const axl__optim_step *t, const a
     axl_sgd_args a = {
         .p = o->target.params + s->at,
         .m = o->set.momentum > 0.0 ? axl__optim_floats(o, 0, s) : NULL,
-        .g = t->grads + s->at, .n = s->n, .lr = t->rate * g->rate, .momentum = o->set.momentum,
-        .dampening = o->set.dampening, .weight_decay = g->weight_decay,
-        .grad_scale = t->grad_scale, .nesterov = o->set.nesterov, .step = t->step,
+        .g = t->grads + s->at,
+        .n = s->n,
+        .lr = t->rate * g->rate,
+        .momentum = o->set.momentum,
+        .dampening = o->set.dampening,
+        .weight_decay = g->weight_decay,
+        .grad_scale = t->grad_scale,
+        .nesterov = o->set.nesterov,
+        .step = t->step,
     };
 
     return o->target.ops->sgd(o->target.dev, &a);

@@ -104,8 +104,7 @@ static axl_status find_method(axl__optimizer *o, const axl__optimizer_name *name
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
         if (strcmp(methods[i]->name, name->method) == 0)
             o->method = methods[i];
-    return o->method ? AXL_OK
-                     : axl__fail(AXL_ERR_INTERNAL, "no method called %s", name->method);
+    return o->method ? AXL_OK : axl__fail(AXL_ERR_INTERNAL, "no method called %s", name->method);
 }
 
 /* ---- spans ---- */
@@ -180,8 +179,7 @@ static size_t element_size(const char *dtype)
 }
 
 axl_status axl__optim_entry_add(axl__optimizer *o, const char *prefix, const char *tensor,
-                                const char *dtype, const uint64_t *dims, uint32_t n_dims,
-                                size_t at)
+                                const char *dtype, const uint64_t *dims, uint32_t n_dims, size_t at)
 {
     size_t p = strlen(prefix), n = strlen(tensor);
 
@@ -200,8 +198,9 @@ axl_status axl__optim_entry_add(axl__optimizer *o, const char *prefix, const cha
     name[p] = '.';
     memcpy(name + p + 1, tensor, n + 1);
     axl__optim_entry *e = &o->entries[o->n_entries++];
-    *e = (axl__optim_entry){ name, dtype, n_dims, { 0, 0 }, o->regions[o->n_regions - 1] + at,
-                             element_size(dtype), NULL };
+    *e = (axl__optim_entry){
+        name, dtype, n_dims, { 0, 0 }, o->regions[o->n_regions - 1] + at, element_size(dtype), NULL
+    };
     for (uint32_t i = 0; i < n_dims; i++) {
         e->dims[i] = dims[i];
         e->size *= (size_t)dims[i];
@@ -376,8 +375,11 @@ axl_status axl__optimizer_save(axl__optimizer *o, const char *path)
         status = t->ops->download(t->dev, host, o->state, o->state_size);
     for (size_t i = 0; i < o->n_entries && status == AXL_OK; i++) {
         const axl__optim_entry *e = &o->entries[i];
-        entries[i] = (axl__st_entry){ .name = e->name, .dtype_name = e->dtype, .n_dims = e->n_dims,
-                                      .dims = { e->dims[0], e->dims[1] }, .size = e->size,
+        entries[i] = (axl__st_entry){ .name = e->name,
+                                      .dtype_name = e->dtype,
+                                      .n_dims = e->n_dims,
+                                      .dims = { e->dims[0], e->dims[1] },
+                                      .size = e->size,
                                       .data = e->host ? (const void *)e->host : host + e->at };
     }
     if (status == AXL_OK)

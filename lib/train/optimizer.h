@@ -7,7 +7,7 @@
 #ifndef AXL_TRAIN_OPTIMIZER_H
 #define AXL_TRAIN_OPTIMIZER_H
 
-#include "model/safetensors.h"
+#include "tensor/safetensors.h"
 #include "tensor/backend.h"
 
 #include <axl/optimizer.h>
@@ -18,8 +18,8 @@ typedef struct axl__optimizer axl__optimizer;
 typedef struct axl__optim_tensor {
     const char *name; /* as files have it; outlives the optimizer */
     int64_t at, rows, cols;
-    bool vector;      /* of one dimension: a norm's weight, a bias */
-    uint32_t part;    /* what may rest on its own in a step; 0 never does */
+    bool vector;   /* of one dimension: a norm's weight, a bias */
+    uint32_t part; /* what may rest on its own in a step; 0 never does */
 } axl__optim_tensor;
 
 typedef struct axl__optim_target {
@@ -29,8 +29,8 @@ typedef struct axl__optim_target {
     axl_dtype compute;                /* of matrix products */
     const axl__optim_tensor *tensors; /* (n_tensors) in any order */
     size_t n_tensors;
-    float *params;         /* device; what lies between tensors is 0 and stays so */
-    double learning_rate;  /* the peak that groups' rates relate to */
+    float *params;        /* device; what lies between tensors is 0 and stays so */
+    double learning_rate; /* the peak that groups' rates relate to */
 } axl__optim_target;
 
 /* Everything but the parameters, the context and the device is copied.  AXL_ERR_INVALID names the
@@ -40,11 +40,11 @@ axl_status axl__optimizer_new(axl__optimizer **out, const axl__optim_target *tar
 void axl__optimizer_free(axl__optimizer *o); /* NULL is fine */
 
 typedef struct axl__optim_step {
-    const float *grads; /* device, laid out as the parameters */
-    double rate;        /* of the tensors that have no rate of their own */
-    double grad_scale;  /* gradients count times this */
-    double beta1;       /* a schedule may move it */
-    int64_t step;       /* from 1 */
+    const float *grads;   /* device, laid out as the parameters */
+    double rate;          /* of the tensors that have no rate of their own */
+    double grad_scale;    /* gradients count times this */
+    double beta1;         /* a schedule may move it */
+    int64_t step;         /* from 1 */
     const bool *rests;    /* by part: not moved in this step; NULL: all are */
     const int64_t *steps; /* by part, with rests: the steps that moved it so far */
 } axl__optim_step;

@@ -117,8 +117,7 @@ static axl__param_group group_of(const grouping *g, const axl__optim_tensor *t)
 static uint32_t add(axl__param_groups *out, axl__param_group group)
 {
     for (size_t i = 0; i < out->n_groups; i++)
-        if (out->groups[i].rate == group.rate &&
-            out->groups[i].weight_decay == group.weight_decay)
+        if (out->groups[i].rate == group.rate && out->groups[i].weight_decay == group.weight_decay)
             return (uint32_t)i;
     out->groups[out->n_groups] = group;
     return (uint32_t)out->n_groups++;

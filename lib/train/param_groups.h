@@ -13,7 +13,7 @@ typedef struct axl__param_group {
 typedef struct axl__param_groups {
     axl__param_group *groups; /* (n_groups) those that have a tensor */
     size_t n_groups;
-    uint32_t *of_tensor;      /* (n_tensors) index into groups */
+    uint32_t *of_tensor; /* (n_tensors) index into groups */
 } axl__param_groups;
 
 /* Whether a tensor is one of the embeddings' group: embed_tokens, lm_head, modules_to_save. */

@@ -36,14 +36,15 @@ static axl_status survey(axl__survey *out, uint64_t *steps, const axl_config *cf
 /* What the run will do besides training. */
 static void read_rhythms(axl__batches *out, const axl_config *cfg, axl_dataset *valid)
 {
-    axl_run run = { .cfg = (axl_config *)(uintptr_t)cfg, .valid = valid,
+    axl_run run = { .cfg = (axl_config *)(uintptr_t)cfg,
+                    .valid = valid,
                     .total_steps = out->total_steps };
 
     axl__run_read_rhythms(&run);
-    out->checkpoints =
-        run.save.epochs || (run.save.steps > 0 && run.save.steps <= run.total_steps) ||
-        strcmp(axl__cfg_str(cfg, "save_strategy", "no"), "best") == 0 ||
-        axl__cfg_bool(cfg, "save_first_step", false);
+    out->checkpoints = run.save.epochs ||
+                       (run.save.steps > 0 && run.save.steps <= run.total_steps) ||
+                       strcmp(axl__cfg_str(cfg, "save_strategy", "no"), "best") == 0 ||
+                       axl__cfg_bool(cfg, "save_first_step", false);
     out->n_evals = run.eval_on_start;
     if (run.eval.steps > 0)
         out->n_evals += run.total_steps / run.eval.steps;
@@ -237,8 +238,8 @@ static axl_status plan_data(const axl_config *cfg, axl_dataset *train, axl_datas
     out->steps = b.total_steps;
     if (b.train.n_steps > 0)
         out->tokens_per_step = (b.train.n_tokens + b.train.n_steps / 2) / b.train.n_steps;
-    axl_status status = axl__plan_seconds(counted, axl__cfg_str(cfg, "axl.backend", NULL), &b,
-                                          &out->seconds);
+    axl_status status =
+        axl__plan_seconds(counted, axl__cfg_str(cfg, "axl.backend", NULL), &b, &out->seconds);
     axl_trainer_free(counted);
     return status;
 }

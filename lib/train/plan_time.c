@@ -230,8 +230,8 @@ static double seconds_of(const timing *t, const axl_trainer *counted, const axl_
            whole * (double)b->train.n_steps * t->step * params;
 }
 
-axl_status axl__plan_seconds(const axl_trainer *counted, const char *backend,
-                             const axl__batches *b, double *out)
+axl_status axl__plan_seconds(const axl_trainer *counted, const char *backend, const axl__batches *b,
+                             double *out)
 {
     const axl__survey *s = &b->train;
     axl_context *ctx = counted->ctx;

@@ -54,14 +54,12 @@ void axl__prometheus_put(axl__str *out, const char *output_dir, const axl_run_re
         { "axl_grad_norm", "gauge", "Norm of the gradient before clipping.", step->grad_norm },
         { "axl_learning_rate", "gauge", "Learning rate of the step.", step->learning_rate },
         { "axl_tokens_per_second", "gauge", "Input tokens a second.", step->tokens_per_second },
-        { "axl_eval_loss", "gauge", "Validation loss, a mean over tokens.",
-          evaluation->eval_loss },
+        { "axl_eval_loss", "gauge", "Validation loss, a mean over tokens.", evaluation->eval_loss },
         { "axl_eval_perplexity", "gauge", "Its exponential.", evaluation->eval_perplexity },
         { "axl_peak_memory_bytes", "gauge", "Largest resident set of the process.",
           now->peak_rss_bytes ? (double)now->peak_rss_bytes : NAN },
         { "axl_finished", "gauge", "1 once the result is written.", now->event == AXL_RUN_END },
-        { "axl_last_record_timestamp_seconds", "gauge", "When this file was written.",
-          wall_time },
+        { "axl_last_record_timestamp_seconds", "gauge", "When this file was written.", wall_time },
     };
 
     for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)

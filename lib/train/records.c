@@ -34,8 +34,10 @@ static axl_status init_prometheus(axl_run *r)
     if (status < 0)
         return axl__fail_prefix(status, "axl.prometheus_file");
     if (!axl__ends_with(file, ".prom"))
-        axl__log(r->ctx, AXL_LOG_WARNING, "axl.prometheus_file: the textfile collector reads only "
-                 "names that end in .prom, and %s does not", file);
+        axl__log(r->ctx, AXL_LOG_WARNING,
+                 "axl.prometheus_file: the textfile collector reads only "
+                 "names that end in .prom, and %s does not",
+                 file);
     return AXL_OK;
 }
 
@@ -88,8 +90,8 @@ static axl_status begin_events(axl_run *r, bool resumed)
     if (!axl__cfg_bool(r->cfg, "use_tensorboard", false))
         return AXL_OK;
     axl__free(r->ctx, r->records.event_path);
-    AXL_TRY(axl__event_file_path(&r->records.event_path, r->ctx, r->output_dir, resumed,
-                                 (int64_t)now));
+    AXL_TRY(
+        axl__event_file_path(&r->records.event_path, r->ctx, r->output_dir, resumed, (int64_t)now));
     axl__str_init(&s, r->ctx);
     axl__str_init(&yaml, r->ctx);
     axl__event_put_version(&s, now);

@@ -16,10 +16,10 @@ typedef struct axl__records {
     char *event_path;      /* NULL without use_tensorboard */
     char *prometheus_path; /* NULL without axl.prometheus_file */
     bool prometheus_failed;
-    double prometheus_at;  /* axl__now() of the last writing */
-    double began;          /* axl__now() where this process begins to train */
-    double seconds_before;  /* that the run took until then */
-    uint64_t first_step;   /* done before this process */
+    double prometheus_at;            /* axl__now() of the last writing */
+    double began;                    /* axl__now() where this process begins to train */
+    double seconds_before;           /* that the run took until then */
+    uint64_t first_step;             /* done before this process */
     axl_run_record step, evaluation; /* the newest of each; blank before the first */
 } axl__records;
 

@@ -150,8 +150,7 @@ static axl_status restart(axl_trainer *tr)
     axl_status status = host ? pruned(tr, host, host + 2 * n) : axl__fail_nomem();
 
     if (status == AXL_OK)
-        status = axl__adapter_restart(tr->adapter,
-                                      tr->opts.seed + 1 + axl__relora_restarts(tr));
+        status = axl__adapter_restart(tr->adapter, tr->opts.seed + 1 + axl__relora_restarts(tr));
     if (status == AXL_OK)
         status = move_moments(tr, host, put);
     axl__free_aligned(tr->ctx, host);

@@ -183,8 +183,7 @@ static void tile_end(axl__str *out, const char *note)
     axl__str_puts(out, "</small></div>\n");
 }
 
-static void number_tile(axl__str *out, const char *name, double value, int digits,
-                        const char *note)
+static void number_tile(axl__str *out, const char *name, double value, int digits, const char *note)
 {
     tile_begin(out, name);
     axl__html_put_number(out, value, digits);
@@ -251,15 +250,16 @@ static void put_chart(axl__str *out, const axl__run_summary *run, axl__chart *c,
 static void put_loss_chart(axl__str *out, const axl__run_summary *run, double *room)
 {
     const axl__run_history *h = run->history;
-    axl__chart c = { .title = "Loss", .n_series = 2, .x_max = (double)run->step,
-                     .may_be_log = true };
+    axl__chart c = {
+        .title = "Loss", .n_series = 2, .x_max = (double)run->step, .may_be_log = true
+    };
     double *x = room, *y = room + h->n, *eval_x = room + 2 * h->n, *eval_y = room + 3 * h->n;
 
     c.series[0] = (axl__chart_series){ "training", x, y, 0, true, false };
     c.series[0].n = take_series(h, AXL_RUN_STEP, offsetof(axl_run_record, loss), x, y);
     c.series[1] = (axl__chart_series){ "validation", eval_x, eval_y, 0, false, true };
-    c.series[1].n = take_series(h, AXL_RUN_EVALUATION, offsetof(axl_run_record, eval_loss), eval_x,
-                                eval_y);
+    c.series[1].n =
+        take_series(h, AXL_RUN_EVALUATION, offsetof(axl_run_record, eval_loss), eval_x, eval_y);
     axl__chart_put(out, &c);
 }
 
@@ -267,10 +267,14 @@ static void put_charts(axl__str *out, const axl__run_summary *run, double *room)
 {
     double end = (double)run->step;
     axl__chart rate = { .title = "Learning rate", .x_max = end, .from_zero = true };
-    axl__chart norm = { .title = "Gradient norm", .unit = "before clipping", .x_max = end,
-                        .from_zero = true, .may_be_log = true };
-    axl__chart speed = { .title = "Throughput", .unit = "tokens per second", .x_max = end,
-                         .from_zero = true };
+    axl__chart norm = { .title = "Gradient norm",
+                        .unit = "before clipping",
+                        .x_max = end,
+                        .from_zero = true,
+                        .may_be_log = true };
+    axl__chart speed = {
+        .title = "Throughput", .unit = "tokens per second", .x_max = end, .from_zero = true
+    };
 
     norm.series[0].smooth = speed.series[0].smooth = true;
     axl__str_puts(out, "<section class=\"charts\">\n");

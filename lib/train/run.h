@@ -28,12 +28,12 @@ typedef struct axl__steering {
     bool keep_best;                   /* never prune the best checkpoint */
     bool load_best, save_best;        /* give it as the result; save only when there is a new one */
     bool save_first, only_model;
-    uint64_t patience;                /* early_stopping_patience; 0: none */
-    double loss_limit;                /* of the watchdog; infinite: none */
+    uint64_t patience; /* early_stopping_patience; 0: none */
+    double loss_limit; /* of the watchdog; infinite: none */
     uint64_t loss_patience;
-    uint64_t max_skipped;             /* steps in a row that may not be finite */
-    uint64_t check_interval;          /* steps between looks for the trigger, */
-    char *trigger;                    /* a file that asks for a checkpoint; NULL: none */
+    uint64_t max_skipped;    /* steps in a row that may not be finite */
+    uint64_t check_interval; /* steps between looks for the trigger, */
+    char *trigger;           /* a file that asks for a checkpoint; NULL: none */
 } axl__steering;
 
 struct axl_run {

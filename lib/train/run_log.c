@@ -12,9 +12,16 @@
 axl_run_record axl__record_blank(axl_run_event event)
 {
     axl_run_record r = { .size = sizeof r, .event = event };
-    double *const numbers[] = { &r.epoch, &r.loss, &r.grad_norm, &r.learning_rate,
-                                &r.tokens_per_second, &r.eval_loss, &r.eval_perplexity,
-                                &r.eval_seconds, &r.seconds, &r.eta_seconds };
+    double *const numbers[] = { &r.epoch,
+                                &r.loss,
+                                &r.grad_norm,
+                                &r.learning_rate,
+                                &r.tokens_per_second,
+                                &r.eval_loss,
+                                &r.eval_perplexity,
+                                &r.eval_seconds,
+                                &r.seconds,
+                                &r.eta_seconds };
 
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         *numbers[i] = NAN;
@@ -25,8 +32,8 @@ axl_run_record axl__record_blank(axl_run_event event)
 
 static axl_run_record record_of(const axl__json *v)
 {
-    axl_run_record r = axl__record_blank(axl__json_get(v, "eval_loss") ? AXL_RUN_EVALUATION
-                                                                         : AXL_RUN_STEP);
+    axl_run_record r =
+        axl__record_blank(axl__json_get(v, "eval_loss") ? AXL_RUN_EVALUATION : AXL_RUN_STEP);
 
     r.step = (uint64_t)axl__json_int(v, "step", 0);
     r.epoch = axl__json_double(v, "epoch", NAN);

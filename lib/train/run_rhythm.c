@@ -52,6 +52,6 @@ bool axl__rhythm_due(const axl__rhythm *when, const axl_run *r)
     uint64_t step = axl_trainer_steps(r->trainer);
     bool epoch_ended = r->at_step.batch == 0;
 
-    return step > 0 && ((when->steps > 0 && step % when->steps == 0) ||
-                        (when->epochs && epoch_ended));
+    return step > 0 &&
+           ((when->steps > 0 && step % when->steps == 0) || (when->epochs && epoch_ended));
 }

@@ -25,10 +25,9 @@ axl_status axl__run_save_checkpoint(axl_run *r, bool stopped)
     if (status == AXL_OK) {
         r->saved_step = step;
         axl__log(r->ctx, AXL_LOG_INFO, "saved %s", dir);
-        status = axl__checkpoints_prune(r->ctx, r->output_dir, r->save_limit,
-                                        r->steer.keep_best && r->state.has_best
-                                            ? (int64_t)r->state.best_step
-                                            : -1);
+        status = axl__checkpoints_prune(
+            r->ctx, r->output_dir, r->save_limit,
+            r->steer.keep_best && r->state.has_best ? (int64_t)r->state.best_step : -1);
     }
     if (status == AXL_OK)
         status = axl__run_write_report(r, "running");

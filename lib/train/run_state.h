@@ -13,15 +13,15 @@ typedef struct axl__run_state {
     uint64_t serial; /* of the checkpoint among all that were saved into its output_dir */
     double loss_sum; /* since the last record */
     uint64_t loss_tokens;
-    double seconds;                /* that the run has taken */
-    uint64_t n_tokens, n_trained;  /* of all its steps */
-    uint64_t evaluated_step; /* of the last evaluation; UINT64_MAX: none */
+    double seconds;               /* that the run has taken */
+    uint64_t n_tokens, n_trained; /* of all its steps */
+    uint64_t evaluated_step;      /* of the last evaluation; UINT64_MAX: none */
     bool has_best;
-    double best;             /* metric_for_best_model's best value, */
-    uint64_t best_step;      /* where it was */
-    uint64_t n_worse;        /* evaluations since then */
-    uint64_t n_high;         /* steps in a row whose loss was above loss_watchdog_threshold */
-    uint64_t n_skipped;      /* steps whose loss or gradient was not finite, in all */
+    double best;        /* metric_for_best_model's best value, */
+    uint64_t best_step; /* where it was */
+    uint64_t n_worse;   /* evaluations since then */
+    uint64_t n_high;    /* steps in a row whose loss was above loss_watchdog_threshold */
+    uint64_t n_skipped; /* steps whose loss or gradient was not finite, in all */
 } axl__run_state;
 
 /* Of a run that has not begun, and of a host's own loop. */

@@ -128,6 +128,5 @@ bool axl__run_save_is_due(axl_run *r)
                 (r->steer.save_best || r->steer.load_best);
     bool triggered = step > 0 && was_triggered(r, step);
 
-    return best || triggered || (r->steer.save_first && step == 1) ||
-           axl__rhythm_due(&r->save, r);
+    return best || triggered || (r->steer.save_first && step == 1) || axl__rhythm_due(&r->save, r);
 }

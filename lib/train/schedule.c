@@ -191,8 +191,8 @@ static double cosine_after_warmup(const axl_schedule_options *s, double t)
 static double stable_decay(const axl_schedule_options *s, double t)
 {
     double w = (double)s->warmup_steps, decay = (double)s->decay_steps, fall;
-    double stable = s->stable_steps < 0 ? (double)s->total_steps - w - decay
-                                        : (double)s->stable_steps;
+    double stable =
+        s->stable_steps < 0 ? (double)s->total_steps - w - decay : (double)s->stable_steps;
 
     if (t < w)
         return above(s->min_ratio, rise(s->warmup_shape, t / at_least_1(w)));

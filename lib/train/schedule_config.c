@@ -156,8 +156,7 @@ static void read_settings(axl_schedule_options *o, const axl_config *cfg, const 
     if (strcmp(name, "cosine") == 0 || o->kind == AXL_SCHEDULE_REX)
         read_cosine_keys(o, cfg);
     else if (o->kind == AXL_SCHEDULE_COSINE || o->kind == AXL_SCHEDULE_COSINE_AFTER_WARMUP)
-        o->min_ratio =
-            ratio(cfg, SETTING("min_lr"), setting(cfg, SETTING("min_lr_rate"), 0.0));
+        o->min_ratio = ratio(cfg, SETTING("min_lr"), setting(cfg, SETTING("min_lr_rate"), 0.0));
     o->warmup_start = setting(cfg, SETTING("warmup_lr_rate"), 0.0);
 }
 

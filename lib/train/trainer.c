@@ -87,11 +87,13 @@ static axl_status make_optimizer(axl_trainer *tr, const axl_optimizer_options *g
         return axl__fail_nomem();
     for (size_t i = 0; i < a->n_tensors; i++) {
         const axl__param *t = &a->tensors[i];
-        tensors[i] = (axl__optim_tensor){ t->name, t->at, t->rows, t->cols, t->vector,
-                                          tr->lisa.n_picked > 0 ? (uint32_t)(t->layer + 1) : 0 };
+        tensors[i] =
+            (axl__optim_tensor){ t->name,   t->at,
+                                 t->rows,   t->cols,
+                                 t->vector, tr->lisa.n_picked > 0 ? (uint32_t)(t->layer + 1) : 0 };
     }
     axl__optim_target target = { tr->ctx, tr->model->ops, tr->model->dev, tr->model->compute,
-                                 tensors, a->n_tensors, a->params, tr->opts.learning_rate };
+                                 tensors, a->n_tensors,   a->params,      tr->opts.learning_rate };
     axl_status status = axl__options_import(&o, sizeof o, given, sizeof o);
     if (status == AXL_OK)
         status = axl__optimizer_new(&tr->optimizer, &target, &o);
@@ -107,8 +109,7 @@ static axl_status take_trained(axl_trainer *tr)
     if (tr->adapter && tr->opts.lisa_layers > 0)
         return axl__fail(AXL_ERR_INVALID, "LISA trains a model's own layers, not an adapter's");
     AXL_TRY(axl__lisa_init(&tr->lisa, tr->ctx, (uint32_t)tr->model->arch.n_layers,
-                           tr->opts.lisa_layers, tr->opts.lisa_steps,
-                           (uint32_t)tr->opts.seed));
+                           tr->opts.lisa_layers, tr->opts.lisa_steps, (uint32_t)tr->opts.seed));
     AXL_TRY(axl__model_take(tr->model, !tr->adapter));
     tr->took_model = true;
     if (tr->adapter) {

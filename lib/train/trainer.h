@@ -21,25 +21,25 @@ struct axl_trainer {
     bool took_model; /* see axl__model_take() */
     axl_context *ctx;
     axl_model *model;
-    axl_adapter *adapter; /* NULL: the model's own weights are trained */
-    axl__trained trained; /* the adapter's tensors, or the model's */
+    axl_adapter *adapter;     /* NULL: the model's own weights are trained */
+    axl__trained trained;     /* the adapter's tensors, or the model's */
     axl_trainer_options opts; /* schedule and optimizer are NULL here */
     axl_schedule_options schedule;
     axl__plateau plateau;
     axl__lisa lisa;
     axl__network net;
-    const float *used;    /* without adapter: what the model computes with; NULL: it is moved */
-    float *grads;         /* device, (n_params): of the step so far */
-    float *fresh;         /* device: of the batch in work, from the second batch of a step on */
+    const float *used; /* without adapter: what the model computes with; NULL: it is moved */
+    float *grads;      /* device, (n_params): of the step so far */
+    float *fresh;      /* device: of the batch in work, from the second batch of a step on */
     axl__optimizer *optimizer;
     double *norm_sq;      /* device, 1 */
     double rate_override; /* negative: the schedule's */
 
-    uint64_t step;        /* optimizer steps done */
-    uint64_t batches;     /* since the last step */
-    bool window_closed;   /* the last batch said last_of_step */
+    uint64_t step;                         /* optimizer steps done */
+    uint64_t batches;                      /* since the last step */
+    bool window_closed;                    /* the last batch said last_of_step */
     uint64_t n_tokens, n_trained, n_means; /* since the last step */
-    double loss_sum;      /* of tokens, or of batch means */
+    double loss_sum;                       /* of tokens, or of batch means */
 };
 
 /* What a checkpoint holds and how it is written. */

@@ -103,8 +103,8 @@ static void check_targets(axl_model *model, const char *const *targets, size_t n
     for (size_t i = 0; i < axl_adapter_count(adapter); i += 2) {
         axl_tensor_info t = AXL_TENSOR_INFO_INIT;
         assert_ok(axl_adapter_tensor(adapter, i, &t));
-        const char *module = strstr(t.name, "layers.") ? strstr(t.name, "layers.") + 7
-                                                       : strstr(t.name, "lm_head");
+        const char *module =
+            strstr(t.name, "layers.") ? strstr(t.name, "layers.") + 7 : strstr(t.name, "lm_head");
         size_t at = strlen(got);
         snprintf(got + at, sizeof got - at, "%s%.*s", at ? " " : "",
                  (int)(strstr(module, ".lora_A") - module), module);
@@ -124,8 +124,9 @@ static void test_adapter__targets_by_the_end_of_the_path(void **state)
     axl_adapter *adapter;
 
     (void)state;
-    check_targets(model, some, 3, "0.self_attn.v_proj 1.self_attn.v_proj 2.self_attn.v_proj "
-                                  "2.mlp.up_proj 3.self_attn.v_proj lm_head");
+    check_targets(model, some, 3,
+                  "0.self_attn.v_proj 1.self_attn.v_proj 2.self_attn.v_proj "
+                  "2.mlp.up_proj 3.self_attn.v_proj lm_head");
     check_targets(model, whole, 1, "1.self_attn.q_proj");
     o.target_modules = wrong;
     o.n_target_modules = 2;
@@ -342,8 +343,14 @@ static void test_adapter__writes_what_it_is(void **state)
 {
     static const char *const targets[] = { "o_proj", "lm_head" };
     static const char *const lines[] = {
-        "\"peft_type\": \"LORA\"", "\"r\": 3", "\"lora_alpha\": 1.5", "\"lora_dropout\": 0.25",
-        "\"use_rslora\": true", "\"o_proj\"", "\"lm_head\"", "\"task_type\": \"CAUSAL_LM\"",
+        "\"peft_type\": \"LORA\"",
+        "\"r\": 3",
+        "\"lora_alpha\": 1.5",
+        "\"lora_dropout\": 0.25",
+        "\"use_rslora\": true",
+        "\"o_proj\"",
+        "\"lm_head\"",
+        "\"task_type\": \"CAUSAL_LM\"",
     };
     axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
     axl_context *ctx = tiny_context(1);
@@ -493,8 +500,10 @@ static void test_adapter__is_as_the_config_says(void **state)
     }
     kept = tiny_adapter(model, 0.0);
     assert_ok(axl_adapter_save(kept, temp_path("kept")));
-    snprintf(keys, sizeof keys, "lora_r: 16\nlora_alpha: 1\nlora_target_modules: [q_proj]\n"
-                                "lora_model_dir: %s\n", temp_path("kept"));
+    snprintf(keys, sizeof keys,
+             "lora_r: 16\nlora_alpha: 1\nlora_target_modules: [q_proj]\n"
+             "lora_model_dir: %s\n",
+             temp_path("kept"));
     assert_ok(from_config(ctx, model, keys, &adapter)); /* the folder's rank and targets win */
     tiny_compare(adapter, NULL, kept, NULL, 0.0);
     axl_adapter_free(adapter);

@@ -90,7 +90,8 @@ static int finish(raiser *r, series *s, axl_status status)
 static int was_soon(const series *s)
 {
     print_message("%s: %d of %d calls cancelled, %.4f s after the raise at most, %.4f s of the "
-                  "thread's own\n", s->name, s->cancelled, s->calls, s->wall, s->cpu);
+                  "thread's own\n",
+                  s->name, s->cancelled, s->calls, s->wall, s->cpu);
     return test_is_slow() || s->worst <= allowed;
 }
 
@@ -226,7 +227,8 @@ static axl_run *make_run(axl_context *ctx, const char *out)
 
     snprintf(keys, sizeof keys,
              "sample_packing: true\nmax_steps: %d\nval_set_size: 20\neval_steps: 3\n"
-             "logging_steps: 2\nsave_steps: 4\noutput_dir: %s\n", test_is_slow() ? 3 : 14, out);
+             "logging_steps: 2\nsave_steps: 4\noutput_dir: %s\n",
+             test_is_slow() ? 3 : 14, out);
     axl_config *cfg = parse(ctx, test_source_path("examples/tiny-alpaca.jsonl"), keys);
     assert_ok(axl_run_new(&run, cfg, NULL));
     axl_config_free(cfg);

@@ -159,8 +159,7 @@ static void test_config__names_unknown_keys(void **state)
     (void)state;
     check(MIN "lora_rank: 8\n", "c.yml:10:1: error: lora_rank: unknown key \"lora_rank\"; did you "
                                 "mean \"lora_r\"? [AXL-C0201]");
-    check(MIN "qqqqqqqq: 8\n",
-          "c.yml:10:1: error: qqqqqqqq: unknown key \"qqqqqqqq\" [AXL-C0201]");
+    check(MIN "qqqqqqqq: 8\n", "c.yml:10:1: error: qqqqqqqq: unknown key \"qqqqqqqq\" [AXL-C0201]");
     check(MIN "special_tokens: {pad_tok: x}\n",
           "c.yml:10:18: error: special_tokens.pad_tok: unknown key \"pad_tok\"; did you mean "
           "\"pad_token\"? [AXL-C0201]");
@@ -266,8 +265,7 @@ static void test_config__says_what_it_does_not_do(void **state)
           "[AXL-C0316]");
     check(MIN "plugins: [my.Plugin]\n", "c.yml:10:11: error: plugins[0]: not supported: Python "
                                         "plugins are not loaded [AXL-C0316]");
-    check(MIN "fp16: true\n",
-          "c.yml:10:1: warning: fp16: computed as f32 on a CPU [AXL-C0315]");
+    check(MIN "fp16: true\n", "c.yml:10:1: warning: fp16: computed as f32 on a CPU [AXL-C0315]");
 }
 
 /* The first diagnostic begins with begin and holds the text. */
@@ -287,7 +285,8 @@ static void test_config__checks_the_optimizer(void **state)
     (void)state;
     check_first(MIN "optimizer: galore_adamw\n",
                 "c.yml:10:12: error: optimizer: \"galore_adamw\" is not supported: it does not "
-                "exist here; use adamw_torch, ", "[AXL-C0210]");
+                "exist here; use adamw_torch, ",
+                "[AXL-C0210]");
     check_first(MIN "optimizer: adamw_trch\n",
                 "c.yml:10:12: error: optimizer: must be one of adamw_torch, ",
                 "did you mean \"adamw_torch\"? [AXL-C0204]");
@@ -470,10 +469,18 @@ static void test_config__derives_values(void **state)
 static void test_config__takes_overrides(void **state)
 {
     static const char *const good[] = {
-        "learning-rate=1e-3", "datasets[0].path=other.json", "datasets[1].path=b.json",
-        "datasets[1].type=alpaca", "lora_target_modules=[q_proj, k_proj]", "axl.threads=3",
-        "special_tokens={pad_token: x}", "seed=none", "output_dir=123", "sample_packing=yes",
-        "base_model=a=b", "lora_target_linear=false",
+        "learning-rate=1e-3",
+        "datasets[0].path=other.json",
+        "datasets[1].path=b.json",
+        "datasets[1].type=alpaca",
+        "lora_target_modules=[q_proj, k_proj]",
+        "axl.threads=3",
+        "special_tokens={pad_token: x}",
+        "seed=none",
+        "output_dir=123",
+        "sample_packing=yes",
+        "base_model=a=b",
+        "lora_target_linear=false",
     };
     static const char *const bad[] = { "lora_rank=3", "datasets[5].path=x", "sequence_len=x",
                                        "learning_rate.x=3", "a..b=2" };

@@ -91,7 +91,8 @@ static axl_config *config(const fixture *f, const char *more)
              "base_model: tok0\nmicro_batch_size: 2\ngradient_accumulation_steps: 1\n"
              "num_epochs: 1\nlearning_rate: 0.001\noptimizer: adamw_torch\nadapter: lora\n"
              "lora_r: 4\nlora_alpha: 8\nlora_target_linear: true\noutput_dir: out\n"
-             "dataset_prepared_path: prepared\n%s", more);
+             "dataset_prepared_path: prepared\n%s",
+             more);
     o.base_dir = f->dir;
     axl_status status = axl_config_parse(&cfg, f->ctx, text, strlen(text), NULL, &o);
     if (status != AXL_OK)
@@ -304,7 +305,8 @@ static void test_dataset__applies_the_length_rules(void **state)
     assert_int_equal(stats.dropped_no_trained, 1);
     axl_dataset_free(data);
     assert_fails(open_data(&f, PLAIN "sequence_len: 150\nexcess_length_strategy: raise\n",
-                           AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA, "record 3");
+                           AXL_SPLIT_TRAIN, &data),
+                 AXL_ERR_DATA, "record 3");
     snprintf(yaml, sizeof yaml, PLAIN "min_sample_len: %u\n", length + 1);
     assert_ok(open_data(&f, yaml, AXL_SPLIT_TRAIN, &data));
     assert_string_equal(letters(data), "d");
@@ -324,11 +326,13 @@ static void test_dataset__drops_rows_without_a_response(void **state)
 
     (void)state;
     set_up(&f);
-    write_text(in_dir(&f, "a.jsonl"), "{\"instruction\": \"a\", \"output\": \"\"}\n"
+    write_text(in_dir(&f, "a.jsonl"),
+               "{\"instruction\": \"a\", \"output\": \"\"}\n"
                "{\"instruction\": \"b\", \"output\": null}\n{\"instruction\": \"c\"}\n");
     assert_fails(open_data(&f, ONE "train_on_inputs: true\n", AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA,
                  "none of the 3 rows has a token to train on");
-    write_text(in_dir(&f, "a.jsonl"), "{\"instruction\": \"a\", \"output\": \"\"}\n"
+    write_text(in_dir(&f, "a.jsonl"),
+               "{\"instruction\": \"a\", \"output\": \"\"}\n"
                "{\"instruction\": \"b\", \"output\": null}\n{\"output\": \"x\"}\n");
     assert_ok(open_data(&f, ONE "train_on_inputs: true\n", AXL_SPLIT_TRAIN, &data));
     assert_int_equal(axl_dataset_count(data), 1);
@@ -348,8 +352,8 @@ static void test_dataset__names_bad_rows(void **state)
     (void)state;
     set_up(&f);
     for (int i = 0; i < 25; i++)
-        strcat(text, i % 2 ? "{\"instruction\": \"a\", \"output\": 3}\n"
-                           : "{\"instruction\": \"a\"\n");
+        strcat(text,
+               i % 2 ? "{\"instruction\": \"a\", \"output\": 3}\n" : "{\"instruction\": \"a\"\n");
     write_text(in_dir(&f, "a.jsonl"), text);
     assert_fails(open_data(&f, ONE, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA,
                  "25 of 25 records cannot be used: ");
@@ -656,7 +660,7 @@ static void test_dataset__survives_failed_allocations(void **state)
     put_rows(&f, "a.jsonl", 6, 'a');
     write_text(in_dir(&f, "b.json"), "[{\"instruction\": \"x\", \"output\": \"y\"}]");
     axl_config *cfg = config(&f, TWO "val_set_size: 0.1\nsample_packing: true\n"
-                                 "num_epochs: 2\nshuffle_before_merging_datasets: true\n");
+                                     "num_epochs: 2\nshuffle_before_merging_datasets: true\n");
     for (int cached = 0; cached < 2; cached++) {
         axl_status status = AXL_ERR_NOMEM;
         for (uint64_t n = 1; status != AXL_END; n++) {

@@ -207,8 +207,8 @@ static void test_plan__names_its_parts(void **state)
     assert_ok(axl_model_get_info(model, &info));
     axl_model_free(model);
     assert_int_equal(full.weights_bytes, info.weights_bytes);
-    assert_true(full.peak_rss_bytes > full.weights_bytes + full.activation_bytes +
-                                          full.optimizer_bytes);
+    assert_true(full.peak_rss_bytes >
+                full.weights_bytes + full.activation_bytes + full.optimizer_bytes);
     assert_true(full.limit_bytes > full.peak_rss_bytes);
     assert_int_equal(full.steps, 0);
     s.adapter.rank = 0; /* f32 values of all weights, their gradients and moments */
@@ -218,8 +218,8 @@ static void test_plan__names_its_parts(void **state)
     s.adapter.rank = 32;
     large = estimate(ctx, &s);
     assert_int_equal(large.weights_bytes, full.weights_bytes);
-    assert_int_equal(large.optimizer_bytes, 2 * (full.optimizer_bytes - sizeof(double)) +
-                                                sizeof(double));
+    assert_int_equal(large.optimizer_bytes,
+                     2 * (full.optimizer_bytes - sizeof(double)) + sizeof(double));
     s.trainer.checkpointing = 1;
     small = estimate(ctx, &s);
     assert_true(small.activation_bytes < large.activation_bytes);

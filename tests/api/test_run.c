@@ -51,9 +51,9 @@ typedef struct {
     axl_run_record records[RECORDS_MAX]; /* of steps and evaluations */
     axl_run_record events[RECORDS_MAX];  /* the others; the paths are gone */
     int n_events;
-    int n, stop_at;          /* the record, from 1, whose callback stops the run */
-    const char *stop_phase;  /* or the end of such a phase */
-    int busy, forked;        /* what the callback tries */
+    int n, stop_at;         /* the record, from 1, whose callback stops the run */
+    const char *stop_phase; /* or the end of such a phase */
+    int busy, forked;       /* what the callback tries */
     pid_t child;
     axl_run *run;
 } watcher;
@@ -84,8 +84,7 @@ static int on_progress(void *user, const axl_progress *p)
 {
     watcher *w = user;
 
-    return w->stop_phase && strcmp(p->phase, w->stop_phase) == 0 && p->done == p->total &&
-           w->n > 0;
+    return w->stop_phase && strcmp(p->phase, w->stop_phase) == 0 && p->done == p->total && w->n > 0;
 }
 
 static axl_context *watched_context(watcher *w)
@@ -237,7 +236,8 @@ static void test_run__is_the_loop_that_a_host_writes(void **state)
         { "gradient_accumulation_steps: 1\nmax_steps: 5\nlora_dropout: 0.1\n", 5 },
         /* an epoch of bins has 5 to 7 steps; past several */
         { "gradient_accumulation_steps: 1\nsample_packing: true\nmax_steps: 23\n"
-          "num_epochs: 1\n", 23 },
+          "num_epochs: 1\n",
+          23 },
         { "gradient_accumulation_steps: 2\nsample_packing: true\nnum_epochs: 2.5\n", 0 },
     };
 
@@ -264,7 +264,8 @@ static void test_run__is_the_loop_that_a_host_writes(void **state)
 static void test_run__writes_its_result(void **state)
 {
     watcher w = { .n = 0 };
-    axl_run *run = make_run(&w, "result", "gradient_accumulation_steps: 1\nmax_steps: 3\n"
+    axl_run *run = make_run(&w, "result",
+                            "gradient_accumulation_steps: 1\nmax_steps: 3\n"
                             "val_set_size: 8\neval_steps: 2\nlogging_steps: 1\nsave_steps: 2\n",
                             NULL);
     axl_evaluation e = AXL_EVALUATION_INIT;
@@ -452,16 +453,21 @@ static void test_run__is_busy_in_its_own_callback(void **state)
     watcher w = { .busy = 1 };
 
     (void)state;
-    assert_int_equal(run_once(&w, "busy", "gradient_accumulation_steps: 1\nmax_steps: 2\n"
-                              "logging_steps: 1\n", NULL), AXL_OK);
+    assert_int_equal(run_once(&w, "busy",
+                              "gradient_accumulation_steps: 1\nmax_steps: 2\n"
+                              "logging_steps: 1\n",
+                              NULL),
+                     AXL_OK);
     assert_int_equal(w.n, 2);
 }
 
 static void test_run__is_dead_in_a_forked_child(void **state)
 {
     watcher w = { .forked = 1 };
-    axl_run *run = make_run(&w, "forked", "gradient_accumulation_steps: 1\nmax_steps: 3\n"
-                            "logging_steps: 1\n", NULL);
+    axl_run *run = make_run(&w, "forked",
+                            "gradient_accumulation_steps: 1\nmax_steps: 3\n"
+                            "logging_steps: 1\n",
+                            NULL);
     int code = -1;
 
     (void)state;

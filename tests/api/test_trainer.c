@@ -294,8 +294,8 @@ static void test_trainer__gradients_are_the_slopes(void **state)
     float *g = tiny_values(f.adapter, f.tr, &n);
     for (size_t i = 0; i < n; i++)
         assert_true(g[i] == 0.0f);
-    assert_fails(axl_trainer_read_gradient(f.tr, axl_adapter_count(f.adapter), g),
-                 AXL_ERR_INVALID, "tensor 56 of 56");
+    assert_fails(axl_trainer_read_gradient(f.tr, axl_adapter_count(f.adapter), g), AXL_ERR_INVALID,
+                 "tensor 56 of 56");
     assert_fails(axl_trainer_read_gradient(f.tr, 0, NULL), AXL_ERR_INVALID, "NULL");
     free(g);
     free(d);
@@ -622,8 +622,9 @@ static void test_trainer__handles_are_freed_in_any_order(void **state)
     for (int order = 0; order < 6; order++) {
         fixture f = setup(NULL, 0.0);
         for (int k = 0; k < 3; k++) { /* each permutation of three */
-            int which = k == 0 ? order / 2 : k == 1 ? (order / 2 + 1 + order % 2) % 3
-                                                    : (order / 2 + 2 - order % 2) % 3;
+            int which = k == 0   ? order / 2
+                        : k == 1 ? (order / 2 + 1 + order % 2) % 3
+                                 : (order / 2 + 2 - order % 2) % 3;
             if (which == 0)
                 axl_context_free(f.ctx);
             else if (which == 1)

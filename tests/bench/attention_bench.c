@@ -67,9 +67,9 @@ static void bench(axl_device *dev, const shape *s, axl_dtype t)
     int64_t rows_q = n_q * s->n_seqs, rows_k = s->length * s->n_seqs;
     int64_t wide = s->n_heads * s->head_dim, narrow = s->n_kv_heads * s->head_dim;
     axl_mat lse = make(dev, s->n_heads, rows_q, AXL_F32),
-            scratch = make(dev, 1,
-                           axl__attention_scratch(rows_q, s->length, s->n_heads, s->head_dim),
-                           AXL_F32);
+            scratch =
+                make(dev, 1, axl__attention_scratch(rows_q, s->length, s->n_heads, s->head_dim),
+                     AXL_F32);
     axl_attention_backward_args a = {
         .forward = { make(dev, rows_q, wide, t), make(dev, rows_k, narrow, t),
                      make(dev, rows_k, narrow, t), make(dev, rows_q, wide, t), lse.data, cu_q, cu_k,
@@ -81,7 +81,7 @@ static void bench(axl_device *dev, const shape *s, axl_dtype t)
         .scratch = scratch.data,
     };
     axl_mat *all[] = { &a.forward.q, &a.forward.k, &a.forward.v, &a.forward.out, &a.dout,
-                       &a.dq, &a.dk, &a.dv, &lse, &scratch };
+                       &a.dq,        &a.dk,        &a.dv,        &lse,           &scratch };
 
     for (int i = 0; i <= s->n_seqs; i++) {
         cu_q[i] = i * n_q;

@@ -12,7 +12,7 @@
 #include "base/os.h"
 #include "base/rng.h"
 #include "model/model.h"
-#include "model/safetensors.h"
+#include "tensor/safetensors.h"
 #include "op_profile.h"
 #include "tensor/backend.h"
 
@@ -71,8 +71,11 @@ static void add(weights *w, const char *name, uint64_t rows, uint64_t cols)
     axl__st_entry *e = &w->entries[w->n];
 
     snprintf(w->names[w->n], NAME_SIZE, "%s", name);
-    *e = (axl__st_entry){ .name = w->names[w->n], .dtype = AXL_BF16, .n_dims = rows ? 2u : 1u,
-                          .dims = { rows ? rows : cols, cols }, .data = w->noise };
+    *e = (axl__st_entry){ .name = w->names[w->n],
+                          .dtype = AXL_BF16,
+                          .n_dims = rows ? 2u : 1u,
+                          .dims = { rows ? rows : cols, cols },
+                          .data = w->noise };
     w->n++;
 }
 
@@ -238,8 +241,12 @@ static double matmul_gflops(const axl_backend_ops *ops, axl_device *dev, axl_dty
     check(ops->buffer_new(dev, &y, (size_t)(m * n) * 4), "buffer");
     check(ops->zero(dev, x, (size_t)(m * k) * 4), "zero");
     check(ops->zero(dev, w, (size_t)(n * k) * 4), "zero");
-    axl_matmul_args a = { .x = { x, t, m, k, k }, .w = { w, t, n, k, k }, .y = { y, t, m, n, n },
-                          .trans_w = true, .alpha = 1.0f, .compute = t };
+    axl_matmul_args a = { .x = { x, t, m, k, k },
+                          .w = { w, t, n, k, k },
+                          .y = { y, t, m, n, n },
+                          .trans_w = true,
+                          .alpha = 1.0f,
+                          .compute = t };
     for (int i = 0; i < 6; i++) {
         double began = axl__now();
         check(ops->matmul(dev, &a), "matmul");
@@ -375,8 +382,8 @@ static void run(bench *b, double began)
            "\"matmul_peak_gflops\": %.1f, \"share_of_peak\": %.3f, \"peak_rss_bytes\": %llu, "
            "\"planned_rss_bytes\": %llu, \"first_step_seconds\": %.3f}\n",
            b->s->name, b->tokens, b->dtype, b->full ? "none" : "lora",
-           b->checkpointing ? "true" : "false", rate, gflops, peak,
-           gflops / peak, (unsigned long long)rss, (unsigned long long)planned, first);
+           b->checkpointing ? "true" : "false", rate, gflops, peak, gflops / peak,
+           (unsigned long long)rss, (unsigned long long)planned, first);
     free(d.ids);
     axl_context_free(ctx);
 }

@@ -86,7 +86,8 @@ static double gflops(axl_device *dev, const shape *s, axl_dtype t, bool cold)
     };
     axl_matmul_term pair = { make(dev, s->m, s->rank, t),
                              s->trans_w ? make(dev, s->n, s->rank, AXL_F32)
-                                        : make(dev, s->rank, s->n, AXL_F32), s->trans_w };
+                                        : make(dev, s->rank, s->n, AXL_F32),
+                             s->trans_w };
     axl_mat w[COPIES_MAX] = { a.w }, y[COPIES_MAX] = { a.y };
     int64_t size = (s->n * s->k + s->m * s->n) * (int64_t)axl__dtype_size(t), copies = 1, n = 0;
 

@@ -148,8 +148,7 @@ void axl__op_profile_print(FILE *f, int steps)
         const entry *e = &entries[i];
         double n = (double)e->calls / steps;
         fprintf(f, "%-36s %8.2f %5.1f%% %9.2f %6.0f %8.0f\n", e->name, 1e3 * e->seconds / steps,
-                100.0 * e->seconds / total, 1e3 * e->fastest * n, n,
-                1e-9 * e->flops / e->seconds);
+                100.0 * e->seconds / total, 1e3 * e->fastest * n, n, 1e-9 * e->flops / e->seconds);
         fastest += e->fastest * n;
     }
     fprintf(f, "%-36s %8.2f %6s %9.2f\n", "total", 1e3 * total / steps, "", 1e3 * fastest);

@@ -72,8 +72,8 @@ static double add(bench *b)
 
 static double rms_norm_forward(bench *b)
 {
-    axl_rms_norm_args a = { mat(b, 0, T, C), mat(b, 1, T, C), b->table, AXL_BF16, b->buffers[2],
-                            1e-5f };
+    axl_rms_norm_args a = { mat(b, 0, T, C), mat(b, 1, T, C), b->table,
+                            AXL_BF16,        b->buffers[2],   1e-5f };
 
     assert_ok(b->ops->rms_norm_forward(b->dev, &a));
     return 2.0 * T * C * element(b);
@@ -81,8 +81,8 @@ static double rms_norm_forward(bench *b)
 
 static double rms_norm_backward(bench *b)
 {
-    axl_rms_norm_backward_args a = { mat(b, 0, T, C), mat(b, 1, T, C), mat(b, 3, T, C), b->table,
-                                     AXL_BF16, b->buffers[2] };
+    axl_rms_norm_backward_args a = { mat(b, 0, T, C), mat(b, 1, T, C), mat(b, 3, T, C),
+                                     b->table,        AXL_BF16,        b->buffers[2] };
 
     assert_ok(b->ops->rms_norm_backward(b->dev, &a));
     return 4.0 * T * C * element(b);
@@ -109,8 +109,8 @@ static double swiglu_backward(bench *b)
     axl_mat gate = mat(b, 0, T, F), up = mat(b, 1, T, F), dy = mat(b, 2, T, F);
     axl_mat dgate = mat(b, 3, T, F), dup = mat(b, 4, T, F);
 
-    assert_ok(b->ops->swiglu_backward(b->dev,
-                                      &(axl_swiglu_backward_args){ gate, up, dy, dgate, dup }));
+    assert_ok(
+        b->ops->swiglu_backward(b->dev, &(axl_swiglu_backward_args){ gate, up, dy, dgate, dup }));
     return 5.0 * T * F * element(b);
 }
 
@@ -132,9 +132,8 @@ static double cross_entropy(bench *b)
         dlogits.dtype = AXL_BF16;
         dlogits.stride *= 2;
     }
-    assert_ok(b->ops->cross_entropy(b->dev, &(axl_cross_entropy_args){
-                                                logits, dlogits, b->ids, b->buffers[2], 1e-3f,
-                                                0.0f }));
+    assert_ok(b->ops->cross_entropy(
+        b->dev, &(axl_cross_entropy_args){ logits, dlogits, b->ids, b->buffers[2], 1e-3f, 0.0f }));
     return (double)(rows * V) * (4.0 + element(b));
 }
 
@@ -162,8 +161,9 @@ static double sum_squares(bench *b)
 
 static double adamw(bench *b)
 {
-    axl_adamw_args a = { b->buffers[1], b->buffers[2], b->buffers[3], b->buffers[0], (int64_t)T * F,
-                         1e-4, 0.9, 0.999, 1e-8, 0.01, 1.0, 3 };
+    axl_adamw_args a = { b->buffers[1],  b->buffers[2], b->buffers[3], b->buffers[0],
+                         (int64_t)T * F, 1e-4,          0.9,           0.999,
+                         1e-8,           0.01,          1.0,           3 };
 
     assert_ok(b->ops->adamw(b->dev, &a));
     return 28.0 * T * F;
@@ -171,8 +171,8 @@ static double adamw(bench *b)
 
 static double sgd(bench *b)
 {
-    axl_sgd_args a = { b->buffers[1], b->buffers[2], b->buffers[0], (int64_t)T * F, 1e-4, 0.9, 0.0,
-                       0.01, 1.0, false, 3 };
+    axl_sgd_args a = { b->buffers[1], b->buffers[2], b->buffers[0], (int64_t)T * F, 1e-4, 0.9,
+                       0.0,           0.01,          1.0,           false,          3 };
 
     assert_ok(b->ops->sgd(b->dev, &a));
     return 20.0 * T * F;
@@ -180,8 +180,9 @@ static double sgd(bench *b)
 
 static double lion(bench *b)
 {
-    axl_lion_args a = { b->buffers[1], b->buffers[2], b->buffers[0], (int64_t)T * F, 1e-4, 0.9,
-                        0.99, 0.01, 1.0 };
+    axl_lion_args a = { b->buffers[1],  b->buffers[2], b->buffers[0],
+                        (int64_t)T * F, 1e-4,          0.9,
+                        0.99,           0.01,          1.0 };
 
     assert_ok(b->ops->lion(b->dev, &a));
     return 20.0 * T * F;
@@ -189,8 +190,8 @@ static double lion(bench *b)
 
 static double adagrad(bench *b)
 {
-    axl_adagrad_args a = { b->buffers[1], b->buffers[2], b->buffers[0], (int64_t)T * F, 1e-4, 1e-10,
-                           0.01, 1.0 };
+    axl_adagrad_args a = { b->buffers[1], b->buffers[2], b->buffers[0], (int64_t)T * F,
+                           1e-4,          1e-10,         0.01,          1.0 };
 
     assert_ok(b->ops->adagrad(b->dev, &a));
     return 20.0 * T * F;
@@ -199,7 +200,7 @@ static double adagrad(bench *b)
 static double rmsprop(bench *b)
 {
     axl_rmsprop_args a = { b->buffers[1], b->buffers[2], NULL, NULL, b->buffers[0], (int64_t)T * F,
-                           1e-4, 0.99, 0.0, 1e-8, 0.01, 1.0 };
+                           1e-4,          0.99,          0.0,  1e-8, 0.01,          1.0 };
 
     assert_ok(b->ops->rmsprop(b->dev, &a));
     return 20.0 * T * F;
@@ -207,8 +208,9 @@ static double rmsprop(bench *b)
 
 static double adopt(bench *b)
 {
-    axl_adopt_args a = { b->buffers[1], b->buffers[2], b->buffers[3], b->buffers[0], (int64_t)T * F,
-                         1e-4, 0.9, 0.99, 1e-6, 0.01, 1.0, 3 };
+    axl_adopt_args a = { b->buffers[1],  b->buffers[2], b->buffers[3], b->buffers[0],
+                         (int64_t)T * F, 1e-4,          0.9,           0.99,
+                         1e-6,           0.01,          1.0,           3 };
 
     assert_ok(b->ops->adopt(b->dev, &a));
     return 28.0 * T * F;
@@ -216,9 +218,11 @@ static double adopt(bench *b)
 
 static double ademamix(bench *b)
 {
-    axl_ademamix_args a = { b->buffers[1], b->buffers[2], b->buffers[3], b->buffers[4],
-                            b->buffers[0], (int64_t)T * F, 1e-4, 0.9, 0.999, 0.9999, 5.0, 1e-8,
-                            0.01, 1.0, 3 };
+    axl_ademamix_args a = { b->buffers[1], b->buffers[2], b->buffers[3],
+                            b->buffers[4], b->buffers[0], (int64_t)T * F,
+                            1e-4,          0.9,           0.999,
+                            0.9999,        5.0,           1e-8,
+                            0.01,          1.0,           3 };
 
     assert_ok(b->ops->ademamix(b->dev, &a));
     return 36.0 * T * F;
@@ -226,9 +230,13 @@ static double ademamix(bench *b)
 
 static double schedule_free(bench *b)
 {
-    axl_schedule_free_args a = { b->buffers[1], b->buffers[2], b->buffers[3], b->buffers[4],
-                                 b->buffers[0], (int64_t)T * F, 1e-4, 0.3, 0.9, 0.999, 1e-8, 0.01,
-                                 1.0, 3 };
+    axl_schedule_free_args a = { b->buffers[1], b->buffers[2],
+                                 b->buffers[3], b->buffers[4],
+                                 b->buffers[0], (int64_t)T * F,
+                                 1e-4,          0.3,
+                                 0.9,           0.999,
+                                 1e-8,          0.01,
+                                 1.0,           3 };
 
     assert_ok(b->ops->schedule_free(b->dev, &a));
     return 32.0 * T * F;
@@ -265,10 +273,20 @@ static double optim_8bit(bench *b)
     for (int s = 0; s < 2 && maps[s].code[255] == 0.0f; s++)
         axl__quant_map_dynamic(&maps[s], s == 0, AXL__ROUND_BITSANDBYTES);
     axl_optim_8bit_args a = {
-        .rule = AXL_RULE_ADAMW, .p = b->buffers[1], .g = b->buffers[0], .blocks = blocks,
-        .n_blocks = N, .codes = { codes, codes + (size_t)T * F }, .scales = { scales, scales + N },
-        .maps = { &maps[0], &maps[1] }, .lr = 1e-4, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8,
-        .grad_scale = 1.0, .step = 3,
+        .rule = AXL_RULE_ADAMW,
+        .p = b->buffers[1],
+        .g = b->buffers[0],
+        .blocks = blocks,
+        .n_blocks = N,
+        .codes = { codes, codes + (size_t)T * F },
+        .scales = { scales, scales + N },
+        .maps = { &maps[0], &maps[1] },
+        .lr = 1e-4,
+        .beta1 = 0.9,
+        .beta2 = 0.999,
+        .eps = 1e-8,
+        .grad_scale = 1.0,
+        .step = 3,
     };
 
     assert_ok(b->ops->optim_8bit(b->dev, &a));
@@ -280,9 +298,21 @@ static axl_factored_args factored_args(bench *b)
     float *small = b->buffers[2];
 
     return (axl_factored_args){
-        .p = b->buffers[1], .g = b->buffers[0], .rows = T, .cols = F, .row = small,
-        .col = small + T, .scratch = b->buffers[5], .lr = 1e-4, .beta1 = 0.9, .beta2 = 0.999,
-        .beta3 = 0.9999, .eps = 1e-30, .eps2 = 1e-16, .clip_threshold = 1.0, .grad_scale = 1.0,
+        .p = b->buffers[1],
+        .g = b->buffers[0],
+        .rows = T,
+        .cols = F,
+        .row = small,
+        .col = small + T,
+        .scratch = b->buffers[5],
+        .lr = 1e-4,
+        .beta1 = 0.9,
+        .beta2 = 0.999,
+        .beta3 = 0.9999,
+        .eps = 1e-30,
+        .eps2 = 1e-16,
+        .clip_threshold = 1.0,
+        .grad_scale = 1.0,
     };
 }
 
@@ -307,8 +337,8 @@ static double came(bench *b)
 
 static double muon_momentum(bench *b)
 {
-    axl_muon_momentum_args a = { b->buffers[1], b->buffers[2], b->buffers[0], (int64_t)T * F, 0.95,
-                                 1.0, true };
+    axl_muon_momentum_args a = { b->buffers[1], b->buffers[2], b->buffers[0], (int64_t)T * F,
+                                 0.95,          1.0,           true };
 
     assert_ok(b->ops->muon_momentum(b->dev, &a));
     return 16.0 * T * F;

@@ -16,8 +16,8 @@ static struct {
     int from_there_on;       /* and all after it */
     int reads;               /* those that read are counted, else those that write */
     int error;
-    int in_pieces;           /* at most PIECE bytes a call, every third interrupted */
-    int no_exchange;         /* a file system that cannot exchange two names */
+    int in_pieces;   /* at most PIECE bytes a call, every third interrupted */
+    int no_exchange; /* a file system that cannot exchange two names */
 } disk;
 
 static int disk_fails(int reads)
@@ -296,8 +296,8 @@ static axl_status open_tokenizer(void *w_)
 {
     world *w = w_;
     axl_tokenizer *tok;
-    axl_status status = axl_tokenizer_open(&tok, w->ctx, test_source_path("examples/tiny-llama"),
-                                           NULL);
+    axl_status status =
+        axl_tokenizer_open(&tok, w->ctx, test_source_path("examples/tiny-llama"), NULL);
 
     axl_tokenizer_free(tok);
     return status;
@@ -329,8 +329,8 @@ static axl_status open_config(void *w_)
 {
     world *w = w_;
     axl_config *cfg;
-    axl_status status = axl_config_open(&cfg, w->ctx, test_source_path("examples/quickstart.yml"),
-                                        NULL);
+    axl_status status =
+        axl_config_open(&cfg, w->ctx, test_source_path("examples/quickstart.yml"), NULL);
 
     axl_config_free(cfg);
     return status;
@@ -341,8 +341,10 @@ static void test_disk__names_the_file_that_cannot_be_read(void **state)
     static const struct {
         const char *name;
         fault_step step;
-    } all[] = { { "config", open_config }, { "tokenizer", open_tokenizer },
-                { "model", open_model },   { "adapter", open_adapter },
+    } all[] = { { "config", open_config },
+                { "tokenizer", open_tokenizer },
+                { "model", open_model },
+                { "adapter", open_adapter },
                 { "checkpoint", load } };
     world w = begin("read");
 

@@ -103,8 +103,10 @@ static const char *rows_path(void)
     f = fopen(path, "w");
     assert_non_null(f);
     for (int i = 0; i < N_ROWS; i++)
-        fprintf(f, "{\"instruction\": \"Tell me of %d girls.\", \"input\": \"%s\", \"output\": "
-                "\"Once upon a time there were %d.\"}\n", i, i % 2 ? "Lily" : "", i * i);
+        fprintf(f,
+                "{\"instruction\": \"Tell me of %d girls.\", \"input\": \"%s\", \"output\": "
+                "\"Once upon a time there were %d.\"}\n",
+                i, i % 2 ? "Lily" : "", i * i);
     assert_int_equal(fclose(f), 0);
     return path;
 }

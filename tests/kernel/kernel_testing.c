@@ -20,8 +20,8 @@ static const uint32_t thread_counts[] = { 1, 2, 3, 5, 8 };
 static const struct {
     int64_t rows, cols;
 } shapes[] = {
-    { 1, 1 }, { 3, 1 }, { 1, 3 }, { 33, 3 }, { 3, 33 }, { 33, 64 }, { 1, 4097 }, { 5, 4096 },
-    { 130, 257 }, { 4097, 33 },
+    { 1, 1 },   { 3, 1 },    { 1, 3 },    { 33, 3 },    { 3, 33 },
+    { 33, 64 }, { 1, 4097 }, { 5, 4096 }, { 130, 257 }, { 4097, 33 },
 };
 
 struct kernel_buffer {
@@ -196,8 +196,7 @@ void kernel_save(kernel_run *run, const char *name, axl_mat y, double tolerance)
     free(host);
 }
 
-void kernel_save_f32(kernel_run *run, const char *name, const float *y, int64_t n,
-                     double tolerance)
+void kernel_save_f32(kernel_run *run, const char *name, const float *y, int64_t n, double tolerance)
 {
     axl_mat m = { (void *)(uintptr_t)y, AXL_F32, 1, n, n };
 
@@ -264,8 +263,8 @@ static const char *describe(const struct kernel_output *o, const kernel_case *c)
 {
     static char text[160];
 
-    snprintf(text, sizeof text, "%s of %ld x %ld, %s and %s", o->name, (long)c->rows,
-             (long)c->cols, axl__dtype_name(c->dtype), axl__dtype_name(c->other));
+    snprintf(text, sizeof text, "%s of %ld x %ld, %s and %s", o->name, (long)c->rows, (long)c->cols,
+             axl__dtype_name(c->dtype), axl__dtype_name(c->other));
     return text;
 }
 
@@ -387,8 +386,8 @@ static struct kernel_output *run_body(kernel_run *run, kernel_body *body, const 
     return run->outputs;
 }
 
-static void check_target(const char *backend, axl_isa isa, kernel_body *body,
-                         const kernel_case *c, const struct kernel_output *ref)
+static void check_target(const char *backend, axl_isa isa, kernel_body *body, const kernel_case *c,
+                         const struct kernel_output *ref)
 {
     kernel_run *run = kernel_target(backend, isa, 1);
 

@@ -8,8 +8,14 @@ static void three_steps(kernel_run *run, const kernel_case *c)
     int64_t n = c->cols;
     float *p = kernel_random_f32(run, n, 1);
     axl_adamw_args a = {
-        .p = p, .n = n, .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8,
-        .weight_decay = *weight_decay, .grad_scale = 0.37,
+        .p = p,
+        .n = n,
+        .lr = 1e-3,
+        .beta1 = 0.9,
+        .beta2 = 0.999,
+        .eps = 1e-8,
+        .weight_decay = *weight_decay,
+        .grad_scale = 0.37,
     };
 
     a.m = kernel_alloc(run, (size_t)n * sizeof(float));
@@ -32,8 +38,9 @@ static void test_adamw__three_steps(void **state)
 
     (void)state;
     for (int i = 0; i < 10; i++)
-        kernel_check(three_steps, &(kernel_case){ .rows = 1, .cols = sizes[i / 2],
-                                                  .more = &weight_decays[i & 1] });
+        kernel_check(
+            three_steps,
+            &(kernel_case){ .rows = 1, .cols = sizes[i / 2], .more = &weight_decays[i & 1] });
 }
 
 int main(void)

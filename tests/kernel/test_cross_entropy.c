@@ -39,8 +39,8 @@ static void loss(kernel_run *run, const kernel_case *c)
         dlogits.dtype = AXL_BF16;
         dlogits.stride *= 2;
     }
-    axl_cross_entropy_args a = { logits, dlogits, some_targets(run, c), losses, 0.125f,
-                                 more->smoothing };
+    axl_cross_entropy_args a = { logits, dlogits, some_targets(run, c),
+                                 losses, 0.125f,  more->smoothing };
     assert_ok(run->ops->cross_entropy(run->dev, &a));
     kernel_save_f32(run, "losses", losses, c->rows, 1e-6);
     if (more->layout == OVER_BF16) { /* behind the gradients lie the last logits */
@@ -56,15 +56,15 @@ static void loss(kernel_run *run, const kernel_case *c)
 
 static void test_cross_entropy__loss_and_gradient(void **state)
 {
-    static const int64_t shapes[][2] = { { 1, 1 }, { 3, 3 }, { 33, 33 }, { 5, 4097 }, { 2, 32000 },
-                                         { 130, 257 } };
+    static const int64_t shapes[][2] = { { 1, 1 },    { 3, 3 },     { 33, 33 },
+                                         { 5, 4097 }, { 2, 32000 }, { 130, 257 } };
 
     (void)state;
     for (int i = 0; i < 6; i++) {
         for (int layout = 0; layout < N_LAYOUTS; layout++) {
             struct ce_case more = { layout, 3, i % 3 == 1 ? 0.2f : 0.0f };
-            kernel_case c = { shapes[i][0], shapes[i][1], i & 1 ? AXL_BF16 : AXL_F32, AXL_F32,
-                              i & 2 ? 7 : 0, &more };
+            kernel_case c = { shapes[i][0], shapes[i][1],  i & 1 ? AXL_BF16 : AXL_F32,
+                              AXL_F32,      i & 2 ? 7 : 0, &more };
             kernel_check(loss, &c);
         }
     }
@@ -97,8 +97,8 @@ static void given_logits(kernel_run *run, const kernel_case *c)
 static void test_cross_entropy__what_is_not_finite_stays_visible(void **state)
 {
     const float logits[][5] = {
-        { 1, 2, -INFINITY, 3, 4 },     { 1, 2, 3, NAN, 4 },
-        { 1, INFINITY, 2, 3, 4 },      { -3e38f, 3e38f, 0, 1, 2 },
+        { 1, 2, -INFINITY, 3, 4 },      { 1, 2, 3, NAN, 4 },
+        { 1, INFINITY, 2, 3, 4 },       { -3e38f, 3e38f, 0, 1, 2 },
         { 1e4f, -1e4f, 1e4f, 0, 1e4f }, { -200, -300, -400, -500, -600 },
     };
 

@@ -42,8 +42,8 @@ static void test_dropout__every_rate(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++)
         for (int t = 0; t < 2; t++)
-            kernel_check(drop, &(kernel_case){ 7, 129, t ? AXL_BF16 : AXL_F32, AXL_F32, 3,
-                                               &rates[i] });
+            kernel_check(drop,
+                         &(kernel_case){ 7, 129, t ? AXL_BF16 : AXL_F32, AXL_F32, 3, &rates[i] });
 }
 
 /* A rate such that one element's word lies just below its threshold, or at it. */

@@ -39,10 +39,28 @@ static void rounding(kernel_run *run, const kernel_case *c)
 static void test_elementwise__rounds_ties_to_even_and_keeps_nan(void **state)
 {
     const float x[] = {
-        1.0f + 0x1p-8f, 1.0f + 0x3p-8f, 1.0f + 0x1p-8f + 0x1p-23f, -1.0f - 0x1p-8f,
-        3.4e38f, -3.4028235e38f, 0x1.fep127f, INFINITY, -INFINITY, NAN, -NAN, 0.0f, -0.0f,
-        0x1p-126f, 0x1p-133f, 0x1p-134f, 0x1.8p-133f, -0x1p-140f, 1e-39f,
-        axl__bits_float(0x7F800001), axl__bits_float(0xFF80FFFF), axl__bits_float(0x7FFFFFFF),
+        1.0f + 0x1p-8f,
+        1.0f + 0x3p-8f,
+        1.0f + 0x1p-8f + 0x1p-23f,
+        -1.0f - 0x1p-8f,
+        3.4e38f,
+        -3.4028235e38f,
+        0x1.fep127f,
+        INFINITY,
+        -INFINITY,
+        NAN,
+        -NAN,
+        0.0f,
+        -0.0f,
+        0x1p-126f,
+        0x1p-133f,
+        0x1p-134f,
+        0x1.8p-133f,
+        -0x1p-140f,
+        1e-39f,
+        axl__bits_float(0x7F800001),
+        axl__bits_float(0xFF80FFFF),
+        axl__bits_float(0x7FFFFFFF),
     };
 
     (void)state;

@@ -58,8 +58,10 @@ static void matmul_body(kernel_run *run, const kernel_case *c)
 
 static void check(shape s, int flags, int types, float alpha, float beta, int64_t pad)
 {
-    options o = { s, flags & 1, flags & 2, types & 4 ? AXL_BF16 : AXL_F32,
-                  types & 8 ? AXL_BF16 : AXL_F32, alpha, beta };
+    options o = {
+        s,     flags & 1, flags & 2, types & 4 ? AXL_BF16 : AXL_F32, types & 8 ? AXL_BF16 : AXL_F32,
+        alpha, beta
+    };
     kernel_case c = {
         .rows = s.m,
         .cols = s.n,
@@ -74,8 +76,8 @@ static void check(shape s, int flags, int types, float alpha, float beta, int64_
 static void test_matmul__every_form_at_odd_sizes(void **state)
 {
     static const shape shapes[] = {
-        { 1, 1, 1 }, { 1, 3, 33 }, { 3, 33, 1 }, { 5, 1, 3 }, { 33, 7, 5 }, { 13, 50, 34 },
-        { 9, 49, 65 },
+        { 1, 1, 1 },  { 1, 3, 33 },   { 3, 33, 1 },  { 5, 1, 3 },
+        { 33, 7, 5 }, { 13, 50, 34 }, { 9, 49, 65 },
     };
 
     (void)state;
@@ -88,8 +90,9 @@ static void test_matmul__every_form_at_odd_sizes(void **state)
 
 static void test_matmul__blocks_of_depth_rows_and_columns(void **state)
 {
-    static const shape shapes[] = { { 3, 5, 4097 }, { 259, 7, 33 }, { 2, 4097, 35 },
-                                    { 67, 203, 1283 } };
+    static const shape shapes[] = {
+        { 3, 5, 4097 }, { 259, 7, 33 }, { 2, 4097, 35 }, { 67, 203, 1283 }
+    };
 
     (void)state;
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
@@ -162,8 +165,13 @@ static void test_matmul__sums_of_products(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         for (int types = 0; types < 16; types++) {
-            options o = { shapes[i], false, types % 3 == 0, types & 4 ? AXL_BF16 : AXL_F32,
-                          types & 8 ? AXL_BF16 : AXL_F32, 0.5f, types % 2 ? 1.0f : 0.0f };
+            options o = { shapes[i],
+                          false,
+                          types % 3 == 0,
+                          types & 4 ? AXL_BF16 : AXL_F32,
+                          types & 8 ? AXL_BF16 : AXL_F32,
+                          0.5f,
+                          types % 2 ? 1.0f : 0.0f };
             kernel_case c = {
                 .rows = shapes[i].m,
                 .cols = shapes[i].n,
@@ -243,8 +251,9 @@ static void special_body(kernel_run *run, const kernel_case *c)
 
     assert_ok(run->ops->upload(run->dev, (float *)x.data + (s->m - 1) * s->k, &inf, sizeof inf));
     assert_ok(run->ops->upload(run->dev, (float *)x.data + s->k - 1, &nan, sizeof nan));
-    axl_matmul_args a = { .x = x, .w = w, .y = y, .trans_w = true, .alpha = 1,
-                          .compute = c->dtype };
+    axl_matmul_args a = {
+        .x = x, .w = w, .y = y, .trans_w = true, .alpha = 1, .compute = c->dtype
+    };
     assert_ok(run->ops->matmul(run->dev, &a));
     kernel_save(run, "y", y, 1e-5);
 }
@@ -267,8 +276,9 @@ static void test_matmul__stops_when_cancelled(void **state)
     kernel_run *run = kernel_target("cpu", AXL_ISA_BASELINE, 2);
     float x[64 * 64] = { 0 }, y[64 * 64];
     axl_mat m = { x, AXL_F32, 64, 64, 64 }, out = { y, AXL_F32, 64, 64, 64 };
-    axl_matmul_args a = { .x = m, .w = m, .y = out, .trans_w = true, .alpha = 1,
-                          .compute = AXL_F32 };
+    axl_matmul_args a = {
+        .x = m, .w = m, .y = out, .trans_w = true, .alpha = 1, .compute = AXL_F32
+    };
     axl_cancel *cancel;
 
     (void)state;

@@ -21,7 +21,8 @@ static void check_variants(kernel_body *body, const void *variants, size_t size,
 {
     for (size_t v = 0; v < n; v++)
         for (size_t i = 0; i < N_SIZES; i++)
-            kernel_check(body, &(kernel_case){ .rows = 1, .cols = sizes[i],
+            kernel_check(body, &(kernel_case){ .rows = 1,
+                                               .cols = sizes[i],
                                                .more = (const char *)variants + v * size });
 }
 #define CHECK_VARIANTS(body, variants)                                                             \
@@ -181,19 +182,37 @@ static void test_optimizer_steps__others(void **state)
     };
     static const axl_rmsprop_args rmsprops[] = {
         { .lr = 1e-2, .alpha = 0.99, .eps = 1e-8, .grad_scale = 0.37 },
-        { .lr = 1e-3, .alpha = 0.9, .eps = 1e-6, .grad_scale = 1.0, .momentum = 0.9,
+        { .lr = 1e-3,
+          .alpha = 0.9,
+          .eps = 1e-6,
+          .grad_scale = 1.0,
+          .momentum = 0.9,
           .weight_decay = 0.1 },
     };
     static const axl_adopt_args adopts[] = {
-        { .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.9999, .eps = 1e-6, .grad_scale = 0.37,
+        { .lr = 1e-2,
+          .beta1 = 0.9,
+          .beta2 = 0.9999,
+          .eps = 1e-6,
+          .grad_scale = 0.37,
           .weight_decay = 0.1 },
     };
     static const axl_ademamix_args ademamixes[] = {
-        { .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .beta3 = 0.9999, .alpha = 5.0, .eps = 1e-8,
-          .grad_scale = 0.37, .weight_decay = 0.1 },
+        { .lr = 1e-3,
+          .beta1 = 0.9,
+          .beta2 = 0.999,
+          .beta3 = 0.9999,
+          .alpha = 5.0,
+          .eps = 1e-8,
+          .grad_scale = 0.37,
+          .weight_decay = 0.1 },
     };
     static const axl_schedule_free_args frees[] = {
-        { .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .grad_scale = 0.37,
+        { .lr = 1e-2,
+          .beta1 = 0.9,
+          .beta2 = 0.999,
+          .eps = 1e-8,
+          .grad_scale = 0.37,
           .weight_decay = 0.1 },
         { .lr = 1e-2, .beta1 = 0.9, .grad_scale = 1.0 },
     };
@@ -241,17 +260,25 @@ static void test_optimizer_steps__factored(void **state)
 {
     static const axl_factored_args variants[] = {
         { .lr = 1e-2, .beta2 = 0.5, .eps = 1e-30, .clip_threshold = 1.0, .grad_scale = 0.37 },
-        { .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .beta3 = 0.9999, .eps = 1e-30, .eps2 = 1e-16,
-          .clip_threshold = 1.0, .weight_decay = 0.1, .grad_scale = 0.37 },
+        { .lr = 1e-2,
+          .beta1 = 0.9,
+          .beta2 = 0.999,
+          .beta3 = 0.9999,
+          .eps = 1e-30,
+          .eps2 = 1e-16,
+          .clip_threshold = 1.0,
+          .weight_decay = 0.1,
+          .grad_scale = 0.37 },
     };
-    static const int64_t shapes[][2] = { { 1, 1 },    { 1, 4097 }, { 3, 33 },  { 33, 3 },
+    static const int64_t shapes[][2] = { { 1, 1 },     { 1, 4097 },  { 3, 33 },   { 33, 3 },
                                          { 130, 257 }, { 16, 4096 }, { 4096, 16 } };
 
     (void)state;
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
         for (int v = 0; v < 2; v++)
-            kernel_check(factored, &(kernel_case){ .rows = shapes[i][0], .cols = shapes[i][1],
-                                                   .more = &variants[v] });
+            kernel_check(
+                factored,
+                &(kernel_case){ .rows = shapes[i][0], .cols = shapes[i][1], .more = &variants[v] });
 }
 
 static void muon_pieces(kernel_run *run, const kernel_case *c)
@@ -355,16 +382,43 @@ static void optim_8bit(kernel_run *run, const kernel_case *c)
 static void test_optimizer_steps__8bit(void **state)
 {
     static const axl_optim_8bit_args variants[] = {
-        { .rule = AXL_RULE_ADAMW, .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8,
+        { .rule = AXL_RULE_ADAMW,
+          .lr = 1e-2,
+          .beta1 = 0.9,
+          .beta2 = 0.999,
+          .eps = 1e-8,
           .grad_scale = 0.37 },
-        { .rule = AXL_RULE_ADAMW, .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8,
-          .grad_scale = 1.0, .weight_decay = 0.1, .alpha = 1.0 },
-        { .rule = AXL_RULE_ADEMAMIX, .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .beta3 = 0.9999,
-          .eps = 1e-8, .grad_scale = 0.37, .weight_decay = 0.1, .alpha = 5.0 },
-        { .rule = AXL_RULE_LION, .lr = 1e-3, .beta1 = 0.9, .beta2 = 0.999, .grad_scale = 0.37,
-          .weight_decay = 0.1, .alpha = 1.0 },
-        { .rule = AXL_RULE_RMSPROP, .lr = 1e-3, .beta1 = 0.9, .eps = 1e-8, .grad_scale = 0.37,
-          .weight_decay = 0.1, .alpha = 1.0 },
+        { .rule = AXL_RULE_ADAMW,
+          .lr = 1e-2,
+          .beta1 = 0.9,
+          .beta2 = 0.999,
+          .eps = 1e-8,
+          .grad_scale = 1.0,
+          .weight_decay = 0.1,
+          .alpha = 1.0 },
+        { .rule = AXL_RULE_ADEMAMIX,
+          .lr = 1e-2,
+          .beta1 = 0.9,
+          .beta2 = 0.999,
+          .beta3 = 0.9999,
+          .eps = 1e-8,
+          .grad_scale = 0.37,
+          .weight_decay = 0.1,
+          .alpha = 5.0 },
+        { .rule = AXL_RULE_LION,
+          .lr = 1e-3,
+          .beta1 = 0.9,
+          .beta2 = 0.999,
+          .grad_scale = 0.37,
+          .weight_decay = 0.1,
+          .alpha = 1.0 },
+        { .rule = AXL_RULE_RMSPROP,
+          .lr = 1e-3,
+          .beta1 = 0.9,
+          .eps = 1e-8,
+          .grad_scale = 0.37,
+          .weight_decay = 0.1,
+          .alpha = 1.0 },
     };
 
     (void)state;

@@ -53,8 +53,13 @@ static const float LORA_SCALE = 0.5f;
 static void matmul(axl_mat y, axl_mat x, bool trans_x, axl_mat w, bool trans_w, float alpha,
                    float beta)
 {
-    axl__ref_matmul(&(axl_matmul_args){ .x = x, .w = w, .y = y, .trans_x = trans_x,
-                                        .trans_w = trans_w, .alpha = alpha, .beta = beta,
+    axl__ref_matmul(&(axl_matmul_args){ .x = x,
+                                        .w = w,
+                                        .y = y,
+                                        .trans_x = trans_x,
+                                        .trans_w = trans_w,
+                                        .alpha = alpha,
+                                        .beta = beta,
                                         .compute = AXL_F32 });
 }
 
@@ -98,8 +103,12 @@ static void test_reference__matmul_gradients_of_lora(void **state)
 static void test_reference__matmul_rounds_operands_for_bf16(void **state)
 {
     float x[1] = { 1.0f + 0x1p-8f + 0x1p-12f }, w[1] = { 3.0f }, y[1] = { 1.0f };
-    axl_matmul_args a = { .x = f32(x, 1, 1), .w = f32(w, 1, 1), .y = f32(y, 1, 1), .alpha = 1,
-                          .beta = 1, .compute = AXL_BF16 };
+    axl_matmul_args a = { .x = f32(x, 1, 1),
+                          .w = f32(w, 1, 1),
+                          .y = f32(y, 1, 1),
+                          .alpha = 1,
+                          .beta = 1,
+                          .compute = AXL_BF16 };
 
     (void)state;
     axl__ref_matmul(&a);
@@ -139,12 +148,12 @@ static void test_reference__rms_norm_backward(void **state)
     kernel_normals(n.x, NORM_T * NORM_C, 1, 1);
     kernel_normals(n.w, NORM_C, 2, 1);
     kernel_normals(n.r, NORM_T * NORM_C, 3, 1);
-    axl__ref_rms_norm_forward(&(axl_rms_norm_args){ x, f32(y, NORM_T, NORM_C), n.w, AXL_F32, n.rstd,
-                                                    1e-2f });
+    axl__ref_rms_norm_forward(
+        &(axl_rms_norm_args){ x, f32(y, NORM_T, NORM_C), n.w, AXL_F32, n.rstd, 1e-2f });
     for (int i = 0; i < NORM_T * NORM_C; i++)
         dx[i] = 4.0f; /* the gradient is added */
-    axl__ref_rms_norm_backward(&(axl_rms_norm_backward_args){ x, dy, f32(dx, NORM_T, NORM_C), n.w,
-                                                              AXL_F32, n.rstd });
+    axl__ref_rms_norm_backward(
+        &(axl_rms_norm_backward_args){ x, dy, f32(dx, NORM_T, NORM_C), n.w, AXL_F32, n.rstd });
     for (int i = 0; i < NORM_T * NORM_C; i++)
         dx[i] -= 4.0f;
     kernel_check_gradient("dx", n.x, dx, NORM_T * NORM_C, norm_loss, &n, TOLERANCE);
@@ -160,8 +169,8 @@ static void test_reference__rms_norm_weight_backward(void **state)
     kernel_normals(n.x, NORM_T * NORM_C, 1, 1);
     kernel_normals(n.w, NORM_C, 2, 1);
     kernel_normals(n.r, NORM_T * NORM_C, 3, 1);
-    axl__ref_rms_norm_forward(&(axl_rms_norm_args){ x, f32(y, NORM_T, NORM_C), n.w, AXL_F32, n.rstd,
-                                                    1e-2f });
+    axl__ref_rms_norm_forward(
+        &(axl_rms_norm_args){ x, f32(y, NORM_T, NORM_C), n.w, AXL_F32, n.rstd, 1e-2f });
     for (int i = 0; i < NORM_C; i++)
         dw[i] = 4.0f; /* the gradient is added */
     axl__ref_rms_norm_weight_backward(&(axl_rms_norm_weight_backward_args){ x, dy, n.rstd, dw });
@@ -215,8 +224,14 @@ static void test_reference__rope_inverse_is_the_backward(void **state)
 
 /* ---- attention: three sequences, two query heads to a kv head ---- */
 
-enum { ATT_T = 8, ATT_H = 4, ATT_G = 2, ATT_D = 5, ATT_Q = ATT_T * ATT_H * ATT_D,
-       ATT_K = ATT_T * ATT_G * ATT_D };
+enum {
+    ATT_T = 8,
+    ATT_H = 4,
+    ATT_G = 2,
+    ATT_D = 5,
+    ATT_Q = ATT_T * ATT_H * ATT_D,
+    ATT_K = ATT_T * ATT_G * ATT_D
+};
 
 static const int32_t att_cu[4] = { 0, 4, 5, 8 };
 
@@ -333,7 +348,8 @@ static void test_reference__swiglu_backward(void **state)
     kernel_normals(g.r, GLU_N, 3, 1);
     memcpy(dgate, g.gate, sizeof dgate);
     memcpy(dup, g.up, sizeof dup);
-    axl__ref_swiglu_backward(&(axl_swiglu_backward_args){ /* in place */
+    axl__ref_swiglu_backward(&(axl_swiglu_backward_args){
+        /* in place */
         f32(dgate, 3, 7), f32(dup, 3, 7), f32(g.r, 3, 7), f32(dgate, 3, 7), f32(dup, 3, 7) });
     kernel_check_gradient("dgate", g.gate, dgate, GLU_N, glu_loss, &g, TOLERANCE);
     kernel_check_gradient("dup", g.up, dup, GLU_N, glu_loss, &g, TOLERANCE);
@@ -352,17 +368,19 @@ static double ce_loss(const void *logits)
     float copy[CE_N * CE_V], losses[CE_N], ones[CE_N] = { 1, 1, 1, 1 };
 
     memcpy(copy, logits, sizeof copy);
-    axl__ref_cross_entropy(&(axl_cross_entropy_args){
-        .logits = f32(copy, CE_N, CE_V), .targets = ce_targets, .losses = losses,
-        .smoothing = ce_smoothing });
+    axl__ref_cross_entropy(&(axl_cross_entropy_args){ .logits = f32(copy, CE_N, CE_V),
+                                                      .targets = ce_targets,
+                                                      .losses = losses,
+                                                      .smoothing = ce_smoothing });
     return 0.25 * dot(losses, ones, CE_N);
 }
 
 static void test_reference__cross_entropy_backward(void **state)
 {
     float logits[CE_N * CE_V], dlogits[CE_N * CE_V], losses[CE_N];
-    axl_cross_entropy_args a = { f32(logits, CE_N, CE_V), f32(dlogits, CE_N, CE_V), ce_targets,
-                                 losses, 0.25f, 0.0f };
+    axl_cross_entropy_args a = {
+        f32(logits, CE_N, CE_V), f32(dlogits, CE_N, CE_V), ce_targets, losses, 0.25f, 0.0f
+    };
 
     (void)state;
     kernel_normals(logits, CE_N * CE_V, 1, 2);

@@ -47,7 +47,7 @@ static void test_rope__there_and_back(void **state)
     for (size_t d = 0; d < sizeof head_dims / sizeof head_dims[0]; d++) {
         for (int i = 0; i < 8; i++) {
             kernel_case c = { shapes[i / 2][0], shapes[i / 2][1], i & 1 ? AXL_BF16 : AXL_F32,
-                              AXL_F32, i & 2 ? 3 : 0, &head_dims[d] };
+                              AXL_F32,          i & 2 ? 3 : 0,    &head_dims[d] };
             kernel_check(rotate, &c);
         }
     }

@@ -69,8 +69,8 @@ static void test_rows__scatter(void **state)
 
     (void)state;
     for (int i = 0; i < 16; i++) {
-        kernel_case c = { shapes[i / 4][0], shapes[i / 4][1], i & 1 ? AXL_BF16 : AXL_F32,
-                          i & 2 ? AXL_BF16 : AXL_F32, i & 3 ? 0 : 3, NULL };
+        kernel_case c = { shapes[i / 4][0],           shapes[i / 4][1], i & 1 ? AXL_BF16 : AXL_F32,
+                          i & 2 ? AXL_BF16 : AXL_F32, i & 3 ? 0 : 3,    NULL };
         kernel_check(scatter, &c);
     }
 }

@@ -13,12 +13,12 @@ static void forward_backward(kernel_run *run, const kernel_case *c)
 
     assert_ok(run->ops->swiglu_forward(run->dev, &(axl_swiglu_args){ gate, up, y }));
     kernel_save(run, "y", y, 1e-6);
-    assert_ok(run->ops->swiglu_backward(run->dev, &(axl_swiglu_backward_args){ gate, up, dy, dgate,
-                                                                               dup }));
+    assert_ok(run->ops->swiglu_backward(run->dev,
+                                        &(axl_swiglu_backward_args){ gate, up, dy, dgate, dup }));
     kernel_save(run, "dgate", dgate, 1e-6);
     kernel_save(run, "dup", dup, 1e-6);
-    assert_ok(run->ops->swiglu_backward(run->dev, &(axl_swiglu_backward_args){ gate, up, dy, gate,
-                                                                               up }));
+    assert_ok(
+        run->ops->swiglu_backward(run->dev, &(axl_swiglu_backward_args){ gate, up, dy, gate, up }));
     kernel_save(run, "dgate in place", gate, 1e-6);
     kernel_save(run, "dup in place", up, 1e-6);
 }
@@ -48,8 +48,8 @@ static void extremes(kernel_run *run, const kernel_case *c)
 
 static void test_swiglu__extreme_gates(void **state)
 {
-    static const float gates[] = { 0.0f, -0.0f, 1e-30f, 20.0f, -20.0f, 87.0f, -87.0f, 88.5f, -88.5f,
-                                   -90.0f, 104.0f, -104.0f, 1e4f, -1e4f, 1e30f, -1e30f };
+    static const float gates[] = { 0.0f,   -0.0f,  1e-30f, 20.0f,   -20.0f, 87.0f, -87.0f, 88.5f,
+                                   -88.5f, -90.0f, 104.0f, -104.0f, 1e4f,   -1e4f, 1e30f,  -1e30f };
 
     (void)state;
     kernel_check(extremes, &(kernel_case){ .rows = 1, .cols = 16, .more = gates });

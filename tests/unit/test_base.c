@@ -110,8 +110,9 @@ static void test_json__keeps_what_cjson_loses(void **state)
 
 static void test_json__names_the_place_of_an_error(void **state)
 {
-    static const char *const bad[] = { "", "{", "[1,]", "{\"a\" 1}", "01", "1.", "\"\\x\"", "tru",
-                                       "[1] 2", "\"\t\"", "\"abc", "{\"a\":1,}", "-", "+1", "NaN" };
+    static const char *const bad[] = { "",      "{",          "[1,]", "{\"a\" 1}", "01",
+                                       "1.",    "\"\\x\"",    "tru",  "[1] 2",     "\"\t\"",
+                                       "\"abc", "{\"a\":1,}", "-",    "+1",        "NaN" };
     axl_context *ctx = test_context();
     axl__arena arena;
     axl__json *v;
@@ -130,9 +131,8 @@ static void test_utf8__replaces_maximal_ill_formed_parts(void **state)
 {
     /* Python: b'a\xf0\x80\x80\x41\xed\xa0\x80\xe2\x82z'.decode(errors='replace') */
     static const char text[] = "a\xF0\x80\x80\x41\xED\xA0\x80\xE2\x82z";
-    static const uint32_t want[] = { 'a', 0xFFFD, 0xFFFD, 0xFFFD, 'A',
-                                     0xFFFD, 0xFFFD, 0xFFFD, 0xFFFD,
-                                     'z' };
+    static const uint32_t want[] = { 'a',    0xFFFD, 0xFFFD, 0xFFFD, 'A',
+                                     0xFFFD, 0xFFFD, 0xFFFD, 0xFFFD, 'z' };
     size_t at = 0, n = 0;
 
     (void)state;

@@ -14,7 +14,8 @@ static const char markdown[] = "    lora_r: 8\n    # a \xC3\xA9\n";
 /* As tests/golden/make_event_file.py puts them. */
 static void put_all(axl__str *s)
 {
-    const axl__event_scalar train[] = { { "train/loss", 1.25 }, { "train/grad_norm", 0.1 },
+    const axl__event_scalar train[] = { { "train/loss", 1.25 },
+                                        { "train/grad_norm", 0.1 },
                                         { "train/learning_rate", 0.0 },
                                         { "train/epoch", 1.0 / 3.0 } };
     const axl__event_scalar bad[] = { { "train/loss", INFINITY } };
@@ -39,8 +40,8 @@ static void test_bytes(void **state)
     axl__str_init(&s, ctx);
     put_all(&s);
     assert_ok(axl__str_status(&s));
-    assert_ok(axl__file_open(&golden, ctx, test_source_path("tests/golden/tensorboard.events"),
-                             true));
+    assert_ok(
+        axl__file_open(&golden, ctx, test_source_path("tests/golden/tensorboard.events"), true));
     assert_int_equal(s.len, golden.size);
     assert_memory_equal(s.data, golden.data, golden.size);
     axl__file_close(&golden);
@@ -78,8 +79,10 @@ static void test_paths(void **state)
 
     axl__host_name(host);
     assert_ok(axl__event_file_path(&first, ctx, test_temp_dir(), true, 1700000000));
-    snprintf(wanted, sizeof wanted, "%s/runs/Nov14_22-13-20_%s/events.out.tfevents.1700000000.%s."
-             "%lld.0", test_temp_dir(), host, host, (long long)axl__process_id());
+    snprintf(wanted, sizeof wanted,
+             "%s/runs/Nov14_22-13-20_%s/events.out.tfevents.1700000000.%s."
+             "%lld.0",
+             test_temp_dir(), host, host, (long long)axl__process_id());
     assert_string_equal(first, wanted);
     assert_ok(axl__write_file(ctx, first, "", 0));
 

@@ -7,7 +7,7 @@
 #include "testing.h"
 
 #include "base/json.h"
-#include "model/safetensors.h"
+#include "tensor/safetensors.h"
 
 #include <math.h>
 
@@ -203,8 +203,7 @@ static void check_variant_on(const char *variant, const machine *m, uint32_t che
 
     axl_model *model = open_model(ctx, dir, m, AXL_COMPUTE_F32);
     check_logits(model, NULL, s.ids, first->count, &st, "base.0", 1e-5);
-    check_logits(model, NULL, s.ids + first->count, first->next->count, &st, "base.1",
-                 1e-5);
+    check_logits(model, NULL, s.ids + first->count, first->next->count, &st, "base.1", 1e-5);
     snprintf(path, sizeof path, "%s/adapter", dir);
     assert_ok(axl_adapter_open(&adapter, model, path));
     o.checkpointing = checkpointing;

@@ -62,8 +62,8 @@ static void bed_fill(bed *b)
     assert_ok(b->ops->buffer_new(b->dev, &p, bytes));
     b->grads = p;
     assert_ok(b->ops->zero(b->dev, p, bytes));
-    b->target = (axl__optim_target){ b->ctx, b->ops, b->dev, AXL_F32, b->tensors, b->n_tensors,
-                                     b->params, 1e-3 };
+    b->target = (axl__optim_target){ b->ctx,     b->ops,       b->dev,    AXL_F32,
+                                     b->tensors, b->n_tensors, b->params, 1e-3 };
 }
 
 static void bed_close(bed *b)
@@ -107,8 +107,10 @@ static void set_grads(bed *b, int64_t step)
 static void run_steps(bed *b, axl__optimizer *o, double lr, int64_t from, int64_t to)
 {
     for (int64_t step = from; step <= to; step++) {
-        axl__optim_step s = { b->grads, lr * (double)(step < WARMUP ? step : WARMUP) / WARMUP, 1.0,
-                              axl__optimizer_beta1(o), step, NULL, NULL };
+        axl__optim_step s = { b->grads, lr * (double)(step < WARMUP ? step : WARMUP) / WARMUP,
+                              1.0,      axl__optimizer_beta1(o),
+                              step,     NULL,
+                              NULL };
         set_grads(b, step);
         assert_ok(axl__optimizer_step(o, &s));
     }
@@ -297,8 +299,8 @@ static void check_case(const goldens *g, const axl__json *c, const machine *m)
     check_state(g, o, &out);
     if (getenv("AXL_TEST_FIGURES"))
         print_message("%-20s %-9s %-8s parameters %.1e, state %.1e, %zu of %zu bytes differ\n",
-                      out.label, m->backend, m->isa ? m->isa : "", out.worst_param,
-                      out.worst_state, out.n_other, out.n_bytes);
+                      out.label, m->backend, m->isa ? m->isa : "", out.worst_param, out.worst_state,
+                      out.n_other, out.n_bytes);
     /* the reference rounds once where PyTorch does after each operation, the baseline has no fma */
     bool baseline = strcmp(axl_context_isa(b.ctx), "baseline") == 0;
     double slack = baseline || strcmp(m->backend, "reference") == 0 ? 2.5 : 1.0;
@@ -431,9 +433,10 @@ static void check_rests(const char *name)
 
 static void test_optimizer__a_part_rests(void **state)
 {
-    static const char *const names[] = { "adamw_torch", "adamw_8bit",  "lion_32bit",  
-                                         "sgd",         "adagrad",     "rmsprop",
-                                         "adopt_adamw", "ademamix_8bit" };
+    static const char *const names[] = {
+        "adamw_torch", "adamw_8bit", "lion_32bit",  "sgd",
+        "adagrad",     "rmsprop",    "adopt_adamw", "ademamix_8bit"
+    };
 
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -572,9 +575,9 @@ static void test_optimizer__groups_as_axolotl(void **state)
     axl__optim_target target = { .ctx = g.ctx, .tensors = tensors };
     target.learning_rate = axl__json_double(g.root, "learning_rate", 0.0);
     for (const axl__json *t = axl__json_get(g.root, "tensors")->child; t; t = t->next)
-        tensors[target.n_tensors++] = (axl__optim_tensor){
-            axl__json_string(t, "name", ""), 0, 1, 1, axl__json_get(t, "shape")->count == 1, 0
-        };
+        tensors[target.n_tensors++] =
+            (axl__optim_tensor){ axl__json_string(t, "name", ""),       0, 1, 1,
+                                 axl__json_get(t, "shape")->count == 1, 0 };
     for (const axl__json *c = axl__json_get(g.root, "cases")->child; c; c = c->next)
         check_groups(c, &target, axl__json_double(g.root, "weight_decay", 0.0));
     axl__file_close(&g.file);
@@ -585,8 +588,9 @@ static void test_optimizer__groups_as_axolotl(void **state)
 /* An embedding's pair, where PEFT 0.20 misses its own rule. */
 static void test_optimizer__loraplus_knows_embeddings(void **state)
 {
-    axl__optim_tensor t = { "base_model.model.model.embed_tokens.lora_embedding_B", 0, 1, 1,
-                            false, 0 };
+    axl__optim_tensor t = {
+        "base_model.model.model.embed_tokens.lora_embedding_B", 0, 1, 1, false, 0
+    };
     axl_optimizer_options o = AXL_OPTIMIZER_OPTIONS_INIT;
     axl__param_groups groups;
 

@@ -133,8 +133,10 @@ static void test_prompt__reads_missing_and_null_as_empty(void **state)
     (void)state;
     set_up(&f, 0);
     assert_ok(make(&f, "alpaca:chat", json, 4096, false));
-    check_draft(&f.draft, "SYSTEM: Below is an instruction that describes a task. Write a response "
-                "that appropriately completes the request.\nUSER: \nASSISTANT:", "x");
+    check_draft(&f.draft,
+                "SYSTEM: Below is an instruction that describes a task. Write a response "
+                "that appropriately completes the request.\nUSER: \nASSISTANT:",
+                "x");
     assert_ok(make(&f, "alpaca", "{\"instruction\": \"a\", \"output\": \"\"}", 4096, true));
     assert_int_equal(f.draft.n, 0);
     assert_ok(make(&f, "alpaca", "{\"instruction\": \"a\"}", 4096, false));

@@ -72,19 +72,32 @@ static void setup(fixture *f, uint64_t steps, uint64_t eval_every)
     axl__free(f->ctx, log);
     f->trainer = (axl_trainer_options)AXL_TRAINER_OPTIONS_INIT;
     f->summary = (axl__run_summary){
-        .cfg = f->cfg, .output_dir = "/data/out <x>", .state = "finished", .step = steps,
-        .total_steps = steps, .result_step = steps, .epoch = (double)steps / 100.0,
-        .seconds = 1.4 * (double)steps, .peak_rss_bytes = 3u << 30, .history = &f->history,
+        .cfg = f->cfg,
+        .output_dir = "/data/out <x>",
+        .state = "finished",
+        .step = steps,
+        .total_steps = steps,
+        .result_step = steps,
+        .epoch = (double)steps / 100.0,
+        .seconds = 1.4 * (double)steps,
+        .peak_rss_bytes = 3u << 30,
+        .history = &f->history,
         .train = { sizeof(axl_dataset_stats), 2000, 1800, 900000, 300000, 150, 0, 50, 0 },
-        .model = AXL_MODEL_INFO_INIT, .trainer = &f->trainer, .trained_params = 123456,
+        .model = AXL_MODEL_INFO_INIT,
+        .trainer = &f->trainer,
+        .trained_params = 123456,
         .plan = { sizeof(axl_plan), 2200000000u, 300u << 20, 1975296, UINT64_C(4) << 30, UINT64_MAX,
                   0, 0, 0.0 },
         .survey = { 4096, 2048, 450, 113, 1800, 900000, 300000, 0.0 },
-        .backend = "cpu", .isa = "avx2", .matmul = "axl", .threads = 8, .now = 1700000000,
+        .backend = "cpu",
+        .isa = "avx2",
+        .matmul = "axl",
+        .threads = 8,
+        .now = 1700000000,
     };
     if (eval_every)
-        f->summary.valid = (axl_dataset_stats){ sizeof(axl_dataset_stats), 2000, 200, 90000,
-                                                30000, 0, 0, 0, 0 };
+        f->summary.valid =
+            (axl_dataset_stats){ sizeof(axl_dataset_stats), 2000, 200, 90000, 30000, 0, 0, 0, 0 };
     axl__str_init(&f->text, f->ctx);
 }
 
@@ -266,10 +279,8 @@ static void test_log(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_report),
-        cmocka_unit_test(test_small_and_large),
-        cmocka_unit_test(test_gaps),
-        cmocka_unit_test(test_card),
+        cmocka_unit_test(test_report), cmocka_unit_test(test_small_and_large),
+        cmocka_unit_test(test_gaps),   cmocka_unit_test(test_card),
         cmocka_unit_test(test_log),
     };
     return test_run(tests);

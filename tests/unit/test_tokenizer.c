@@ -89,74 +89,78 @@ static void check_ids(const axl_tokenizer *tok, const char *text, size_t len, ui
 #define MODEL(vocab, merges) "{\"model\": {\"vocab\": " vocab ", \"merges\": " merges "}}"
 #define PART(part) "{\"model\": {\"vocab\": {\"a\": 0}, \"merges\": []}, " part "}"
 
+static const struct {
+    const char *json;
+    axl_status status;
+    const char *text;
+} broken_json[] = {
+    { "", AXL_ERR_FORMAT, "tokenizer.json:1:1:" },
+    { "{", AXL_ERR_FORMAT, "tokenizer.json:1:2:" },
+    { "[]", AXL_ERR_FORMAT, "must be an object, not an array" },
+    { "{}", AXL_ERR_FORMAT, "tokenizer.json: there is no model" },
+    { "{\"model\": []}", AXL_ERR_FORMAT, "there is no model" },
+    { "{\"model\": {\"merges\": []}}", AXL_ERR_FORMAT, "model.vocab must be an object" },
+    { "\"\xFF\"", AXL_ERR_FORMAT, "is not UTF-8" },
+    { MODEL("[]", "[]"), AXL_ERR_FORMAT, "model.vocab must be an object, not an array" },
+    { MODEL("{}", "[]"), AXL_ERR_FORMAT, "model.vocab is empty" },
+    { MODEL("{\"a\": 1.5}", "[]"), AXL_ERR_FORMAT, "the id of \"a\" must be an integer" },
+    { MODEL("{\"a\": -1}", "[]"), AXL_ERR_FORMAT, "token \"a\" has id -1" },
+    { MODEL("{\"a\": 4194304}", "[]"), AXL_ERR_FORMAT, "token \"a\" has id 4194304" },
+    { MODEL("{\"a\": 99999999999999999999}", "[]"), AXL_ERR_FORMAT, "must be an integer" },
+    { MODEL("{\"a\": 0, \"b\": 0}", "[]"), AXL_ERR_FORMAT, "have the same id 0" },
+    { MODEL("{\"a\": 0}", "{}"), AXL_ERR_FORMAT, "model.merges must be an array" },
+    { MODEL("{\"a\": 0}", "[\"a b\"]"), AXL_ERR_FORMAT, "merge 0 has \"b\", which is not" },
+    { MODEL("{\"a\": 0}", "[\"a a\"]"), AXL_ERR_FORMAT, "merge 0 makes \"aa\", which is not" },
+    { MODEL("{\"a\": 0}", "[\"a a a\"]"), AXL_ERR_FORMAT, "merge 0 must be two tokens" },
+    { MODEL("{\"a\": 0}", "[\"a\"]"), AXL_ERR_FORMAT, "merge 0 must be two tokens" },
+    { MODEL("{\"a\": 0}", "[[\"a\"]]"), AXL_ERR_FORMAT, "merge 0 must be two tokens" },
+    { MODEL("{\"a\": 0}", "[[\"a\", 1]]"), AXL_ERR_FORMAT, "merge 0 must be two tokens" },
+    { MODEL("{\"a\": 0}", "[7]"), AXL_ERR_FORMAT, "merge 0 must be two tokens" },
+    { "{\"model\": {\"type\": \"Unigram\"}}", AXL_ERR_UNSUPPORTED,
+      "tokenizer.json: model \"Unigram\" is not supported yet" },
+    { "{\"model\": {\"vocab\": {\"a\": 0}, \"merges\": [], \"unk_token\": \"u\"}}", AXL_ERR_FORMAT,
+      "unk_token \"u\" is not in the vocabulary" },
+    { "{\"model\": {\"vocab\": {\"a\": 0}, \"merges\": [], \"dropout\": 0.1}}", AXL_ERR_UNSUPPORTED,
+      "model.dropout is not supported yet" },
+    { "{\"model\": {\"vocab\": {\"a\": 0}, \"merges\": [], \"fuse_unk\": 1}}", AXL_ERR_FORMAT,
+      "\"fuse_unk\" must be a boolean" },
+    { PART("\"pre_tokenizer\": {\"type\": \"ByteLevel\"}"), AXL_ERR_UNSUPPORTED,
+      "tokenizer.json: pre_tokenizer \"ByteLevel\" is not supported yet" },
+    { PART("\"pre_tokenizer\": {\"type\": \"Metaspace\"}"), AXL_ERR_FORMAT,
+      "pre_tokenizer \"Metaspace\" must be a string, not nothing" },
+    { PART("\"pre_tokenizer\": {}"), AXL_ERR_FORMAT, "pre_tokenizer has no type" },
+    { PART("\"normalizer\": {\"type\": \"NFC\"}"), AXL_ERR_UNSUPPORTED, "normalizer \"NFC\"" },
+    { PART("\"normalizer\": {\"type\": \"Sequence\"}"), AXL_ERR_FORMAT, "no normalizers" },
+    { PART("\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"Regex\": \"x\"}, "
+           "\"content\": \"\"}"),
+      AXL_ERR_UNSUPPORTED, "regular expression" },
+    { PART("\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"String\": \"\"}, "
+           "\"content\": \"x\"}"),
+      AXL_ERR_FORMAT, "the pattern is empty" },
+    { PART("\"decoder\": {\"type\": \"WordPiece\"}"), AXL_ERR_UNSUPPORTED, "\"WordPiece\"" },
+    { PART("\"decoder\": {\"type\": \"Strip\", \"content\": \" \", \"start\": -1, "
+           "\"stop\": 0}"),
+      AXL_ERR_FORMAT, "decoder \"Strip\"" },
+    { PART("\"post_processor\": {\"type\": \"RobertaProcessing\"}"), AXL_ERR_UNSUPPORTED,
+      "\"RobertaProcessing\"" },
+    { PART("\"post_processor\": {\"type\": \"TemplateProcessing\"}"), AXL_ERR_FORMAT,
+      "single must be an array" },
+    { PART("\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": "
+           "[{\"SpecialToken\": {\"id\": \"<s>\"}}]}"),
+      AXL_ERR_FORMAT, "\"<s>\" has no ids" },
+    { PART("\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": []}"),
+      AXL_ERR_FORMAT, "the template has no text" },
+    { PART("\"added_tokens\": 1"), AXL_ERR_FORMAT, "added_tokens must be an array" },
+    { PART("\"added_tokens\": [{}]"), AXL_ERR_FORMAT, "an added token has no content" },
+    { PART("\"added_tokens\": [{\"content\": \"x\"}]"), AXL_ERR_FORMAT, "has no id" },
+};
+
 static void test_tokenizer__broken_json(void **state)
 {
-    static const struct {
-        const char *json;
-        axl_status status;
-        const char *text;
-    } cases[] = {
-        { "", AXL_ERR_FORMAT, "tokenizer.json:1:1:" },
-        { "{", AXL_ERR_FORMAT, "tokenizer.json:1:2:" },
-        { "[]", AXL_ERR_FORMAT, "must be an object, not an array" },
-        { "{}", AXL_ERR_FORMAT, "tokenizer.json: there is no model" },
-        { "{\"model\": []}", AXL_ERR_FORMAT, "there is no model" },
-        { "{\"model\": {\"merges\": []}}", AXL_ERR_FORMAT, "model.vocab must be an object" },
-        { "\"\xFF\"", AXL_ERR_FORMAT, "is not UTF-8" },
-        { MODEL("[]", "[]"), AXL_ERR_FORMAT, "model.vocab must be an object, not an array" },
-        { MODEL("{}", "[]"), AXL_ERR_FORMAT, "model.vocab is empty" },
-        { MODEL("{\"a\": 1.5}", "[]"), AXL_ERR_FORMAT, "the id of \"a\" must be an integer" },
-        { MODEL("{\"a\": -1}", "[]"), AXL_ERR_FORMAT, "token \"a\" has id -1" },
-        { MODEL("{\"a\": 4194304}", "[]"), AXL_ERR_FORMAT, "token \"a\" has id 4194304" },
-        { MODEL("{\"a\": 99999999999999999999}", "[]"), AXL_ERR_FORMAT, "must be an integer" },
-        { MODEL("{\"a\": 0, \"b\": 0}", "[]"), AXL_ERR_FORMAT, "have the same id 0" },
-        { MODEL("{\"a\": 0}", "{}"), AXL_ERR_FORMAT, "model.merges must be an array" },
-        { MODEL("{\"a\": 0}", "[\"a b\"]"), AXL_ERR_FORMAT, "merge 0 has \"b\", which is not" },
-        { MODEL("{\"a\": 0}", "[\"a a\"]"), AXL_ERR_FORMAT, "merge 0 makes \"aa\", which is not" },
-        { MODEL("{\"a\": 0}", "[\"a a a\"]"), AXL_ERR_FORMAT, "merge 0 must be two tokens" },
-        { MODEL("{\"a\": 0}", "[\"a\"]"), AXL_ERR_FORMAT, "merge 0 must be two tokens" },
-        { MODEL("{\"a\": 0}", "[[\"a\"]]"), AXL_ERR_FORMAT, "merge 0 must be two tokens" },
-        { MODEL("{\"a\": 0}", "[[\"a\", 1]]"), AXL_ERR_FORMAT, "merge 0 must be two tokens" },
-        { MODEL("{\"a\": 0}", "[7]"), AXL_ERR_FORMAT, "merge 0 must be two tokens" },
-        { "{\"model\": {\"type\": \"Unigram\"}}", AXL_ERR_UNSUPPORTED,
-          "tokenizer.json: model \"Unigram\" is not supported yet" },
-        { "{\"model\": {\"vocab\": {\"a\": 0}, \"merges\": [], \"unk_token\": \"u\"}}",
-          AXL_ERR_FORMAT, "unk_token \"u\" is not in the vocabulary" },
-        { "{\"model\": {\"vocab\": {\"a\": 0}, \"merges\": [], \"dropout\": 0.1}}",
-          AXL_ERR_UNSUPPORTED, "model.dropout is not supported yet" },
-        { "{\"model\": {\"vocab\": {\"a\": 0}, \"merges\": [], \"fuse_unk\": 1}}", AXL_ERR_FORMAT,
-          "\"fuse_unk\" must be a boolean" },
-        { PART("\"pre_tokenizer\": {\"type\": \"ByteLevel\"}"), AXL_ERR_UNSUPPORTED,
-          "tokenizer.json: pre_tokenizer \"ByteLevel\" is not supported yet" },
-        { PART("\"pre_tokenizer\": {\"type\": \"Metaspace\"}"), AXL_ERR_FORMAT,
-          "pre_tokenizer \"Metaspace\" must be a string, not nothing" },
-        { PART("\"pre_tokenizer\": {}"), AXL_ERR_FORMAT, "pre_tokenizer has no type" },
-        { PART("\"normalizer\": {\"type\": \"NFC\"}"), AXL_ERR_UNSUPPORTED, "normalizer \"NFC\"" },
-        { PART("\"normalizer\": {\"type\": \"Sequence\"}"), AXL_ERR_FORMAT, "no normalizers" },
-        { PART("\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"Regex\": \"x\"}, "
-               "\"content\": \"\"}"), AXL_ERR_UNSUPPORTED, "regular expression" },
-        { PART("\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"String\": \"\"}, "
-               "\"content\": \"x\"}"), AXL_ERR_FORMAT, "the pattern is empty" },
-        { PART("\"decoder\": {\"type\": \"WordPiece\"}"), AXL_ERR_UNSUPPORTED, "\"WordPiece\"" },
-        { PART("\"decoder\": {\"type\": \"Strip\", \"content\": \" \", \"start\": -1, "
-               "\"stop\": 0}"), AXL_ERR_FORMAT, "decoder \"Strip\"" },
-        { PART("\"post_processor\": {\"type\": \"RobertaProcessing\"}"), AXL_ERR_UNSUPPORTED,
-          "\"RobertaProcessing\"" },
-        { PART("\"post_processor\": {\"type\": \"TemplateProcessing\"}"), AXL_ERR_FORMAT,
-          "single must be an array" },
-        { PART("\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": "
-               "[{\"SpecialToken\": {\"id\": \"<s>\"}}]}"), AXL_ERR_FORMAT, "\"<s>\" has no ids" },
-        { PART("\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": []}"),
-          AXL_ERR_FORMAT, "the template has no text" },
-        { PART("\"added_tokens\": 1"), AXL_ERR_FORMAT, "added_tokens must be an array" },
-        { PART("\"added_tokens\": [{}]"), AXL_ERR_FORMAT, "an added token has no content" },
-        { PART("\"added_tokens\": [{\"content\": \"x\"}]"), AXL_ERR_FORMAT, "has no id" },
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        refuses("tokenizer.json", cases[i].json, strlen(cases[i].json), cases[i].status,
-                cases[i].text);
+    for (size_t i = 0; i < sizeof broken_json / sizeof broken_json[0]; i++)
+        refuses("tokenizer.json", broken_json[i].json, strlen(broken_json[i].json),
+                broken_json[i].status, broken_json[i].text);
     refuses("other.json", "{}", 2, AXL_ERR_NOT_FOUND, "neither tokenizer.json nor tokenizer.model");
 }
 
@@ -202,25 +206,34 @@ static void test_tokenizer__broken_sentencepiece(void **state)
 {
 #define BYTES(text) text, sizeof text - 1
     (void)state;
-    refuses("tokenizer.model", BYTES(""), AXL_ERR_FORMAT, "tokenizer.model: not a SentencePiece "
+    refuses("tokenizer.model", BYTES(""), AXL_ERR_FORMAT,
+            "tokenizer.model: not a SentencePiece "
             "model: it has no pieces");
     refuses("tokenizer.model", BYTES("\x80"), AXL_ERR_FORMAT, "it ends inside a number");
     refuses("tokenizer.model", BYTES("\x8A\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80"),
             AXL_ERR_FORMAT, "more than 64 bits");
     refuses("tokenizer.model", BYTES("\x8A\x80\x80\x80\x80\x80\x80\x80\x80\x02"), AXL_ERR_FORMAT,
             "more than 64 bits");
-    refuses("tokenizer.model", BYTES("\x0A\x05\x0A\x01" "a"), AXL_ERR_FORMAT,
-            "longer than the file");
-    refuses("tokenizer.model", BYTES("\x0A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01" "a"),
+    refuses("tokenizer.model",
+            BYTES("\x0A\x05\x0A\x01"
+                  "a"),
+            AXL_ERR_FORMAT, "longer than the file");
+    refuses("tokenizer.model",
+            BYTES("\x0A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01"
+                  "a"),
             AXL_ERR_FORMAT, "longer than the file");
     refuses("tokenizer.model", BYTES("\x0A\x03\x0A\x01\xFF"), AXL_ERR_FORMAT, "not UTF-8");
     refuses("tokenizer.model", BYTES("\x08\x01"), AXL_ERR_FORMAT, "a message is missing");
     refuses("tokenizer.model", BYTES("\x02\x01"), AXL_ERR_FORMAT, "field has number 0");
     refuses("tokenizer.model", BYTES("\x0B"), AXL_ERR_FORMAT, "unknown kind of field");
-    refuses("tokenizer.model", BYTES("\x0A\x05\x0A\x01" "a\x18\x09"), AXL_ERR_FORMAT,
-            "unknown type of piece");
-    refuses("tokenizer.model", BYTES("\x0A\x03\x0A\x01" "a"), AXL_ERR_UNSUPPORTED,
-            "model type \"unigram\" is not supported yet");
+    refuses("tokenizer.model",
+            BYTES("\x0A\x05\x0A\x01"
+                  "a\x18\x09"),
+            AXL_ERR_FORMAT, "unknown type of piece");
+    refuses("tokenizer.model",
+            BYTES("\x0A\x03\x0A\x01"
+                  "a"),
+            AXL_ERR_UNSUPPORTED, "model type \"unigram\" is not supported yet");
     refuses("tokenizer.model", BYTES("IQ== 0\nIg== 1\n"), AXL_ERR_UNSUPPORTED, "tiktoken");
 #undef BYTES
 }
@@ -257,9 +270,9 @@ static void test_tokenizer__cut_and_flipped_models(void **state)
 
 static void test_tokenizer__merges_go_by_rank_then_place(void **state)
 {
-    axl_tokenizer *tok = open_json(MODEL(
-        "{\"a\": 0, \"b\": 1, \"aa\": 2, \"ab\": 3, \"aab\": 4, \"ba\": 5}",
-        "[\"a a\", [\"a\", \"b\"], \"aa b\"]"));
+    axl_tokenizer *tok =
+        open_json(MODEL("{\"a\": 0, \"b\": 1, \"aa\": 2, \"ab\": 3, \"aab\": 4, \"ba\": 5}",
+                        "[\"a a\", [\"a\", \"b\"], \"aa b\"]"));
 
     (void)state;
     check_ids(tok, "", 0, 0, NULL, 0);
@@ -274,10 +287,10 @@ static void test_tokenizer__merges_go_by_rank_then_place(void **state)
 /* Words of all lengths against the rule itself: the least rank, then the leftmost. */
 static void test_tokenizer__merging_follows_the_rule(void **state)
 {
-    static const char json[] = MODEL(
-        "{\"a\": 0, \"b\": 1, \"bab\": 2, \"ab\": 3, \"bb\": 4, \"aba\": 5, \"abab\": 6, "
-        "\"bba\": 7, \"babab\": 8, \"aa\": 9}",
-        "[\"b ab\", \"a b\", \"b b\", \"ab a\", \"ab ab\", \"bb a\", \"bab ab\", \"a a\"]");
+    static const char json[] =
+        MODEL("{\"a\": 0, \"b\": 1, \"bab\": 2, \"ab\": 3, \"bb\": 4, \"aba\": 5, \"abab\": 6, "
+              "\"bba\": 7, \"babab\": 8, \"aa\": 9}",
+              "[\"b ab\", \"a b\", \"b b\", \"ab a\", \"ab ab\", \"bb a\", \"bab ab\", \"a a\"]");
     static const int32_t parts[][3] = { { 1, 3, 2 }, { 0, 1, 3 }, { 1, 1, 4 }, { 3, 0, 5 },
                                         { 3, 3, 6 }, { 4, 0, 7 }, { 2, 3, 8 }, { 0, 0, 9 } };
     axl_tokenizer *tok = open_json(json);
@@ -327,8 +340,8 @@ static void test_tokenizer__a_megabyte_of_one_letter(void **state)
 {
     size_t n = 1 << 20;
     char *text = malloc(n);
-    axl_tokenizer *tok = open_json(MODEL("{\"a\": 0, \"aa\": 1, \"aaaa\": 2}",
-                                         "[\"a a\", \"aa aa\"]"));
+    axl_tokenizer *tok =
+        open_json(MODEL("{\"a\": 0, \"aa\": 1, \"aaaa\": 2}", "[\"a a\", \"aa aa\"]"));
     axl_buffer ids = AXL_BUFFER_INIT;
 
     (void)state;
@@ -349,7 +362,10 @@ static void test_tokenizer__ill_formed_utf8_is_replaced(void **state)
     } cases[] = {
         { "\xFF", "\xEF\xBF\xBD" },
         { "a\x80z", "a\xEF\xBF\xBDz" },
-        { "\xF0\x9F\x98" "A", "\xEF\xBF\xBD" "A" },
+        { "\xF0\x9F\x98"
+          "A",
+          "\xEF\xBF\xBD"
+          "A" },
         { "\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD" },
         { "\xC0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD" },
         { "</s>\xE2\x96", "</s>\xEF\xBF\xBD" },
@@ -371,8 +387,9 @@ static void test_tokenizer__ill_formed_utf8_is_replaced(void **state)
 
 static void fuzz(const axl_tokenizer *tok, uint64_t rounds)
 {
-    static const char *const words[] = { "</s>", "<s>", " ", "\xE2\x96\x81", "<0x0A>", "the",
-                                         "\n" };
+    static const char *const words[] = {
+        "</s>", "<s>", " ", "\xE2\x96\x81", "<0x0A>", "the", "\n"
+    };
     axl_buffer ids = AXL_BUFFER_INIT, text = AXL_BUFFER_INIT;
 
     for (uint64_t round = 0; round < rounds; round++) {
@@ -523,7 +540,8 @@ static void test_tokenizer__legacy_and_type(void **state)
 
 static axl_status from_yaml(axl_tokenizer **out, const char *more)
 {
-    char *yaml = axl__format(ctx, "base_model: %s\n"
+    char *yaml = axl__format(ctx,
+                             "base_model: %s\n"
                              "datasets:\n  - path: rows.jsonl\n    type: alpaca\n"
                              "micro_batch_size: 1\ngradient_accumulation_steps: 1\n"
                              "learning_rate: 1e-4\nnum_epochs: 1\nadapter: lora\nlora_r: 8\n"
@@ -560,8 +578,9 @@ static void test_tokenizer__from_config(void **state)
 static axl_status resolve(axl_context *own, const char *name, const char *revision,
                           const char *kind, char **path)
 {
-    axl__hub_wish wish = { .name = name, .revision = revision, .kind = kind,
-                           .pick = axl__hub_pick_tokenizer };
+    axl__hub_wish wish = {
+        .name = name, .revision = revision, .kind = kind, .pick = axl__hub_pick_tokenizer
+    };
 
     return axl__hub_resolve(own, &wish, path);
 }
@@ -652,8 +671,8 @@ static void test_tokenizer__saves_its_files(void **state)
     assert_ok(axl__remove_tree(dir));
 
     assert_ok(axl__make_dirs(ctx, dir));
-    assert_ok(axl_tokenizer_open(&tok, ctx,
-                                 test_source_path("examples/tiny-llama/tokenizer.model"), NULL));
+    assert_ok(axl_tokenizer_open(&tok, ctx, test_source_path("examples/tiny-llama/tokenizer.model"),
+                                 NULL));
     assert_ok(axl_tokenizer_save(tok, dir));
     axl_tokenizer_free(tok);
     same_file(dir, "tokenizer.model", source, true);

@@ -225,8 +225,7 @@ static void test_yaml__refuses_what_is_no_config(void **state)
                                       "second one starts [AXL-C0103]");
     assert_error("- a\n", "f.yml:1:1: error: a config is a mapping of keys to values [AXL-C0105]");
     assert_error("a: *b\n", "f.yml:1:4: error: no anchor of the name *b [AXL-C0106]");
-    assert_error("a: &b [*b]\n",
-                 "f.yml:1:8: error: an alias inside what it names: *b [AXL-C0106]");
+    assert_error("a: &b [*b]\n", "f.yml:1:8: error: an alias inside what it names: *b [AXL-C0106]");
     assert_error("a: !other x\n", "f.yml:1:4: error: unknown tag !other [AXL-C0107]");
     assert_error("a: !!set {x}\n",
                  "f.yml:1:4: error: unknown tag tag:yaml.org,2002:set [AXL-C0107]");

@@ -147,8 +147,8 @@ static axl_status read_header(axl__safetensors *st, bool alone)
     alone = alone && st->file.size == 8 + header;
     if (alone)
         st->file.size = FILE_MAX;
-    axl_status status = axl__json_parse(&root, &st->arena, (const char *)st->file.data + 8,
-                                        (size_t)header, NULL);
+    axl_status status =
+        axl__json_parse(&root, &st->arena, (const char *)st->file.data + 8, (size_t)header, NULL);
     if (status == AXL_ERR_FORMAT)
         return axl__fail_prefix(status, "%s is no safetensors file: its header is no JSON",
                                 st->file.path);

@@ -19,8 +19,8 @@ typedef struct axl__st_tensor {
     int dtype;              /* an axl_dtype, or -1 for one that axl does not compute with */
     uint32_t n_dims;
     uint64_t dims[AXL__ST_DIMS];
-    const void *data;       /* in the file; any alignment */
-    size_t size;            /* bytes */
+    const void *data; /* in the file; any alignment */
+    size_t size;      /* bytes */
 } axl__st_tensor;
 
 typedef struct axl__safetensors {
