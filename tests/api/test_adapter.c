@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_adapter.c - new adapters, and folders that PEFT wrote (tests/golden/llama_variants): names,
+/* test_adapter.c - new adapters, and folders that PEFT wrote (tests/golden/model_variants): names,
  * shapes, values, there and back. */
 #include "tiny_model.h"
 
@@ -244,7 +244,7 @@ static const char *variant_path(const char *variant, const char *below)
     static int turn;
     char *p = paths[turn++ % 4];
 
-    snprintf(p, sizeof paths[0], "%s/%s%s", test_source_path("tests/golden/llama_variants"),
+    snprintf(p, sizeof paths[0], "%s/%s%s", test_source_path("tests/golden/model_variants"),
              variant, below);
     return p;
 }

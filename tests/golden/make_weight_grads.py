@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# Makes VARIANT/weights.safetensors for the models of tests/golden/llama_variants: the gradient of the loss without an
+# Makes VARIANT/weights.safetensors for the models of tests/golden/model_variants: the gradient of the loss without an
 # adapter, that of expect.json, by every weight, in f32, named as transformers names them.  A tied head has none.
 #
-#   make_weight_grads.py LLAMA_VARIANTS
+#   make_weight_grads.py MODEL_VARIANTS
 #
 # versions.json there names the packages; they must be the same.
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from make_llama_variants import VARIANTS, load, logits_of, loss_of
+from make_model_variants import VARIANTS, load, logits_of, loss_of
 
 
 def main():

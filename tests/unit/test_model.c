@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * test_model.c - logits, loss and gradients, of LoRA and of the weights, against PyTorch
- * (transformers + PEFT, the goldens of make_llama_variants.py, make_weight_grads.py and
+ * (transformers + PEFT, the goldens of make_model_variants.py, make_weight_grads.py and
  * make_peft_grads.py), on both backends and every instruction set.
  */
 #include "testing.h"
@@ -188,7 +188,7 @@ static void check_variant_on(const char *variant, const machine *m, uint32_t che
     axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
     double loss;
 
-    snprintf(dir, sizeof dir, "%s/%s", test_source_path("tests/golden/llama_variants"), variant);
+    snprintf(dir, sizeof dir, "%s/%s", test_source_path("tests/golden/model_variants"), variant);
     axl__arena_init(&arena, ctx);
     snprintf(path, sizeof path, "%s/expect.json", dir);
     const axl__json *expect = read_json(&arena, ctx, path);

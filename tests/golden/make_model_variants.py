@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# Makes tests/golden/llama_variants: tiny random Llamas in the forms that checkpoints come in, and what they compute.
+# Makes tests/golden/model_variants: tiny random models of each family in the forms
+# that checkpoints come in, and what they compute.
 #
-#   make_llama_variants.py OUT
+#   make_model_variants.py OUT
 #
 # Each OUT/NAME is a model directory without a tokenizer, with a PEFT adapter in OUT/NAME/adapter, and
 #   expect.json         input_ids of two sequences; loss with the adapter, without, and with it in f64
@@ -23,7 +24,6 @@ import peft
 import torch
 import transformers
 from safetensors.torch import save_file
-from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 SEED = 77
 LENGTHS = (17, 9)
@@ -55,17 +55,49 @@ VARIANTS = {
         config=dict(vocab_size=96, hidden_size=32, intermediate_size=64, num_attention_heads=4, num_key_value_heads=2,
                     tie_word_embeddings=True, rms_norm_eps=1e-5,
                     rope_parameters={"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.0})),
+    # a Llama with every bias that its config.json can ask for
+    "llama_biases": dict(
+        dtype="float32", targets=ALL, old=False, shard=None,
+        config=dict(vocab_size=89, hidden_size=32, intermediate_size=48, num_attention_heads=4, num_key_value_heads=2,
+                    attention_bias=True, mlp_bias=True, tie_word_embeddings=False, rms_norm_eps=1e-5)),
+    # a window shorter than the texts
+    "mistral_window": dict(
+        family="Mistral", dtype="float32", targets=ALL, old=False, shard=None,
+        config=dict(vocab_size=97, hidden_size=32, intermediate_size=56, num_attention_heads=4, num_key_value_heads=2,
+                    sliding_window=5, tie_word_embeddings=False, rms_norm_eps=1e-5)),
+    # without a window, as later releases have it; heads of a size of their own, in the old form
+    "mistral_head_dim_bf16_old": dict(
+        family="Mistral", dtype="bfloat16", targets=SOME, old=True, shard=None,
+        config=dict(vocab_size=101, hidden_size=48, intermediate_size=64, num_attention_heads=4, num_key_value_heads=1,
+                    head_dim=16, sliding_window=None, tie_word_embeddings=False, rms_norm_eps=1e-5,
+                    rope_parameters={"rope_type": "default", "rope_theta": 1000000.0})),
+    # biases of q, k and v; the window in config.json is not used
+    "qwen2_bias": dict(
+        family="Qwen2", dtype="float32", targets=ALL, old=False, shard=None,
+        config=dict(vocab_size=96, hidden_size=32, intermediate_size=64, num_attention_heads=4, num_key_value_heads=2,
+                    use_sliding_window=False, sliding_window=4, max_window_layers=0, tie_word_embeddings=True,
+                    rms_norm_eps=1e-6, rope_parameters={"rope_type": "default", "rope_theta": 1000000.0})),
+    # the upper layers have a window, in bf16 and the old form, which has no layer_types
+    "qwen2_window_layers_bf16_old": dict(
+        family="Qwen2", dtype="bfloat16", targets=SOME, old=True, shard=None,
+        config=dict(vocab_size=96, hidden_size=32, intermediate_size=48, num_attention_heads=2, num_key_value_heads=2,
+                    num_hidden_layers=3, use_sliding_window=True, sliding_window=4, max_window_layers=1,
+                    tie_word_embeddings=False, rms_norm_eps=1e-6)),
 }
 
 
 def make_model(out, v):
-    config = transformers.LlamaConfig(num_hidden_layers=2, max_position_embeddings=128, bos_token_id=1, eos_token_id=2,
-                                      pad_token_id=None, **v["config"])
-    model = transformers.LlamaForCausalLM(config)
+    family = v.get("family", "Llama")
+    common = dict(num_hidden_layers=2, max_position_embeddings=128, bos_token_id=1, eos_token_id=2, pad_token_id=None)
+    config = getattr(transformers, family + "Config")(**{**common, **v["config"]})
+    model = getattr(transformers, family + "ForCausalLM")(config)
     with torch.no_grad():
         for name, p in model.named_parameters():
             # wide enough that softmax and SiLU are far from linear; norms around one
-            p.normal_(1.0, 0.2) if "norm" in name else p.normal_(0.0, 1.5 * p.shape[-1] ** -0.5)
+            if name.endswith(".bias"):
+                p.normal_(0.0, 0.5)
+            else:
+                p.normal_(1.0, 0.2) if "norm" in name else p.normal_(0.0, 1.5 * p.shape[-1] ** -0.5)
     kwargs = {"max_shard_size": v["shard"]} if v["shard"] else {}
     model.to(getattr(torch, v["dtype"])).save_pretrained(out, **kwargs)
     (out / "generation_config.json").unlink(missing_ok=True)
@@ -79,6 +111,7 @@ def old_form(config):
     rope = dict(c.pop("rope_parameters"))
     c["rope_theta"] = rope.pop("rope_theta")
     c["rope_scaling"] = rope if rope["rope_type"] != "default" else None
+    c.pop("layer_types", None)
     c["transformers_version"] = "4.51.3"
     return dict(sorted(c.items()))
 
@@ -98,7 +131,7 @@ def load(path, dtype):
     model = transformers.AutoModelForCausalLM.from_pretrained(
         path, dtype=dtype, attn_implementation="sdpa" if exact else "eager")
     for m in model.modules() if exact else ():
-        if isinstance(m, LlamaRMSNorm):
+        if type(m).__name__.endswith("RMSNorm"):
             m.forward = norm_forward.__get__(m)
     return model
 
