@@ -44,6 +44,9 @@ axl_status axl__json_parse_at(axl__json **out, axl__arena *arena, const char *te
 /* The whole text must be one value. */
 axl_status axl__json_parse(axl__json **out, axl__arena *arena, const char *text, size_t len,
                            const char *name);
+/* The whole file must be one value; messages name it.  Its text goes into the arena too, so that
+ * the tree needs nothing else. */
+axl_status axl__json_read_file(axl__json **out, axl__arena *arena, const char *path);
 
 /* The last member of that name, as Python reads duplicates; NULL when there is none or obj is NULL
  * or no object. */

@@ -8,7 +8,7 @@
 
 typedef struct axl__optimizer_name {
     const char *name;
-    const char *method;   /* several names may mean one: it has a file in lib/train */
+    const char *method;   /* several names may mean one: it has a file in lib/optim */
     const char *args;     /* keys of optim_args, "a, b"; NULL: none */
     const char *settings; /* keys of the config, "adam_beta1, adam_beta2" */
     bool axolotls_own;    /* not one of transformers' names: Axolotl makes the groups itself */

@@ -146,7 +146,6 @@ typedef struct {
     axl_trainer *tr;
     const char *dir;
     axl__arena arena;
-    axl__file file;
     axl__safetensors params, optimizer;
     axl_adapter *joined; /* the adapter of the file, where there were restarts; or NULL */
     axl_model *model;    /* of the file, where a model's own weights are trained; or NULL */
@@ -167,9 +166,7 @@ static axl_status read_state(checkpoint *c)
         status = axl__fail(AXL_ERR_NOT_FOUND,
                            "%s is no checkpoint: there is no trainer_state.json in it", c->dir);
     if (status == AXL_OK)
-        status = axl__file_open(&c->file, c->tr->ctx, path, true);
-    if (status == AXL_OK)
-        status = axl__json_parse(&root, &c->arena, (const char *)c->file.data, c->file.size, path);
+        status = axl__json_read_file(&root, &c->arena, path);
     axl__free(c->tr->ctx, path);
     AXL_TRY(status);
     c->state = root;
@@ -337,7 +334,6 @@ static void checkpoint_close(checkpoint *c)
     axl__safetensors_close(&c->optimizer);
     axl__free_aligned(c->tr->ctx, c->params_host);
     axl__free_aligned(c->tr->ctx, c->state_host);
-    axl__file_close(&c->file);
     axl__arena_free(&c->arena);
 }
 

@@ -5,11 +5,11 @@
  * batch that fails leaves no trace: from the second of a step on it has gradient memory of its own.
  */
 #include "trainer.h"
+#include "relora.h"
 
 #include "base/num.h"
 #include "config/config.h"
-#include "optimizer_config.h"
-#include "relora.h"
+#include "optim/optimizer_config.h"
 
 #include <math.h>
 #include <string.h>

@@ -3,12 +3,13 @@
 #ifndef AXL_TRAIN_TRAINER_H
 #define AXL_TRAIN_TRAINER_H
 
+#include "lisa.h"
+#include "run_state.h"
+
 #include "model/network.h"
 #include "model/weights.h"
-#include "lisa.h"
-#include "optimizer.h"
-#include "run_state.h"
-#include "schedule.h"
+#include "optim/optimizer.h"
+#include "optim/schedule.h"
 
 #include <axl/trainer.h>
 

@@ -127,6 +127,26 @@ static void test_json__names_the_place_of_an_error(void **state)
     axl_context_free(ctx);
 }
 
+static void test_json__reads_a_file_into_the_arena(void **state)
+{
+    axl_context *ctx = test_context();
+    const char *path = temp_path("small.json");
+    axl__arena arena;
+    axl__json *v;
+
+    (void)state;
+    axl__arena_init(&arena, ctx);
+    assert_ok(axl__write_file(ctx, path, "{\"a\": 1.50}\n", 12));
+    assert_ok(axl__json_read_file(&v, &arena, path));
+    assert_ok(axl__write_file(ctx, path, "[", 1));
+    assert_memory_equal(axl__json_get(v, "a")->text, "1.50", 4);
+    assert_int_equal(axl__json_read_file(&v, &arena, path), AXL_ERR_FORMAT);
+    assert_non_null(strstr(axl_last_error(), "small.json:1:2: "));
+    assert_int_equal(axl__json_read_file(&v, &arena, temp_path("none")), AXL_ERR_NOT_FOUND);
+    axl__arena_free(&arena);
+    axl_context_free(ctx);
+}
+
 static void test_utf8__replaces_maximal_ill_formed_parts(void **state)
 {
     /* Python: b'a\xf0\x80\x80\x41\xed\xa0\x80\xe2\x82z'.decode(errors='replace') */
@@ -251,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_num__integers_stop_at_64_bits),
         cmocka_unit_test(test_json__keeps_what_cjson_loses),
         cmocka_unit_test(test_json__names_the_place_of_an_error),
+        cmocka_unit_test(test_json__reads_a_file_into_the_arena),
         cmocka_unit_test(test_utf8__replaces_maximal_ill_formed_parts),
         cmocka_unit_test(test_map__finds_what_was_set),
         cmocka_unit_test(test_rng__equals_random123),

@@ -4,7 +4,7 @@
 
 #include "base/os.h"
 #include "base/str.h"
-#include "train/event_file.h"
+#include "report/event_file.h"
 
 #include <math.h>
 

@@ -7,7 +7,7 @@
 #include "testing.h"
 
 #include "base/json.h"
-#include "train/optim_method.h"
+#include "optim/optim_method.h"
 
 #include <math.h>
 

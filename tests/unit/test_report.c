@@ -3,9 +3,9 @@
 #include "testing.h"
 
 #include "base/os.h"
-#include "train/model_card.h"
-#include "train/report.h"
-#include "train/run_log.h"
+#include "report/model_card.h"
+#include "report/report.h"
+#include "report/run_log.h"
 
 #include <math.h>
 
@@ -88,7 +88,7 @@ static void setup(fixture *f, uint64_t steps, uint64_t eval_every)
         .trained_params = 123456,
         .plan = { sizeof(axl_plan), 2200000000u, 300u << 20, 1975296, UINT64_C(4) << 30, UINT64_MAX,
                   0, 0, 0.0 },
-        .survey = { 4096, 2048, 450, 113, 1800, 900000, 300000, 0.0 },
+        .batches = { 2048, 4096, 450, 113, 1800, 900000 },
         .backend = "cpu",
         .isa = "avx2",
         .matmul = "axl",

@@ -7,7 +7,7 @@
 
 #include "base/json.h"
 #include "base/os.h"
-#include "train/schedule.h"
+#include "optim/schedule.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* param_groups.h - which trained tensor has which learning rate and weight decay. */
-#ifndef AXL_TRAIN_PARAM_GROUPS_H
-#define AXL_TRAIN_PARAM_GROUPS_H
+#ifndef AXL_OPTIM_PARAM_GROUPS_H
+#define AXL_OPTIM_PARAM_GROUPS_H
 
 #include "optimizer.h"
 

@@ -339,11 +339,11 @@ static void put_dataset(axl__str *out, const axl__run_summary *run)
 static void put_batches(axl__str *out, const axl__run_summary *run)
 {
     axl__str_puts(out, "<div><h2>Batches</h2>\n<div class=\"card\"><table><tbody>\n");
-    count_row(out, "Longest sample, tokens", run->survey.longest, 0, false);
-    count_row(out, "Largest batch, tokens", run->survey.max_tokens, 0, false);
-    count_row(out, "Tokens a batch", mean(run->survey.n_tokens, run->survey.n_batches), 0, false);
-    count_row(out, "Tokens a step", mean(run->survey.n_tokens, run->survey.n_steps), 0, false);
-    count_row(out, "Samples a step", mean(run->survey.n_seqs, run->survey.n_steps), 0, false);
+    count_row(out, "Longest sample, tokens", run->batches.longest, 0, false);
+    count_row(out, "Largest batch, tokens", run->batches.max_tokens, 0, false);
+    count_row(out, "Tokens a batch", mean(run->batches.n_tokens, run->batches.n_batches), 0, false);
+    count_row(out, "Tokens a step", mean(run->batches.n_tokens, run->batches.n_steps), 0, false);
+    count_row(out, "Samples a step", mean(run->batches.n_seqs, run->batches.n_steps), 0, false);
     axl__str_puts(out, "</tbody></table></div></div>\n");
 }
 

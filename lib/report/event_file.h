@@ -4,8 +4,8 @@
  * version, a session's start, numbers and texts.  Each function appends one frame to a byte string;
  * the caller appends that to the file in one write.
  */
-#ifndef AXL_TRAIN_EVENT_FILE_H
-#define AXL_TRAIN_EVENT_FILE_H
+#ifndef AXL_REPORT_EVENT_FILE_H
+#define AXL_REPORT_EVENT_FILE_H
 
 #include "base/str.h"
 

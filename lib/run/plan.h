@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* plan.h - what a run needs, before it loads its model. */
-#ifndef AXL_TRAIN_PLAN_H
-#define AXL_TRAIN_PLAN_H
+#ifndef AXL_RUN_PLAN_H
+#define AXL_RUN_PLAN_H
 
 #include "data/loader.h"
-#include "trainer.h"
+#include "train/trainer.h"
 
 #include <axl/plan.h>
 

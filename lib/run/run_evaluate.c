@@ -2,10 +2,10 @@
 /* run_evaluate.c - the validation split's token-weighted loss. */
 #include "evaluate.h"
 #include "run.h"
-#include "trainer.h"
 
 #include "base/os.h"
 #include "data/export.h"
+#include "train/trainer.h"
 
 static axl_status trainer_loss(void *trainer, const axl_batch *b, double *sum)
 {

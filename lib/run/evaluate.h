@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* evaluate.h - the validation split's loss, by a trainer or by a model alone. */
-#ifndef AXL_TRAIN_EVALUATE_H
-#define AXL_TRAIN_EVALUATE_H
+#ifndef AXL_RUN_EVALUATE_H
+#define AXL_RUN_EVALUATE_H
 
 #include <axl/run.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* model_card.h - the README.md of a result: what it is, how it was made, the YAML that made it. */
-#ifndef AXL_TRAIN_MODEL_CARD_H
-#define AXL_TRAIN_MODEL_CARD_H
+#ifndef AXL_REPORT_MODEL_CARD_H
+#define AXL_REPORT_MODEL_CARD_H
 
 #include "report.h"
 

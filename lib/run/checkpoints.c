@@ -32,19 +32,16 @@ static bool is_later(const found *a, const found *b)
 static axl_status read_serial(axl_context *ctx, const char *path, found *out)
 {
     axl__arena arena;
-    axl__file f;
     axl__json *root;
 
-    AXL_TRY(axl__file_open(&f, ctx, path, true));
     axl__arena_init(&arena, ctx);
-    axl_status status = axl__json_parse(&root, &arena, (const char *)f.data, f.size, NULL);
+    axl_status status = axl__json_read_file(&root, &arena, path);
     if (status == AXL_OK) {
         out->serial = axl__json_int(root, "serial", 0);
         out->own = axl__json_get(root, "axl_checkpoint") != NULL;
         out->only_model = axl__json_bool(root, "only_model", false);
     }
     axl__arena_free(&arena);
-    axl__file_close(&f);
     return status;
 }
 

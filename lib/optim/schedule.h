@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* schedule.h - schedules inside the library: checked options, beta1, and the state of plateau. */
-#ifndef AXL_TRAIN_SCHEDULE_H
-#define AXL_TRAIN_SCHEDULE_H
+#ifndef AXL_OPTIM_SCHEDULE_H
+#define AXL_OPTIM_SCHEDULE_H
 
 #include <axl/schedule.h>
 

@@ -5,12 +5,12 @@
  * a warning, for a monitor must not end what it watches.
  */
 #include "records.h"
-#include "event_file.h"
-#include "prometheus.h"
 #include "run.h"
-#include "run_log.h"
 
 #include "base/os.h"
+#include "report/event_file.h"
+#include "report/prometheus.h"
+#include "report/run_log.h"
 
 #include <math.h>
 #include <string.h>

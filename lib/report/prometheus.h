@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* prometheus.h - a run's numbers in Prometheus' text format, for the textfile collector of its node
  * exporter. */
-#ifndef AXL_TRAIN_PROMETHEUS_H
-#define AXL_TRAIN_PROMETHEUS_H
+#ifndef AXL_REPORT_PROMETHEUS_H
+#define AXL_REPORT_PROMETHEUS_H
 
 #include "base/str.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* run_report.c - a run's summary, and the two files that are made of it. */
-#include "model_card.h"
-#include "report.h"
 #include "run.h"
-#include "trainer.h"
 
 #include "base/os.h"
+#include "report/model_card.h"
+#include "report/report.h"
+#include "train/trainer.h"
 
 static axl_status summarize(const axl_run *r, const char *state, const axl__run_history *history,
                             axl__run_summary *out)
@@ -30,7 +30,12 @@ static axl_status summarize(const axl_run *r, const char *state, const axl__run_
         .warmup_steps = r->trainer->schedule.warmup_steps,
         .trained_params = r->trainer->trained.n_params,
         .plan = r->plan,
-        .survey = r->survey,
+        .batches = { .longest = r->survey.longest,
+                     .max_tokens = r->survey.max_tokens,
+                     .n_batches = r->survey.n_batches,
+                     .n_steps = r->survey.n_steps,
+                     .n_seqs = r->survey.n_seqs,
+                     .n_tokens = r->survey.n_tokens },
         .backend = r->model->ops->name,
         .isa = r->model->device.isa,
         .matmul = r->model->device.matmul,

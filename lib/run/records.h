@@ -4,8 +4,8 @@
  * Prometheus file, report.html, and the host's callback.  The run makes a record and puts it; which
  * of these there are, and their order, is known here alone.
  */
-#ifndef AXL_TRAIN_RECORDS_H
-#define AXL_TRAIN_RECORDS_H
+#ifndef AXL_RUN_RECORDS_H
+#define AXL_RUN_RECORDS_H
 
 #include "base/ctx.h"
 

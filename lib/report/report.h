@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* report.h - a run as one HTML page that needs nothing beside itself. */
-#ifndef AXL_TRAIN_REPORT_H
-#define AXL_TRAIN_REPORT_H
+#ifndef AXL_REPORT_REPORT_H
+#define AXL_REPORT_REPORT_H
 
 #include "run_log.h"
 
 #include "base/str.h"
 #include "config/config.h"
-#include "data/loader.h"
 
 #include <axl/plan.h>
 #include <axl/trainer.h>
+
+/* Of all batches of the training. */
+typedef struct axl__batch_counts {
+    uint64_t longest, max_tokens; /* sample and batch, in tokens */
+    uint64_t n_batches, n_steps, n_seqs, n_tokens;
+} axl__batch_counts;
 
 /* What a run is and has come to, for the report and the model card. */
 typedef struct axl__run_summary {
@@ -28,7 +33,7 @@ typedef struct axl__run_summary {
     uint64_t warmup_steps;
     uint64_t trained_params;
     axl_plan plan;
-    axl__survey survey;
+    axl__batch_counts batches;
     const char *backend, *isa, *matmul; /* static or the model's */
     uint32_t threads;
     int64_t now; /* seconds since 1970 */

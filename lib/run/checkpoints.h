@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* checkpoints.h - the checkpoint-N folders of an output_dir. */
-#ifndef AXL_TRAIN_CHECKPOINTS_H
-#define AXL_TRAIN_CHECKPOINTS_H
+#ifndef AXL_RUN_CHECKPOINTS_H
+#define AXL_RUN_CHECKPOINTS_H
 
 #include "base/ctx.h"
 

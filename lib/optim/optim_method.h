@@ -6,8 +6,8 @@
  * method is one operation for most models.  A method names the pieces of its state first; then they
  * get one buffer, zeroed.
  */
-#ifndef AXL_TRAIN_OPTIM_METHOD_H
-#define AXL_TRAIN_OPTIM_METHOD_H
+#ifndef AXL_OPTIM_OPTIM_METHOD_H
+#define AXL_OPTIM_OPTIM_METHOD_H
 
 #include "base/arena.h"
 #include "config/optimizer_names.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* optimizer_config.h - the optimizer of a config. */
-#ifndef AXL_TRAIN_OPTIMIZER_CONFIG_H
-#define AXL_TRAIN_OPTIMIZER_CONFIG_H
+#ifndef AXL_OPTIM_OPTIMIZER_CONFIG_H
+#define AXL_OPTIM_OPTIMIZER_CONFIG_H
 
 #include "base/arena.h"
 

@@ -4,8 +4,8 @@
  * that is stretched, so that type and line widths are the same on a wide screen and a narrow one;
  * what a place of the chart says comes as its tooltip, without a script.
  */
-#ifndef AXL_TRAIN_CHART_H
-#define AXL_TRAIN_CHART_H
+#ifndef AXL_REPORT_CHART_H
+#define AXL_REPORT_CHART_H
 
 #include "base/str.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* run_log.h - OUTPUT_DIR/training_log.jsonl: one object a record, numbers that read back exactly.
  */
-#ifndef AXL_TRAIN_RUN_LOG_H
-#define AXL_TRAIN_RUN_LOG_H
+#ifndef AXL_REPORT_RUN_LOG_H
+#define AXL_REPORT_RUN_LOG_H
 
 #include "base/ctx.h"
 

@@ -4,8 +4,8 @@
  * buffer and is saved by name, so that a run resumes with the same bits; the rules themselves are
  * operations of the backend.
  */
-#ifndef AXL_TRAIN_OPTIMIZER_H
-#define AXL_TRAIN_OPTIMIZER_H
+#ifndef AXL_OPTIM_OPTIMIZER_H
+#define AXL_OPTIM_OPTIMIZER_H
 
 #include "tensor/safetensors.h"
 #include "tensor/backend.h"

@@ -4,14 +4,14 @@
  * something is due, run_record.c records steps, run_evaluate.c evaluates, run_steer.c decides what
  * follows from it, run_save.c saves and resumes, run_report.c describes the run.
  */
-#ifndef AXL_TRAIN_RUN_H
-#define AXL_TRAIN_RUN_H
+#ifndef AXL_RUN_RUN_H
+#define AXL_RUN_RUN_H
 
 #include "records.h"
-#include "trainer.h"
 
 #include "config/config.h"
 #include "data/loader.h"
+#include "train/trainer.h"
 
 #include <axl/plan.h>
 #include <axl/run.h>
