@@ -10,8 +10,6 @@
 #ifndef AXL_KERNELS_ADAGRAD_H
 #define AXL_KERNELS_ADAGRAD_H
 
-#include "tensor/backend.h"
-
-void axl__ref_adagrad(const axl_adagrad_args *a);
+#include "kernels/reference.h"
 
 #endif

@@ -10,8 +10,6 @@
 #ifndef AXL_KERNELS_ADAMW_H
 #define AXL_KERNELS_ADAMW_H
 
-#include "tensor/backend.h"
-
-void axl__ref_adamw(const axl_adamw_args *a);
+#include "kernels/reference.h"
 
 #endif

@@ -13,8 +13,6 @@
 #ifndef AXL_KERNELS_ADEMAMIX_H
 #define AXL_KERNELS_ADEMAMIX_H
 
-#include "tensor/backend.h"
-
-void axl__ref_ademamix(const axl_ademamix_args *a);
+#include "kernels/reference.h"
 
 #endif

@@ -12,8 +12,6 @@
 #ifndef AXL_KERNELS_ADOPT_H
 #define AXL_KERNELS_ADOPT_H
 
-#include "tensor/backend.h"
-
-void axl__ref_adopt(const axl_adopt_args *a);
+#include "kernels/reference.h"
 
 #endif

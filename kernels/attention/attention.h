@@ -19,11 +19,8 @@
 #ifndef AXL_KERNELS_ATTENTION_H
 #define AXL_KERNELS_ATTENTION_H
 
-#include "tensor/backend.h"
+#include "kernels/reference.h"
 
 enum { AXL__MAX_HEAD_DIM = 512 }; /* gemma-3 has 256 */
-
-void axl__ref_attention_forward(const axl_attention_args *a);
-void axl__ref_attention_backward(const axl_attention_backward_args *a);
 
 #endif

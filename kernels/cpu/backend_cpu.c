@@ -191,12 +191,12 @@ static axl_status cpu_synchronize(axl_device *dev)
 
 /* ---- operations ---- */
 
-#define DISPATCH(op, args)                                                                         \
+#define DISPATCH(op, args, use)                                                                    \
     static axl_status cpu_##op(axl_device *dev, const args *a)                                     \
     {                                                                                              \
         return dev->kernels->op(dev, a);                                                           \
     }
-AXL_CPU_OTHER_OPS(DISPATCH)
+AXL_BACKEND_OTHER_OPS(DISPATCH)
 
 /* Large ones by the plugin where there is one; further terms are then products of their own. */
 static axl_status cpu_matmul(axl_device *dev, const axl_matmul_args *a)
@@ -222,7 +222,7 @@ static axl_status cpu_matmul(axl_device *dev, const axl_matmul_args *a)
     return AXL_OK;
 }
 
-#define MEMBER(op, args) .op = cpu_##op,
+#define MEMBER(op, args, use) .op = cpu_##op,
 const axl_backend_ops axl__backend_cpu = { .abi = AXL_BACKEND_ABI,
                                            .size = sizeof(axl_backend_ops),
                                            .name = "cpu",
@@ -238,4 +238,4 @@ const axl_backend_ops axl__backend_cpu = { .abi = AXL_BACKEND_ABI,
                                            .copy = cpu_copy,
                                            .zero = cpu_zero,
                                            .synchronize = cpu_synchronize,
-                                           AXL_CPU_OPS(MEMBER) };
+                                           AXL_BACKEND_OPS(MEMBER) };

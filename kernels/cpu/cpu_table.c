@@ -4,5 +4,5 @@
 
 extern const axl_cpu_kernels AXL_ISA_NAME(kernels);
 
-#define AXL_CPU_ENTRY(op, args) .op = AXL_ISA_NAME(op),
-const axl_cpu_kernels AXL_ISA_NAME(kernels) = { AXL_CPU_OPS(AXL_CPU_ENTRY) };
+#define AXL_CPU_ENTRY(op, args, use) .op = AXL_ISA_NAME(op),
+const axl_cpu_kernels AXL_ISA_NAME(kernels) = { AXL_BACKEND_OPS(AXL_CPU_ENTRY) };

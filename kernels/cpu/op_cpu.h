@@ -6,8 +6,8 @@
 #include "device_cpu.h"
 #include "simd.h"
 
-#define AXL_CPU_DECLARE(op, args) axl_status AXL_ISA_NAME(op)(axl_device * dev, const args *a);
-AXL_CPU_OPS(AXL_CPU_DECLARE)
+#define AXL_CPU_DECLARE(op, args, use) axl_status AXL_ISA_NAME(op)(axl_device * dev, const args *a);
+AXL_BACKEND_OPS(AXL_CPU_DECLARE)
 #undef AXL_CPU_DECLARE
 
 #endif

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cross_entropy.h - the loss of the next token, and its gradient over the logits.
- * logits, dlogits (n,V); targets, losses (n); t = targets[i]; e the label smoothing, 0 for none:
+ * logits, dlogits (n,V); targets, losses, scales (n); t = targets[i]; e the label smoothing, 0 for
+ * none; r = scale scales[i]:
  *
  *   losses[i]    = log(sum_v exp(logits[i,v])) - (1 - e) logits[i,t] - e mean_v(logits[i,v])
- *   dlogits[i,v] = scale (exp(logits[i,v]) / sum_v exp(logits[i,v]) - (1 - e) [v == t] - e / V)
+ *   dlogits[i,v] = r (exp(logits[i,v]) / sum_v exp(logits[i,v]) - (1 - e) [v == t] - e / V)
  *
- * The gradient may lie over the logits (backend.h says how); both are walked from v = 0 upwards,
+ * The gradient may lie over the logits (ops.h says how); both are walked from v = 0 upwards,
  * so that an element is read before its place is written.
  */
 #ifndef AXL_KERNELS_CROSS_ENTROPY_H
 #define AXL_KERNELS_CROSS_ENTROPY_H
 
-#include "tensor/backend.h"
-
-void axl__ref_cross_entropy(const axl_cross_entropy_args *a);
+#include "kernels/reference.h"
 
 #endif

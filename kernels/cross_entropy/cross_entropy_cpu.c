@@ -97,7 +97,7 @@ static void loss_tile(const void *args, axl_tile t)
 {
     const axl_cross_entropy_args *a = args;
     int64_t n = a->logits.cols;
-    double e = a->smoothing, less = a->scale * e / (double)n;
+    double e = a->smoothing;
 
     for (int64_t i = t.row; i < t.row_end; i++) {
         const float *x = (const float *)a->logits.data + i * a->logits.stride;
@@ -110,12 +110,14 @@ static void loss_tile(const void *args, axl_tile t)
             continue;
         axl_dtype type = a->dlogits.dtype;
         void *dx = axl_at_mut(a->dlogits.data, type, i * a->dlogits.stride);
-        double at_target = a->scale * (exp(target - max) / sum - (1.0 - e)) - less;
+        double scale = a->scales ? (double)a->scale * a->scales[i] : a->scale;
+        double less = scale * e / (double)n;
+        double at_target = scale * (exp(target - max) / sum - (1.0 - e)) - less;
 
         if (type == AXL_F32)
-            row_gradient(dx, AXL_F32, x, n, max, (float)(a->scale / sum), (float)less);
+            row_gradient(dx, AXL_F32, x, n, max, (float)(scale / sum), (float)less);
         else
-            row_gradient(dx, AXL_BF16, x, n, max, (float)(a->scale / sum), (float)less);
+            row_gradient(dx, AXL_BF16, x, n, max, (float)(scale / sum), (float)less);
         vf_store_t_n(dx, type, a->targets[i], vf_set1((float)at_target), 1);
     }
 }

@@ -24,10 +24,11 @@ void axl__ref_cross_entropy(const axl_cross_entropy_args *a)
         a->losses[i] = (float)(max + log(sum) - target + (e > 0.0 ? e * (target - mean) : 0.0));
         if (!a->dlogits.data)
             continue;
+        double scale = a->scales ? (double)a->scale * a->scales[i] : a->scale;
         for (int64_t v = 0; v < a->logits.cols; v++) {
             double p = exp(axl__mat_get(&a->logits, i, v) - max) / sum;
             double wanted = (v == a->targets[i] ? 1.0 - e : 0.0) + e / (double)a->logits.cols;
-            axl__mat_put(&a->dlogits, i, v, a->scale * (p - wanted));
+            axl__mat_put(&a->dlogits, i, v, scale * (p - wanted));
         }
     }
 }

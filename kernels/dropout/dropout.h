@@ -7,11 +7,9 @@
 #ifndef AXL_KERNELS_DROPOUT_H
 #define AXL_KERNELS_DROPOUT_H
 
-#include "tensor/backend.h"
+#include "kernels/reference.h"
 
 /* round(p 2^32): an element is dropped when its word is below; up to 2^32 itself. */
 uint64_t axl__dropout_threshold(float p);
-
-void axl__ref_dropout(const axl_dropout_args *a);
 
 #endif

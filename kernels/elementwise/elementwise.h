@@ -6,9 +6,6 @@
 #ifndef AXL_KERNELS_ELEMENTWISE_H
 #define AXL_KERNELS_ELEMENTWISE_H
 
-#include "tensor/backend.h"
-
-void axl__ref_convert(const axl_unary_args *a);
-void axl__ref_add(const axl_unary_args *a);
+#include "kernels/reference.h"
 
 #endif

@@ -22,8 +22,6 @@
 #ifndef AXL_KERNELS_FACTORED_H
 #define AXL_KERNELS_FACTORED_H
 
-#include "tensor/backend.h"
-
-void axl__ref_factored(const axl_factored_args *a);
+#include "kernels/reference.h"
 
 #endif

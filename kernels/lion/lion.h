@@ -10,8 +10,6 @@
 #ifndef AXL_KERNELS_LION_H
 #define AXL_KERNELS_LION_H
 
-#include "tensor/backend.h"
-
-void axl__ref_lion(const axl_lion_args *a);
+#include "kernels/reference.h"
 
 #endif

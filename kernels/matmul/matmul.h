@@ -11,8 +11,6 @@
 #ifndef AXL_KERNELS_MATMUL_H
 #define AXL_KERNELS_MATMUL_H
 
-#include "tensor/backend.h"
-
-void axl__ref_matmul(const axl_matmul_args *a);
+#include "kernels/reference.h"
 
 #endif

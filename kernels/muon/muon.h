@@ -10,10 +10,6 @@
 #ifndef AXL_KERNELS_MUON_H
 #define AXL_KERNELS_MUON_H
 
-#include "tensor/backend.h"
-
-void axl__ref_muon_momentum(const axl_muon_momentum_args *a);
-void axl__ref_muon_normalize(const axl_muon_normalize_args *a);
-void axl__ref_muon_scale(const axl_muon_scale_args *a);
+#include "kernels/reference.h"
 
 #endif

@@ -7,8 +7,6 @@
 #ifndef AXL_KERNELS_NOISE_H
 #define AXL_KERNELS_NOISE_H
 
-#include "tensor/backend.h"
-
-void axl__ref_noise(const axl_noise_args *a);
+#include "kernels/reference.h"
 
 #endif

@@ -19,7 +19,7 @@
 #ifndef AXL_KERNELS_OPTIM_8BIT_H
 #define AXL_KERNELS_OPTIM_8BIT_H
 
-#include "tensor/backend.h"
+#include "kernels/reference.h"
 
 #include <math.h>
 
@@ -51,7 +51,5 @@ static inline axl__optim_8bit_numbers axl__optim_8bit_fold(const axl_optim_8bit_
         .minus_step = (float)(-a->lr / correction1),
     };
 }
-
-void axl__ref_optim_8bit(const axl_optim_8bit_args *a);
 
 #endif

@@ -12,10 +12,6 @@
 #ifndef AXL_KERNELS_RMS_NORM_H
 #define AXL_KERNELS_RMS_NORM_H
 
-#include "tensor/backend.h"
-
-void axl__ref_rms_norm_forward(const axl_rms_norm_args *a);
-void axl__ref_rms_norm_backward(const axl_rms_norm_backward_args *a);
-void axl__ref_rms_norm_weight_backward(const axl_rms_norm_weight_backward_args *a);
+#include "kernels/reference.h"
 
 #endif

@@ -14,8 +14,6 @@
 #ifndef AXL_KERNELS_RMSPROP_H
 #define AXL_KERNELS_RMSPROP_H
 
-#include "tensor/backend.h"
-
-void axl__ref_rmsprop(const axl_rmsprop_args *a);
+#include "kernels/reference.h"
 
 #endif

@@ -11,8 +11,6 @@
 #ifndef AXL_KERNELS_ROPE_H
 #define AXL_KERNELS_ROPE_H
 
-#include "tensor/backend.h"
-
-void axl__ref_rope(const axl_rope_args *a);
+#include "kernels/reference.h"
 
 #endif

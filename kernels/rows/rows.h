@@ -8,10 +8,6 @@
 #ifndef AXL_KERNELS_ROWS_H
 #define AXL_KERNELS_ROWS_H
 
-#include "tensor/backend.h"
-
-void axl__ref_gather_rows(const axl_rows_args *a);
-void axl__ref_scatter_rows(const axl_rows_args *a);
-void axl__ref_add_rows(const axl_rows_args *a);
+#include "kernels/reference.h"
 
 #endif

@@ -13,8 +13,6 @@
 #ifndef AXL_KERNELS_SCHEDULE_FREE_H
 #define AXL_KERNELS_SCHEDULE_FREE_H
 
-#include "tensor/backend.h"
-
-void axl__ref_schedule_free(const axl_schedule_free_args *a);
+#include "kernels/reference.h"
 
 #endif

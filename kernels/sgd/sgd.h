@@ -12,8 +12,6 @@
 #ifndef AXL_KERNELS_SGD_H
 #define AXL_KERNELS_SGD_H
 
-#include "tensor/backend.h"
-
-void axl__ref_sgd(const axl_sgd_args *a);
+#include "kernels/reference.h"
 
 #endif

@@ -5,8 +5,6 @@
 #ifndef AXL_KERNELS_SUM_SQUARES_H
 #define AXL_KERNELS_SUM_SQUARES_H
 
-#include "tensor/backend.h"
-
-void axl__ref_sum_squares(const axl_sum_squares_args *a);
+#include "kernels/reference.h"
 
 #endif

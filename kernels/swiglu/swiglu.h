@@ -10,9 +10,6 @@
 #ifndef AXL_KERNELS_SWIGLU_H
 #define AXL_KERNELS_SWIGLU_H
 
-#include "tensor/backend.h"
-
-void axl__ref_swiglu_forward(const axl_swiglu_args *a);
-void axl__ref_swiglu_backward(const axl_swiglu_backward_args *a);
+#include "kernels/reference.h"
 
 #endif

@@ -104,9 +104,18 @@ static axl_attention_args attention_args(const axl__pass *p, const axl__layout *
     const axl__arch *m = &p->model->arch;
     float scale = (float)(1.0 / sqrt((double)m->head_dim));
 
-    return (axl_attention_args){ x->q,       x->all_k,      x->all_v,    x->attn,
-                                 x->lse,     at->cu_q,      at->cu_k,    at->n_seqs,
-                                 m->n_heads, m->n_kv_heads, m->head_dim, scale };
+    return (axl_attention_args){ .q = x->q,
+                                 .k = x->all_k,
+                                 .v = x->all_v,
+                                 .out = x->attn,
+                                 .lse = x->lse,
+                                 .cu_q = at->cu_q,
+                                 .cu_k = at->cu_k,
+                                 .n_seqs = at->n_seqs,
+                                 .n_heads = m->n_heads,
+                                 .n_kv_heads = m->n_kv_heads,
+                                 .head_dim = m->head_dim,
+                                 .scale = scale };
 }
 
 /* The group's xa, as wide as this layer's pairs are. */

@@ -376,9 +376,12 @@ static axl_status run_loss(axl__network *n, work *w, const batch_index *x, doubl
         AXL_TRY(axl__cancelled(n->pass.model->ctx));
         AXL_TRY(run_head(n, w, x->rows + i, count));
         axl_mat d = train ? over_logits(n, w) : none;
-        axl_cross_entropy_args c = { w->logits,      d,
-                                     x->targets + i, w->losses + i,
-                                     (float)scale,   train ? (float)n->smoothing : 0.0f };
+        axl_cross_entropy_args c = { .logits = w->logits,
+                                     .dlogits = d,
+                                     .targets = x->targets + i,
+                                     .losses = w->losses + i,
+                                     .scale = (float)scale,
+                                     .smoothing = train ? (float)n->smoothing : 0.0f };
         AXL_TRY(n->pass.ops->cross_entropy(n->pass.dev, &c));
         if (train)
             AXL_TRY(head_backward(n, w, x->rows + i, count, d));

@@ -102,24 +102,34 @@ static axl_status counting_synchronize(axl_device *dev)
     return AXL_OK;
 }
 
-/* No operation: nothing is run on what was not allocated. */
-static const axl_backend_ops counting_ops = {
-    .abi = AXL_BACKEND_ABI,
-    .size = sizeof(axl_backend_ops),
-    .name = "counting",
-    .device_open = counting_device_open,
-    .device_close = counting_device_close,
-    .device_info = counting_device_info,
-    .buffer_new = counting_buffer_new,
-    .buffer_free = counting_buffer_free,
-    .weights_map = counting_weights_map,
-    .weights_unmap = counting_weights_unmap,
-    .upload = counting_copy,
-    .download = counting_copy,
-    .copy = counting_copy,
-    .zero = counting_zero,
-    .synchronize = counting_synchronize,
-};
+/* ---- operations: nothing is run on what was not allocated ---- */
+
+#define COUNTING_OP(op, args, use)                                                                 \
+    static axl_status counting_##op(axl_device *dev, const args *a)                                \
+    {                                                                                              \
+        (void)dev;                                                                                 \
+        (void)a;                                                                                   \
+        return AXL_OK;                                                                             \
+    }
+AXL_BACKEND_OPS(COUNTING_OP)
+
+#define MEMBER(op, args, use) .op = counting_##op,
+static const axl_backend_ops counting_ops = { .abi = AXL_BACKEND_ABI,
+                                              .size = sizeof(axl_backend_ops),
+                                              .name = "counting",
+                                              .device_open = counting_device_open,
+                                              .device_close = counting_device_close,
+                                              .device_info = counting_device_info,
+                                              .buffer_new = counting_buffer_new,
+                                              .buffer_free = counting_buffer_free,
+                                              .weights_map = counting_weights_map,
+                                              .weights_unmap = counting_weights_unmap,
+                                              .upload = counting_copy,
+                                              .download = counting_copy,
+                                              .copy = counting_copy,
+                                              .zero = counting_zero,
+                                              .synchronize = counting_synchronize,
+                                              AXL_BACKEND_OPS(MEMBER) };
 
 /* ---- counting ---- */
 

@@ -41,7 +41,7 @@ static void record(const char *name, double began, double flops)
     entries[i].calls++;
 }
 
-#define TIMED(op, args)                                                                            \
+#define TIMED(op, args, use)                                                                       \
     static axl_status timed_##op(axl_device *dev, const args *a)                                   \
     {                                                                                              \
         double began = axl__now();                                                                 \
@@ -50,22 +50,7 @@ static void record(const char *name, double began, double flops)
         record(#op, began, 0.0);                                                                   \
         return status;                                                                             \
     }
-TIMED(rms_norm_forward, axl_rms_norm_args)
-TIMED(rms_norm_backward, axl_rms_norm_backward_args)
-TIMED(rope, axl_rope_args)
-TIMED(attention_forward, axl_attention_args)
-TIMED(attention_backward, axl_attention_backward_args)
-TIMED(swiglu_forward, axl_swiglu_args)
-TIMED(swiglu_backward, axl_swiglu_backward_args)
-TIMED(gather_rows, axl_rows_args)
-TIMED(add_rows, axl_rows_args)
-TIMED(rms_norm_weight_backward, axl_rms_norm_weight_backward_args)
-TIMED(scatter_rows, axl_rows_args)
-TIMED(cross_entropy, axl_cross_entropy_args)
-TIMED(convert, axl_unary_args)
-TIMED(add, axl_unary_args)
-TIMED(sum_squares, axl_sum_squares_args)
-TIMED(adamw, axl_adamw_args)
+AXL_BACKEND_OTHER_OPS(TIMED)
 
 static axl_status timed_matmul(axl_device *dev, const axl_matmul_args *a)
 {
@@ -100,25 +85,9 @@ const axl_backend_ops *axl__op_profile(void)
     static axl_backend_ops ops;
 
     ops = axl__backend_cpu;
-    ops.matmul = timed_matmul;
     ops.zero = timed_zero;
-#define SET(op) ops.op = timed_##op
-    SET(rms_norm_forward);
-    SET(rms_norm_backward);
-    SET(rope);
-    SET(attention_forward);
-    SET(attention_backward);
-    SET(swiglu_forward);
-    SET(swiglu_backward);
-    SET(gather_rows);
-    SET(add_rows);
-    SET(rms_norm_weight_backward);
-    SET(scatter_rows);
-    SET(cross_entropy);
-    SET(convert);
-    SET(add);
-    SET(sum_squares);
-    SET(adamw);
+#define SET(op, args, use) ops.op = timed_##op;
+    AXL_BACKEND_OPS(SET)
     return &ops;
 }
 

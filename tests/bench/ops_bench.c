@@ -133,7 +133,8 @@ static double cross_entropy(bench *b)
         dlogits.stride *= 2;
     }
     assert_ok(b->ops->cross_entropy(
-        b->dev, &(axl_cross_entropy_args){ logits, dlogits, b->ids, b->buffers[2], 1e-3f, 0.0f }));
+        b->dev,
+        &(axl_cross_entropy_args){ logits, dlogits, b->ids, b->buffers[2], 1e-3f, 0.0f, NULL }));
     return (double)(rows * V) * (4.0 + element(b));
 }
 

@@ -379,7 +379,7 @@ static void test_reference__cross_entropy_backward(void **state)
 {
     float logits[CE_N * CE_V], dlogits[CE_N * CE_V], losses[CE_N];
     axl_cross_entropy_args a = {
-        f32(logits, CE_N, CE_V), f32(dlogits, CE_N, CE_V), ce_targets, losses, 0.25f, 0.0f
+        f32(logits, CE_N, CE_V), f32(dlogits, CE_N, CE_V), ce_targets, losses, 0.25f, 0.0f, NULL
     };
 
     (void)state;
@@ -396,6 +396,30 @@ static void test_reference__cross_entropy_backward(void **state)
     for (int i = 0; i < CE_N * CE_V; i++)
         assert_int_equal(((uint16_t *)logits)[i / CE_V * 2 * CE_V + i % CE_V],
                          axl__f32_to_bf16(dlogits[i]));
+}
+
+static void test_reference__cross_entropy_scales_each_row(void **state)
+{
+    float logits[CE_N * CE_V], all[CE_N * CE_V], one[CE_N * CE_V], losses[CE_N];
+    const float scales[CE_N] = { 1.0f, -0.5f, 0.0f, 4.0f };
+    axl_cross_entropy_args a = { .logits = f32(logits, CE_N, CE_V),
+                                 .dlogits = f32(all, CE_N, CE_V),
+                                 .targets = ce_targets,
+                                 .losses = losses,
+                                 .scale = 0.25f,
+                                 .scales = scales };
+
+    (void)state;
+    kernel_normals(logits, CE_N * CE_V, 1, 2);
+    axl__ref_cross_entropy(&a);
+    a.scales = NULL;
+    a.dlogits = f32(one, CE_N, CE_V);
+    for (int i = 0; i < CE_N; i++) {
+        a.scale = 0.25f * scales[i];
+        axl__ref_cross_entropy(&a);
+        for (int v = i * CE_V; v < (i + 1) * CE_V; v++)
+            assert_true(all[v] == one[v]);
+    }
 }
 
 /* Numbers of torch.nn.functional.cross_entropy(…, label_smoothing=0.1), torch 2.13. */
@@ -549,6 +573,7 @@ int main(void)
         cmocka_unit_test(test_reference__attention_aligns_ends),
         cmocka_unit_test(test_reference__swiglu_backward),
         cmocka_unit_test(test_reference__cross_entropy_backward),
+        cmocka_unit_test(test_reference__cross_entropy_scales_each_row),
         cmocka_unit_test(test_reference__label_smoothing_is_pytorchs),
         cmocka_unit_test(test_reference__dropout_mask_knows_its_place_only),
         cmocka_unit_test(test_reference__noise_is_uniform_and_knows_its_place_only),

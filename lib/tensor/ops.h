@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ops.h - the arguments of the operations of a model and of the trainer: what each operation means
+ * to its callers.
+ *
+ * Pointers are device memory unless a comment says host.  Outputs never alias inputs unless a
+ * comment allows it.  Shapes are the caller's responsibility and asserted only.  T tokens of a
+ * batch lie one behind another, the sequences marked by cu_seqlens; C hidden size, H heads, G kv
+ * heads, D head size, V vocabulary.
+ */
+#ifndef AXL_TENSOR_OPS_H
+#define AXL_TENSOR_OPS_H
+
+#include "device.h"
+#include "dtype.h"
+
+/* A row-major matrix of f32 or bf16; row r starts at element r * stride. */
+typedef struct axl_mat {
+    void *data;
+    axl_dtype dtype;
+    int64_t rows, cols, stride;
+} axl_mat;
+
+/* One more product of a sum: x (m,k) as it is, op(w) (k,n). */
+typedef struct axl_matmul_term {
+    axl_mat x, w;
+    bool trans_w;
+} axl_matmul_term;
+
+enum { AXL_MATMUL_TERMS = 8, AXL_MATMUL_SCRATCH = 1 << 20 /* floats: more gains nothing */ };
+
+/* y (m,n) = alpha * (op(x) op(w) + the terms of `more`) + beta * y or + plus, accumulated in f32.
+ * op(x) is (m,k): x, or its transpose when trans_x; op(w) is (k,n) likewise.
+ * compute AXL_F32 multiplies what is stored (bf16 widened); AXL_BF16 first rounds f32 operands to
+ * bf16.  beta is 0 (y is not read) or 1.  x and w may be the same memory, y neither.  plus (m,n),
+ * of y's dtype and in other memory, goes with beta 0; without it plus.data is NULL.
+ * Each output's bits depend on the shapes and dtypes alone, not on threads. */
+typedef struct axl_matmul_args {
+    axl_mat x, w, y;
+    bool trans_x, trans_w;
+    float alpha, beta;
+    axl_dtype compute;
+    const axl_matmul_term *more; /* host, (n_more), n_more < AXL_MATMUL_TERMS */
+    int64_t n_more;
+    float *scratch; /* (n_scratch), or NULL: room to cut a deep product of few outputs by depth */
+    int64_t n_scratch;
+    axl_mat plus;
+} axl_matmul_args;
+
+/* y[t,c] = x[t,c] * rstd[t] * w[c];  rstd[t] = 1 / sqrt(mean_c(x^2) + eps).
+ * x, y (T,C) of one dtype; w (C) of either; rstd (T) f32 is written. */
+typedef struct axl_rms_norm_args {
+    axl_mat x, y;
+    const void *w;
+    axl_dtype w_dtype;
+    float *rstd;
+    float eps;
+} axl_rms_norm_args;
+
+/* dx[t,c] += rstd (w dy - x rstd^2 mean_c(x w dy)): the gradient is added to what dx holds. */
+typedef struct axl_rms_norm_backward_args {
+    axl_mat x, dy, dx;
+    const void *w;
+    axl_dtype w_dtype;
+    const float *rstd;
+} axl_rms_norm_backward_args;
+
+/* dw[c] += sum_t dy[t,c] x[t,c] rstd[t].  dw (C) f32. */
+typedef struct axl_rms_norm_weight_backward_args {
+    axl_mat x, dy;
+    const float *rstd;
+    float *dw;
+} axl_rms_norm_weight_backward_args;
+
+/* Rotates the pairs (i, i + D/2) of every head of x (T, n_heads * D) in place by the angle of the
+ * token's position: cos, sin (n_positions, D/2) f32.  inverse is the backward. */
+typedef struct axl_rope_args {
+    axl_mat x;
+    const int32_t *positions; /* (T) < n_positions */
+    const float *cos, *sin;
+    int64_t n_heads, head_dim;
+    bool inverse;
+} axl_rope_args;
+
+/* Softmax attention within sequences.  q, out (Tq, H*D); k, v (Tk, G*D) of one dtype; query head h
+ * reads kv head h / (H/G).  Sequence s has queries [cu_q[s], cu_q[s+1]) and keys [cu_k[s],
+ * cu_k[s+1]), no fewer keys than queries, aligned at their ends; a query sees the keys at or before
+ * its place.  lse (H, Tq) f32 is the log of the softmax's denominator, maximum included; may be
+ * NULL.  Softmax and sums in f32; nothing of size Tq x Tk is stored. */
+typedef struct axl_attention_args {
+    axl_mat q, k, v, out;
+    float *lse;
+    const int32_t *cu_q, *cu_k; /* host, (n_seqs + 1) */
+    /* The same numbers in device memory; may be NULL where that is host memory. */
+    const int32_t *device_cu_q, *device_cu_k;
+    int64_t n_seqs, n_heads, n_kv_heads, head_dim;
+    float scale;
+} axl_attention_args;
+
+/* cu_k == cu_q.  dq, dk, dv are written.  scratch has axl__attention_scratch() floats, 64-byte
+ * aligned. */
+typedef struct axl_attention_backward_args {
+    axl_attention_args forward; /* as it was, out and lse filled */
+    axl_mat dout, dq, dk, dv;
+    float *scratch;
+} axl_attention_backward_args;
+
+/* dq may be summed in so many parts, each of a range of keys of a sequence. */
+enum { AXL__ATTENTION_PARTS = 4, AXL__ATTENTION_PART_MIN = 128 };
+
+/* The most parts that a sequence of n tokens is cut into. */
+static inline int64_t axl__attention_parts(int64_t n)
+{
+    int64_t parts = (n + AXL__ATTENTION_PART_MIN - 1) / AXL__ATTENTION_PART_MIN;
+
+    return parts < AXL__ATTENTION_PARTS ? parts : AXL__ATTENTION_PARTS;
+}
+
+/* delta (H, Tq), and the parts of dq (parts, Tq, H, D filled up to a multiple of 16), as many as
+ * the longest sequence has. */
+static inline int64_t axl__attention_scratch(int64_t n_tokens, int64_t longest, int64_t n_heads,
+                                             int64_t head_dim)
+{
+    int64_t wide = (head_dim + 15) / 16 * 16;
+
+    return (n_tokens * n_heads + 15) / 16 * 16 +
+           axl__attention_parts(longest) * n_tokens * n_heads * wide;
+}
+
+/* y = gate * sigmoid(gate) * up, all (T, F). */
+typedef struct axl_swiglu_args {
+    axl_mat gate, up, y;
+} axl_swiglu_args;
+
+/* dgate may be gate, dup may be up: each element is read before it is written. */
+typedef struct axl_swiglu_backward_args {
+    axl_mat gate, up, dy, dgate, dup;
+} axl_swiglu_backward_args;
+
+/* gather: y[i,:] = x[rows[i],:];  scatter: y[rows[i],:] = x[i,:], rows all different.  x and y may
+ * differ in dtype.  n = number of rows taken.  add: y[rows[i],:] += x[i,:], i in order, y f32; a
+ * row may come again. */
+typedef struct axl_rows_args {
+    axl_mat x, y;
+    const int32_t *rows; /* (n) */
+    int64_t n;
+} axl_rows_args;
+
+/* With e = smoothing (Szegedy et al., "Rethinking the Inception architecture", 2016):
+ * losses[i] = log(sum_v exp(logits[i,v])) - (1 - e) logits[i,targets[i]] - e mean_v(logits[i,v]),
+ * f32 with the sums in f32 or better;
+ * dlogits[i,v] = scale * scales[i] * (softmax(logits)[i,v] - (1 - e) [v == targets[i]] - e / V).
+ * logits (n,V) f32; dlogits (n,V) f32 or bf16.  It may lie over logits: as f32 with that stride,
+ * as bf16 with twice the stride in elements, so that a row only overwrites itself.
+ * dlogits.data NULL: no gradient. */
+typedef struct axl_cross_entropy_args {
+    axl_mat logits, dlogits;
+    const int32_t *targets; /* (n) in [0, V) */
+    float *losses;          /* (n) */
+    float scale, smoothing; /* smoothing in [0, 1) */
+    const float *scales;    /* (n), or NULL: all 1 */
+} axl_cross_entropy_args;
+
+/* y[i] = keep(i) ? x[i] / (1 - p) : 0, i = offset + row * cols + col, where keep(i) is
+ * philox(seed, stream, i / 4)[i % 4] >= round(p * 2^32): the same mask again for the backward.
+ * y may be x.  x and y of one dtype. */
+typedef struct axl_dropout_args {
+    axl_mat x, y;
+    float p;
+    uint64_t seed, stream, offset; /* offset a multiple of 4 */
+} axl_dropout_args;
+
+/* y = x (convert), y += x (add): f32 sums, rounded once.  Any two dtypes. */
+typedef struct axl_unary_args {
+    axl_mat x, y;
+} axl_unary_args;
+
+/* *out += sum_i weights[i] * x[i] in double, one addition after the other in the order of i.
+ * x (n) f32; out f64. */
+typedef struct axl_sum_args {
+    const float *x;
+    const float *weights; /* (n), or NULL: all 1 */
+    int64_t n;
+    double *out;
+} axl_sum_args;
+
+/* *out += sum_i x[i]^2 in double (a NaN or infinity stays visible).  x (n) f32; out f64. */
+typedef struct axl_sum_squares_args {
+    const float *x;
+    int64_t n;
+    double *out;
+} axl_sum_squares_args;
+
+/* x[i] += scale * (philox(seed, stream, i / 4)[i % 4] / 2^31 - 1), i = offset + row * cols + col:
+ * noise, uniform in [-scale, scale).  x (rows, cols) f32 or bf16. */
+typedef struct axl_noise_args {
+    axl_mat x;
+    float scale;
+    uint64_t seed, stream, offset;
+} axl_noise_args;
+
+#endif
