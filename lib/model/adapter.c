@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 #include "base/str.h"
+#include "base/structs.h"
 #include "config/config.h"
 
 #include <math.h>
@@ -250,7 +251,7 @@ axl_status axl_adapter_new(axl_adapter **out, axl_model *model, const axl_adapte
         return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
     *out = NULL;
     AXL_TRY(axl__model_enter(model));
-    AXL_TRY(axl__options_import(&o, sizeof o, opts, sizeof o));
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_adapter_options, &o, opts));
     AXL_TRY(check_options(&o));
     bool *on = axl__calloc(model->ctx, (size_t)axl__model_n_linears(model), sizeof *on);
     if (!on)
@@ -400,13 +401,9 @@ static axl_status check_index(const axl_adapter *a, size_t index)
 axl_status axl_adapter_tensor(const axl_adapter *a, size_t index, axl_tensor_info *out)
 {
     AXL_TRY(check_index(a, index));
-    if (!out || out->size < sizeof *out)
-        return axl__fail(AXL_ERR_ABI,
-                         "axl_tensor_info has no valid size; use AXL_TENSOR_INFO_INIT");
-    out->name = a->tensors[index].name;
-    out->rows = (uint64_t)a->tensors[index].rows;
-    out->cols = (uint64_t)a->tensors[index].cols;
-    return AXL_OK;
+    const axl__param *t = &a->tensors[index];
+    axl_tensor_info info = { sizeof info, t->name, (uint64_t)t->rows, (uint64_t)t->cols };
+    return AXL__EXPORT(axl_tensor_info, out, &info);
 }
 
 static size_t tensor_bytes(const axl__param *t)

@@ -4,6 +4,7 @@
 #include "sampler.h"
 
 #include "base/num.h"
+#include "base/structs.h"
 #include "text/tokenizer.h"
 
 #include <axl/generate.h>
@@ -174,11 +175,11 @@ axl_status axl_generate(axl_model *model, axl_adapter *adapter, const axl_tokeni
         if (adapter->model != model)
             return axl__fail(AXL_ERR_INVALID, "the adapter was made for another model");
     }
-    AXL_TRY(axl__options_import(&o, sizeof o, opts, sizeof o));
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_generate_options, &o, opts));
     AXL_TRY(check_options(&o));
     if (!tok || (!prompt && length > 0))
         return axl__fail(AXL_ERR_INVALID, "a tokenizer and a prompt are needed");
     if (out)
-        AXL_TRY(axl__buffer_check(out));
+        AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, out));
     return generate(model, adapter, tok, prompt ? prompt : "", length, &o, out);
 }

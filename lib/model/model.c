@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/str.h"
+#include "base/structs.h"
 #include "config/config.h"
 #include "hub/hub.h"
 #include "tensor/counting.h"
@@ -394,7 +395,7 @@ static axl_status open_model(axl_model **out, axl_context *ctx, const char *path
         return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
     *out = NULL;
     AXL_TRY(axl__context_enter(ctx));
-    AXL_TRY(axl__options_import(&o, sizeof o, opts, sizeof o));
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_model_options, &o, opts));
     if (!path || o.compute > AXL_COMPUTE_STORED)
         return axl__fail(AXL_ERR_INVALID, path ? "compute must be auto, f32, bf16 or stored"
                                                : "path must not be NULL");
@@ -557,22 +558,21 @@ void axl__model_give_back(axl_model *m, bool weights)
 axl_status axl_model_get_info(const axl_model *m, axl_model_info *out)
 {
     AXL_TRY(axl__model_enter(m));
-    if (!out || out->size < sizeof *out)
-        return axl__fail(AXL_ERR_ABI, "axl_model_info has no valid size; use AXL_MODEL_INFO_INIT");
+    axl_model_info info = AXL_MODEL_INFO_INIT;
     const axl__arch *a = &m->arch;
-    out->n_params = m->n_params;
-    out->weights_bytes = m->weights_bytes;
-    out->n_layers = (uint32_t)a->n_layers;
-    out->hidden_size = (uint32_t)a->hidden_size;
-    out->intermediate_size = (uint32_t)a->intermediate_size;
-    out->n_heads = (uint32_t)a->n_heads;
-    out->n_kv_heads = (uint32_t)a->n_kv_heads;
-    out->head_dim = (uint32_t)a->head_dim;
-    out->vocab_size = (uint32_t)a->vocab_size;
-    out->max_seq_len = (uint32_t)a->max_seq_len;
-    out->compute = m->compute == AXL_BF16 ? AXL_COMPUTE_BF16 : AXL_COMPUTE_F32;
-    out->tied_head = m->head.data == m->embed.data;
-    return AXL_OK;
+    info.n_params = m->n_params;
+    info.weights_bytes = m->weights_bytes;
+    info.n_layers = (uint32_t)a->n_layers;
+    info.hidden_size = (uint32_t)a->hidden_size;
+    info.intermediate_size = (uint32_t)a->intermediate_size;
+    info.n_heads = (uint32_t)a->n_heads;
+    info.n_kv_heads = (uint32_t)a->n_kv_heads;
+    info.head_dim = (uint32_t)a->head_dim;
+    info.vocab_size = (uint32_t)a->vocab_size;
+    info.max_seq_len = (uint32_t)a->max_seq_len;
+    info.compute = m->compute == AXL_BF16 ? AXL_COMPUTE_BF16 : AXL_COMPUTE_F32;
+    info.tied_head = m->head.data == m->embed.data;
+    return AXL__EXPORT(axl_model_info, out, &info);
 }
 
 axl__linears axl__layer_linears(int64_t layer, int64_t k)

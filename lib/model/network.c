@@ -122,8 +122,6 @@ static axl_status need_index(axl__network *n, int64_t tokens)
 
 axl_status axl__batch_check(const axl_batch *b, const axl__arch *arch)
 {
-    if (!b || b->size < sizeof *b)
-        return axl__fail(AXL_ERR_ABI, "axl_batch has no valid size; use AXL_BATCH_INIT");
     if (!b->input_ids || !b->labels || !b->cu_seqlens || b->n_tokens == 0 || b->n_seqs == 0 ||
         b->n_tokens > INT32_MAX)
         return axl__fail(AXL_ERR_INVALID, "the batch is empty, or one of its arrays is NULL");

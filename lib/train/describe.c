@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* describe.c - versions and choices, for `axl version` and bug reports. */
 #include "base/str.h"
+#include "base/structs.h"
 #include "hub/http.h"
 #include "tensor/backend.h"
 
@@ -48,7 +49,7 @@ axl_status axl_describe(axl_context *ctx, uint32_t json, axl_buffer *out)
     axl__str s;
 
     AXL_TRY(axl__context_enter(ctx));
-    AXL_TRY(axl__buffer_check(out));
+    AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, out));
     AXL_TRY(axl__backend_find(&ops, "cpu"));
     AXL_TRY(ops->device_open(&dev, ctx, 0));
     ops->device_info(dev, &info);

@@ -4,9 +4,10 @@
 
 #include "base/os.h"
 #include "base/str.h"
+#include "base/structs.h"
+#include "batch_import.h"
 #include "config/config.h"
 #include "data/dataset.h"
-#include "data/export.h"
 #include "data/loader.h"
 #include "model/network.h"
 
@@ -144,13 +145,15 @@ static axl_status open_all(evaluation *x, const axl_config *cfg)
     return reserve(x, cfg);
 }
 
-static axl_status batch_loss(void *user, const axl_batch *b, double *sum)
+static axl_status batch_loss(void *user, const axl_batch *given, double *sum)
 {
+    axl_batch b;
     evaluation *x = user;
 
-    AXL_TRY(axl__batch_check(b, &x->model->arch));
+    AXL_TRY(axl__batch_import(&b, given));
+    AXL_TRY(axl__batch_check(&b, &x->model->arch));
     AXL_TRY(axl__model_unchanged(x->model));
-    return axl__network_loss(&x->net, b, 1.0, NULL, sum);
+    return axl__network_loss(&x->net, &b, 1.0, NULL, sum);
 }
 
 axl_status axl_evaluate(const axl_config *cfg, axl_evaluation *out)
@@ -159,11 +162,10 @@ axl_status axl_evaluate(const axl_config *cfg, axl_evaluation *out)
     evaluation x = { 0 };
 
     AXL_TRY(axl__config_enter(cfg));
-    AXL_TRY(axl__result_export(out, &e, sizeof e, sizeof e, "axl_evaluation"));
+    AXL_TRY(AXL__EXPORT(axl_evaluation, out, &e));
     axl_status status = open_all(&x, cfg);
     if (status == AXL_OK)
         status = axl__evaluate(cfg, x.data, batch_loss, &x, &e);
     close_all(&x);
-    return status == AXL_OK ? axl__result_export(out, &e, sizeof e, sizeof e, "axl_evaluation")
-                            : status;
+    return status == AXL_OK ? AXL__EXPORT(axl_evaluation, out, &e) : status;
 }

@@ -7,9 +7,9 @@
 
 #include "base/num.h"
 #include "base/os.h"
+#include "base/structs.h"
 #include "config/config.h"
 #include "data/dataset.h"
-#include "data/export.h"
 #include "run.h"
 #include "tensor/counting.h"
 
@@ -86,7 +86,8 @@ static void read_counts(const axl_model *m, uint64_t weights, uint64_t optimizer
                         axl_plan *out)
 {
     uint64_t all = axl__counting_bytes(m->dev), now = axl__current_rss(), peak = axl__peak_rss();
-    uint64_t then = now + m->file_bytes + all + m->device.own_bytes + more;
+    uint64_t on_host = m->device.host_memory ? all : 0;
+    uint64_t then = now + m->file_bytes + on_host + m->device.own_bytes + more;
 
     if (m->weights) /* made with the trainer */
         weights += m->weights_bytes;
@@ -94,7 +95,9 @@ static void read_counts(const axl_model *m, uint64_t weights, uint64_t optimizer
     out->optimizer_bytes = optimizer - weights;
     out->activation_bytes = all - optimizer;
     out->peak_rss_bytes = then > peak ? then : peak;
-    out->limit_bytes = add_up_to_max(now, axl__available_memory());
+    out->host_limit_bytes = add_up_to_max(now, axl__available_memory());
+    out->device_bytes = all - on_host;
+    out->device_limit_bytes = m->device.host_memory ? 0 : UINT64_MAX;
 }
 
 /* Pairs that restarts will have frozen, and on top what joining them for a file takes: two of the
@@ -125,7 +128,7 @@ static axl_status count_config(const axl_config *cfg, const axl__batches *b, axl
                 out);
     double limit = axl__cfg_double(cfg, "axl.memory_limit", -1.0);
     if (limit >= 0.0)
-        out->limit_bytes = limit > 0.0 ? (uint64_t)(limit * GIB) : UINT64_MAX;
+        out->host_limit_bytes = limit > 0.0 ? (uint64_t)(limit * GIB) : UINT64_MAX;
     return AXL_OK;
 }
 
@@ -158,9 +161,9 @@ axl_status axl__plan_fits(const axl_plan *p)
 {
     char text[5][AXL__NUM_MAX];
     const uint64_t bytes[5] = { p->peak_rss_bytes, p->weights_bytes, p->activation_bytes,
-                                p->optimizer_bytes, p->limit_bytes };
+                                p->optimizer_bytes, p->host_limit_bytes };
 
-    if (p->peak_rss_bytes <= p->limit_bytes)
+    if (p->peak_rss_bytes <= p->host_limit_bytes)
         return AXL_OK;
     for (int i = 0; i < 5; i++)
         put_gib(text[i], bytes[i]);
@@ -174,13 +177,6 @@ axl_status axl__plan_fits(const axl_plan *p)
 
 /* ---- a model alone ---- */
 
-static axl_status check_out(const axl_plan *out)
-{
-    if (!out || out->size < sizeof *out)
-        return axl__fail(AXL_ERR_ABI, "axl_plan has no valid size; use AXL_PLAN_INIT");
-    return AXL_OK;
-}
-
 static axl_status estimate(axl_model *m, const axl_adapter_options *ao,
                            const axl_trainer_options *to, axl_plan *out)
 {
@@ -190,8 +186,8 @@ static axl_status estimate(axl_model *m, const axl_adapter_options *ao,
     axl_adapter *adapter = NULL;
     axl_trainer *tr;
 
-    AXL_TRY(axl__options_import(&o, sizeof o, to, sizeof o));
-    AXL_TRY(axl__options_import(&a, sizeof a, ao, sizeof a));
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_trainer_options, &o, to));
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_adapter_options, &a, ao));
     int64_t tokens = o.max_tokens, longest = m->arch.max_seq_len;
     if (tokens == 0)
         return axl__fail(AXL_ERR_INVALID, "max_tokens must be the size of the largest batch");
@@ -217,12 +213,12 @@ axl_status axl_model_estimate(axl_context *ctx, const char *path, const axl_mode
     axl_model *m;
 
     AXL_TRY(axl__context_enter(ctx));
-    AXL_TRY(check_out(out));
+    AXL_TRY(AXL__CHECK_STRUCT(axl_plan, out));
     AXL_TRY(axl__model_open_counting(&m, ctx, path, model));
     axl_status status = estimate(m, adapter, trainer, &plan);
     axl_model_free(m);
     AXL_TRY(status);
-    return axl__result_export(out, &plan, sizeof plan, sizeof plan, "axl_plan");
+    return AXL__EXPORT(axl_plan, out, &plan);
 }
 
 /* ---- a whole run ---- */
@@ -251,7 +247,7 @@ axl_status axl_run_plan(const axl_config *cfg, axl_plan *out)
     axl_tokenizer *tok;
 
     AXL_TRY(axl__config_enter(cfg));
-    AXL_TRY(check_out(out));
+    AXL_TRY(AXL__CHECK_STRUCT(axl_plan, out));
     AXL_TRY(axl_tokenizer_from_config(&tok, cfg));
     axl_status status = axl__datasets_from_config(&train, &valid, cfg, tok);
     if (status == AXL_OK)
@@ -260,5 +256,5 @@ axl_status axl_run_plan(const axl_config *cfg, axl_plan *out)
     axl_dataset_free(valid);
     axl_tokenizer_free(tok);
     AXL_TRY(status);
-    return axl__result_export(out, &plan, sizeof plan, sizeof plan, "axl_plan");
+    return AXL__EXPORT(axl_plan, out, &plan);
 }

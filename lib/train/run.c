@@ -9,6 +9,7 @@
 
 #include "base/os.h"
 #include "base/str.h"
+#include "base/structs.h"
 #include "data/dataset.h"
 
 #define RUN_MAGIC 0x41584C52u /* "AXLR" */
@@ -104,7 +105,7 @@ axl_status axl_run_new(axl_run **out, const axl_config *cfg, const axl_run_optio
         return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
     *out = NULL;
     AXL_TRY(axl__config_enter(cfg));
-    AXL_TRY(axl__options_import(&o, sizeof o, opts, sizeof o));
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_run_options, &o, opts));
     axl_context *ctx = axl__config_context(cfg);
     axl_run *r = axl__calloc(ctx, 1, sizeof *r);
     if (!r)

@@ -5,7 +5,7 @@
 #include "trainer.h"
 
 #include "base/os.h"
-#include "data/export.h"
+#include "base/structs.h"
 
 static axl_status trainer_loss(void *trainer, const axl_batch *b, double *sum)
 {
@@ -55,10 +55,9 @@ axl_status axl_run_evaluate(axl_run *r, axl_evaluation *out)
     axl_evaluation x = AXL_EVALUATION_INIT;
 
     AXL_TRY(axl__run_enter(r));
-    axl_status status = axl__result_export(out, &x, sizeof x, sizeof x, "axl_evaluation");
+    axl_status status = AXL__EXPORT(axl_evaluation, out, &x);
     if (status == AXL_OK)
         status = r->valid ? evaluate(r, &x) : AXL_END;
     r->in_call = false;
-    return status == AXL_OK ? axl__result_export(out, &x, sizeof x, sizeof x, "axl_evaluation")
-                            : status;
+    return status == AXL_OK ? AXL__EXPORT(axl_evaluation, out, &x) : status;
 }

@@ -8,6 +8,7 @@
 
 #include "base/fail.h"
 #include "base/num.h"
+#include "base/structs.h"
 
 #include <math.h>
 
@@ -99,7 +100,7 @@ static axl_status check(const axl_schedule_options *s)
 axl_status axl__schedule_import(axl_schedule_options *out, const axl_schedule_options *opts)
 {
     *out = (axl_schedule_options)AXL_SCHEDULE_OPTIONS_INIT;
-    AXL_TRY(axl__options_import(out, sizeof *out, opts, sizeof *out));
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_schedule_options, out, opts));
     return check(out);
 }
 

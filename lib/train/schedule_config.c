@@ -7,8 +7,8 @@
 #include "schedule.h"
 
 #include "base/fail.h"
+#include "base/structs.h"
 #include "config/config.h"
-#include "data/export.h"
 
 #include <string.h>
 
@@ -188,6 +188,5 @@ axl_status axl_schedule_from_config(axl_schedule_options *out, const axl_config 
     read_restarts(&o, cfg);
     axl_schedule_options checked;
     AXL_TRY(axl__schedule_import(&checked, &o));
-    return axl__result_export(out, &checked, sizeof checked, sizeof checked,
-                              "axl_schedule_options");
+    return AXL__EXPORT(axl_schedule_options, out, &checked);
 }

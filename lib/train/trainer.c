@@ -7,6 +7,8 @@
 #include "trainer.h"
 
 #include "base/num.h"
+#include "base/structs.h"
+#include "batch_import.h"
 #include "config/config.h"
 #include "optimizer_config.h"
 #include "relora.h"
@@ -94,7 +96,7 @@ static axl_status make_optimizer(axl_trainer *tr, const axl_optimizer_options *g
     }
     axl__optim_target target = { tr->ctx, tr->model->ops, tr->model->dev, tr->model->compute,
                                  tensors, a->n_tensors,   a->params,      tr->opts.learning_rate };
-    axl_status status = axl__options_import(&o, sizeof o, given, sizeof o);
+    axl_status status = AXL__IMPORT_OPTIONS(axl_optimizer_options, &o, given);
     if (status == AXL_OK)
         status = axl__optimizer_new(&tr->optimizer, &target, &o);
     axl__free(tr->ctx, tensors);
@@ -171,7 +173,7 @@ axl_status axl_trainer_new(axl_trainer **out, axl_model *model, axl_adapter *ada
     AXL_TRY(axl__model_enter(model));
     if (adapter)
         AXL_TRY(axl__adapter_enter(adapter));
-    AXL_TRY(axl__options_import(&o, sizeof o, opts, sizeof o));
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_trainer_options, &o, opts));
     AXL_TRY(check_options(&o));
     AXL_TRY(axl__schedule_import(&schedule, o.schedule));
     o.schedule = NULL; /* the caller's; tr->schedule is the copy */
@@ -392,10 +394,13 @@ static axl_status forward_backward(axl_trainer *tr, const axl_batch *b, double *
 
 axl_status axl_trainer_forward_backward(axl_trainer *tr, const axl_batch *batch, double *loss)
 {
+    axl_batch b;
     double mean = 0.0;
 
     AXL_TRY(axl__trainer_enter(tr));
-    axl_status status = forward_backward(tr, batch, &mean);
+    axl_status status = axl__batch_import(&b, batch);
+    if (status == AXL_OK)
+        status = forward_backward(tr, &b, &mean);
     axl__trainer_leave(tr);
     if (status == AXL_OK && loss)
         *loss = mean;
@@ -427,10 +432,13 @@ static axl_status evaluate(axl_trainer *tr, const axl_batch *b, const char *phas
 axl_status axl__trainer_loss(axl_trainer *tr, const axl_batch *batch, const char *phase,
                              double *loss_sum)
 {
+    axl_batch b;
     double sum = 0.0;
 
     AXL_TRY(axl__trainer_enter(tr));
-    axl_status status = evaluate(tr, batch, phase, &sum);
+    axl_status status = axl__batch_import(&b, batch);
+    if (status == AXL_OK)
+        status = evaluate(tr, &b, phase, &sum);
     axl__trainer_leave(tr);
     if (status == AXL_OK && loss_sum)
         *loss_sum = sum;
@@ -501,8 +509,8 @@ static axl_status step(axl_trainer *tr, axl_step_stats *stats)
 
     if (tr->n_trained == 0)
         return axl__fail(AXL_ERR_INVALID, "a step needs a batch with a trained token");
-    if (stats && stats->size < sizeof *stats)
-        return axl__fail(AXL_ERR_ABI, "axl_step_stats has no valid size; use AXL_STEP_STATS_INIT");
+    if (stats)
+        AXL_TRY(AXL__CHECK_STRUCT(axl_step_stats, stats));
     AXL_TRY(axl__cancelled(tr->ctx));
     AXL_TRY(grad_norm(tr, &norm));
     if (!isfinite(norm)) {
@@ -517,16 +525,9 @@ static axl_status step(axl_trainer *tr, axl_step_stats *stats)
     axl__lisa_count(&tr->lisa);
     AXL_TRY(tr->model->ops->zero(tr->model->dev, tr->grads, grad_bytes(tr)));
     tr->step++;
-    if (stats) {
-        stats->step = tr->step;
-        stats->loss = loss;
-        stats->grad_norm = norm;
-        stats->learning_rate = rate;
-        stats->n_tokens = tr->n_tokens;
-        stats->n_trained = tr->n_trained;
-    }
+    axl_step_stats s = { sizeof s, tr->step, loss, norm, rate, tr->n_tokens, tr->n_trained };
     reset_window(tr);
-    return AXL_OK;
+    return stats ? AXL__EXPORT(axl_step_stats, stats, &s) : AXL_OK;
 }
 
 axl_status axl_trainer_step(axl_trainer *tr, axl_step_stats *stats)
@@ -586,13 +587,9 @@ axl_status axl_trainer_tensor(const axl_trainer *tr, size_t index, axl_tensor_in
 {
     if (index >= axl_trainer_count(tr))
         return axl__fail(AXL_ERR_INVALID, "tensor %zu of %zu", index, axl_trainer_count(tr));
-    if (!out || out->size < sizeof *out)
-        return axl__fail(AXL_ERR_ABI,
-                         "axl_tensor_info has no valid size; use AXL_TENSOR_INFO_INIT");
-    out->name = tr->trained.tensors[index].name;
-    out->rows = (uint64_t)tr->trained.tensors[index].rows;
-    out->cols = (uint64_t)tr->trained.tensors[index].cols;
-    return AXL_OK;
+    const axl__param *t = &tr->trained.tensors[index];
+    axl_tensor_info info = { sizeof info, t->name, (uint64_t)t->rows, (uint64_t)t->cols };
+    return AXL__EXPORT(axl_tensor_info, out, &info);
 }
 
 static axl_status check_tensor(axl_trainer *tr, size_t index, const float *values)
