@@ -85,8 +85,9 @@ typedef struct axl_rope_args {
 /* Softmax attention within sequences.  q, out (Tq, H*D); k, v (Tk, G*D) of one dtype; query head h
  * reads kv head h / (H/G).  Sequence s has queries [cu_q[s], cu_q[s+1]) and keys [cu_k[s],
  * cu_k[s+1]), no fewer keys than queries, aligned at their ends; a query sees the keys at or before
- * its place.  lse (H, Tq) f32 is the log of the softmax's denominator, maximum included; may be
- * NULL.  Softmax and sums in f32; nothing of size Tq x Tk is stored. */
+ * its place, with a window only the last `window` of these.  lse (H, Tq) f32 is the log of the
+ * softmax's denominator, maximum included; may be NULL.  Softmax and sums in f32; nothing of size
+ * Tq x Tk is stored. */
 typedef struct axl_attention_args {
     axl_mat q, k, v, out;
     float *lse;
@@ -94,6 +95,7 @@ typedef struct axl_attention_args {
     /* The same numbers in device memory; may be NULL where that is host memory. */
     const int32_t *device_cu_q, *device_cu_k;
     int64_t n_seqs, n_heads, n_kv_heads, head_dim;
+    int64_t window; /* 0: none */
     float scale;
 } axl_attention_args;
 
