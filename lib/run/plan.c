@@ -4,13 +4,13 @@
  * what they would allocate is what they say; no size is computed a second time here.
  */
 #include "plan.h"
+#include "run_rhythm.h"
 
 #include "base/num.h"
 #include "base/os.h"
 #include "config/config.h"
 #include "data/dataset.h"
 #include "data/export.h"
-#include "run.h"
 #include "tensor/counting.h"
 
 #include <math.h>
@@ -34,21 +34,18 @@ static axl_status survey(axl__survey *out, uint64_t *steps, const axl_config *cf
 }
 
 /* What the run will do besides training. */
-static void read_rhythms(axl__batches *out, const axl_config *cfg, axl_dataset *valid)
+static void plan_rhythms(axl__batches *out, const axl_config *cfg, bool has_valid)
 {
-    axl_run run = { .cfg = (axl_config *)(uintptr_t)cfg,
-                    .valid = valid,
-                    .total_steps = out->total_steps };
+    axl__rhythms r;
 
-    axl__run_read_rhythms(&run);
-    out->checkpoints = run.save.epochs ||
-                       (run.save.steps > 0 && run.save.steps <= run.total_steps) ||
+    axl__rhythms_read(&r, cfg, out->total_steps, has_valid);
+    out->checkpoints = r.save.epochs || (r.save.steps > 0 && r.save.steps <= out->total_steps) ||
                        strcmp(axl__cfg_str(cfg, "save_strategy", "no"), "best") == 0 ||
                        axl__cfg_bool(cfg, "save_first_step", false);
-    out->n_evals = run.eval_on_start;
-    if (run.eval.steps > 0)
-        out->n_evals += run.total_steps / run.eval.steps;
-    else if (run.eval.epochs)
+    out->n_evals = r.eval_on_start;
+    if (r.eval.steps > 0)
+        out->n_evals += out->total_steps / r.eval.steps;
+    else if (r.eval.epochs)
         out->n_evals += (uint64_t)ceil(axl__cfg_double(cfg, "num_epochs", 1.0));
 }
 
@@ -57,7 +54,7 @@ axl_status axl__plan_survey(axl__batches *out, const axl_config *cfg, axl_datase
 {
     memset(out, 0, sizeof *out);
     AXL_TRY(survey(&out->train, &out->total_steps, cfg, train, AXL_SPLIT_TRAIN));
-    read_rhythms(out, cfg, valid);
+    plan_rhythms(out, cfg, valid != NULL);
     out->mapped = axl__dataset_mapped(train, NULL);
     if (!valid)
         return AXL_OK;

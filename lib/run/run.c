@@ -78,12 +78,12 @@ static axl_status check_memory(axl_run *r, axl__batches *batches)
     return axl__plan_fits(&r->plan);
 }
 
-static axl_status load_all(axl_run *r)
+static axl_status load_all(axl_run *r, const axl_run_options *o)
 {
     axl__batches batches;
 
     AXL_TRY(prepare_output(r));
-    AXL_TRY(axl__records_init(r));
+    AXL_TRY(axl__records_init(&r->records, r->cfg, r->output_dir, o));
     AXL_TRY(load_data(r));
     AXL_TRY(check_memory(r, &batches));
     AXL_TRY(axl_model_from_config(&r->model, r->cfg));
@@ -91,7 +91,7 @@ static axl_status load_all(axl_run *r)
     AXL_TRY(axl_adapter_from_config(&r->adapter, r->cfg, r->model));
     AXL_TRY(axl_trainer_from_config(&r->trainer, r->cfg, r->model, r->adapter, r->total_steps));
     AXL_TRY(axl__plan_reserve(&batches, r->trainer));
-    axl__run_read_rhythms(r);
+    axl__rhythms_read(&r->when, r->cfg, r->total_steps, r->valid != NULL);
     AXL_TRY(axl__run_read_steering(r));
     return axl__run_resume(r);
 }
@@ -112,12 +112,10 @@ axl_status axl_run_new(axl_run **out, const axl_config *cfg, const axl_run_optio
     r->magic = RUN_MAGIC;
     r->ctx = axl__context_ref(ctx);
     r->cfg = axl__config_ref(cfg);
-    r->opts = o;
     r->resume = axl__strdup(ctx, o.resume);
-    r->saved_step = UINT64_MAX;
     axl__run_state_init(&r->state);
     r->at_step = (axl_loader_cursor)AXL_LOADER_CURSOR_INIT;
-    axl_status status = o.resume && !r->resume ? axl__fail_nomem() : load_all(r);
+    axl_status status = o.resume && !r->resume ? axl__fail_nomem() : load_all(r, &o);
     if (status < 0) {
         axl_run_free(r);
         return status;
@@ -145,7 +143,7 @@ void axl_run_free(axl_run *r)
     axl__free(ctx, r->resume);
     axl__free(ctx, r->output_dir);
     axl__free(ctx, r->steer.trigger);
-    axl__records_free(r);
+    axl__records_free(&r->records);
     axl__free(ctx, r);
     axl_context_free(ctx);
 }
@@ -172,9 +170,7 @@ const char *axl_run_output_dir(const axl_run *r)
 static axl_status after_step(axl_run *r, const axl_step_stats *s)
 {
     AXL_TRY(axl_loader_get_cursor(r->loader, &r->at_step));
-    r->state.n_skipped += r->n_skipped_now;
-    r->n_skipped_now = 0;
-    axl__run_watch_loss(r, s->loss);
+    axl__run_note_step(r, s->loss);
     AXL_TRY(axl__run_log_step(r, s));
     AXL_TRY(axl__run_evaluate_when_due(r, false));
     return axl__run_save_is_due(r) ? axl__run_save_checkpoint(r, false) : AXL_OK;
@@ -185,10 +181,8 @@ static axl_status advance(axl_run *r, const axl_batch *b)
 {
     axl_step_stats s = AXL_STEP_STATS_INIT;
 
-    if (r->skipping) {
-        r->skipping = !b->last_of_step;
+    if (axl__run_skips_batch(r, b))
         return AXL_OK;
-    }
     axl_status status = axl_trainer_forward_backward(r->trainer, b, NULL);
     if (status == AXL_ERR_NUMERIC)
         return axl__run_skip_step(r, b->last_of_step != 0);
@@ -207,13 +201,13 @@ static axl_status finish(axl_run *r)
 {
     uint64_t step = axl_trainer_steps(r->trainer);
 
-    if (r->n_skipped_now > 0)
+    if (r->skips.n > 0)
         return axl__fail(AXL_ERR_NUMERIC,
                          "the loss or gradient of the last %llu steps was not finite",
-                         (unsigned long long)r->n_skipped_now);
+                         (unsigned long long)r->skips.n);
     AXL_TRY(axl__run_evaluate_when_due(r, true));
-    bool last = r->save.steps > 0 && step > 0;
-    if (step != r->saved_step && (last || axl__run_save_is_due(r)))
+    bool last = r->when.save.steps > 0 && step > 0;
+    if (step != r->saves.newest && (last || axl__run_save_is_due(r)))
         AXL_TRY(axl__run_save_checkpoint(r, false));
     AXL_TRY(axl__run_load_best(r));
     return axl__run_save_result(r);
@@ -224,7 +218,7 @@ static axl_status train_loop(axl_run *r)
     axl_batch b = AXL_BATCH_INIT;
     axl_status status = AXL_OK;
 
-    r->started = axl__now();
+    axl__run_pace_begin(r);
     AXL_TRY(axl__run_evaluate_when_due(r, false)); /* a stop may have come before it */
     while (axl_trainer_steps(r->trainer) < r->total_steps && !axl__run_stops_early(r)) {
         status = axl_loader_next(r->loader, &b);

@@ -20,7 +20,7 @@ static axl_status summarize(const axl_run *r, const char *state, const axl__run_
         .total_steps = r->total_steps,
         .result_step = r->steer.load_best && r->state.has_best ? r->state.best_step : step,
         .epoch = axl__run_epoch(r),
-        .seconds = axl__records_seconds(r),
+        .seconds = axl__records_seconds(&r->records),
         .peak_rss_bytes = axl__peak_rss(),
         .history = history,
         .train = AXL_DATASET_STATS_INIT,
