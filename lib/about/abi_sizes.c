@@ -60,7 +60,7 @@ static const struct named features[] = {
     { "reference", 1 },
 };
 
-static size_t find(const struct named *table, size_t n, const char *name)
+static size_t named_value(const struct named *table, size_t n, const char *name)
 {
     axl__error_clear();
     for (size_t i = 0; i < n && name; i++)
@@ -71,10 +71,10 @@ static size_t find(const struct named *table, size_t n, const char *name)
 
 size_t axl_abi_sizeof(const char *name)
 {
-    return find(sizes, sizeof sizes / sizeof sizes[0], name);
+    return named_value(sizes, sizeof sizes / sizeof sizes[0], name);
 }
 
 int axl_feature_supported(const char *name)
 {
-    return (int)find(features, sizeof features / sizeof features[0], name);
+    return (int)named_value(features, sizeof features / sizeof features[0], name);
 }

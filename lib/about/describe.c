@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-static void put_json(axl__str *s, axl_context *ctx, const axl_device_info *d)
+static void describe_json(axl__str *s, axl_context *ctx, const axl_device_info *d)
 {
     const char *curl = axl__http_library();
 
@@ -28,7 +28,7 @@ static void put_json(axl__str *s, axl_context *ctx, const axl_device_info *d)
     axl__str_puts(s, "}}");
 }
 
-static void put_text(axl__str *s, axl_context *ctx, const axl_device_info *d)
+static void describe_text(axl__str *s, axl_context *ctx, const axl_device_info *d)
 {
     const char *curl = axl__http_library();
 
@@ -54,9 +54,9 @@ axl_status axl_describe(axl_context *ctx, uint32_t json, axl_buffer *out)
     ops->device_info(dev, &info);
     axl__str_init(&s, ctx);
     if (json)
-        put_json(&s, ctx, &info);
+        describe_json(&s, ctx, &info);
     else
-        put_text(&s, ctx, &info);
+        describe_text(&s, ctx, &info);
     axl_status status = axl__str_to_buffer(&s, out);
     axl__str_free(&s);
     ops->device_close(dev);

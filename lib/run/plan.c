@@ -20,8 +20,8 @@
 
 /* ---- the batches ---- */
 
-static axl_status survey(axl__survey *out, uint64_t *steps, const axl_config *cfg,
-                         axl_dataset *data, axl_split split)
+static axl_status plan_survey(axl__survey *out, uint64_t *steps, const axl_config *cfg,
+                              axl_dataset *data, axl_split split)
 {
     axl_loader *loader;
 
@@ -53,13 +53,13 @@ axl_status axl__plan_survey(axl__batches *out, const axl_config *cfg, axl_datase
                             axl_dataset *valid)
 {
     memset(out, 0, sizeof *out);
-    AXL_TRY(survey(&out->train, &out->total_steps, cfg, train, AXL_SPLIT_TRAIN));
+    AXL_TRY(plan_survey(&out->train, &out->total_steps, cfg, train, AXL_SPLIT_TRAIN));
     plan_rhythms(out, cfg, valid != NULL);
     out->mapped = axl__dataset_mapped(train, NULL);
     if (!valid)
         return AXL_OK;
     out->mapped += axl__dataset_mapped(valid, train);
-    return survey(&out->valid, NULL, cfg, valid, AXL_SPLIT_VALIDATION);
+    return plan_survey(&out->valid, NULL, cfg, valid, AXL_SPLIT_VALIDATION);
 }
 
 axl_status axl__plan_reserve(const axl__batches *b, axl_trainer *tr)
@@ -79,8 +79,8 @@ static uint64_t add_up_to_max(uint64_t a, uint64_t b)
 
 /* What the counting device has by now; weights and optimizer are what it had when the model and the
  * trainer were made, `more` what is not made on a device. */
-static void read_counts(const axl_model *m, uint64_t weights, uint64_t optimizer, uint64_t more,
-                        axl_plan *out)
+static void plan_read_counts(const axl_model *m, uint64_t weights, uint64_t optimizer,
+                             uint64_t more, axl_plan *out)
 {
     uint64_t all = axl__counting_bytes(m->dev), now = axl__current_rss(), peak = axl__peak_rss();
     uint64_t then = now + m->file_bytes + all + m->device.own_bytes + more;
@@ -96,7 +96,7 @@ static void read_counts(const axl_model *m, uint64_t weights, uint64_t optimizer
 
 /* Pairs that restarts will have frozen, and on top what joining them for a file takes: two of the
  * whole adapter, one of each part. */
-static uint64_t relora_bytes(const axl_trainer *tr, uint64_t total_steps)
+static uint64_t plan_relora_bytes(const axl_trainer *tr, uint64_t total_steps)
 {
     uint64_t every = tr->opts.relora_steps, pair = (uint64_t)tr->trained.n_params * sizeof(float);
     uint64_t restarts = every > 0 && total_steps > 0 ? (total_steps - 1) / every : 0;
@@ -104,8 +104,8 @@ static uint64_t relora_bytes(const axl_trainer *tr, uint64_t total_steps)
     return restarts > 0 ? pair * (restarts + 2 * (restarts + 1) + restarts + 1) : 0;
 }
 
-static axl_status count_config(const axl_config *cfg, const axl__batches *b, axl_model *m,
-                               axl_plan *out, axl_trainer **counted)
+static axl_status plan_count_config(const axl_config *cfg, const axl__batches *b, axl_model *m,
+                                    axl_plan *out, axl_trainer **counted)
 {
     uint64_t weights = axl__counting_bytes(m->dev);
     axl_adapter *adapter;
@@ -116,10 +116,10 @@ static axl_status count_config(const axl_config *cfg, const axl__batches *b, axl
     AXL_TRY(status);
     uint64_t optimizer = axl__counting_bytes(m->dev);
     AXL_TRY(axl__plan_reserve(b, *counted));
-    read_counts(m, weights, optimizer,
-                b->mapped + axl__trainer_save_bytes(*counted, b->checkpoints) +
-                    relora_bytes(*counted, b->total_steps),
-                out);
+    plan_read_counts(m, weights, optimizer,
+                     b->mapped + axl__trainer_save_bytes(*counted, b->checkpoints) +
+                         plan_relora_bytes(*counted, b->total_steps),
+                     out);
     double limit = axl__cfg_double(cfg, "axl.memory_limit", -1.0);
     if (limit >= 0.0)
         out->limit_bytes = limit > 0.0 ? (uint64_t)(limit * GIB) : UINT64_MAX;
@@ -133,7 +133,7 @@ axl_status axl__plan_memory(const axl_config *cfg, const axl__batches *batches, 
     axl_model *m;
 
     AXL_TRY(axl__model_from_config_counting(&m, cfg));
-    axl_status status = count_config(cfg, batches, m, out, &tr);
+    axl_status status = plan_count_config(cfg, batches, m, out, &tr);
     axl_model_free(m); /* the trainer has its own reference */
     if (status == AXL_OK && counted)
         *counted = tr;
@@ -143,7 +143,7 @@ axl_status axl__plan_memory(const axl_config *cfg, const axl__batches *batches, 
 }
 
 /* GiB with three digits. */
-static void put_gib(char out[AXL__NUM_MAX], uint64_t bytes)
+static void plan_put_gib(char out[AXL__NUM_MAX], uint64_t bytes)
 {
     double gib = (double)bytes / GIB;
     double unit = pow(10.0, 2.0 - floor(log10(gib > 1e-9 ? gib : 1e-9)));
@@ -160,7 +160,7 @@ axl_status axl__plan_fits(const axl_plan *p)
     if (p->peak_rss_bytes <= p->limit_bytes)
         return AXL_OK;
     for (int i = 0; i < 5; i++)
-        put_gib(text[i], bytes[i]);
+        plan_put_gib(text[i], bytes[i]);
     return axl__fail(AXL_ERR_NOMEM,
                      "the run needs %s GiB (weights %s, activations %s, optimizer %s, the rest is "
                      "the process's own) and has %s; gradient_checkpointing, a smaller "
@@ -171,15 +171,15 @@ axl_status axl__plan_fits(const axl_plan *p)
 
 /* ---- a model alone ---- */
 
-static axl_status check_out(const axl_plan *out)
+static axl_status plan_check_out(const axl_plan *out)
 {
     if (!out || out->size < sizeof *out)
         return axl__fail(AXL_ERR_ABI, "axl_plan has no valid size; use AXL_PLAN_INIT");
     return AXL_OK;
 }
 
-static axl_status estimate(axl_model *m, const axl_adapter_options *ao,
-                           const axl_trainer_options *to, axl_plan *out)
+static axl_status plan_model(axl_model *m, const axl_adapter_options *ao,
+                             const axl_trainer_options *to, axl_plan *out)
 {
     axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
     axl_adapter_options a = AXL_ADAPTER_OPTIONS_INIT;
@@ -201,7 +201,7 @@ static axl_status estimate(axl_model *m, const axl_adapter_options *ao,
     uint64_t optimizer = axl__counting_bytes(m->dev);
     status = axl__trainer_reserve(tr, tokens, 0, tokens < longest ? tokens : longest);
     if (status == AXL_OK)
-        read_counts(m, weights, optimizer, 0, out);
+        plan_read_counts(m, weights, optimizer, 0, out);
     axl_trainer_free(tr);
     return status;
 }
@@ -214,9 +214,9 @@ axl_status axl_model_estimate(axl_context *ctx, const char *path, const axl_mode
     axl_model *m;
 
     AXL_TRY(axl__context_enter(ctx));
-    AXL_TRY(check_out(out));
+    AXL_TRY(plan_check_out(out));
     AXL_TRY(axl__model_open_counting(&m, ctx, path, model));
-    axl_status status = estimate(m, adapter, trainer, &plan);
+    axl_status status = plan_model(m, adapter, trainer, &plan);
     axl_model_free(m);
     AXL_TRY(status);
     return axl__result_export(out, &plan, sizeof plan, sizeof plan, "axl_plan");
@@ -248,7 +248,7 @@ axl_status axl_run_plan(const axl_config *cfg, axl_plan *out)
     axl_tokenizer *tok;
 
     AXL_TRY(axl__config_enter(cfg));
-    AXL_TRY(check_out(out));
+    AXL_TRY(plan_check_out(out));
     AXL_TRY(axl_tokenizer_from_config(&tok, cfg));
     axl_status status = axl__datasets_from_config(&train, &valid, cfg, tok);
     if (status == AXL_OK)

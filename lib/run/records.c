@@ -75,7 +75,7 @@ static axl_status records_append(axl__records *k, axl__str *s)
 }
 
 /* Markdown's code block: each line behind four blanks. */
-static void put_indented(axl__str *s, const char *text, size_t len)
+static void records_put_indented(axl__str *s, const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         if (i == 0 || text[i - 1] == '\n')
@@ -99,7 +99,7 @@ static axl_status records_begin_events(axl__records *k, bool resumed)
     axl__str_init(&yaml, k->ctx);
     axl__event_put_version(&s, now);
     axl__event_put_start(&s, now, resumed ? k->first_step + 1 : 0);
-    put_indented(&yaml, text, len);
+    records_put_indented(&yaml, text, len);
     axl__event_put_text(&s, now, "config/text_summary", axl__str_text(&yaml), yaml.len);
     s.failed |= yaml.failed;
     axl__str_free(&yaml);
@@ -107,7 +107,8 @@ static axl_status records_begin_events(axl__records *k, bool resumed)
 }
 
 /* The tags are those of transformers' TensorBoard callback on Axolotl's logs. */
-static size_t step_scalars(const axl__records *k, const axl_run_record *e, axl__event_scalar *out)
+static size_t records_step_scalars(const axl__records *k, const axl_run_record *e,
+                                   axl__event_scalar *out)
 {
     double tokens = (double)(e->n_tokens - k->step.n_tokens);
     double trained = (double)(e->n_trained - k->step.n_trained);
@@ -126,8 +127,8 @@ static size_t step_scalars(const axl__records *k, const axl_run_record *e, axl__
     return SCALARS_MAX;
 }
 
-static size_t evaluation_scalars(const axl__records *k, const axl_run_record *e,
-                                 axl__event_scalar *out)
+static size_t records_evaluation_scalars(const axl__records *k, const axl_run_record *e,
+                                         axl__event_scalar *out)
 {
     const axl__event_scalar all[] = {
         { "eval/loss", e->eval_loss },
@@ -150,9 +151,9 @@ static axl_status records_put_events(axl__records *k, const axl_run_record *e)
     if (!k->event_path)
         return AXL_OK;
     if (e->event == AXL_RUN_STEP)
-        n = step_scalars(k, e, scalars);
+        n = records_step_scalars(k, e, scalars);
     else if (e->event == AXL_RUN_EVALUATION)
-        n = evaluation_scalars(k, e, scalars);
+        n = records_evaluation_scalars(k, e, scalars);
     else
         return AXL_OK;
     axl__str_init(&s, k->ctx);

@@ -7,14 +7,14 @@
 #include "data/export.h"
 #include "train/trainer.h"
 
-static axl_status trainer_loss(void *trainer, const axl_batch *b, double *sum)
+static axl_status run_trainer_loss(void *trainer, const axl_batch *b, double *sum)
 {
     return axl__trainer_loss(trainer, b, NULL, sum);
 }
 
 static axl_status run_evaluate_valid(axl_run *r, axl_evaluation *out)
 {
-    return axl__evaluate(r->cfg, r->valid, trainer_loss, r->trainer, out);
+    return axl__evaluate(r->cfg, r->valid, run_trainer_loss, r->trainer, out);
 }
 
 static axl_status run_evaluate_and_log(axl_run *r)

@@ -18,7 +18,7 @@
 
 /* ---- life ---- */
 
-static axl_status check_options(const axl_trainer_options *o)
+static axl_status trainer_check_options(const axl_trainer_options *o)
 {
     if (!(o->learning_rate > 0.0) || !isfinite(o->learning_rate)) {
         char got[AXL__NUM_MAX];
@@ -172,7 +172,7 @@ axl_status axl_trainer_new(axl_trainer **out, axl_model *model, axl_adapter *ada
     if (adapter)
         AXL_TRY(axl__adapter_enter(adapter));
     AXL_TRY(axl__options_import(&o, sizeof o, opts, sizeof o));
-    AXL_TRY(check_options(&o));
+    AXL_TRY(trainer_check_options(&o));
     AXL_TRY(axl__schedule_import(&schedule, o.schedule));
     o.schedule = NULL; /* the caller's; tr->schedule is the copy */
     if (adapter && adapter->model != model)
@@ -324,14 +324,14 @@ static axl_status take_gradients(axl_trainer *tr)
 }
 
 /* A first batch that failed wrote into the step's own gradients, which were zero before. */
-static void undo(axl_trainer *tr)
+static void trainer_undo_batch(axl_trainer *tr)
 {
     if (tr->net.pass.grads == tr->grads)
         (void)tr->model->ops->zero(tr->model->dev, tr->grads, grad_bytes(tr));
 }
 
 /* A model's own weights: what it computes with is made anew where a step has moved it. */
-static axl_status use(axl_trainer *tr, float *values)
+static axl_status trainer_use_weights(axl_trainer *tr, float *values)
 {
     if (tr->adapter || tr->used == values)
         return AXL_OK;
@@ -342,7 +342,7 @@ static axl_status use(axl_trainer *tr, float *values)
 
 axl_status axl__trainer_use_trained(axl_trainer *tr)
 {
-    return use(tr, tr->trained.params);
+    return trainer_use_weights(tr, tr->trained.params);
 }
 
 /* The loss and gradients of a batch under the values that the optimizer trains with. */
@@ -350,7 +350,7 @@ static axl_status run_batch(axl_trainer *tr, const axl_batch *b, double scale, d
 {
     float *values = axl__optimizer_train_params(tr->optimizer);
 
-    AXL_TRY(use(tr, values));
+    AXL_TRY(trainer_use_weights(tr, values));
     if (tr->adapter)
         tr->adapter->params = values;
     axl_status status = axl__network_loss(&tr->net, b, scale, "train", sum);
@@ -359,7 +359,7 @@ static axl_status run_batch(axl_trainer *tr, const axl_batch *b, double scale, d
     return status;
 }
 
-static axl_status forward_backward(axl_trainer *tr, const axl_batch *b, double *mean)
+static axl_status trainer_forward_backward(axl_trainer *tr, const axl_batch *b, double *mean)
 {
     double sum, scale = 1.0;
 
@@ -377,7 +377,7 @@ static axl_status forward_backward(axl_trainer *tr, const axl_batch *b, double *
     if (status == AXL_OK)
         status = take_gradients(tr);
     if (status < 0) {
-        undo(tr);
+        trainer_undo_batch(tr);
         return status;
     }
     *mean = trained ? sum / trained : 0.0;
@@ -395,7 +395,7 @@ axl_status axl_trainer_forward_backward(axl_trainer *tr, const axl_batch *batch,
     double mean = 0.0;
 
     AXL_TRY(axl__trainer_enter(tr));
-    axl_status status = forward_backward(tr, batch, &mean);
+    axl_status status = trainer_forward_backward(tr, batch, &mean);
     axl__trainer_leave(tr);
     if (status == AXL_OK && loss)
         *loss = mean;
@@ -408,7 +408,8 @@ int axl_trainer_ready(const axl_trainer *tr)
            (tr->window_closed || tr->batches >= tr->opts.gradient_accumulation_steps);
 }
 
-static axl_status evaluate(axl_trainer *tr, const axl_batch *b, const char *phase, double *sum)
+static axl_status trainer_evaluate(axl_trainer *tr, const axl_batch *b, const char *phase,
+                                   double *sum)
 {
     float *grads = tr->net.pass.grads;
     float dropout = tr->net.pass.dropout;
@@ -430,7 +431,7 @@ axl_status axl__trainer_loss(axl_trainer *tr, const axl_batch *batch, const char
     double sum = 0.0;
 
     AXL_TRY(axl__trainer_enter(tr));
-    axl_status status = evaluate(tr, batch, phase, &sum);
+    axl_status status = trainer_evaluate(tr, batch, phase, &sum);
     axl__trainer_leave(tr);
     if (status == AXL_OK && loss_sum)
         *loss_sum = sum;
@@ -477,7 +478,7 @@ static axl_status grad_norm(axl_trainer *tr, double *out)
     return AXL_OK;
 }
 
-static axl_status optimize(axl_trainer *tr, double norm, double rate)
+static axl_status trainer_optimize(axl_trainer *tr, double norm, double rate)
 {
     const axl_trainer_options *o = &tr->opts;
     double scale = 1.0 / divisor(tr), beta1;
@@ -495,7 +496,7 @@ static axl_status optimize(axl_trainer *tr, double norm, double rate)
     return axl__optimizer_step(tr->optimizer, &s);
 }
 
-static axl_status step(axl_trainer *tr, axl_step_stats *stats)
+static axl_status trainer_take_step(axl_trainer *tr, axl_step_stats *stats)
 {
     double norm, rate = current_rate(tr), loss = tr->loss_sum / divisor(tr);
 
@@ -511,7 +512,7 @@ static axl_status step(axl_trainer *tr, axl_step_stats *stats)
         return axl__fail(AXL_ERR_NUMERIC, "the gradient norm is not finite at step %llu",
                          (unsigned long long)tr->step + 1);
     }
-    axl_status status = optimize(tr, norm, rate);
+    axl_status status = trainer_optimize(tr, norm, rate);
     tr->used = NULL;
     AXL_TRY(status);
     axl__lisa_count(&tr->lisa);
@@ -532,7 +533,7 @@ static axl_status step(axl_trainer *tr, axl_step_stats *stats)
 axl_status axl_trainer_step(axl_trainer *tr, axl_step_stats *stats)
 {
     AXL_TRY(axl__trainer_enter(tr));
-    axl_status status = step(tr, stats);
+    axl_status status = trainer_take_step(tr, stats);
     axl__trainer_leave(tr);
     return status;
 }
