@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * optim_8bit.c - optimizers whose state is a byte an element and a scale a block of 256 elements of
- * a tensor.  Small tensors, class 1, keep f32 state and take the method's f32 step, as in the
+ * a tensor.  Small tensors, kind 1, keep f32 state and take the method's f32 step, as in the
  * libraries that the names come from: bitsandbytes (below 4096 elements, and embeddings) and
  * torchao (below 4096, or no multiple of 256).
  */
@@ -21,7 +21,7 @@ typedef struct {
     const char *names[MAX_STATES];
     bool is_signed[MAX_STATES];
     axl__quant_rounding rounding;
-    axl__optim_span_fn *small; /* the step of class 1, whose flat regions come first */
+    axl__optim_span_fn *small; /* the step of kind 1, whose flat regions come first */
 } recipe;
 
 typedef struct {
@@ -36,14 +36,14 @@ static int64_t eightbit_blocks_of(const axl__optim_tensor *t)
     return (t->rows * t->cols + BLOCK - 1) / BLOCK;
 }
 
-static uint32_t eightbit_classify_bitsandbytes(const axl__optim_tensor *t)
+static uint32_t eightbit_kind_bitsandbytes(const axl__optim_tensor *t)
 {
     bool embedding = strstr(t->name, "embed_tokens") && !strstr(t->name, "lora_");
 
     return t->rows * t->cols < SMALLEST || embedding;
 }
 
-static uint32_t eightbit_classify_torchao(const axl__optim_tensor *t)
+static uint32_t eightbit_kind_torchao(const axl__optim_tensor *t)
 {
     return t->rows * t->cols < SMALLEST || t->rows * t->cols % BLOCK != 0;
 }
@@ -112,7 +112,7 @@ static axl_status eightbit_upload_blocks(axl__optimizer *o, axl_optim_block *hos
 
     for (size_t i = 0; i < t->n_tensors; i++) {
         int64_t size = t->tensors[i].rows * t->tensors[i].cols;
-        for (int64_t at = 0; at < size && o->method->classify(&t->tensors[i]) == 0; at += BLOCK) {
+        for (int64_t at = 0; at < size && o->method->kind_of(&t->tensors[i]) == 0; at += BLOCK) {
             int64_t rest = size - at;
             host[n++] = (axl_optim_block){ t->tensors[i].at + at,
                                            (int32_t)(rest < BLOCK ? rest : BLOCK), 0 };
@@ -236,7 +236,7 @@ static axl_status eightbit_lay_out_rmsprop(axl__optimizer *o)
 const axl__optim_method axl__optim_adamw_8bit = {
     .name = "adamw_8bit",
     .defaults = { .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8 },
-    .classify = eightbit_classify_bitsandbytes,
+    .kind_of = eightbit_kind_bitsandbytes,
     .lay_out = eightbit_lay_out_adamw,
     .begin = eightbit_begin,
     .step = eightbit_step,
@@ -245,7 +245,7 @@ const axl__optim_method axl__optim_adamw_8bit = {
 const axl__optim_method axl__optim_adamw_torch_8bit = {
     .name = "adamw_torch_8bit",
     .defaults = { .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8 },
-    .classify = eightbit_classify_torchao,
+    .kind_of = eightbit_kind_torchao,
     .lay_out = eightbit_lay_out_adamw_torch,
     .begin = eightbit_begin,
     .step = eightbit_step,
@@ -254,7 +254,7 @@ const axl__optim_method axl__optim_adamw_torch_8bit = {
 const axl__optim_method axl__optim_ademamix_8bit = {
     .name = "ademamix_8bit",
     .defaults = AXL__ADEMAMIX_DEFAULTS,
-    .classify = eightbit_classify_bitsandbytes,
+    .kind_of = eightbit_kind_bitsandbytes,
     .lay_out = eightbit_lay_out_ademamix,
     .begin = eightbit_begin,
     .step = eightbit_step,
@@ -263,7 +263,7 @@ const axl__optim_method axl__optim_ademamix_8bit = {
 const axl__optim_method axl__optim_rmsprop_8bit = {
     .name = "rmsprop_8bit",
     .defaults = { .eps = 1e-8, .alpha = 0.99 },
-    .classify = eightbit_classify_bitsandbytes,
+    .kind_of = eightbit_kind_bitsandbytes,
     .lay_out = eightbit_lay_out_rmsprop,
     .begin = eightbit_begin,
     .step = eightbit_step,
@@ -272,7 +272,7 @@ const axl__optim_method axl__optim_rmsprop_8bit = {
 const axl__optim_method axl__optim_lion_8bit = {
     .name = "lion_8bit",
     .defaults = { .beta1 = 0.9, .beta2 = 0.999 },
-    .classify = eightbit_classify_bitsandbytes,
+    .kind_of = eightbit_kind_bitsandbytes,
     .lay_out = eightbit_lay_out_lion,
     .begin = eightbit_begin,
     .step = eightbit_step,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * optim_muon.c - Muon as Axolotl has it (Moonlight's): matrices move by their momentum made nearly
- * orthogonal, scaled to AdamW's size; embeddings and the output head, class 1, by AdamW.  So do
+ * orthogonal, scaled to AdamW's size; embeddings and the output head, kind 1, by AdamW.  So do
  * vectors here, which Axolotl leaves untrained.  Products are in the model's compute type.
  */
 #include "optim_method.h"
@@ -11,7 +11,7 @@
 /* Regions: two of AdamW, the momentum, and scratch. */
 enum { MOMENTUM = 2, X, Y, GRAM, POLY, NORM };
 
-static uint32_t muon_classify(const axl__optim_tensor *t)
+static uint32_t muon_kind(const axl__optim_tensor *t)
 {
     return t->vector || axl__names_embedding(t->name);
 }
@@ -23,7 +23,7 @@ static axl_status muon_lay_out(axl__optimizer *o)
     for (size_t i = 0; i < o->target.n_tensors; i++) {
         const axl__optim_tensor *t = &o->target.tensors[i];
         int64_t least = t->rows < t->cols ? t->rows : t->cols;
-        if (muon_classify(t) != 0)
+        if (muon_kind(t) != 0)
             continue;
         size = t->rows * t->cols > size ? t->rows * t->cols : size;
         side = least > side ? least : side;
@@ -162,7 +162,7 @@ const axl__optim_method axl__optim_muon = {
                   .momentum = 0.95,
                   .nesterov = true,
                   .ns_steps = 5.0 },
-    .classify = muon_classify,
+    .kind_of = muon_kind,
     .lay_out = muon_lay_out,
     .step = muon_step,
     .in_common = true,

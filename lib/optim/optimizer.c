@@ -9,25 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const axl__optim_method *const methods[] = {
-    &axl__optim_adafactor,
-    &axl__optim_adagrad,
-    &axl__optim_adamw,
-    &axl__optim_adamw_8bit,
-    &axl__optim_adamw_torch_8bit,
-    &axl__optim_ademamix,
-    &axl__optim_ademamix_8bit,
-    &axl__optim_adopt,
-    &axl__optim_came,
-    &axl__optim_lion,
-    &axl__optim_lion_8bit,
-    &axl__optim_muon,
-    &axl__optim_rmsprop,
-    &axl__optim_rmsprop_8bit,
-    &axl__optim_schedule_free_adamw,
-    &axl__optim_schedule_free_sgd,
-    &axl__optim_sgd,
-};
+#define METHOD(name) &axl__optim_##name,
+
+static const axl__optim_method *const methods[] = { AXL__OPTIM_METHODS(METHOD) };
 
 /* ---- options ---- */
 
@@ -109,9 +93,9 @@ static axl_status optimizer_find_method(axl__optimizer *o, const axl__optimizer_
 
 /* ---- spans ---- */
 
-static uint32_t optimizer_class_of(const axl__optimizer *o, size_t i)
+static uint32_t optimizer_kind(const axl__optimizer *o, size_t i)
 {
-    return o->method->classify ? o->method->classify(&o->target.tensors[i]) : 0;
+    return o->method->kind_of ? o->method->kind_of(&o->target.tensors[i]) : 0;
 }
 
 /* Whether a tensor lies behind a span with nothing but its padding to a cache line between. */
@@ -129,7 +113,7 @@ static axl_status optimizer_make_spans(axl__optimizer *o)
         return axl__fail_nomem();
     for (size_t i = 0; i < o->target.n_tensors; i++) {
         const axl__optim_tensor *t = &o->target.tensors[i];
-        uint32_t group = o->groups.of_tensor[i], kind = optimizer_class_of(o, i);
+        uint32_t group = o->groups.of_tensor[i], kind = optimizer_kind(o, i);
         axl__optim_span *s = &o->spans[o->n_spans];
         if (o->n_spans > 0 && optimizer_continues(s - 1, t, group, kind)) {
             s[-1].n = t->at + t->rows * t->cols - s[-1].at;
@@ -141,8 +125,8 @@ static axl_status optimizer_make_spans(axl__optimizer *o)
     }
     for (size_t i = 0; i < o->n_spans; i++) {
         axl__optim_span *s = &o->spans[i];
-        s->state_at = o->class_size[s->kind];
-        o->class_size[s->kind] += (s->n + 15) & ~(int64_t)15;
+        s->state_at = o->kind_size[s->kind];
+        o->kind_size[s->kind] += (s->n + 15) & ~(int64_t)15;
     }
     return AXL_OK;
 }
@@ -222,7 +206,7 @@ axl_status axl__optim_host(axl__optimizer *o, const char *name, double *values, 
 
 axl_status axl__optim_flat(axl__optimizer *o, const char *prefix, uint32_t kind)
 {
-    AXL_TRY(axl__optim_region(o, (size_t)o->class_size[kind] * sizeof(float)));
+    AXL_TRY(axl__optim_region(o, (size_t)o->kind_size[kind] * sizeof(float)));
     for (size_t k = 0; k < o->n_spans; k++) {
         const axl__optim_span *s = &o->spans[k];
         for (size_t i = s->first; i < s->end && s->kind == kind; i++) {
