@@ -33,9 +33,10 @@ static void print_text(const axl_plan *p)
            "peak         %8.3f GiB resident",
            gib(p->weights_bytes), gib(p->activation_bytes), gib(p->optimizer_bytes),
            gib(p->peak_rss_bytes));
-    if (p->limit_bytes != UINT64_MAX)
-        printf("%s %.3f GiB", p->peak_rss_bytes > p->limit_bytes ? ": does not fit into" : " of",
-               gib(p->limit_bytes));
+    if (p->host_limit_bytes != UINT64_MAX)
+        printf("%s %.3f GiB",
+               p->peak_rss_bytes > p->host_limit_bytes ? ": does not fit into" : " of",
+               gib(p->host_limit_bytes));
     printf("\nsteps        %8" PRIu64 " of %" PRIu64 " tokens\n", p->steps, p->tokens_per_step);
     print_time(p->seconds);
 }

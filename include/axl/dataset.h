@@ -27,6 +27,16 @@ typedef enum axl_split {
     AXL_SPLIT_FORCE_INT32 = 0x7fffffff
 } axl_split;
 
+/** What a sample is to a loss that compares answers. */
+typedef enum axl_role {
+    AXL_ROLE_PLAIN = 0,       /**< an example to learn from, as without preferences */
+    AXL_ROLE_CHOSEN = 1,      /**< the better answer of a pair */
+    AXL_ROLE_REJECTED = 2,    /**< the worse answer of a pair */
+    AXL_ROLE_DESIRABLE = 3,   /**< an answer without a partner that is wanted */
+    AXL_ROLE_UNDESIRABLE = 4, /**< and one that is not */
+    AXL_ROLE_FORCE_INT32 = 0x7fffffff
+} axl_role;
+
 /** One sample.  labels[i] is the label of input_ids[i] (not shifted), or AXL_LABEL_IGNORE. */
 typedef struct axl_sample {
     size_t size;              /**< sizeof(axl_sample); set by the caller */
@@ -37,12 +47,15 @@ typedef struct axl_sample {
     uint32_t length;          /**< tokens */
     uint32_t n_trained;       /**< labels that train a prediction: not the first token's */
     uint32_t part;            /**< which of the samples of one record */
-    uint32_t reserved0;
+    uint32_t role;            /**< an axl_role */
+    uint32_t pair;            /**< which pair a chosen or rejected one belongs to: the two have the
+                                   same number */
+    uint32_t reserved0;       /**< must be 0 */
 } axl_sample;
 
 #define AXL_SAMPLE_INIT                                                                            \
     {                                                                                              \
-        sizeof(axl_sample), NULL, NULL, NULL, 0, 0u, 0u, 0u, 0u                                    \
+        sizeof(axl_sample), NULL, NULL, NULL, 0, 0u, 0u, 0u, 0u, 0u, 0u                            \
     }
 
 /** What became of the rows that were read for this split. */
@@ -95,7 +108,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_dataset_from_config(axl_dataset **out, con
  * @param[in]  samples (n) Copied, with ids and labels; source may be NULL, n_trained is recounted.
  * @param[in]  n       Number of samples; at least 1.
  *
- * @retval AXL_ERR_INVALID An empty sample, or none.
+ * @retval AXL_ERR_INVALID An empty sample, none, or an unknown role.
  * @retval AXL_ERR_NOMEM
  *
  * Thread: any.

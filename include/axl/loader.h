@@ -24,6 +24,11 @@ typedef struct axl_batch {
     const int32_t *labels;     /**< (n_tokens) not shifted; AXL_LABEL_IGNORE: not trained */
     const int32_t *positions;  /**< (n_tokens) from 0 in each sequence; NULL: so */
     const int32_t *cu_seqlens; /**< (n_seqs + 1) starts, the first 0, the last n_tokens */
+    const float *weights;      /**< (n_tokens) factors of each label's loss; NULL: all 1.  Means are
+                                    still taken over the number of trained labels */
+    const uint32_t *roles;     /**< (n_seqs) an axl_role each; NULL: all plain */
+    const uint32_t *pairs; /**< (n_seqs) which pair a chosen or rejected sequence belongs to, the
+                                same number for both; NULL: there are none */
     uint32_t n_tokens;
     uint32_t n_seqs;
     uint32_t n_trained;    /**< predictions that count: labels but the first of each sequence */
@@ -33,7 +38,7 @@ typedef struct axl_batch {
 
 #define AXL_BATCH_INIT                                                                             \
     {                                                                                              \
-        sizeof(axl_batch), NULL, NULL, NULL, NULL, 0u, 0u, 0u, 0u                                  \
+        sizeof(axl_batch), NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0u, 0u, 0u, 0u                \
     }
 
 typedef struct axl_loader_options {

@@ -14,7 +14,8 @@
 extern "C" {
 #endif
 
-/** What a run will take. */
+/** What a run will take, of two memories: the host's and that of a device with memory of its own.
+ */
 typedef struct axl_plan {
     size_t size;               /**< sizeof(axl_plan); set by the caller */
     uint64_t weights_bytes;    /**< base weights: the parts of files that are used, and copies */
@@ -22,16 +23,20 @@ typedef struct axl_plan {
     uint64_t optimizer_bytes;  /**< trained parameters, their gradients, the optimizer's state */
     uint64_t peak_rss_bytes;   /**< resident memory of the whole process at its peak: the three
                                     above, what the process holds already, kernels' scratch */
-    uint64_t limit_bytes;      /**< what peak_rss_bytes may be, see axl_run_plan(); UINT64_MAX when
+    uint64_t host_limit_bytes; /**< what peak_rss_bytes may be, see axl_run_plan(); UINT64_MAX when
                                     nothing says so */
-    uint64_t steps;            /**< optimizer steps of the run; 0 from axl_model_estimate() */
-    uint64_t tokens_per_step;  /**< input tokens of a step, the mean; 0 from axl_model_estimate() */
-    double seconds;            /**< of training and evaluating; 0 from axl_model_estimate() */
+    uint64_t device_bytes;     /**< memory of the device's own at its peak; 0 for a device that uses
+                                    the host's, as the processor does */
+    uint64_t device_limit_bytes; /**< what device_bytes may be; UINT64_MAX when nothing says so, 0
+                                      where device_bytes is */
+    uint64_t steps;              /**< optimizer steps of the run; 0 from axl_model_estimate() */
+    uint64_t tokens_per_step; /**< input tokens of a step, the mean; 0 from axl_model_estimate() */
+    double seconds;           /**< of training and evaluating; 0 from axl_model_estimate() */
 } axl_plan;
 
 #define AXL_PLAN_INIT                                                                              \
     {                                                                                              \
-        sizeof(axl_plan), 0, 0, 0, 0, 0, 0, 0, 0.0                                                 \
+        sizeof(axl_plan), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0                                           \
     }
 
 /**

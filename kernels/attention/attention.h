@@ -3,7 +3,8 @@
  * attention.h - causal softmax attention within the sequences of a packed batch, heads grouped.
  * q, out, dq, dout (Tq, H*D); k, v, dk, dv (Tk, G*D); lse, delta (H,Tq), the latter where scratch
  * begins; g = h / (H/G).
- * With n_q queries and n_k >= n_q keys in a sequence, query i sees keys j <= i + n_k - n_q:
+ * With n_q queries and n_k >= n_q keys in a sequence, query i sees the keys j <= i + n_k - n_q,
+ * with a window those of them with j > i + n_k - n_q - window:
  *
  *   s[h,i,j]   = scale q[i,h,:] . k[j,g,:]
  *   lse[h,i]   = log(sum_j exp(s[h,i,j]))

@@ -48,6 +48,7 @@ typedef struct job {
     int64_t group;    /* query heads of a kv head */
     int64_t heads;    /* of them in a task */
     int64_t n_chunks; /* tasks that the heads make */
+    int64_t window;   /* keys that a query sees; more than there are where no window is wanted */
     atomic_bool cancelled;
 } job;
 
@@ -97,6 +98,11 @@ static int64_t most_keys(int64_t head_dim)
 static int64_t key_rows(int64_t head_dim, int64_t n)
 {
     return ceil_div(ceil_div(n, ceil_div(n, most_keys(head_dim))), 16) * 16;
+}
+
+static int64_t window_of(const axl_attention_args *f)
+{
+    return f->window > 0 ? f->window : INT64_MAX / 2;
 }
 
 /* ---- cutting ---- */
@@ -334,6 +340,19 @@ static void softmax_row(const job *j, const float *s, int64_t seen, int64_t n_co
         softmax_row_as(j, false, s, seen, n_cols, p, max, sums, out);
 }
 
+/* How many of a row's scores s count, which are those of the block's keys below `end`, `most` of
+ * them multiplied.  Those that the window has passed become -infinity, which weighs 0. */
+static int64_t seen_scores(const job *j, float *s, int64_t end, int64_t most)
+{
+    int64_t begin = end - j->window, seen = max64(0, min64(most, end));
+
+    if (begin >= seen)
+        return 0;
+    for (int64_t i = 0; i < begin; i++)
+        s[i] = -INFINITY;
+    return seen;
+}
+
 /* Rows [row, +n) of head number h of the task against the packed keys.  Row r sees the keys up to
  * first + r; the last of these rows sees some. */
 static void forward_strip(const job *j, const span *t, forward_space *w, int64_t h, int64_t row,
@@ -347,10 +366,13 @@ static void forward_strip(const job *j, const span *t, forward_space *w, int64_t
 
     keys.end = most;
     multiply(j, n, keys.n_units, &q, &keys, w->s, BLOCK_K, false);
-    for (int64_t r = 0; r < n; r++)
-        softmax_row(j, w->s + r * BLOCK_K, max64(0, min64(most, first + row + r + 1)),
-                    gemm_deep(j->unit, most), w->p + r * BLOCK_K, w->max + at + r,
-                    w->sums + (at + r) * VF_N, w->out + (at + r) * D);
+    for (int64_t r = 0; r < n; r++) {
+        float *s = w->s + r * BLOCK_K;
+
+        softmax_row(j, s, seen_scores(j, s, first + row + r + 1, most), gemm_deep(j->unit, most),
+                    w->p + r * BLOCK_K, w->max + at + r, w->sums + (at + r) * VF_N,
+                    w->out + (at + r) * D);
+    }
     multiply(j, n, gemm_units(j->unit, most), &p, &w->values, w->out + at * D, D, true);
 }
 
@@ -358,11 +380,13 @@ static void forward_strip(const job *j, const span *t, forward_space *w, int64_t
 static void forward_block(const job *j, const span *t, forward_space *w, int64_t h, int64_t key)
 {
     const axl_attention_args *f = j->f;
-    /* Row r sees the keys up to first + r of the block; earlier rows than `begin` see none. */
+    /* Row r sees the keys up to first + r of the block: rows before -first none yet, those from
+     * `end` on none any more. */
     int64_t first = f->cu_k[t->seq + 1] - f->cu_q[t->seq + 1] + t->row - key;
+    int64_t end = min64(t->n_rows, w->keys.n_cols + j->window - 1 - first);
 
-    for (int64_t row = max64(0, -first); row < t->n_rows; row += STRIP)
-        forward_strip(j, t, w, h, row, min64(STRIP, t->n_rows - row), first);
+    for (int64_t row = max64(0, -first); row < end; row += STRIP)
+        forward_strip(j, t, w, h, row, min64(STRIP, end - row), first);
 }
 
 static void forward_finish(const job *j, const span *t, const forward_space *w, int64_t h)
@@ -396,6 +420,7 @@ static void run_forward(void *arg, uint64_t index)
     span t = find_task(j, index);
     int64_t D = padded(f->head_dim), n_rows = t.n_heads * t.n_rows;
     int64_t last = f->cu_k[t.seq + 1] - (f->cu_q[t.seq + 1] - (t.row + t.n_rows));
+    int64_t begin = max64(f->cu_k[t.seq], last - t.n_rows + 1 - j->window);
     forward_space w;
 
     if (give_up(j))
@@ -410,7 +435,7 @@ static void run_forward(void *arg, uint64_t index)
     memset(w.sums, 0, (size_t)n_rows * VF_N * sizeof *w.sums);
     for (int64_t i = 0; i < n_rows; i++)
         w.max[i] = -INFINITY;
-    for (int64_t key = f->cu_k[t.seq]; key < last; key += BLOCK_K) {
+    for (int64_t key = begin; key < last; key += BLOCK_K) {
         int64_t n_keys = min64(BLOCK_K, last - key);
 
         w.keys = pack_across(j, &(block){ &f->k, t.kv_head, key, n_keys }, w.k);
@@ -429,6 +454,7 @@ axl_status AXL_ISA_NAME(attention_forward)(axl_device *dev, const axl_attention_
     job j = { .dev = dev, .f = a, .unit = gemm_unit_for(a->q.dtype, a->k.dtype, a->q.dtype) };
 
     assert(a->head_dim <= AXL__MAX_HEAD_DIM && a->n_heads % a->n_kv_heads == 0);
+    j.window = window_of(a);
     cut_heads(&j, TASK_HEADS);
     j.block = min64(TASK_Q, query_rows(a->head_dim) / j.heads);
     count_tasks(&j);
@@ -500,15 +526,22 @@ static void put_block(const job *j, const axl_mat *m, int64_t head, int64_t row,
     }
 }
 
-/* Queries i.. of key r of a strip: P is stored, dS / scale returned.  When masked, the key is seen
- * from column `from` on only, and there may be fewer queries than lanes.  lse is in powers of 2. */
+/* The columns whose queries see the first key of a strip; each further key begins and ends one
+ * later. */
+typedef struct sight {
+    int64_t from, until;
+} sight;
+
+/* Queries i.. of key r of a strip: P is stored, dS / scale returned.  When masked, the key is not
+ * seen from all columns, and there may be fewer queries than lanes.  lse is in powers of 2. */
 AXL_INLINE vf gradient(const backward_space *w, bool pair, bool masked, vf scale, int64_t r,
-                       int64_t i, int64_t from, vf lse, vf delta)
+                       int64_t i, sight s, vf lse, vf delta)
 {
     vf p = vf_exp2(vf_sub(vf_mul(vf_load(w->s + r * BLOCK_Q + i), scale), lse), pair);
 
     if (masked)
-        p = before(i, w->n_queries, before(i, from, vf_zero(), p), vf_zero());
+        p = before(i, min64(w->n_queries, s.until + r), before(i, s.from + r, vf_zero(), p),
+                   vf_zero());
     put_units(pair, w->p_units + r * BLOCK_Q, i, p);
     return vf_mul(p, vf_sub(vf_load(w->dp + r * BLOCK_Q + i), delta));
 }
@@ -527,18 +560,18 @@ AXL_INLINE void put_gradients(const backward_space *w, bool pair, int64_t row, i
 }
 
 /* P and dS / scale of queries i.. of keys [k + r, +2) of the block, of which there are both or one;
- * the strip begins with key k, which is seen from column `from` on. */
+ * the strip begins with key k, which is seen from the columns s. */
 AXL_INLINE void pair_gradients(const backward_space *w, bool pair, bool masked, vf scale,
                                const float *lse, const float *delta, int64_t k, int64_t r,
-                               bool both, int64_t i, int64_t from)
+                               bool both, int64_t i, sight s)
 {
     int64_t n = masked ? w->n_queries - i : VF_N;
     vf l = n < VF_N ? vf_load_n(lse + i, n) : vf_load(lse + i);
     vf d = n < VF_N ? vf_load_n(delta + i, n) : vf_load(delta + i);
 
     l = vf_mul(l, vf_set1(LOG2_E));
-    vf a = gradient(w, pair, masked, scale, r, i, from + r, l, d);
-    vf b = both ? gradient(w, pair, masked, scale, r + 1, i, from + r + 1, l, d) : vf_zero();
+    vf a = gradient(w, pair, masked, scale, r, i, s, l, d);
+    vf b = both ? gradient(w, pair, masked, scale, r + 1, i, s, l, d) : vf_zero();
 
     put_gradients(w, pair, k + r, i, a, both, b);
 }
@@ -550,21 +583,22 @@ AXL_INLINE void strip_gradients_as(const job *j, const backward_space *w, bool p
 {
     const backward_space space = *w; /* where stores cannot reach it */
     int64_t from = w->key + k - w->row, whole = w->n_queries - w->n_queries % VF_N;
+    sight s = { from, from + j->window };
     vf scale = vf_set1(j->f->scale * LOG2_E);
 
     for (int64_t r = 0; r < n; r += 2) {
         bool both = r + 1 < n;
         int64_t seen = min64(max64(begin, ceil_div(max64(0, from + r + 1), VF_N) * VF_N), whole);
-        int64_t i = 0;
+        int64_t clear = max64(seen, min64(whole, (s.until + r) / VF_N * VF_N)), i = 0;
 
         for (; i < begin; i += VF_N)
             put_gradients(w, pair, k + r, i, vf_zero(), both, vf_zero());
         for (; i < seen; i += VF_N)
-            pair_gradients(&space, pair, true, scale, lse, delta, k, r, both, i, from);
-        for (; i < whole; i += VF_N)
-            pair_gradients(&space, pair, false, scale, lse, delta, k, r, both, i, from);
+            pair_gradients(&space, pair, true, scale, lse, delta, k, r, both, i, s);
+        for (; i < clear; i += VF_N)
+            pair_gradients(&space, pair, false, scale, lse, delta, k, r, both, i, s);
         for (; i < w->n_queries; i += VF_N)
-            pair_gradients(&space, pair, true, scale, lse, delta, k, r, both, i, from);
+            pair_gradients(&space, pair, true, scale, lse, delta, k, r, both, i, s);
         for (; i < gemm_deep(j->unit, w->n_queries); i += VF_N) {
             put_units(pair, w->p_units + r * BLOCK_Q, i, vf_zero());
             if (both)
@@ -655,7 +689,7 @@ static void backward_keys(const job *j, const span *t, backward_space *w)
     const axl_attention_args *f = j->f;
     block k = { &f->k, t->kv_head, w->key, w->n_keys };
     block v = { &f->v, t->kv_head, w->key, w->n_keys };
-    int64_t end = f->cu_q[t->seq + 1];
+    int64_t end = min64(f->cu_q[t->seq + 1], w->key + w->n_keys + j->window - 1);
     size_t size = (size_t)(w->n_keys * padded(f->head_dim)) * sizeof(float);
 
     w->k = rows_of(j, &k, w->k_left);
@@ -665,9 +699,23 @@ static void backward_keys(const job *j, const span *t, backward_space *w)
     memset(w->dv, 0, size);
     for (int64_t h = t->head; h < t->head + t->n_heads; h++)
         for (int64_t row = w->key; row < end; row += BLOCK_Q)
-            backward_block(j, t, w, h, row, min64(BLOCK_Q, end - row), w->key > t->row);
+            backward_block(j, t, w, h, row, min64(BLOCK_Q, end - row),
+                           w->key > t->row || f->window > 0);
     put_block(j, &j->b->dk, t->kv_head, w->key, w->n_keys, w->dk, f->scale);
     put_block(j, &j->b->dv, t->kv_head, w->key, w->n_keys, w->dv, 1.0f);
+}
+
+/* With a window no block of keys meets all queries that the task's part of dq has: it begins
+ * with 0. */
+static void zero_dq(const job *j, const span *t)
+{
+    const axl_attention_args *f = j->f;
+    int64_t wide = ceil_div(f->head_dim, 16) * 16, ld = f->n_heads * wide;
+    int64_t end = min64(f->cu_q[t->seq + 1], t->row + t->n_rows + j->window - 1);
+
+    for (int64_t row = t->row; row < end; row++)
+        memset(dq_part(j, t->part) + row * ld + t->head * wide, 0,
+               (size_t)(t->n_heads * wide) * sizeof(float));
 }
 
 /* dk, dv and a part of dq. */
@@ -682,6 +730,8 @@ static void run_backward(void *arg, uint64_t index)
         return;
     float *slot = axl__scratch_acquire(j->dev);
     carve_backward(&w, slot, j->f->head_dim);
+    if (j->f->window > 0)
+        zero_dq(j, &t);
     amx_begin();
     for (w.key = t.row; w.key < end; w.key += rows) {
         w.n_keys = min64(rows, end - w.key);
@@ -691,7 +741,7 @@ static void run_backward(void *arg, uint64_t index)
     axl__scratch_release(j->dev, slot);
 }
 
-/* dq of TASK_Q rows of the batch from its parts, as many as the row's sequence has up to it. */
+/* dq of TASK_Q rows of the batch from its parts: those whose keys the row sees. */
 static void run_dq(void *arg, uint64_t index)
 {
     const job *j = arg;
@@ -705,13 +755,14 @@ static void run_dq(void *arg, uint64_t index)
         while (row >= f->cu_q[seq + 1])
             seq++;
         int64_t len = f->cu_q[seq + 1] - f->cu_q[seq];
-        int64_t parts = (row - f->cu_q[seq]) / task_rows(j, len) + 1;
+        int64_t at = row - f->cu_q[seq], last = at / task_rows(j, len);
+        int64_t first = max64(0, at - j->window + 1) / task_rows(j, len);
         for (int64_t h = 0; h < f->n_heads; h++) {
-            const float *from = dq_part(j, 0) + row * ld + h * wide;
+            const float *from = dq_part(j, first) + row * ld + h * wide;
             void *to = axl_at_mut(dq->data, dq->dtype, row * dq->stride + h * D);
             for (int64_t d = 0; d < D; d += VF_N) {
                 vf v = vf_load(from + d);
-                for (int64_t p = 1; p < parts; p++)
+                for (int64_t p = 1; p <= last - first; p++)
                     v = vf_add(v, vf_load(from + p * next + d));
                 v = vf_mul(v, vf_set1(f->scale));
                 if (D - d >= VF_N)
@@ -758,6 +809,7 @@ axl_status AXL_ISA_NAME(attention_backward)(axl_device *dev, const axl_attention
     };
 
     assert(f->head_dim <= AXL__MAX_HEAD_DIM && f->n_heads % f->n_kv_heads == 0);
+    j.window = window_of(f);
     AXL_TRY(run_tasks(&j, run_delta, ceil_div(f->q.rows, TASK_Q)));
     cut_heads(&j, f->n_heads); /* a task adds up all heads of a group */
     count_tasks(&j);

@@ -52,9 +52,15 @@ static int64_t end_of_keys(const axl_attention_args *a, int64_t s, int64_t i)
     return a->cu_k[s + 1] - (a->cu_q[s + 1] - i) + 1;
 }
 
+/* The first that it sees, of those before `end`. */
+static int64_t begin_of_keys(const axl_attention_args *a, int64_t s, int64_t end)
+{
+    return a->window > 0 && end - a->window > a->cu_k[s] ? end - a->window : a->cu_k[s];
+}
+
 static void forward_query(const axl_attention_args *a, int64_t s, int64_t h, int64_t i)
 {
-    int64_t begin = a->cu_k[s], end = end_of_keys(a, s, i);
+    int64_t end = end_of_keys(a, s, i), begin = begin_of_keys(a, s, end);
     int64_t g = h / (a->n_heads / a->n_kv_heads);
     double acc[AXL__MAX_HEAD_DIM] = { 0 }, max = -INFINITY, sum = 0.0;
 
@@ -96,9 +102,10 @@ static void backward_query(const axl_attention_backward_args *a, int64_t s, int6
 {
     const axl_attention_args *f = &a->forward;
     int64_t g = h / (f->n_heads / f->n_kv_heads);
+    int64_t end = end_of_keys(f, s, i);
     double acc[AXL__MAX_HEAD_DIM] = { 0 }, ds;
 
-    for (int64_t j = f->cu_k[s]; j < end_of_keys(f, s, i); j++) {
+    for (int64_t j = begin_of_keys(f, s, end); j < end; j++) {
         probability(a, h, i, j, &ds);
         add_row(acc, ds, &f->k, j, g, f->head_dim);
     }
@@ -113,7 +120,8 @@ static void backward_key(const axl_attention_backward_args *a, int64_t s, int64_
 
     for (int64_t h = g * group; h < (g + 1) * group; h++) {
         for (int64_t i = f->cu_q[s]; i < f->cu_q[s + 1]; i++) {
-            if (j >= end_of_keys(f, s, i))
+            int64_t end = end_of_keys(f, s, i);
+            if (j >= end || j < begin_of_keys(f, s, end))
                 continue;
             double p = probability(a, h, i, j, &ds);
             add_row(dk, ds, &f->q, i, h, f->head_dim);

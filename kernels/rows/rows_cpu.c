@@ -59,7 +59,7 @@ static void add_stripe(void *args, uint64_t index)
 
     for (int64_t k = 0; k < a->n; k++) {
         const void *x = axl_at(a->x.data, a->x.dtype, k * a->x.stride + begin);
-        float *y = (float *)a->y.data + a->rows[k] * a->y.stride + begin;
+        float *y = (float *)a->y.data + (a->rows ? a->rows[k] * a->y.stride : 0) + begin;
         int64_t i = 0;
 
         for (; i + VF_N <= n; i += VF_N)

@@ -23,8 +23,9 @@ void axl__ref_scatter_rows(const axl_rows_args *a)
 
 void axl__ref_add_rows(const axl_rows_args *a)
 {
-    for (int64_t i = 0; i < a->n; i++)
+    for (int64_t i = 0; i < a->n; i++) {
+        int64_t to = a->rows ? a->rows[i] : 0;
         for (int64_t c = 0; c < a->x.cols; c++)
-            axl__mat_put(&a->y, a->rows[i], c,
-                         axl__mat_get(&a->y, a->rows[i], c) + axl__mat_get(&a->x, i, c));
+            axl__mat_put(&a->y, to, c, axl__mat_get(&a->y, to, c) + axl__mat_get(&a->x, i, c));
+    }
 }

@@ -4,6 +4,7 @@
  * struct, and which features this build has.
  */
 #include "base/fail.h"
+#include "base/structs.h"
 
 #include <axl/config.h>
 #include <axl/generate.h>
@@ -18,39 +19,12 @@ struct named {
     size_t value;
 };
 
-#define SIZE_OF(type)                                                                              \
-    {                                                                                              \
-#type, sizeof(type)                                                                        \
-    }
+#define SIZE_OF(type, v1) { #type, sizeof(type) },
+static const struct named sizes[] = { AXL__STRUCTS(SIZE_OF) };
 
-static const struct named sizes[] = {
-    SIZE_OF(axl_adapter_options),
-    SIZE_OF(axl_batch),
-    SIZE_OF(axl_buffer),
-    SIZE_OF(axl_config_key_info),
-    SIZE_OF(axl_config_options),
-    SIZE_OF(axl_context_options),
-    SIZE_OF(axl_dataset_stats),
-    SIZE_OF(axl_diagnostic),
-    SIZE_OF(axl_evaluation),
-    SIZE_OF(axl_generate_options),
-    SIZE_OF(axl_loader_cursor),
-    SIZE_OF(axl_loader_options),
-    SIZE_OF(axl_model_info),
-    SIZE_OF(axl_model_options),
-    SIZE_OF(axl_optimizer_options),
-    SIZE_OF(axl_plan),
-    SIZE_OF(axl_progress),
-    SIZE_OF(axl_run_options),
-    SIZE_OF(axl_run_record),
-    SIZE_OF(axl_sample),
-    SIZE_OF(axl_schedule_options),
-    SIZE_OF(axl_step_stats),
-    SIZE_OF(axl_sweep_run),
-    SIZE_OF(axl_tensor_info),
-    SIZE_OF(axl_tokenizer_options),
-    SIZE_OF(axl_trainer_options),
-};
+/* Nothing has been released: from 0.1.0 on a struct may be larger than in its first release. */
+#define STANDS(type, v1) _Static_assert(sizeof(type) == (v1), #type ": its size is in structs.h");
+AXL__STRUCTS(STANDS)
 
 /* The two built-in backends are always there; AXL_HAVE_… come from meson. */
 static const struct named features[] = {
@@ -60,7 +34,7 @@ static const struct named features[] = {
     { "reference", 1 },
 };
 
-static size_t find(const struct named *table, size_t n, const char *name)
+static size_t named_value(const struct named *table, size_t n, const char *name)
 {
     axl__error_clear();
     for (size_t i = 0; i < n && name; i++)
@@ -71,10 +45,10 @@ static size_t find(const struct named *table, size_t n, const char *name)
 
 size_t axl_abi_sizeof(const char *name)
 {
-    return find(sizes, sizeof sizes / sizeof sizes[0], name);
+    return named_value(sizes, sizeof sizes / sizeof sizes[0], name);
 }
 
 int axl_feature_supported(const char *name)
 {
-    return (int)find(features, sizeof features / sizeof features[0], name);
+    return (int)named_value(features, sizeof features / sizeof features[0], name);
 }

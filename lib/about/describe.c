@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* describe.c - versions and choices, for `axl version` and bug reports. */
 #include "base/str.h"
+#include "base/structs.h"
 #include "hub/http.h"
 #include "tensor/backend.h"
 
@@ -10,7 +11,7 @@
 
 #include <string.h>
 
-static void put_json(axl__str *s, axl_context *ctx, const axl_device_info *d)
+static void describe_json(axl__str *s, axl_context *ctx, const axl_device_info *d)
 {
     const char *curl = axl__http_library();
 
@@ -28,7 +29,7 @@ static void put_json(axl__str *s, axl_context *ctx, const axl_device_info *d)
     axl__str_puts(s, "}}");
 }
 
-static void put_text(axl__str *s, axl_context *ctx, const axl_device_info *d)
+static void describe_text(axl__str *s, axl_context *ctx, const axl_device_info *d)
 {
     const char *curl = axl__http_library();
 
@@ -48,15 +49,15 @@ axl_status axl_describe(axl_context *ctx, uint32_t json, axl_buffer *out)
     axl__str s;
 
     AXL_TRY(axl__context_enter(ctx));
-    AXL_TRY(axl__buffer_check(out));
+    AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, out));
     AXL_TRY(axl__backend_find(&ops, "cpu"));
     AXL_TRY(ops->device_open(&dev, ctx, 0));
     ops->device_info(dev, &info);
     axl__str_init(&s, ctx);
     if (json)
-        put_json(&s, ctx, &info);
+        describe_json(&s, ctx, &info);
     else
-        put_text(&s, ctx, &info);
+        describe_text(&s, ctx, &info);
     axl_status status = axl__str_to_buffer(&s, out);
     axl__str_free(&s);
     ops->device_close(dev);

@@ -5,6 +5,7 @@
 #include "hub_env.h"
 #include "os.h"
 #include "pool.h"
+#include "structs.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -166,7 +167,7 @@ axl_status axl_context_new(axl_context **out, const axl_context_options *given)
     if (!out)
         return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
     *out = NULL;
-    AXL_TRY(axl__options_import(&opts, sizeof opts, given, sizeof opts));
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_context_options, &opts, given));
     AXL_TRY(check_options(&opts));
     ctx = opts.alloc ? opts.alloc(opts.alloc_user, sizeof *ctx) : malloc(sizeof *ctx);
     if (!ctx)
@@ -367,18 +368,9 @@ void axl__parallel_for(axl_context *ctx, uint64_t count, axl_task_fn fn, void *a
 
 /* ---- buffers ---- */
 
-axl_status axl__buffer_check(const axl_buffer *out)
-{
-    if (!out)
-        return axl__fail(AXL_ERR_INVALID, "the buffer must not be NULL");
-    if (out->size < sizeof *out)
-        return axl__fail(AXL_ERR_ABI, "axl_buffer has size %zu; use AXL_BUFFER_INIT", out->size);
-    return AXL_OK;
-}
-
 axl_status axl__buffer_set(axl_context *ctx, axl_buffer *out, const void *data, size_t length)
 {
-    AXL_TRY(axl__buffer_check(out));
+    AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, out));
     char *copy = axl__alloc(ctx, length + 1);
     if (!copy)
         return axl__fail_nomem();

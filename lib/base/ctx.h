@@ -58,6 +58,5 @@ bool axl__context_host_loop(const axl_context *ctx); /* threads are the host's, 
 
 /* Fills out with a copy of the bytes (and a NUL after them). */
 axl_status axl__buffer_set(axl_context *ctx, axl_buffer *out, const void *data, size_t length);
-axl_status axl__buffer_check(const axl_buffer *out); /* size field set, AXL_ERR_ABI otherwise */
 
 #endif

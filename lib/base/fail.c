@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MESSAGE_MAX = 1024, OPTIONS_MAX_SIZE = 4096 };
+enum { MESSAGE_MAX = 1024 };
 
 static _Thread_local char last_message[MESSAGE_MAX];
 
@@ -96,22 +96,4 @@ const char *axl_status_name(axl_status status)
     case AXL_STATUS_FORCE_INT32: break;
     }
     return "AXL_ERR_UNKNOWN";
-}
-
-axl_status axl__options_import(void *dst, size_t dst_size, const void *src, size_t v1_size)
-{
-    size_t src_size;
-
-    if (!src)
-        return AXL_OK;
-    memcpy(&src_size, src, sizeof src_size);
-    if (src_size < v1_size || src_size > OPTIONS_MAX_SIZE)
-        return axl__fail(AXL_ERR_ABI, "options struct has size %zu; use the _INIT macro", src_size);
-    for (size_t i = dst_size; i < src_size; i++)
-        if (((const unsigned char *)src)[i] != 0)
-            return axl__fail(AXL_ERR_ABI, "options set a field newer than this libaxl (byte %zu)",
-                             i);
-    memcpy(dst, src, src_size < dst_size ? src_size : dst_size);
-    memcpy(dst, &dst_size, sizeof dst_size);
-    return AXL_OK;
 }

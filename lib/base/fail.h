@@ -33,8 +33,4 @@ void axl__error_clear(void);
             return axl_try_;                                                                       \
     } while (0)
 
-/* dst holds this library's defaults; lays the caller's fields over them.  v1_size is the size of
- * the struct's first release. */
-axl_status axl__options_import(void *dst, size_t dst_size, const void *src, size_t v1_size);
-
 #endif

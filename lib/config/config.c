@@ -7,6 +7,7 @@
 
 #include "base/os.h"
 #include "base/str.h"
+#include "base/structs.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -230,7 +231,7 @@ static axl_status import_options(axl_config_options *dst, axl_config **out, axl_
         return axl__fail(AXL_ERR_INVALID, "out is NULL");
     *out = NULL;
     *dst = defaults;
-    AXL_TRY(axl__options_import(dst, sizeof *dst, src, sizeof *dst));
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_config_options, dst, src));
     if (dst->diagnostics)
         *dst->diagnostics = NULL;
     if (dst->n_overrides > 0 && !dst->overrides)

@@ -6,6 +6,7 @@
 #include "config_priv.h"
 
 #include "base/str.h"
+#include "base/structs.h"
 
 #include <math.h>
 #include <string.h>
@@ -117,7 +118,7 @@ axl_status axl_config_dump(const axl_config *cfg, uint32_t form, axl_buffer *out
     AXL_TRY(axl__config_enter(cfg));
     if (!out || (form != AXL_CONFIG_YAML && form != AXL_CONFIG_JSON))
         return axl__fail(AXL_ERR_INVALID, out ? "unknown form %u" : "out is NULL", form);
-    AXL_TRY(axl__buffer_check(out));
+    AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, out));
     axl__str_init(&s, cfg->ctx);
     if (form == AXL_CONFIG_YAML) {
         put_yaml(&s, cfg->root, 0, false);

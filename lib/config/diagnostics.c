@@ -3,6 +3,7 @@
 #include "diagnostics.h"
 
 #include "base/str.h"
+#include "base/structs.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -166,16 +167,5 @@ axl_status axl_diagnostics_get(const axl_diagnostics *d, size_t index, axl_diagn
         return axl__fail(AXL_ERR_INVALID, "%s is NULL", d ? "out" : "list");
     if (index >= d->count)
         return AXL_END;
-    return axl__config_export(out, &d->entries[index].d, sizeof *out);
-}
-
-axl_status axl__config_export(void *dst, const void *src, size_t size)
-{
-    size_t room;
-
-    memcpy(&room, dst, sizeof room);
-    if (room < size) /* the first release's size so far */
-        return axl__fail(AXL_ERR_ABI, "result struct has size %zu; use the _INIT macro", room);
-    memcpy((char *)dst + sizeof room, (const char *)src + sizeof room, size - sizeof room);
-    return AXL_OK;
+    return AXL__EXPORT(axl_diagnostic, out, &d->entries[index].d);
 }

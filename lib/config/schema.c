@@ -4,6 +4,7 @@
 
 #include "base/num.h"
 #include "base/str.h"
+#include "base/structs.h"
 
 #include <string.h>
 
@@ -180,7 +181,7 @@ static axl_status export_key(const axl__schema_key *k, axl_config_key_info *out)
     info.use_instead = k->use_instead;
     info.description = k->description;
     info.answer = (uint32_t)public_answer(k->answer);
-    return axl__config_export(out, &info, sizeof info);
+    return AXL__EXPORT(axl_config_key_info, out, &info);
 }
 
 axl_status axl_config_schema_get(size_t index, axl_config_key_info *out)

@@ -4,6 +4,7 @@
  * files carry beside them, and axl's own, each with axl's answer.  It is data, one key a line where
  * it fits, and longer than a file of code may be so that it stays one table.
  */
+#include "optimizer_names.h"
 #include "schema.h"
 
 const axl__schema_key axl__schema_table[] = {
@@ -615,13 +616,7 @@ const axl__schema_key axl__schema_table[] = {
 
     /* ---- optimizer ---- */
     { "learning_rate", T_F, A_IMPL, .range = "> 0", .description = "peak rate of the schedule" },
-    { "optimizer", T_S, A_IMPL, .fallback = "adamw_torch",
-      .values = "adamw_torch, adamw_torch_fused, adamw_torch_8bit, adamw_bnb_8bit, "
-                "adamw_8bit, paged_adamw_32bit, paged_adamw_8bit, lion_32bit, lion_8bit, "
-                "paged_lion_32bit, paged_lion_8bit, ademamix, ademamix_8bit, "
-                "paged_ademamix_32bit, paged_ademamix_8bit, adagrad, rmsprop, rmsprop_bnb, "
-                "rmsprop_bnb_8bit, rmsprop_bnb_32bit, adafactor, came_pytorch, muon, "
-                "adopt_adamw, schedule_free_adamw, schedule_free_sgd, sgd",
+    { "optimizer", T_S, A_IMPL, .fallback = "adamw_torch", .values = AXL__OPTIMIZER_VALUES,
       .reason = "it does not exist here", .description = "the update rule" },
     { "weight_decay", T_F, A_IMPL, .fallback = "0.0", .range = ">= 0",
       .description = "decoupled decay of the weights" },

@@ -8,6 +8,7 @@
 
 #include "base/os.h"
 #include "base/str.h"
+#include "base/structs.h"
 
 #include <axl/sweep.h>
 
@@ -229,7 +230,7 @@ axl_status axl_sweep_get(const axl_sweep *s, size_t index, axl_sweep_run *out)
     axl__error_clear();
     if (!s || s->magic != SWEEP_MAGIC || !out)
         return axl__fail(AXL_ERR_INVALID, out ? "not a live axl_sweep" : "out is NULL");
-    return index < s->n ? axl__config_export(out, &s->runs[index], sizeof *out) : AXL_END;
+    return index < s->n ? AXL__EXPORT(axl_sweep_run, out, &s->runs[index]) : AXL_END;
 }
 
 void axl_sweep_free(axl_sweep *s)

@@ -2,7 +2,7 @@
 /* dataset.c - the handle: a range of a store's rows.  Two splits of one config share a store. */
 #include "data/dataset.h"
 
-#include "data/export.h"
+#include "base/structs.h"
 
 #include <string.h>
 
@@ -88,7 +88,7 @@ static axl_status add_samples(axl__store *store, const axl_sample *samples, size
 
     for (size_t i = 0; i < n; i++) {
         axl_sample s = AXL_SAMPLE_INIT;
-        AXL_TRY(axl__options_import(&s, sizeof s, sample_at(samples, stride, i), sizeof s));
+        AXL_TRY(AXL__IMPORT(axl_sample, &s, sample_at(samples, stride, i)));
         size_t size;
         memcpy(&size, sample_at(samples, stride, i), sizeof size);
         if (size != stride)
@@ -96,11 +96,16 @@ static axl_status add_samples(axl__store *store, const axl_sample *samples, size
                              stride);
         if (s.length == 0 || s.length > INT32_MAX || !s.input_ids || !s.labels)
             return axl__fail(AXL_ERR_INVALID, "sample %zu has no ids or labels", i);
+        if (s.role > AXL_ROLE_UNDESIRABLE)
+            return axl__fail(AXL_ERR_INVALID, "sample %zu has the unknown role %u", i, s.role);
         if (!s.source)
             source = AXL__NO_SOURCE;
         else if (source == AXL__NO_SOURCE || strcmp(store->sources[source], s.source) != 0)
             AXL_TRY(axl__store_add_source(store, s.source, &source));
         AXL_TRY(axl__store_add(store, s.input_ids, s.labels, s.length, source, s.row, s.part));
+        axl__row *row = &store->rows[store->n - 1];
+        row->role = s.role;
+        row->pair = s.pair;
     }
     return AXL_OK;
 }
@@ -159,12 +164,13 @@ axl_status axl_dataset_sample(const axl_dataset *data, uint64_t index, axl_sampl
     s.length = row->length;
     s.n_trained = row->n_trained;
     s.part = row->part;
-    return axl__result_export(out, &s, sizeof s, sizeof s, "axl_sample");
+    s.role = row->role;
+    s.pair = row->pair;
+    return AXL__EXPORT(axl_sample, out, &s);
 }
 
 axl_status axl_dataset_get_stats(const axl_dataset *data, axl_dataset_stats *out)
 {
     AXL_TRY(axl__dataset_enter(data));
-    return axl__result_export(out, &data->stats, sizeof data->stats, sizeof data->stats,
-                              "axl_dataset_stats");
+    return AXL__EXPORT(axl_dataset_stats, out, &data->stats);
 }

@@ -3,7 +3,7 @@
  * dataset_cache.c - the file, little-endian:
  *
  *   header     112 bytes
- *   rows       24 bytes each
+ *   rows       32 bytes each
  *   tokens     of each row its ids, then its labels, int32
  *   key        text
  *   sources    names, each with a NUL
@@ -21,7 +21,7 @@
 
 enum { FLUSH = 1 << 20, PIECE = 8 << 20 };
 
-static const char magic[8] = { 'A', 'X', 'L', 'R', 'O', 'W', 'S', '1' };
+static const char magic[8] = { 'A', 'X', 'L', 'R', 'O', 'W', 'S', '2' };
 
 typedef struct {
     char magic[8];
@@ -32,10 +32,10 @@ typedef struct {
 
 typedef struct {
     uint64_t record;
-    uint32_t length, n_trained, source, part;
+    uint32_t length, n_trained, source, part, role, pair;
 } row_record;
 
-_Static_assert(sizeof(header) == 112 && sizeof(row_record) == 24, "as written");
+_Static_assert(sizeof(header) == 112 && sizeof(row_record) == 32, "as written");
 
 static char *cache_path(axl_context *ctx, const char *dir, const char *key)
 {
@@ -73,7 +73,8 @@ static axl_status put_rows(cache_writer *w, axl_context *ctx, const axl__store *
 {
     for (uint32_t i = 0; i < store->n; i++) {
         const axl__row *row = &store->rows[i];
-        row_record r = { row->record, row->length, row->n_trained, row->source, row->part };
+        row_record r = { row->record, row->length, row->n_trained, row->source,
+                         row->part,   row->role,   row->pair };
         AXL_TRY(put(w, &r, sizeof r));
     }
     for (uint32_t i = 0; i < store->n; i++) {
@@ -196,13 +197,13 @@ static axl_status add_rows(axl__store *store, const layout *l, bool *good)
     for (uint64_t i = 0; i < l->h->n_rows; i++) {
         const row_record *r = &l->rows[i];
         if (r->length == 0 || 2 * (uint64_t)r->length > (uint64_t)(tokens_end - at) ||
-            (r->source != AXL__NO_SOURCE && r->source >= store->n_sources)) {
+            (r->source != AXL__NO_SOURCE && r->source >= store->n_sources) ||
+            r->role > AXL_ROLE_UNDESIRABLE) {
             *good = false;
             return AXL_OK;
         }
-        axl__row row = {
-            at, at + r->length, r->record, r->length, r->n_trained, r->source, r->part
-        };
+        axl__row row = { at,        at + r->length, r->record, r->length, r->n_trained,
+                         r->source, r->part,        r->role,   r->pair };
         AXL_TRY(axl__store_add_row(store, &row));
         at += 2 * (size_t)r->length;
     }

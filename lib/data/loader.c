@@ -7,11 +7,11 @@
  * and no step mixes two epochs.
  */
 #include "data/dataset.h"
-#include "data/export.h"
 #include "data/loader.h"
 #include "data/pack.h"
 
 #include "base/rng.h"
+#include "base/structs.h"
 #include "config/config.h"
 
 #include <math.h>
@@ -44,6 +44,7 @@ struct axl_loader {
     epoch_plan plan;
     int32_t *ids, *labels, *positions; /* (cap_tokens) of the current batch */
     int32_t *cu_seqlens;               /* (cap_seqs + 1) */
+    uint32_t *roles, *pairs;           /* (cap_seqs) */
     size_t cap_tokens, cap_seqs;
 };
 
@@ -330,7 +331,7 @@ axl_status axl_loader_new(axl_loader **out, axl_dataset *data, const axl_loader_
         return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
     *out = NULL;
     AXL_TRY(axl__dataset_enter(data));
-    AXL_TRY(axl__options_import(&o, sizeof o, opts, sizeof o));
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_loader_options, &o, opts));
     AXL_TRY(check_options(&o));
 
     axl_context *ctx = axl__dataset_context(data);
@@ -408,6 +409,8 @@ void axl_loader_free(axl_loader *loader)
     axl__free(ctx, loader->labels);
     axl__free(ctx, loader->positions);
     axl__free(ctx, loader->cu_seqlens);
+    axl__free(ctx, loader->roles);
+    axl__free(ctx, loader->pairs);
     axl_dataset_free(loader->data);
     axl__free(ctx, loader);
     axl_context_free(ctx);
@@ -415,13 +418,16 @@ void axl_loader_free(axl_loader *loader)
 
 /* ---- batches ---- */
 
-static axl_status grow(axl_context *ctx, int32_t **array, size_t n)
+/* array: the address of a pointer to 32-bit numbers. */
+static axl_status grow(axl_context *ctx, void *array, size_t n)
 {
-    int32_t *more = axl__realloc(ctx, *array, n * sizeof *more);
+    void *old;
 
+    memcpy(&old, array, sizeof old);
+    void *more = axl__realloc(ctx, old, n * sizeof(int32_t));
     if (!more)
         return axl__fail_nomem();
-    *array = more;
+    memcpy(array, &more, sizeof more);
     return AXL_OK;
 }
 
@@ -439,9 +445,27 @@ static axl_status reserve(axl_loader *l, uint64_t n_tokens, uint32_t n_seqs)
     }
     if (n_seqs > l->cap_seqs || !l->cu_seqlens) {
         AXL_TRY(grow(l->ctx, &l->cu_seqlens, (size_t)n_seqs + 1));
+        AXL_TRY(grow(l->ctx, &l->roles, n_seqs));
+        AXL_TRY(grow(l->ctx, &l->pairs, n_seqs));
         l->cap_seqs = n_seqs;
     }
     return AXL_OK;
+}
+
+/* Tells the batch of roles and pairs only where there are some. */
+static void fill_roles(axl_loader *l, const uint32_t *item, axl_batch *b)
+{
+    const axl__row *rows = axl__dataset_rows(l->data);
+
+    for (uint32_t s = 0; s < b->n_seqs; s++) {
+        const axl__row *row = &rows[item[s]];
+        l->roles[s] = row->role;
+        l->pairs[s] = row->pair;
+        if (row->role != AXL_ROLE_PLAIN)
+            b->roles = l->roles;
+        if (row->role == AXL_ROLE_CHOSEN || row->role == AXL_ROLE_REJECTED)
+            b->pairs = l->pairs;
+    }
 }
 
 static axl_status fill_batch(axl_loader *l, axl_batch *b)
@@ -471,6 +495,7 @@ static axl_status fill_batch(axl_loader *l, axl_batch *b)
     b->cu_seqlens = l->cu_seqlens;
     b->n_tokens = at;
     b->n_seqs = n_seqs;
+    fill_roles(l, item, b);
     return AXL_OK;
 }
 
@@ -479,7 +504,7 @@ axl_status axl_loader_next(axl_loader *loader, axl_batch *batch)
     axl_batch b = AXL_BATCH_INIT, none = AXL_BATCH_INIT;
 
     AXL_TRY(loader_enter(loader));
-    AXL_TRY(axl__result_export(batch, &none, sizeof none, sizeof none, "axl_batch"));
+    AXL_TRY(AXL__EXPORT(axl_batch, batch, &none));
     if (loader->batch == loader->plan.n_batches && goes_on(loader))
         AXL_TRY(go_to(loader, loader->epoch + 1, 0));
     if (loader->batch >= loader->limit)
@@ -488,7 +513,7 @@ axl_status axl_loader_next(axl_loader *loader, axl_batch *batch)
     uint64_t done = ++loader->batch;
     b.last_of_step =
         done % loader->opts.gradient_accumulation_steps == 0 || done == loader->plan.n_batches;
-    return axl__result_export(batch, &b, sizeof b, sizeof b, "axl_batch");
+    return AXL__EXPORT(axl_batch, batch, &b);
 }
 
 uint64_t axl_loader_batches_per_epoch(const axl_loader *loader)
@@ -579,7 +604,7 @@ axl_status axl_loader_get_cursor(const axl_loader *loader, axl_loader_cursor *ou
     bool whole = loader->batch == loader->plan.n_batches;
     c.epoch = loader->epoch + (whole ? 1 : 0);
     c.batch = whole ? 0 : loader->batch;
-    return axl__result_export(out, &c, sizeof c, sizeof c, "axl_loader_cursor");
+    return AXL__EXPORT(axl_loader_cursor, out, &c);
 }
 
 axl_status axl_loader_set_cursor(axl_loader *loader, const axl_loader_cursor *cursor)
@@ -587,9 +612,7 @@ axl_status axl_loader_set_cursor(axl_loader *loader, const axl_loader_cursor *cu
     axl_loader_cursor c = AXL_LOADER_CURSOR_INIT;
 
     AXL_TRY(loader_enter(loader));
-    if (!cursor)
-        return axl__fail(AXL_ERR_INVALID, "the cursor must not be NULL");
-    AXL_TRY(axl__options_import(&c, sizeof c, cursor, sizeof c));
+    AXL_TRY(AXL__IMPORT(axl_loader_cursor, &c, cursor));
     if (c.epoch > UINT32_MAX)
         return axl__fail(AXL_ERR_INVALID, "the cursor is at epoch %llu",
                          (unsigned long long)c.epoch);

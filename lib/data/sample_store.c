@@ -71,7 +71,7 @@ axl_status axl__store_add_row(axl__store *store, const axl__row *row)
 axl_status axl__store_add(axl__store *store, const int32_t *ids, const int32_t *labels,
                           uint32_t length, uint32_t source, uint64_t record, uint32_t part)
 {
-    axl__row empty = { NULL, NULL, record, 0, 0, source, part };
+    axl__row empty = { .record = record, .source = source, .part = part };
 
     if (length == 0)
         return axl__store_add_row(store, &empty);
@@ -80,8 +80,11 @@ axl_status axl__store_add(axl__store *store, const int32_t *ids, const int32_t *
         return axl__fail_nomem();
     memcpy(copy, ids, sizeof *ids * (size_t)length);
     memcpy(copy + length, labels, sizeof *labels * (size_t)length);
-    axl__row row = { copy,   copy + length, record, length, axl__count_trained(labels, length),
-                     source, part };
+    axl__row row = empty;
+    row.ids = copy;
+    row.labels = copy + length;
+    row.length = length;
+    row.n_trained = axl__count_trained(labels, length);
     return axl__store_add_row(store, &row);
 }
 

@@ -21,6 +21,8 @@ typedef struct axl__row {
     uint32_t n_trained; /* labels without the first token's that are not AXL_LABEL_IGNORE */
     uint32_t source;    /* index into sources, or AXL__NO_SOURCE */
     uint32_t part;
+    uint32_t role; /* an axl_role */
+    uint32_t pair;
 } axl__row;
 
 typedef struct axl__store {

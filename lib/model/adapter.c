@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 #include "base/str.h"
+#include "base/structs.h"
 #include "config/config.h"
 
 #include <math.h>
@@ -12,7 +13,7 @@
 
 #define ADAPTER_MAGIC 0x41584C41u /* "AXLA" */
 
-enum { RANK_MAX = 4096 };
+enum { RANK_MAX = 4096, KINDS_MAX = 32 };
 
 /* ---- life ---- */
 
@@ -89,41 +90,46 @@ static void place_group(axl_adapter *a, axl__linears g)
             l[i].b_at = place(a, l[i].out * l[i].rank);
 }
 
-static axl_status lay_out(axl_adapter *a, const bool *on, int64_t n)
+/* The run of linear layers that begins at a module: those of the same slot. */
+static axl__linears run_at(const axl__modules *t, int64_t first)
 {
-    char module[AXL__MODULE_NAME];
+    const axl__module *m = &t->list[first];
 
-    a->loras = axl__calloc(a->ctx, (size_t)n, sizeof *a->loras);
-    a->tensors = axl__calloc(a->ctx, (size_t)n * 2, sizeof *a->tensors);
+    return axl__module_is_linear(m) ? axl__modules_in(t, m->layer, m->slot)
+                                    : (axl__linears){ first, 1 };
+}
+
+static axl_status adapter_lay_out(axl_adapter *a, const bool *on)
+{
+    const axl__modules *t = &a->model->modules;
+
+    a->loras = axl__calloc(a->ctx, (size_t)t->n, sizeof *a->loras);
+    a->tensors = axl__calloc(a->ctx, (size_t)t->n_linears * 2, sizeof *a->tensors);
     if (!a->loras || !a->tensors)
         return axl__fail_nomem();
-    for (int64_t i = 0; i < n; i++) {
-        const axl_mat *w = axl__model_linear(a->model, i);
-        axl__lora *l = &a->loras[i];
+    for (int64_t i = 0; i < t->n; i++)
         if (on[i])
-            *l = (axl__lora){ true, a->rank, w->cols, w->rows, 0, 0 };
-    }
-    for (int64_t layer = 0; layer < a->model->arch.n_layers; layer++)
-        for (int64_t k = 0; k < AXL__LINEAR_GROUPS; k++)
-            place_group(a, axl__layer_linears(layer, k));
-    place_group(a, axl__head_linears(a->model));
-    for (int64_t i = 0; i < n; i++) {
+            a->loras[i] = (axl__lora){ true, a->rank, t->list[i].cols, t->list[i].rows, 0, 0 };
+    for (int64_t i = 0; i < t->n; i += run_at(t, i).n)
+        place_group(a, run_at(t, i));
+    for (int64_t i = 0; i < t->n; i++) {
         const axl__lora *l = &a->loras[i];
         if (!l->on)
             continue;
-        axl__model_linear_name(a->model, i, module, sizeof module);
-        AXL_TRY(add_tensor(a, module, "A", l->a_at, l->rank, l->in));
-        AXL_TRY(add_tensor(a, module, "B", l->b_at, l->out, l->rank));
+        AXL_TRY(add_tensor(a, t->list[i].name, "A", l->a_at, l->rank, l->in));
+        AXL_TRY(add_tensor(a, t->list[i].name, "B", l->b_at, l->out, l->rank));
     }
     return AXL_OK;
 }
 
+/* For adapter_config.json: what was asked for, or every kind of layer that is not the head. */
 static axl_status copy_targets(axl_adapter *a, const axl_adapter_options *o)
 {
-    static const char *const all[] = { "q_proj",    "k_proj",  "v_proj",   "o_proj",
-                                       "gate_proj", "up_proj", "down_proj" };
-    size_t n = o->n_target_modules ? o->n_target_modules : sizeof all / sizeof all[0];
-    const char *const *names = o->n_target_modules ? o->target_modules : all;
+    const char *kinds[KINDS_MAX];
+    size_t n = o->n_target_modules
+                   ? o->n_target_modules
+                   : axl__modules_kinds(&a->model->modules, false, kinds, KINDS_MAX);
+    const char *const *names = o->n_target_modules ? o->target_modules : kinds;
 
     a->targets = axl__calloc(a->ctx, n, sizeof *a->targets);
     if (!a->targets)
@@ -156,7 +162,7 @@ axl_status axl__adapter_make(axl_adapter **out, axl_model *model, const bool *on
     a->scale = (float)(o->alpha / (o->rslora ? sqrt((double)o->rank) : (double)o->rank));
     axl_status status = copy_targets(a, o);
     if (status == AXL_OK)
-        status = lay_out(a, on, axl__model_n_linears(model));
+        status = adapter_lay_out(a, on);
     if (status == AXL_OK)
         status = model->ops->buffer_new(model->dev, &params, (size_t)a->n_params * sizeof(float));
     a->params = params;
@@ -180,26 +186,39 @@ static bool module_matches(const char *module, const char *target)
     return n >= m && strcmp(module + n - m, target) == 0 && (n == m || module[n - m - 1] == '.');
 }
 
-static axl_status mark_targets(axl_model *m, const axl_adapter_options *o, bool *on)
+static axl_status fail_target(const axl_model *m, const char *target)
 {
-    int64_t n = axl__model_n_linears(m);
-    char module[AXL__MODULE_NAME];
+    const char *kinds[KINDS_MAX];
+    size_t n = axl__modules_kinds(&m->modules, true, kinds, KINDS_MAX);
+    axl__str names;
 
-    for (int64_t i = 0; i < n - 1 && o->n_target_modules == 0; i++)
-        on[i] = true;
-    for (size_t t = 0; t < o->n_target_modules; t++) {
+    axl__str_init(&names, m->ctx);
+    for (size_t i = 0; i < n; i++)
+        axl__str_putf(&names, "%s%s", i ? ", " : "", kinds[i]);
+    axl_status status = axl__str_status(&names);
+    if (status == AXL_OK)
+        status = axl__fail(AXL_ERR_INVALID,
+                           "lora_target_modules: \"%s\" names no linear layer of this model; it "
+                           "has %s",
+                           target, names.data);
+    axl__str_free(&names);
+    return status;
+}
+
+static axl_status mark_targets(const axl_model *m, const axl_adapter_options *o, bool *on)
+{
+    const axl__modules *t = &m->modules;
+
+    for (int64_t i = 0; i < t->n && o->n_target_modules == 0; i++)
+        on[i] = t->list[i].role == AXL__ROLE_LINEAR;
+    for (size_t k = 0; k < o->n_target_modules; k++) {
         bool any = false;
-        for (int64_t i = 0; i < n; i++) {
-            axl__model_linear_name(m, i, module, sizeof module);
-            if (module_matches(module, o->target_modules[t]))
+        for (int64_t i = 0; i < t->n; i++)
+            if (axl__module_is_linear(&t->list[i]) &&
+                module_matches(t->list[i].name, o->target_modules[k]))
                 on[i] = any = true;
-        }
         if (!any)
-            return axl__fail(
-                AXL_ERR_INVALID,
-                "lora_target_modules: \"%s\" names no linear layer of this model; it has "
-                "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, lm_head",
-                o->target_modules[t]);
+            return fail_target(m, o->target_modules[k]);
     }
     return AXL_OK;
 }
@@ -250,9 +269,9 @@ axl_status axl_adapter_new(axl_adapter **out, axl_model *model, const axl_adapte
         return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
     *out = NULL;
     AXL_TRY(axl__model_enter(model));
-    AXL_TRY(axl__options_import(&o, sizeof o, opts, sizeof o));
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_adapter_options, &o, opts));
     AXL_TRY(check_options(&o));
-    bool *on = axl__calloc(model->ctx, (size_t)axl__model_n_linears(model), sizeof *on);
+    bool *on = axl__calloc(model->ctx, (size_t)model->modules.n, sizeof *on);
     if (!on)
         return axl__fail_nomem();
     axl_status status = mark_targets(model, &o, on);
@@ -268,34 +287,36 @@ axl_status axl_adapter_new(axl_adapter **out, axl_model *model, const axl_adapte
     return status;
 }
 
-enum { TARGETS_MAX = 64 };
+enum { TARGETS_MAX = 64, ASKED_MAX = TARGETS_MAX - KINDS_MAX };
 
 /* lora_target_modules united with, when lora_target_linear is set, every linear layer but the head.
  */
-static axl_status config_targets(const axl_config *cfg, const char **names, size_t *n)
+static axl_status config_targets(const axl_config *cfg, const axl_model *m, const char **names,
+                                 size_t *n)
 {
-    static const char *const all[] = { "q_proj",    "k_proj",  "v_proj",   "o_proj",
-                                       "gate_proj", "up_proj", "down_proj" };
-    bool linear = axl__cfg_bool(cfg, "lora_target_linear", false);
-    size_t count = 0;
+    size_t n_kinds, count = 0;
+    const char *kinds[KINDS_MAX];
     char key[48];
 
     *n = 0;
     if (axl_config_count(cfg, "lora_target_modules", &count) != AXL_OK)
         count = 0;
-    if (count > TARGETS_MAX - 8)
+    if (count > ASKED_MAX)
         return axl__fail(AXL_ERR_INVALID, "lora_target_modules has %zu entries; at most %d", count,
-                         TARGETS_MAX - 8);
+                         ASKED_MAX);
     for (size_t i = 0; i < count; i++) {
         snprintf(key, sizeof key, "lora_target_modules[%zu]", i);
         names[(*n)++] = axl__cfg_str(cfg, key, "");
     }
-    for (size_t i = 0; linear && i < sizeof all / sizeof all[0]; i++) {
+    n_kinds = axl__cfg_bool(cfg, "lora_target_linear", false)
+                  ? axl__modules_kinds(&m->modules, false, kinds, KINDS_MAX)
+                  : 0;
+    for (size_t i = 0; i < n_kinds; i++) {
         bool there = false;
         for (size_t j = 0; j < count; j++)
-            there = there || strcmp(names[j], all[i]) == 0;
+            there = there || strcmp(names[j], kinds[i]) == 0;
         if (!there)
-            names[(*n)++] = all[i];
+            names[(*n)++] = kinds[i];
     }
     return AXL_OK;
 }
@@ -305,7 +326,7 @@ static axl_status config_targets(const axl_config *cfg, const char **names, size
 static axl_status warn_ignored(const axl_adapter *a, const char *dir, const axl_config *cfg,
                                const axl_adapter_options *o)
 {
-    int64_t n = axl__model_n_linears(a->model);
+    int64_t n = a->model->modules.n;
     bool *on = axl__calloc(a->ctx, (size_t)n, sizeof *on), other = false;
 
     if (!on)
@@ -366,7 +387,7 @@ axl_status axl_adapter_from_config(axl_adapter **out, const axl_config *cfg, axl
     AXL_TRY(axl__model_enter(model));
     if (!axl__cfg_has(cfg, "adapter"))
         return AXL_OK;
-    AXL_TRY(config_targets(cfg, names, &o.n_target_modules));
+    AXL_TRY(config_targets(cfg, model, names, &o.n_target_modules));
     o.target_modules = names;
     o.rank = (uint32_t)axl__cfg_int(cfg, "lora_r", 0);
     o.alpha = axl__cfg_double(cfg, "lora_alpha", 0.0);
@@ -400,13 +421,9 @@ static axl_status check_index(const axl_adapter *a, size_t index)
 axl_status axl_adapter_tensor(const axl_adapter *a, size_t index, axl_tensor_info *out)
 {
     AXL_TRY(check_index(a, index));
-    if (!out || out->size < sizeof *out)
-        return axl__fail(AXL_ERR_ABI,
-                         "axl_tensor_info has no valid size; use AXL_TENSOR_INFO_INIT");
-    out->name = a->tensors[index].name;
-    out->rows = (uint64_t)a->tensors[index].rows;
-    out->cols = (uint64_t)a->tensors[index].cols;
-    return AXL_OK;
+    const axl__param *t = &a->tensors[index];
+    axl_tensor_info info = { sizeof info, t->name, (uint64_t)t->rows, (uint64_t)t->cols };
+    return AXL__EXPORT(axl_tensor_info, out, &info);
 }
 
 static size_t tensor_bytes(const axl__param *t)

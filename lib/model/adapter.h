@@ -28,7 +28,7 @@ struct axl_adapter {
     float scale;
     char **targets; /* (n_targets) for adapter_config.json */
     size_t n_targets;
-    axl__lora *loras;    /* (axl__model_n_linears) */
+    axl__lora *loras;    /* (modules.n) of the model; only linear layers have one */
     axl__param *tensors; /* (n_tensors) A and B of each pair */
     size_t n_tensors;
     int64_t n_params;           /* elements in all */
@@ -44,7 +44,7 @@ static inline axl__trained axl__adapter_trained(const axl_adapter *a)
 axl_adapter *axl__adapter_ref(axl_adapter *adapter);
 axl_status axl__adapter_enter(const axl_adapter *adapter);
 
-/* Makes an adapter with room for the pairs of `on` (n_linears flags), values undefined.  targets
+/* Makes an adapter with room for the pairs of `on` (modules.n flags), values undefined.  targets
  * are copied. */
 axl_status axl__adapter_make(axl_adapter **out, axl_model *model, const bool *on,
                              const axl_adapter_options *opts);

@@ -181,52 +181,62 @@ static axl_status read_options(peft_reader *r)
     return AXL_OK;
 }
 
-static bool is_pair_of(const char *tensor, const char *module)
+/* The linear layer whose lora_A or lora_B the tensor is, or -1. */
+static int64_t layer_of_tensor(const axl__modules *t, const char *tensor)
 {
-    size_t n = strlen(module), p = sizeof prefix - 1;
+    size_t p = sizeof prefix - 1, n = strlen(tensor), end = sizeof ".lora_A.weight" - 1;
 
-    return strncmp(tensor, prefix, p) == 0 && strncmp(tensor + p, module, n) == 0 &&
-           (strcmp(tensor + p + n, ".lora_A.weight") == 0 ||
-            strcmp(tensor + p + n, ".lora_B.weight") == 0);
+    if (n < p + end || memcmp(tensor, prefix, p) != 0)
+        return -1;
+    const char *part = tensor + n - end;
+    if (strcmp(part, ".lora_A.weight") != 0 && strcmp(part, ".lora_B.weight") != 0)
+        return -1;
+    int64_t i = axl__modules_find(t, tensor + p, n - p - end);
+    return i >= 0 && axl__module_is_linear(&t->list[i]) ? i : -1;
 }
 
 static axl_status name_stranger(const peft_reader *r)
 {
-    char module[AXL__MODULE_NAME];
-
-    for (size_t i = 0; i < r->st.count; i++) {
-        bool known = false;
-        for (int64_t k = 0; k < axl__model_n_linears(r->model) && !known; k++) {
-            axl__model_linear_name(r->model, k, module, sizeof module);
-            known = is_pair_of(r->st.tensors[i].name, module);
-        }
-        if (!known)
+    for (size_t i = 0; i < r->st.count; i++)
+        if (layer_of_tensor(&r->model->modules, r->st.tensors[i].name) < 0)
             return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\" fits no layer of this model",
                              r->st.file.path, r->st.tensors[i].name);
-    }
+    return AXL_OK;
+}
+
+static axl_status find_half(const peft_reader *r, const char *module, const char *half, bool *found)
+{
+    char *name = axl__format(r->model->ctx, "%s%s.lora_%s.weight", prefix, module, half);
+
+    if (!name)
+        return axl__fail_nomem();
+    *found = axl__safetensors_find(&r->st, name) != NULL;
+    axl__free(r->model->ctx, name);
     return AXL_OK;
 }
 
 /* The tensors decide which layers have a pair; each must be of a layer that the model has. */
 static axl_status match_tensors(peft_reader *r)
 {
-    int64_t n = axl__model_n_linears(r->model);
+    const axl__modules *t = &r->model->modules;
     size_t matched = 0;
-    char module[AXL__MODULE_NAME], name[256];
 
-    r->on = axl__arena_alloc(&r->arena, (size_t)n * sizeof *r->on);
+    r->on = axl__arena_alloc(&r->arena, (size_t)t->n * sizeof *r->on);
     if (!r->on)
         return axl__fail_nomem();
-    for (int64_t i = 0; i < n; i++) {
-        axl__model_linear_name(r->model, i, module, sizeof module);
-        snprintf(name, sizeof name, "%s%s.lora_A.weight", prefix, module);
-        r->on[i] = axl__safetensors_find(&r->st, name) != NULL;
-        snprintf(name, sizeof name, "%s%s.lora_B.weight", prefix, module);
-        if ((axl__safetensors_find(&r->st, name) != NULL) != r->on[i])
+    memset(r->on, 0, (size_t)t->n * sizeof *r->on);
+    for (int64_t i = 0; i < t->n; i++) {
+        bool a = false, b = false;
+        if (!axl__module_is_linear(&t->list[i]))
+            continue;
+        AXL_TRY(find_half(r, t->list[i].name, "A", &a));
+        AXL_TRY(find_half(r, t->list[i].name, "B", &b));
+        if (a != b)
             return axl__fail(AXL_ERR_FORMAT,
                              "%s: %s has one of lora_A and lora_B without the other",
-                             r->st.file.path, module);
-        matched += r->on[i] ? 2 : 0;
+                             r->st.file.path, t->list[i].name);
+        r->on[i] = a;
+        matched += a ? 2 : 0;
     }
     if (matched == 0)
         return axl__fail(AXL_ERR_FORMAT, "%s: it holds no LoRA tensor of this model",

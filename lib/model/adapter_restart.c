@@ -35,7 +35,7 @@ static axl_status values_write(const values *v)
 /* Between whole (r, in), (out, r) and part, which holds its ranks from `first` on. */
 static void copy_ranks(const values *whole, const values *part, int64_t first, bool to_whole)
 {
-    for (int64_t i = 0; i < axl__model_n_linears(whole->a->model); i++) {
+    for (int64_t i = 0; i < whole->a->model->modules.n; i++) {
         const axl__lora *w = &whole->a->loras[i], *p = &part->a->loras[i];
         if (!w->on)
             continue;
@@ -52,7 +52,7 @@ static void copy_ranks(const values *whole, const values *part, int64_t first, b
 /* An adapter like a of another rank and the same scale. */
 static axl_status make_like(axl_adapter **out, const axl_adapter *a, int64_t rank)
 {
-    int64_t n = axl__model_n_linears(a->model);
+    int64_t n = a->model->modules.n;
     axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
     bool *on = axl__calloc(a->ctx, (size_t)n, sizeof *on);
 
@@ -123,7 +123,7 @@ axl_status axl__adapter_take(axl_adapter *a, const axl_adapter *joined)
     axl_adapter *made = NULL;
     axl_status status = AXL_OK;
 
-    for (int64_t i = 0; i < axl__model_n_linears(a->model) && status == AXL_OK; i++)
+    for (int64_t i = 0; i < a->model->modules.n && status == AXL_OK; i++)
         if (a->loras[i].on != joined->loras[i].on)
             status = axl__fail(AXL_ERR_FORMAT, "the checkpoint adapts other layers");
     if (status == AXL_OK && before > 0)

@@ -1,37 +1,67 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* arch.h - a model's shape, from config.json. */
+/*
+ * arch.h - a model's shape, from config.json: what all layers share, and a record for each layer of
+ * what may differ between them.  A family (family.h) fills it in; nothing else reads config.json.
+ */
 #ifndef AXL_MODEL_ARCH_H
 #define AXL_MODEL_ARCH_H
 
 #include "base/ctx.h"
+#include "base/json.h"
+#include "rotary.h"
 
 #include <stdint.h>
 
-typedef enum { AXL__ROPE_DEFAULT, AXL__ROPE_LINEAR, AXL__ROPE_LLAMA3 } axl__rope_type;
+enum { AXL__EOS_IDS_MAX = 16, AXL__ROPES_MAX = 2, AXL__LAYERS_MAX = 4096 };
 
-enum { AXL__EOS_IDS_MAX = 16 };
+/* What one decoder layer computes, where layers of a model may differ. */
+typedef struct axl__layer_arch {
+    int64_t window; /* a token sees so many places, its own included; 0: all before it */
+    int rope;       /* which of the architecture's sets of angles its queries and keys take */
+} axl__layer_arch;
+
+typedef struct axl__family axl__family;
 
 typedef struct axl__arch {
+    const axl__family *family;
     int64_t n_layers, hidden_size, intermediate_size;
     int64_t n_heads, n_kv_heads, head_dim;
     int64_t vocab_size, max_seq_len;
     double rms_norm_eps;
-    double rope_theta;
-    axl__rope_type rope_type;
-    double rope_factor;                                 /* linear, llama3 */
-    double rope_low_freq_factor, rope_high_freq_factor; /* llama3 */
-    double rope_original_max; /* llama3: original_max_position_embeddings */
-    bool tied_head;
+    bool tied_head;                  /* the output head is the embedding */
+    bool qkv_bias, o_bias, mlp_bias; /* which linear layers add a vector of their own */
+    axl__rope ropes[AXL__ROPES_MAX]; /* (n_ropes) */
+    int n_ropes;
+    axl__layer_arch *layers;           /* (n_layers), owned */
     int64_t eos_ids[AXL__EOS_IDS_MAX]; /* ends of the text and of a turn: generation stops there */
     int n_eos_ids;
 } axl__arch;
 
 /* Reads DIR/config.json, and from DIR/generation_config.json, where there is one, more of eos_ids.
- * AXL_ERR_UNSUPPORTED names what axl does not compute. */
+ * AXL_ERR_UNSUPPORTED names what axl does not compute.  On failure nothing is left to free. */
 axl_status axl__arch_read(axl__arch *out, axl_context *ctx, const char *dir);
+void axl__arch_free(axl__arch *a, axl_context *ctx);
 
-/* cos, sin (n_positions, head_dim / 2): the angles of transformers' rotary embedding for the type
- * (linear: Chen et al. 2023; llama3: the wave-length rule of Llama 3.1's release). */
-void axl__arch_rope_table(const axl__arch *a, float *cos, float *sin, int64_t n_positions);
+/* The first n layers of `from`, which has no fewer; all else is the same. */
+axl_status axl__arch_cut(axl__arch *out, axl_context *ctx, const axl__arch *from, int64_t n);
+
+/* ---- for the families ---- */
+
+/* A config.json that was read. */
+typedef struct axl__arch_source {
+    axl_context *ctx;
+    const axl__json *root;
+    const char *path; /* for messages */
+} axl__arch_source;
+
+/* What every decoder has, under the names that Llama gave them: sizes, heads, the norms' epsilon,
+ * the tied head, one set of rotary angles, and layers with full attention.  Refuses activations
+ * other than SiLU. */
+axl_status axl__arch_read_decoder(axl__arch *a, const axl__arch_source *s);
+
+/* The value of an integer key, from least on; if_missing where there is no such key, 0 where its
+ * value is null. */
+axl_status axl__arch_read_int(const axl__arch_source *s, const char *key, int64_t least,
+                              int64_t if_missing, int64_t *out);
 
 #endif

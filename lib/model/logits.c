@@ -16,10 +16,7 @@ axl_status axl_model_logits(axl_model *model, axl_adapter *adapter, const int32_
     if (!ids || !logits || n == 0 || n > (size_t)model->arch.max_seq_len)
         return axl__fail(AXL_ERR_INVALID, "1 to %lld tokens and room for their logits are needed",
                          (long long)model->arch.max_seq_len);
-    for (size_t i = 0; i < n; i++)
-        if (ids[i] < 0 || ids[i] >= model->arch.vocab_size)
-            return axl__fail(AXL_ERR_INVALID, "token id %d at %zu is outside the model's %lld",
-                             ids[i], i, (long long)model->arch.vocab_size);
+    AXL_TRY(axl__ids_check(ids, n, &model->arch));
     AXL_TRY(axl__network_init(&net, model, adapter, false));
     axl_status status = axl__network_logits(&net, ids, (int64_t)n, logits);
     axl__network_free(&net);

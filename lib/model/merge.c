@@ -7,27 +7,31 @@
 static axl_status add_pairs(axl__weights *w, const axl_adapter *a)
 {
     axl_model *m = a->model;
-    int64_t n = axl__model_n_linears(m);
+    uint64_t n = (uint64_t)m->modules.n_linears;
 
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < m->modules.n; i++) {
+        const axl__module *of = &m->modules.list[i];
         const axl__lora *l = &a->loras[i];
-        AXL_TRY(axl__poll(m->ctx, "merge", (uint64_t)i, (uint64_t)n));
+        if (axl__module_is_linear(of))
+            AXL_TRY(axl__poll(m->ctx, "merge", (uint64_t)of->linear, n));
         if (!l->on)
             continue;
-        if (i == n - 1 && m->head.data == m->embed.data)
-            return axl__fail(AXL_ERR_UNSUPPORTED, "the adapter changes lm_head, which is the "
-                                                  "embedding here: it cannot be merged");
+        if (of->tied)
+            return axl__fail(AXL_ERR_UNSUPPORTED,
+                             "the adapter changes %s, which is the "
+                             "embedding here: it cannot be merged",
+                             of->name);
         axl_matmul_args add = {
             .x = { a->params + l->b_at, AXL_F32, l->out, l->rank, l->rank },
             .w = { a->params + l->a_at, AXL_F32, l->rank, l->in, l->in },
-            .y = axl__weights_place(w, axl__model_linear(m, i)),
+            .y = axl__weights_value(w, of),
             .alpha = a->scale,
             .beta = 1.0f,
             .compute = AXL_F32,
         };
         AXL_TRY(m->ops->matmul(m->dev, &add));
     }
-    return axl__poll(m->ctx, "merge", (uint64_t)n, (uint64_t)n);
+    return axl__poll(m->ctx, "merge", n, n);
 }
 
 static axl_status merge(const axl_adapter *a)

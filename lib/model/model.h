@@ -3,45 +3,20 @@
 #ifndef AXL_MODEL_MODEL_H
 #define AXL_MODEL_MODEL_H
 
-#include "arch.h"
+#include "module.h"
 #include "tensor/safetensors.h"
-#include "tensor/backend.h"
 
 #include <axl/model.h>
 
 #include <stdatomic.h>
 
-enum { AXL__MODULE_NAME = 160 }; /* room for a module's path */
-
-/* The linear layers of a decoder layer, in the order that they are computed. */
-typedef enum axl__linear_kind {
-    AXL__Q,
-    AXL__K,
-    AXL__V,
-    AXL__O,
-    AXL__GATE,
-    AXL__UP,
-    AXL__DOWN,
-    AXL__LINEAR_KINDS
-} axl__linear_kind;
-
-/* Layers with the same input, by their index in the model: q k v, o, gate up, down, the head. */
-typedef struct axl__linears {
-    int64_t first, n;
-} axl__linears;
-enum { AXL__LINEAR_GROUPS = 4 };
-
-typedef struct axl__layer {
-    axl_mat attn_norm, mlp_norm;       /* (1, C) */
-    axl_mat linear[AXL__LINEAR_KINDS]; /* (out, in) */
-} axl__layer;
-
 /* A tensor that is trained, by its place in a flat buffer of f32. */
 typedef struct axl__param {
     char *name; /* as files have it */
     int64_t at, rows, cols;
-    bool vector;   /* of one dimension: a norm's weight */
-    int64_t layer; /* of a model's own: the decoder layer, or -1 */
+    bool vector;    /* of one dimension: a norm's weight, a bias */
+    bool embedding; /* of the embedding or the head, which may have a learning rate of their own */
+    int64_t layer;  /* of a model's own: the decoder layer, or -1 */
 } axl__param;
 
 /* All that is trained together; the owner is an adapter or a model. */
@@ -74,8 +49,7 @@ struct axl_model {
     void **owned; /* (n_owned) converted weights, from buffer_new */
     size_t n_owned, cap_owned;
 
-    axl_mat embed, final_norm, head; /* head is embed when tied */
-    axl__layer *layers;
+    axl__modules modules;
     uint64_t n_params, weights_bytes;
     uint64_t file_bytes;   /* resident of the files once all is used: what is mapped, or all */
     axl__weights *weights; /* once they were trained; NULL: frozen, as the files have them */
@@ -96,19 +70,9 @@ axl_status axl__model_from_config_in(axl_model **out, const axl_config *cfg, con
 axl_model *axl__model_alloc(axl_context *ctx);
 axl_status axl__model_open_device(axl_model *m, const char *backend);
 axl_status axl__model_keep(axl_model *m, void *p, bool owned);
-void axl__linear_shape(const axl__arch *a, axl__linear_kind kind, int64_t *out, int64_t *in);
 
 axl_model *axl__model_ref(axl_model *model);
 axl_status axl__model_enter(const axl_model *model); /* live and of this process */
-
-/* All linear layers by one index: layer * AXL__LINEAR_KINDS + kind, the output head last. */
-int64_t axl__model_n_linears(const axl_model *m);
-const axl_mat *axl__model_linear(const axl_model *m, int64_t index);
-/* Group k < AXL__LINEAR_GROUPS of a decoder layer, in the order above, and the head's. */
-axl__linears axl__layer_linears(int64_t layer, int64_t k);
-axl__linears axl__head_linears(const axl_model *m);
-/* Its module path as in transformers ("model.layers.0.self_attn.q_proj", "lm_head"), into out. */
-void axl__model_linear_name(const axl_model *m, int64_t index, char *out, size_t size);
 
 /* AXL_ERR_IO when a mapped weight file has changed. */
 axl_status axl__model_unchanged(const axl_model *m);
@@ -120,7 +84,9 @@ axl_status axl__model_use(const axl_model *m);
 axl_status axl__model_take(axl_model *m, bool weights);
 void axl__model_give_back(axl_model *m, bool weights);
 
-/* Lets go of the files and of what was made of their tensors. */
+/* load.c.  Opens the weights' files, picks the compute type (an axl_compute) and gives each module
+ * its weight; release lets go of the files and of what was made of their tensors. */
+axl_status axl__model_load(axl_model *m, uint32_t compute, bool read);
 void axl__model_release_files(axl_model *m);
 
 #endif

@@ -12,16 +12,19 @@
 
 #include <string.h>
 
-enum { ALIGN = 32, NORMS = 2, PER_LAYER = NORMS + AXL__LINEAR_KINDS };
+/* One of a module's tensors. */
+typedef struct {
+    int64_t module;
+    bool bias;
+} weights_place;
 
 struct axl__weights {
-    axl__param *tensors; /* (n_tensors) */
-    axl_mat **mats;      /* (n_tensors) those of the model that they are */
+    axl__param *tensors;   /* (n_tensors) weights and biases in the order of the module table */
+    weights_place *places; /* (n_tensors) what each is in that table */
     size_t n_tensors;
     int64_t n_params;
-    float *params;    /* device, (n_params) */
-    void *rounded;    /* device, (n_params) bf16; NULL with f32 compute */
-    const void *used; /* what the mats lie in */
+    float *params; /* device, (n_params) */
+    void *rounded; /* device, (n_params) bf16; NULL with f32 compute */
     axl__arena texts;
     axl__json *config, *generation; /* of the folder; generation may be NULL */
     axl__json *dtype;               /* of config: what the weights are written in */
@@ -29,53 +32,47 @@ struct axl__weights {
 
 /* ---- layout ---- */
 
-/* NULL where the head is the embedding. */
-static axl_mat *own_head(axl_model *m)
+static axl_mat *place_mat(axl_model *m, weights_place p)
 {
-    return m->head.data == m->embed.data ? NULL : &m->head;
+    axl__module *of = &m->modules.list[p.module];
+
+    return p.bias ? &of->bias : &of->weight;
 }
 
-/* Takes the name over. */
-static axl_status add(axl__weights *w, axl_mat *mat, int64_t layer, char *name)
+static axl_status add_tensor(axl__weights *w, const axl_model *m, int64_t module, bool bias)
 {
-    if (!name)
+    const axl__module *of = &m->modules.list[module];
+    axl__param *t = &w->tensors[w->n_tensors];
+
+    *t = (axl__param){ .at = bias ? of->bias_at : of->weight_at,
+                       .rows = bias ? 1 : of->rows,
+                       .cols = bias ? of->rows : of->cols,
+                       .vector = bias || of->role == AXL__ROLE_NORM,
+                       .embedding = of->role == AXL__ROLE_EMBEDDING || of->role == AXL__ROLE_HEAD,
+                       .layer = of->layer };
+    t->name = axl__format(m->ctx, "%s.%s", of->name, bias ? "bias" : "weight");
+    if (!t->name)
         return axl__fail_nomem();
-    w->mats[w->n_tensors] = mat;
-    w->tensors[w->n_tensors++] =
-        (axl__param){ name, w->n_params, mat->rows, mat->cols, mat->rows == 1, layer };
-    w->n_params += (mat->rows * mat->cols + ALIGN - 1) / ALIGN * ALIGN;
+    w->places[w->n_tensors++] = (weights_place){ module, bias };
     return AXL_OK;
 }
 
-static axl_status add_layer(axl_model *m, axl__weights *w, int64_t l)
+static axl_status weights_lay_out(const axl_model *m, axl__weights *w)
 {
-    axl__layer *layer = &m->layers[l];
-    char module[AXL__MODULE_NAME];
+    size_t most = (size_t)m->modules.n * 2;
 
-    AXL_TRY(add(w, &layer->attn_norm, l,
-                axl__format(m->ctx, "model.layers.%lld.input_layernorm.weight", (long long)l)));
-    for (int k = 0; k < AXL__LINEAR_KINDS; k++) {
-        axl__model_linear_name(m, l * AXL__LINEAR_KINDS + k, module, sizeof module);
-        AXL_TRY(add(w, &layer->linear[k], l, axl__format(m->ctx, "%s.weight", module)));
-    }
-    return add(
-        w, &layer->mlp_norm, l,
-        axl__format(m->ctx, "model.layers.%lld.post_attention_layernorm.weight", (long long)l));
-}
-
-static axl_status lay_out(axl_model *m, axl__weights *w)
-{
-    size_t n = (size_t)m->arch.n_layers * PER_LAYER + 3;
-
-    w->tensors = axl__calloc(m->ctx, n, sizeof *w->tensors);
-    w->mats = axl__calloc(m->ctx, n, sizeof *w->mats);
-    if (!w->tensors || !w->mats)
+    w->n_params = m->modules.n_elements;
+    w->tensors = axl__calloc(m->ctx, most, sizeof *w->tensors);
+    w->places = axl__calloc(m->ctx, most, sizeof *w->places);
+    if (!w->tensors || !w->places)
         return axl__fail_nomem();
-    AXL_TRY(add(w, &m->embed, -1, axl__strdup(m->ctx, "model.embed_tokens.weight")));
-    for (int64_t l = 0; l < m->arch.n_layers; l++)
-        AXL_TRY(add_layer(m, w, l));
-    AXL_TRY(add(w, &m->final_norm, -1, axl__strdup(m->ctx, "model.norm.weight")));
-    return own_head(m) ? add(w, &m->head, -1, axl__strdup(m->ctx, "lm_head.weight")) : AXL_OK;
+    for (int64_t i = 0; i < m->modules.n; i++) {
+        if (!m->modules.list[i].tied)
+            AXL_TRY(add_tensor(w, m, i, false));
+        if (m->modules.list[i].has_bias)
+            AXL_TRY(add_tensor(w, m, i, true));
+    }
+    return AXL_OK;
 }
 
 /* ---- values ---- */
@@ -105,7 +102,7 @@ static axl_status take_values(axl_model *m, axl__weights *w)
         return m->ops->copy(m->dev, w->params, m->weights->params,
                             (size_t)w->n_params * sizeof(float));
     for (size_t i = 0; i < w->n_tensors && !m->device.counts_only; i++) {
-        axl_unary_args a = { *w->mats[i], trained_mat(w, i) };
+        axl_unary_args a = { *place_mat(m, w->places[i]), trained_mat(w, i) };
         AXL_TRY(axl__poll(m->ctx, "load", i, w->n_tensors));
         AXL_TRY(m->ops->convert(m->dev, &a));
     }
@@ -115,81 +112,58 @@ static axl_status take_values(axl_model *m, axl__weights *w)
 axl_status axl__weights_use(axl_model *m, float *values)
 {
     axl__weights *w = m->weights;
-    bool tied = !own_head(m);
     int64_t n = w->n_params;
+    char *used = w->rounded ? w->rounded : (void *)values;
 
     if (w->rounded && !m->device.counts_only) {
         axl_unary_args a = { { values, AXL_F32, 1, n, n }, { w->rounded, AXL_BF16, 1, n, n } };
         AXL_TRY(m->ops->convert(m->dev, &a));
     }
-    w->used = w->rounded ? w->rounded : values;
     for (size_t i = 0; i < w->n_tensors; i++) {
-        axl_mat *mat = w->mats[i];
+        axl_mat *mat = place_mat(m, w->places[i]);
         mat->dtype = m->compute;
         mat->stride = mat->cols;
-        mat->data = (char *)w->used + (size_t)w->tensors[i].at * axl__dtype_size(m->compute);
+        mat->data = used + (size_t)w->tensors[i].at * axl__dtype_size(m->compute);
     }
-    if (tied)
-        m->head = m->embed;
+    axl__modules_tie(&m->modules);
     return AXL_OK;
 }
 
-axl_mat axl__weights_gradient(const axl_model *m, axl_mat w, float *grads)
-{
-    size_t bytes = (size_t)((const char *)w.data - (const char *)m->weights->used);
-
-    w.data = grads + bytes / axl__dtype_size(m->compute);
-    w.dtype = AXL_F32;
-    return w;
-}
-
-static void lay_out_free(axl_context *ctx, axl__weights *w)
+static void weights_lay_out_free(axl_context *ctx, axl__weights *w)
 {
     for (size_t i = 0; i < w->n_tensors; i++)
         axl__free(ctx, w->tensors[i].name);
     axl__free(ctx, w->tensors);
-    axl__free(ctx, w->mats);
+    axl__free(ctx, w->places);
 }
 
 axl_status axl__weights_copy(axl_model *m, const axl_model *from)
 {
     axl_model *source = (axl_model *)(uintptr_t)from; /* laid out, not changed */
     axl__weights w = { 0 };
-    axl_status status = lay_out(source, &w);
+    axl_status status = weights_lay_out(from, &w);
 
     if (status == AXL_OK && w.n_tensors != m->weights->n_tensors)
         status = axl__fail(AXL_ERR_FORMAT, "%s holds another architecture", from->dir);
     for (size_t i = 0; i < w.n_tensors && status == AXL_OK; i++) {
-        axl_unary_args a = { *w.mats[i], trained_mat(m->weights, i) };
+        axl_unary_args a = { *place_mat(source, w.places[i]), trained_mat(m->weights, i) };
         status = a.x.rows == a.y.rows && a.x.cols == a.y.cols
                      ? m->ops->convert(m->dev, &a)
                      : axl__fail(AXL_ERR_FORMAT, "%s: \"%s\" has another shape than is trained",
                                  from->dir, w.tensors[i].name);
     }
-    lay_out_free(from->ctx, &w);
+    weights_lay_out_free(from->ctx, &w);
     return status;
 }
 
 /* ---- life ---- */
 
-/* Numbers stay as they are written, in the copy of the text. */
+/* Numbers stay as they are written. */
 static axl_status read_json(axl_model *m, axl__weights *w, const char *name, axl__json **out)
 {
-    char *path = axl__format(m->ctx, "%s/%s", m->dir, name), *text;
-    axl__file f;
+    char *path = axl__format(m->ctx, "%s/%s", m->dir, name);
+    axl_status status = path ? axl__json_read_file(out, &w->texts, path) : axl__fail_nomem();
 
-    if (!path)
-        return axl__fail_nomem();
-    axl_status status = axl__file_open(&f, m->ctx, path, true);
-    if (status == AXL_OK) {
-        text = axl__arena_alloc(&w->texts, f.size + 1);
-        status = text ? AXL_OK : axl__fail_nomem();
-        if (status == AXL_OK) {
-            memcpy(text, f.data, f.size);
-            status = axl__json_parse(out, &w->texts, text, f.size, path);
-        }
-        axl__file_close(&f);
-    }
     axl__free(m->ctx, path);
     return status;
 }
@@ -213,7 +187,7 @@ static axl_status find_dtype(axl__weights *w)
     return AXL_OK;
 }
 
-static axl_status fill(axl_model *m, axl__weights *w)
+static axl_status weights_fill(axl_model *m, axl__weights *w)
 {
     if (m->dir && !m->weights) { /* a model that is only timed has no folder */
         AXL_TRY(read_json(m, w, "config.json", &w->config));
@@ -221,7 +195,7 @@ static axl_status fill(axl_model *m, axl__weights *w)
         if (axl__has_file(m->dir, "generation_config.json"))
             AXL_TRY(read_json(m, w, "generation_config.json", &w->generation));
     }
-    AXL_TRY(lay_out(m, w));
+    AXL_TRY(weights_lay_out(m, w));
     AXL_TRY(allocate(m, w));
     return take_values(m, w);
 }
@@ -232,7 +206,7 @@ void axl__weights_drop(axl_model *m, axl__weights *w)
         return;
     m->ops->buffer_free(m->dev, w->params);
     m->ops->buffer_free(m->dev, w->rounded);
-    lay_out_free(m->ctx, w);
+    weights_lay_out_free(m->ctx, w);
     axl__arena_free(&w->texts);
     axl__free(m->ctx, w);
 }
@@ -245,7 +219,7 @@ axl_status axl__weights_make(axl__weights **out, axl_model *m)
     if (!w)
         return axl__fail_nomem();
     axl__arena_init(&w->texts, m->ctx);
-    axl_status status = fill(m, w);
+    axl_status status = weights_fill(m, w);
     if (status < 0) {
         axl__weights_drop(m, w);
         *out = NULL;
@@ -253,13 +227,9 @@ axl_status axl__weights_make(axl__weights **out, axl_model *m)
     return status;
 }
 
-axl_mat axl__weights_place(const axl__weights *w, const axl_mat *of)
+axl_mat axl__weights_value(const axl__weights *w, const axl__module *of)
 {
-    size_t i = 0;
-
-    while (w->mats[i] != of)
-        i++;
-    return trained_mat(w, i);
+    return (axl_mat){ w->params + of->weight_at, AXL_F32, of->rows, of->cols, of->cols };
 }
 
 /* What the folder said is handed on. */
@@ -350,7 +320,7 @@ static axl_status download(const axl_model *m, axl__st_entry *e, size_t n, char 
     return AXL_OK;
 }
 
-static axl_status save_tensors(const axl_model *m, const char *path, bool exact)
+static axl_status save_tensors(axl_model *m, const char *path, bool exact)
 {
     const axl__weights *w = m->weights;
     axl__st_entry *entries = axl__calloc(m->ctx, w->n_tensors, sizeof *entries);
@@ -359,7 +329,7 @@ static axl_status save_tensors(const axl_model *m, const char *path, bool exact)
 
     for (size_t i = 0; i < w->n_tensors && entries; i++) {
         const axl__param *t = &w->tensors[i];
-        axl_mat mat = exact ? trained_mat(w, i) : *w->mats[i];
+        axl_mat mat = exact ? trained_mat(w, i) : *place_mat(m, w->places[i]);
         entries[i] = (axl__st_entry){ .name = t->name,
                                       .dtype = mat.dtype,
                                       .data = mat.data,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * weights.h - base weights that are trained: all of a model's tensors in one buffer of f32, which
- * the optimizer moves, and the model's matrices in it (f32 compute) or in a copy rounded to bf16.
+ * the optimizer moves, each in the place that the module table gives it; and the model's matrices
+ * in that buffer (f32 compute) or in a copy rounded to bf16.
  */
 #ifndef AXL_MODEL_WEIGHTS_H
 #define AXL_MODEL_WEIGHTS_H
@@ -12,7 +13,7 @@
  * model's own and takes them over, whatever comes out.  Until then, and where commit fails, the
  * model is as it was. */
 axl_status axl__weights_make(axl__weights **out, axl_model *m);
-axl_mat axl__weights_place(const axl__weights *w, const axl_mat *of); /* of one of the model's */
+axl_mat axl__weights_value(const axl__weights *w, const axl__module *of); /* its weight, f32 */
 axl_status axl__weights_commit(axl_model *m, axl__weights *w);
 void axl__weights_drop(axl_model *m, axl__weights *w); /* NULL is fine */
 
@@ -26,9 +27,6 @@ axl__trained axl__weights_trained(const axl_model *m);
 /* The model computes with these values from now on, laid out as the trained ones: call it again
  * when they have changed. */
 axl_status axl__weights_use(axl_model *m, float *values);
-
-/* The place of a weight's gradient (rows, cols) in grads, laid out as the trained values. */
-axl_mat axl__weights_gradient(const axl_model *m, axl_mat w, float *grads);
 
 /* Takes the values of another model of the same architecture over. */
 axl_status axl__weights_copy(axl_model *m, const axl_model *from);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * optim_8bit.c - optimizers whose state is a byte an element and a scale a block of 256 elements of
- * a tensor.  Small tensors, class 1, keep f32 state and take the method's f32 step, as in the
+ * a tensor.  Small tensors, kind 1, keep f32 state and take the method's f32 step, as in the
  * libraries that the names come from: bitsandbytes (below 4096 elements, and embeddings) and
  * torchao (below 4096, or no multiple of 256).
  */
@@ -21,7 +21,7 @@ typedef struct {
     const char *names[MAX_STATES];
     bool is_signed[MAX_STATES];
     axl__quant_rounding rounding;
-    axl__optim_span_fn *small; /* the step of class 1, whose flat regions come first */
+    axl__optim_span_fn *small; /* the step of kind 1, whose flat regions come first */
 } recipe;
 
 typedef struct {
@@ -31,26 +31,26 @@ typedef struct {
     int64_t first_block[]; /* (n_spans) */
 } tables;
 
-static int64_t blocks_of(const axl__optim_tensor *t)
+static int64_t eightbit_blocks_of(const axl__optim_tensor *t)
 {
     return (t->rows * t->cols + BLOCK - 1) / BLOCK;
 }
 
-static uint32_t classify_bitsandbytes(const axl__optim_tensor *t)
+static uint32_t eightbit_kind_bitsandbytes(const axl__optim_tensor *t)
 {
     bool embedding = strstr(t->name, "embed_tokens") && !strstr(t->name, "lora_");
 
     return t->rows * t->cols < SMALLEST || embedding;
 }
 
-static uint32_t classify_torchao(const axl__optim_tensor *t)
+static uint32_t eightbit_kind_torchao(const axl__optim_tensor *t)
 {
     return t->rows * t->cols < SMALLEST || t->rows * t->cols % BLOCK != 0;
 }
 
 /* ---- laying out ---- */
 
-static axl_status make_tables(axl__optimizer *o, const recipe *r)
+static axl_status eightbit_make_tables(axl__optimizer *o, const recipe *r)
 {
     tables *t = axl__calloc(o->target.ctx, 1, sizeof *t + o->n_spans * sizeof *t->first_block);
 
@@ -64,13 +64,13 @@ static axl_status make_tables(axl__optimizer *o, const recipe *r)
         const axl__optim_span *s = &o->spans[k];
         t->first_block[k] = t->n_blocks;
         for (size_t i = s->first; i < s->end && s->kind == 0; i++)
-            t->n_blocks += blocks_of(&o->target.tensors[i]);
+            t->n_blocks += eightbit_blocks_of(&o->target.tensors[i]);
     }
     return AXL_OK;
 }
 
 /* Bytes and scales of one state, the entries named as the tensors. */
-static axl_status lay_out_state(axl__optimizer *o, const char *name)
+static axl_status eightbit_lay_out_state(axl__optimizer *o, const char *name)
 {
     const tables *t = o->own;
     char scales[64];
@@ -83,7 +83,7 @@ static axl_status lay_out_state(axl__optimizer *o, const char *name)
             for (size_t i = o->spans[k].first; i < o->spans[k].end && o->spans[k].kind == 0; i++) {
                 const axl__optim_tensor *x = &o->target.tensors[i];
                 uint64_t dims[2] = { (uint64_t)x->rows, (uint64_t)x->cols };
-                uint64_t n = (uint64_t)blocks_of(x);
+                uint64_t n = (uint64_t)eightbit_blocks_of(x);
                 AXL_TRY(pass == 0
                             ? axl__optim_entry_add(o, name, x->name, "U8", dims, 2, block * unit)
                             : axl__optim_entry_add(o, scales, x->name, "F32", &n, 1, block * unit));
@@ -94,17 +94,17 @@ static axl_status lay_out_state(axl__optimizer *o, const char *name)
 }
 
 /* Regions: a flat one for each state, then bytes and scales of each. */
-static axl_status lay_out(axl__optimizer *o, const recipe *r)
+static axl_status eightbit_lay_out(axl__optimizer *o, const recipe *r)
 {
-    AXL_TRY(make_tables(o, r));
+    AXL_TRY(eightbit_make_tables(o, r));
     for (size_t s = 0; s < r->n_states; s++)
         AXL_TRY(axl__optim_flat(o, r->names[s], 1));
     for (size_t s = 0; s < r->n_states; s++)
-        AXL_TRY(lay_out_state(o, r->names[s]));
+        AXL_TRY(eightbit_lay_out_state(o, r->names[s]));
     return AXL_OK;
 }
 
-static axl_status upload_blocks(axl__optimizer *o, axl_optim_block *host)
+static axl_status eightbit_upload_blocks(axl__optimizer *o, axl_optim_block *host)
 {
     const axl__optim_target *t = &o->target;
     size_t n = 0;
@@ -112,7 +112,7 @@ static axl_status upload_blocks(axl__optimizer *o, axl_optim_block *host)
 
     for (size_t i = 0; i < t->n_tensors; i++) {
         int64_t size = t->tensors[i].rows * t->tensors[i].cols;
-        for (int64_t at = 0; at < size && o->method->classify(&t->tensors[i]) == 0; at += BLOCK) {
+        for (int64_t at = 0; at < size && o->method->kind_of(&t->tensors[i]) == 0; at += BLOCK) {
             int64_t rest = size - at;
             host[n++] = (axl_optim_block){ t->tensors[i].at + at,
                                            (int32_t)(rest < BLOCK ? rest : BLOCK), 0 };
@@ -123,11 +123,11 @@ static axl_status upload_blocks(axl__optimizer *o, axl_optim_block *host)
     return t->ops->upload(t->dev, device, host, n * sizeof *host);
 }
 
-static axl_status begin(axl__optimizer *o)
+static axl_status eightbit_begin(axl__optimizer *o)
 {
     size_t n = (size_t)((const tables *)o->own)->n_blocks;
     axl_optim_block *host = axl__calloc(o->target.ctx, n + 1, sizeof *host);
-    axl_status status = host ? upload_blocks(o, host) : axl__fail_nomem();
+    axl_status status = host ? eightbit_upload_blocks(o, host) : axl__fail_nomem();
 
     axl__free(o->target.ctx, host);
     return status;
@@ -135,8 +135,8 @@ static axl_status begin(axl__optimizer *o)
 
 /* ---- the step ---- */
 
-static axl_status step_bytes(axl__optimizer *o, const axl__optim_step *step,
-                             const axl__optim_span *s, const axl__param_group *g)
+static axl_status eightbit_step_bytes(axl__optimizer *o, const axl__optim_step *step,
+                                      const axl__optim_span *s, const axl__param_group *g)
 {
     const tables *t = o->own;
     const recipe *r = t->recipe;
@@ -172,15 +172,15 @@ static axl_status step_bytes(axl__optimizer *o, const axl__optim_step *step,
     return o->target.ops->optim_8bit(o->target.dev, &a);
 }
 
-static axl_status step(axl__optimizer *o, const axl__optim_step *t)
+static axl_status eightbit_step(axl__optimizer *o, const axl__optim_step *t)
 {
-    AXL_TRY(axl__optim_each_span(o, t, 0, step_bytes));
+    AXL_TRY(axl__optim_each_span(o, t, 0, eightbit_step_bytes));
     return axl__optim_each_span(o, t, 1, ((const tables *)o->own)->recipe->small);
 }
 
 /* ---- the methods ---- */
 
-static axl_status lay_out_adamw(axl__optimizer *o)
+static axl_status eightbit_lay_out_adamw(axl__optimizer *o)
 {
     static const recipe r = { AXL_RULE_ADAMW,
                               2,
@@ -189,29 +189,29 @@ static axl_status lay_out_adamw(axl__optimizer *o)
                               AXL__ROUND_BITSANDBYTES,
                               axl__optim_adamw_span };
 
-    return lay_out(o, &r);
+    return eightbit_lay_out(o, &r);
 }
 
-static axl_status lay_out_adamw_torch(axl__optimizer *o)
+static axl_status eightbit_lay_out_adamw_torch(axl__optimizer *o)
 {
     static const recipe r = {
         AXL_RULE_ADAMW,       2, { "exp_avg", "exp_avg_sq" }, { true, false }, AXL__ROUND_TORCHAO,
         axl__optim_adamw_span
     };
 
-    return lay_out(o, &r);
+    return eightbit_lay_out(o, &r);
 }
 
-static axl_status lay_out_lion(axl__optimizer *o)
+static axl_status eightbit_lay_out_lion(axl__optimizer *o)
 {
     static const recipe r = { AXL_RULE_LION,           1,
                               { "exp_avg" },           { true },
                               AXL__ROUND_BITSANDBYTES, axl__optim_lion_span };
 
-    return lay_out(o, &r);
+    return eightbit_lay_out(o, &r);
 }
 
-static axl_status lay_out_ademamix(axl__optimizer *o)
+static axl_status eightbit_lay_out_ademamix(axl__optimizer *o)
 {
     static const recipe r = { AXL_RULE_ADEMAMIX,
                               3,
@@ -220,60 +220,60 @@ static axl_status lay_out_ademamix(axl__optimizer *o)
                               AXL__ROUND_BITSANDBYTES,
                               axl__optim_ademamix_span };
 
-    return lay_out(o, &r);
+    return eightbit_lay_out(o, &r);
 }
 
 /* bitsandbytes keeps the mean square with a sign, too. */
-static axl_status lay_out_rmsprop(axl__optimizer *o)
+static axl_status eightbit_lay_out_rmsprop(axl__optimizer *o)
 {
     static const recipe r = { AXL_RULE_RMSPROP,        1,
                               { "square_avg" },        { true },
                               AXL__ROUND_BITSANDBYTES, axl__optim_rmsprop_span };
 
-    return lay_out(o, &r);
+    return eightbit_lay_out(o, &r);
 }
 
 const axl__optim_method axl__optim_adamw_8bit = {
     .name = "adamw_8bit",
     .defaults = { .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8 },
-    .classify = classify_bitsandbytes,
-    .lay_out = lay_out_adamw,
-    .begin = begin,
-    .step = step,
+    .kind_of = eightbit_kind_bitsandbytes,
+    .lay_out = eightbit_lay_out_adamw,
+    .begin = eightbit_begin,
+    .step = eightbit_step,
 };
 
 const axl__optim_method axl__optim_adamw_torch_8bit = {
     .name = "adamw_torch_8bit",
     .defaults = { .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8 },
-    .classify = classify_torchao,
-    .lay_out = lay_out_adamw_torch,
-    .begin = begin,
-    .step = step,
+    .kind_of = eightbit_kind_torchao,
+    .lay_out = eightbit_lay_out_adamw_torch,
+    .begin = eightbit_begin,
+    .step = eightbit_step,
 };
 
 const axl__optim_method axl__optim_ademamix_8bit = {
     .name = "ademamix_8bit",
     .defaults = AXL__ADEMAMIX_DEFAULTS,
-    .classify = classify_bitsandbytes,
-    .lay_out = lay_out_ademamix,
-    .begin = begin,
-    .step = step,
+    .kind_of = eightbit_kind_bitsandbytes,
+    .lay_out = eightbit_lay_out_ademamix,
+    .begin = eightbit_begin,
+    .step = eightbit_step,
 };
 
 const axl__optim_method axl__optim_rmsprop_8bit = {
     .name = "rmsprop_8bit",
     .defaults = { .eps = 1e-8, .alpha = 0.99 },
-    .classify = classify_bitsandbytes,
-    .lay_out = lay_out_rmsprop,
-    .begin = begin,
-    .step = step,
+    .kind_of = eightbit_kind_bitsandbytes,
+    .lay_out = eightbit_lay_out_rmsprop,
+    .begin = eightbit_begin,
+    .step = eightbit_step,
 };
 
 const axl__optim_method axl__optim_lion_8bit = {
     .name = "lion_8bit",
     .defaults = { .beta1 = 0.9, .beta2 = 0.999 },
-    .classify = classify_bitsandbytes,
-    .lay_out = lay_out_lion,
-    .begin = begin,
-    .step = step,
+    .kind_of = eightbit_kind_bitsandbytes,
+    .lay_out = eightbit_lay_out_lion,
+    .begin = eightbit_begin,
+    .step = eightbit_step,
 };

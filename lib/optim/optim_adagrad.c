@@ -2,13 +2,13 @@
 /* optim_adagrad.c - Adagrad, its sums named as torch.optim.Adagrad names them. */
 #include "optim_method.h"
 
-static axl_status lay_out(axl__optimizer *o)
+static axl_status adagrad_lay_out(axl__optimizer *o)
 {
     return axl__optim_flat(o, "sum", 0);
 }
 
-static axl_status step_span(axl__optimizer *o, const axl__optim_step *t, const axl__optim_span *s,
-                            const axl__param_group *g)
+static axl_status adagrad_step_span(axl__optimizer *o, const axl__optim_step *t,
+                                    const axl__optim_span *s, const axl__param_group *g)
 {
     double lr = t->rate * g->rate / (1.0 + (double)(t->step - 1) * o->set.lr_decay);
     axl_adagrad_args a = {
@@ -25,14 +25,14 @@ static axl_status step_span(axl__optimizer *o, const axl__optim_step *t, const a
     return o->target.ops->adagrad(o->target.dev, &a);
 }
 
-static axl_status step(axl__optimizer *o, const axl__optim_step *t)
+static axl_status adagrad_step(axl__optimizer *o, const axl__optim_step *t)
 {
-    return axl__optim_each_span(o, t, 0, step_span);
+    return axl__optim_each_span(o, t, 0, adagrad_step_span);
 }
 
 const axl__optim_method axl__optim_adagrad = {
     .name = "adagrad",
     .defaults = { .eps = 1e-10 },
-    .lay_out = lay_out,
-    .step = step,
+    .lay_out = adagrad_lay_out,
+    .step = adagrad_step,
 };

@@ -2,7 +2,7 @@
 /* optim_adamw.c - AdamW with f32 moments, named as torch.optim.AdamW names them. */
 #include "optim_method.h"
 
-static axl_status lay_out(axl__optimizer *o)
+static axl_status adamw_lay_out(axl__optimizer *o)
 {
     AXL_TRY(axl__optim_flat(o, "exp_avg", 0));
     return axl__optim_flat(o, "exp_avg_sq", 0);
@@ -29,7 +29,7 @@ axl_status axl__optim_adamw_span(axl__optimizer *o, const axl__optim_step *t,
     return o->target.ops->adamw(o->target.dev, &a);
 }
 
-static axl_status step(axl__optimizer *o, const axl__optim_step *t)
+static axl_status adamw_step(axl__optimizer *o, const axl__optim_step *t)
 {
     return axl__optim_each_span(o, t, 0, axl__optim_adamw_span);
 }
@@ -37,6 +37,6 @@ static axl_status step(axl__optimizer *o, const axl__optim_step *t)
 const axl__optim_method axl__optim_adamw = {
     .name = "adamw",
     .defaults = { .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8 },
-    .lay_out = lay_out,
-    .step = step,
+    .lay_out = adamw_lay_out,
+    .step = adamw_step,
 };

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-static axl_status lay_out(axl__optimizer *o)
+static axl_status ademamix_lay_out(axl__optimizer *o)
 {
     AXL_TRY(axl__optim_flat(o, "exp_avg", 0));
     AXL_TRY(axl__optim_flat(o, "exp_avg_sq", 0));
@@ -49,7 +49,7 @@ axl_status axl__optim_ademamix_span(axl__optimizer *o, const axl__optim_step *t,
     return o->target.ops->ademamix(o->target.dev, &a);
 }
 
-static axl_status step(axl__optimizer *o, const axl__optim_step *t)
+static axl_status ademamix_step(axl__optimizer *o, const axl__optim_step *t)
 {
     return axl__optim_each_span(o, t, 0, axl__optim_ademamix_span);
 }
@@ -57,6 +57,6 @@ static axl_status step(axl__optimizer *o, const axl__optim_step *t)
 const axl__optim_method axl__optim_ademamix = {
     .name = "ademamix",
     .defaults = AXL__ADEMAMIX_DEFAULTS,
-    .lay_out = lay_out,
-    .step = step,
+    .lay_out = ademamix_lay_out,
+    .step = ademamix_step,
 };

@@ -2,14 +2,14 @@
 /* optim_adopt.c - ADOPT with decoupled weight decay, as Axolotl asks for it. */
 #include "optim_method.h"
 
-static axl_status lay_out(axl__optimizer *o)
+static axl_status adopt_lay_out(axl__optimizer *o)
 {
     AXL_TRY(axl__optim_flat(o, "exp_avg", 0));
     return axl__optim_flat(o, "exp_avg_sq", 0);
 }
 
-static axl_status step_span(axl__optimizer *o, const axl__optim_step *t, const axl__optim_span *s,
-                            const axl__param_group *g)
+static axl_status adopt_step_span(axl__optimizer *o, const axl__optim_step *t,
+                                  const axl__optim_span *s, const axl__param_group *g)
 {
     axl_adopt_args a = {
         .p = o->target.params + s->at,
@@ -29,14 +29,14 @@ static axl_status step_span(axl__optimizer *o, const axl__optim_step *t, const a
     return o->target.ops->adopt(o->target.dev, &a);
 }
 
-static axl_status step(axl__optimizer *o, const axl__optim_step *t)
+static axl_status adopt_step(axl__optimizer *o, const axl__optim_step *t)
 {
-    return axl__optim_each_span(o, t, 0, step_span);
+    return axl__optim_each_span(o, t, 0, adopt_step_span);
 }
 
 const axl__optim_method axl__optim_adopt = {
     .name = "adopt_adamw",
     .defaults = { .beta1 = 0.9, .beta2 = 0.9999, .eps = 1e-6 },
-    .lay_out = lay_out,
-    .step = step,
+    .lay_out = adopt_lay_out,
+    .step = adopt_step,
 };

@@ -37,12 +37,12 @@ static const struct {
 };
 enum { N_ARGUMENTS = sizeof arguments / sizeof arguments[0] };
 
-static axl_status bad_value(const char *key, const char *value, const char *wanted)
+static axl_status args_bad_value(const char *key, const char *value, const char *wanted)
 {
     return axl__fail(AXL_ERR_INVALID, "optim_args: %s must be %s, got \"%s\"", key, wanted, value);
 }
 
-static axl_status set(axl__optim_settings *s, size_t i, const char *value)
+static axl_status args_set(axl__optim_settings *s, size_t i, const char *value)
 {
     static const char on[] = "true, True, 1, yes", off[] = "false, False, 0, no";
     void *out = (char *)s + arguments[i].at;
@@ -50,20 +50,20 @@ static axl_status set(axl__optim_settings *s, size_t i, const char *value)
 
     if (arguments[i].type == SWITCH) {
         if (!axl__schema_has_value(on, value) && !axl__schema_has_value(off, value))
-            return bad_value(arguments[i].name, value, "true or false");
+            return args_bad_value(arguments[i].name, value, "true or false");
         *(bool *)out = axl__schema_has_value(on, value);
         return AXL_OK;
     }
     if (!axl__parse_double(value, strlen(value), &number) || !isfinite(number))
-        return bad_value(arguments[i].name, value, "a number");
+        return args_bad_value(arguments[i].name, value, "a number");
     if (arguments[i].range && !axl__schema_in_range(arguments[i].range, number))
-        return bad_value(arguments[i].name, value, arguments[i].range);
+        return args_bad_value(arguments[i].name, value, arguments[i].range);
     *(double *)out = number;
     return AXL_OK;
 }
 
 /* The text up to the stop without its spaces; false when it is too long. */
-static bool take(const char **at, char stop, char out[TEXT_MAX])
+static bool args_take(const char **at, char stop, char out[TEXT_MAX])
 {
     size_t n = 0;
 
@@ -78,16 +78,17 @@ static bool take(const char **at, char stop, char out[TEXT_MAX])
     return true;
 }
 
-static axl_status read_one(axl__optim_settings *s, const axl__optimizer_name *o, const char **at)
+static axl_status args_read_one(axl__optim_settings *s, const axl__optimizer_name *o,
+                                const char **at)
 {
     char key[TEXT_MAX], value[TEXT_MAX];
     const char *begin = *at;
 
-    if (!take(at, '=', key) || **at != '=' || !(++*at, take(at, ',', value)))
+    if (!args_take(at, '=', key) || **at != '=' || !(++*at, args_take(at, ',', value)))
         return axl__fail(AXL_ERR_INVALID, "optim_args: expected key=value, found \"%.64s\"", begin);
     for (size_t i = 0; i < N_ARGUMENTS; i++)
         if (strcmp(arguments[i].name, key) == 0 && axl__schema_has_value(o->args, key))
-            return set(s, i, value);
+            return args_set(s, i, value);
     return axl__fail(AXL_ERR_INVALID, "optim_args: %s takes %s, found \"%s\"", o->name, o->args,
                      key);
 }
@@ -98,7 +99,7 @@ axl_status axl__optim_args_read(axl__optim_settings *s, const axl__optimizer_nam
     if (!o->args)
         return axl__fail(AXL_ERR_INVALID, "optim_args: %s takes none", o->name);
     while (*text) {
-        AXL_TRY(read_one(s, o, &text));
+        AXL_TRY(args_read_one(s, o, &text));
         text += *text == ',';
     }
     return AXL_OK;

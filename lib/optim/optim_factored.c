@@ -12,7 +12,7 @@ enum { SCRATCH, ROW, COL, VECTOR, MEAN, RES_ROW, RES_COL };
 enum { ROWS = 1, COLS = 2, VECTORS = 4 };
 
 /* Elements of a tensor in a region of some parts. */
-static int64_t part_size(const axl__optim_tensor *t, int parts)
+static int64_t factored_part_size(const axl__optim_tensor *t, int parts)
 {
     if (t->vector)
         return parts & VECTORS ? t->cols : 0;
@@ -20,17 +20,17 @@ static int64_t part_size(const axl__optim_tensor *t, int parts)
 }
 
 /* A region of one part of every tensor; places are found again by adding up. */
-static axl_status lay_out_part(axl__optimizer *o, const char *name, int parts)
+static axl_status factored_lay_out_part(axl__optimizer *o, const char *name, int parts)
 {
     int64_t at = 0;
 
     for (size_t i = 0; i < o->target.n_tensors; i++)
-        at += part_size(&o->target.tensors[i], parts);
+        at += factored_part_size(&o->target.tensors[i], parts);
     AXL_TRY(axl__optim_region(o, (size_t)at * sizeof(float)));
     at = 0;
     for (size_t i = 0; i < o->target.n_tensors; i++) {
         const axl__optim_tensor *t = &o->target.tensors[i];
-        uint64_t n = (uint64_t)part_size(t, parts);
+        uint64_t n = (uint64_t)factored_part_size(t, parts);
         if (n > 0)
             AXL_TRY(
                 axl__optim_entry_add(o, name, t->name, "F32", &n, 1, (size_t)at * sizeof(float)));
@@ -39,7 +39,7 @@ static axl_status lay_out_part(axl__optimizer *o, const char *name, int parts)
     return AXL_OK;
 }
 
-static axl_status lay_out_adafactor(axl__optimizer *o)
+static axl_status adafactor_lay_out(axl__optimizer *o)
 {
     size_t scratch = 0;
 
@@ -50,25 +50,26 @@ static axl_status lay_out_adafactor(axl__optimizer *o)
         scratch = bytes > scratch ? bytes : scratch;
     }
     AXL_TRY(axl__optim_region(o, scratch));
-    AXL_TRY(lay_out_part(o, "exp_avg_sq_row", ROWS));
-    AXL_TRY(lay_out_part(o, "exp_avg_sq_col", COLS));
-    return lay_out_part(o, "exp_avg_sq", VECTORS);
+    AXL_TRY(factored_lay_out_part(o, "exp_avg_sq_row", ROWS));
+    AXL_TRY(factored_lay_out_part(o, "exp_avg_sq_col", COLS));
+    return factored_lay_out_part(o, "exp_avg_sq", VECTORS);
 }
 
-static axl_status lay_out_came(axl__optimizer *o)
+static axl_status came_lay_out(axl__optimizer *o)
 {
-    AXL_TRY(lay_out_adafactor(o));
+    AXL_TRY(adafactor_lay_out(o));
     AXL_TRY(axl__optim_flat(o, "exp_avg", 0));
-    AXL_TRY(lay_out_part(o, "exp_avg_res_row", ROWS));
-    return lay_out_part(o, "exp_avg_res_col", COLS);
+    AXL_TRY(factored_lay_out_part(o, "exp_avg_res_row", ROWS));
+    return factored_lay_out_part(o, "exp_avg_res_col", COLS);
 }
 
 typedef struct {
     int64_t row, col, vector; /* where the next tensor's parts are */
 } places;
 
-static axl_status step_tensor(axl__optimizer *o, const axl__optim_step *t, const axl__optim_span *s,
-                              const axl__optim_tensor *x, const places *at)
+static axl_status factored_step_tensor(axl__optimizer *o, const axl__optim_step *t,
+                                       const axl__optim_span *s, const axl__optim_tensor *x,
+                                       const places *at)
 {
     const axl__param_group *g = &o->groups.groups[s->group];
     bool came = o->method == &axl__optim_came;
@@ -102,17 +103,17 @@ static axl_status step_tensor(axl__optimizer *o, const axl__optim_step *t, const
     return o->target.ops->factored(o->target.dev, &a);
 }
 
-static axl_status step(axl__optimizer *o, const axl__optim_step *t)
+static axl_status factored_step(axl__optimizer *o, const axl__optim_step *t)
 {
     places at = { 0, 0, 0 };
 
     for (size_t k = 0; k < o->n_spans; k++)
         for (size_t i = o->spans[k].first; i < o->spans[k].end; i++) {
             const axl__optim_tensor *x = &o->target.tensors[i];
-            AXL_TRY(step_tensor(o, t, &o->spans[k], x, &at));
-            at.row += part_size(x, ROWS);
-            at.col += part_size(x, COLS);
-            at.vector += part_size(x, VECTORS);
+            AXL_TRY(factored_step_tensor(o, t, &o->spans[k], x, &at));
+            at.row += factored_part_size(x, ROWS);
+            at.col += factored_part_size(x, COLS);
+            at.vector += factored_part_size(x, VECTORS);
         }
     return AXL_OK;
 }
@@ -120,8 +121,8 @@ static axl_status step(axl__optimizer *o, const axl__optim_step *t)
 const axl__optim_method axl__optim_adafactor = {
     .name = "adafactor",
     .defaults = { .eps = 1e-30, .clip_threshold = 1.0 },
-    .lay_out = lay_out_adafactor,
-    .step = step,
+    .lay_out = adafactor_lay_out,
+    .step = factored_step,
     .in_common = true,
 };
 
@@ -133,7 +134,7 @@ const axl__optim_method axl__optim_came = {
                   .eps = 1e-30,
                   .eps2 = 1e-16,
                   .clip_threshold = 1.0 },
-    .lay_out = lay_out_came,
-    .step = step,
+    .lay_out = came_lay_out,
+    .step = factored_step,
     .in_common = true,
 };

@@ -2,7 +2,7 @@
 /* optim_lion.c - Lion with f32 state; beta2 is transformers' 0.999, not Lion's own 0.99. */
 #include "optim_method.h"
 
-static axl_status lay_out(axl__optimizer *o)
+static axl_status lion_lay_out(axl__optimizer *o)
 {
     return axl__optim_flat(o, "exp_avg", 0);
 }
@@ -25,7 +25,7 @@ axl_status axl__optim_lion_span(axl__optimizer *o, const axl__optim_step *t,
     return o->target.ops->lion(o->target.dev, &a);
 }
 
-static axl_status step(axl__optimizer *o, const axl__optim_step *t)
+static axl_status lion_step(axl__optimizer *o, const axl__optim_step *t)
 {
     return axl__optim_each_span(o, t, 0, axl__optim_lion_span);
 }
@@ -33,6 +33,6 @@ static axl_status step(axl__optimizer *o, const axl__optim_step *t)
 const axl__optim_method axl__optim_lion = {
     .name = "lion",
     .defaults = { .beta1 = 0.9, .beta2 = 0.999 },
-    .lay_out = lay_out,
-    .step = step,
+    .lay_out = lion_lay_out,
+    .step = lion_step,
 };

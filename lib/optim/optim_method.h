@@ -2,7 +2,7 @@
 /*
  * optim_method.h - an optimizer inside, for the optim_*.c that implement the methods.
  *
- * Tensors of one group and class that lie next to each other are one span, so that an element-wise
+ * Tensors of one group and kind that lie next to each other are one span, so that an element-wise
  * method is one operation for most models.  A method names the pieces of its state first; then they
  * get one buffer, zeroed.
  */
@@ -14,7 +14,7 @@
 #include "optimizer.h"
 #include "param_groups.h"
 
-enum { AXL__OPTIM_CLASSES = 2, AXL__OPTIM_REGIONS = 9 };
+enum { AXL__OPTIM_KINDS = 2, AXL__OPTIM_REGIONS = 9 };
 
 /* What a method may read: of the options, else its own defaults. */
 typedef struct axl__optim_settings {
@@ -27,9 +27,9 @@ typedef struct axl__optim_settings {
 
 typedef struct axl__optim_span {
     int64_t at, n;              /* elements of parameters and gradients, gaps included */
-    int64_t state_at;           /* where its class's flat buffers hold it */
+    int64_t state_at;           /* where its kind's flat buffers hold it */
     size_t first, end;          /* tensors [first, end) */
-    uint32_t group, kind, part; /* kind: the class, below AXL__OPTIM_CLASSES */
+    uint32_t group, kind, part; /* of all its tensors; kind: below AXL__OPTIM_KINDS */
 } axl__optim_span;
 
 /* A tensor of the state. */
@@ -45,7 +45,7 @@ typedef struct axl__optim_entry {
 typedef struct axl__optim_method {
     const char *name; /* as in optimizer_names.c and in checkpoints */
     axl__optim_settings defaults;
-    uint32_t (*classify)(const axl__optim_tensor *t); /* NULL: all are of class 0 */
+    uint32_t (*kind_of)(const axl__optim_tensor *t); /* NULL: all are of kind 0 */
     axl_status (*lay_out)(axl__optimizer *o);
     axl_status (*begin)(axl__optimizer *o); /* with the state in place; may be NULL */
     axl_status (*step)(axl__optimizer *o, const axl__optim_step *step);
@@ -54,18 +54,21 @@ typedef struct axl__optim_method {
     bool in_common; /* it steps all tensors together: no part may rest */
 } axl__optim_method;
 
+/* Made whole by axl__optimizer_new: tensors into groups and kinds, these into spans, then the
+ * method's lay_out, then the state's one buffer.  After that only the state's contents, *own and
+ * *index change. */
 struct axl__optimizer {
     const axl__optim_method *method;
     axl__optim_target target; /* tensors: own copy, in the order of their places */
     axl__optim_settings set;
     axl__param_groups groups;
-    axl__optim_span *spans;
+    axl__optim_span *spans; /* (n_spans) in order, every tensor in one */
     size_t n_spans;
-    int64_t class_size[AXL__OPTIM_CLASSES]; /* elements of a flat buffer */
-    axl__arena names;
-    axl__optim_entry *entries;
+    int64_t kind_size[AXL__OPTIM_KINDS]; /* elements of a flat region */
+    axl__arena names;                    /* of the entries */
+    axl__optim_entry *entries;           /* (n_entries) what checkpoints hold */
     size_t n_entries, cap_entries;
-    size_t regions[AXL__OPTIM_REGIONS]; /* byte offsets into the state */
+    size_t regions[AXL__OPTIM_REGIONS]; /* (n_regions) where each begins, in bytes of the state */
     size_t n_regions;
     char *state; /* device, (state_size) */
     size_t state_size;
@@ -81,7 +84,7 @@ axl_status axl__optim_entry_add(axl__optimizer *o, const char *prefix, const cha
                                 size_t at);
 /* Doubles of the host, owned by the method, as one more tensor of the state. */
 axl_status axl__optim_host(axl__optimizer *o, const char *name, double *values, uint64_t n);
-/* A region of f32 laid out as the parameters of a class, with an entry for each tensor. */
+/* A region of f32 laid out as the parameters of a kind, with an entry for each tensor. */
 axl_status axl__optim_flat(axl__optimizer *o, const char *prefix, uint32_t kind);
 
 /* For step. */
@@ -92,7 +95,7 @@ static inline float *axl__optim_floats(const axl__optimizer *o, size_t region,
     return (float *)axl__optim_at(o, region) + s->state_at;
 }
 
-/* Calls fn for each span of a class until one fails. */
+/* Calls fn for each span of a kind until one fails. */
 typedef axl_status axl__optim_span_fn(axl__optimizer *o, const axl__optim_step *step,
                                       const axl__optim_span *span, const axl__param_group *group);
 axl_status axl__optim_each_span(axl__optimizer *o, const axl__optim_step *step, uint32_t kind,
@@ -121,11 +124,27 @@ double axl__optim_ademamix_beta3(const axl__optim_settings *s, int64_t step);
 axl_status axl__optim_args_read(axl__optim_settings *s, const axl__optimizer_name *o,
                                 const char *text);
 
-/* Each in the file of its name, those of 8 bits in optim_8bit.c. */
-extern const axl__optim_method axl__optim_adafactor, axl__optim_adagrad, axl__optim_adamw,
-    axl__optim_adamw_8bit, axl__optim_adamw_torch_8bit, axl__optim_ademamix,
-    axl__optim_ademamix_8bit, axl__optim_adopt, axl__optim_came, axl__optim_lion,
-    axl__optim_lion_8bit, axl__optim_muon, axl__optim_rmsprop, axl__optim_rmsprop_8bit,
-    axl__optim_schedule_free_adamw, axl__optim_schedule_free_sgd, axl__optim_sgd;
+/* The methods: axl__optim_NAME, each in the file of its name, those of 8 bits in optim_8bit.c. */
+#define AXL__OPTIM_METHODS(X)                                                                      \
+    X(adafactor)                                                                                   \
+    X(adagrad)                                                                                     \
+    X(adamw)                                                                                       \
+    X(adamw_8bit)                                                                                  \
+    X(adamw_torch_8bit)                                                                            \
+    X(ademamix)                                                                                    \
+    X(ademamix_8bit)                                                                               \
+    X(adopt)                                                                                       \
+    X(came)                                                                                        \
+    X(lion)                                                                                        \
+    X(lion_8bit)                                                                                   \
+    X(muon)                                                                                        \
+    X(rmsprop)                                                                                     \
+    X(rmsprop_8bit)                                                                                \
+    X(schedule_free_adamw)                                                                         \
+    X(schedule_free_sgd)                                                                           \
+    X(sgd)
+
+#define AXL__OPTIM_DECLARE(name) extern const axl__optim_method axl__optim_##name;
+AXL__OPTIM_METHODS(AXL__OPTIM_DECLARE)
 
 #endif

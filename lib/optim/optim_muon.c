@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * optim_muon.c - Muon as Axolotl has it (Moonlight's): matrices move by their momentum made nearly
- * orthogonal, scaled to AdamW's size; embeddings and the output head, class 1, by AdamW.  So do
+ * orthogonal, scaled to AdamW's size; embeddings and the output head, kind 1, by AdamW.  So do
  * vectors here, which Axolotl leaves untrained.  Products are in the model's compute type.
  */
 #include "optim_method.h"
@@ -11,19 +11,19 @@
 /* Regions: two of AdamW, the momentum, and scratch. */
 enum { MOMENTUM = 2, X, Y, GRAM, POLY, NORM };
 
-static uint32_t classify(const axl__optim_tensor *t)
+static uint32_t muon_kind(const axl__optim_tensor *t)
 {
     return t->vector || axl__names_embedding(t->name);
 }
 
-static axl_status lay_out(axl__optimizer *o)
+static axl_status muon_lay_out(axl__optimizer *o)
 {
     int64_t size = 0, side = 0;
 
     for (size_t i = 0; i < o->target.n_tensors; i++) {
         const axl__optim_tensor *t = &o->target.tensors[i];
         int64_t least = t->rows < t->cols ? t->rows : t->cols;
-        if (classify(t) != 0)
+        if (muon_kind(t) != 0)
             continue;
         size = t->rows * t->cols > size ? t->rows * t->cols : size;
         side = least > side ? least : side;
@@ -38,12 +38,12 @@ static axl_status lay_out(axl__optimizer *o)
     return axl__optim_region(o, sizeof(double));
 }
 
-static axl_mat mat(void *data, int64_t rows, int64_t cols)
+static axl_mat muon_mat(void *data, int64_t rows, int64_t cols)
 {
     return (axl_mat){ data, AXL_F32, rows, cols, cols };
 }
 
-static axl_status scale(axl__optimizer *o, axl_mat x, axl_mat y, double factor)
+static axl_status muon_scale_matrix(axl__optimizer *o, axl_mat x, axl_mat y, double factor)
 {
     axl_muon_scale_args a = { x.data, y.data, x.rows * x.cols, factor };
 
@@ -52,13 +52,13 @@ static axl_status scale(axl__optimizer *o, axl_mat x, axl_mat y, double factor)
 
 /* One step of the quintic iteration, from x to y: y = a x + (b g + c g g) x, g = x x^T; x is wider
  * than high, or else all is transposed. */
-static axl_status iterate(axl__optimizer *o, axl_mat x, axl_mat y)
+static axl_status muon_iterate(axl__optimizer *o, axl_mat x, axl_mat y)
 {
     static const double a = 3.4445, b = -4.7750, c = 2.0315;
     bool tall = x.rows > x.cols;
     int64_t side = tall ? x.cols : x.rows;
-    axl_mat g = mat(axl__optim_at(o, GRAM), side, side);
-    axl_mat p = mat(axl__optim_at(o, POLY), side, side);
+    axl_mat g = muon_mat(axl__optim_at(o, GRAM), side, side);
+    axl_mat p = muon_mat(axl__optim_at(o, POLY), side, side);
     axl_dtype compute = o->target.compute;
     axl_matmul_args gram = {
         .x = x, .w = x, .y = g, .trans_x = tall, .trans_w = !tall, .alpha = 1.0f, .compute = compute
@@ -76,13 +76,13 @@ static axl_status iterate(axl__optimizer *o, axl_mat x, axl_mat y)
     const axl_backend_ops *ops = o->target.ops;
 
     AXL_TRY(ops->matmul(o->target.dev, &gram));
-    AXL_TRY(scale(o, g, p, b));
+    AXL_TRY(muon_scale_matrix(o, g, p, b));
     AXL_TRY(ops->matmul(o->target.dev, &square));
-    AXL_TRY(scale(o, x, y, a));
+    AXL_TRY(muon_scale_matrix(o, x, y, a));
     return ops->matmul(o->target.dev, &step);
 }
 
-static axl_status normalize(axl__optimizer *o, float *x, int64_t n)
+static axl_status muon_normalize_matrix(axl__optimizer *o, float *x, int64_t n)
 {
     const axl__optim_target *t = &o->target;
     double *norm = axl__optim_at(o, NORM);
@@ -94,9 +94,9 @@ static axl_status normalize(axl__optimizer *o, float *x, int64_t n)
     return t->ops->muon_normalize(t->dev, &a);
 }
 
-static axl_status step_tensor(axl__optimizer *o, const axl__optim_step *t,
-                              const axl__optim_tensor *x, float *momentum,
-                              const axl__param_group *g)
+static axl_status muon_step_tensor(axl__optimizer *o, const axl__optim_step *t,
+                                   const axl__optim_tensor *x, float *momentum,
+                                   const axl__param_group *g)
 {
     const axl_backend_ops *ops = o->target.ops;
     int64_t n = x->rows * x->cols;
@@ -105,9 +105,9 @@ static axl_status step_tensor(axl__optimizer *o, const axl__optim_step *t,
                                  o->set.momentum, t->grad_scale, o->set.nesterov };
 
     AXL_TRY(ops->muon_momentum(o->target.dev, &m));
-    AXL_TRY(normalize(o, from, n));
+    AXL_TRY(muon_normalize_matrix(o, from, n));
     for (int i = 0; i < (int)o->set.ns_steps; i++) {
-        AXL_TRY(iterate(o, mat(from, x->rows, x->cols), mat(to, x->rows, x->cols)));
+        AXL_TRY(muon_iterate(o, muon_mat(from, x->rows, x->cols), muon_mat(to, x->rows, x->cols)));
         float *swap = from;
         from = to;
         to = swap;
@@ -124,21 +124,21 @@ static axl_status step_tensor(axl__optimizer *o, const axl__optim_step *t,
     return ops->sgd(o->target.dev, &a);
 }
 
-static axl_status step_matrices(axl__optimizer *o, const axl__optim_step *t,
-                                const axl__optim_span *s, const axl__param_group *g)
+static axl_status muon_step_matrices(axl__optimizer *o, const axl__optim_step *t,
+                                     const axl__optim_span *s, const axl__param_group *g)
 {
     float *momentum = axl__optim_floats(o, MOMENTUM, s);
 
     for (size_t i = s->first; i < s->end; i++) {
         const axl__optim_tensor *x = &o->target.tensors[i];
-        AXL_TRY(step_tensor(o, t, x, momentum + (x->at - s->at), g));
+        AXL_TRY(muon_step_tensor(o, t, x, momentum + (x->at - s->at), g));
     }
     return AXL_OK;
 }
 
 /* Muon's own AdamW adds epsilon before it corrects the root. */
-static axl_status step_others(axl__optimizer *o, const axl__optim_step *t, const axl__optim_span *s,
-                              const axl__param_group *g)
+static axl_status muon_step_others(axl__optimizer *o, const axl__optim_step *t,
+                                   const axl__optim_span *s, const axl__param_group *g)
 {
     double eps = o->set.eps;
 
@@ -148,10 +148,10 @@ static axl_status step_others(axl__optimizer *o, const axl__optim_step *t, const
     return status;
 }
 
-static axl_status step(axl__optimizer *o, const axl__optim_step *t)
+static axl_status muon_step(axl__optimizer *o, const axl__optim_step *t)
 {
-    AXL_TRY(axl__optim_each_span(o, t, 0, step_matrices));
-    return axl__optim_each_span(o, t, 1, step_others);
+    AXL_TRY(axl__optim_each_span(o, t, 0, muon_step_matrices));
+    return axl__optim_each_span(o, t, 1, muon_step_others);
 }
 
 const axl__optim_method axl__optim_muon = {
@@ -162,8 +162,8 @@ const axl__optim_method axl__optim_muon = {
                   .momentum = 0.95,
                   .nesterov = true,
                   .ns_steps = 5.0 },
-    .classify = classify,
-    .lay_out = lay_out,
-    .step = step,
+    .kind_of = muon_kind,
+    .lay_out = muon_lay_out,
+    .step = muon_step,
     .in_common = true,
 };

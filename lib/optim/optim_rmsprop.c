@@ -2,7 +2,7 @@
 /* optim_rmsprop.c - RMSprop; mean and momentum have memory only where they are asked for. */
 #include "optim_method.h"
 
-static axl_status lay_out(axl__optimizer *o)
+static axl_status rmsprop_lay_out(axl__optimizer *o)
 {
     AXL_TRY(axl__optim_flat(o, "square_avg", 0));
     if (o->set.centered)
@@ -31,7 +31,7 @@ axl_status axl__optim_rmsprop_span(axl__optimizer *o, const axl__optim_step *t,
     return o->target.ops->rmsprop(o->target.dev, &a);
 }
 
-static axl_status step(axl__optimizer *o, const axl__optim_step *t)
+static axl_status rmsprop_step(axl__optimizer *o, const axl__optim_step *t)
 {
     return axl__optim_each_span(o, t, 0, axl__optim_rmsprop_span);
 }
@@ -39,6 +39,6 @@ static axl_status step(axl__optimizer *o, const axl__optim_step *t)
 const axl__optim_method axl__optim_rmsprop = {
     .name = "rmsprop",
     .defaults = { .eps = 1e-8, .alpha = 0.99 },
-    .lay_out = lay_out,
-    .step = step,
+    .lay_out = rmsprop_lay_out,
+    .step = rmsprop_step,
 };

@@ -14,7 +14,7 @@ typedef struct {
     double *lr_max, *weight_sum, *share, *rate; /* (n_groups) each, behind this struct */
 } averages;
 
-static axl_status make_averages(axl__optimizer *o)
+static axl_status schedule_free_make_averages(axl__optimizer *o)
 {
     size_t n = o->groups.n_groups;
     averages *a = axl__calloc(o->target.ctx, 1, sizeof *a + 4 * n * sizeof(double));
@@ -29,7 +29,7 @@ static axl_status make_averages(axl__optimizer *o)
     return AXL_OK;
 }
 
-static axl_status lay_out_both(axl__optimizer *o)
+static axl_status schedule_free_lay_out(axl__optimizer *o)
 {
     uint64_t n = o->groups.n_groups;
 
@@ -38,29 +38,29 @@ static axl_status lay_out_both(axl__optimizer *o)
     for (size_t i = 0; i < o->n_spans; i++) /* batches are trained with y as parameters */
         if (o->spans[i].state_at != o->spans[i].at)
             return axl__fail(AXL_ERR_INTERNAL, "parameters with gaps between them");
-    AXL_TRY(make_averages(o));
+    AXL_TRY(schedule_free_make_averages(o));
     averages *a = o->own;
     AXL_TRY(axl__optim_host(o, "lr_max", a->lr_max, n));
     return axl__optim_host(o, "weight_sum", a->weight_sum, n);
 }
 
-static axl_status lay_out_sgd(axl__optimizer *o)
+static axl_status schedule_free_sgd_lay_out(axl__optimizer *o)
 {
     AXL_TRY(axl__optim_flat(o, "y", 0));
     AXL_TRY(axl__optim_flat(o, "z", 0));
-    return lay_out_both(o);
+    return schedule_free_lay_out(o);
 }
 
-static axl_status lay_out_adamw(axl__optimizer *o)
+static axl_status schedule_free_adamw_lay_out(axl__optimizer *o)
 {
     AXL_TRY(axl__optim_flat(o, "y", 0));
     AXL_TRY(axl__optim_flat(o, "z", 0));
     AXL_TRY(axl__optim_flat(o, "exp_avg_sq", 0));
-    return lay_out_both(o);
+    return schedule_free_lay_out(o);
 }
 
-static axl_status copy_span(axl__optimizer *o, const axl__optim_step *t, const axl__optim_span *s,
-                            const axl__param_group *g)
+static axl_status schedule_free_copy_span(axl__optimizer *o, const axl__optim_step *t,
+                                          const axl__optim_span *s, const axl__param_group *g)
 {
     (void)t;
     (void)g;
@@ -71,7 +71,7 @@ static axl_status copy_span(axl__optimizer *o, const axl__optim_step *t, const a
 }
 
 /* The weight of this step's z in the average, group by group. */
-static void advance(axl__optimizer *o, const axl__optim_step *t)
+static void schedule_free_advance(axl__optimizer *o, const axl__optim_step *t)
 {
     averages *a = o->own;
     double warmup = (double)o->set.warmup_steps, k = (double)t->step;
@@ -86,8 +86,8 @@ static void advance(axl__optimizer *o, const axl__optim_step *t)
     }
 }
 
-static axl_status step_span(axl__optimizer *o, const axl__optim_step *t, const axl__optim_span *s,
-                            const axl__param_group *g)
+static axl_status schedule_free_step_span(axl__optimizer *o, const axl__optim_step *t,
+                                          const axl__optim_span *s, const axl__param_group *g)
 {
     const averages *w = o->own;
     bool adam = o->method == &axl__optim_schedule_free_adamw;
@@ -111,23 +111,23 @@ static axl_status step_span(axl__optimizer *o, const axl__optim_step *t, const a
     return o->target.ops->schedule_free(o->target.dev, &a);
 }
 
-static axl_status step(axl__optimizer *o, const axl__optim_step *t)
+static axl_status schedule_free_step(axl__optimizer *o, const axl__optim_step *t)
 {
     averages *a = o->own;
 
     if (!a->begun)
-        AXL_TRY(axl__optim_each_span(o, t, 0, copy_span));
+        AXL_TRY(axl__optim_each_span(o, t, 0, schedule_free_copy_span));
     a->begun = true;
-    advance(o, t);
-    return axl__optim_each_span(o, t, 0, step_span);
+    schedule_free_advance(o, t);
+    return axl__optim_each_span(o, t, 0, schedule_free_step_span);
 }
 
-static float *train_params(const axl__optimizer *o)
+static float *schedule_free_train_params(const axl__optimizer *o)
 {
     return ((const averages *)o->own)->begun ? axl__optim_at(o, 0) : NULL;
 }
 
-static void loaded(axl__optimizer *o, int64_t step)
+static void schedule_free_loaded(axl__optimizer *o, int64_t step)
 {
     ((averages *)o->own)->begun = step > 0;
 }
@@ -135,19 +135,19 @@ static void loaded(axl__optimizer *o, int64_t step)
 const axl__optim_method axl__optim_schedule_free_adamw = {
     .name = "schedule_free_adamw",
     .defaults = { .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_lr_power = 2.0 },
-    .lay_out = lay_out_adamw,
-    .step = step,
+    .lay_out = schedule_free_adamw_lay_out,
+    .step = schedule_free_step,
     .in_common = true,
-    .train_params = train_params,
-    .loaded = loaded,
+    .train_params = schedule_free_train_params,
+    .loaded = schedule_free_loaded,
 };
 
 const axl__optim_method axl__optim_schedule_free_sgd = {
     .name = "schedule_free_sgd",
     .defaults = { .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_lr_power = 2.0 },
-    .lay_out = lay_out_sgd,
-    .step = step,
+    .lay_out = schedule_free_sgd_lay_out,
+    .step = schedule_free_step,
     .in_common = true,
-    .train_params = train_params,
-    .loaded = loaded,
+    .train_params = schedule_free_train_params,
+    .loaded = schedule_free_loaded,
 };

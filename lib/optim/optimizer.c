@@ -9,29 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const axl__optim_method *const methods[] = {
-    &axl__optim_adafactor,
-    &axl__optim_adagrad,
-    &axl__optim_adamw,
-    &axl__optim_adamw_8bit,
-    &axl__optim_adamw_torch_8bit,
-    &axl__optim_ademamix,
-    &axl__optim_ademamix_8bit,
-    &axl__optim_adopt,
-    &axl__optim_came,
-    &axl__optim_lion,
-    &axl__optim_lion_8bit,
-    &axl__optim_muon,
-    &axl__optim_rmsprop,
-    &axl__optim_rmsprop_8bit,
-    &axl__optim_schedule_free_adamw,
-    &axl__optim_schedule_free_sgd,
-    &axl__optim_sgd,
-};
+#define METHOD(name) &axl__optim_##name,
+
+static const axl__optim_method *const methods[] = { AXL__OPTIM_METHODS(METHOD) };
 
 /* ---- options ---- */
 
-static axl_status refuse(const char *what, double value, const char *wanted)
+static axl_status optimizer_refuse(const char *what, double value, const char *wanted)
 {
     char got[AXL__NUM_MAX];
 
@@ -39,7 +23,7 @@ static axl_status refuse(const char *what, double value, const char *wanted)
     return axl__fail(AXL_ERR_INVALID, "%s must be %s, got %s", what, wanted, got);
 }
 
-static axl_status check_rates(const axl_optimizer_options *o)
+static axl_status optimizer_check_rates(const axl_optimizer_options *o)
 {
     const struct {
         const char *name;
@@ -54,7 +38,7 @@ static axl_status check_rates(const axl_optimizer_options *o)
 
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
         if (!(values[i].value >= 0.0) || !isfinite(values[i].value))
-            return refuse(values[i].name, values[i].value, ">= 0");
+            return optimizer_refuse(values[i].name, values[i].value, ">= 0");
     if (o->n_lr_group_modules > 0 && o->loraplus_lr_ratio > 0.0)
         return axl__fail(AXL_ERR_INVALID, "lr_groups and loraplus_lr_ratio exclude each other");
     if (o->n_lr_group_modules > 0 && (!o->lr_group_modules || !o->lr_group_rates))
@@ -63,14 +47,14 @@ static axl_status check_rates(const axl_optimizer_options *o)
         if (!o->lr_group_modules[i] || !*o->lr_group_modules[i])
             return axl__fail(AXL_ERR_INVALID, "lr_group_modules[%zu] is empty", i);
         if (!(o->lr_group_rates[i] > 0.0) || !isfinite(o->lr_group_rates[i]))
-            return refuse("a rate of lr_groups", o->lr_group_rates[i], "> 0");
+            return optimizer_refuse("a rate of lr_groups", o->lr_group_rates[i], "> 0");
     }
     return AXL_OK;
 }
 
 /* What the optimizer reads of the options. */
-static axl_status read_settings(axl__optimizer *o, const axl__optimizer_name *name,
-                                const axl_optimizer_options *given)
+static axl_status optimizer_read_settings(axl__optimizer *o, const axl__optimizer_name *name,
+                                          const axl_optimizer_options *given)
 {
     axl__optim_settings *s = &o->set;
     const struct {
@@ -91,15 +75,15 @@ static axl_status read_settings(axl__optimizer *o, const axl__optimizer_name *na
         if (values[i].given < 0.0)
             continue;
         if (values[i].is_beta ? !(values[i].given < 1.0) : !(values[i].given > 0.0))
-            return refuse(values[i].key + strlen("adam_"), values[i].given,
-                          values[i].is_beta ? "at least 0 and below 1" : "> 0");
+            return optimizer_refuse(values[i].key + strlen("adam_"), values[i].given,
+                                    values[i].is_beta ? "at least 0 and below 1" : "> 0");
         if (axl__schema_has_value(name->settings, values[i].key))
             *values[i].out = values[i].given;
     }
     return AXL_OK;
 }
 
-static axl_status find_method(axl__optimizer *o, const axl__optimizer_name *name)
+static axl_status optimizer_find_method(axl__optimizer *o, const axl__optimizer_name *name)
 {
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
         if (strcmp(methods[i]->name, name->method) == 0)
@@ -109,29 +93,29 @@ static axl_status find_method(axl__optimizer *o, const axl__optimizer_name *name
 
 /* ---- spans ---- */
 
-static uint32_t class_of(const axl__optimizer *o, size_t i)
+static uint32_t optimizer_kind(const axl__optimizer *o, size_t i)
 {
-    return o->method->classify ? o->method->classify(&o->target.tensors[i]) : 0;
+    return o->method->kind_of ? o->method->kind_of(&o->target.tensors[i]) : 0;
 }
 
 /* Whether a tensor lies behind a span with nothing but its padding to a cache line between. */
-static bool continues(const axl__optim_span *s, const axl__optim_tensor *t, uint32_t group,
-                      uint32_t kind)
+static bool optimizer_continues(const axl__optim_span *s, const axl__optim_tensor *t,
+                                uint32_t group, uint32_t kind)
 {
     return s->part == t->part && s->group == group && s->kind == kind &&
            t->at == ((s->at + s->n + 15) & ~(int64_t)15);
 }
 
-static axl_status make_spans(axl__optimizer *o)
+static axl_status optimizer_make_spans(axl__optimizer *o)
 {
     o->spans = axl__calloc(o->target.ctx, o->target.n_tensors, sizeof *o->spans);
     if (!o->spans)
         return axl__fail_nomem();
     for (size_t i = 0; i < o->target.n_tensors; i++) {
         const axl__optim_tensor *t = &o->target.tensors[i];
-        uint32_t group = o->groups.of_tensor[i], kind = class_of(o, i);
+        uint32_t group = o->groups.of_tensor[i], kind = optimizer_kind(o, i);
         axl__optim_span *s = &o->spans[o->n_spans];
-        if (o->n_spans > 0 && continues(s - 1, t, group, kind)) {
+        if (o->n_spans > 0 && optimizer_continues(s - 1, t, group, kind)) {
             s[-1].n = t->at + t->rows * t->cols - s[-1].at;
             s[-1].end = i + 1;
             continue;
@@ -141,8 +125,8 @@ static axl_status make_spans(axl__optimizer *o)
     }
     for (size_t i = 0; i < o->n_spans; i++) {
         axl__optim_span *s = &o->spans[i];
-        s->state_at = o->class_size[s->kind];
-        o->class_size[s->kind] += (s->n + 15) & ~(int64_t)15;
+        s->state_at = o->kind_size[s->kind];
+        o->kind_size[s->kind] += (s->n + 15) & ~(int64_t)15;
     }
     return AXL_OK;
 }
@@ -173,7 +157,7 @@ axl_status axl__optim_region(axl__optimizer *o, size_t bytes)
     return AXL_OK;
 }
 
-static size_t element_size(const char *dtype)
+static size_t optimizer_element_size(const char *dtype)
 {
     return dtype[0] == 'U' ? 1 : dtype[1] == '6' ? 8 : 4; /* U8, F64, F32 */
 }
@@ -198,9 +182,13 @@ axl_status axl__optim_entry_add(axl__optimizer *o, const char *prefix, const cha
     name[p] = '.';
     memcpy(name + p + 1, tensor, n + 1);
     axl__optim_entry *e = &o->entries[o->n_entries++];
-    *e = (axl__optim_entry){
-        name, dtype, n_dims, { 0, 0 }, o->regions[o->n_regions - 1] + at, element_size(dtype), NULL
-    };
+    *e = (axl__optim_entry){ name,
+                             dtype,
+                             n_dims,
+                             { 0, 0 },
+                             o->regions[o->n_regions - 1] + at,
+                             optimizer_element_size(dtype),
+                             NULL };
     for (uint32_t i = 0; i < n_dims; i++) {
         e->dims[i] = dims[i];
         e->size *= (size_t)dims[i];
@@ -218,7 +206,7 @@ axl_status axl__optim_host(axl__optimizer *o, const char *name, double *values, 
 
 axl_status axl__optim_flat(axl__optimizer *o, const char *prefix, uint32_t kind)
 {
-    AXL_TRY(axl__optim_region(o, (size_t)o->class_size[kind] * sizeof(float)));
+    AXL_TRY(axl__optim_region(o, (size_t)o->kind_size[kind] * sizeof(float)));
     for (size_t k = 0; k < o->n_spans; k++) {
         const axl__optim_span *s = &o->spans[k];
         for (size_t i = s->first; i < s->end && s->kind == kind; i++) {
@@ -237,7 +225,7 @@ void *axl__optim_at(const axl__optimizer *o, size_t region)
     return o->state + o->regions[region];
 }
 
-static axl_status make_state(axl__optimizer *o)
+static axl_status optimizer_make_state(axl__optimizer *o)
 {
     const axl__optim_target *t = &o->target;
     void *p = NULL;
@@ -251,14 +239,14 @@ static axl_status make_state(axl__optimizer *o)
 
 /* ---- life ---- */
 
-static int by_place(const void *a, const void *b)
+static int optimizer_by_place(const void *a, const void *b)
 {
     int64_t x = ((const axl__optim_tensor *)a)->at, y = ((const axl__optim_tensor *)b)->at;
 
     return (x > y) - (x < y);
 }
 
-static axl_status setup(axl__optimizer *o, const axl_optimizer_options *opts)
+static axl_status optimizer_setup(axl__optimizer *o, const axl_optimizer_options *opts)
 {
     const char *wanted = opts->name ? opts->name : "adamw_torch";
     const axl__optimizer_name *name = axl__optimizer_find(wanted);
@@ -270,17 +258,17 @@ static axl_status setup(axl__optimizer *o, const axl_optimizer_options *opts)
     if (!tensors)
         return axl__fail_nomem();
     memcpy(tensors, given, bytes);
-    qsort(tensors, o->target.n_tensors, sizeof *tensors, by_place);
+    qsort(tensors, o->target.n_tensors, sizeof *tensors, optimizer_by_place);
     if (!name)
         return axl__fail(AXL_ERR_INVALID, "optimizer: \"%.64s\" is not supported", wanted);
-    AXL_TRY(find_method(o, name));
-    AXL_TRY(check_rates(opts));
-    AXL_TRY(read_settings(o, name, opts));
+    AXL_TRY(optimizer_find_method(o, name));
+    AXL_TRY(optimizer_check_rates(opts));
+    AXL_TRY(optimizer_read_settings(o, name, opts));
     if (opts->args)
         AXL_TRY(axl__optim_args_read(&o->set, name, opts->args));
     AXL_TRY(axl__param_groups_new(&o->groups, &o->target, opts, name->axolotls_own));
-    AXL_TRY(make_spans(o));
-    return make_state(o);
+    AXL_TRY(optimizer_make_spans(o));
+    return optimizer_make_state(o);
 }
 
 axl_status axl__optimizer_new(axl__optimizer **out, const axl__optim_target *target,
@@ -293,7 +281,7 @@ axl_status axl__optimizer_new(axl__optimizer **out, const axl__optim_target *tar
         return axl__fail_nomem();
     o->target = *target;
     axl__arena_init(&o->names, target->ctx);
-    axl_status status = setup(o, opts);
+    axl_status status = optimizer_setup(o, opts);
     if (status < 0)
         axl__optimizer_free(o);
     else
@@ -389,7 +377,7 @@ axl_status axl__optimizer_save(axl__optimizer *o, const char *path)
     return status;
 }
 
-static bool same_shape(const axl__optim_entry *e, const axl__st_tensor *t)
+static bool optimizer_same_shape(const axl__optim_entry *e, const axl__st_tensor *t)
 {
     bool same = strcmp(e->dtype, t->dtype_name) == 0 && e->n_dims == t->n_dims;
 
@@ -406,7 +394,7 @@ axl_status axl__optimizer_read(const axl__optimizer *o, const axl__safetensors *
         const axl__st_tensor *t = axl__safetensors_find(st, e->name);
         if (!t)
             return axl__fail(AXL_ERR_FORMAT, "%s: tensor %s is missing", st->file.path, e->name);
-        if (!same_shape(e, t))
+        if (!optimizer_same_shape(e, t))
             return axl__fail(AXL_ERR_FORMAT, "%s: tensor %s has another type or shape",
                              st->file.path, e->name);
         AXL_TRY(axl__safetensors_read(st, t, (char *)host + e->at));

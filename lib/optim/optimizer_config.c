@@ -11,8 +11,8 @@
 #include <string.h>
 
 /* A mapping's members that the optimizer takes, as a host would write them. */
-static axl_status read_args(axl__optimizer_config *c, const axl_config *cfg,
-                            const axl__optimizer_name *name)
+static axl_status optimizer_read_args(axl__optimizer_config *c, const axl_config *cfg,
+                                      const axl__optimizer_name *name)
 {
     axl__str text;
     char key[80];
@@ -40,7 +40,7 @@ static axl_status read_args(axl__optimizer_config *c, const axl_config *cfg,
     return c->opts.args ? AXL_OK : axl__fail_nomem();
 }
 
-static axl_status read_lr_groups(axl__optimizer_config *c, const axl_config *cfg)
+static axl_status optimizer_read_lr_groups(axl__optimizer_config *c, const axl_config *cfg)
 {
     size_t n_groups = axl__cfg_count(cfg, "lr_groups"), n = 0;
     char key[64];
@@ -90,8 +90,8 @@ axl_status axl__optimizer_config_read(axl__optimizer_config *c, const axl_config
         axl__cfg_double(cfg, "loraplus_lr_embedding", o->loraplus_lr_embedding);
     o->embedding_lr = axl__cfg_double(cfg, "embedding_lr", o->embedding_lr);
     o->embedding_lr_scale = axl__cfg_double(cfg, "embedding_lr_scale", o->embedding_lr_scale);
-    AXL_TRY(read_lr_groups(c, cfg));
-    return read_args(c, cfg, axl__optimizer_find(o->name));
+    AXL_TRY(optimizer_read_lr_groups(c, cfg));
+    return optimizer_read_args(c, cfg, axl__optimizer_find(o->name));
 }
 
 void axl__optimizer_config_free(axl__optimizer_config *c)

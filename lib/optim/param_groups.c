@@ -19,7 +19,7 @@ typedef struct {
 } grouping;
 
 /* The name in a PyTorch model, where PEFT's parts carry the adapter's name; files leave it out. */
-static void torch_name(char out[NAME_MAX_], const char *name)
+static void groups_torch_name(char out[NAME_MAX_], const char *name)
 {
     static const char weight[] = ".weight";
     const char *part = strstr(name, ".lora_");
@@ -36,7 +36,7 @@ static void torch_name(char out[NAME_MAX_], const char *name)
 }
 
 /* Whether a dot or the end follows the word, and a dot or the beginning is before it. */
-static bool has_word(const char *name, const char *word, bool any_before)
+static bool groups_has_word(const char *name, const char *word, bool any_before)
 {
     size_t n = strlen(word);
 
@@ -47,7 +47,7 @@ static bool has_word(const char *name, const char *word, bool any_before)
 }
 
 /* transformers' get_decay_parameter_names. */
-static bool decays(const char *name)
+static bool groups_decays(const char *name)
 {
     char low[NAME_MAX_];
     size_t n = 0;
@@ -56,7 +56,7 @@ static bool decays(const char *name)
         low[n] = name[n] >= 'A' && name[n] <= 'Z' ? (char)(name[n] | 0x20) : name[n];
     low[n] = '\0';
     return !strstr(low, "bias") && !strstr(low, "layernorm") && !strstr(low, "rmsnorm") &&
-           !has_word(low, "norm", false) && !has_word(low, "_norm", true);
+           !groups_has_word(low, "norm", false) && !groups_has_word(low, "_norm", true);
 }
 
 bool axl__names_embedding(const char *name)
@@ -66,7 +66,7 @@ bool axl__names_embedding(const char *name)
 }
 
 /* LoRA+ has no weight decay: PEFT takes it from an argument that Axolotl does not give. */
-static axl__param_group loraplus(const grouping *g, const axl__optim_tensor *t)
+static axl__param_group groups_loraplus(const grouping *g, const axl__optim_tensor *t)
 {
     double base = g->target->learning_rate;
 
@@ -77,7 +77,7 @@ static axl__param_group loraplus(const grouping *g, const axl__optim_tensor *t)
     return (axl__param_group){ 1.0, 0.0 };
 }
 
-static axl__param_group by_rates(const grouping *g, const char *name)
+static axl__param_group groups_by_rates(const grouping *g, const char *name)
 {
     const axl_optimizer_options *o = g->opts;
     double base = g->target->learning_rate;
@@ -90,7 +90,7 @@ static axl__param_group by_rates(const grouping *g, const char *name)
             group.rate = o->embedding_lr / base;
         return group;
     }
-    if (!decays(name))
+    if (!groups_decays(name))
         return group;
     group.weight_decay = o->weight_decay;
     for (size_t i = 0; i < o->n_lr_group_modules; i++)
@@ -101,20 +101,20 @@ static axl__param_group by_rates(const grouping *g, const char *name)
     return group;
 }
 
-static axl__param_group group_of(const grouping *g, const axl__optim_tensor *t)
+static axl__param_group groups_find(const grouping *g, const axl__optim_tensor *t)
 {
     const axl_optimizer_options *o = g->opts;
     char name[NAME_MAX_];
 
-    torch_name(name, t->name);
+    groups_torch_name(name, t->name);
     if (o->loraplus_lr_ratio > 0.0)
-        return loraplus(g, t);
+        return groups_loraplus(g, t);
     if (g->own || o->embedding_lr > 0.0 || o->embedding_lr_scale > 0.0 || o->n_lr_group_modules)
-        return by_rates(g, name);
-    return (axl__param_group){ 1.0, decays(name) ? o->weight_decay : 0.0 };
+        return groups_by_rates(g, name);
+    return (axl__param_group){ 1.0, groups_decays(name) ? o->weight_decay : 0.0 };
 }
 
-static uint32_t add(axl__param_groups *out, axl__param_group group)
+static uint32_t groups_add(axl__param_groups *out, axl__param_group group)
 {
     for (size_t i = 0; i < out->n_groups; i++)
         if (out->groups[i].rate == group.rate && out->groups[i].weight_decay == group.weight_decay)
@@ -134,7 +134,7 @@ axl_status axl__param_groups_new(axl__param_groups *out, const axl__optim_target
     if (!out->groups || !out->of_tensor)
         return axl__fail_nomem();
     for (size_t i = 0; i < target->n_tensors; i++)
-        out->of_tensor[i] = add(out, group_of(&g, &target->tensors[i]));
+        out->of_tensor[i] = groups_add(out, groups_find(&g, &target->tensors[i]));
     return AXL_OK;
 }
 

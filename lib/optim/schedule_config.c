@@ -7,8 +7,8 @@
 #include "schedule.h"
 
 #include "base/fail.h"
+#include "base/structs.h"
 #include "config/config.h"
-#include "data/export.h"
 
 #include <string.h>
 
@@ -35,19 +35,19 @@ static const struct {
 /* A setting of lr_scheduler_kwargs; the schema knows each. */
 #define SETTING(key) "lr_scheduler_kwargs." key
 
-static double setting(const axl_config *cfg, const char *key, double otherwise)
+static double schedule_setting(const axl_config *cfg, const char *key, double otherwise)
 {
     return axl__cfg_double(cfg, key, otherwise);
 }
 
-static uint64_t count(const axl_config *cfg, const char *key, uint64_t otherwise)
+static uint64_t schedule_count(const axl_config *cfg, const char *key, uint64_t otherwise)
 {
     int64_t n = axl__cfg_int(cfg, key, -1);
 
     return n < 0 ? otherwise : (uint64_t)n;
 }
 
-static uint32_t shape(const axl_config *cfg, const char *key)
+static uint32_t schedule_shape(const axl_config *cfg, const char *key)
 {
     const char *name = axl__cfg_str(cfg, key, "");
 
@@ -59,9 +59,9 @@ static uint32_t shape(const axl_config *cfg, const char *key)
 }
 
 /* max_steps wins where it is smaller. */
-static uint64_t steps_within(const axl_config *cfg, uint64_t total)
+static uint64_t schedule_steps_within(const axl_config *cfg, uint64_t total)
 {
-    uint64_t max_steps = count(cfg, "max_steps", 0);
+    uint64_t max_steps = schedule_count(cfg, "max_steps", 0);
 
     return max_steps > 0 && (max_steps < total || total == 0) ? max_steps : total;
 }
@@ -71,7 +71,7 @@ uint64_t axl__config_warmup(const axl_config *cfg, uint64_t total)
 {
     uint64_t warmup;
 
-    total = steps_within(cfg, total);
+    total = schedule_steps_within(cfg, total);
     if (axl__cfg_has(cfg, "warmup_steps"))
         warmup = (uint64_t)axl__cfg_int(cfg, "warmup_steps", 0);
     else if (axl__cfg_has(cfg, "warmup_ratio"))
@@ -82,15 +82,15 @@ uint64_t axl__config_warmup(const axl_config *cfg, uint64_t total)
 }
 
 /* A rate of the config as a share of the peak. */
-static double ratio(const axl_config *cfg, const char *key, double otherwise)
+static double schedule_ratio(const axl_config *cfg, const char *key, double otherwise)
 {
     double peak = axl__cfg_double(cfg, "learning_rate", 1.0);
 
-    return axl__cfg_has(cfg, key) ? setting(cfg, key, 0.0) / peak : otherwise;
+    return axl__cfg_has(cfg, key) ? schedule_setting(cfg, key, 0.0) / peak : otherwise;
 }
 
 /* cosine_min_lr_ratio and its kin, which Axolotl's own cosine and REX read. */
-static void read_cosine_keys(axl_schedule_options *o, const axl_config *cfg)
+static void schedule_read_cosine_keys(axl_schedule_options *o, const axl_config *cfg)
 {
     double least = axl__cfg_double(cfg, "cosine_min_lr_ratio", 0.0);
 
@@ -103,70 +103,73 @@ static void read_cosine_keys(axl_schedule_options *o, const axl_config *cfg)
         o->constant_ratio = axl__cfg_double(cfg, "cosine_constant_lr_ratio", 0.0);
 }
 
-static void read_stable_decay(axl_schedule_options *o, const axl_config *cfg)
+static void schedule_read_stable_decay(axl_schedule_options *o, const axl_config *cfg)
 {
-    o->decay_steps = count(cfg, SETTING("num_decay_steps"), 0);
+    o->decay_steps = schedule_count(cfg, SETTING("num_decay_steps"), 0);
     o->stable_steps = axl__cfg_int(cfg, SETTING("num_stable_steps"), -1);
-    o->warmup_shape = shape(cfg, SETTING("warmup_type"));
-    o->decay_shape = shape(cfg, SETTING("decay_type"));
-    o->min_ratio = setting(cfg, SETTING("min_lr_ratio"), 0.0);
+    o->warmup_shape = schedule_shape(cfg, SETTING("warmup_type"));
+    o->decay_shape = schedule_shape(cfg, SETTING("decay_type"));
+    o->min_ratio = schedule_setting(cfg, SETTING("min_lr_ratio"), 0.0);
 }
 
-static void read_one_cycle(axl_schedule_options *o, const axl_config *cfg)
+static void schedule_read_one_cycle(axl_schedule_options *o, const axl_config *cfg)
 {
-    o->pct_start = setting(cfg, SETTING("pct_start"), -1.0);
-    o->decay_shape = shape(cfg, SETTING("anneal_strategy"));
-    o->div_factor = setting(cfg, SETTING("div_factor"), o->div_factor);
-    o->final_div_factor = setting(cfg, SETTING("final_div_factor"), o->final_div_factor);
+    o->pct_start = schedule_setting(cfg, SETTING("pct_start"), -1.0);
+    o->decay_shape = schedule_shape(cfg, SETTING("anneal_strategy"));
+    o->div_factor = schedule_setting(cfg, SETTING("div_factor"), o->div_factor);
+    o->final_div_factor = schedule_setting(cfg, SETTING("final_div_factor"), o->final_div_factor);
     o->three_phases = axl__cfg_bool(cfg, SETTING("three_phase"), false);
-    o->base_momentum = setting(cfg, SETTING("base_momentum"), o->base_momentum);
-    o->max_momentum = setting(cfg, SETTING("max_momentum"), o->max_momentum);
+    o->base_momentum = schedule_setting(cfg, SETTING("base_momentum"), o->base_momentum);
+    o->max_momentum = schedule_setting(cfg, SETTING("max_momentum"), o->max_momentum);
     if (!axl__cfg_bool(cfg, SETTING("cycle_momentum"), true))
         o->base_momentum = o->max_momentum = -1.0;
 }
 
-static void read_plateau(axl_schedule_options *o, const axl_config *cfg)
+static void schedule_read_plateau(axl_schedule_options *o, const axl_config *cfg)
 {
-    o->factor = setting(cfg, SETTING("factor"), o->factor);
-    o->patience = count(cfg, SETTING("patience"), o->patience);
-    o->threshold = setting(cfg, SETTING("threshold"), o->threshold);
+    o->factor = schedule_setting(cfg, SETTING("factor"), o->factor);
+    o->patience = schedule_count(cfg, SETTING("patience"), o->patience);
+    o->threshold = schedule_setting(cfg, SETTING("threshold"), o->threshold);
     o->threshold_absolute = strcmp(axl__cfg_str(cfg, SETTING("threshold_mode"), "rel"), "abs") == 0;
     o->greater_is_better = strcmp(axl__cfg_str(cfg, SETTING("mode"), "min"), "max") == 0;
-    o->cooldown = count(cfg, SETTING("cooldown"), 0);
-    o->min_ratio = ratio(cfg, SETTING("min_lr"), 0.0);
+    o->cooldown = schedule_count(cfg, SETTING("cooldown"), 0);
+    o->min_ratio = schedule_ratio(cfg, SETTING("min_lr"), 0.0);
     o->min_change = 1e-8 / axl__cfg_double(cfg, "learning_rate", 1.0);
-    o->min_change = ratio(cfg, SETTING("eps"), o->min_change);
+    o->min_change = schedule_ratio(cfg, SETTING("eps"), o->min_change);
 }
 
-static void read_settings(axl_schedule_options *o, const axl_config *cfg, const char *name)
+static void schedule_read_settings(axl_schedule_options *o, const axl_config *cfg, const char *name)
 {
-    o->n_cycles = setting(cfg, SETTING("num_cycles"), 0.0);
+    o->n_cycles = schedule_setting(cfg, SETTING("num_cycles"), 0.0);
     switch (o->kind) {
     case AXL_SCHEDULE_POLYNOMIAL:
-        o->power = setting(cfg, SETTING("power"), 1.0);
+        o->power = schedule_setting(cfg, SETTING("power"), 1.0);
         o->min_ratio = 1e-7 / axl__cfg_double(cfg, "learning_rate", 1.0);
-        o->min_ratio = ratio(cfg, SETTING("lr_end"), o->min_ratio);
+        o->min_ratio = schedule_ratio(cfg, SETTING("lr_end"), o->min_ratio);
         break;
-    case AXL_SCHEDULE_INVERSE_SQRT: o->timescale = count(cfg, SETTING("timescale"), 0); break;
-    case AXL_SCHEDULE_WARMUP_STABLE_DECAY: read_stable_decay(o, cfg); break;
-    case AXL_SCHEDULE_ONE_CYCLE: read_one_cycle(o, cfg); break;
-    case AXL_SCHEDULE_REDUCE_ON_PLATEAU: read_plateau(o, cfg); break;
+    case AXL_SCHEDULE_INVERSE_SQRT:
+        o->timescale = schedule_count(cfg, SETTING("timescale"), 0);
+        break;
+    case AXL_SCHEDULE_WARMUP_STABLE_DECAY: schedule_read_stable_decay(o, cfg); break;
+    case AXL_SCHEDULE_ONE_CYCLE: schedule_read_one_cycle(o, cfg); break;
+    case AXL_SCHEDULE_REDUCE_ON_PLATEAU: schedule_read_plateau(o, cfg); break;
     default: break;
     }
     if (strcmp(name, "cosine") == 0 || o->kind == AXL_SCHEDULE_REX)
-        read_cosine_keys(o, cfg);
+        schedule_read_cosine_keys(o, cfg);
     else if (o->kind == AXL_SCHEDULE_COSINE || o->kind == AXL_SCHEDULE_COSINE_AFTER_WARMUP)
-        o->min_ratio = ratio(cfg, SETTING("min_lr"), setting(cfg, SETTING("min_lr_rate"), 0.0));
-    o->warmup_start = setting(cfg, SETTING("warmup_lr_rate"), 0.0);
+        o->min_ratio = schedule_ratio(cfg, SETTING("min_lr"),
+                                      schedule_setting(cfg, SETTING("min_lr_rate"), 0.0));
+    o->warmup_start = schedule_setting(cfg, SETTING("warmup_lr_rate"), 0.0);
 }
 
-static void read_restarts(axl_schedule_options *o, const axl_config *cfg)
+static void schedule_read_restarts(axl_schedule_options *o, const axl_config *cfg)
 {
     double least = axl__cfg_double(cfg, "cosine_min_lr_ratio", 0.0);
 
-    o->restart_steps = count(cfg, "jagged_restart_steps", 0);
-    o->restart_warmup_steps = count(cfg, "jagged_restart_warmup_steps", 10);
-    o->restart_anneal_steps = count(cfg, "jagged_restart_anneal_steps", 1);
+    o->restart_steps = schedule_count(cfg, "jagged_restart_steps", 0);
+    o->restart_warmup_steps = schedule_count(cfg, "jagged_restart_warmup_steps", 10);
+    o->restart_anneal_steps = schedule_count(cfg, "jagged_restart_anneal_steps", 1);
     if (least > 0.0)
         o->restart_ratio = least;
 }
@@ -178,16 +181,15 @@ axl_status axl_schedule_from_config(axl_schedule_options *out, const axl_config 
 
     AXL_TRY(axl__config_enter(cfg));
     const char *name = axl__cfg_str(cfg, "lr_scheduler", "cosine");
-    o.total_steps = total_steps = steps_within(cfg, total_steps);
+    o.total_steps = total_steps = schedule_steps_within(cfg, total_steps);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (strcmp(name, kinds[i].name) == 0) {
             o.kind = kinds[i].kind;
             o.warmup_steps = kinds[i].warms_up ? axl__config_warmup(cfg, total_steps) : 0;
         }
-    read_settings(&o, cfg, name);
-    read_restarts(&o, cfg);
+    schedule_read_settings(&o, cfg, name);
+    schedule_read_restarts(&o, cfg);
     axl_schedule_options checked;
     AXL_TRY(axl__schedule_import(&checked, &o));
-    return axl__result_export(out, &checked, sizeof checked, sizeof checked,
-                              "axl_schedule_options");
+    return AXL__EXPORT(axl_schedule_options, out, &checked);
 }

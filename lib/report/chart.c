@@ -33,7 +33,7 @@ void axl__html_put(axl__str *out, const char *text, size_t len)
     }
 }
 
-static void put_text(axl__str *out, const char *text)
+static void chart_put_text(axl__str *out, const char *text)
 {
     axl__html_put(out, text, strlen(text));
 }
@@ -59,14 +59,14 @@ void axl__html_put_number(axl__str *out, double value, int digits)
 /* ---- axes ---- */
 
 /* 1, 2 or 5 times a power of ten, so that about `count` of them make the span. */
-static double nice_step(double span, int count)
+static double chart_nice_step(double span, int count)
 {
     double raw = span / count, power = pow(10.0, floor(log10(raw))), share = raw / power;
 
     return (share < 1.5 ? 1.0 : share < 3.5 ? 2.0 : share < 7.5 ? 5.0 : 10.0) * power;
 }
 
-static axis axis_over(double lo, double hi, bool from_zero)
+static axis chart_axis_over(double lo, double hi, bool from_zero)
 {
     axis a = { lo, hi, 1.0, false };
 
@@ -77,13 +77,13 @@ static axis axis_over(double lo, double hi, bool from_zero)
         a.lo -= from_zero && a.lo >= 0.0 ? 0.0 : room;
         a.hi += room;
     }
-    a.step = nice_step(a.hi - a.lo, TICKS);
+    a.step = chart_nice_step(a.hi - a.lo, TICKS);
     a.lo = floor(a.lo / a.step + 1e-9) * a.step;
     a.hi = ceil(a.hi / a.step - 1e-9) * a.step;
     return a;
 }
 
-static axis log_axis_over(double lo, double hi)
+static axis chart_log_axis_over(double lo, double hi)
 {
     axis a = { floor(log10(lo)), ceil(log10(hi)), 1.0, true };
 
@@ -91,7 +91,7 @@ static axis log_axis_over(double lo, double hi)
     return a;
 }
 
-static axis y_axis(const axl__chart *c)
+static axis chart_y_axis(const axl__chart *c)
 {
     double lo = INFINITY, hi = -INFINITY;
 
@@ -107,12 +107,12 @@ static axis y_axis(const axl__chart *c)
     if (lo > hi)
         lo = hi = 0.0;
     if (c->may_be_log && lo > 0.0 && hi / lo >= 100.0)
-        return log_axis_over(lo, hi);
-    return axis_over(lo, hi, c->from_zero);
+        return chart_log_axis_over(lo, hi);
+    return chart_axis_over(lo, hi, c->from_zero);
 }
 
 /* From the first step to the last; the ticks are whole steps. */
-static axis x_axis(const axl__chart *c)
+static axis chart_x_axis(const axl__chart *c)
 {
     axis a = { 0.0, c->x_max, 1.0, false };
 
@@ -121,69 +121,69 @@ static axis x_axis(const axl__chart *c)
             a.hi = c->series[i].x[c->series[i].n - 1];
     if (a.hi < 1.0)
         a.hi = 1.0;
-    a.step = nice_step(a.hi, TICKS);
+    a.step = chart_nice_step(a.hi, TICKS);
     if (a.step < 1.0)
         a.step = 1.0;
     return a;
 }
 
-static double share_of(const axis *a, double v)
+static double chart_share_of(const axis *a, double v)
 {
     return ((a->log ? log10(v) : v) - a->lo) / (a->hi - a->lo);
 }
 
-static int x_of(const axis *a, double v)
+static int chart_x_of(const axis *a, double v)
 {
-    return (int)lround(share_of(a, v) * WIDTH);
+    return (int)lround(chart_share_of(a, v) * WIDTH);
 }
 
-static int y_of(const axis *a, double v)
+static int chart_y_of(const axis *a, double v)
 {
-    return (int)lround((1.0 - share_of(a, v)) * HEIGHT);
+    return (int)lround((1.0 - chart_share_of(a, v)) * HEIGHT);
 }
 
-static double tick(const axis *a, int i)
+static double chart_tick(const axis *a, int i)
 {
     return a->lo + i * a->step;
 }
 
-static int n_ticks(const axis *a)
+static int chart_n_ticks(const axis *a)
 {
     return (int)floor((a->hi - a->lo) / a->step + 1e-9) + 1;
 }
 
-static void put_percent(axl__str *out, double share)
+static void chart_put_percent(axl__str *out, double share)
 {
     axl__html_put_number(out, share * 100.0, 5);
     axl__str_putc(out, '%');
 }
 
-static void put_grid(axl__str *out, const axis *y)
+static void chart_put_grid(axl__str *out, const axis *y)
 {
     axl__str_puts(out, "<path class=\"grid\" d=\"");
-    for (int i = 0; i < n_ticks(y); i++) {
-        double at = (tick(y, i) - y->lo) / (y->hi - y->lo);
+    for (int i = 0; i < chart_n_ticks(y); i++) {
+        double at = (chart_tick(y, i) - y->lo) / (y->hi - y->lo);
         axl__str_putf(out, "M0 %dH%d", (int)lround((1.0 - at) * HEIGHT), WIDTH);
     }
     axl__str_puts(out, "\"/>");
 }
 
-static void put_labels(axl__str *out, const axis *x, const axis *y)
+static void chart_put_labels(axl__str *out, const axis *x, const axis *y)
 {
-    for (int i = 0; i < n_ticks(y); i++) {
+    for (int i = 0; i < chart_n_ticks(y); i++) {
         axl__str_puts(out, "<span class=\"y\" style=\"top:");
-        put_percent(out, 1.0 - (tick(y, i) - y->lo) / (y->hi - y->lo));
+        chart_put_percent(out, 1.0 - (chart_tick(y, i) - y->lo) / (y->hi - y->lo));
         axl__str_puts(out, "\">");
-        axl__html_put_number(out, y->log ? pow(10.0, tick(y, i)) : tick(y, i), 6);
+        axl__html_put_number(out, y->log ? pow(10.0, chart_tick(y, i)) : chart_tick(y, i), 6);
         axl__str_puts(out, "</span>");
     }
-    for (int i = 0; i < n_ticks(x); i++) {
-        double at = (tick(x, i) - x->lo) / (x->hi - x->lo);
+    for (int i = 0; i < chart_n_ticks(x); i++) {
+        double at = (chart_tick(x, i) - x->lo) / (x->hi - x->lo);
         axl__str_putf(out, "<span class=\"x%s%s\" style=\"left:", at > 0.97 ? " last" : "",
-                      n_ticks(x) > 4 && i % 2 ? " odd" : "");
-        put_percent(out, at);
+                      chart_n_ticks(x) > 4 && i % 2 ? " odd" : "");
+        chart_put_percent(out, at);
         axl__str_puts(out, "\">");
-        axl__html_put_number(out, tick(x, i), 6);
+        axl__html_put_number(out, chart_tick(x, i), 6);
         axl__str_puts(out, "</span>");
     }
 }
@@ -196,18 +196,19 @@ typedef struct {
     bool pen_down;
 } pen;
 
-static void draw_to(pen *p, double x, double y)
+static void chart_draw_to(pen *p, double x, double y)
 {
     if (!isfinite(y) || (p->y->log && y <= 0.0)) {
         p->pen_down = false;
         return;
     }
-    axl__str_putf(p->out, "%c%d %d", p->pen_down ? 'L' : 'M', x_of(p->x, x), y_of(p->y, y));
+    axl__str_putf(p->out, "%c%d %d", p->pen_down ? 'L' : 'M', chart_x_of(p->x, x),
+                  chart_y_of(p->y, y));
     p->pen_down = true;
 }
 
 /* The smallest and the largest of points [from, to), in their order. */
-static void draw_bucket(pen *p, const axl__chart_series *s, size_t from, size_t to)
+static void chart_draw_bucket(pen *p, const axl__chart_series *s, size_t from, size_t to)
 {
     size_t least = from, most = from;
 
@@ -218,38 +219,38 @@ static void draw_bucket(pen *p, const axl__chart_series *s, size_t from, size_t 
             most = i;
     }
     size_t first = least < most ? least : most, second = least < most ? most : least;
-    draw_to(p, s->x[first], s->y[first]);
+    chart_draw_to(p, s->x[first], s->y[first]);
     if (second != first)
-        draw_to(p, s->x[second], s->y[second]);
+        chart_draw_to(p, s->x[second], s->y[second]);
 }
 
-static void put_path_begin(axl__str *out, size_t index, const char *more)
+static void chart_put_path_begin(axl__str *out, size_t index, const char *more)
 {
     axl__str_putf(out, "<path class=\"s%zu%s\" d=\"", index + 1, more);
 }
 
-static void put_line(axl__str *out, const axl__chart_series *s, size_t index, const axis *x,
-                     const axis *y, bool faint)
+static void chart_put_line(axl__str *out, const axl__chart_series *s, size_t index, const axis *x,
+                           const axis *y, bool faint)
 {
     pen p = { out, x, y, false };
     size_t buckets = s->n > 2 * BUCKETS ? BUCKETS : s->n;
 
-    put_path_begin(out, index, faint ? " faint" : "");
+    chart_put_path_begin(out, index, faint ? " faint" : "");
     for (size_t b = 0; b < buckets; b++)
-        draw_bucket(&p, s, b * s->n / buckets, (b + 1) * s->n / buckets);
+        chart_draw_bucket(&p, s, b * s->n / buckets, (b + 1) * s->n / buckets);
     axl__str_puts(out, "\"/>");
 }
 
 /* An exponential average over 1/SMOOTH_SHARE of the points, corrected for its start; of the
  * logarithms on a logarithmic axis. */
-static void put_smooth(axl__str *out, const axl__chart_series *s, size_t index, const axis *x,
-                       const axis *y)
+static void chart_put_smooth(axl__str *out, const axl__chart_series *s, size_t index, const axis *x,
+                             const axis *y)
 {
     pen p = { out, x, y, false };
     double keep = 1.0 - 2.0 / ((double)s->n / SMOOTH_SHARE + 2.0), sum = 0.0, weight = 0.0;
     size_t every = s->n > BUCKETS ? s->n / BUCKETS : 1;
 
-    put_path_begin(out, index, "");
+    chart_put_path_begin(out, index, "");
     for (size_t i = 0; i < s->n; i++) {
         if (!isfinite(s->y[i]) || (y->log && s->y[i] <= 0.0))
             continue;
@@ -257,38 +258,38 @@ static void put_smooth(axl__str *out, const axl__chart_series *s, size_t index, 
         weight = keep * weight + 1.0;
         double mean = sum / weight;
         if (i % every == 0 || i + 1 == s->n)
-            draw_to(&p, s->x[i], y->log ? pow(10.0, mean) : mean);
+            chart_draw_to(&p, s->x[i], y->log ? pow(10.0, mean) : mean);
     }
     axl__str_puts(out, "\"/>");
 }
 
 /* A line of no length with round ends is round at any stretch. */
-static void put_dots(axl__str *out, const axl__chart_series *s, size_t index, const axis *x,
-                     const axis *y)
+static void chart_put_dots(axl__str *out, const axl__chart_series *s, size_t index, const axis *x,
+                           const axis *y)
 {
-    put_path_begin(out, index, " dots");
+    chart_put_path_begin(out, index, " dots");
     for (size_t i = 0; i < s->n; i++)
         if (isfinite(s->y[i]) && !(y->log && s->y[i] <= 0.0))
-            axl__str_putf(out, "M%d %dh0", x_of(x, s->x[i]), y_of(y, s->y[i]));
+            axl__str_putf(out, "M%d %dh0", chart_x_of(x, s->x[i]), chart_y_of(y, s->y[i]));
     axl__str_puts(out, "\"/>");
 }
 
-static void put_series(axl__str *out, const axl__chart_series *s, size_t index, const axis *x,
-                       const axis *y)
+static void chart_put_series(axl__str *out, const axl__chart_series *s, size_t index, const axis *x,
+                             const axis *y)
 {
     bool smooth = s->smooth && s->n >= SMOOTH_FROM;
 
-    put_line(out, s, index, x, y, smooth);
+    chart_put_line(out, s, index, x, y, smooth);
     if (smooth)
-        put_smooth(out, s, index, x, y);
+        chart_put_smooth(out, s, index, x, y);
     if (s->n == 1 || (s->dots && s->n <= DOTS_UP_TO))
-        put_dots(out, s, index, x, y);
+        chart_put_dots(out, s, index, x, y);
 }
 
 /* ---- tooltips ---- */
 
 /* The last point of the series in (from, to]; NULL when there is none. */
-static const double *point_in(const axl__chart_series *s, double from, double to, double *at)
+static const double *chart_point_in(const axl__chart_series *s, double from, double to, double *at)
 {
     for (size_t i = s->n; i-- > 0 && s->x[i] > from;) {
         if (s->x[i] <= to) {
@@ -299,13 +300,13 @@ static const double *point_in(const axl__chart_series *s, double from, double to
     return NULL;
 }
 
-static void put_tip(axl__str *out, const axl__chart *c, double from, double to)
+static void chart_put_tip(axl__str *out, const axl__chart *c, double from, double to)
 {
     bool any = false;
 
     for (size_t i = 0; i < c->n_series; i++) {
         double at;
-        const double *y = point_in(&c->series[i], from, to, &at);
+        const double *y = chart_point_in(&c->series[i], from, to, &at);
         if (!y)
             continue;
         axl__str_puts(out, any ? "\n" : "");
@@ -313,7 +314,7 @@ static void put_tip(axl__str *out, const axl__chart *c, double from, double to)
         axl__html_put_number(out, at, 9);
         axl__str_puts(out, ": ");
         if (c->n_series > 1) {
-            put_text(out, c->series[i].name);
+            chart_put_text(out, c->series[i].name);
             axl__str_putc(out, ' ');
         }
         axl__html_put_number(out, *y, 5);
@@ -322,18 +323,18 @@ static void put_tip(axl__str *out, const axl__chart *c, double from, double to)
 }
 
 /* Bands over the chart, each with the values of its last step. */
-static void put_tips(axl__str *out, const axl__chart *c, const axis *x)
+static void chart_put_tips(axl__str *out, const axl__chart *c, const axis *x)
 {
     int bands = x->hi < TIPS ? (int)x->hi : TIPS;
 
     for (int i = 0; i < bands; i++) {
         double from = x->hi * i / bands, to = x->hi * (i + 1) / bands;
         size_t mark = out->len;
-        int left = x_of(x, from), right = x_of(x, to);
+        int left = chart_x_of(x, from), right = chart_x_of(x, to);
         axl__str_putf(out, "<rect x=\"%d\" width=\"%d\" height=\"%d\"><title>", left, right - left,
                       HEIGHT);
         size_t begun = out->len;
-        put_tip(out, c, i == 0 ? -1.0 : from, to);
+        chart_put_tip(out, c, i == 0 ? -1.0 : from, to);
         if (out->len == begun && out->data)
             out->data[out->len = mark] = '\0';
         else
@@ -343,7 +344,7 @@ static void put_tips(axl__str *out, const axl__chart *c, const axis *x)
 
 /* ---- the figure ---- */
 
-static double last_number(const axl__chart_series *s)
+static double chart_last_number(const axl__chart_series *s)
 {
     for (size_t i = s->n; i-- > 0;)
         if (isfinite(s->y[i]))
@@ -352,14 +353,14 @@ static double last_number(const axl__chart_series *s)
 }
 
 /* The title, and each series with its colour and last value. */
-static void put_caption(axl__str *out, const axl__chart *c, const axis *y)
+static void chart_put_caption(axl__str *out, const axl__chart *c, const axis *y)
 {
     axl__str_puts(out, "<figcaption><b>");
-    put_text(out, c->title);
+    chart_put_text(out, c->title);
     axl__str_puts(out, "</b>");
     if (c->unit) {
         axl__str_puts(out, " <small>");
-        put_text(out, c->unit);
+        chart_put_text(out, c->unit);
         axl__str_puts(out, "</small>");
     }
     if (y->log)
@@ -369,9 +370,9 @@ static void put_caption(axl__str *out, const axl__chart *c, const axis *y)
         if (c->series[i].n == 0)
             continue;
         axl__str_putf(out, "<span><i class=\"s%zu\"></i>", i + 1);
-        put_text(out, c->series[i].name);
+        chart_put_text(out, c->series[i].name);
         axl__str_puts(out, " <b>");
-        axl__html_put_number(out, last_number(&c->series[i]), 4);
+        axl__html_put_number(out, chart_last_number(&c->series[i]), 4);
         axl__str_puts(out, "</b></span>");
     }
     axl__str_puts(out, "</span></figcaption>");
@@ -379,7 +380,7 @@ static void put_caption(axl__str *out, const axl__chart *c, const axis *y)
 
 void axl__chart_put(axl__str *out, const axl__chart *c)
 {
-    axis x = x_axis(c), y = y_axis(c);
+    axis x = chart_x_axis(c), y = chart_y_axis(c);
     size_t points = 0;
 
     for (size_t i = 0; i < c->n_series; i++)
@@ -387,17 +388,17 @@ void axl__chart_put(axl__str *out, const axl__chart *c)
     if (points == 0)
         return;
     axl__str_puts(out, "<figure>");
-    put_caption(out, c, &y);
+    chart_put_caption(out, c, &y);
     axl__str_puts(out, "<div class=\"plot\" role=\"img\" aria-label=\"");
-    put_text(out, c->title);
+    chart_put_text(out, c->title);
     axl__str_puts(out, " over the steps\">");
     axl__str_putf(out, "<svg viewBox=\"0 0 %d %d\" preserveAspectRatio=\"none\">", WIDTH, HEIGHT);
-    put_grid(out, &y);
+    chart_put_grid(out, &y);
     for (size_t i = 0; i < c->n_series; i++)
         if (c->series[i].n > 0)
-            put_series(out, &c->series[i], i, &x, &y);
-    put_tips(out, c, &x);
+            chart_put_series(out, &c->series[i], i, &x, &y);
+    chart_put_tips(out, c, &x);
     axl__str_puts(out, "</svg>");
-    put_labels(out, &x, &y);
+    chart_put_labels(out, &x, &y);
     axl__str_puts(out, "</div></figure>\n");
 }

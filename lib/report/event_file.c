@@ -26,40 +26,40 @@ enum { DT_STRING = 7, SESSION_START = 1 };
 
 /* ---- protobuf ---- */
 
-static void put_varint(axl__str *s, uint64_t v)
+static void event_put_varint(axl__str *s, uint64_t v)
 {
     for (; v >= 0x80; v >>= 7)
         axl__str_putc(s, (char)(v | 0x80));
     axl__str_putc(s, (char)v);
 }
 
-static void put_tag(axl__str *s, unsigned field, unsigned wire)
+static void event_put_tag(axl__str *s, unsigned field, unsigned wire)
 {
-    put_varint(s, field << 3 | wire);
+    event_put_varint(s, field << 3 | wire);
 }
 
-static void put_int(axl__str *s, unsigned field, uint64_t v)
+static void event_put_int(axl__str *s, unsigned field, uint64_t v)
 {
-    put_tag(s, field, WIRE_VARINT);
-    put_varint(s, v);
+    event_put_tag(s, field, WIRE_VARINT);
+    event_put_varint(s, v);
 }
 
-static void put_bytes(axl__str *s, unsigned field, const void *data, size_t len)
+static void event_put_bytes(axl__str *s, unsigned field, const void *data, size_t len)
 {
-    put_tag(s, field, WIRE_BYTES);
-    put_varint(s, len);
+    event_put_tag(s, field, WIRE_BYTES);
+    event_put_varint(s, len);
     axl__str_put(s, data, len);
 }
 
-static void put_double(axl__str *s, unsigned field, double v)
+static void event_put_double(axl__str *s, unsigned field, double v)
 {
-    put_tag(s, field, WIRE_64);
+    event_put_tag(s, field, WIRE_64);
     axl__str_put(s, &v, sizeof v);
 }
 
-static void put_float(axl__str *s, unsigned field, float v)
+static void event_put_float(axl__str *s, unsigned field, float v)
 {
-    put_tag(s, field, WIRE_32);
+    event_put_tag(s, field, WIRE_32);
     axl__str_put(s, &v, sizeof v);
 }
 
@@ -79,7 +79,7 @@ static uint32_t crc32c(const unsigned char *data, size_t len)
 }
 
 /* So that a checksum of data that holds checksums stays a good one. */
-static uint32_t masked_crc(const void *data, size_t len)
+static uint32_t event_crc(const void *data, size_t len)
 {
     uint32_t crc = crc32c(data, len);
 
@@ -87,11 +87,11 @@ static uint32_t masked_crc(const void *data, size_t len)
 }
 
 /* Frames the message and frees it. */
-static void put_frame(axl__str *out, axl__str *message)
+static void event_put_frame(axl__str *out, axl__str *message)
 {
     uint64_t len = message->len;
-    uint32_t len_crc = masked_crc(&len, sizeof len);
-    uint32_t data_crc = masked_crc(axl__str_text(message), message->len);
+    uint32_t len_crc = event_crc(&len, sizeof len);
+    uint32_t data_crc = event_crc(axl__str_text(message), message->len);
 
     axl__str_put(out, &len, sizeof len);
     axl__str_put(out, &len_crc, sizeof len_crc);
@@ -104,15 +104,15 @@ static void put_frame(axl__str *out, axl__str *message)
 static void event_begin(axl__str *e, axl_context *ctx, double when, uint64_t step)
 {
     axl__str_init(e, ctx);
-    put_double(e, 1, when);
+    event_put_double(e, 1, when);
     if (step > 0)
-        put_int(e, 2, step);
+        event_put_int(e, 2, step);
 }
 
 /* The string as field `field` of out, and freed. */
-static void put_message(axl__str *out, unsigned field, axl__str *inner)
+static void event_put_message(axl__str *out, unsigned field, axl__str *inner)
 {
-    put_bytes(out, field, inner->data, inner->len);
+    event_put_bytes(out, field, inner->data, inner->len);
     out->failed |= inner->failed;
     axl__str_free(inner);
 }
@@ -125,8 +125,8 @@ void axl__event_put_version(axl__str *out, double when)
     axl__str e;
 
     event_begin(&e, out->ctx, when, 0);
-    put_bytes(&e, 3, version, sizeof version - 1);
-    put_frame(out, &e);
+    event_put_bytes(&e, 3, version, sizeof version - 1);
+    event_put_frame(out, &e);
 }
 
 void axl__event_put_start(axl__str *out, double when, uint64_t step)
@@ -135,9 +135,9 @@ void axl__event_put_start(axl__str *out, double when, uint64_t step)
 
     event_begin(&e, out->ctx, when, step);
     axl__str_init(&log, out->ctx);
-    put_int(&log, 1, SESSION_START);
-    put_message(&e, 7, &log);
-    put_frame(out, &e);
+    event_put_int(&log, 1, SESSION_START);
+    event_put_message(&e, 7, &log);
+    event_put_frame(out, &e);
 }
 
 void axl__event_put_scalars(axl__str *out, double when, uint64_t step,
@@ -149,12 +149,12 @@ void axl__event_put_scalars(axl__str *out, double when, uint64_t step,
     axl__str_init(&summary, out->ctx);
     for (size_t i = 0; i < n; i++) {
         axl__str_init(&value, out->ctx);
-        put_bytes(&value, 1, scalars[i].tag, strlen(scalars[i].tag));
-        put_float(&value, 2, (float)scalars[i].value);
-        put_message(&summary, 1, &value);
+        event_put_bytes(&value, 1, scalars[i].tag, strlen(scalars[i].tag));
+        event_put_float(&value, 2, (float)scalars[i].value);
+        event_put_message(&summary, 1, &value);
     }
-    put_message(&e, 5, &summary);
-    put_frame(out, &e);
+    event_put_message(&e, 5, &summary);
+    event_put_frame(out, &e);
 }
 
 void axl__event_put_text(axl__str *out, double when, const char *tag, const char *text, size_t len)
@@ -166,18 +166,18 @@ void axl__event_put_text(axl__str *out, double when, const char *tag, const char
     event_begin(&e, out->ctx, when, 0);
     axl__str_init(&summary, out->ctx);
     axl__str_init(&value, out->ctx);
-    put_bytes(&value, 1, tag, strlen(tag));
+    event_put_bytes(&value, 1, tag, strlen(tag));
     axl__str_init(&part, out->ctx);
-    put_int(&part, 1, DT_STRING);
-    put_bytes(&part, 2, one_string, sizeof one_string);
-    put_bytes(&part, 8, text, len);
-    put_message(&value, 8, &part);
+    event_put_int(&part, 1, DT_STRING);
+    event_put_bytes(&part, 2, one_string, sizeof one_string);
+    event_put_bytes(&part, 8, text, len);
+    event_put_message(&value, 8, &part);
     axl__str_init(&part, out->ctx);
-    put_bytes(&part, 1, plugin, sizeof plugin - 1);
-    put_message(&value, 9, &part);
-    put_message(&summary, 1, &value);
-    put_message(&e, 5, &summary);
-    put_frame(out, &e);
+    event_put_bytes(&part, 1, plugin, sizeof plugin - 1);
+    event_put_message(&value, 9, &part);
+    event_put_message(&summary, 1, &value);
+    event_put_message(&e, 5, &summary);
+    event_put_frame(out, &e);
 }
 
 /* ---- where it lies ---- */
@@ -185,7 +185,7 @@ void axl__event_put_text(axl__str *out, double when, const char *tag, const char
 static const char file_prefix[] = "events.out.tfevents.";
 
 /* The time in an event file's name; -1: it is no such file. */
-static int64_t time_of_name(const char *name)
+static int64_t event_time_of_name(const char *name)
 {
     const char *digits = name + sizeof file_prefix - 1;
     int64_t t;
@@ -195,7 +195,7 @@ static int64_t time_of_name(const char *name)
     return axl__parse_int(digits, strcspn(digits, "."), &t) ? t : -1;
 }
 
-static int64_t newest_in(axl_context *ctx, const char *dir)
+static int64_t event_newest_in(axl_context *ctx, const char *dir)
 {
     char **names;
     size_t n;
@@ -204,7 +204,7 @@ static int64_t newest_in(axl_context *ctx, const char *dir)
     if (axl__path_kind_of(dir) != AXL__PATH_DIR || axl__list_dir(ctx, dir, &names, &n) < 0)
         return -1;
     for (size_t i = 0; i < n; i++) {
-        int64_t t = time_of_name(names[i]);
+        int64_t t = event_time_of_name(names[i]);
         newest = t > newest ? t : newest;
     }
     axl__free(ctx, names);
@@ -212,7 +212,7 @@ static int64_t newest_in(axl_context *ctx, const char *dir)
 }
 
 /* The folder of runs/ with the newest event file; NULL where there is none. */
-static axl_status newest_folder(axl_context *ctx, const char *runs, char **out)
+static axl_status event_newest_folder(axl_context *ctx, const char *runs, char **out)
 {
     char **names;
     size_t n;
@@ -225,7 +225,7 @@ static axl_status newest_folder(axl_context *ctx, const char *runs, char **out)
     AXL_TRY(axl__list_dir(ctx, runs, &names, &n));
     for (size_t i = 0; i < n && status == AXL_OK; i++) {
         char *dir = axl__format(ctx, "%s/%s", runs, names[i]);
-        int64_t t = dir ? newest_in(ctx, dir) : -1;
+        int64_t t = dir ? event_newest_in(ctx, dir) : -1;
         if (!dir)
             status = axl__fail_nomem();
         if (t > best) {
@@ -240,7 +240,7 @@ static axl_status newest_folder(axl_context *ctx, const char *runs, char **out)
     return status;
 }
 
-static char *new_folder(axl_context *ctx, const char *runs, const char *host, int64_t now)
+static char *event_new_folder(axl_context *ctx, const char *runs, const char *host, int64_t now)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     axl__date d = axl__utc(now);
@@ -250,7 +250,7 @@ static char *new_folder(axl_context *ctx, const char *runs, const char *host, in
 }
 
 /* The first name of the folder that is free. */
-static char *free_name(axl_context *ctx, const char *dir, const char *host, int64_t now)
+static char *event_free_name(axl_context *ctx, const char *dir, const char *host, int64_t now)
 {
     for (unsigned n = 0;; n++) {
         char *path = axl__format(ctx, "%s/%s%010lld.%s.%lld.%u", dir, file_prefix, (long long)now,
@@ -271,13 +271,13 @@ axl_status axl__event_file_path(char **out, axl_context *ctx, const char *output
     *out = NULL;
     axl__host_name(host);
     if (status == AXL_OK && resume)
-        status = newest_folder(ctx, runs, &dir);
+        status = event_newest_folder(ctx, runs, &dir);
     if (status == AXL_OK && !dir) {
-        dir = new_folder(ctx, runs, host, now);
+        dir = event_new_folder(ctx, runs, host, now);
         status = dir ? axl__make_dirs(ctx, dir) : axl__fail_nomem();
     }
     if (status == AXL_OK) {
-        *out = free_name(ctx, dir, host, now);
+        *out = event_free_name(ctx, dir, host, now);
         status = *out ? AXL_OK : axl__fail_nomem();
     }
     axl__free(ctx, dir);

@@ -12,12 +12,12 @@
 enum { RESULTS_MAX = 50 }; /* rows of the results; more are thinned */
 
 /* JSON's strings are YAML's. */
-static void put_quoted(axl__str *out, const char *text)
+static void card_put_quoted(axl__str *out, const char *text)
 {
     axl__str_put_json(out, text, strlen(text));
 }
 
-static const char *dataset_path(const axl_config *cfg, size_t i)
+static const char *card_dataset_path(const axl_config *cfg, size_t i)
 {
     char key[64];
 
@@ -25,7 +25,7 @@ static const char *dataset_path(const axl_config *cfg, size_t i)
     return axl__cfg_str(cfg, key, "");
 }
 
-static void put_front_matter(axl__str *out, const axl__run_summary *run, const char *name)
+static void card_put_front_matter(axl__str *out, const axl__run_summary *run, const char *name)
 {
     const char *base = axl__cfg_str(run->cfg, "base_model", "");
 
@@ -33,7 +33,7 @@ static void put_front_matter(axl__str *out, const axl__run_summary *run, const c
 
     axl__str_puts(out, adapter ? "---\nlibrary_name: peft\nbase_model: "
                                : "---\nlibrary_name: transformers\nbase_model: ");
-    put_quoted(out, base);
+    card_put_quoted(out, base);
     axl__str_puts(out, adapter ? "\ntags:\n- axl\n- lora\n- " : "\ntags:\n- axl\n- ");
     axl__str text;
     axl__str_init(&text, out->ctx);
@@ -44,16 +44,16 @@ static void put_front_matter(axl__str *out, const axl__run_summary *run, const c
     axl__str_puts(out, "\ndatasets:\n");
     for (size_t i = 0; i < axl__cfg_count(run->cfg, "datasets"); i++) {
         axl__str_puts(out, "- ");
-        put_quoted(out, dataset_path(run->cfg, i));
+        card_put_quoted(out, card_dataset_path(run->cfg, i));
         axl__str_putc(out, '\n');
     }
     axl__str_puts(out, "pipeline_tag: text-generation\nmodel-index:\n- name: ");
-    put_quoted(out, name);
+    card_put_quoted(out, name);
     axl__str_puts(out, "\n  results: []\n---\n\n");
 }
 
 /* The fence is longer than any run of backticks in the text. */
-static void put_code(axl__str *out, const char *language, const char *text, size_t len)
+static void card_put_code(axl__str *out, const char *language, const char *text, size_t len)
 {
     size_t run = 0, longest = 2;
 
@@ -73,24 +73,24 @@ static void put_code(axl__str *out, const char *language, const char *text, size
     axl__str_putc(out, '\n');
 }
 
-static void put_config(axl__str *out, const axl_config *cfg)
+static void card_put_config(axl__str *out, const axl_config *cfg)
 {
     size_t len;
     const char *yaml = axl__config_text(cfg, &len), *overrides = axl__config_overrides(cfg);
 
     axl__str_puts(out,
                   "<details><summary>See axl config</summary>\n\naxl version: `" AXL_VERSION "`\n");
-    put_code(out, "yaml", yaml, len);
+    card_put_code(out, "yaml", yaml, len);
     if (*overrides) {
         axl__str_puts(out, "\nwith these keys changed by overrides:\n\n");
-        put_code(out, "", overrides, strlen(overrides));
+        card_put_code(out, "", overrides, strlen(overrides));
     }
     axl__str_puts(out, "\n</details><br>\n\n");
 }
 
 /* ---- what it is ---- */
 
-static void put_short(axl__str *out, double value)
+static void card_put_short(axl__str *out, double value)
 {
     char text[AXL__NUM_MAX];
 
@@ -99,7 +99,7 @@ static void put_short(axl__str *out, double value)
 }
 
 /* Of the weights that the result has, or else the last. */
-static const axl_run_record *result_evaluation(const axl__run_summary *run)
+static const axl_run_record *card_result_evaluation(const axl__run_summary *run)
 {
     for (size_t i = 0; i < run->history->n; i++)
         if (run->history->records[i].event == AXL_RUN_EVALUATION &&
@@ -108,10 +108,10 @@ static const axl_run_record *result_evaluation(const axl__run_summary *run)
     return axl__run_last(run->history, AXL_RUN_EVALUATION);
 }
 
-static void put_description(axl__str *out, const axl__run_summary *run, const char *name)
+static void card_put_description(axl__str *out, const axl__run_summary *run, const char *name)
 {
     const char *base = axl__cfg_str(run->cfg, "base_model", "");
-    const axl_run_record *e = result_evaluation(run);
+    const axl_run_record *e = card_result_evaluation(run);
     size_t n = axl__cfg_count(run->cfg, "datasets");
 
     axl__str_putf(out,
@@ -124,13 +124,13 @@ static void put_description(axl__str *out, const axl__run_summary *run, const ch
                       i == 0      ? ""
                       : i + 1 < n ? ", "
                                   : " and ",
-                      dataset_path(run->cfg, i));
+                      card_dataset_path(run->cfg, i));
     axl__str_puts(out, ".\n");
     if (e) {
         axl__str_puts(out, "It achieves the following results on the evaluation set:\n- Loss: ");
-        put_short(out, e->eval_loss);
+        card_put_short(out, e->eval_loss);
         axl__str_puts(out, "\n- Perplexity: ");
-        put_short(out, e->eval_perplexity);
+        card_put_short(out, e->eval_perplexity);
         axl__str_putf(out, "\n- Step: %llu\n", (unsigned long long)e->step);
     }
     axl__str_putf(out,
@@ -143,17 +143,17 @@ static void put_description(axl__str *out, const axl__run_summary *run, const ch
 
 /* ---- how it was trained ---- */
 
-static void row_begin(axl__str *out, const char *name)
+static void card_row_begin(axl__str *out, const char *name)
 {
     axl__str_putf(out, "| %s | ", name);
 }
 
-static void count_row(axl__str *out, const char *name, uint64_t n)
+static void card_count_row(axl__str *out, const char *name, uint64_t n)
 {
     axl__str_putf(out, "| %s | %llu |\n", name, (unsigned long long)n);
 }
 
-static void number_row(axl__str *out, const char *name, double value)
+static void card_number_row(axl__str *out, const char *name, double value)
 {
     char text[AXL__NUM_MAX];
 
@@ -161,7 +161,7 @@ static void number_row(axl__str *out, const char *name, double value)
     axl__str_putf(out, "| %s | %s |\n", name, text);
 }
 
-static void key_row(axl__str *out, const axl_config *cfg, const char *name, const char *key)
+static void card_key_row(axl__str *out, const axl_config *cfg, const char *name, const char *key)
 {
     const char *value = axl__cfg_str(cfg, key, NULL);
 
@@ -170,7 +170,7 @@ static void key_row(axl__str *out, const axl_config *cfg, const char *name, cons
 }
 
 /* The optimizer's name, and what the config sets of it. */
-static void put_optimizer_row(axl__str *out, const axl__run_summary *run)
+static void card_put_optimizer_row(axl__str *out, const axl__run_summary *run)
 {
     static const char *const keys[] = { "weight_decay",      "adam_beta1",   "adam_beta2",
                                         "adam_beta3",        "adam_epsilon", "adam_epsilon2",
@@ -178,7 +178,7 @@ static void put_optimizer_row(axl__str *out, const axl__run_summary *run)
                                         "optim_args" };
     const char *value;
 
-    row_begin(out, "optimizer");
+    card_row_begin(out, "optimizer");
     axl__str_puts(out, axl__cfg_str(run->cfg, "optimizer", "adamw_torch"));
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (axl_config_string(run->cfg, keys[i], &value) == AXL_OK)
@@ -186,39 +186,39 @@ static void put_optimizer_row(axl__str *out, const axl__run_summary *run)
     axl__str_puts(out, " |\n");
 }
 
-static void put_hyperparameters(axl__str *out, const axl__run_summary *run)
+static void card_put_hyperparameters(axl__str *out, const axl__run_summary *run)
 {
     uint64_t micro = (uint64_t)axl__cfg_int(run->cfg, "micro_batch_size", 1);
     uint64_t windows = run->trainer->gradient_accumulation_steps;
 
     axl__str_puts(out, "## Training procedure\n\n### Training hyperparameters\n\n"
                        "| hyperparameter | value |\n|:---|:---|\n");
-    number_row(out, "learning_rate", run->trainer->learning_rate);
-    count_row(out, "train_batch_size", micro);
-    count_row(out, "eval_batch_size",
-              (uint64_t)axl__cfg_int(run->cfg, "eval_batch_size", (int64_t)micro));
-    count_row(out, "seed", run->trainer->seed);
-    count_row(out, "gradient_accumulation_steps", windows);
-    count_row(out, "total_train_batch_size", micro * windows);
-    put_optimizer_row(out, run);
-    key_row(out, run->cfg, "lr_scheduler_type", "lr_scheduler");
-    count_row(out, "lr_scheduler_warmup_steps", run->warmup_steps);
-    number_row(out, "num_epochs", run->epoch);
-    count_row(out, "training_steps", run->step);
+    card_number_row(out, "learning_rate", run->trainer->learning_rate);
+    card_count_row(out, "train_batch_size", micro);
+    card_count_row(out, "eval_batch_size",
+                   (uint64_t)axl__cfg_int(run->cfg, "eval_batch_size", (int64_t)micro));
+    card_count_row(out, "seed", run->trainer->seed);
+    card_count_row(out, "gradient_accumulation_steps", windows);
+    card_count_row(out, "total_train_batch_size", micro * windows);
+    card_put_optimizer_row(out, run);
+    card_key_row(out, run->cfg, "lr_scheduler_type", "lr_scheduler");
+    card_count_row(out, "lr_scheduler_warmup_steps", run->warmup_steps);
+    card_number_row(out, "num_epochs", run->epoch);
+    card_count_row(out, "training_steps", run->step);
     if (axl__cfg_has(run->cfg, "adapter")) {
-        count_row(out, "lora_r", (uint64_t)axl__cfg_int(run->cfg, "lora_r", 0));
-        number_row(out, "lora_alpha", axl__cfg_double(run->cfg, "lora_alpha", 0.0));
-        number_row(out, "lora_dropout", axl__cfg_double(run->cfg, "lora_dropout", 0.0));
+        card_count_row(out, "lora_r", (uint64_t)axl__cfg_int(run->cfg, "lora_r", 0));
+        card_number_row(out, "lora_alpha", axl__cfg_double(run->cfg, "lora_alpha", 0.0));
+        card_number_row(out, "lora_dropout", axl__cfg_double(run->cfg, "lora_dropout", 0.0));
     }
-    count_row(out, "sequence_len", (uint64_t)axl__cfg_int(run->cfg, "sequence_len", 512));
-    row_begin(out, "sample_packing");
+    card_count_row(out, "sequence_len", (uint64_t)axl__cfg_int(run->cfg, "sequence_len", 512));
+    card_row_begin(out, "sample_packing");
     axl__str_puts(out, axl__cfg_bool(run->cfg, "sample_packing", false) ? "true" : "false");
     axl__str_puts(out, " |\n");
-    row_begin(out, "compute");
+    card_row_begin(out, "compute");
     axl__str_puts(out, run->model.compute == AXL_COMPUTE_BF16 ? "bf16 |\n\n" : "f32 |\n\n");
 }
 
-static void put_data(axl__str *out, const axl__run_summary *run)
+static void card_put_data(axl__str *out, const axl__run_summary *run)
 {
     axl__str_putf(out,
                   "## Training and evaluation data\n\n%llu samples of %llu tokens, %llu of "
@@ -230,18 +230,18 @@ static void put_data(axl__str *out, const axl__run_summary *run)
     axl__str_puts(out, ".\n\n");
 }
 
-static void put_cell(axl__str *out, double value)
+static void card_put_cell(axl__str *out, double value)
 {
     axl__str_putc(out, ' ');
     if (isfinite(value))
-        put_short(out, value);
+        card_put_short(out, value);
     else
         axl__str_puts(out, "No log");
     axl__str_puts(out, " |");
 }
 
 /* One row an evaluation with the training loss before it, or without any one a logged step. */
-static void put_results(axl__str *out, const axl__run_summary *run)
+static void card_put_results(axl__str *out, const axl__run_summary *run)
 {
     const axl__run_history *h = run->history;
     bool evaluated = axl__run_last(h, AXL_RUN_EVALUATION) != NULL;
@@ -264,12 +264,12 @@ static void put_results(axl__str *out, const axl__run_summary *run)
         if (r->event != (uint32_t)event || (n - ++seen) % every != 0)
             continue;
         axl__str_putc(out, '|');
-        put_cell(out, loss);
-        put_cell(out, r->epoch);
+        card_put_cell(out, loss);
+        card_put_cell(out, r->epoch);
         axl__str_putf(out, " %llu |", (unsigned long long)r->step);
         if (evaluated) {
-            put_cell(out, r->eval_loss);
-            put_cell(out, r->eval_perplexity);
+            card_put_cell(out, r->eval_loss);
+            card_put_cell(out, r->eval_perplexity);
         }
         axl__str_putc(out, '\n');
     }
@@ -280,11 +280,11 @@ void axl__model_card_put(axl__str *out, const axl__run_summary *run)
 {
     const char *name = axl__last_name(run->output_dir);
 
-    put_front_matter(out, run, name);
-    put_config(out, run->cfg);
-    put_description(out, run, name);
-    put_data(out, run);
-    put_hyperparameters(out, run);
-    put_results(out, run);
+    card_put_front_matter(out, run, name);
+    card_put_config(out, run->cfg);
+    card_put_description(out, run, name);
+    card_put_data(out, run);
+    card_put_hyperparameters(out, run);
+    card_put_results(out, run);
     axl__str_puts(out, "### Framework versions\n\n- axl " AXL_VERSION "\n");
 }

@@ -9,7 +9,7 @@ typedef struct {
     double value;
 } metric;
 
-static void put_label(axl__str *out, const char *text)
+static void prometheus_put_label(axl__str *out, const char *text)
 {
     for (; *text; text++) {
         if (*text == '\n') {
@@ -22,13 +22,13 @@ static void put_label(axl__str *out, const char *text)
     }
 }
 
-static void put_metric(axl__str *out, const metric *m, const char *output_dir)
+static void prometheus_put_metric(axl__str *out, const metric *m, const char *output_dir)
 {
     if (!isfinite(m->value))
         return;
     axl__str_putf(out, "# HELP %s %s\n# TYPE %s %s\n%s{output_dir=\"", m->name, m->help, m->name,
                   m->type, m->name);
-    put_label(out, output_dir);
+    prometheus_put_label(out, output_dir);
     axl__str_puts(out, "\"} ");
     axl__str_put_double(out, m->value);
     axl__str_putc(out, '\n');
@@ -63,5 +63,5 @@ void axl__prometheus_put(axl__str *out, const char *output_dir, const axl_run_re
     };
 
     for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++)
-        put_metric(out, &metrics[i], output_dir);
+        prometheus_put_metric(out, &metrics[i], output_dir);
 }

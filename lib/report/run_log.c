@@ -30,7 +30,7 @@ axl_run_record axl__record_blank(axl_run_event event)
 
 /* ---- reading ---- */
 
-static axl_run_record record_of(const axl__json *v)
+static axl_run_record run_log_record_of(const axl__json *v)
 {
     axl_run_record r =
         axl__record_blank(axl__json_get(v, "eval_loss") ? AXL_RUN_EVALUATION : AXL_RUN_STEP);
@@ -51,8 +51,8 @@ static axl_run_record record_of(const axl__json *v)
 
 /* The line at f->data[*at], leaving *at behind it.  AXL_END at the end and where a line is torn or
  * no object, which ends a log. */
-static axl_status next_line(const axl__file *f, axl__arena *arena, size_t *at,
-                            const axl__json **out)
+static axl_status run_log_next_line(const axl__file *f, axl__arena *arena, size_t *at,
+                                    const axl__json **out)
 {
     const char *line = (const char *)f->data + *at;
     const char *end = memchr(line, '\n', f->size - *at);
@@ -73,7 +73,7 @@ static axl_status next_line(const axl__file *f, axl__arena *arena, size_t *at,
     return AXL_OK;
 }
 
-static size_t count_lines(const axl__file *f)
+static size_t run_log_count_lines(const axl__file *f)
 {
     size_t n = 0;
 
@@ -92,11 +92,11 @@ axl_status axl__run_log_read(axl__run_history *out, axl_context *ctx, const char
     *out = (axl__run_history){ ctx, NULL, 0 };
     AXL_TRY(axl__file_open(&f, ctx, path, true));
     axl__arena_init(&arena, ctx);
-    size_t lines = count_lines(&f);
+    size_t lines = run_log_count_lines(&f);
     out->records = axl__alloc(ctx, lines * sizeof *out->records);
     axl_status status = out->records ? AXL_OK : axl__fail_nomem();
-    while (status == AXL_OK && (status = next_line(&f, &arena, &at, &v)) == AXL_OK)
-        out->records[out->n++] = record_of(v);
+    while (status == AXL_OK && (status = run_log_next_line(&f, &arena, &at, &v)) == AXL_OK)
+        out->records[out->n++] = run_log_record_of(v);
     axl__arena_free(&arena);
     axl__file_close(&f);
     return status < 0 ? status : AXL_OK;
@@ -129,7 +129,8 @@ size_t axl__run_count(const axl__run_history *h, axl_run_event event)
 /* ---- writing ---- */
 
 /* The length of the leading lines whose step is at most `step`. */
-static axl_status kept_length(axl_context *ctx, const axl__file *f, uint64_t step, size_t *keep)
+static axl_status run_log_kept_length(axl_context *ctx, const axl__file *f, uint64_t step,
+                                      size_t *keep)
 {
     axl__arena arena;
     const axl__json *v;
@@ -138,7 +139,7 @@ static axl_status kept_length(axl_context *ctx, const axl__file *f, uint64_t ste
 
     *keep = 0;
     axl__arena_init(&arena, ctx);
-    while ((status = next_line(f, &arena, &at, &v)) == AXL_OK &&
+    while ((status = run_log_next_line(f, &arena, &at, &v)) == AXL_OK &&
            axl__json_int(v, "step", INT64_MAX) <= (int64_t)step)
         *keep = at;
     axl__arena_free(&arena);
@@ -153,13 +154,13 @@ axl_status axl__run_log_begin(axl_context *ctx, const char *path, bool resume, u
     if (!resume || axl__path_kind_of(path) == AXL__PATH_NONE)
         return axl__write_file(ctx, path, "", 0);
     AXL_TRY(axl__file_open(&f, ctx, path, true));
-    axl_status status = kept_length(ctx, &f, step, &keep);
+    axl_status status = run_log_kept_length(ctx, &f, step, &keep);
     axl__file_close(&f);
     return status == AXL_OK ? axl__truncate_file(path, keep) : status;
 }
 
 /* JSON has no word for what is not finite. */
-static void put_number(axl__str *s, const char *key, double v)
+static void run_log_put_number(axl__str *s, const char *key, double v)
 {
     axl__str_putf(s, ", \"%s\": ", key);
     if (isfinite(v))
@@ -168,7 +169,7 @@ static void put_number(axl__str *s, const char *key, double v)
         axl__str_puts(s, "null");
 }
 
-static void put_count(axl__str *s, const char *key, uint64_t v)
+static void run_log_put_count(axl__str *s, const char *key, uint64_t v)
 {
     axl__str_putf(s, ", \"%s\": %llu", key, (unsigned long long)v);
 }
@@ -182,19 +183,19 @@ axl_status axl__run_log_append(axl_context *ctx, const char *path, const axl_run
         return AXL_OK;
     axl__str_init(&s, ctx);
     axl__str_putf(&s, "{\"step\": %llu", (unsigned long long)r->step);
-    put_number(&s, "epoch", r->epoch);
+    run_log_put_number(&s, "epoch", r->epoch);
     if (r->event == AXL_RUN_STEP) {
-        put_number(&s, "loss", r->loss);
-        put_number(&s, "grad_norm", r->grad_norm);
-        put_number(&s, "learning_rate", r->learning_rate);
-        put_count(&s, "tokens", r->n_tokens);
-        put_count(&s, "trained_tokens", r->n_trained);
+        run_log_put_number(&s, "loss", r->loss);
+        run_log_put_number(&s, "grad_norm", r->grad_norm);
+        run_log_put_number(&s, "learning_rate", r->learning_rate);
+        run_log_put_count(&s, "tokens", r->n_tokens);
+        run_log_put_count(&s, "trained_tokens", r->n_trained);
         if (r->n_skipped > 0)
-            put_count(&s, "skipped_steps", r->n_skipped);
-        put_number(&s, "tokens_per_second", r->tokens_per_second);
+            run_log_put_count(&s, "skipped_steps", r->n_skipped);
+        run_log_put_number(&s, "tokens_per_second", r->tokens_per_second);
     } else {
-        put_number(&s, "eval_loss", r->eval_loss);
-        put_number(&s, "eval_perplexity", r->eval_perplexity);
+        run_log_put_number(&s, "eval_loss", r->eval_loss);
+        run_log_put_number(&s, "eval_perplexity", r->eval_perplexity);
     }
     axl__str_puts(&s, "}\n");
     axl_status status = axl__str_status(&s);

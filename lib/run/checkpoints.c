@@ -24,12 +24,12 @@ typedef struct {
 } found;
 
 /* An earlier run may have left higher steps. */
-static bool is_later(const found *a, const found *b)
+static bool checkpoints_is_later(const found *a, const found *b)
 {
     return a->serial != b->serial ? a->serial > b->serial : a->step > b->step;
 }
 
-static axl_status read_serial(axl_context *ctx, const char *path, found *out)
+static axl_status checkpoints_read_serial(axl_context *ctx, const char *path, found *out)
 {
     axl__arena arena;
     axl__json *root;
@@ -46,8 +46,8 @@ static axl_status read_serial(axl_context *ctx, const char *path, found *out)
 }
 
 /* Fails for want of memory alone: what cannot be read is not whole. */
-static axl_status look_at(axl_context *ctx, const char *output_dir, const char *name, found *out,
-                          bool *whole)
+static axl_status checkpoints_look_at(axl_context *ctx, const char *output_dir, const char *name,
+                                      found *out, bool *whole)
 {
     size_t p = sizeof folder_prefix - 1;
 
@@ -58,7 +58,7 @@ static axl_status look_at(axl_context *ctx, const char *output_dir, const char *
     char *state = axl__format(ctx, "%s/%s/trainer_state.json", output_dir, name);
     if (!state)
         return axl__fail_nomem();
-    axl_status status = read_serial(ctx, state, out);
+    axl_status status = checkpoints_read_serial(ctx, state, out);
     axl__free(ctx, state);
     *whole = status == AXL_OK;
     return status == AXL_ERR_NOMEM ? status : AXL_OK;
@@ -70,8 +70,8 @@ typedef struct {
     size_t n_own;
 } survey_result;
 
-static axl_status survey(axl_context *ctx, const char *output_dir, int64_t kept_step,
-                         survey_result *out)
+static axl_status checkpoints_survey(axl_context *ctx, const char *output_dir, int64_t kept_step,
+                                     survey_result *out)
 {
     const found none = { -1, 0, false, false };
     char **names;
@@ -84,17 +84,17 @@ static axl_status survey(axl_context *ctx, const char *output_dir, int64_t kept_
     for (size_t i = 0; i < n && status == AXL_OK; i++) {
         found f;
         bool whole;
-        status = look_at(ctx, output_dir, names[i], &f, &whole);
+        status = checkpoints_look_at(ctx, output_dir, names[i], &f, &whole);
         if (!whole)
             continue;
-        if (is_later(&f, &out->newest))
+        if (checkpoints_is_later(&f, &out->newest))
             out->newest = f;
-        if (!f.only_model && is_later(&f, &out->resumable))
+        if (!f.only_model && checkpoints_is_later(&f, &out->resumable))
             out->resumable = f;
         if (!f.own)
             continue;
         out->n_own++;
-        if (f.step != kept_step && (out->oldest.step < 0 || is_later(&out->oldest, &f)))
+        if (f.step != kept_step && (out->oldest.step < 0 || checkpoints_is_later(&out->oldest, &f)))
             out->oldest = f;
     }
     axl__free(ctx, names);
@@ -107,7 +107,7 @@ axl_status axl__checkpoints_next_serial(axl_context *ctx, const char *output_dir
 {
     survey_result r;
 
-    AXL_TRY(survey(ctx, output_dir, -1, &r));
+    AXL_TRY(checkpoints_survey(ctx, output_dir, -1, &r));
     *serial = (uint64_t)r.newest.serial + 1;
     return AXL_OK;
 }
@@ -117,7 +117,7 @@ axl_status axl__checkpoints_newest(axl_context *ctx, const char *output_dir, cha
     survey_result r;
 
     *out = NULL;
-    AXL_TRY(survey(ctx, output_dir, -1, &r));
+    AXL_TRY(checkpoints_survey(ctx, output_dir, -1, &r));
     if (r.resumable.step < 0)
         return AXL_OK;
     *out = axl__checkpoint_path(ctx, output_dir, (uint64_t)r.resumable.step);
@@ -125,7 +125,7 @@ axl_status axl__checkpoints_newest(axl_context *ctx, const char *output_dir, cha
 }
 
 /* The state first: what is left by a stop halfway is no checkpoint. */
-static axl_status remove_checkpoint(axl_context *ctx, const char *output_dir, int64_t step)
+static axl_status checkpoints_remove(axl_context *ctx, const char *output_dir, int64_t step)
 {
     char *dir = axl__checkpoint_path(ctx, output_dir, (uint64_t)step);
     char *state = dir ? axl__format(ctx, "%s/trainer_state.json", dir) : NULL;
@@ -144,9 +144,9 @@ axl_status axl__checkpoints_prune(axl_context *ctx, const char *output_dir, size
     survey_result r;
 
     for (;;) {
-        AXL_TRY(survey(ctx, output_dir, best, &r));
+        AXL_TRY(checkpoints_survey(ctx, output_dir, best, &r));
         if (r.n_own <= keep || r.oldest.step < 0 || r.oldest.step == r.newest.step)
             return AXL_OK;
-        AXL_TRY(remove_checkpoint(ctx, output_dir, r.oldest.step));
+        AXL_TRY(checkpoints_remove(ctx, output_dir, r.oldest.step));
     }
 }

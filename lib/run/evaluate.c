@@ -4,9 +4,9 @@
 
 #include "base/os.h"
 #include "base/str.h"
+#include "base/structs.h"
 #include "config/config.h"
 #include "data/dataset.h"
-#include "data/export.h"
 #include "data/loader.h"
 #include "model/network.h"
 
@@ -61,7 +61,7 @@ typedef struct {
     axl__network net;
 } evaluation;
 
-static void close_all(evaluation *x)
+static void evaluate_close(evaluation *x)
 {
     axl__network_free(&x->net);
     axl_adapter_free(x->adapter);
@@ -121,8 +121,9 @@ static axl_status open_trained(evaluation *x, const axl_config *cfg)
 }
 
 /* Room for the largest batch at once. */
-static axl_status reserve(evaluation *x, const axl_config *cfg)
+static axl_status evaluate_reserve(evaluation *x, const axl_config *cfg)
 {
+    axl__wish evaluation = { .phase = NULL };
     axl__survey s = { 0 };
     axl_loader *loader;
 
@@ -130,10 +131,10 @@ static axl_status reserve(evaluation *x, const axl_config *cfg)
     axl_status status = axl__loader_survey(loader, &s);
     axl_loader_free(loader);
     AXL_TRY(status);
-    return axl__network_reserve(&x->net, (int64_t)s.max_tokens, (int64_t)s.longest, false);
+    return axl__network_reserve(&x->net, (int64_t)s.max_tokens, (int64_t)s.longest, &evaluation);
 }
 
-static axl_status open_all(evaluation *x, const axl_config *cfg)
+static axl_status evaluate_open(evaluation *x, const axl_config *cfg)
 {
     AXL_TRY(axl_tokenizer_from_config(&x->tok, cfg));
     AXL_TRY(axl__datasets_from_config(NULL, &x->data, cfg, x->tok));
@@ -141,16 +142,14 @@ static axl_status open_all(evaluation *x, const axl_config *cfg)
         return AXL_END;
     AXL_TRY(open_trained(x, cfg));
     AXL_TRY(axl__network_init(&x->net, x->model, x->adapter, false));
-    return reserve(x, cfg);
+    return evaluate_reserve(x, cfg);
 }
 
 static axl_status batch_loss(void *user, const axl_batch *b, double *sum)
 {
     evaluation *x = user;
 
-    AXL_TRY(axl__batch_check(b, &x->model->arch));
-    AXL_TRY(axl__model_unchanged(x->model));
-    return axl__network_loss(&x->net, b, 1.0, NULL, sum);
+    return axl__network_evaluate(&x->net, b, NULL, sum);
 }
 
 axl_status axl_evaluate(const axl_config *cfg, axl_evaluation *out)
@@ -159,11 +158,10 @@ axl_status axl_evaluate(const axl_config *cfg, axl_evaluation *out)
     evaluation x = { 0 };
 
     AXL_TRY(axl__config_enter(cfg));
-    AXL_TRY(axl__result_export(out, &e, sizeof e, sizeof e, "axl_evaluation"));
-    axl_status status = open_all(&x, cfg);
+    AXL_TRY(AXL__EXPORT(axl_evaluation, out, &e));
+    axl_status status = evaluate_open(&x, cfg);
     if (status == AXL_OK)
         status = axl__evaluate(cfg, x.data, batch_loss, &x, &e);
-    close_all(&x);
-    return status == AXL_OK ? axl__result_export(out, &e, sizeof e, sizeof e, "axl_evaluation")
-                            : status;
+    evaluate_close(&x);
+    return status == AXL_OK ? AXL__EXPORT(axl_evaluation, out, &e) : status;
 }

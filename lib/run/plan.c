@@ -4,13 +4,13 @@
  * what they would allocate is what they say; no size is computed a second time here.
  */
 #include "plan.h"
+#include "run_rhythm.h"
 
 #include "base/num.h"
 #include "base/os.h"
+#include "base/structs.h"
 #include "config/config.h"
 #include "data/dataset.h"
-#include "data/export.h"
-#include "run.h"
 #include "tensor/counting.h"
 
 #include <math.h>
@@ -20,8 +20,8 @@
 
 /* ---- the batches ---- */
 
-static axl_status survey(axl__survey *out, uint64_t *steps, const axl_config *cfg,
-                         axl_dataset *data, axl_split split)
+static axl_status plan_survey(axl__survey *out, uint64_t *steps, const axl_config *cfg,
+                              axl_dataset *data, axl_split split)
 {
     axl_loader *loader;
 
@@ -34,21 +34,18 @@ static axl_status survey(axl__survey *out, uint64_t *steps, const axl_config *cf
 }
 
 /* What the run will do besides training. */
-static void read_rhythms(axl__batches *out, const axl_config *cfg, axl_dataset *valid)
+static void plan_rhythms(axl__batches *out, const axl_config *cfg, bool has_valid)
 {
-    axl_run run = { .cfg = (axl_config *)(uintptr_t)cfg,
-                    .valid = valid,
-                    .total_steps = out->total_steps };
+    axl__rhythms r;
 
-    axl__run_read_rhythms(&run);
-    out->checkpoints = run.save.epochs ||
-                       (run.save.steps > 0 && run.save.steps <= run.total_steps) ||
+    axl__rhythms_read(&r, cfg, out->total_steps, has_valid);
+    out->checkpoints = r.save.epochs || (r.save.steps > 0 && r.save.steps <= out->total_steps) ||
                        strcmp(axl__cfg_str(cfg, "save_strategy", "no"), "best") == 0 ||
                        axl__cfg_bool(cfg, "save_first_step", false);
-    out->n_evals = run.eval_on_start;
-    if (run.eval.steps > 0)
-        out->n_evals += run.total_steps / run.eval.steps;
-    else if (run.eval.epochs)
+    out->n_evals = r.eval_on_start;
+    if (r.eval.steps > 0)
+        out->n_evals += out->total_steps / r.eval.steps;
+    else if (r.eval.epochs)
         out->n_evals += (uint64_t)ceil(axl__cfg_double(cfg, "num_epochs", 1.0));
 }
 
@@ -56,13 +53,13 @@ axl_status axl__plan_survey(axl__batches *out, const axl_config *cfg, axl_datase
                             axl_dataset *valid)
 {
     memset(out, 0, sizeof *out);
-    AXL_TRY(survey(&out->train, &out->total_steps, cfg, train, AXL_SPLIT_TRAIN));
-    read_rhythms(out, cfg, valid);
+    AXL_TRY(plan_survey(&out->train, &out->total_steps, cfg, train, AXL_SPLIT_TRAIN));
+    plan_rhythms(out, cfg, valid != NULL);
     out->mapped = axl__dataset_mapped(train, NULL);
     if (!valid)
         return AXL_OK;
     out->mapped += axl__dataset_mapped(valid, train);
-    return survey(&out->valid, NULL, cfg, valid, AXL_SPLIT_VALIDATION);
+    return plan_survey(&out->valid, NULL, cfg, valid, AXL_SPLIT_VALIDATION);
 }
 
 axl_status axl__plan_reserve(const axl__batches *b, axl_trainer *tr)
@@ -82,11 +79,12 @@ static uint64_t add_up_to_max(uint64_t a, uint64_t b)
 
 /* What the counting device has by now; weights and optimizer are what it had when the model and the
  * trainer were made, `more` what is not made on a device. */
-static void read_counts(const axl_model *m, uint64_t weights, uint64_t optimizer, uint64_t more,
-                        axl_plan *out)
+static void plan_read_counts(const axl_model *m, uint64_t weights, uint64_t optimizer,
+                             uint64_t more, axl_plan *out)
 {
     uint64_t all = axl__counting_bytes(m->dev), now = axl__current_rss(), peak = axl__peak_rss();
-    uint64_t then = now + m->file_bytes + all + m->device.own_bytes + more;
+    uint64_t on_host = m->device.host_memory ? all : 0;
+    uint64_t then = now + m->file_bytes + on_host + m->device.own_bytes + more;
 
     if (m->weights) /* made with the trainer */
         weights += m->weights_bytes;
@@ -94,12 +92,14 @@ static void read_counts(const axl_model *m, uint64_t weights, uint64_t optimizer
     out->optimizer_bytes = optimizer - weights;
     out->activation_bytes = all - optimizer;
     out->peak_rss_bytes = then > peak ? then : peak;
-    out->limit_bytes = add_up_to_max(now, axl__available_memory());
+    out->host_limit_bytes = add_up_to_max(now, axl__available_memory());
+    out->device_bytes = all - on_host;
+    out->device_limit_bytes = m->device.host_memory ? 0 : UINT64_MAX;
 }
 
 /* Pairs that restarts will have frozen, and on top what joining them for a file takes: two of the
  * whole adapter, one of each part. */
-static uint64_t relora_bytes(const axl_trainer *tr, uint64_t total_steps)
+static uint64_t plan_relora_bytes(const axl_trainer *tr, uint64_t total_steps)
 {
     uint64_t every = tr->opts.relora_steps, pair = (uint64_t)tr->trained.n_params * sizeof(float);
     uint64_t restarts = every > 0 && total_steps > 0 ? (total_steps - 1) / every : 0;
@@ -107,8 +107,8 @@ static uint64_t relora_bytes(const axl_trainer *tr, uint64_t total_steps)
     return restarts > 0 ? pair * (restarts + 2 * (restarts + 1) + restarts + 1) : 0;
 }
 
-static axl_status count_config(const axl_config *cfg, const axl__batches *b, axl_model *m,
-                               axl_plan *out, axl_trainer **counted)
+static axl_status plan_count_config(const axl_config *cfg, const axl__batches *b, axl_model *m,
+                                    axl_plan *out, axl_trainer **counted)
 {
     uint64_t weights = axl__counting_bytes(m->dev);
     axl_adapter *adapter;
@@ -119,13 +119,13 @@ static axl_status count_config(const axl_config *cfg, const axl__batches *b, axl
     AXL_TRY(status);
     uint64_t optimizer = axl__counting_bytes(m->dev);
     AXL_TRY(axl__plan_reserve(b, *counted));
-    read_counts(m, weights, optimizer,
-                b->mapped + axl__trainer_save_bytes(*counted, b->checkpoints) +
-                    relora_bytes(*counted, b->total_steps),
-                out);
+    plan_read_counts(m, weights, optimizer,
+                     b->mapped + axl__trainer_save_bytes(*counted, b->checkpoints) +
+                         plan_relora_bytes(*counted, b->total_steps),
+                     out);
     double limit = axl__cfg_double(cfg, "axl.memory_limit", -1.0);
     if (limit >= 0.0)
-        out->limit_bytes = limit > 0.0 ? (uint64_t)(limit * GIB) : UINT64_MAX;
+        out->host_limit_bytes = limit > 0.0 ? (uint64_t)(limit * GIB) : UINT64_MAX;
     return AXL_OK;
 }
 
@@ -136,7 +136,7 @@ axl_status axl__plan_memory(const axl_config *cfg, const axl__batches *batches, 
     axl_model *m;
 
     AXL_TRY(axl__model_from_config_counting(&m, cfg));
-    axl_status status = count_config(cfg, batches, m, out, &tr);
+    axl_status status = plan_count_config(cfg, batches, m, out, &tr);
     axl_model_free(m); /* the trainer has its own reference */
     if (status == AXL_OK && counted)
         *counted = tr;
@@ -146,7 +146,7 @@ axl_status axl__plan_memory(const axl_config *cfg, const axl__batches *batches, 
 }
 
 /* GiB with three digits. */
-static void put_gib(char out[AXL__NUM_MAX], uint64_t bytes)
+static void plan_put_gib(char out[AXL__NUM_MAX], uint64_t bytes)
 {
     double gib = (double)bytes / GIB;
     double unit = pow(10.0, 2.0 - floor(log10(gib > 1e-9 ? gib : 1e-9)));
@@ -158,12 +158,12 @@ axl_status axl__plan_fits(const axl_plan *p)
 {
     char text[5][AXL__NUM_MAX];
     const uint64_t bytes[5] = { p->peak_rss_bytes, p->weights_bytes, p->activation_bytes,
-                                p->optimizer_bytes, p->limit_bytes };
+                                p->optimizer_bytes, p->host_limit_bytes };
 
-    if (p->peak_rss_bytes <= p->limit_bytes)
+    if (p->peak_rss_bytes <= p->host_limit_bytes)
         return AXL_OK;
     for (int i = 0; i < 5; i++)
-        put_gib(text[i], bytes[i]);
+        plan_put_gib(text[i], bytes[i]);
     return axl__fail(AXL_ERR_NOMEM,
                      "the run needs %s GiB (weights %s, activations %s, optimizer %s, the rest is "
                      "the process's own) and has %s; gradient_checkpointing, a smaller "
@@ -174,15 +174,8 @@ axl_status axl__plan_fits(const axl_plan *p)
 
 /* ---- a model alone ---- */
 
-static axl_status check_out(const axl_plan *out)
-{
-    if (!out || out->size < sizeof *out)
-        return axl__fail(AXL_ERR_ABI, "axl_plan has no valid size; use AXL_PLAN_INIT");
-    return AXL_OK;
-}
-
-static axl_status estimate(axl_model *m, const axl_adapter_options *ao,
-                           const axl_trainer_options *to, axl_plan *out)
+static axl_status plan_model(axl_model *m, const axl_adapter_options *ao,
+                             const axl_trainer_options *to, axl_plan *out)
 {
     axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
     axl_adapter_options a = AXL_ADAPTER_OPTIONS_INIT;
@@ -190,8 +183,8 @@ static axl_status estimate(axl_model *m, const axl_adapter_options *ao,
     axl_adapter *adapter = NULL;
     axl_trainer *tr;
 
-    AXL_TRY(axl__options_import(&o, sizeof o, to, sizeof o));
-    AXL_TRY(axl__options_import(&a, sizeof a, ao, sizeof a));
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_trainer_options, &o, to));
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_adapter_options, &a, ao));
     int64_t tokens = o.max_tokens, longest = m->arch.max_seq_len;
     if (tokens == 0)
         return axl__fail(AXL_ERR_INVALID, "max_tokens must be the size of the largest batch");
@@ -204,7 +197,7 @@ static axl_status estimate(axl_model *m, const axl_adapter_options *ao,
     uint64_t optimizer = axl__counting_bytes(m->dev);
     status = axl__trainer_reserve(tr, tokens, 0, tokens < longest ? tokens : longest);
     if (status == AXL_OK)
-        read_counts(m, weights, optimizer, 0, out);
+        plan_read_counts(m, weights, optimizer, 0, out);
     axl_trainer_free(tr);
     return status;
 }
@@ -217,12 +210,12 @@ axl_status axl_model_estimate(axl_context *ctx, const char *path, const axl_mode
     axl_model *m;
 
     AXL_TRY(axl__context_enter(ctx));
-    AXL_TRY(check_out(out));
+    AXL_TRY(AXL__CHECK_STRUCT(axl_plan, out));
     AXL_TRY(axl__model_open_counting(&m, ctx, path, model));
-    axl_status status = estimate(m, adapter, trainer, &plan);
+    axl_status status = plan_model(m, adapter, trainer, &plan);
     axl_model_free(m);
     AXL_TRY(status);
-    return axl__result_export(out, &plan, sizeof plan, sizeof plan, "axl_plan");
+    return AXL__EXPORT(axl_plan, out, &plan);
 }
 
 /* ---- a whole run ---- */
@@ -251,7 +244,7 @@ axl_status axl_run_plan(const axl_config *cfg, axl_plan *out)
     axl_tokenizer *tok;
 
     AXL_TRY(axl__config_enter(cfg));
-    AXL_TRY(check_out(out));
+    AXL_TRY(AXL__CHECK_STRUCT(axl_plan, out));
     AXL_TRY(axl_tokenizer_from_config(&tok, cfg));
     axl_status status = axl__datasets_from_config(&train, &valid, cfg, tok);
     if (status == AXL_OK)
@@ -260,5 +253,5 @@ axl_status axl_run_plan(const axl_config *cfg, axl_plan *out)
     axl_dataset_free(valid);
     axl_tokenizer_free(tok);
     AXL_TRY(status);
-    return axl__result_export(out, &plan, sizeof plan, sizeof plan, "axl_plan");
+    return AXL__EXPORT(axl_plan, out, &plan);
 }

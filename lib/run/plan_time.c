@@ -29,10 +29,12 @@ static double work_of(const axl_trainer *tr, bool train, double n_tokens, double
     double share = tr->opts.lisa_layers ? (double)tr->opts.lisa_layers / (double)a->n_layers : 1.0;
     double passes = !train ? 1.0 : tr->opts.checkpointing ? 3.0 : 2.0;
 
-    for (int64_t i = 0; i < axl__model_n_linears(tr->model) - 1; i++) {
-        const axl_mat *w = axl__model_linear(tr->model, i);
+    for (int64_t i = 0; i < tr->model->modules.n; i++) {
+        const axl__module *m = &tr->model->modules.list[i];
         const axl__lora *l = tr->adapter ? &tr->adapter->loras[i] : NULL;
-        linear += (double)w->rows * (double)w->cols;
+        if (m->role != AXL__ROLE_LINEAR)
+            continue;
+        linear += (double)m->rows * (double)m->cols;
         lora += l && l->on ? (double)l->rank * (double)(l->in + l->out) : 0.0;
     }
     return 2.0 * n_tokens *
@@ -72,23 +74,15 @@ static axl_status new_weight(axl_model *m, axl_mat *out, int64_t rows, int64_t c
 
 static axl_status fill_model(axl_model *m)
 {
-    const axl__arch *a = &m->arch;
-
-    m->layers = axl__calloc(m->ctx, LAYERS, sizeof *m->layers);
-    if (!m->layers)
-        return axl__fail_nomem();
-    AXL_TRY(new_weight(m, &m->embed, a->vocab_size, a->hidden_size));
-    AXL_TRY(new_weight(m, &m->final_norm, 1, a->hidden_size));
-    m->head = m->embed;
-    for (int64_t i = 0; i < a->n_layers; i++) {
-        AXL_TRY(new_weight(m, &m->layers[i].attn_norm, 1, a->hidden_size));
-        AXL_TRY(new_weight(m, &m->layers[i].mlp_norm, 1, a->hidden_size));
-        for (int k = 0; k < AXL__LINEAR_KINDS; k++) {
-            int64_t out, in;
-            axl__linear_shape(a, (axl__linear_kind)k, &out, &in);
-            AXL_TRY(new_weight(m, &m->layers[i].linear[k], out, in));
-        }
+    AXL_TRY(axl__modules_make(&m->modules, m->ctx, &m->arch));
+    for (int64_t i = 0; i < m->modules.n; i++) {
+        axl__module *of = &m->modules.list[i];
+        if (!of->tied)
+            AXL_TRY(new_weight(m, &of->weight, of->rows, of->cols));
+        if (of->has_bias)
+            AXL_TRY(new_weight(m, &of->bias, 1, of->rows));
     }
+    axl__modules_tie(&m->modules);
     return AXL_OK;
 }
 
@@ -98,13 +92,15 @@ static axl_status new_model(axl_model **out, const axl_model *like, const char *
 
     if (!m)
         return axl__fail_nomem();
-    m->arch = like->arch;
+    int64_t layers = like->arch.n_layers < LAYERS ? like->arch.n_layers : LAYERS;
+    axl_status status = axl__arch_cut(&m->arch, m->ctx, &like->arch, layers);
     m->compute = like->compute;
-    m->arch.n_layers = LAYERS;
-    m->arch.vocab_size = like->arch.vocab_size * LAYERS / like->arch.n_layers;
+    m->arch.tied_head = true;
+    m->arch.vocab_size = like->arch.vocab_size * layers / like->arch.n_layers;
     if (m->arch.vocab_size < 256)
         m->arch.vocab_size = 256;
-    axl_status status = axl__model_open_device(m, backend);
+    if (status == AXL_OK)
+        status = axl__model_open_device(m, backend);
     if (status == AXL_OK)
         status = fill_model(m);
     if (status == AXL_OK)
@@ -117,18 +113,21 @@ static axl_status new_model(axl_model **out, const axl_model *like, const char *
 /* The kinds of layers that have a pair in `like` have one here. */
 static axl_status new_adapter(axl_adapter **out, axl_model *m, const axl_adapter *like)
 {
+    const axl__modules *from = &like->model->modules;
     axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
-    bool on[LAYERS * AXL__LINEAR_KINDS + 1] = { false };
-    int64_t n = axl__model_n_linears(like->model) - 1;
+    bool *on = axl__calloc(m->ctx, (size_t)m->modules.n, sizeof *on);
 
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t l = 0; l < LAYERS; l++)
-            on[l * AXL__LINEAR_KINDS + i % AXL__LINEAR_KINDS] |= like->loras[i].on;
-    on[LAYERS * AXL__LINEAR_KINDS] = like->loras[n].on;
+    if (!on)
+        return axl__fail_nomem();
+    for (int64_t i = 0; i < from->n; i++)
+        for (int64_t l = 0; l < m->arch.n_layers && like->loras[i].on; l++)
+            on[axl__modules_peer(&m->modules, from, i, l)] = true;
     o.rank = (uint32_t)like->rank;
     o.alpha = like->alpha;
     o.dropout = like->dropout;
-    return axl__adapter_make(out, m, on, &o);
+    axl_status status = axl__adapter_make(out, m, on, &o);
+    axl__free(m->ctx, on);
+    return status;
 }
 
 static axl_status new_trainer(axl_trainer **out, const axl_trainer *like, const char *backend)

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * records.h - where the records of a run go: training_log.jsonl, TensorBoard's event file, the
- * Prometheus file, report.html, and the host's callback.  The run makes a record and puts it; which
- * of these there are, and their order, is known here alone.
+ * Prometheus file, and the host's callback.  The run makes a record and puts it; which of these
+ * there are, and their order, is known here alone.
  */
 #ifndef AXL_RUN_RECORDS_H
 #define AXL_RUN_RECORDS_H
 
-#include "base/ctx.h"
+#include "config/config.h"
 
 #include <axl/run.h>
 
+/* From init to free; began to step are set by begin. */
 typedef struct axl__records {
+    axl_context *ctx; /* these three are the run's, which outlives its records */
+    const axl_config *cfg;
+    const char *output_dir;
+    axl_record_fn tell; /* the host's callback; NULL: none */
+    void *user;         /* its own */
     char *log_path;
     char *event_path;      /* NULL without use_tensorboard */
     char *prometheus_path; /* NULL without axl.prometheus_file */
@@ -20,23 +26,33 @@ typedef struct axl__records {
     double began;                    /* axl__now() where this process begins to train */
     double seconds_before;           /* that the run took until then */
     uint64_t first_step;             /* done before this process */
+    uint64_t valid_rows;             /* of the validation split */
     axl_run_record step, evaluation; /* the newest of each; blank before the first */
 } axl__records;
 
-/* The paths, from config and output_dir; fails where one cannot be written. */
-axl_status axl__records_init(axl_run *r);
-void axl__records_free(axl_run *r);
+/* Where a process begins to train. */
+typedef struct axl__records_start {
+    bool resumed;   /* the files go on; else they start */
+    uint64_t step;  /* done before */
+    double seconds; /* that the run took until then */
+    uint64_t valid_rows;
+} axl__records_start;
 
-/* Before the first step, with the trainer at the step that it goes on from: starts the files, or
- * cuts what is in them after that step, and tells of AXL_RUN_BEGIN. */
-axl_status axl__records_begin(axl_run *r, bool resumed);
+/* The paths, from the config; fails where one cannot be written. */
+axl_status axl__records_init(axl__records *k, const axl_config *cfg, const char *output_dir,
+                             const axl_run_options *opts);
+void axl__records_free(axl__records *k);
+
+/* Before the first step: starts the files, or cuts what is in them after the step that the run goes
+ * on from. */
+axl_status axl__records_begin(axl__records *k, const axl__records_start *start);
 
 /* That the run has taken, what went before a stop included. */
-double axl__records_seconds(const axl_run *r);
+double axl__records_seconds(const axl__records *k);
+/* Until the last step, at the pace since begin; NaN before a step. */
+double axl__records_eta(const axl__records *k, uint64_t step, uint64_t total_steps);
 
-/* A record of the event with the numbers that every event has; the others are NaN. */
-axl_run_record axl__record_of(const axl_run *r, axl_run_event event);
-axl_status axl__records_put(axl_run *r, const axl_run_record *record);
-axl_status axl__records_put_path(axl_run *r, axl_run_event event, const char *path);
+/* AXL_ERR_CANCELLED when the callback asks for a stop. */
+axl_status axl__records_put(axl__records *k, const axl_run_record *record);
 
 #endif

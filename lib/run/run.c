@@ -9,13 +9,14 @@
 
 #include "base/os.h"
 #include "base/str.h"
+#include "base/structs.h"
 #include "data/dataset.h"
 
 #define RUN_MAGIC 0x41584C52u /* "AXLR" */
 
 /* ---- making one ---- */
 
-static axl_status prepare_output(axl_run *r)
+static axl_status run_prepare_output(axl_run *r)
 {
     r->output_dir = axl__config_path(r->cfg, axl__cfg_str(r->cfg, "output_dir", "./model-out"));
     if (!r->output_dir)
@@ -27,7 +28,7 @@ static axl_status prepare_output(axl_run *r)
     return status < 0 ? axl__fail_prefix(status, "output_dir") : AXL_OK;
 }
 
-static void log_data(axl_run *r)
+static void run_log_data(axl_run *r)
 {
     axl_dataset_stats s = AXL_DATASET_STATS_INIT;
 
@@ -46,16 +47,16 @@ static void log_data(axl_run *r)
                  (unsigned long long)s.dropped_no_trained);
 }
 
-static axl_status load_data(axl_run *r)
+static axl_status run_load_data(axl_run *r)
 {
     AXL_TRY(axl_tokenizer_from_config(&r->tok, r->cfg));
     AXL_TRY(axl__datasets_from_config(&r->train, &r->valid, r->cfg, r->tok));
-    log_data(r);
+    run_log_data(r);
     AXL_TRY(axl_loader_from_config(&r->loader, r->cfg, r->train, AXL_SPLIT_TRAIN));
     return axl_loader_total_steps(r->loader, &r->total_steps);
 }
 
-static void warn_about_lengths(axl_run *r)
+static void run_warn_about_lengths(axl_run *r)
 {
     axl_model_info info = AXL_MODEL_INFO_INIT;
     int64_t wanted = axl__cfg_int(r->cfg, "sequence_len", 512);
@@ -69,7 +70,7 @@ static void warn_about_lengths(axl_run *r)
 }
 
 /* A run that does not fit is refused while nothing large is loaded. */
-static axl_status check_memory(axl_run *r, axl__batches *batches)
+static axl_status run_check_memory(axl_run *r, axl__batches *batches)
 {
     r->plan = (axl_plan)AXL_PLAN_INIT;
     AXL_TRY(axl__plan_survey(batches, r->cfg, r->train, r->valid));
@@ -78,20 +79,20 @@ static axl_status check_memory(axl_run *r, axl__batches *batches)
     return axl__plan_fits(&r->plan);
 }
 
-static axl_status load_all(axl_run *r)
+static axl_status run_load_all(axl_run *r, const axl_run_options *o)
 {
     axl__batches batches;
 
-    AXL_TRY(prepare_output(r));
-    AXL_TRY(axl__records_init(r));
-    AXL_TRY(load_data(r));
-    AXL_TRY(check_memory(r, &batches));
+    AXL_TRY(run_prepare_output(r));
+    AXL_TRY(axl__records_init(&r->records, r->cfg, r->output_dir, o));
+    AXL_TRY(run_load_data(r));
+    AXL_TRY(run_check_memory(r, &batches));
     AXL_TRY(axl_model_from_config(&r->model, r->cfg));
-    warn_about_lengths(r);
+    run_warn_about_lengths(r);
     AXL_TRY(axl_adapter_from_config(&r->adapter, r->cfg, r->model));
     AXL_TRY(axl_trainer_from_config(&r->trainer, r->cfg, r->model, r->adapter, r->total_steps));
     AXL_TRY(axl__plan_reserve(&batches, r->trainer));
-    axl__run_read_rhythms(r);
+    axl__rhythms_read(&r->when, r->cfg, r->total_steps, r->valid != NULL);
     AXL_TRY(axl__run_read_steering(r));
     return axl__run_resume(r);
 }
@@ -104,7 +105,7 @@ axl_status axl_run_new(axl_run **out, const axl_config *cfg, const axl_run_optio
         return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
     *out = NULL;
     AXL_TRY(axl__config_enter(cfg));
-    AXL_TRY(axl__options_import(&o, sizeof o, opts, sizeof o));
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_run_options, &o, opts));
     axl_context *ctx = axl__config_context(cfg);
     axl_run *r = axl__calloc(ctx, 1, sizeof *r);
     if (!r)
@@ -112,12 +113,10 @@ axl_status axl_run_new(axl_run **out, const axl_config *cfg, const axl_run_optio
     r->magic = RUN_MAGIC;
     r->ctx = axl__context_ref(ctx);
     r->cfg = axl__config_ref(cfg);
-    r->opts = o;
     r->resume = axl__strdup(ctx, o.resume);
-    r->saved_step = UINT64_MAX;
     axl__run_state_init(&r->state);
     r->at_step = (axl_loader_cursor)AXL_LOADER_CURSOR_INIT;
-    axl_status status = o.resume && !r->resume ? axl__fail_nomem() : load_all(r);
+    axl_status status = o.resume && !r->resume ? axl__fail_nomem() : run_load_all(r, &o);
     if (status < 0) {
         axl_run_free(r);
         return status;
@@ -145,7 +144,7 @@ void axl_run_free(axl_run *r)
     axl__free(ctx, r->resume);
     axl__free(ctx, r->output_dir);
     axl__free(ctx, r->steer.trigger);
-    axl__records_free(r);
+    axl__records_free(&r->records);
     axl__free(ctx, r);
     axl_context_free(ctx);
 }
@@ -169,26 +168,22 @@ const char *axl_run_output_dir(const axl_run *r)
 
 /* ---- the loop ---- */
 
-static axl_status after_step(axl_run *r, const axl_step_stats *s)
+static axl_status run_after_step(axl_run *r, const axl_step_stats *s)
 {
     AXL_TRY(axl_loader_get_cursor(r->loader, &r->at_step));
-    r->state.n_skipped += r->n_skipped_now;
-    r->n_skipped_now = 0;
-    axl__run_watch_loss(r, s->loss);
+    axl__run_note_step(r, s->loss);
     AXL_TRY(axl__run_log_step(r, s));
     AXL_TRY(axl__run_evaluate_when_due(r, false));
     return axl__run_save_is_due(r) ? axl__run_save_checkpoint(r, false) : AXL_OK;
 }
 
 /* One batch, and the step when it is due. */
-static axl_status advance(axl_run *r, const axl_batch *b)
+static axl_status run_advance(axl_run *r, const axl_batch *b)
 {
     axl_step_stats s = AXL_STEP_STATS_INIT;
 
-    if (r->skipping) {
-        r->skipping = !b->last_of_step;
+    if (axl__run_skips_batch(r, b))
         return AXL_OK;
-    }
     axl_status status = axl_trainer_forward_backward(r->trainer, b, NULL);
     if (status == AXL_ERR_NUMERIC)
         return axl__run_skip_step(r, b->last_of_step != 0);
@@ -199,54 +194,54 @@ static axl_status advance(axl_run *r, const axl_batch *b)
     if (status == AXL_ERR_NUMERIC)
         return axl__run_skip_step(r, true);
     AXL_TRY(status);
-    return after_step(r, &s);
+    return run_after_step(r, &s);
 }
 
 /* Step rhythms end with the run, wherever that is; so do what a stop kept from being done. */
-static axl_status finish(axl_run *r)
+static axl_status run_finish(axl_run *r)
 {
     uint64_t step = axl_trainer_steps(r->trainer);
 
-    if (r->n_skipped_now > 0)
+    if (r->skips.n > 0)
         return axl__fail(AXL_ERR_NUMERIC,
                          "the loss or gradient of the last %llu steps was not finite",
-                         (unsigned long long)r->n_skipped_now);
+                         (unsigned long long)r->skips.n);
     AXL_TRY(axl__run_evaluate_when_due(r, true));
-    bool last = r->save.steps > 0 && step > 0;
-    if (step != r->saved_step && (last || axl__run_save_is_due(r)))
+    bool last = r->when.save.steps > 0 && step > 0;
+    if (step != r->saves.newest && (last || axl__run_save_is_due(r)))
         AXL_TRY(axl__run_save_checkpoint(r, false));
     AXL_TRY(axl__run_load_best(r));
     return axl__run_save_result(r);
 }
 
-static axl_status train_loop(axl_run *r)
+static axl_status run_train_loop(axl_run *r)
 {
     axl_batch b = AXL_BATCH_INIT;
     axl_status status = AXL_OK;
 
-    r->started = axl__now();
+    axl__run_pace_begin(r);
     AXL_TRY(axl__run_evaluate_when_due(r, false)); /* a stop may have come before it */
     while (axl_trainer_steps(r->trainer) < r->total_steps && !axl__run_stops_early(r)) {
         status = axl_loader_next(r->loader, &b);
         if (status != AXL_OK)
             break;
-        AXL_TRY(advance(r, &b));
+        AXL_TRY(run_advance(r, &b));
     }
     AXL_TRY(status);
-    return finish(r);
+    return run_finish(r);
 }
 
-static axl_status train(axl_run *r)
+static axl_status run_train(axl_run *r)
 {
     AXL_TRY(axl__run_begin(r));
-    axl_status status = train_loop(r);
+    axl_status status = run_train_loop(r);
     return status == AXL_ERR_CANCELLED ? axl__run_save_stopped(r, status) : status;
 }
 
 axl_status axl_run_train(axl_run *r)
 {
     AXL_TRY(axl__run_enter(r));
-    axl_status status = train(r);
+    axl_status status = run_train(r);
     r->in_call = false;
     return status;
 }

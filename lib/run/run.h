@@ -1,28 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * run.h - the state of a run, shared by its files: run.c makes it and loops, run_rhythm.c says when
- * something is due, run_record.c records steps, run_evaluate.c evaluates, run_steer.c decides what
- * follows from it, run_save.c saves and resumes, run_report.c describes the run.
+ * run.h - the state of a run, shared by its files.  A member belongs to the file that is named
+ * above it: that one writes it, the others read it or call the file's functions.
  */
 #ifndef AXL_RUN_RUN_H
 #define AXL_RUN_RUN_H
 
 #include "records.h"
+#include "run_rhythm.h"
 
-#include "config/config.h"
 #include "data/loader.h"
 #include "train/trainer.h"
 
 #include <axl/plan.h>
 #include <axl/run.h>
 
-/* When something happens: every n steps, at each epoch's end, or never. */
-typedef struct axl__rhythm {
-    uint64_t steps; /* 0: not by steps */
-    bool epochs;
-} axl__rhythm;
-
-/* What evaluations, losses and files may do to the run. */
+/* What evaluations, losses and files may do to the run; from the config, then constant. */
 typedef struct axl__steering {
     bool by_perplexity, best_is_high; /* metric_for_best_model, greater_is_better */
     bool keep_best;                   /* never prune the best checkpoint */
@@ -36,47 +29,72 @@ typedef struct axl__steering {
     char *trigger;           /* a file that asks for a checkpoint; NULL: none */
 } axl__steering;
 
+/* Steps whose loss or gradient was not finite, since the last whole one; those before it are in the
+ * state.  While `rest` is set the window's other batches are passed over. */
+typedef struct axl__skips {
+    uint64_t n;
+    bool rest;
+} axl__skips;
+
+/* The time and the input tokens since the last record of a step, or since train was called. */
+typedef struct axl__pace {
+    double since; /* axl__now() there, pushed on by what is not training */
+    uint64_t n_tokens;
+} axl__pace;
+
+/* How the run goes on and what of it is on disk. */
+typedef struct axl__saves {
+    uint64_t limit;  /* checkpoints that stay */
+    bool goes_on;    /* training begins after earlier steps, of a checkpoint or of this handle */
+    uint64_t newest; /* the step of a checkpoint that holds all of the state; UINT64_MAX: none */
+} axl__saves;
+
 struct axl_run {
+    /* run.c: the handle, */
     uint32_t magic;
     bool in_call;
     axl_context *ctx;
     axl_config *cfg;
-    axl_run_options opts;
     char *resume, *output_dir;
     size_t dir_existed; /* the length of that part of output_dir that was there before */
+
+    /* what the config made, in this order; whole once axl_run_new() is done, */
     axl_tokenizer *tok;
     axl_dataset *train, *valid; /* valid may be NULL */
     axl_loader *loader;
     axl_model *model;
     axl_adapter *adapter;
     axl_trainer *trainer;
-    uint64_t total_steps, logging_steps, save_limit;
-    axl__rhythm save, eval;
-    bool eval_on_start;
-    axl__steering steer;
+
+    /* what is known of the run then, */
+    uint64_t total_steps;
     axl_plan plan;      /* memory alone */
     axl__survey survey; /* of the training batches */
+    axl__rhythms when;
 
-    bool resumed;              /* training goes on after earlier steps */
-    axl_loader_cursor at_step; /* the loader's place at the last whole step */
-    uint64_t saved_step;       /* of the newest checkpoint; UINT64_MAX: none of this run */
-    axl__run_state state;      /* that checkpoints keep */
-    uint64_t n_skipped_now;    /* steps skipped since the last whole one */
-    bool skipping;             /* the rest of such a step's batches */
-    uint64_t input_tokens;     /* since then or since train was called */
-    double started;            /* when that was */
+    /* and the last whole step, which a stop falls back to: the loader's place there, and what
+     * checkpoints keep of the run, where each file has its numbers. */
+    axl_loader_cursor at_step;
+    axl__run_state state;
+
+    axl__steering steer; /* run_steer.c */
+    axl__skips skips;    /* run_steer.c */
+    axl__pace pace;      /* run_record.c */
+    axl__saves saves;    /* run_save.c */
     axl__records records;
 };
 
 axl_status axl__run_enter(axl_run *r);
 
-/* run_rhythm.c */
-void axl__run_read_rhythms(axl_run *r);
-bool axl__rhythm_due(const axl__rhythm *when, const axl_run *r); /* after the last whole step */
-
-/* run_record.c */
-axl_status axl__run_log_step(axl_run *r, const axl_step_stats *s);
+/* run_record.c.  A record has the numbers that every event has; the others are NaN. */
 double axl__run_epoch(const axl_run *r); /* at the last whole step */
+axl_run_record axl__run_record_of(const axl_run *r, axl_run_event event);
+axl_status axl__run_begin_records(axl_run *r, bool goes_on);
+axl_status axl__run_log_step(axl_run *r, const axl_step_stats *s);
+axl_status axl__run_put_path(axl_run *r, axl_run_event event, const char *path);
+void axl__run_pace_begin(axl_run *r);
+/* The time since then was not training time. */
+void axl__run_pace_pause(axl_run *r, double began);
 
 /* run_report.c: report.html from the log so far, and the model card; state is "running", "stopped"
  * or "finished". */
@@ -89,10 +107,12 @@ axl_status axl__run_evaluate_when_due(axl_run *r, bool ended);
 /* run_steer.c */
 axl_status axl__run_read_steering(axl_run *r);
 axl_status axl__run_note_evaluation(axl_run *r, double loss, double perplexity);
-void axl__run_watch_loss(axl_run *r, double loss);
+void axl__run_note_step(axl_run *r, double loss); /* a whole one */
 bool axl__run_stops_early(const axl_run *r);
 /* A batch or step was not finite: whether the run goes on without it. */
 axl_status axl__run_skip_step(axl_run *r, bool window_ended);
+/* Whether the batch belongs to a skipped step. */
+bool axl__run_skips_batch(axl_run *r, const axl_batch *b);
 bool axl__run_save_is_due(axl_run *r);
 
 /* run_save.c.  resume loads the checkpoint that was asked for; begin makes ready to train from
@@ -100,6 +120,8 @@ bool axl__run_save_is_due(axl_run *r);
 axl_status axl__run_resume(axl_run *r);
 axl_status axl__run_begin(axl_run *r);
 axl_status axl__run_save_checkpoint(axl_run *r, bool stopped);
+/* The state has changed at a step that may have been saved. */
+void axl__run_outdate_save(axl_run *r);
 /* With load_best_model_at_end: its weights, before they become the result. */
 axl_status axl__run_load_best(axl_run *r);
 axl_status axl__run_save_result(axl_run *r);

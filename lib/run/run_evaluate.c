@@ -4,50 +4,50 @@
 #include "run.h"
 
 #include "base/os.h"
-#include "data/export.h"
+#include "base/structs.h"
 #include "train/trainer.h"
 
-static axl_status trainer_loss(void *trainer, const axl_batch *b, double *sum)
+static axl_status run_trainer_loss(void *trainer, const axl_batch *b, double *sum)
 {
     return axl__trainer_loss(trainer, b, NULL, sum);
 }
 
-static axl_status evaluate(axl_run *r, axl_evaluation *out)
+static axl_status run_evaluate_valid(axl_run *r, axl_evaluation *out)
 {
-    return axl__evaluate(r->cfg, r->valid, trainer_loss, r->trainer, out);
+    return axl__evaluate(r->cfg, r->valid, run_trainer_loss, r->trainer, out);
 }
 
-static axl_status evaluate_and_log(axl_run *r)
+static axl_status run_evaluate_and_log(axl_run *r)
 {
     axl_evaluation x;
     double began = axl__now();
 
-    axl_status status = evaluate(r, &x);
+    axl_status status = run_evaluate_valid(r, &x);
     if (status == AXL_ERR_NUMERIC)
         return axl__fail_prefix(status, "evaluation after step %llu",
                                 (unsigned long long)axl_trainer_steps(r->trainer));
     AXL_TRY(status);
-    axl_run_record e = axl__record_of(r, AXL_RUN_EVALUATION);
+    axl_run_record e = axl__run_record_of(r, AXL_RUN_EVALUATION);
     e.eval_loss = x.loss;
     e.eval_perplexity = x.perplexity;
     e.eval_seconds = axl__now() - began;
     r->state.evaluated_step = e.step;
-    if (e.step == r->saved_step)
-        r->saved_step = UINT64_MAX; /* that checkpoint does not know of it */
+    axl__run_outdate_save(r);
     if (e.step > 0)
         AXL_TRY(axl__run_note_evaluation(r, x.loss, x.perplexity));
-    r->started += axl__now() - began; /* not training time */
-    return axl__records_put(r, &e);
+    axl__run_pace_pause(r, began);
+    return axl__records_put(&r->records, &e);
 }
 
 axl_status axl__run_evaluate_when_due(axl_run *r, bool ended)
 {
     uint64_t step = axl_trainer_steps(r->trainer);
-    bool due = step == 0 ? r->eval_on_start : axl__rhythm_due(&r->eval, r);
+    bool due = step == 0 ? r->when.eval_on_start
+                         : axl__rhythm_due(&r->when.eval, step, r->at_step.batch == 0);
 
     if (ended && step > 0)
-        due = due || r->eval.steps > 0;
-    return due && r->state.evaluated_step != step ? evaluate_and_log(r) : AXL_OK;
+        due = due || r->when.eval.steps > 0;
+    return due && r->state.evaluated_step != step ? run_evaluate_and_log(r) : AXL_OK;
 }
 
 axl_status axl_run_evaluate(axl_run *r, axl_evaluation *out)
@@ -55,10 +55,9 @@ axl_status axl_run_evaluate(axl_run *r, axl_evaluation *out)
     axl_evaluation x = AXL_EVALUATION_INIT;
 
     AXL_TRY(axl__run_enter(r));
-    axl_status status = axl__result_export(out, &x, sizeof x, sizeof x, "axl_evaluation");
+    axl_status status = AXL__EXPORT(axl_evaluation, out, &x);
     if (status == AXL_OK)
-        status = r->valid ? evaluate(r, &x) : AXL_END;
+        status = r->valid ? run_evaluate_valid(r, &x) : AXL_END;
     r->in_call = false;
-    return status == AXL_OK ? axl__result_export(out, &x, sizeof x, sizeof x, "axl_evaluation")
-                            : status;
+    return status == AXL_OK ? AXL__EXPORT(axl_evaluation, out, &x) : status;
 }

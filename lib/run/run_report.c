@@ -7,8 +7,8 @@
 #include "report/report.h"
 #include "train/trainer.h"
 
-static axl_status summarize(const axl_run *r, const char *state, const axl__run_history *history,
-                            axl__run_summary *out)
+static axl_status run_summarize(const axl_run *r, const char *state,
+                                const axl__run_history *history, axl__run_summary *out)
 {
     uint64_t step = axl_trainer_steps(r->trainer);
 
@@ -20,7 +20,7 @@ static axl_status summarize(const axl_run *r, const char *state, const axl__run_
         .total_steps = r->total_steps,
         .result_step = r->steer.load_best && r->state.has_best ? r->state.best_step : step,
         .epoch = axl__run_epoch(r),
-        .seconds = axl__records_seconds(r),
+        .seconds = axl__records_seconds(&r->records),
         .peak_rss_bytes = axl__peak_rss(),
         .history = history,
         .train = AXL_DATASET_STATS_INIT,
@@ -49,8 +49,8 @@ static axl_status summarize(const axl_run *r, const char *state, const axl__run_
 }
 
 /* Calls put with the run's summary and writes what it made. */
-static axl_status write_summary(axl_run *r, const char *state, const char *name,
-                                void (*put)(axl__str *out, const axl__run_summary *run))
+static axl_status run_write_summary(axl_run *r, const char *state, const char *name,
+                                    void (*put)(axl__str *out, const axl__run_summary *run))
 {
     axl__run_history history;
     axl__run_summary summary;
@@ -62,7 +62,7 @@ static axl_status write_summary(axl_run *r, const char *state, const char *name,
     axl__str_init(&text, r->ctx);
     axl_status status = axl__run_log_read(&history, r->ctx, r->records.log_path);
     if (status == AXL_OK)
-        status = summarize(r, state, &history, &summary);
+        status = run_summarize(r, state, &history, &summary);
     if (status == AXL_OK) {
         put(&text, &summary);
         status = axl__str_status(&text);
@@ -77,10 +77,10 @@ static axl_status write_summary(axl_run *r, const char *state, const char *name,
 
 axl_status axl__run_write_report(axl_run *r, const char *state)
 {
-    return write_summary(r, state, "report.html", axl__report_put);
+    return run_write_summary(r, state, "report.html", axl__report_put);
 }
 
 axl_status axl__run_write_card(axl_run *r)
 {
-    return write_summary(r, "finished", "README.md", axl__model_card_put);
+    return run_write_summary(r, "finished", "README.md", axl__model_card_put);
 }

@@ -16,30 +16,36 @@ axl_status axl__run_save_checkpoint(axl_run *r, bool stopped)
 
     if (!dir)
         return axl__fail_nomem();
-    r->state.seconds = axl__records_seconds(r);
+    r->state.seconds = axl__records_seconds(&r->records);
     axl_status status = axl__checkpoints_next_serial(r->ctx, r->output_dir, &r->state.serial);
     axl__save_options o = { &r->at_step, r->state, r->steer.only_model && !stopped };
 
     if (status == AXL_OK)
         status = axl__trainer_save_run(r->trainer, &o, dir);
     if (status == AXL_OK) {
-        r->saved_step = step;
+        r->saves.newest = step;
         axl__log(r->ctx, AXL_LOG_INFO, "saved %s", dir);
         status = axl__checkpoints_prune(
-            r->ctx, r->output_dir, r->save_limit,
+            r->ctx, r->output_dir, r->saves.limit,
             r->steer.keep_best && r->state.has_best ? (int64_t)r->state.best_step : -1);
     }
     if (status == AXL_OK)
         status = axl__run_write_report(r, "running");
     if (status == AXL_OK)
-        status = axl__records_put_path(r, AXL_RUN_SAVE, dir);
+        status = axl__run_put_path(r, AXL_RUN_SAVE, dir);
     axl__free(r->ctx, dir);
-    r->started += axl__now() - began;
+    axl__run_pace_pause(r, began);
     return status;
 }
 
+void axl__run_outdate_save(axl_run *r)
+{
+    if (r->saves.newest == axl_trainer_steps(r->trainer))
+        r->saves.newest = UINT64_MAX;
+}
+
 /* What was asked for: a folder, "auto", or the config's keys. */
-static axl_status find_checkpoint(axl_run *r, char **out)
+static axl_status save_find_checkpoint(axl_run *r, char **out)
 {
     const char *asked = r->resume;
 
@@ -65,20 +71,22 @@ axl_status axl__run_resume(axl_run *r)
 {
     char *dir;
 
-    AXL_TRY(find_checkpoint(r, &dir));
+    r->saves = (axl__saves){ .limit = (uint64_t)axl__cfg_int(r->cfg, "save_total_limit", 4),
+                             .newest = UINT64_MAX };
+    AXL_TRY(save_find_checkpoint(r, &dir));
     axl_status status = AXL_OK;
     if (dir) {
         status = axl__trainer_load_run(r->trainer, r->loader, &r->state, dir);
         if (status == AXL_OK) {
-            r->saved_step = axl_trainer_steps(r->trainer);
+            r->saves.newest = axl_trainer_steps(r->trainer);
             axl__log(r->ctx, AXL_LOG_INFO, "resumed from %s", dir);
-            if (r->saved_step >= r->total_steps)
+            if (r->saves.newest >= r->total_steps)
                 axl__log(r->ctx, AXL_LOG_WARNING,
                          "%s is at step %llu of %llu: nothing is left to train", dir,
-                         (unsigned long long)r->saved_step, (unsigned long long)r->total_steps);
+                         (unsigned long long)r->saves.newest, (unsigned long long)r->total_steps);
         }
     }
-    r->resumed = dir != NULL;
+    r->saves.goes_on = dir != NULL;
     axl__free(r->ctx, dir);
     AXL_TRY(status);
     return axl_loader_get_cursor(r->loader, &r->at_step);
@@ -86,16 +94,14 @@ axl_status axl__run_resume(axl_run *r)
 
 axl_status axl__run_begin(axl_run *r)
 {
-    bool goes_on = r->resumed;
+    bool goes_on = r->saves.goes_on;
 
     AXL_TRY(axl__remove_leftovers(r->ctx, r->output_dir));
     axl_trainer_zero_grad(r->trainer);
     AXL_TRY(axl_loader_set_cursor(r->loader, &r->at_step));
-    r->input_tokens = 0;
-    r->n_skipped_now = 0;
-    r->skipping = false;
-    r->resumed = true; /* train called again goes on where it stopped */
-    return axl__records_begin(r, goes_on);
+    r->skips = (axl__skips){ 0, false };
+    r->saves.goes_on = true; /* train called again goes on where it stopped */
+    return axl__run_begin_records(r, goes_on);
 }
 
 axl_status axl__run_load_best(axl_run *r)
@@ -122,7 +128,7 @@ axl_status axl__run_save_result(axl_run *r)
     AXL_TRY(axl_tokenizer_save(r->tok, r->output_dir));
     AXL_TRY(axl__run_write_report(r, "finished"));
     AXL_TRY(axl__run_write_card(r));
-    return axl__records_put_path(r, AXL_RUN_END, r->output_dir);
+    return axl__run_put_path(r, AXL_RUN_END, r->output_dir);
 }
 
 axl_status axl__run_save_stopped(axl_run *r, axl_status stopped)
@@ -135,7 +141,7 @@ axl_status axl__run_save_stopped(axl_run *r, axl_status stopped)
     uint64_t step = axl_trainer_steps(r->trainer);
     axl__cancel_hold(r->ctx, true);
     axl_status status = AXL_OK;
-    if (step > 0 && step != r->saved_step)
+    if (step > 0 && step != r->saves.newest)
         status = axl__run_save_checkpoint(r, true);
     axl__cancel_hold(r->ctx, false);
     if (status < 0 && status != AXL_ERR_CANCELLED) /* the record callback asks again */

@@ -12,18 +12,18 @@
 #include <math.h>
 #include <string.h>
 
-static uint64_t count_of(const axl_run *r, const char *key, uint64_t otherwise)
+static uint64_t steer_count(const axl_run *r, const char *key, uint64_t otherwise)
 {
     int64_t n = axl__cfg_int(r->cfg, key, 0);
 
     return n > 0 ? (uint64_t)n : otherwise;
 }
 
-static axl_status read_trigger(axl_run *r)
+static axl_status steer_read_trigger(axl_run *r)
 {
     if (!axl__cfg_bool(r->cfg, "dynamic_checkpoint.enabled", false))
         return AXL_OK;
-    r->steer.check_interval = count_of(r, "dynamic_checkpoint.check_interval", 10);
+    r->steer.check_interval = steer_count(r, "dynamic_checkpoint.check_interval", 10);
     const char *name = axl__cfg_str(r->cfg, "dynamic_checkpoint.trigger_file_path", "");
     r->steer.trigger =
         axl__format(r->ctx, "%s/%s", r->output_dir, *name ? name : "axolotl_checkpoint.save");
@@ -37,16 +37,16 @@ axl_status axl__run_read_steering(axl_run *r)
 
     s->best_is_high = axl__cfg_bool(r->cfg, "greater_is_better", false);
     s->by_perplexity = metric && strcmp(metric, "loss") != 0 && strcmp(metric, "eval_loss") != 0;
-    s->patience = count_of(r, "early_stopping_patience", 0);
+    s->patience = steer_count(r, "early_stopping_patience", 0);
     s->load_best = axl__cfg_bool(r->cfg, "load_best_model_at_end", s->patience > 0);
     s->save_best = strcmp(axl__cfg_str(r->cfg, "save_strategy", "no"), "best") == 0;
     s->keep_best = metric || s->load_best || s->save_best;
     s->save_first = axl__cfg_bool(r->cfg, "save_first_step", false);
     s->only_model = axl__cfg_bool(r->cfg, "save_only_model", false);
     s->loss_limit = axl__cfg_double(r->cfg, "loss_watchdog_threshold", INFINITY);
-    s->loss_patience = count_of(r, "loss_watchdog_patience", 3);
-    s->max_skipped = count_of(r, "axl.max_skipped_steps", 0);
-    return read_trigger(r);
+    s->loss_patience = steer_count(r, "loss_watchdog_patience", 3);
+    s->max_skipped = steer_count(r, "axl.max_skipped_steps", 0);
+    return steer_read_trigger(r);
 }
 
 /* ---- evaluations ---- */
@@ -72,7 +72,7 @@ axl_status axl__run_note_evaluation(axl_run *r, double loss, double perplexity)
 
 /* ---- losses ---- */
 
-void axl__run_watch_loss(axl_run *r, double loss)
+static void steer_watch_loss(axl_run *r, double loss)
 {
     if (loss <= r->steer.loss_limit) {
         r->state.n_high = 0;
@@ -83,6 +83,13 @@ void axl__run_watch_loss(axl_run *r, double loss)
                  "the loss was above loss_watchdog_threshold for %llu steps in a row: training "
                  "stops",
                  (unsigned long long)r->state.n_high);
+}
+
+void axl__run_note_step(axl_run *r, double loss)
+{
+    r->state.n_skipped += r->skips.n;
+    r->skips.n = 0;
+    steer_watch_loss(r, loss);
 }
 
 bool axl__run_stops_early(const axl_run *r)
@@ -96,22 +103,31 @@ axl_status axl__run_skip_step(axl_run *r, bool window_ended)
 {
     unsigned long long step = (unsigned long long)axl_trainer_steps(r->trainer) + 1;
 
-    if (r->n_skipped_now >= r->steer.max_skipped)
-        return r->n_skipped_now == 0
+    if (r->skips.n >= r->steer.max_skipped)
+        return r->skips.n == 0
                    ? axl__fail_prefix(AXL_ERR_NUMERIC, "step %llu", step)
                    : axl__fail_prefix(AXL_ERR_NUMERIC, "step %llu, after %llu skipped ones", step,
-                                      (unsigned long long)r->n_skipped_now);
+                                      (unsigned long long)r->skips.n);
     axl__log(r->ctx, AXL_LOG_WARNING, "step %llu is skipped: %s", step, axl_last_error());
     axl_trainer_zero_grad(r->trainer);
-    r->n_skipped_now++;
-    r->skipping = !window_ended;
+    r->skips.n++;
+    r->skips.rest = !window_ended;
     return AXL_OK;
+}
+
+bool axl__run_skips_batch(axl_run *r, const axl_batch *b)
+{
+    bool skipped = r->skips.rest;
+
+    if (skipped)
+        r->skips.rest = !b->last_of_step;
+    return skipped;
 }
 
 /* ---- saving ---- */
 
 /* The file is gone once it was seen, saved or not. */
-static bool was_triggered(axl_run *r, uint64_t step)
+static bool steer_was_triggered(axl_run *r, uint64_t step)
 {
     if (!r->steer.trigger || step % r->steer.check_interval != 0 ||
         axl__path_kind_of(r->steer.trigger) != AXL__PATH_FILE)
@@ -126,7 +142,8 @@ bool axl__run_save_is_due(axl_run *r)
     uint64_t step = axl_trainer_steps(r->trainer);
     bool best = r->state.has_best && r->state.best_step == step &&
                 (r->steer.save_best || r->steer.load_best);
-    bool triggered = step > 0 && was_triggered(r, step);
+    bool triggered = step > 0 && steer_was_triggered(r, step);
 
-    return best || triggered || (r->steer.save_first && step == 1) || axl__rhythm_due(&r->save, r);
+    return best || triggered || (r->steer.save_first && step == 1) ||
+           axl__rhythm_due(&r->when.save, step, r->at_step.batch == 0);
 }

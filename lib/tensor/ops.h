@@ -33,8 +33,9 @@ enum { AXL_MATMUL_TERMS = 8, AXL_MATMUL_SCRATCH = 1 << 20 /* floats: more gains 
  * op(x) is (m,k): x, or its transpose when trans_x; op(w) is (k,n) likewise.
  * compute AXL_F32 multiplies what is stored (bf16 widened); AXL_BF16 first rounds f32 operands to
  * bf16.  beta is 0 (y is not read) or 1.  x and w may be the same memory, y neither.  plus (m,n),
- * of y's dtype and in other memory, goes with beta 0; without it plus.data is NULL.
- * Each output's bits depend on the shapes and dtypes alone, not on threads. */
+ * of y's dtype and in other memory, goes with beta 0; its stride may be 0, one row for all (a
+ * bias); without it plus.data is NULL. Each output's bits depend on the shapes and dtypes alone,
+ * not on threads. */
 typedef struct axl_matmul_args {
     axl_mat x, w, y;
     bool trans_x, trans_w;
@@ -85,8 +86,9 @@ typedef struct axl_rope_args {
 /* Softmax attention within sequences.  q, out (Tq, H*D); k, v (Tk, G*D) of one dtype; query head h
  * reads kv head h / (H/G).  Sequence s has queries [cu_q[s], cu_q[s+1]) and keys [cu_k[s],
  * cu_k[s+1]), no fewer keys than queries, aligned at their ends; a query sees the keys at or before
- * its place.  lse (H, Tq) f32 is the log of the softmax's denominator, maximum included; may be
- * NULL.  Softmax and sums in f32; nothing of size Tq x Tk is stored. */
+ * its place, with a window only the last `window` of these.  lse (H, Tq) f32 is the log of the
+ * softmax's denominator, maximum included; may be NULL.  Softmax and sums in f32; nothing of size
+ * Tq x Tk is stored. */
 typedef struct axl_attention_args {
     axl_mat q, k, v, out;
     float *lse;
@@ -94,6 +96,7 @@ typedef struct axl_attention_args {
     /* The same numbers in device memory; may be NULL where that is host memory. */
     const int32_t *device_cu_q, *device_cu_k;
     int64_t n_seqs, n_heads, n_kv_heads, head_dim;
+    int64_t window; /* 0: none */
     float scale;
 } axl_attention_args;
 
@@ -139,7 +142,7 @@ typedef struct axl_swiglu_backward_args {
 
 /* gather: y[i,:] = x[rows[i],:];  scatter: y[rows[i],:] = x[i,:], rows all different.  x and y may
  * differ in dtype.  n = number of rows taken.  add: y[rows[i],:] += x[i,:], i in order, y f32; a
- * row may come again. */
+ * row may come again, and rows NULL means that all of them are row 0. */
 typedef struct axl_rows_args {
     axl_mat x, y;
     const int32_t *rows; /* (n) */

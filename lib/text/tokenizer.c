@@ -5,6 +5,7 @@
  */
 #include "tokenizer_priv.h"
 
+#include "base/structs.h"
 #include "base/utf8.h"
 
 #include <stdio.h>
@@ -133,7 +134,7 @@ axl_status axl_tokenizer_open(axl_tokenizer **out, axl_context *ctx, const char 
     AXL_TRY(axl__context_enter(ctx));
     if (!out || !path)
         return axl__fail(AXL_ERR_INVALID, "out and path must not be NULL");
-    AXL_TRY(axl__options_import(&opts, sizeof opts, given, sizeof opts));
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_tokenizer_options, &opts, given));
     if (opts.legacy < -1 || opts.legacy > 1 || opts.reserved0 != 0)
         return axl__fail(AXL_ERR_INVALID, "legacy must be 1, 0 or -1, got %d", (int)opts.legacy);
     return axl__tokenizer_open(out, ctx, path, &opts, "");
@@ -271,7 +272,7 @@ axl_status axl_tokenizer_encode(const axl_tokenizer *tok, const char *text, size
     axl__token_ids list;
 
     AXL_TRY(enter(tok));
-    AXL_TRY(axl__buffer_check(ids));
+    AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, ids));
     if (!text && length > 0)
         return axl__fail(AXL_ERR_INVALID, "text must not be NULL");
     if (flags & ~(uint32_t)AXL_TOKENIZE_NO_SPECIAL)
@@ -329,7 +330,7 @@ axl_status axl_tokenizer_decode(const axl_tokenizer *tok, const int32_t *ids, si
     axl__str out;
 
     AXL_TRY(enter(tok));
-    AXL_TRY(axl__buffer_check(text));
+    AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, text));
     if (!ids && n > 0)
         return axl__fail(AXL_ERR_INVALID, "ids must not be NULL");
     if (flags & ~(uint32_t)AXL_DECODE_SKIP_SPECIAL)

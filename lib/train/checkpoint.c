@@ -27,7 +27,7 @@ uint64_t axl__trainer_save_bytes(const axl_trainer *tr, bool checkpoint)
 }
 
 /* Other schedules follow from the step. */
-static void put_plateau(axl__jw *j, const axl__plateau *p)
+static void checkpoint_put_plateau(axl__jw *j, const axl__plateau *p)
 {
     axl__jw_double(j, "plateau_share", p->share);
     if (p->has_best)
@@ -36,7 +36,8 @@ static void put_plateau(axl__jw *j, const axl__plateau *p)
     axl__jw_int(j, "plateau_cooldown", (int64_t)p->cooldown);
 }
 
-static axl_status write_state(axl_trainer *tr, const axl__save_options *o, const char *path)
+static axl_status checkpoint_write_state(axl_trainer *tr, const axl__save_options *o,
+                                         const char *path)
 {
     axl__jw *j = axl__jw_new();
 
@@ -56,12 +57,12 @@ static axl_status write_state(axl_trainer *tr, const axl__save_options *o, const
     axl__jw_int(j, "batch", o->at ? (int64_t)o->at->batch : 0);
     axl__run_state_put(j, &o->run);
     if (tr->schedule.kind == AXL_SCHEDULE_REDUCE_ON_PLATEAU)
-        put_plateau(j, &tr->plateau);
+        checkpoint_put_plateau(j, &tr->plateau);
     return axl__jw_write(j, tr->ctx, path);
 }
 
 /* exact: what the optimizer goes on from; else, of a model, what it computes with. */
-static axl_status write_trained(axl_trainer *tr, const char *dir, bool exact)
+static axl_status checkpoint_write_trained(axl_trainer *tr, const char *dir, bool exact)
 {
     if (tr->adapter)
         return axl_adapter_save(tr->adapter, dir);
@@ -72,13 +73,14 @@ static axl_status write_trained(axl_trainer *tr, const char *dir, bool exact)
 axl_status axl_trainer_export(axl_trainer *tr, const char *dir)
 {
     AXL_TRY(axl__trainer_enter(tr));
-    axl_status status =
-        dir ? write_trained(tr, dir, false) : axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
+    axl_status status = dir ? checkpoint_write_trained(tr, dir, false)
+                            : axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
     axl__trainer_leave(tr);
     return status;
 }
 
-static axl_status write_folder(axl_trainer *tr, const axl__save_options *o, const char *temp)
+static axl_status checkpoint_write_folder(axl_trainer *tr, const axl__save_options *o,
+                                          const char *temp)
 {
     char *optimizer = axl__format(tr->ctx, "%s/optimizer.safetensors", temp);
     char *state = axl__format(tr->ctx, "%s/trainer_state.json", temp);
@@ -87,11 +89,11 @@ static axl_status write_folder(axl_trainer *tr, const axl__save_options *o, cons
     if (status == AXL_OK)
         status = axl__remove_tree(temp);
     if (status == AXL_OK)
-        status = write_trained(tr, temp, !o->only_model);
+        status = checkpoint_write_trained(tr, temp, !o->only_model);
     if (status == AXL_OK && !o->only_model)
         status = axl__optimizer_save(tr->optimizer, optimizer);
     if (status == AXL_OK)
-        status = write_state(tr, o, state);
+        status = checkpoint_write_state(tr, o, state);
     if (status == AXL_OK)
         status = axl__sync_dir(temp);
     axl__free(tr->ctx, optimizer);
@@ -99,7 +101,7 @@ static axl_status write_folder(axl_trainer *tr, const axl__save_options *o, cons
     return status;
 }
 
-static axl_status save(axl_trainer *tr, const axl__save_options *o, const char *dir)
+static axl_status checkpoint_save(axl_trainer *tr, const axl__save_options *o, const char *dir)
 {
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
@@ -108,7 +110,7 @@ static axl_status save(axl_trainer *tr, const axl__save_options *o, const char *
     char *temp = axl__format(tr->ctx, "%s.tmp%lld", dir, (long long)axl__process_id());
     if (!temp)
         return axl__fail_nomem();
-    axl_status status = write_folder(tr, o, temp);
+    axl_status status = checkpoint_write_folder(tr, o, temp);
     if (status == AXL_OK)
         status = axl__replace_dir(tr->ctx, temp, dir);
     if (status < 0) {
@@ -124,7 +126,7 @@ static axl_status save(axl_trainer *tr, const axl__save_options *o, const char *
 axl_status axl__trainer_save_run(axl_trainer *tr, const axl__save_options *opts, const char *dir)
 {
     AXL_TRY(axl__trainer_enter(tr));
-    axl_status status = save(tr, opts, dir);
+    axl_status status = checkpoint_save(tr, opts, dir);
     axl__trainer_leave(tr);
     return status;
 }
@@ -154,7 +156,7 @@ typedef struct {
     void *state_host;   /* the optimizer's */
 } checkpoint;
 
-static axl_status read_state(checkpoint *c)
+static axl_status checkpoint_read_state(checkpoint *c)
 {
     axl__json *root;
     char *path = axl__format(c->tr->ctx, "%s/trainer_state.json", c->dir);
@@ -185,7 +187,7 @@ static axl_status read_state(checkpoint *c)
     return AXL_OK;
 }
 
-static axl_status check_resumable(const checkpoint *c)
+static axl_status checkpoint_check_resumable(const checkpoint *c)
 {
     if (!axl__json_bool(c->state, "only_model", false))
         return AXL_OK;
@@ -198,7 +200,8 @@ static axl_status check_resumable(const checkpoint *c)
 
 typedef axl_status open_fn(axl__safetensors *out, axl_context *ctx, const char *path, bool read);
 
-static axl_status read_file(checkpoint *c, const char *name, open_fn *open, axl__safetensors *out)
+static axl_status checkpoint_read_file(checkpoint *c, const char *name, open_fn *open,
+                                       axl__safetensors *out)
 {
     char *path = axl__format(c->tr->ctx, "%s/%s", c->dir, name);
 
@@ -209,7 +212,7 @@ static axl_status read_file(checkpoint *c, const char *name, open_fn *open, axl_
     return status;
 }
 
-static axl_status read_model(checkpoint *c)
+static axl_status checkpoint_read_model(checkpoint *c)
 {
     const axl_model *m = c->tr->model;
     axl_model_options o = AXL_MODEL_OPTIONS_INIT;
@@ -220,17 +223,18 @@ static axl_status read_model(checkpoint *c)
 }
 
 /* The trained weights into memory, or with restarts, then or now, the whole adapter. */
-static axl_status read_params(checkpoint *c, bool restarted)
+static axl_status checkpoint_read_params(checkpoint *c, bool restarted)
 {
     axl_adapter *a = c->tr->adapter;
 
     if (!a)
-        return read_model(c);
+        return checkpoint_read_model(c);
     if (!restarted && !a->frozen) {
         c->params_host = axl__alloc_aligned(c->tr->ctx, (size_t)a->n_params * sizeof(float));
         if (!c->params_host)
             return axl__fail_nomem();
-        AXL_TRY(read_file(c, "adapter_model.safetensors", axl__safetensors_open, &c->params));
+        AXL_TRY(checkpoint_read_file(c, "adapter_model.safetensors", axl__safetensors_open,
+                                     &c->params));
         axl_status status = axl__adapter_read_tensors(a, &c->params, c->params_host);
         axl__safetensors_close(&c->params);
         return status;
@@ -242,7 +246,7 @@ static axl_status read_params(checkpoint *c, bool restarted)
     return AXL_OK;
 }
 
-static axl_status apply_params(const checkpoint *c)
+static axl_status checkpoint_apply_params(const checkpoint *c)
 {
     axl_adapter *a = c->tr->adapter;
 
@@ -256,7 +260,7 @@ static axl_status apply_params(const checkpoint *c)
                                  (size_t)a->n_params * sizeof(float));
 }
 
-static axl_status read_optimizer(checkpoint *c)
+static axl_status checkpoint_read_optimizer(checkpoint *c)
 {
     const axl__optimizer *o = c->tr->optimizer;
     const char *then = axl__json_string(c->state, "optimizer", "adamw");
@@ -268,11 +272,13 @@ static axl_status read_optimizer(checkpoint *c)
     if (!c->state_host)
         return axl__fail_nomem();
     /* tensor by tensor, so that reading takes no more memory than writing did */
-    AXL_TRY(read_file(c, "optimizer.safetensors", axl__safetensors_open_header, &c->optimizer));
+    AXL_TRY(checkpoint_read_file(c, "optimizer.safetensors", axl__safetensors_open_header,
+                                 &c->optimizer));
     return axl__optimizer_read(o, &c->optimizer, c->state_host);
 }
 
-static void warn_if(const checkpoint *c, const char *what, const char *then, const char *now)
+static void checkpoint_warn_if(const checkpoint *c, const char *what, const char *then,
+                               const char *now)
 {
     if (strcmp(then, now) != 0)
         axl__log(
@@ -281,12 +287,13 @@ static void warn_if(const checkpoint *c, const char *what, const char *then, con
             c->dir, what, then, now);
 }
 
-static void warn_if_other(const checkpoint *c, const char *key, const char *now, const char *what)
+static void checkpoint_warn_if_other(const checkpoint *c, const char *key, const char *now,
+                                     const char *what)
 {
-    warn_if(c, what, axl__json_string(c->state, key, ""), now);
+    checkpoint_warn_if(c, what, axl__json_string(c->state, key, ""), now);
 }
 
-static void apply_plateau(axl__plateau *p, const axl__json *state)
+static void checkpoint_apply_plateau(axl__plateau *p, const axl__json *state)
 {
     p->share = axl__json_double(state, "plateau_share", 1.0);
     p->has_best = axl__json_get(state, "plateau_best") != NULL;
@@ -295,7 +302,7 @@ static void apply_plateau(axl__plateau *p, const axl__json *state)
     p->cooldown = (uint64_t)axl__json_int(state, "plateau_cooldown", 0);
 }
 
-static axl_status apply(checkpoint *c, axl_loader *loader)
+static axl_status checkpoint_apply(checkpoint *c, axl_loader *loader)
 {
     axl_trainer *tr = c->tr;
     axl_loader_cursor at = AXL_LOADER_CURSOR_INIT;
@@ -310,19 +317,19 @@ static axl_status apply(checkpoint *c, axl_loader *loader)
     AXL_TRY(axl__optimizer_load(tr->optimizer, c->state_host, axl__json_int(c->state, "step", 0)));
     axl__free_aligned(tr->ctx, c->state_host); /* before a model's file comes into memory */
     c->state_host = NULL;
-    AXL_TRY(apply_params(c));
+    AXL_TRY(checkpoint_apply_params(c));
     tr->step = (uint64_t)axl__json_int(c->state, "step", 0);
     axl__lisa_go_to(&tr->lisa, tr->step);
     if (tr->schedule.kind == AXL_SCHEDULE_REDUCE_ON_PLATEAU)
-        apply_plateau(&tr->plateau, c->state);
+        checkpoint_apply_plateau(&tr->plateau, c->state);
     snprintf(then, sizeof then, "%lld", (long long)axl__json_int(c->state, "seed", 0));
     snprintf(now, sizeof now, "%lld", (long long)tr->opts.seed);
-    warn_if(c, "the seed", then, now);
-    warn_if_other(c, "axl_version", AXL_VERSION, "axl");
-    warn_if_other(c, "backend", tr->model->ops->name, "the backend");
-    warn_if_other(c, "compute", axl__dtype_name(tr->model->compute), "the compute type");
-    warn_if_other(c, "isa", tr->model->device.isa, "the instruction set");
-    warn_if_other(c, "matmul", tr->model->device.matmul, "matmuls by");
+    checkpoint_warn_if(c, "the seed", then, now);
+    checkpoint_warn_if_other(c, "axl_version", AXL_VERSION, "axl");
+    checkpoint_warn_if_other(c, "backend", tr->model->ops->name, "the backend");
+    checkpoint_warn_if_other(c, "compute", axl__dtype_name(tr->model->compute), "the compute type");
+    checkpoint_warn_if_other(c, "isa", tr->model->device.isa, "the instruction set");
+    checkpoint_warn_if_other(c, "matmul", tr->model->device.matmul, "matmuls by");
     return AXL_OK;
 }
 
@@ -337,7 +344,8 @@ static void checkpoint_close(checkpoint *c)
     axl__arena_free(&c->arena);
 }
 
-static axl_status load(axl_trainer *tr, axl_loader *loader, axl__run_state *state, const char *dir)
+static axl_status checkpoint_load(axl_trainer *tr, axl_loader *loader, axl__run_state *state,
+                                  const char *dir)
 {
     checkpoint c = { 0 };
 
@@ -348,15 +356,15 @@ static axl_status load(axl_trainer *tr, axl_loader *loader, axl__run_state *stat
     c.tr = tr;
     c.dir = dir;
     axl__arena_init(&c.arena, tr->ctx);
-    axl_status status = read_state(&c);
+    axl_status status = checkpoint_read_state(&c);
     if (status == AXL_OK)
-        status = check_resumable(&c);
+        status = checkpoint_check_resumable(&c);
     if (status == AXL_OK)
-        status = read_params(&c, axl__json_int(c.state, "lora_restarts", 0) > 0);
+        status = checkpoint_read_params(&c, axl__json_int(c.state, "lora_restarts", 0) > 0);
     if (status == AXL_OK)
-        status = read_optimizer(&c);
+        status = checkpoint_read_optimizer(&c);
     if (status == AXL_OK)
-        status = apply(&c, loader);
+        status = checkpoint_apply(&c, loader);
     if (status == AXL_OK)
         axl__run_state_read(state, c.state);
     checkpoint_close(&c);
@@ -367,7 +375,7 @@ axl_status axl__trainer_load_run(axl_trainer *tr, axl_loader *loader, axl__run_s
                                  const char *dir)
 {
     AXL_TRY(axl__trainer_enter(tr));
-    axl_status status = load(tr, loader, state, dir);
+    axl_status status = checkpoint_load(tr, loader, state, dir);
     axl__trainer_leave(tr);
     return status;
 }
@@ -385,9 +393,9 @@ axl_status axl__trainer_load_weights(axl_trainer *tr, const char *dir)
 
     AXL_TRY(axl__trainer_enter(tr));
     axl__arena_init(&c.arena, tr->ctx);
-    axl_status status = read_params(&c, false);
+    axl_status status = checkpoint_read_params(&c, false);
     if (status == AXL_OK)
-        status = apply_params(&c);
+        status = checkpoint_apply_params(&c);
     checkpoint_close(&c);
     axl__trainer_leave(tr);
     return status;

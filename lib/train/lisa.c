@@ -37,7 +37,7 @@ void axl__lisa_free(axl__lisa *l)
 
 /* numpy.random.choice(n_layers, n_picked, replace=False): the first ones of a permutation, whose
  * indices are the low bits of a draw, drawn again while they are too large. */
-static void draw_layers(axl__lisa *l)
+static void lisa_draw_layers(axl__lisa *l)
 {
     for (uint32_t i = 0; i < l->n_layers; i++)
         l->order[i] = i;
@@ -59,7 +59,7 @@ static void draw_layers(axl__lisa *l)
 void axl__lisa_pick(axl__lisa *l, uint64_t step)
 {
     while (l->n_picked > 0 && l->next_pick <= step) {
-        draw_layers(l);
+        lisa_draw_layers(l);
         l->next_pick = l->next_pick == 0 ? 1 : (l->next_pick / l->every + 1) * l->every;
     }
 }

@@ -19,7 +19,7 @@ uint64_t axl__relora_restarts(const axl_trainer *tr)
     return frozen ? (uint64_t)(frozen->rank / tr->adapter->rank) : 0;
 }
 
-static void swap(float *a, float *b)
+static void swap_floats(float *a, float *b)
 {
     float t = *a;
 
@@ -28,7 +28,7 @@ static void swap(float *a, float *b)
 }
 
 /* Moves x so that x[k] is what it would be sorted, with nothing larger before it. */
-static void select_kth(float *x, int64_t n, int64_t k)
+static void relora_select_kth(float *x, int64_t n, int64_t k)
 {
     int64_t lo = 0, hi = n - 1;
 
@@ -41,7 +41,7 @@ static void select_kth(float *x, int64_t n, int64_t k)
             while (x[j] > pivot)
                 j--;
             if (i <= j)
-                swap(&x[i++], &x[j--]);
+                swap_floats(&x[i++], &x[j--]);
         }
         if (k <= j)
             hi = j;
@@ -53,12 +53,12 @@ static void select_kth(float *x, int64_t n, int64_t k)
 }
 
 /* torch.quantile: between the two nearest of the sorted values; x is moved about. */
-static double quantile(float *x, int64_t n, double q)
+static double relora_quantile(float *x, int64_t n, double q)
 {
     double at = q * (double)(n - 1);
     int64_t k = (int64_t)floor(at);
 
-    select_kth(x, n, k);
+    relora_select_kth(x, n, k);
     if (k == n - 1)
         return (double)x[k];
     float next = x[k + 1];
@@ -67,16 +67,16 @@ static double quantile(float *x, int64_t n, double q)
     return (double)x[k] + (at - (double)k) * ((double)next - (double)x[k]);
 }
 
-static void prune_small(float *x, int64_t n, double ratio, float *work)
+static void relora_prune_small(float *x, int64_t n, double ratio, float *work)
 {
     for (int64_t i = 0; i < n; i++)
         work[i] = fabsf(x[i]);
-    float limit = (float)quantile(work, n, ratio);
+    float limit = (float)relora_quantile(work, n, ratio);
     for (int64_t i = 0; i < n; i++)
         x[i] = fabsf(x[i]) > limit ? x[i] : 0.0f;
 }
 
-static void prune_random(float *x, int64_t n, double ratio, uint64_t seed, uint64_t stream)
+static void relora_prune_random(float *x, int64_t n, double ratio, uint64_t seed, uint64_t stream)
 {
     for (int64_t i = 0; i < n; i++)
         if (!(axl__random_double(seed, stream, (uint64_t)i) > ratio))
@@ -84,17 +84,17 @@ static void prune_random(float *x, int64_t n, double ratio, uint64_t seed, uint6
 }
 
 /* m, v, work (n) of tensor i. */
-static void prune_tensor(const axl_trainer *tr, size_t i, float *m, float *v, int64_t n,
-                         float *work)
+static void relora_prune_tensor(const axl_trainer *tr, size_t i, float *m, float *v, int64_t n,
+                                float *work)
 {
     uint64_t stream = AXL__STREAM_PRUNE | (axl__relora_restarts(tr) << 32 | (uint64_t)i) << 8;
     double ratio = tr->opts.relora_prune_ratio;
 
     if (tr->opts.relora_prune == AXL_PRUNE_MAGNITUDE) {
-        prune_small(m, n, ratio, work);
-        prune_small(v, n, ratio, work);
+        relora_prune_small(m, n, ratio, work);
+        relora_prune_small(v, n, ratio, work);
     } else {
-        prune_random(v, n, ratio, tr->opts.seed, stream);
+        relora_prune_random(v, n, ratio, tr->opts.seed, stream);
     }
     for (int64_t k = 0; k < n; k++)
         m[k] = v[k] > 0.0f ? m[k] : 0.0f;
@@ -102,18 +102,18 @@ static void prune_tensor(const axl_trainer *tr, size_t i, float *m, float *v, in
 
 typedef axl_status move(axl_trainer *tr, float *device, float *host, size_t bytes);
 
-static axl_status fetch(axl_trainer *tr, float *device, float *host, size_t bytes)
+static axl_status relora_fetch(axl_trainer *tr, float *device, float *host, size_t bytes)
 {
     return tr->model->ops->download(tr->model->dev, host, device, bytes);
 }
 
-static axl_status put(axl_trainer *tr, float *device, float *host, size_t bytes)
+static axl_status relora_put(axl_trainer *tr, float *device, float *host, size_t bytes)
 {
     return tr->model->ops->upload(tr->model->dev, device, host, bytes);
 }
 
 /* Both moments between the device and host (2, n_params). */
-static axl_status move_moments(axl_trainer *tr, float *host, move *fn)
+static axl_status relora_move_moments(axl_trainer *tr, float *host, move *fn)
 {
     const axl_adapter *a = tr->adapter;
 
@@ -130,29 +130,30 @@ static axl_status move_moments(axl_trainer *tr, float *host, move *fn)
 }
 
 /* Both moments on the host, pruned. */
-static axl_status pruned(axl_trainer *tr, float *host, float *work)
+static axl_status relora_pruned(axl_trainer *tr, float *host, float *work)
 {
     const axl_adapter *a = tr->adapter;
 
-    AXL_TRY(move_moments(tr, host, fetch));
+    AXL_TRY(relora_move_moments(tr, host, relora_fetch));
     for (size_t i = 0; i < a->n_tensors; i++) {
         const axl__param *t = &a->tensors[i];
         AXL_TRY(axl__cancelled(tr->ctx));
-        prune_tensor(tr, i, host + t->at, host + a->n_params + t->at, t->rows * t->cols, work);
+        relora_prune_tensor(tr, i, host + t->at, host + a->n_params + t->at, t->rows * t->cols,
+                            work);
     }
     return AXL_OK;
 }
 
-static axl_status restart(axl_trainer *tr)
+static axl_status relora_restart(axl_trainer *tr)
 {
     int64_t n = tr->adapter->n_params;
     float *host = axl__alloc_aligned(tr->ctx, 3 * (size_t)n * sizeof(float));
-    axl_status status = host ? pruned(tr, host, host + 2 * n) : axl__fail_nomem();
+    axl_status status = host ? relora_pruned(tr, host, host + 2 * n) : axl__fail_nomem();
 
     if (status == AXL_OK)
         status = axl__adapter_restart(tr->adapter, tr->opts.seed + 1 + axl__relora_restarts(tr));
     if (status == AXL_OK)
-        status = move_moments(tr, host, put);
+        status = relora_move_moments(tr, host, relora_put);
     axl__free_aligned(tr->ctx, host);
     if (status == AXL_OK)
         axl__log(tr->ctx, AXL_LOG_INFO, "ReLoRA: restart %llu after step %llu",
@@ -166,5 +167,5 @@ axl_status axl__relora_when_due(axl_trainer *tr)
 
     if (every == 0 || tr->batches > 0 || axl__relora_restarts(tr) >= tr->step / every)
         return AXL_OK;
-    return restart(tr);
+    return relora_restart(tr);
 }

@@ -8,6 +8,7 @@
 #include "relora.h"
 
 #include "base/num.h"
+#include "base/structs.h"
 #include "config/config.h"
 #include "optim/optimizer_config.h"
 
@@ -18,7 +19,7 @@
 
 /* ---- life ---- */
 
-static axl_status check_options(const axl_trainer_options *o)
+static axl_status trainer_check_options(const axl_trainer_options *o)
 {
     if (!(o->learning_rate > 0.0) || !isfinite(o->learning_rate)) {
         char got[AXL__NUM_MAX];
@@ -61,13 +62,29 @@ static axl_status need_fresh(axl_trainer *tr)
     return AXL_OK;
 }
 
+/* What every batch is asked for, with gradients into the step's own. */
+static axl__wish training_wish(const axl_trainer *tr)
+{
+    return (axl__wish){
+        .grads = tr->grads,
+        .frozen_layers = tr->lisa.n_picked > 0 ? tr->lisa.rests + 1 : NULL,
+        .scale = 1.0,
+        .smoothing = tr->opts.label_smoothing,
+        .noise_alpha = tr->opts.neftune_noise_alpha,
+        .dropout = tr->adapter ? (float)tr->adapter->dropout : 0.0f,
+        .phase = "train",
+    };
+}
+
 axl_status axl__trainer_reserve(axl_trainer *tr, int64_t train_tokens, int64_t eval_tokens,
                                 int64_t longest)
 {
+    axl__wish train = training_wish(tr), evaluation = { .phase = NULL };
+
     if (train_tokens > 0)
-        AXL_TRY(axl__network_reserve(&tr->net, train_tokens, longest, true));
+        AXL_TRY(axl__network_reserve(&tr->net, train_tokens, longest, &train));
     if (eval_tokens > 0)
-        AXL_TRY(axl__network_reserve(&tr->net, eval_tokens, longest, false));
+        AXL_TRY(axl__network_reserve(&tr->net, eval_tokens, longest, &evaluation));
     return AXL_OK;
 }
 
@@ -94,7 +111,7 @@ static axl_status make_optimizer(axl_trainer *tr, const axl_optimizer_options *g
     }
     axl__optim_target target = { tr->ctx, tr->model->ops, tr->model->dev, tr->model->compute,
                                  tensors, a->n_tensors,   a->params,      tr->opts.learning_rate };
-    axl_status status = axl__options_import(&o, sizeof o, given, sizeof o);
+    axl_status status = AXL__IMPORT_OPTIONS(axl_optimizer_options, &o, given);
     if (status == AXL_OK)
         status = axl__optimizer_new(&tr->optimizer, &target, &o);
     axl__free(tr->ctx, tensors);
@@ -145,11 +162,6 @@ static axl_status trainer_setup(axl_trainer *tr)
         return axl__fail(AXL_ERR_INVALID, "LISA lets layers rest, which %s cannot",
                          axl__optimizer_method(tr->optimizer));
     AXL_TRY(axl__network_init(&tr->net, tr->model, tr->adapter, tr->opts.checkpointing != 0));
-    tr->net.pass.grads = tr->grads;
-    tr->net.pass.dropout = tr->adapter ? (float)tr->adapter->dropout : 0.0f;
-    tr->net.pass.frozen_layers = tr->lisa.n_picked > 0 ? tr->lisa.rests + 1 : NULL;
-    tr->net.smoothing = tr->opts.label_smoothing;
-    tr->net.noise_alpha = tr->opts.neftune_noise_alpha;
     if (tr->opts.gradient_accumulation_steps > 1)
         AXL_TRY(need_fresh(tr));
     if (tr->opts.max_tokens == 0)
@@ -171,8 +183,8 @@ axl_status axl_trainer_new(axl_trainer **out, axl_model *model, axl_adapter *ada
     AXL_TRY(axl__model_enter(model));
     if (adapter)
         AXL_TRY(axl__adapter_enter(adapter));
-    AXL_TRY(axl__options_import(&o, sizeof o, opts, sizeof o));
-    AXL_TRY(check_options(&o));
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_trainer_options, &o, opts));
+    AXL_TRY(trainer_check_options(&o));
     AXL_TRY(axl__schedule_import(&schedule, o.schedule));
     o.schedule = NULL; /* the caller's; tr->schedule is the copy */
     if (adapter && adapter->model != model)
@@ -290,48 +302,36 @@ void axl__trainer_leave(axl_trainer *tr)
 
 /* ---- accumulating ---- */
 
-static uint32_t count_trained(const axl_batch *b)
-{
-    uint32_t n = 0;
-
-    for (uint32_t s = 0; s < b->n_seqs; s++)
-        for (int32_t t = b->cu_seqlens[s] + 1; t < b->cu_seqlens[s + 1]; t++)
-            n += b->labels[t] != AXL_LABEL_IGNORE;
-    return n;
-}
-
 /* Where this batch's gradients go: straight into the step's when it is the first. */
-static axl_status pick_target(axl_trainer *tr)
+static axl_status pick_target(axl_trainer *tr, float **out)
 {
-    const axl_backend_ops *ops = tr->model->ops;
-
-    tr->net.pass.grads = tr->grads;
+    *out = tr->grads;
     if (tr->batches == 0)
         return AXL_OK;
     AXL_TRY(need_fresh(tr));
-    tr->net.pass.grads = tr->fresh;
-    return ops->zero(tr->model->dev, tr->fresh, grad_bytes(tr));
+    *out = tr->fresh;
+    return tr->model->ops->zero(tr->model->dev, tr->fresh, grad_bytes(tr));
 }
 
-static axl_status take_gradients(axl_trainer *tr)
+static axl_status take_gradients(axl_trainer *tr, const float *target)
 {
     int64_t n = tr->trained.n_params;
 
-    if (tr->net.pass.grads == tr->grads)
+    if (target == tr->grads)
         return AXL_OK;
     axl_unary_args a = { { tr->fresh, AXL_F32, 1, n, n }, { tr->grads, AXL_F32, 1, n, n } };
     return tr->model->ops->add(tr->model->dev, &a);
 }
 
 /* A first batch that failed wrote into the step's own gradients, which were zero before. */
-static void undo(axl_trainer *tr)
+static void trainer_undo_batch(axl_trainer *tr, const float *target)
 {
-    if (tr->net.pass.grads == tr->grads)
+    if (target == tr->grads)
         (void)tr->model->ops->zero(tr->model->dev, tr->grads, grad_bytes(tr));
 }
 
 /* A model's own weights: what it computes with is made anew where a step has moved it. */
-static axl_status use(axl_trainer *tr, float *values)
+static axl_status trainer_use_weights(axl_trainer *tr, float *values)
 {
     if (tr->adapter || tr->used == values)
         return AXL_OK;
@@ -342,42 +342,42 @@ static axl_status use(axl_trainer *tr, float *values)
 
 axl_status axl__trainer_use_trained(axl_trainer *tr)
 {
-    return use(tr, tr->trained.params);
+    return trainer_use_weights(tr, tr->trained.params);
 }
 
 /* The loss and gradients of a batch under the values that the optimizer trains with. */
-static axl_status run_batch(axl_trainer *tr, const axl_batch *b, double scale, double *sum)
+static axl_status run_batch(axl_trainer *tr, const axl_batch *b, const axl__wish *wish, double *sum)
 {
     float *values = axl__optimizer_train_params(tr->optimizer);
 
-    AXL_TRY(use(tr, values));
+    AXL_TRY(trainer_use_weights(tr, values));
     if (tr->adapter)
         tr->adapter->params = values;
-    axl_status status = axl__network_loss(&tr->net, b, scale, "train", sum);
+    axl_status status = axl__network_loss(&tr->net, b, wish, sum);
     if (tr->adapter)
         tr->adapter->params = tr->trained.params;
     return status;
 }
 
-static axl_status forward_backward(axl_trainer *tr, const axl_batch *b, double *mean)
+static axl_status trainer_forward_backward(axl_trainer *tr, const axl_batch *b, double *mean)
 {
-    double sum, scale = 1.0;
+    axl__wish wish = training_wish(tr);
+    double sum;
 
-    AXL_TRY(axl__batch_check(b, &tr->model->arch));
     AXL_TRY(axl__model_unchanged(tr->model));
     AXL_TRY(axl__relora_when_due(tr));
     axl__lisa_pick(&tr->lisa, tr->step);
-    uint32_t trained = count_trained(b);
+    uint32_t trained = axl__batch_trained(b);
     if (tr->opts.loss_average == AXL_LOSS_MICRO_BATCHES && trained > 0)
-        scale = 1.0 / trained;
-    AXL_TRY(pick_target(tr));
-    tr->net.pass.dropout_seed = tr->opts.seed ^ (tr->step + 1) * 0x9E3779B97F4A7C15u ^
-                                (tr->batches + 1) * 0xC2B2AE3D27D4EB4Fu;
-    axl_status status = run_batch(tr, b, scale, &sum);
+        wish.scale = 1.0 / trained;
+    AXL_TRY(pick_target(tr, &wish.grads));
+    wish.seed = tr->opts.seed ^ (tr->step + 1) * 0x9E3779B97F4A7C15u ^
+                (tr->batches + 1) * 0xC2B2AE3D27D4EB4Fu;
+    axl_status status = run_batch(tr, b, &wish, &sum);
     if (status == AXL_OK)
-        status = take_gradients(tr);
+        status = take_gradients(tr, wish.grads);
     if (status < 0) {
-        undo(tr);
+        trainer_undo_batch(tr, wish.grads);
         return status;
     }
     *mean = trained ? sum / trained : 0.0;
@@ -392,10 +392,13 @@ static axl_status forward_backward(axl_trainer *tr, const axl_batch *b, double *
 
 axl_status axl_trainer_forward_backward(axl_trainer *tr, const axl_batch *batch, double *loss)
 {
+    axl_batch b;
     double mean = 0.0;
 
     AXL_TRY(axl__trainer_enter(tr));
-    axl_status status = forward_backward(tr, batch, &mean);
+    axl_status status = axl__batch_take(&b, batch, &tr->model->arch);
+    if (status == AXL_OK)
+        status = trainer_forward_backward(tr, &b, &mean);
     axl__trainer_leave(tr);
     if (status == AXL_OK && loss)
         *loss = mean;
@@ -408,29 +411,15 @@ int axl_trainer_ready(const axl_trainer *tr)
            (tr->window_closed || tr->batches >= tr->opts.gradient_accumulation_steps);
 }
 
-static axl_status evaluate(axl_trainer *tr, const axl_batch *b, const char *phase, double *sum)
-{
-    float *grads = tr->net.pass.grads;
-    float dropout = tr->net.pass.dropout;
-
-    AXL_TRY(axl__batch_check(b, &tr->model->arch));
-    AXL_TRY(axl__model_unchanged(tr->model));
-    AXL_TRY(axl__trainer_use_trained(tr));
-    tr->net.pass.grads = NULL;
-    tr->net.pass.dropout = 0.0f;
-    axl_status status = axl__network_loss(&tr->net, b, 1.0, phase, sum);
-    tr->net.pass.grads = grads;
-    tr->net.pass.dropout = dropout;
-    return status;
-}
-
 axl_status axl__trainer_loss(axl_trainer *tr, const axl_batch *batch, const char *phase,
                              double *loss_sum)
 {
     double sum = 0.0;
 
     AXL_TRY(axl__trainer_enter(tr));
-    axl_status status = evaluate(tr, batch, phase, &sum);
+    axl_status status = axl__trainer_use_trained(tr);
+    if (status == AXL_OK)
+        status = axl__network_evaluate(&tr->net, batch, phase, &sum);
     axl__trainer_leave(tr);
     if (status == AXL_OK && loss_sum)
         *loss_sum = sum;
@@ -477,7 +466,7 @@ static axl_status grad_norm(axl_trainer *tr, double *out)
     return AXL_OK;
 }
 
-static axl_status optimize(axl_trainer *tr, double norm, double rate)
+static axl_status trainer_optimize(axl_trainer *tr, double norm, double rate)
 {
     const axl_trainer_options *o = &tr->opts;
     double scale = 1.0 / divisor(tr), beta1;
@@ -495,14 +484,14 @@ static axl_status optimize(axl_trainer *tr, double norm, double rate)
     return axl__optimizer_step(tr->optimizer, &s);
 }
 
-static axl_status step(axl_trainer *tr, axl_step_stats *stats)
+static axl_status trainer_take_step(axl_trainer *tr, axl_step_stats *stats)
 {
     double norm, rate = current_rate(tr), loss = tr->loss_sum / divisor(tr);
 
     if (tr->n_trained == 0)
         return axl__fail(AXL_ERR_INVALID, "a step needs a batch with a trained token");
-    if (stats && stats->size < sizeof *stats)
-        return axl__fail(AXL_ERR_ABI, "axl_step_stats has no valid size; use AXL_STEP_STATS_INIT");
+    if (stats)
+        AXL_TRY(AXL__CHECK_STRUCT(axl_step_stats, stats));
     AXL_TRY(axl__cancelled(tr->ctx));
     AXL_TRY(grad_norm(tr, &norm));
     if (!isfinite(norm)) {
@@ -511,28 +500,21 @@ static axl_status step(axl_trainer *tr, axl_step_stats *stats)
         return axl__fail(AXL_ERR_NUMERIC, "the gradient norm is not finite at step %llu",
                          (unsigned long long)tr->step + 1);
     }
-    axl_status status = optimize(tr, norm, rate);
+    axl_status status = trainer_optimize(tr, norm, rate);
     tr->used = NULL;
     AXL_TRY(status);
     axl__lisa_count(&tr->lisa);
     AXL_TRY(tr->model->ops->zero(tr->model->dev, tr->grads, grad_bytes(tr)));
     tr->step++;
-    if (stats) {
-        stats->step = tr->step;
-        stats->loss = loss;
-        stats->grad_norm = norm;
-        stats->learning_rate = rate;
-        stats->n_tokens = tr->n_tokens;
-        stats->n_trained = tr->n_trained;
-    }
+    axl_step_stats s = { sizeof s, tr->step, loss, norm, rate, tr->n_tokens, tr->n_trained };
     reset_window(tr);
-    return AXL_OK;
+    return stats ? AXL__EXPORT(axl_step_stats, stats, &s) : AXL_OK;
 }
 
 axl_status axl_trainer_step(axl_trainer *tr, axl_step_stats *stats)
 {
     AXL_TRY(axl__trainer_enter(tr));
-    axl_status status = step(tr, stats);
+    axl_status status = trainer_take_step(tr, stats);
     axl__trainer_leave(tr);
     return status;
 }
@@ -586,13 +568,9 @@ axl_status axl_trainer_tensor(const axl_trainer *tr, size_t index, axl_tensor_in
 {
     if (index >= axl_trainer_count(tr))
         return axl__fail(AXL_ERR_INVALID, "tensor %zu of %zu", index, axl_trainer_count(tr));
-    if (!out || out->size < sizeof *out)
-        return axl__fail(AXL_ERR_ABI,
-                         "axl_tensor_info has no valid size; use AXL_TENSOR_INFO_INIT");
-    out->name = tr->trained.tensors[index].name;
-    out->rows = (uint64_t)tr->trained.tensors[index].rows;
-    out->cols = (uint64_t)tr->trained.tensors[index].cols;
-    return AXL_OK;
+    const axl__param *t = &tr->trained.tensors[index];
+    axl_tensor_info info = { sizeof info, t->name, (uint64_t)t->rows, (uint64_t)t->cols };
+    return AXL__EXPORT(axl_tensor_info, out, &info);
 }
 
 static axl_status check_tensor(axl_trainer *tr, size_t index, const float *values)

@@ -309,6 +309,47 @@ static void test_loader__packs_well(void **state)
     axl_context_free(ctx);
 }
 
+/* Roles and pairs come with the samples, and only where there are some. */
+static void test_loader__tells_roles(void **state)
+{
+    static const uint32_t role[] = { AXL_ROLE_PLAIN,    AXL_ROLE_PLAIN,     AXL_ROLE_CHOSEN,
+                                     AXL_ROLE_REJECTED, AXL_ROLE_DESIRABLE, AXL_ROLE_PLAIN };
+    static const uint32_t pair[] = { 0, 0, 7, 7, 0, 0 };
+    static const int32_t ids[] = { 1, 2 };
+    axl_loader_options o = AXL_LOADER_OPTIONS_INIT;
+    axl_context *ctx = test_context();
+    axl_batch b = AXL_BATCH_INIT;
+    axl_sample samples[6];
+    axl_dataset *data;
+    axl_loader *loader;
+
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        samples[i] = (axl_sample)AXL_SAMPLE_INIT;
+        samples[i].input_ids = samples[i].labels = ids;
+        samples[i].length = 2;
+        samples[i].role = role[i];
+        samples[i].pair = pair[i];
+    }
+    assert_ok(axl_dataset_from_samples(&data, ctx, samples, 6));
+    o.micro_batch_size = 2;
+    o.shuffle = 0;
+    assert_ok(axl_loader_new(&loader, data, &o));
+    assert_ok(axl_loader_next(loader, &b));
+    assert_true(!b.roles && !b.pairs && !b.weights);
+    assert_ok(axl_loader_next(loader, &b));
+    assert_memory_equal(b.roles, role + 2, 2 * sizeof *role);
+    assert_memory_equal(b.pairs, pair + 2, 2 * sizeof *pair);
+    assert_ok(axl_loader_next(loader, &b));
+    assert_memory_equal(b.roles, role + 4, 2 * sizeof *role);
+    assert_null(b.pairs);
+    axl_loader_free(loader);
+    axl_dataset_free(data);
+    samples[1].role = AXL_ROLE_UNDESIRABLE + 1;
+    assert_fails(axl_dataset_from_samples(&data, ctx, samples, 6), AXL_ERR_INVALID, "role 5");
+    axl_context_free(ctx);
+}
+
 static void test_loader__refuses_what_cannot_be(void **state)
 {
     axl_context *ctx = test_context();
@@ -350,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_loader__counts_steps),
         cmocka_unit_test(test_loader__ends_at_max_steps),
         cmocka_unit_test(test_loader__packs_well),
+        cmocka_unit_test(test_loader__tells_roles),
         cmocka_unit_test(test_loader__refuses_what_cannot_be),
     };
 

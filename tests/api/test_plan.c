@@ -209,7 +209,8 @@ static void test_plan__names_its_parts(void **state)
     assert_int_equal(full.weights_bytes, info.weights_bytes);
     assert_true(full.peak_rss_bytes >
                 full.weights_bytes + full.activation_bytes + full.optimizer_bytes);
-    assert_true(full.limit_bytes > full.peak_rss_bytes);
+    assert_true(full.host_limit_bytes > full.peak_rss_bytes);
+    assert_true(full.device_bytes == 0 && full.device_limit_bytes == 0);
     assert_int_equal(full.steps, 0);
     s.adapter.rank = 0; /* f32 values of all weights, their gradients and moments */
     large = estimate(ctx, &s);

@@ -581,7 +581,7 @@ static void test_trainer__refuses_bad_batches(void **state)
         assert_fails(axl_trainer_forward_backward(f.tr, &b, NULL), want, text);
         assert_fails(axl_trainer_evaluate(f.tr, &b, NULL), want, text);
     }
-    assert_fails(axl_trainer_forward_backward(f.tr, NULL, NULL), AXL_ERR_ABI, "AXL_BATCH_INIT");
+    assert_fails(axl_trainer_forward_backward(f.tr, NULL, NULL), AXL_ERR_INVALID, "axl_batch");
     for (int t = 0; t < 9; t++)
         good->labels[t] = AXL_LABEL_IGNORE;
     double loss = 1.0;
@@ -589,6 +589,26 @@ static void test_trainer__refuses_bad_batches(void **state)
     assert_true(loss == 0.0);
     assert_fails(axl_trainer_step(f.tr, NULL), AXL_ERR_INVALID, "trained token");
     free(good);
+    teardown(&f);
+}
+
+static void test_trainer__refuses_preferences(void **state)
+{
+    fixture f = setup(NULL, 0.0);
+    tiny_data *d = tiny_batch(lengths, 2, 1);
+    const uint32_t roles[] = { AXL_ROLE_CHOSEN, AXL_ROLE_REJECTED }, pairs[] = { 4, 4 };
+
+    (void)state;
+    d->batch.roles = roles;
+    d->batch.pairs = pairs;
+    assert_fails(axl_trainer_forward_backward(f.tr, &d->batch, NULL), AXL_ERR_UNSUPPORTED,
+                 "the batch has roles");
+    d->batch.roles = NULL;
+    assert_fails(axl_trainer_evaluate(f.tr, &d->batch, NULL), AXL_ERR_UNSUPPORTED,
+                 "the batch has pairs");
+    d->batch.pairs = NULL;
+    assert_ok(axl_trainer_forward_backward(f.tr, &d->batch, NULL));
+    free(d);
     teardown(&f);
 }
 
@@ -834,6 +854,7 @@ int main(void)
         cmocka_unit_test(test_trainer__smooths_labels_in_training),
         cmocka_unit_test(test_trainer__refuses_bad_options),
         cmocka_unit_test(test_trainer__refuses_bad_batches),
+        cmocka_unit_test(test_trainer__refuses_preferences),
         cmocka_unit_test(test_trainer__refuses_what_is_no_trainer),
         cmocka_unit_test(test_trainer__handles_are_freed_in_any_order),
         cmocka_unit_test(test_trainer__is_busy_in_its_own_callback),

@@ -239,6 +239,8 @@ struct att {
     float q[ATT_Q], k[ATT_K], v[ATT_K], r[ATT_Q], out[ATT_Q], lse[ATT_H * ATT_T];
 };
 
+static int64_t att_window;
+
 static axl_attention_args att_args(struct att *a)
 {
     return (axl_attention_args){
@@ -253,6 +255,7 @@ static axl_attention_args att_args(struct att *a)
         .n_heads = ATT_H,
         .n_kv_heads = ATT_G,
         .head_dim = ATT_D,
+        .window = att_window,
         .scale = 0.4f,
     };
 }
@@ -281,19 +284,22 @@ static void test_reference__attention_backward(void **state)
 
     (void)state;
     fill_attention(&a);
-    axl_attention_backward_args b = {
-        .forward = att_args(&a),
-        .dout = f32(a.r, ATT_T, ATT_H * ATT_D),
-        .dq = f32(dq, ATT_T, ATT_H * ATT_D),
-        .dk = f32(dk, ATT_T, ATT_G * ATT_D),
-        .dv = f32(dv, ATT_T, ATT_G * ATT_D),
-        .scratch = scratch,
-    };
-    axl__ref_attention_forward(&b.forward);
-    axl__ref_attention_backward(&b);
-    kernel_check_gradient("dq", a.q, dq, ATT_Q, att_loss, &a, TOLERANCE);
-    kernel_check_gradient("dk", a.k, dk, ATT_K, att_loss, &a, TOLERANCE);
-    kernel_check_gradient("dv", a.v, dv, ATT_K, att_loss, &a, TOLERANCE);
+    for (att_window = 0; att_window <= 3; att_window += 3) {
+        axl_attention_backward_args b = {
+            .forward = att_args(&a),
+            .dout = f32(a.r, ATT_T, ATT_H * ATT_D),
+            .dq = f32(dq, ATT_T, ATT_H * ATT_D),
+            .dk = f32(dk, ATT_T, ATT_G * ATT_D),
+            .dv = f32(dv, ATT_T, ATT_G * ATT_D),
+            .scratch = scratch,
+        };
+        axl__ref_attention_forward(&b.forward);
+        axl__ref_attention_backward(&b);
+        kernel_check_gradient("dq", a.q, dq, ATT_Q, att_loss, &a, TOLERANCE);
+        kernel_check_gradient("dk", a.k, dk, ATT_K, att_loss, &a, TOLERANCE);
+        kernel_check_gradient("dv", a.v, dv, ATT_K, att_loss, &a, TOLERANCE);
+    }
+    att_window = 0;
 }
 
 /* Fewer queries than keys, as in generation: the rows that a whole forward has at the end. */
@@ -318,6 +324,33 @@ static void test_reference__attention_aligns_ends(void **state)
     args.out = f32(tail, 3, ROW);
     axl__ref_attention_forward(&args);
     assert_memory_equal(tail, whole + (ATT_T - 3) * ROW, sizeof tail);
+}
+
+/* The last row sees what a forward over the last keys alone sees. */
+static void test_reference__attention_window(void **state)
+{
+    static struct att a;
+    static const int32_t whole[2] = { 0, ATT_T }, query[2] = { 0, 1 }, keys[2] = { 0, 3 };
+    enum { ROW = ATT_H * ATT_D, NARROW = ATT_G * ATT_D };
+    float all[ATT_Q], last[ROW];
+
+    (void)state;
+    fill_attention(&a);
+    axl_attention_args args = att_args(&a);
+    args.n_seqs = 1;
+    args.cu_q = args.cu_k = whole;
+    args.window = 3;
+    args.out.data = all;
+    axl__ref_attention_forward(&args);
+    args.window = 0;
+    args.cu_q = query;
+    args.cu_k = keys;
+    args.q = f32(a.q + (ATT_T - 1) * ROW, 1, ROW);
+    args.k = f32(a.k + (ATT_T - 3) * NARROW, 3, NARROW);
+    args.v = f32(a.v + (ATT_T - 3) * NARROW, 3, NARROW);
+    args.out = f32(last, 1, ROW);
+    axl__ref_attention_forward(&args);
+    assert_memory_equal(last, all + (ATT_T - 1) * ROW, sizeof last);
 }
 
 /* ---- swiglu ---- */
@@ -571,6 +604,7 @@ int main(void)
         cmocka_unit_test(test_reference__rope_inverse_is_the_backward),
         cmocka_unit_test(test_reference__attention_backward),
         cmocka_unit_test(test_reference__attention_aligns_ends),
+        cmocka_unit_test(test_reference__attention_window),
         cmocka_unit_test(test_reference__swiglu_backward),
         cmocka_unit_test(test_reference__cross_entropy_backward),
         cmocka_unit_test(test_reference__cross_entropy_scales_each_row),

@@ -51,10 +51,21 @@ static void add(kernel_run *run, const kernel_case *c)
     kernel_save(run, "y", y, 0);
 }
 
+static void sum(kernel_run *run, const kernel_case *c)
+{
+    axl_mat x = kernel_random(run, c->rows, c->cols, c->dtype, c->pad, 1);
+    axl_mat y = kernel_random(run, 1, c->cols, AXL_F32, 0, 1);
+    axl_rows_args a = { x, y, NULL, c->rows };
+
+    assert_ok(run->ops->add_rows(run->dev, &a));
+    kernel_save(run, "y", y, 0);
+}
+
 static void test_rows__add(void **state)
 {
     (void)state;
     kernel_check_shapes(add);
+    kernel_check_shapes(sum);
 }
 
 static void test_rows__gather(void **state)

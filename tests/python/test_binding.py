@@ -261,6 +261,21 @@ class DataTest(Case):
         self.assertEqual(batch.n_trained, 1)
         with self.assertRaises(ValueError):
             axl.Batch([1], [1, 2])
+        self.assertIsNone(batch.weights)
+        weighted = axl.Batch([1, 2], [1, 2], weights=[0.5, 2.0])
+        self.assertEqual(list(weighted.weights), [0.5, 2.0])
+        with self.assertRaises(ValueError):
+            axl.Batch([1, 2], [1, 2], weights=[0.5])
+
+    def test_samples_have_roles(self):
+        samples = [axl.Sample([1, 2], [1, 2], role="chosen", pair=7),
+                   axl.Sample([1, 3], [1, 3], role="rejected", pair=7)]
+        data = axl.Dataset.from_samples(samples)
+        self.assertEqual([(s.role, s.pair) for s in data], [("chosen", 7), ("rejected", 7)])
+        with self.assertRaisesRegex(axl.Error, "roles"):
+            self.trainer()[0].forward_backward(next(axl.Loader(data)))
+        with self.assertRaisesRegex(ValueError, "role"):
+            axl.Dataset.from_samples([axl.Sample([1], [1], role="best")])
 
     def test_text_to_ids_and_back(self):
         tokenizer = axl.Tokenizer.open(MODEL)

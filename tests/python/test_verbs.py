@@ -29,9 +29,9 @@ class Planning(unittest.TestCase):
         self.assertEqual(plan.steps, 5)
         self.assertGreater(plan.seconds, 0)
         self.assertGreater(plan.peak_rss_bytes, plan.weights_bytes + plan.activation_bytes)
-        self.assertGreater(plan.limit_bytes, plan.peak_rss_bytes)
+        self.assertGreater(plan.host_limit_bytes, plan.peak_rss_bytes)
         self.assertEqual(axl.plan(self.keys, max_steps=7).steps, 7)
-        self.assertIsNone(axl.plan(self.keys, axl={"memory_limit": 0}).limit_bytes)
+        self.assertIsNone(axl.plan(self.keys, axl={"memory_limit": 0}).host_limit_bytes)
 
     def test_a_run_that_does_not_fit(self):
         with self.assertRaisesRegex(axl.OutOfMemory, "the run needs"):

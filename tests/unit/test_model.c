@@ -224,11 +224,20 @@ static void check_variant_on(const char *variant, const machine *m, uint32_t che
 
 static void test_model__equals_transformers_in_every_form(void **state)
 {
-    static const char *const variants[] = { "untied_mha_f32", "tied_gqa_bf16_sharded",
-                                            "head_dim_f16_llama3_old", "rope_linear_new" };
+    static const char *const variants[] = {
+        "untied_mha_f32",
+        "tied_gqa_bf16_sharded",
+        "head_dim_f16_llama3_old",
+        "rope_linear_new",
+        "llama_biases",
+        "mistral_window",
+        "mistral_head_dim_bf16_old",
+        "qwen2_bias",
+        "qwen2_window_layers_bf16_old",
+    };
 
     (void)state;
-    for (size_t v = 0; v < 4; v++)
+    for (size_t v = 0; v < sizeof variants / sizeof variants[0]; v++)
         for (size_t m = first_machine(); m < N_MACHINES; m++)
             for (uint32_t checkpointing = 0; checkpointing < 2; checkpointing++)
                 check_variant_on(variants[v], &machines[m], checkpointing);

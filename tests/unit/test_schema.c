@@ -2,7 +2,6 @@
 /* test_schema.c - the table of keys: complete, sound, and the search for a near name. */
 #include "testing.h"
 
-#include "config/optimizer_names.h"
 #include "config/schema.h"
 
 static void test_schema__has_every_key_of_axolotl(void **state)
@@ -123,23 +122,9 @@ static void test_schema__finds_the_nearest_name(void **state)
     }
 }
 
-static void test_schema__lists_the_optimizers(void **state)
-{
-    const axl__schema_key *k = axl__schema_find("optimizer");
-    char names[2048] = "";
-
-    (void)state;
-    for (size_t i = 0; i < axl__n_optimizer_names; i++) {
-        strcat(names, i ? ", " : "");
-        strcat(names, axl__optimizer_names[i].name);
-    }
-    assert_string_equal(k->values, names);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_schema__lists_the_optimizers),
         cmocka_unit_test(test_schema__has_every_key_of_axolotl),
         cmocka_unit_test(test_schema__is_sound),
         cmocka_unit_test(test_schema__reads_ranges),

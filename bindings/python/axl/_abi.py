@@ -19,6 +19,11 @@ AXL_LOG_INFO = 3
 AXL_LOG_DEBUG = 4
 AXL_SPLIT_TRAIN = 0
 AXL_SPLIT_VALIDATION = 1
+AXL_ROLE_PLAIN = 0
+AXL_ROLE_CHOSEN = 1
+AXL_ROLE_REJECTED = 2
+AXL_ROLE_DESIRABLE = 3
+AXL_ROLE_UNDESIRABLE = 4
 AXL_COMPUTE_AUTO = 0
 AXL_COMPUTE_F32 = 1
 AXL_COMPUTE_BF16 = 2
@@ -330,6 +335,8 @@ axl_sample._fields_ = [
     ("length", c.c_uint32),
     ("n_trained", c.c_uint32),
     ("part", c.c_uint32),
+    ("role", c.c_uint32),
+    ("pair", c.c_uint32),
     ("reserved0", c.c_uint32),
 ]
 axl_dataset_stats._fields_ = [
@@ -366,6 +373,9 @@ axl_batch._fields_ = [
     ("labels", c.POINTER(c.c_int32)),
     ("positions", c.POINTER(c.c_int32)),
     ("cu_seqlens", c.POINTER(c.c_int32)),
+    ("weights", c.POINTER(c.c_float)),
+    ("roles", c.POINTER(c.c_uint32)),
+    ("pairs", c.POINTER(c.c_uint32)),
     ("n_tokens", c.c_uint32),
     ("n_seqs", c.c_uint32),
     ("n_trained", c.c_uint32),
@@ -442,13 +452,15 @@ axl_plan._fields_ = [
     ("activation_bytes", c.c_uint64),
     ("optimizer_bytes", c.c_uint64),
     ("peak_rss_bytes", c.c_uint64),
-    ("limit_bytes", c.c_uint64),
+    ("host_limit_bytes", c.c_uint64),
+    ("device_bytes", c.c_uint64),
+    ("device_limit_bytes", c.c_uint64),
     ("steps", c.c_uint64),
     ("tokens_per_step", c.c_uint64),
     ("seconds", c.c_double),
 ]
 axl_plan._defaults_ = (
-    0, 0, 0, 0, 0, 0, 0, 0.0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0.0,
 )
 axl_run_record._fields_ = [
     ("size", c.c_size_t),

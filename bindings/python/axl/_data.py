@@ -8,17 +8,24 @@ from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
 from . import _abi
 from ._config import Config
-from ._core import Context, Handle, calls, ints, options, string, take_buffer, text, view
+from ._core import Context, Handle, calls, floats, ints, options, string, take_buffer, text, view
 from ._library import lib
 
 IGNORE = _abi.AXL_LABEL_IGNORE  #: the label of a token that is not trained
 _SPLITS = {"train": _abi.AXL_SPLIT_TRAIN, "validation": _abi.AXL_SPLIT_VALIDATION}
+_ROLES = ("plain", "chosen", "rejected", "desirable", "undesirable")  # by axl_role
 
 
 def _split(name: str) -> int:
     if name not in _SPLITS:
         raise ValueError(f'split must be "train" or "validation", got {name!r}')
     return _SPLITS[name]
+
+
+def _role(name: str) -> int:
+    if name not in _ROLES:
+        raise ValueError(f"role must be one of {', '.join(_ROLES)}, got {name!r}")
+    return _ROLES.index(name)
 
 
 class Tokenizer(Handle):
@@ -100,6 +107,8 @@ class Sample:
     row: int = 0
     part: int = 0
     n_trained: int = 0
+    role: str = "plain"  # "chosen" and "rejected" of a pair, "desirable", "undesirable"
+    pair: int = 0
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -144,7 +153,8 @@ class Dataset(Handle):
                 raise ValueError(f"sample {len(listed)}: {len(ids)} ids, {len(labels)} labels")
             kept += [ids, labels]
             listed.append(options(_abi.axl_sample, input_ids=ids, labels=labels, length=len(ids),
-                                  source=text(sample.source), row=sample.row, part=sample.part))
+                                  source=text(sample.source), row=sample.row, part=sample.part,
+                                  role=_role(sample.role), pair=sample.pair))
         array = (_abi.axl_sample * len(listed))(*listed)
         return cls._make(context, lib.axl_dataset_from_samples, context, array, len(listed))
 
@@ -158,7 +168,7 @@ class Dataset(Handle):
         s = _abi.axl_sample.init()
         calls.run(lib.axl_dataset_sample, self, index % n, ctypes.byref(s))
         return Sample(s.input_ids[:s.length], s.labels[:s.length], string(s.source), s.row, s.part,
-                      s.n_trained)
+                      s.n_trained, _ROLES[s.role], s.pair)
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[i] for i in range(len(self)))
@@ -176,11 +186,13 @@ class Batch:
     """Sequences one behind another, without padding; its arrays are its own.
 
     Sequence s is tokens cu_seqlens[s] to cu_seqlens[s + 1]; without cu_seqlens there is one.
+    weights are factors of each label's loss.
     """
 
     def __init__(self, input_ids: Iterable[int], labels: Iterable[int],
                  cu_seqlens: Optional[Iterable[int]] = None,
-                 positions: Optional[Iterable[int]] = None, last_of_step: bool = False) -> None:
+                 positions: Optional[Iterable[int]] = None, last_of_step: bool = False,
+                 weights: Optional[Sequence[float]] = None) -> None:
         ids, targets = ints(input_ids), ints(labels)
         if len(ids) != len(targets):
             raise ValueError(f"{len(ids)} ids, {len(targets)} labels")
@@ -188,29 +200,32 @@ class Batch:
         places = None if positions is None else ints(positions)
         if places is not None and len(places) != len(ids):
             raise ValueError(f"{len(ids)} ids, {len(places)} positions")
+        factors = None if weights is None else floats(weights, len(ids))
         firsts = set(starts)
         trained = sum(t != IGNORE and i not in firsts for i, t in enumerate(targets))
-        self._set(ids, targets, starts, places, trained, last_of_step)
+        self._set(ids, targets, starts, places, trained, last_of_step, weights=factors)
 
     def _set(self, ids: Any, labels: Any, starts: Any, positions: Any, n_trained: int,
-             last_of_step: bool) -> None:
+             last_of_step: bool, **more: Any) -> None:
         self._arrays = (ids, labels, starts, positions)
+        self._more = more  # weights, roles and pairs
         self._struct = options(
             _abi.axl_batch, input_ids=ids, labels=labels, positions=positions, cu_seqlens=starts,
             n_tokens=len(ids), n_seqs=max(0, len(starts) - 1), n_trained=n_trained,
-            last_of_step=int(last_of_step))
+            last_of_step=int(last_of_step), **more)
         self._as_parameter_ = ctypes.byref(self._struct)
 
     @classmethod
     def _copy(cls, b: Any) -> "Batch":
         """The library's batch, which lives until the loader's next one."""
         def copy(pointer: Any, n: int) -> Any:
-            return (ctypes.c_int32 * n).from_buffer_copy(
+            return (pointer._type_ * n).from_buffer_copy(
                 ctypes.string_at(pointer, 4 * n)) if pointer else None
         made = cls.__new__(cls)
         made._set(copy(b.input_ids, b.n_tokens), copy(b.labels, b.n_tokens),
                   copy(b.cu_seqlens, b.n_seqs + 1), copy(b.positions, b.n_tokens), b.n_trained,
-                  bool(b.last_of_step))
+                  bool(b.last_of_step), weights=copy(b.weights, b.n_tokens),
+                  roles=copy(b.roles, b.n_seqs), pairs=copy(b.pairs, b.n_seqs))
         return made
 
     @property
@@ -232,6 +247,12 @@ class Batch:
     def positions(self) -> Any:
         """(n_tokens) int32, or None: from 0 in each sequence."""
         return None if self._arrays[3] is None else view(self._arrays[3], len(self))
+
+    @property
+    def weights(self) -> Any:
+        """(n_tokens) float32 factors of each label's loss, or None: all 1."""
+        factors = self._more.get("weights")
+        return None if factors is None else view(factors, len(self))
 
     @property
     def n_seqs(self) -> int:

@@ -15,22 +15,26 @@ from ._training import COMPUTE, choice
 
 @dataclass(frozen=True)
 class Plan:
-    """Bytes, and of a whole run its steps and seconds (0 from estimate()).  limit_bytes is what
-    peak_rss_bytes may be, None where nothing says so."""
+    """Bytes, and of a whole run its steps and seconds (0 from estimate()).  host_limit_bytes is
+    what peak_rss_bytes may be, None where nothing says so; device_bytes and its limit are 0 where
+    the device has no memory of its own."""
     weights_bytes: int
     activation_bytes: int
     optimizer_bytes: int
     peak_rss_bytes: int
-    limit_bytes: Optional[int]
+    host_limit_bytes: Optional[int]
+    device_bytes: int
+    device_limit_bytes: Optional[int]
     steps: int
     tokens_per_step: int
     seconds: float
 
 
 def _taken(p: Any) -> Plan:
-    limit = None if p.limit_bytes == 2**64 - 1 else p.limit_bytes
-    return Plan(p.weights_bytes, p.activation_bytes, p.optimizer_bytes, p.peak_rss_bytes, limit,
-                p.steps, p.tokens_per_step, p.seconds)
+    host, device = (None if limit == 2**64 - 1 else limit
+                    for limit in (p.host_limit_bytes, p.device_limit_bytes))
+    return Plan(p.weights_bytes, p.activation_bytes, p.optimizer_bytes, p.peak_rss_bytes, host,
+                p.device_bytes, device, p.steps, p.tokens_per_step, p.seconds)
 
 
 def plan(config: Any, *, context: Optional[Context] = None, **overrides: Any) -> Plan:

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* generate.c - prompt in, tokens out one at a time, over a cache of keys and values. */
-#include "network.h"
+#include "model/network.h"
 #include "sampler.h"
 
 #include "base/num.h"
+#include "base/structs.h"
 #include "text/tokenizer.h"
 
 #include <axl/generate.h>
@@ -82,12 +83,8 @@ static axl_status read_prompt(generator *g, const char *prompt, size_t length)
     if ((int64_t)g->ids.count >= g->model->arch.max_seq_len)
         return axl__fail(AXL_ERR_INVALID, "the prompt has %zu tokens, the model takes %lld",
                          g->ids.count, (long long)g->model->arch.max_seq_len);
-    for (size_t i = 0; i < g->ids.count; i++)
-        if (g->ids.data[i] >= g->model->arch.vocab_size)
-            return axl__fail(AXL_ERR_INVALID,
-                             "token id %d is outside the model's %lld: the tokenizer "
-                             "is another model's",
-                             g->ids.data[i], (long long)g->model->arch.vocab_size);
+    if (axl__ids_check(g->ids.data, g->ids.count, &g->model->arch) < 0)
+        return axl__fail_prefix(AXL_ERR_INVALID, "the tokenizer is another model's");
     return axl__decode_stream_init(&g->stream, g->tok, AXL_DECODE_SKIP_SPECIAL, g->ids.data,
                                    g->ids.count);
 }
@@ -174,11 +171,11 @@ axl_status axl_generate(axl_model *model, axl_adapter *adapter, const axl_tokeni
         if (adapter->model != model)
             return axl__fail(AXL_ERR_INVALID, "the adapter was made for another model");
     }
-    AXL_TRY(axl__options_import(&o, sizeof o, opts, sizeof o));
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_generate_options, &o, opts));
     AXL_TRY(check_options(&o));
     if (!tok || (!prompt && length > 0))
         return axl__fail(AXL_ERR_INVALID, "a tokenizer and a prompt are needed");
     if (out)
-        AXL_TRY(axl__buffer_check(out));
+        AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, out));
     return generate(model, adapter, tok, prompt ? prompt : "", length, &o, out);
 }

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* batch.c - see batch.h. */
+#include "batch.h"
+
+#include "base/structs.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { POSITION_MAX = 1 << 24 }; /* beyond it f32 does not tell neighbours apart */
+
+/* ---- whether it is sound ---- */
+
+static axl_status check_sequences(const axl_batch *b)
+{
+    if (!b->input_ids || !b->labels || !b->cu_seqlens || b->n_tokens == 0 || b->n_seqs == 0 ||
+        b->n_tokens > INT32_MAX)
+        return axl__fail(AXL_ERR_INVALID, "the batch is empty, or one of its arrays is NULL");
+    if (b->cu_seqlens[0] != 0 || b->cu_seqlens[b->n_seqs] != (int32_t)b->n_tokens)
+        return axl__fail(AXL_ERR_INVALID, "cu_seqlens must begin with 0 and end with n_tokens");
+    for (uint32_t s = 0; s < b->n_seqs; s++)
+        if ((int64_t)b->cu_seqlens[s + 1] - b->cu_seqlens[s] <= 0)
+            return axl__fail(AXL_ERR_INVALID, "sequence %u of the batch is empty", s);
+    return AXL_OK;
+}
+
+axl_status axl__ids_check(const int32_t *ids, size_t n, const axl__arch *arch)
+{
+    for (size_t t = 0; t < n; t++)
+        if (ids[t] < 0 || ids[t] >= arch->vocab_size)
+            return axl__fail(AXL_ERR_INVALID, "token id %d at %zu is outside the model's %lld",
+                             ids[t], t, (long long)arch->vocab_size);
+    return AXL_OK;
+}
+
+static axl_status check_batch(const axl_batch *b, const axl__arch *arch)
+{
+    AXL_TRY(check_sequences(b));
+    AXL_TRY(axl__ids_check(b->input_ids, b->n_tokens, arch));
+    for (uint32_t t = 0; t < b->n_tokens; t++) {
+        if (b->labels[t] != AXL_LABEL_IGNORE &&
+            (b->labels[t] < 0 || b->labels[t] >= arch->vocab_size))
+            return axl__fail(AXL_ERR_INVALID, "label %d at %u is outside the model's %lld",
+                             b->labels[t], t, (long long)arch->vocab_size);
+        if (b->positions && (b->positions[t] < 0 || b->positions[t] > POSITION_MAX))
+            return axl__fail(AXL_ERR_INVALID, "position %d at %u is out of range", b->positions[t],
+                             t);
+    }
+    return AXL_OK;
+}
+
+axl_status axl__batch_take(axl_batch *out, const axl_batch *given, const axl__arch *arch)
+{
+    *out = (axl_batch)AXL_BATCH_INIT;
+    AXL_TRY(AXL__IMPORT(axl_batch, out, given));
+    if (out->roles || out->pairs)
+        return axl__fail(AXL_ERR_UNSUPPORTED, "the batch has %s; there is no loss of preferences",
+                         out->roles ? "roles" : "pairs");
+    return check_batch(out, arch);
+}
+
+/* ---- what is trained ---- */
+
+uint32_t axl__batch_trained(const axl_batch *b)
+{
+    uint32_t n = 0;
+
+    for (uint32_t s = 0; s < b->n_seqs; s++)
+        for (int32_t t = b->cu_seqlens[s] + 1; t < b->cu_seqlens[s + 1]; t++)
+            n += b->labels[t] != AXL_LABEL_IGNORE;
+    return n;
+}
+
+int64_t axl__batch_longest(const axl_batch *b)
+{
+    int64_t longest = 0;
+
+    for (uint32_t s = 0; s < b->n_seqs; s++) {
+        int64_t len = (int64_t)b->cu_seqlens[s + 1] - b->cu_seqlens[s];
+        longest = len > longest ? len : longest;
+    }
+    return longest;
+}
+
+/* ---- on the device ---- */
+
+/* Six numbers a token at most: id, position, row, target, weight, and the end of a sequence. */
+axl_status axl__index_reserve(axl__index *x, axl_context *ctx, const axl_backend_ops *ops,
+                              axl_device *dev, int64_t n_tokens)
+{
+    int64_t n = n_tokens * 6 + 4;
+    void *device = NULL;
+
+    x->used = 0;
+    if (n <= x->cap)
+        return AXL_OK;
+    int32_t *host = axl__alloc_aligned(ctx, (size_t)n * sizeof *host);
+    if (!host)
+        return axl__fail_nomem();
+    axl_status status = ops->buffer_new(dev, &device, (size_t)n * sizeof(int32_t));
+    if (status < 0) {
+        axl__free_aligned(ctx, host);
+        return status;
+    }
+    axl__index_free(x, ctx, ops, dev);
+    *x = (axl__index){ .host = host, .device = device, .cap = n };
+    return AXL_OK;
+}
+
+void axl__index_free(axl__index *x, axl_context *ctx, const axl_backend_ops *ops, axl_device *dev)
+{
+    axl__free_aligned(ctx, x->host);
+    ops->buffer_free(dev, x->device);
+    *x = (axl__index){ 0 };
+}
+
+int32_t *axl__index_take(axl__index *x, int64_t n, const int32_t **device)
+{
+    int64_t at = x->used;
+
+    assert(at + n <= x->cap);
+    x->used += n;
+    *device = x->device + at;
+    return x->host + at;
+}
+
+axl_status axl__index_upload(axl__index *x, const axl_backend_ops *ops, axl_device *dev)
+{
+    return ops->upload(dev, x->device, x->host, (size_t)x->used * sizeof *x->host);
+}
+
+typedef struct {
+    int32_t *rows, *targets;
+    float *weights; /* or NULL */
+    int64_t n;
+} trained_rows;
+
+static void take_sequence(const axl_batch *b, uint32_t s, int32_t *positions, trained_rows *r,
+                          int64_t *max_position)
+{
+    int32_t first = b->cu_seqlens[s];
+
+    for (int32_t t = first; t < b->cu_seqlens[s + 1]; t++) {
+        positions[t] = b->positions ? b->positions[t] : t - first;
+        *max_position = positions[t] > *max_position ? positions[t] : *max_position;
+        if (t == first || b->labels[t] == AXL_LABEL_IGNORE)
+            continue;
+        r->rows[r->n] = t - 1;
+        r->targets[r->n] = b->labels[t];
+        if (r->weights)
+            r->weights[r->n] = b->weights ? b->weights[t] : 1.0f;
+        r->n++;
+    }
+}
+
+axl_status axl__batch_load(axl__batch_index *out, axl__index *x, const axl_batch *b,
+                           bool with_weights, const axl_backend_ops *ops, axl_device *dev)
+{
+    int64_t T = b->n_tokens, n = axl__batch_trained(b);
+    const int32_t *weights = NULL;
+    trained_rows r = { 0 };
+
+    *out = (axl__batch_index){ .n_trained = n };
+    memcpy(axl__index_take(x, T, &out->ids), b->input_ids, (size_t)T * sizeof(int32_t));
+    int32_t *positions = axl__index_take(x, T, &out->positions);
+    r.rows = axl__index_take(x, n, &out->rows);
+    r.targets = axl__index_take(x, n, &out->targets);
+    if (with_weights || b->weights)
+        r.weights = (float *)axl__index_take(x, n, &weights);
+    memcpy(axl__index_take(x, b->n_seqs + 1, &out->cu), b->cu_seqlens,
+           (b->n_seqs + 1) * sizeof(int32_t));
+    for (uint32_t s = 0; s < b->n_seqs; s++)
+        take_sequence(b, s, positions, &r, &out->max_position);
+    out->weights = (float *)(uintptr_t)weights;
+    return axl__index_upload(x, ops, dev);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* batch.h - a host's batch at the front door: whether it is sound, what of it is trained, and its
+ * numbers on the device. */
+#ifndef AXL_MODEL_BATCH_H
+#define AXL_MODEL_BATCH_H
+
+#include "arch.h"
+#include "tensor/backend.h"
+
+#include <axl/loader.h>
+
+/* From a batch as a host or a loader made it, whatever its struct's age, to one that the loss can
+ * take; its arrays stay the caller's.  AXL_ERR_INVALID names what is out of range;
+ * AXL_ERR_UNSUPPORTED for roles and pairs, which no loss reads: trained as plain samples they would
+ * teach the rejected answers. */
+axl_status axl__batch_take(axl_batch *out, const axl_batch *given, const axl__arch *arch);
+/* The same of n token ids alone. */
+axl_status axl__ids_check(const int32_t *ids, size_t n, const axl__arch *arch);
+
+/* Labels that are predicted: those of a sequence but its first, which nothing precedes. */
+uint32_t axl__batch_trained(const axl_batch *batch);
+int64_t axl__batch_longest(const axl_batch *batch);
+
+/* Integers (and weights, of the same size) on their way to the device: host is filled, then one
+ * upload brings all of it. */
+typedef struct axl__index {
+    int32_t *host, *device; /* (cap) */
+    int64_t cap;
+    int64_t used;
+} axl__index;
+
+/* Where a batch's numbers lie on the device.  Rows and targets are those of the trained labels: the
+ * token that predicts, and what. */
+typedef struct axl__batch_index {
+    const int32_t *ids, *positions; /* (n_tokens) */
+    const int32_t *rows, *targets;  /* (n_trained) */
+    float *weights;                 /* (n_trained), or NULL: all 1 */
+    const int32_t *cu;              /* (n_seqs + 1) */
+    int64_t n_trained, max_position;
+} axl__batch_index;
+
+axl_status axl__index_reserve(axl__index *x, axl_context *ctx, const axl_backend_ops *ops,
+                              axl_device *dev, int64_t n_tokens);
+void axl__index_free(axl__index *x, axl_context *ctx, const axl_backend_ops *ops, axl_device *dev);
+/* The next n places of the host side; *device is where they will be. */
+int32_t *axl__index_take(axl__index *x, int64_t n, const int32_t **device);
+axl_status axl__index_upload(axl__index *x, const axl_backend_ops *ops, axl_device *dev);
+
+/* with_weights makes room for weights even where the batch has none. */
+axl_status axl__batch_load(axl__batch_index *out, axl__index *x, const axl_batch *batch,
+                           bool with_weights, const axl_backend_ops *ops, axl_device *dev);
+
+#endif

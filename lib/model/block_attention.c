@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* block_attention.c - see block_attention.h. */
+#include "block_attention.h"
+
+#include <math.h>
+
+void axl__attention_acts_take(axl__step_arena *a, axl__attention_acts *o, const axl__pass *p,
+                              int64_t T)
+{
+    const axl__arch *m = &p->model->arch;
+    axl_dtype t = p->model->compute;
+    int64_t q = m->n_heads * m->head_dim, kv = m->n_kv_heads * m->head_dim;
+
+    o->q = axl__step_arena_mat(a, t, T, q);
+    o->k = o->all_k = axl__step_arena_mat(a, t, T, kv);
+    o->v = o->all_v = axl__step_arena_mat(a, t, T, kv);
+    o->out = axl__step_arena_mat(a, t, T, q);
+    o->lse = axl__step_arena_take(a, (size_t)(T * m->n_heads) * sizeof(float));
+    o->xa_qkv = axl__step_arena_mat(a, t, T, axl__slot_rank(p, AXL__SLOT_QKV));
+    o->xa_o = axl__step_arena_mat(a, t, T, axl__slot_rank(p, AXL__SLOT_O));
+}
+
+void axl__attention_work_take(axl__step_arena *a, axl__attention_work *o, const axl__pass *p,
+                              int64_t T, int64_t longest)
+{
+    const axl__arch *m = &p->model->arch;
+    axl_dtype t = p->model->compute;
+    int64_t q = m->n_heads * m->head_dim, kv = m->n_kv_heads * m->head_dim;
+
+    o->dout = axl__step_arena_mat(a, t, T, q);
+    for (int i = 0; i < 3; i++)
+        o->dqkv[i] = axl__step_arena_mat(a, t, T, i == 0 ? q : kv);
+    o->kernel = axl__step_arena_take(
+        a, (size_t)axl__attention_scratch(T, longest, m->n_heads, m->head_dim) * sizeof(float));
+}
+
+static axl_status rotate(const axl__pass *p, int64_t layer, const axl__layout *at, axl_mat x,
+                         int64_t n_heads, bool inverse)
+{
+    const axl__rope_angles *r = &at->ropes[p->model->arch.layers[layer].rope];
+    axl_rope_args a = {
+        x, at->positions, r->cos, r->sin, n_heads, p->model->arch.head_dim, inverse
+    };
+
+    return p->ops->rope(p->dev, &a);
+}
+
+static axl_attention_args attention_args(const axl__pass *p, int64_t layer, const axl__layout *at,
+                                         const axl__attention_acts *x)
+{
+    const axl__arch *m = &p->model->arch;
+
+    return (axl_attention_args){
+        .q = x->q,
+        .k = x->all_k,
+        .v = x->all_v,
+        .out = x->out,
+        .lse = x->lse,
+        .cu_q = at->cu_q,
+        .cu_k = at->cu_k,
+        .device_cu_q = at->device_cu_q,
+        .device_cu_k = at->device_cu_k,
+        .n_seqs = at->n_seqs,
+        .n_heads = m->n_heads,
+        .n_kv_heads = m->n_kv_heads,
+        .head_dim = m->head_dim,
+        .window = m->layers[layer].window,
+        .scale = (float)(1.0 / sqrt((double)m->head_dim)),
+    };
+}
+
+axl_status axl__attention_block_forward(const axl__pass *p, int64_t layer, const axl__layout *at,
+                                        const axl__attention_acts *acts, axl_mat x, axl_mat plus,
+                                        axl_mat y, const axl__linear_scratch *s)
+{
+    const axl__modules *t = &p->model->modules;
+    const axl__arch *m = &p->model->arch;
+    const axl_mat qkv[3] = { acts->q, acts->k, acts->v }, none = { 0 };
+
+    AXL_TRY(axl__linears_forward(p, axl__modules_in(t, layer, AXL__SLOT_QKV), x, none, qkv,
+                                 acts->xa_qkv, s));
+    AXL_TRY(rotate(p, layer, at, acts->q, m->n_heads, false));
+    AXL_TRY(rotate(p, layer, at, acts->k, m->n_kv_heads, false));
+    axl_attention_args a = attention_args(p, layer, at, acts);
+    AXL_TRY(p->ops->attention_forward(p->dev, &a));
+    return axl__linears_forward(p, axl__modules_in(t, layer, AXL__SLOT_O), acts->out, plus, &y,
+                                acts->xa_o, s);
+}
+
+axl_status axl__attention_block_backward(const axl__pass *p, int64_t layer, const axl__layout *at,
+                                         const axl__attention_acts *acts, axl_mat x, axl_mat dy,
+                                         axl_mat dx, const axl__attention_work *w,
+                                         const axl__linear_scratch *s)
+{
+    const axl__modules *t = &p->model->modules;
+    const axl__arch *m = &p->model->arch;
+
+    AXL_TRY(axl__linears_backward(p, axl__modules_in(t, layer, AXL__SLOT_O), acts->out, &dy,
+                                  acts->xa_o, w->dout, s));
+    axl_attention_backward_args a = {
+        attention_args(p, layer, at, acts), w->dout, w->dqkv[0], w->dqkv[1], w->dqkv[2], w->kernel
+    };
+    AXL_TRY(p->ops->attention_backward(p->dev, &a));
+    AXL_TRY(rotate(p, layer, at, w->dqkv[0], m->n_heads, true));
+    AXL_TRY(rotate(p, layer, at, w->dqkv[1], m->n_kv_heads, true));
+    return axl__linears_backward(p, axl__modules_in(t, layer, AXL__SLOT_QKV), x, w->dqkv,
+                                 acts->xa_qkv, dx, s);
+}

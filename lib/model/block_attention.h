@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * block_attention.h - self-attention of a decoder layer, forward and backward:
+ *
+ *   y = plus + o_proj(attention(rope(q_proj(x)), rope(k_proj(x)), v_proj(x)))
+ *
+ * over sequences that lie one behind another.  T tokens, C hidden, H heads, G kv heads, D head
+ * size.
+ */
+#ifndef AXL_MODEL_BLOCK_ATTENTION_H
+#define AXL_MODEL_BLOCK_ATTENTION_H
+
+#include "linear.h"
+
+/* A set of rotary angles: device, (n_positions, D/2). */
+typedef struct axl__rope_angles {
+    float *cos, *sin;
+} axl__rope_angles;
+
+/* Where each token is. */
+typedef struct axl__layout {
+    int64_t n_tokens, n_seqs;
+    const int32_t *cu_q, *cu_k;               /* host (n_seqs + 1); see axl_attention_args */
+    const int32_t *device_cu_q, *device_cu_k; /* the same on the device */
+    const int32_t *positions;                 /* device (T) */
+    const axl__rope_angles *ropes;            /* (n_ropes) of the architecture */
+} axl__layout;
+
+/* What the backward needs of the forward. */
+typedef struct axl__attention_acts {
+    axl_mat q, k, v, out; /* (T, H*D), (T, G*D) of this pass's tokens, the same, (T, H*D) */
+    axl_mat all_k, all_v; /* what queries see: k and v, or a cache that holds them */
+    float *lse;           /* (H, T) */
+    axl_mat xa_qkv, xa_o; /* (T, R) of linear.h */
+} axl__attention_acts;
+
+/* Reused by every layer's backward. */
+typedef struct axl__attention_work {
+    axl_mat dout;    /* (T, H*D) */
+    axl_mat dqkv[3]; /* (T, H*D), (T, G*D), (T, G*D) */
+    float *kernel;   /* what the operation asks for */
+} axl__attention_work;
+
+void axl__attention_acts_take(axl__step_arena *a, axl__attention_acts *out, const axl__pass *p,
+                              int64_t T);
+void axl__attention_work_take(axl__step_arena *a, axl__attention_work *out, const axl__pass *p,
+                              int64_t T, int64_t longest);
+
+axl_status axl__attention_block_forward(const axl__pass *p, int64_t layer, const axl__layout *at,
+                                        const axl__attention_acts *acts, axl_mat x, axl_mat plus,
+                                        axl_mat y, const axl__linear_scratch *s);
+/* dx is written; dx.data NULL leaves it out. */
+axl_status axl__attention_block_backward(const axl__pass *p, int64_t layer, const axl__layout *at,
+                                         const axl__attention_acts *acts, axl_mat x, axl_mat dy,
+                                         axl_mat dx, const axl__attention_work *w,
+                                         const axl__linear_scratch *s);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* block_norm.c - see block_norm.h. */
+#include "block_norm.h"
+
+axl_status axl__norm_forward(const axl__pass *p, const axl__module *m, axl_mat x, axl_mat y,
+                             float *rstd)
+{
+    axl_rms_norm_args a = {
+        x, y, m->weight.data, m->weight.dtype, rstd, (float)p->model->arch.rms_norm_eps
+    };
+
+    return p->ops->rms_norm_forward(p->dev, &a);
+}
+
+axl_status axl__norm_backward(const axl__pass *p, const axl__module *m, axl_mat x,
+                              const float *rstd, axl_mat dy, axl_mat dx)
+{
+    axl_rms_norm_backward_args a = { x, dy, dx, m->weight.data, m->weight.dtype, rstd };
+
+    AXL_TRY(p->ops->rms_norm_backward(p->dev, &a));
+    if (!axl__trains_layer(p, m->layer))
+        return AXL_OK;
+    axl_rms_norm_weight_backward_args w = { x, dy, rstd, p->wish.grads + m->weight_at };
+    return p->ops->rms_norm_weight_backward(p->dev, &w);
+}

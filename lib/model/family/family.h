@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * family.h - an architecture family, a file each in this folder: what its config.json means and
+ * what modules it has.  What the modules compute is the decoder's and its blocks' affair.
+ */
+#ifndef AXL_MODEL_FAMILY_H
+#define AXL_MODEL_FAMILY_H
+
+#include "model/arch.h"
+#include "model/module.h"
+
+struct axl__family {
+    const char *model_type; /* of config.json */
+    /* Fills the architecture in; it is zeroed but for the family. */
+    axl_status (*read)(axl__arch *a, const axl__arch_source *s);
+    /* Adds every module that a checkpoint of the family has. */
+    axl_status (*modules)(axl__modules *t, const axl__arch *a);
+};
+
+extern const axl__family axl__family_llama, axl__family_mistral, axl__family_qwen2;
+
+/* By model_type; NULL when axl does not know it. */
+const axl__family *axl__family_find(const char *model_type);
+/* "llama, mistral, …" for messages, into out. */
+void axl__family_names(char *out, size_t size);
+
+#endif

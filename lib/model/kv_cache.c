@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kv_cache.c - one token after another: the keys and values of those before are kept, and a pass
+ * computes the new ones behind them. */
+#include "network_priv.h"
+
+#include <string.h>
+
+axl_status axl__kv_cache_init(axl__kv_cache *c, axl__network *n, int64_t cap)
+{
+    const axl__arch *a = &n->model->arch;
+    int64_t kv = a->n_kv_heads * a->head_dim;
+    size_t bytes = (size_t)(cap * kv) * axl__dtype_size(n->model->compute);
+
+    memset(c, 0, sizeof *c);
+    c->cap = cap;
+    c->k = axl__calloc(n->model->ctx, (size_t)a->n_layers * 2, sizeof *c->k);
+    if (!c->k)
+        return axl__fail_nomem();
+    c->v = c->k + a->n_layers;
+    for (int64_t i = 0; i < a->n_layers * 2; i++) {
+        c->k[i] = (axl_mat){ NULL, n->model->compute, cap, kv, kv };
+        axl_status status = n->ops->buffer_new(n->dev, &c->k[i].data, bytes);
+        if (status < 0) {
+            axl__kv_cache_free(c, n);
+            return status;
+        }
+    }
+    return AXL_OK;
+}
+
+void axl__kv_cache_free(axl__kv_cache *c, axl__network *n)
+{
+    for (int64_t i = 0; c->k && i < n->model->arch.n_layers * 2; i++)
+        n->ops->buffer_free(n->dev, c->k[i].data);
+    if (c->k)
+        axl__free(n->model->ctx, c->k);
+    memset(c, 0, sizeof *c);
+}
+
+static axl_mat cache_rows(axl_mat m, int64_t first, int64_t count)
+{
+    m.data = (char *)m.data + (size_t)(first * m.stride) * axl__dtype_size(m.dtype);
+    m.rows = count;
+    return m;
+}
+
+/* The layers write their keys and values behind those of the cache, and their queries see all. */
+static void use_cache(axl__network *n, const axl__kv_cache *c, int64_t count)
+{
+    for (int64_t l = 0; l < n->model->arch.n_layers; l++) {
+        axl__attention_acts *x = &n->acts[l].attn;
+        x->k = cache_rows(c->k[l], c->len, count);
+        x->v = cache_rows(c->v[l], c->len, count);
+        x->all_k = cache_rows(c->k[l], 0, c->len + count);
+        x->all_v = cache_rows(c->v[l], 0, c->len + count);
+    }
+}
+
+typedef struct {
+    const int32_t *ids, *positions, *last, *cu_q, *cu_k; /* device */
+} token_index;
+
+static axl_status load_tokens(axl__network *n, const axl__kv_cache *c, const int32_t *ids,
+                              int64_t count, const int32_t *cu_q, const int32_t *cu_k,
+                              token_index *out)
+{
+    axl__index *x = &n->index;
+
+    AXL_TRY(axl__index_reserve(x, n->model->ctx, n->ops, n->dev, count));
+    memcpy(axl__index_take(x, count, &out->ids), ids, (size_t)count * sizeof *ids);
+    int32_t *positions = axl__index_take(x, count, &out->positions);
+    for (int64_t t = 0; t < count; t++)
+        positions[t] = (int32_t)(c->len + t);
+    *axl__index_take(x, 1, &out->last) = (int32_t)(count - 1);
+    memcpy(axl__index_take(x, 2, &out->cu_q), cu_q, 2 * sizeof *cu_q);
+    memcpy(axl__index_take(x, 2, &out->cu_k), cu_k, 2 * sizeof *cu_k);
+    return axl__index_upload(x, n->ops, n->dev);
+}
+
+axl_status axl__network_continue(axl__network *n, axl__kv_cache *c, const int32_t *ids,
+                                 int64_t count, float *logits)
+{
+    const int32_t cu_q[2] = { 0, (int32_t)count }, cu_k[2] = { 0, (int32_t)(c->len + count) };
+    axl__wish wish = { .phase = NULL };
+    axl__pass p = axl__network_pass(n, &wish);
+    axl__network_work w;
+    token_index x;
+
+    AXL_TRY(load_tokens(n, c, ids, count, cu_q, cu_k, &x));
+    AXL_TRY(axl__network_positions(n, c->cap));
+    AXL_TRY(axl__network_room(n, &w, &p, count, count));
+    use_cache(n, c, count);
+    axl__layout at = { count, 1, cu_q, cu_k, x.cu_q, x.cu_k, x.positions, n->ropes };
+    AXL_TRY(axl__network_layers(n, &p, &at, x.ids, &w));
+    AXL_TRY(axl__head_logits(&p, &w.head, n->h[n->model->arch.n_layers], x.last, 1));
+    AXL_TRY(n->ops->download(n->dev, logits, w.head.logits.data,
+                             (size_t)n->model->arch.vocab_size * sizeof *logits));
+    c->len += count;
+    return AXL_OK;
+}

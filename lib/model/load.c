@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * load.c - from a model's folder to the device: every tensor is found, checked against its module
+ * and lies in the device's memory as the compute type reads it.  Where host and device share memory
+ * that is the file's own, mapped; only what cannot be read in place is converted or copied, in
+ * pieces, so that a load can be stopped at any of them.
+ */
+#include "model.h"
+
+#include "base/json.h"
+#include "base/str.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- finding the files ---- */
+
+static axl_status add_file(axl_model *m, const char *name, bool read)
+{
+    char *path = axl__format(m->ctx, "%s/%s", m->dir, name);
+    axl__safetensors *st = &m->files[m->n_files];
+
+    if (!path)
+        return axl__fail_nomem();
+    axl_status status = m->device.counts_only ? axl__safetensors_open_header(st, m->ctx, path, read)
+                                              : axl__safetensors_open(st, m->ctx, path, read);
+    if (status == AXL_OK) {
+        m->n_files++;
+        m->file_bytes += st->mapped ? 0 : st->file.size;
+    }
+    axl__free(m->ctx, path);
+    return status;
+}
+
+/* The distinct file names of the index's weight_map, in the order of their first use. */
+static axl_status open_shards(axl_model *m, const axl__json *root, const char *path, bool read)
+{
+    const axl__json *map = axl__json_get(root, "weight_map");
+
+    if (!map || map->type != AXL__JSON_OBJECT || map->count == 0)
+        return axl__fail(AXL_ERR_FORMAT,
+                         "%s: \"weight_map\", from tensors to files, is missing or empty", path);
+    m->files = axl__calloc(m->ctx, map->count, sizeof *m->files);
+    if (!m->files)
+        return axl__fail_nomem();
+    for (const axl__json *v = map->child; v; v = v->next) {
+        bool seen = false;
+        if (v->type != AXL__JSON_STRING || strchr(v->text, '/') || v->len != strlen(v->text))
+            return axl__fail(AXL_ERR_FORMAT,
+                             "%s: the value of \"%s\" must be the name of a file beside it", path,
+                             v->key);
+        for (const axl__json *u = map->child; u != v && !seen; u = u->next)
+            seen = strcmp(u->text, v->text) == 0;
+        if (!seen) {
+            AXL_TRY(axl__poll(m->ctx, "load", m->n_files, 0));
+            axl_status status = add_file(m, v->text, read);
+            if (status == AXL_ERR_NOT_FOUND)
+                return axl__fail_prefix(status, "%s: \"%s\"", path, v->key);
+            AXL_TRY(status);
+        }
+    }
+    return AXL_OK;
+}
+
+static axl_status open_index(axl_model *m, bool read)
+{
+    char *path = axl__format(m->ctx, "%s/model.safetensors.index.json", m->dir);
+    axl__arena arena;
+    axl__json *root;
+
+    if (!path)
+        return axl__fail_nomem();
+    axl__arena_init(&arena, m->ctx);
+    axl_status status = axl__json_read_file(&root, &arena, path);
+    if (status == AXL_OK)
+        status = open_shards(m, root, path, read);
+    axl__arena_free(&arena);
+    axl__free(m->ctx, path);
+    return status;
+}
+
+static axl_status open_files(axl_model *m, bool read)
+{
+    bool whole = axl__has_file(m->dir, "model.safetensors");
+
+    if (!whole && axl__has_file(m->dir, "model.safetensors.index.json"))
+        return open_index(m, read);
+    if (!whole) {
+        if (axl__has_file(m->dir, "pytorch_model.bin") ||
+            axl__has_file(m->dir, "pytorch_model.bin.index.json"))
+            return axl__fail(AXL_ERR_UNSUPPORTED,
+                             "%s holds pytorch_model.bin, a pickle, which can run code when it is "
+                             "read; convert it to model.safetensors (transformers: "
+                             "save_pretrained)",
+                             m->dir);
+        return axl__fail(AXL_ERR_NOT_FOUND,
+                         "%s holds no model.safetensors or model.safetensors.index.json", m->dir);
+    }
+    m->files = axl__calloc(m->ctx, 1, sizeof *m->files);
+    if (!m->files)
+        return axl__fail_nomem();
+    return add_file(m, "model.safetensors", read);
+}
+
+/* ---- one tensor ---- */
+
+static const axl__st_tensor *find_tensor(const axl_model *m, const char *name,
+                                         const axl__safetensors **in)
+{
+    for (size_t i = 0; i < m->n_files; i++) {
+        const axl__st_tensor *t = axl__safetensors_find(&m->files[i], name);
+        if (t) {
+            *in = &m->files[i];
+            return t;
+        }
+    }
+    return NULL;
+}
+
+/* What a module wants of a file. */
+typedef struct {
+    const char *name;
+    int64_t rows, cols;
+    bool vector;   /* the file has one dimension */
+    bool computed; /* of the compute type and no other */
+    bool head;
+    axl_mat *out;
+} tensor_wish;
+
+/* The type that the tensor gets on the device: bf16 under f32 compute widens exactly where it is
+ * read, all else has the compute type. */
+static axl_dtype device_dtype(const axl_model *m, const axl__st_tensor *t, const tensor_wish *w)
+{
+    return t->dtype == AXL_BF16 && !w->computed ? AXL_BF16 : m->compute;
+}
+
+static bool readable_in_place(const axl_model *m, const axl__st_tensor *t, axl_dtype dtype)
+{
+    return m->device.host_memory && t->dtype == (int)dtype &&
+           (uintptr_t)t->data % axl__dtype_size(dtype) == 0;
+}
+
+enum { PIECE = 1 << 20 }; /* elements between two looks at the cancel flag */
+
+/* scratch has room for PIECE elements of both types. */
+static axl_status load_pieces(const axl_model *m, const axl__st_tensor *t, int64_t n, char *out,
+                              axl_dtype dtype, char *scratch)
+{
+    size_t from_size = axl__dtype_size((axl_dtype)t->dtype), to_size = axl__dtype_size(dtype);
+    bool direct = m->device.host_memory;
+
+    for (int64_t i = 0; i < n; i += PIECE) {
+        int64_t count = n - i < PIECE ? n - i : PIECE;
+        const char *from = (const char *)t->data + (size_t)i * from_size;
+        char *to = out + (size_t)i * to_size;
+        AXL_TRY(axl__cancelled(m->ctx));
+        if ((uintptr_t)from % from_size != 0) /* a file may align nothing */
+            from = memcpy(scratch + PIECE * to_size, from, (size_t)count * from_size);
+        axl__convert(direct ? to : scratch, dtype, from, (axl_dtype)t->dtype, count);
+        if (!direct)
+            AXL_TRY(m->ops->upload(m->dev, to, scratch, (size_t)count * to_size));
+    }
+    return AXL_OK;
+}
+
+static axl_status fill_buffer(const axl_model *m, const axl__st_tensor *t, int64_t n, void *p,
+                              axl_dtype dtype)
+{
+    size_t sizes = axl__dtype_size(dtype) + axl__dtype_size((axl_dtype)t->dtype);
+
+    if (m->device.counts_only)
+        return AXL_OK;
+    char *scratch = axl__alloc_aligned(m->ctx, PIECE * sizes);
+    axl_status status = scratch ? load_pieces(m, t, n, p, dtype, scratch) : axl__fail_nomem();
+    axl__free_aligned(m->ctx, scratch);
+    return status;
+}
+
+static axl_status load_copied(axl_model *m, const axl__st_tensor *t, int64_t n, axl_dtype dtype,
+                              void **out)
+{
+    void *p = NULL;
+
+    AXL_TRY(m->ops->buffer_new(m->dev, &p, (size_t)n * axl__dtype_size(dtype)));
+    axl_status status = fill_buffer(m, t, n, p, dtype);
+    if (status == AXL_OK)
+        status = axl__model_keep(m, p, true);
+    if (status < 0)
+        m->ops->buffer_free(m->dev, p);
+    *out = p;
+    return status;
+}
+
+static axl_status load_mapped(axl_model *m, const axl__st_tensor *t, void **out)
+{
+    AXL_TRY(m->ops->weights_map(m->dev, out, t->data, t->size));
+    axl_status status = axl__model_keep(m, *out, false);
+    if (status < 0)
+        m->ops->weights_unmap(m->dev, *out);
+    return status;
+}
+
+/* Whether the file has what the module wants. */
+static axl_status check_tensor(const axl_model *m, const tensor_wish *w, const axl__st_tensor *t,
+                               const axl__safetensors *in)
+{
+    const uint64_t dims[2] = { (uint64_t)(w->vector ? w->cols : w->rows), (uint64_t)w->cols };
+    size_t n_dims = w->vector ? 1 : 2;
+    char got[AXL__ST_SHAPE_TEXT], want[AXL__ST_SHAPE_TEXT];
+
+    if (!t)
+        return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\" is missing%s", m->dir, w->name,
+                         w->head ? " and config.json does not tie it" : "");
+    if (t->dtype < 0)
+        return axl__fail(AXL_ERR_UNSUPPORTED, "%s: tensor \"%s\" is %s; F32, BF16 and F16 are read",
+                         in->file.path, w->name, t->dtype_name);
+    if (t->n_dims == n_dims && t->dims[0] == dims[0] && (w->vector || t->dims[1] == dims[1]))
+        return AXL_OK;
+    axl__st_shape_text(got, t->dims, t->n_dims);
+    axl__st_shape_text(want, dims, n_dims);
+    return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\" has shape %s, config.json wants %s",
+                     in->file.path, w->name, got, want);
+}
+
+static axl_status load_tensor(axl_model *m, const tensor_wish *w)
+{
+    const axl__safetensors *in = NULL;
+    const axl__st_tensor *t = find_tensor(m, w->name, &in);
+    int64_t n = w->rows * w->cols;
+    void *p = NULL;
+
+    AXL_TRY(check_tensor(m, w, t, in));
+    axl_dtype dtype = device_dtype(m, t, w);
+    AXL_TRY(readable_in_place(m, t, dtype) ? load_mapped(m, t, &p)
+                                           : load_copied(m, t, n, dtype, &p));
+    *w->out = (axl_mat){ p, dtype, w->rows, w->cols, w->cols };
+    m->file_bytes += in->mapped ? t->size : 0;
+    m->n_params += (uint64_t)n;
+    m->weights_bytes += (uint64_t)n * axl__dtype_size(dtype);
+    return AXL_OK;
+}
+
+/* ---- the modules ---- */
+
+static axl_status load_part(axl_model *m, axl__module *of, const char *part)
+{
+    bool bias = strcmp(part, "bias") == 0;
+    char *name = axl__format(m->ctx, "%s.%s", of->name, part);
+    tensor_wish w = { .name = name,
+                      .rows = bias ? 1 : of->rows,
+                      .cols = bias ? of->rows : of->cols,
+                      .vector = bias || of->role == AXL__ROLE_NORM,
+                      .computed = bias,
+                      .head = of->role == AXL__ROLE_HEAD,
+                      .out = bias ? &of->bias : &of->weight };
+
+    if (!name)
+        return axl__fail_nomem();
+    axl_status status = load_tensor(m, &w);
+    axl__free(m->ctx, name);
+    return status;
+}
+
+static axl_status load_module(axl_model *m, axl__module *of)
+{
+    if (of->tied)
+        return AXL_OK;
+    AXL_TRY(load_part(m, of, "weight"));
+    return of->has_bias ? load_part(m, of, "bias") : AXL_OK;
+}
+
+/* That of the embedding stands for all. */
+static axl_dtype stored_dtype(const axl_model *m)
+{
+    const char *embed = axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED)->name;
+    char *name = axl__format(m->ctx, "%s.weight", embed);
+    const axl__safetensors *in;
+    const axl__st_tensor *t = name ? find_tensor(m, name, &in) : NULL;
+
+    axl__free(m->ctx, name);
+    return t && t->dtype == AXL_BF16 ? AXL_BF16 : AXL_F32;
+}
+
+static axl_dtype pick_compute(const axl_model *m, uint32_t wanted)
+{
+    if (wanted == AXL_COMPUTE_STORED)
+        return stored_dtype(m);
+    if (wanted == AXL_COMPUTE_AUTO)
+        return m->device.native_bf16 ? AXL_BF16 : AXL_F32;
+    return wanted == AXL_COMPUTE_BF16 ? AXL_BF16 : AXL_F32;
+}
+
+axl_status axl__model_load(axl_model *m, uint32_t compute, bool read)
+{
+    uint64_t layers = (uint64_t)m->arch.n_layers;
+
+    AXL_TRY(open_files(m, read));
+    m->compute = pick_compute(m, compute);
+    for (int64_t i = 0; i < m->modules.n; i++) {
+        axl__module *of = &m->modules.list[i];
+        if (of->layer >= 0 && (i == 0 || of[-1].layer != of->layer))
+            AXL_TRY(axl__poll(m->ctx, "load", (uint64_t)of->layer, layers));
+        AXL_TRY(load_module(m, of));
+    }
+    axl__modules_tie(&m->modules);
+    return axl__poll(m->ctx, "load", layers, layers);
+}
+
+void axl__model_release_files(axl_model *m)
+{
+    for (size_t i = 0; i < m->n_mapped; i++)
+        m->ops->weights_unmap(m->dev, m->mapped[i]);
+    for (size_t i = 0; i < m->n_owned; i++)
+        m->ops->buffer_free(m->dev, m->owned[i]);
+    for (size_t i = 0; i < m->n_files; i++)
+        axl__safetensors_close(&m->files[i]);
+    m->n_mapped = m->n_owned = m->n_files = 0;
+    m->file_bytes = 0;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* module.c - see module.h.  The table grows while a family adds to it; then the layers' index and
+ * every tensor's place are made once. */
+#include "module.h"
+#include "family/family.h"
+
+#include "base/str.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { PLACE_ALIGN = 32 }; /* elements: a tensor begins on a line of the cache in f32 and bf16 */
+
+/* ---- adding ---- */
+
+static axl_status modules_grow(axl__modules *t)
+{
+    int64_t more = t->cap ? t->cap * 2 : 64;
+    axl__module *grown = axl__realloc(t->ctx, t->list, (size_t)more * sizeof *grown);
+
+    if (!grown)
+        return axl__fail_nomem();
+    t->list = grown;
+    t->cap = more;
+    return AXL_OK;
+}
+
+axl_status axl__modules_add(axl__modules *t, const axl__module_spec *s)
+{
+    bool linear = s->role == AXL__ROLE_LINEAR || s->role == AXL__ROLE_HEAD;
+    char *name = s->layer < 0
+                     ? axl__strdup(t->ctx, s->name)
+                     : axl__format(t->ctx, "model.layers.%lld.%s", (long long)s->layer, s->name);
+
+    if (!name)
+        return axl__fail_nomem();
+    if (t->n == t->cap && modules_grow(t) < 0) {
+        axl__free(t->ctx, name);
+        return AXL_ERR_NOMEM;
+    }
+    t->list[t->n++] = (axl__module){
+        .name = name,
+        .role = s->role,
+        .slot = s->slot,
+        .layer = s->layer,
+        .rows = s->rows,
+        .cols = s->cols,
+        .has_bias = s->bias,
+        .tied = s->tied,
+        .linear = linear ? t->n_linears : -1,
+    };
+    t->n_linears += linear;
+    return AXL_OK;
+}
+
+static axl_status modules_add_layer(axl__modules *t, const axl__arch *a, int64_t layer)
+{
+    int64_t C = a->hidden_size, F = a->intermediate_size;
+    int64_t q = a->n_heads * a->head_dim, kv = a->n_kv_heads * a->head_dim;
+    const axl__module_spec specs[] = {
+        { "input_layernorm", AXL__ROLE_NORM, AXL__SLOT_ATTN_NORM, layer, 1, C, false, false },
+        { "self_attn.q_proj", AXL__ROLE_LINEAR, AXL__SLOT_QKV, layer, q, C, a->qkv_bias, false },
+        { "self_attn.k_proj", AXL__ROLE_LINEAR, AXL__SLOT_QKV, layer, kv, C, a->qkv_bias, false },
+        { "self_attn.v_proj", AXL__ROLE_LINEAR, AXL__SLOT_QKV, layer, kv, C, a->qkv_bias, false },
+        { "self_attn.o_proj", AXL__ROLE_LINEAR, AXL__SLOT_O, layer, C, q, a->o_bias, false },
+        { "mlp.gate_proj", AXL__ROLE_LINEAR, AXL__SLOT_GATE_UP, layer, F, C, a->mlp_bias, false },
+        { "mlp.up_proj", AXL__ROLE_LINEAR, AXL__SLOT_GATE_UP, layer, F, C, a->mlp_bias, false },
+        { "mlp.down_proj", AXL__ROLE_LINEAR, AXL__SLOT_DOWN, layer, C, F, a->mlp_bias, false },
+        { "post_attention_layernorm", AXL__ROLE_NORM, AXL__SLOT_MLP_NORM, layer, 1, C, false,
+          false },
+    };
+
+    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++)
+        AXL_TRY(axl__modules_add(t, &specs[i]));
+    return AXL_OK;
+}
+
+axl_status axl__modules_add_decoder(axl__modules *t, const axl__arch *a)
+{
+    const axl__module_spec embed = {
+        "model.embed_tokens", AXL__ROLE_EMBEDDING, AXL__SLOT_EMBED, -1,
+        a->vocab_size,        a->hidden_size,      false,           false
+    };
+    const axl__module_spec norm = {
+        "model.norm", AXL__ROLE_NORM, AXL__SLOT_FINAL_NORM, -1, 1, a->hidden_size, false, false
+    };
+    const axl__module_spec head = { "lm_head",     AXL__ROLE_HEAD, AXL__SLOT_HEAD, -1,
+                                    a->vocab_size, a->hidden_size, false,          a->tied_head };
+
+    AXL_TRY(axl__modules_add(t, &embed));
+    for (int64_t i = 0; i < a->n_layers; i++)
+        AXL_TRY(modules_add_layer(t, a, i));
+    AXL_TRY(axl__modules_add(t, &norm));
+    return axl__modules_add(t, &head);
+}
+
+/* ---- the whole table ---- */
+
+static int64_t modules_place(axl__modules *t, int64_t n)
+{
+    int64_t at = t->n_elements;
+
+    t->n_elements += (n + PLACE_ALIGN - 1) / PLACE_ALIGN * PLACE_ALIGN;
+    return at;
+}
+
+/* Lets the network find the module by its slot. */
+static void modules_index(axl__modules *t, int64_t index)
+{
+    const axl__module *m = &t->list[index];
+    axl__linears *g = &t->slots[m->layer + 1][m->slot];
+
+    assert(g->n == 0 || g->first + g->n == index);
+    if (g->n++ == 0)
+        g->first = index;
+}
+
+axl_status axl__modules_make(axl__modules *t, axl_context *ctx, const axl__arch *a)
+{
+    *t = (axl__modules){ .ctx = ctx, .n_layers = a->n_layers };
+    t->slots = axl__calloc(ctx, (size_t)a->n_layers + 1, sizeof *t->slots);
+    axl_status status = t->slots ? a->family->modules(t, a) : axl__fail_nomem();
+    if (status < 0) {
+        axl__modules_free(t);
+        return status;
+    }
+    for (int64_t i = 0; i < t->n; i++) {
+        axl__module *m = &t->list[i];
+        modules_index(t, i);
+        m->weight_at = m->tied ? axl__modules_one(t, -1, AXL__SLOT_EMBED)->weight_at
+                               : modules_place(t, m->rows * m->cols);
+        m->bias_at = m->has_bias ? modules_place(t, m->rows) : -1;
+    }
+    return AXL_OK;
+}
+
+void axl__modules_free(axl__modules *t)
+{
+    if (!t->ctx)
+        return;
+    for (int64_t i = 0; i < t->n; i++)
+        axl__free(t->ctx, t->list[i].name);
+    axl__free(t->ctx, t->list);
+    axl__free(t->ctx, t->slots);
+    *t = (axl__modules){ 0 };
+}
+
+void axl__modules_tie(axl__modules *t)
+{
+    axl__module *head = &t->list[axl__modules_in(t, -1, AXL__SLOT_HEAD).first];
+
+    if (head->tied)
+        head->weight = axl__modules_one(t, -1, AXL__SLOT_EMBED)->weight;
+}
+
+/* ---- looking up ---- */
+
+const char *axl__module_kind(const axl__module *m)
+{
+    const char *dot = strrchr(m->name, '.');
+
+    return dot ? dot + 1 : m->name;
+}
+
+int64_t axl__modules_find(const axl__modules *t, const char *name, size_t len)
+{
+    for (int64_t i = 0; i < t->n; i++)
+        if (strncmp(t->list[i].name, name, len) == 0 && t->list[i].name[len] == '\0')
+            return i;
+    return -1;
+}
+
+size_t axl__modules_kinds(const axl__modules *t, bool head, const char **out, size_t cap)
+{
+    size_t n = 0;
+
+    for (int64_t i = 0; i < t->n && n < cap; i++) {
+        const axl__module *m = &t->list[i];
+        bool seen = m->role != AXL__ROLE_LINEAR && !(head && m->role == AXL__ROLE_HEAD);
+        for (size_t j = 0; j < n && !seen; j++)
+            seen = strcmp(out[j], axl__module_kind(m)) == 0;
+        if (!seen)
+            out[n++] = axl__module_kind(m);
+    }
+    return n;
+}
+
+int64_t axl__modules_peer(const axl__modules *t, const axl__modules *of, int64_t index,
+                          int64_t layer)
+{
+    const axl__module *m = &of->list[index];
+
+    for (int64_t i = 0; i < t->n; i++) {
+        const axl__module *p = &t->list[i];
+        if (p->slot == m->slot && (p->layer == layer || (p->layer < 0 && m->layer < 0)) &&
+            strcmp(axl__module_kind(p), axl__module_kind(m)) == 0)
+            return i;
+    }
+    return -1;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * module.h - what a model consists of, as data: one table of modules, each with a weight and maybe
+ * a bias, in the order that they are computed.  A family makes it from the architecture; loading,
+ * what is trained, adapters, names, plans and merging walk it, and nothing else spells a module's
+ * name.
+ */
+#ifndef AXL_MODEL_MODULE_H
+#define AXL_MODEL_MODULE_H
+
+#include "arch.h"
+#include "tensor/backend.h"
+
+typedef enum axl__role {
+    AXL__ROLE_EMBEDDING,
+    AXL__ROLE_NORM,
+    AXL__ROLE_LINEAR, /* of a decoder layer */
+    AXL__ROLE_HEAD    /* the linear layer that makes logits */
+} axl__role;
+
+/* The place that a module has in the network.  Linear layers of one slot of one layer share their
+ * input and are computed together: they are neighbours in the table. */
+typedef enum axl__slot {
+    AXL__SLOT_EMBED,
+    AXL__SLOT_ATTN_NORM,
+    AXL__SLOT_QKV,
+    AXL__SLOT_O,
+    AXL__SLOT_GATE_UP,
+    AXL__SLOT_DOWN,
+    AXL__SLOT_MLP_NORM,
+    AXL__SLOT_FINAL_NORM,
+    AXL__SLOT_HEAD,
+    AXL__SLOTS
+} axl__slot;
+
+/* What a family says of a module. */
+typedef struct axl__module_spec {
+    const char *name; /* the path in files without ".weight"; in a layer what follows its number */
+    axl__role role;
+    axl__slot slot;
+    int64_t layer; /* of the decoder, -1 outside */
+    int64_t rows, cols;
+    bool bias; /* a vector of rows elements is added */
+    bool tied; /* a head that has no weight of its own but the embedding's */
+} axl__module_spec;
+
+typedef struct axl__module {
+    char *name; /* owned; "model.layers.0.self_attn.q_proj" */
+    axl__role role;
+    axl__slot slot;
+    int64_t layer;
+    int64_t rows, cols; /* of the weight: (out, in) of a linear layer, (1, C) of a norm */
+    bool has_bias, tied;
+    int64_t linear; /* its number among the linear layers and the head; -1: it is none */
+    axl_mat weight; /* (rows, cols) */
+    axl_mat bias;   /* (1, rows); data NULL without one */
+    /* Where weight and bias lie, in elements, in any flat buffer of all of a model's tensors
+     * (values that are trained, gradients).  A tied head has the embedding's place; -1: no bias. */
+    int64_t weight_at, bias_at;
+} axl__module;
+
+/* Neighbouring modules of the table. */
+typedef struct axl__linears {
+    int64_t first, n;
+} axl__linears;
+
+typedef struct axl__modules {
+    axl_context *ctx;
+    axl__module *list; /* (n) */
+    int64_t n, cap;
+    int64_t n_layers;
+    int64_t n_linears;                 /* linear layers and the head */
+    int64_t n_elements;                /* of a flat buffer of all tensors, gaps included */
+    axl__linears (*slots)[AXL__SLOTS]; /* (n_layers + 1) what is in each slot: outside of the
+                                          layers, then of each layer */
+} axl__modules;
+
+/* The modules in a slot of a decoder layer, or at -1 of those outside of the layers. */
+static inline axl__linears axl__modules_in(const axl__modules *t, int64_t layer, axl__slot slot)
+{
+    return t->slots[layer + 1][slot];
+}
+
+/* The one module of a slot that holds one. */
+static inline const axl__module *axl__modules_one(const axl__modules *t, int64_t layer,
+                                                  axl__slot slot)
+{
+    return &t->list[axl__modules_in(t, layer, slot).first];
+}
+
+/* Makes the table by the architecture's family; weights and biases have no data yet. */
+axl_status axl__modules_make(axl__modules *out, axl_context *ctx, const axl__arch *arch);
+void axl__modules_free(axl__modules *t); /* of a zeroed one, too */
+
+/* A tied head gets the weight that the embedding has by now. */
+void axl__modules_tie(axl__modules *t);
+
+/* The last part of its name: "q_proj", by which adapters speak of it. */
+const char *axl__module_kind(const axl__module *m);
+
+/* The module of that path, or -1. */
+int64_t axl__modules_find(const axl__modules *t, const char *name, size_t len);
+
+/* The kinds of the linear layers, each once in their order, and of the head if it is wanted.
+ * Returns how many were written, at most cap. */
+size_t axl__modules_kinds(const axl__modules *t, bool head, const char **out, size_t cap);
+
+/* The module of t with the place that m has in its layer (or outside), in another layer. */
+int64_t axl__modules_peer(const axl__modules *t, const axl__modules *of, int64_t index,
+                          int64_t layer);
+
+/* Whether the table's module is a linear layer or the head. */
+static inline bool axl__module_is_linear(const axl__module *m)
+{
+    return m->linear >= 0;
+}
+
+/* ---- for the families ---- */
+
+axl_status axl__modules_add(axl__modules *t, const axl__module_spec *spec);
+
+/* The decoder that Llama, Mistral and Qwen2 have in common: norm, q k v, o, norm, gate up, down. */
+axl_status axl__modules_add_decoder(axl__modules *t, const axl__arch *a);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* network_priv.h - what network.c lends to kv_cache.c. */
+#ifndef AXL_MODEL_NETWORK_PRIV_H
+#define AXL_MODEL_NETWORK_PRIV_H
+
+#include "network.h"
+
+/* What a pass lays out besides the layers' activations. */
+typedef struct axl__network_work {
+    axl__layer_scratch layer;
+    axl__head_work head;
+    axl_mat dh; /* (T, C), with gradients */
+} axl__network_work;
+
+axl__pass axl__network_pass(const axl__network *n, const axl__wish *wish);
+
+/* Room for positions below n and for T tokens in sequences of at most `longest`. */
+axl_status axl__network_positions(axl__network *n, int64_t positions);
+axl_status axl__network_room(axl__network *n, axl__network_work *w, const axl__pass *p, int64_t T,
+                             int64_t longest);
+
+/* Embedding and layers, forward: n->h[n_layers] is the last hidden state. */
+axl_status axl__network_layers(axl__network *n, const axl__pass *p, const axl__layout *at,
+                               const int32_t *ids, axl__network_work *w);
+
+#endif

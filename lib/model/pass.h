@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pass.h - one pass of a model over a batch: who computes, and what it is asked for. */
+#ifndef AXL_MODEL_PASS_H
+#define AXL_MODEL_PASS_H
+
+#include "adapter.h"
+
+#include <axl/loader.h>
+
+/* How a pass comes from the losses of single labels to what is trained.  Without one it is their
+ * sum, each times its weight in the batch, and gradients need no second look. */
+typedef struct axl__objective {
+    /* losses (n), host: of each trained label, in the batch's order.  scales (n) receives the
+     * derivative of the objective by each, value the objective. */
+    axl_status (*scales)(void *user, const axl_batch *batch, const float *losses, int64_t n,
+                         float *scales, double *value);
+    void *user;
+} axl__objective;
+
+/* What one pass is asked for; zeroed, it is an evaluation. */
+typedef struct axl__wish {
+    float *grads; /* device, laid out as what is trained, added to; NULL: no gradients */
+    const bool *frozen_layers;       /* (n_layers): those whose weights get none; NULL: all do */
+    double scale;                    /* gradients are of scale * the loss */
+    double smoothing;                /* of labels, where there are gradients */
+    double noise_alpha;              /* NEFTune's (Jain et al., 2023), likewise; 0: none */
+    float dropout;                   /* of the adapter's pairs; 0 outside training */
+    uint64_t seed;                   /* of this pass's dropout and noise */
+    const axl__objective *objective; /* NULL: the sum */
+    const char *phase;               /* names the progress in layers; NULL: none */
+} axl__wish;
+
+/* What the layers of one pass share. */
+typedef struct axl__pass {
+    axl_model *model;
+    const axl_backend_ops *ops;
+    axl_device *dev;
+    const axl_adapter *adapter; /* NULL: the base alone, which is trained where there are grads */
+    axl__wish wish;
+} axl__pass;
+
+static inline bool axl__trains_weights(const axl__pass *p)
+{
+    return p->wish.grads && !p->adapter;
+}
+
+/* A decoder layer's, or at -1 those outside of the layers. */
+static inline bool axl__trains_layer(const axl__pass *p, int64_t layer)
+{
+    return axl__trains_weights(p) &&
+           !(layer >= 0 && p->wish.frozen_layers && p->wish.frozen_layers[layer]);
+}
+
+#endif
