@@ -7,6 +7,7 @@
 #include "weights.h"
 
 #include "base/json.h"
+#include "base/magic.h"
 #include "base/str.h"
 #include "base/structs.h"
 #include "config/config.h"
@@ -15,8 +16,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-#define MODEL_MAGIC 0x41584C4Du /* "AXLM" */
 
 static const char *const linear_names[AXL__LINEAR_KINDS] = { "self_attn.q_proj", "self_attn.k_proj",
                                                              "self_attn.v_proj", "self_attn.o_proj",
@@ -380,7 +379,7 @@ axl_model *axl__model_alloc(axl_context *ctx)
 
     if (!m)
         return NULL;
-    m->magic = MODEL_MAGIC;
+    m->magic = AXL__MAGIC_MODEL;
     atomic_init(&m->refs, 1);
     m->ctx = axl__context_ref(ctx);
     return m;
@@ -489,7 +488,7 @@ axl_model *axl__model_ref(axl_model *m)
 
 axl_status axl__model_enter(const axl_model *m)
 {
-    if (!m || m->magic != MODEL_MAGIC) {
+    if (!m || m->magic != AXL__MAGIC_MODEL) {
         axl__error_clear();
         return axl__fail(AXL_ERR_INVALID, "not a live axl_model");
     }
@@ -510,7 +509,7 @@ void axl__model_release_files(axl_model *m)
 
 void axl_model_free(axl_model *m)
 {
-    if (!m || m->magic != MODEL_MAGIC || atomic_fetch_sub(&m->refs, 1) != 1)
+    if (!m || m->magic != AXL__MAGIC_MODEL || atomic_fetch_sub(&m->refs, 1) != 1)
         return;
     m->magic = 0;
     axl__weights_free(m);
