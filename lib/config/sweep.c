@@ -4,10 +4,10 @@
  * the keys' lists, the last key's fastest and "_" below it; the numbers are then shuffled.
  */
 #include "config_priv.h"
-#include "python_shuffle.h"
 
 #include "base/magic.h"
 #include "base/os.h"
+#include "base/pyrandom.h"
 #include "base/str.h"
 #include "base/structs.h"
 
