@@ -82,7 +82,7 @@ static void cpu_device_close(axl_device *dev)
 /* The host's own loop may run on any number of threads: then one slot per processor. */
 static uint32_t slots_wanted(axl_context *ctx)
 {
-    return axl__context_host_loop(ctx) ? axl__cpu_count() : axl_context_threads(ctx);
+    return axl__context_options(ctx)->parallel_for ? axl__cpu_count() : axl_context_threads(ctx);
 }
 
 static void pick_kernels(axl_device *dev)

@@ -69,7 +69,8 @@ void axl__matmul_plugin_choose(axl_device *dev)
 {
     bool amx = dev->isa == AXL_ISA_AMX, plain = dev->isa == AXL_ISA_BASELINE;
 
-    if (!axl__context_onednn_allowed(dev->ctx) || dev->isa != axl__isa_detect() || !(amx || plain))
+    if (axl__context_options(dev->ctx)->no_onednn || dev->isa != axl__isa_detect() ||
+        !(amx || plain))
         return;
     axl__matmul_plugin_open(dev);
     dev->library_takes[AXL_F32] &= plain;

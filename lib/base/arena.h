@@ -3,7 +3,8 @@
 #ifndef AXL_BASE_ARENA_H
 #define AXL_BASE_ARENA_H
 
-#include "ctx.h"
+#include "fail.h"
+#include "mem.h"
 
 typedef struct axl__arena_block axl__arena_block;
 

@@ -2,8 +2,9 @@
 /* ctx.c - the context: what every handle shares.  See ctx.h. */
 #include "ctx.h"
 
-#include "hub_env.h"
-#include "os.h"
+#include "magic.h"
+#include "os_machine.h"
+#include "os_time.h"
 #include "pool.h"
 #include "structs.h"
 
@@ -11,10 +12,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define CONTEXT_MAGIC 0x41584C43u /* "AXLC" */
 
 enum { LOG_LINE_MAX = 1024, THREADS_MAX = 1024 };
 
@@ -25,7 +23,7 @@ struct axl_cancel {
 };
 
 struct axl_context {
-    uint32_t magic;
+    axl__context_head head; /* first: mem.c finds it there */
     atomic_int refs;
     axl_context_options opts;
     axl__pool *pool;
@@ -34,89 +32,11 @@ struct axl_context {
     axl_cancel *_Atomic cancel;
     atomic_int cancel_held;
     _Atomic double last_progress;
-    char *plugin_dir;
-    axl__hub_env hub;
+    void **kept; /* by axl__context_parts; NULL where it is not open */
+    size_t n_kept;
 };
 
-/* ---- memory ---- */
-
-void *axl__alloc(axl_context *ctx, size_t size)
-{
-    if (size == 0)
-        size = 1;
-    return ctx->opts.alloc ? ctx->opts.alloc(ctx->opts.alloc_user, size) : malloc(size);
-}
-
-void *axl__calloc(axl_context *ctx, size_t count, size_t size)
-{
-    if (size != 0 && count > SIZE_MAX / size)
-        return NULL;
-    if (!ctx->opts.alloc)
-        return calloc(count ? count : 1, size ? size : 1);
-    void *p = axl__alloc(ctx, count * size);
-    if (p)
-        memset(p, 0, count * size);
-    return p;
-}
-
-void *axl__realloc(axl_context *ctx, void *block, size_t size)
-{
-    if (size == 0)
-        size = 1;
-    return ctx->opts.alloc ? ctx->opts.realloc(ctx->opts.alloc_user, block, size)
-                           : realloc(block, size);
-}
-
-void axl__free(axl_context *ctx, void *block)
-{
-    if (!block)
-        return;
-    if (ctx->opts.alloc)
-        ctx->opts.free(ctx->opts.alloc_user, block);
-    else
-        free(block);
-}
-
-enum { ALIGNMENT = 64 };
-
-void *axl__alloc_aligned(axl_context *ctx, size_t size)
-{
-    if (size > SIZE_MAX - ALIGNMENT - sizeof(void *))
-        return NULL;
-    void *block = axl__alloc(ctx, size + ALIGNMENT + sizeof(void *));
-    if (!block)
-        return NULL;
-    uintptr_t at = (uintptr_t)block + sizeof(void *) + ALIGNMENT - 1;
-    at &= ~(uintptr_t)(ALIGNMENT - 1);
-    memcpy((void *)(at - sizeof(void *)), &block, sizeof block);
-    return (void *)at;
-}
-
-void axl__free_aligned(axl_context *ctx, void *p)
-{
-    void *block;
-
-    if (!p)
-        return;
-    memcpy(&block, (char *)p - sizeof(void *), sizeof block);
-    axl__free(ctx, block);
-}
-
-char *axl__strndup(axl_context *ctx, const char *text, size_t len)
-{
-    char *copy = axl__alloc(ctx, len + 1);
-
-    if (copy) {
-        memcpy(copy, text, len);
-        copy[len] = '\0';
-    }
-    return copy;
-}
-
-char *axl__strdup(axl_context *ctx, const char *text)
-{
-    return text ? axl__strndup(ctx, text, strlen(text)) : NULL;
-}
+_Static_assert(offsetof(axl_context, head) == 0, "see mem.h");
 
 /* ---- life ---- */
 
@@ -134,6 +54,29 @@ static axl_status check_options(const axl_context_options *o)
     return AXL_OK;
 }
 
+static axl_status open_parts(axl_context *ctx)
+{
+    size_t n = 0;
+
+    while (axl__context_parts[n])
+        n++;
+    ctx->kept = axl__calloc(ctx, n, sizeof *ctx->kept);
+    if (!ctx->kept)
+        return axl__fail_nomem();
+    for (; ctx->n_kept < n; ctx->n_kept++)
+        AXL_TRY(axl__context_parts[ctx->n_kept]->open(&ctx->kept[ctx->n_kept], ctx));
+    return AXL_OK;
+}
+
+static void close_parts(axl_context *ctx)
+{
+    while (ctx->n_kept > 0) {
+        size_t i = --ctx->n_kept;
+        axl__context_parts[i]->close(ctx->kept[i], ctx);
+    }
+    axl__free(ctx, ctx->kept);
+}
+
 static axl_status context_setup(axl_context *ctx, const axl_context_options *given)
 {
     uint32_t threads = given->threads ? given->threads : axl__cpu_count();
@@ -144,11 +87,11 @@ static axl_status context_setup(axl_context *ctx, const axl_context_options *giv
     ctx->isa = axl__isa_detect();
     if (given->isa && axl__isa_parse(given->isa) < (int)ctx->isa)
         ctx->isa = (axl_isa)axl__isa_parse(given->isa);
-    ctx->plugin_dir = axl__strdup(ctx, given->plugin_dir);
-    if (given->plugin_dir && !ctx->plugin_dir)
+    ctx->opts.isa = NULL; /* the caller's strings are not ours to keep */
+    ctx->opts.plugin_dir = axl__strdup(ctx, given->plugin_dir);
+    if (given->plugin_dir && !ctx->opts.plugin_dir)
         return axl__fail_nomem();
-    ctx->opts.plugin_dir = ctx->opts.isa = NULL; /* the caller's strings are not ours to keep */
-    AXL_TRY(axl__hub_env_read(&ctx->hub, ctx));
+    AXL_TRY(open_parts(ctx));
     if (threads > 1) {
         ctx->pool = axl__pool_new(threads);
         if (!ctx->pool)
@@ -169,11 +112,12 @@ axl_status axl_context_new(axl_context **out, const axl_context_options *given)
     *out = NULL;
     AXL_TRY(AXL__IMPORT_OPTIONS(axl_context_options, &opts, given));
     AXL_TRY(check_options(&opts));
-    ctx = opts.alloc ? opts.alloc(opts.alloc_user, sizeof *ctx) : malloc(sizeof *ctx);
+    axl__allocator memory = { opts.alloc, opts.realloc, opts.free, opts.alloc_user };
+    ctx = axl__allocator_alloc(&memory, sizeof *ctx);
     if (!ctx)
         return axl__fail_nomem();
     memset(ctx, 0, sizeof *ctx);
-    ctx->magic = CONTEXT_MAGIC;
+    ctx->head = (axl__context_head){ AXL__MAGIC_CONTEXT, memory };
     atomic_init(&ctx->refs, 1);
     ctx->opts = opts;
     ctx->process = axl__process_id();
@@ -200,20 +144,18 @@ static void cancel_unref(axl_context *memory, axl_cancel *c)
 
 void axl_context_free(axl_context *ctx)
 {
-    if (!ctx || ctx->magic != CONTEXT_MAGIC || atomic_fetch_sub(&ctx->refs, 1) != 1)
+    if (!ctx || ctx->head.magic != AXL__MAGIC_CONTEXT || atomic_fetch_sub(&ctx->refs, 1) != 1)
         return;
-    ctx->magic = 0;
+    ctx->head.magic = 0;
     if (ctx->process == axl__process_id())
         axl__pool_free(ctx->pool);
     else
         axl__pool_forget(ctx->pool);
     cancel_unref(ctx, atomic_load(&ctx->cancel));
-    axl__free(ctx, ctx->plugin_dir);
-    axl__hub_env_free(&ctx->hub, ctx);
-    if (ctx->opts.alloc)
-        ctx->opts.free(ctx->opts.alloc_user, ctx);
-    else
-        free(ctx);
+    close_parts(ctx);
+    axl__free(ctx, (void *)(uintptr_t)ctx->opts.plugin_dir);
+    axl__allocator memory = ctx->head.memory;
+    axl__allocator_free(&memory, ctx);
 }
 
 static axl_status check_process(const axl_context *ctx)
@@ -227,7 +169,7 @@ static axl_status check_process(const axl_context *ctx)
 axl_status axl__context_enter(axl_context *ctx)
 {
     axl__error_clear();
-    if (!ctx || ctx->magic != CONTEXT_MAGIC)
+    if (!ctx || ctx->head.magic != AXL__MAGIC_CONTEXT)
         return axl__fail(AXL_ERR_INVALID, "not a live axl_context");
     return check_process(ctx);
 }
@@ -236,12 +178,13 @@ axl_status axl__context_enter(axl_context *ctx)
 
 uint32_t axl_context_threads(const axl_context *ctx)
 {
-    return ctx && ctx->magic == CONTEXT_MAGIC ? ctx->opts.threads : 1;
+    return ctx && ctx->head.magic == AXL__MAGIC_CONTEXT ? ctx->opts.threads : 1;
 }
 
 const char *axl_context_isa(const axl_context *ctx)
 {
-    return axl__isa_name(ctx && ctx->magic == CONTEXT_MAGIC ? ctx->isa : AXL_ISA_BASELINE);
+    return axl__isa_name(ctx && ctx->head.magic == AXL__MAGIC_CONTEXT ? ctx->isa
+                                                                      : AXL_ISA_BASELINE);
 }
 
 axl_isa axl__context_isa_level(const axl_context *ctx)
@@ -249,29 +192,18 @@ axl_isa axl__context_isa_level(const axl_context *ctx)
     return ctx->isa;
 }
 
-bool axl__context_onednn_allowed(const axl_context *ctx)
+const axl_context_options *axl__context_options(const axl_context *ctx)
 {
-    return !ctx->opts.no_onednn;
+    return &ctx->opts;
 }
 
-const char *axl__context_plugin_dir(const axl_context *ctx)
+void *axl__context_kept(const axl_context *ctx, const axl__context_part *part)
 {
-    return ctx->plugin_dir;
-}
+    size_t i = 0;
 
-bool axl__context_network(const axl_context *ctx)
-{
-    return ctx->opts.allow_network != 0;
-}
-
-bool axl__context_host_loop(const axl_context *ctx)
-{
-    return ctx->opts.parallel_for != NULL;
-}
-
-const axl__hub_env *axl__context_hub(const axl_context *ctx)
-{
-    return &ctx->hub;
+    while (axl__context_parts[i] != part)
+        i++;
+    return ctx->kept[i];
 }
 
 /* ---- log, cancel, progress, threads ---- */

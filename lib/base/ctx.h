@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ctx.h - what the rest of the library may ask of a context: memory, log, cancel and progress,
- * threads.  (What the environment says of the Hub: hub_env.h.)
+ * ctx.h - what the rest of the library may ask of a context: memory (mem.h), log, cancel and
+ * progress, threads, its options, and what a module keeps in it.
  */
 #ifndef AXL_BASE_CTX_H
 #define AXL_BASE_CTX_H
 
 #include "fail.h"
 #include "isa.h"
+#include "mem.h"
 
 #include <axl/context.h>
 
@@ -20,18 +21,6 @@ axl_context *axl__context_ref(axl_context *ctx);
 /* AXL_ERR_INVALID for NULL or a dead handle, AXL_ERR_FORKED in a child of the maker.  Clears the
  * last error. */
 axl_status axl__context_enter(axl_context *ctx);
-
-/* Memory.  alloc gives uninitialised bytes, calloc zeroes; both return NULL without recording an
- * error, and a size of 0 gives a block.  aligned gives 64-byte alignment, released only with
- * free_aligned. */
-void *axl__alloc(axl_context *ctx, size_t size);
-void *axl__calloc(axl_context *ctx, size_t count, size_t size);
-void *axl__realloc(axl_context *ctx, void *block, size_t size);
-void axl__free(axl_context *ctx, void *block);
-void *axl__alloc_aligned(axl_context *ctx, size_t size);
-void axl__free_aligned(axl_context *ctx, void *block);
-char *axl__strdup(axl_context *ctx, const char *text); /* NULL text gives NULL */
-char *axl__strndup(axl_context *ctx, const char *text, size_t len);
 
 void axl__log(axl_context *ctx, axl_log_level level, const char *fmt, ...) AXL_PRINTF(3, 4);
 
@@ -51,10 +40,23 @@ void axl__cancel_hold(axl_context *ctx, bool hold);
 void axl__parallel_for(axl_context *ctx, uint64_t count, axl_task_fn fn, void *arg);
 
 axl_isa axl__context_isa_level(const axl_context *ctx);
-bool axl__context_onednn_allowed(const axl_context *ctx);
-const char *axl__context_plugin_dir(const axl_context *ctx); /* NULL: the usual places */
-bool axl__context_network(const axl_context *ctx);
-bool axl__context_host_loop(const axl_context *ctx); /* threads are the host's, number unknown */
+
+/* As the context was made: plugin_dir is its own copy, threads the number that there is, isa NULL
+ * (see axl__context_isa_level). */
+const axl_context_options *axl__context_options(const axl_context *ctx);
+
+/* What a module above keeps in each context, as what it reads of the environment: opened with the
+ * context, closed with it.  An open that fails leaves nothing, and the context is not made. */
+typedef struct axl__context_part {
+    axl_status (*open)(void **out, axl_context *ctx);
+    void (*close)(void *kept, axl_context *ctx);
+} axl__context_part;
+
+/* All parts, ending with NULL; opened in this order.  Defined where all modules are known. */
+extern const axl__context_part *const axl__context_parts[];
+
+/* What a part's open gave. */
+void *axl__context_kept(const axl_context *ctx, const axl__context_part *part);
 
 /* Fills out with a copy of the bytes (and a NUL after them). */
 axl_status axl__buffer_set(axl_context *ctx, axl_buffer *out, const void *data, size_t length);

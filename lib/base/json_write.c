@@ -3,7 +3,7 @@
 #include "json_write.h"
 
 #include "num.h"
-#include "os.h"
+#include "os_write.h"
 #include "str.h"
 
 #include <cjson/cJSON.h>

@@ -4,7 +4,10 @@
 #ifndef AXL_BASE_MAP_H
 #define AXL_BASE_MAP_H
 
-#include "ctx.h"
+#include "fail.h"
+#include "mem.h"
+
+#include <stdbool.h>
 
 typedef struct axl__map_slot {
     const char *key; /* NULL: free */

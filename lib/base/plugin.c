@@ -2,7 +2,8 @@
 /* plugin.c - where plugins are.  See plugin.h. */
 #include "plugin.h"
 
-#include "os.h"
+#include "os_file.h"
+#include "os_plugin.h"
 
 #include <stdio.h>
 
@@ -18,7 +19,7 @@ static bool locate(char path[PATH_LEN], const char *dir, const char *sub, const 
 
 static bool sought(axl_context *ctx, char path[PATH_LEN], const char *file)
 {
-    if (axl__context_plugin_dir(ctx) && locate(path, axl__context_plugin_dir(ctx), "", file))
+    if (locate(path, axl__context_options(ctx)->plugin_dir, "", file))
         return true;
     char *own = axl__own_dir(ctx);
     bool found = locate(path, own, "/axl", file) || locate(path, AXL_PLUGIN_DIR, "", file) ||

@@ -8,7 +8,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "pool.h"
 
-#include "os.h"
+#include "os_machine.h"
+#include "os_time.h"
 
 #include <pthread.h>
 #include <signal.h>

@@ -5,6 +5,7 @@
  */
 #include "config_priv.h"
 
+#include "base/magic.h"
 #include "base/os.h"
 #include "base/str.h"
 #include "base/structs.h"
@@ -13,8 +14,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { CONFIG_MAGIC = 0x63666731 };
 
 /* ---- helpers of the passes ---- */
 
@@ -128,7 +127,7 @@ static axl_status config_new(axl_config **out, axl_context *ctx, const char *tex
     *out = NULL;
     if (!cfg)
         return axl__fail_nomem();
-    cfg->magic = CONFIG_MAGIC;
+    cfg->magic = AXL__MAGIC_CONFIG;
     atomic_init(&cfg->refs, 1);
     cfg->ctx = axl__context_ref(ctx);
     axl__arena_init(&cfg->arena, ctx);
@@ -345,7 +344,7 @@ axl_context *axl__config_context(const axl_config *cfg)
 axl_status axl__config_enter(const axl_config *cfg)
 {
     axl__error_clear();
-    if (!cfg || cfg->magic != CONFIG_MAGIC)
+    if (!cfg || cfg->magic != AXL__MAGIC_CONFIG)
         return axl__fail(AXL_ERR_INVALID, "not a live axl_config");
     return axl__context_enter(cfg->ctx);
 }

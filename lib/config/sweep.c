@@ -4,9 +4,10 @@
  * the keys' lists, the last key's fastest and "_" below it; the numbers are then shuffled.
  */
 #include "config_priv.h"
-#include "python_shuffle.h"
 
+#include "base/magic.h"
 #include "base/os.h"
+#include "base/pyrandom.h"
 #include "base/str.h"
 #include "base/structs.h"
 
@@ -14,8 +15,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-#define SWEEP_MAGIC 0x41584C57u /* "AXLW" */
 
 enum { RUNS_MAX = 9999, SHUFFLE_SEED = 42 /* Axolotl's */ };
 
@@ -194,7 +193,7 @@ axl_status axl_sweep_parse(axl_sweep **out, axl_context *ctx, const char *text, 
         axl_diagnostics_free(diags);
         return axl__fail_nomem();
     }
-    s->magic = SWEEP_MAGIC;
+    s->magic = AXL__MAGIC_SWEEP;
     s->ctx = axl__context_ref(ctx);
     axl__arena_init(&s->arena, ctx);
     axl_status status = read_text(s, text, length, diags);
@@ -222,20 +221,20 @@ axl_status axl_sweep_open(axl_sweep **out, axl_context *ctx, const char *path)
 
 size_t axl_sweep_count(const axl_sweep *s)
 {
-    return s && s->magic == SWEEP_MAGIC ? s->n : 0;
+    return s && s->magic == AXL__MAGIC_SWEEP ? s->n : 0;
 }
 
 axl_status axl_sweep_get(const axl_sweep *s, size_t index, axl_sweep_run *out)
 {
     axl__error_clear();
-    if (!s || s->magic != SWEEP_MAGIC || !out)
+    if (!s || s->magic != AXL__MAGIC_SWEEP || !out)
         return axl__fail(AXL_ERR_INVALID, out ? "not a live axl_sweep" : "out is NULL");
     return index < s->n ? AXL__EXPORT(axl_sweep_run, out, &s->runs[index]) : AXL_END;
 }
 
 void axl_sweep_free(axl_sweep *s)
 {
-    if (!s || s->magic != SWEEP_MAGIC)
+    if (!s || s->magic != AXL__MAGIC_SWEEP)
         return;
     s->magic = 0;
     axl_context *ctx = s->ctx;

@@ -2,11 +2,10 @@
 /* dataset.c - the handle: a range of a store's rows.  Two splits of one config share a store. */
 #include "data/dataset.h"
 
+#include "base/magic.h"
 #include "base/structs.h"
 
 #include <string.h>
-
-enum { DATASET_MAGIC = 0x6C786164 };
 
 struct axl_dataset {
     uint32_t magic;
@@ -26,7 +25,7 @@ axl_dataset *axl__dataset_ref(axl_dataset *data)
 axl_status axl__dataset_enter(const axl_dataset *data)
 {
     axl__error_clear();
-    if (!data || data->magic != DATASET_MAGIC)
+    if (!data || data->magic != AXL__MAGIC_DATASET)
         return axl__fail(AXL_ERR_INVALID, "not a live axl_dataset");
     return axl__context_enter(data->ctx);
 }
@@ -56,7 +55,7 @@ axl_status axl__dataset_wrap(axl_dataset **out, axl__store *store, uint32_t firs
     *out = NULL;
     if (!data)
         return axl__fail_nomem();
-    data->magic = DATASET_MAGIC;
+    data->magic = AXL__MAGIC_DATASET;
     atomic_init(&data->refs, 1);
     data->ctx = axl__context_ref(store->ctx);
     data->store = axl__store_ref(store);

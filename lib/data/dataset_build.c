@@ -7,9 +7,9 @@
 #include "data/data_plan.h"
 #include "data/dataset.h"
 #include "data/dataset_cache.h"
-#include "data/numpy_rng.h"
 #include "data/tokenize_rows.h"
 
+#include "base/pyrandom.h"
 #include "config/config.h"
 
 #include <math.h>

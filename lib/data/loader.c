@@ -10,14 +10,13 @@
 #include "data/loader.h"
 #include "data/pack.h"
 
+#include "base/magic.h"
 #include "base/rng.h"
 #include "base/structs.h"
 #include "config/config.h"
 
 #include <math.h>
 #include <string.h>
-
-enum { LOADER_MAGIC = 0x6C786C64 };
 
 /* One epoch's batches: batch b is order[starts[b] .. starts[b + 1]). */
 typedef struct {
@@ -51,7 +50,7 @@ struct axl_loader {
 static axl_status loader_enter(const axl_loader *l)
 {
     axl__error_clear();
-    if (!l || l->magic != LOADER_MAGIC)
+    if (!l || l->magic != AXL__MAGIC_LOADER)
         return axl__fail(AXL_ERR_INVALID, "not a live axl_loader");
     return axl__context_enter(l->ctx);
 }
@@ -338,7 +337,7 @@ axl_status axl_loader_new(axl_loader **out, axl_dataset *data, const axl_loader_
     axl_loader *l = axl__calloc(ctx, 1, sizeof *l);
     if (!l)
         return axl__fail_nomem();
-    l->magic = LOADER_MAGIC;
+    l->magic = AXL__MAGIC_LOADER;
     l->ctx = axl__context_ref(ctx);
     l->data = axl__dataset_ref(data);
     l->opts = o;

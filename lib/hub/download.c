@@ -6,12 +6,12 @@
  * snapshot, and the branch last, so that a broken download is not taken for a model.  Or of the
  * weights the headers alone.
  */
-#include "base/hub_env.h"
 #include "base/json.h"
 #include "base/os.h"
 #include "base/str.h"
 #include "http.h"
 #include "hub_cache.h"
+#include "hub_env.h"
 
 #include <string.h>
 

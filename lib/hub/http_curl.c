@@ -5,8 +5,8 @@
  */
 #include "http.h"
 
-#include "base/hub_env.h"
 #include "base/str.h"
+#include "hub_env.h"
 
 #include <curl/curl.h>
 #include <stdio.h>

@@ -2,11 +2,11 @@
 /* hub.c - see hub.h: a path that is there, the cache, the Hub, in this order. */
 #include "hub.h"
 
-#include "base/hub_env.h"
 #include "base/os.h"
 #include "base/str.h"
 #include "http.h"
 #include "hub_cache.h"
+#include "hub_env.h"
 
 #include <string.h>
 
@@ -45,7 +45,7 @@ static const char *no_network(axl_context *ctx)
         return strcmp(env->offline, "HF_HUB_OFFLINE") == 0
                    ? "nothing is downloaded: HF_HUB_OFFLINE is set"
                    : "nothing is downloaded: TRANSFORMERS_OFFLINE is set";
-    if (!axl__context_network(ctx))
+    if (!axl__context_options(ctx)->allow_network)
         return "nothing is downloaded: this context may not use the network";
     return NULL;
 }

@@ -3,9 +3,9 @@
 #define _GNU_SOURCE /* memmem */
 #include "hub_cache.h"
 
-#include "base/hub_env.h"
 #include "base/os.h"
 #include "base/str.h"
+#include "hub_env.h"
 
 #include <string.h>
 

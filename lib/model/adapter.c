@@ -2,6 +2,7 @@
 /* adapter.c - making adapters and reaching their tensors; files are adapter_peft.c's. */
 #include "adapter.h"
 
+#include "base/magic.h"
 #include "base/rng.h"
 #include "base/str.h"
 #include "base/structs.h"
@@ -10,8 +11,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-#define ADAPTER_MAGIC 0x41584C41u /* "AXLA" */
 
 enum { RANK_MAX = 4096, KINDS_MAX = 32 };
 
@@ -25,7 +24,7 @@ axl_adapter *axl__adapter_ref(axl_adapter *a)
 
 axl_status axl__adapter_enter(const axl_adapter *a)
 {
-    if (!a || a->magic != ADAPTER_MAGIC) {
+    if (!a || a->magic != AXL__MAGIC_ADAPTER) {
         axl__error_clear();
         return axl__fail(AXL_ERR_INVALID, "not a live axl_adapter");
     }
@@ -34,7 +33,7 @@ axl_status axl__adapter_enter(const axl_adapter *a)
 
 void axl_adapter_free(axl_adapter *a)
 {
-    if (!a || a->magic != ADAPTER_MAGIC || atomic_fetch_sub(&a->refs, 1) != 1)
+    if (!a || a->magic != AXL__MAGIC_ADAPTER || atomic_fetch_sub(&a->refs, 1) != 1)
         return;
     a->magic = 0;
     axl_context *ctx = a->ctx;
@@ -151,7 +150,7 @@ axl_status axl__adapter_make(axl_adapter **out, axl_model *model, const bool *on
     *out = NULL;
     if (!a)
         return axl__fail_nomem();
-    a->magic = ADAPTER_MAGIC;
+    a->magic = AXL__MAGIC_ADAPTER;
     atomic_init(&a->refs, 1);
     a->ctx = axl__context_ref(model->ctx);
     a->model = axl__model_ref(model);
@@ -407,7 +406,7 @@ axl_status axl_adapter_from_config(axl_adapter **out, const axl_config *cfg, axl
 
 size_t axl_adapter_count(const axl_adapter *a)
 {
-    return a && a->magic == ADAPTER_MAGIC ? a->n_tensors : 0;
+    return a && a->magic == AXL__MAGIC_ADAPTER ? a->n_tensors : 0;
 }
 
 static axl_status check_index(const axl_adapter *a, size_t index)

@@ -3,6 +3,7 @@
 #include "model.h"
 #include "weights.h"
 
+#include "base/magic.h"
 #include "base/str.h"
 #include "base/structs.h"
 #include "config/config.h"
@@ -10,8 +11,6 @@
 #include "tensor/counting.h"
 
 #include <string.h>
-
-#define MODEL_MAGIC 0x41584C4Du /* "AXLM" */
 
 /* ---- life ---- */
 
@@ -61,7 +60,7 @@ axl_model *axl__model_alloc(axl_context *ctx)
 
     if (!m)
         return NULL;
-    m->magic = MODEL_MAGIC;
+    m->magic = AXL__MAGIC_MODEL;
     atomic_init(&m->refs, 1);
     m->ctx = axl__context_ref(ctx);
     return m;
@@ -187,7 +186,7 @@ axl_model *axl__model_ref(axl_model *m)
 
 axl_status axl__model_enter(const axl_model *m)
 {
-    if (!m || m->magic != MODEL_MAGIC) {
+    if (!m || m->magic != AXL__MAGIC_MODEL) {
         axl__error_clear();
         return axl__fail(AXL_ERR_INVALID, "not a live axl_model");
     }
@@ -196,7 +195,7 @@ axl_status axl__model_enter(const axl_model *m)
 
 void axl_model_free(axl_model *m)
 {
-    if (!m || m->magic != MODEL_MAGIC || atomic_fetch_sub(&m->refs, 1) != 1)
+    if (!m || m->magic != AXL__MAGIC_MODEL || atomic_fetch_sub(&m->refs, 1) != 1)
         return;
     m->magic = 0;
     axl__weights_free(m);

@@ -7,12 +7,11 @@
 #include "plan.h"
 #include "run.h"
 
+#include "base/magic.h"
 #include "base/os.h"
 #include "base/str.h"
 #include "base/structs.h"
 #include "data/dataset.h"
-
-#define RUN_MAGIC 0x41584C52u /* "AXLR" */
 
 /* ---- making one ---- */
 
@@ -110,7 +109,7 @@ axl_status axl_run_new(axl_run **out, const axl_config *cfg, const axl_run_optio
     axl_run *r = axl__calloc(ctx, 1, sizeof *r);
     if (!r)
         return axl__fail_nomem();
-    r->magic = RUN_MAGIC;
+    r->magic = AXL__MAGIC_RUN;
     r->ctx = axl__context_ref(ctx);
     r->cfg = axl__config_ref(cfg);
     r->resume = axl__strdup(ctx, o.resume);
@@ -127,7 +126,7 @@ axl_status axl_run_new(axl_run **out, const axl_config *cfg, const axl_run_optio
 
 void axl_run_free(axl_run *r)
 {
-    if (!r || r->magic != RUN_MAGIC)
+    if (!r || r->magic != AXL__MAGIC_RUN)
         return;
     r->magic = 0;
     axl_context *ctx = r->ctx;
@@ -152,7 +151,7 @@ void axl_run_free(axl_run *r)
 axl_status axl__run_enter(axl_run *r)
 {
     axl__error_clear();
-    if (!r || r->magic != RUN_MAGIC)
+    if (!r || r->magic != AXL__MAGIC_RUN)
         return axl__fail(AXL_ERR_INVALID, "not a live axl_run");
     AXL_TRY(axl__context_enter(r->ctx));
     if (r->in_call)
@@ -163,7 +162,7 @@ axl_status axl__run_enter(axl_run *r)
 
 const char *axl_run_output_dir(const axl_run *r)
 {
-    return r && r->magic == RUN_MAGIC ? r->output_dir : NULL;
+    return r && r->magic == AXL__MAGIC_RUN ? r->output_dir : NULL;
 }
 
 /* ---- the loop ---- */

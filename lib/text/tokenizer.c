@@ -5,19 +5,18 @@
  */
 #include "tokenizer_priv.h"
 
+#include "base/magic.h"
 #include "base/structs.h"
 #include "base/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define TOKENIZER_MAGIC 0x41584C54u /* "AXLT" */
-
 /* ---- life ---- */
 
 static axl_status enter(const axl_tokenizer *t)
 {
-    if (!t || t->magic != TOKENIZER_MAGIC) {
+    if (!t || t->magic != AXL__MAGIC_TOKENIZER) {
         axl__error_clear();
         return axl__fail(AXL_ERR_INVALID, "not a live axl_tokenizer");
     }
@@ -34,7 +33,7 @@ axl_tokenizer *axl__tokenizer_ref(const axl_tokenizer *tok)
 
 void axl_tokenizer_free(axl_tokenizer *t)
 {
-    if (!t || t->magic != TOKENIZER_MAGIC || atomic_fetch_sub(&t->refs, 1) != 1)
+    if (!t || t->magic != AXL__MAGIC_TOKENIZER || atomic_fetch_sub(&t->refs, 1) != 1)
         return;
     axl_context *ctx = t->ctx;
     t->magic = 0;
@@ -54,7 +53,7 @@ static axl_status tokenizer_new(axl_tokenizer **out, axl_context *ctx, const cha
     *out = t;
     if (!t)
         return axl__fail_nomem();
-    t->magic = TOKENIZER_MAGIC;
+    t->magic = AXL__MAGIC_TOKENIZER;
     atomic_init(&t->refs, 1);
     t->ctx = axl__context_ref(ctx);
     t->legacy = -1;
@@ -420,7 +419,7 @@ axl_status axl__decode_stream_end(axl__decode_stream *s, axl__str *out)
 
 static bool alive(const axl_tokenizer *t)
 {
-    return t && t->magic == TOKENIZER_MAGIC;
+    return t && t->magic == AXL__MAGIC_TOKENIZER;
 }
 
 uint32_t axl_tokenizer_vocab_size(const axl_tokenizer *tok)

@@ -35,23 +35,10 @@ void axl__lisa_free(axl__lisa *l)
     memset(l, 0, sizeof *l);
 }
 
-/* numpy.random.choice(n_layers, n_picked, replace=False): the first ones of a permutation, whose
- * indices are the low bits of a draw, drawn again while they are too large. */
+/* numpy.random.choice(n_layers, n_picked, replace=False) */
 static void lisa_draw_layers(axl__lisa *l)
 {
-    for (uint32_t i = 0; i < l->n_layers; i++)
-        l->order[i] = i;
-    for (uint32_t i = l->n_layers - 1; i > 0; i--) {
-        uint32_t mask = i, j;
-        for (uint32_t shift = 1; shift < 32; shift *= 2)
-            mask |= mask >> shift;
-        do
-            j = axl__twister_draw(&l->twister) & mask;
-        while (j > i);
-        uint32_t kept = l->order[i];
-        l->order[i] = l->order[j];
-        l->order[j] = kept;
-    }
+    axl__numpy_permutation_next(l->order, l->n_layers, &l->twister);
     for (uint32_t i = 0; i < l->n_layers; i++)
         l->rests[l->order[i] + 1] = i >= l->n_picked;
 }

@@ -10,7 +10,7 @@
 #define AXL_TRAIN_LISA_H
 
 #include "base/ctx.h"
-#include "base/twister.h"
+#include "base/pyrandom.h"
 
 #include <stdbool.h>
 

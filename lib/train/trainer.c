@@ -7,6 +7,7 @@
 #include "trainer.h"
 #include "relora.h"
 
+#include "base/magic.h"
 #include "base/num.h"
 #include "base/structs.h"
 #include "config/config.h"
@@ -14,8 +15,6 @@
 
 #include <math.h>
 #include <string.h>
-
-#define TRAINER_MAGIC 0x41584C54u /* "AXLT" */
 
 /* ---- life ---- */
 
@@ -192,7 +191,7 @@ axl_status axl_trainer_new(axl_trainer **out, axl_model *model, axl_adapter *ada
     axl_trainer *tr = axl__calloc(model->ctx, 1, sizeof *tr);
     if (!tr)
         return axl__fail_nomem();
-    tr->magic = TRAINER_MAGIC;
+    tr->magic = AXL__MAGIC_TRAINER;
     atomic_init(&tr->refs, 1);
     tr->ctx = axl__context_ref(model->ctx);
     tr->model = axl__model_ref(model);
@@ -261,7 +260,7 @@ axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg, axl
 
 void axl_trainer_free(axl_trainer *tr)
 {
-    if (!tr || tr->magic != TRAINER_MAGIC || atomic_fetch_sub(&tr->refs, 1) != 1)
+    if (!tr || tr->magic != AXL__MAGIC_TRAINER || atomic_fetch_sub(&tr->refs, 1) != 1)
         return;
     tr->magic = 0;
     const axl_backend_ops *ops = tr->model->ops;
@@ -286,7 +285,7 @@ void axl_trainer_free(axl_trainer *tr)
 axl_status axl__trainer_enter(axl_trainer *tr)
 {
     axl__error_clear();
-    if (!tr || tr->magic != TRAINER_MAGIC)
+    if (!tr || tr->magic != AXL__MAGIC_TRAINER)
         return axl__fail(AXL_ERR_INVALID, "not a live axl_trainer");
     AXL_TRY(axl__context_enter(tr->ctx));
     if (tr->in_call)
@@ -407,7 +406,7 @@ axl_status axl_trainer_forward_backward(axl_trainer *tr, const axl_batch *batch,
 
 int axl_trainer_ready(const axl_trainer *tr)
 {
-    return tr && tr->magic == TRAINER_MAGIC && tr->batches > 0 &&
+    return tr && tr->magic == AXL__MAGIC_TRAINER && tr->batches > 0 &&
            (tr->window_closed || tr->batches >= tr->opts.gradient_accumulation_steps);
 }
 
@@ -540,7 +539,7 @@ axl_status axl_trainer_set_learning_rate(axl_trainer *tr, double learning_rate)
 
 double axl_trainer_learning_rate(const axl_trainer *tr)
 {
-    return tr && tr->magic == TRAINER_MAGIC ? current_rate(tr) : 0.0;
+    return tr && tr->magic == AXL__MAGIC_TRAINER ? current_rate(tr) : 0.0;
 }
 
 axl_status axl_trainer_report_metric(axl_trainer *tr, double metric)
@@ -554,14 +553,14 @@ axl_status axl_trainer_report_metric(axl_trainer *tr, double metric)
 
 uint64_t axl_trainer_steps(const axl_trainer *tr)
 {
-    return tr && tr->magic == TRAINER_MAGIC ? tr->step : 0;
+    return tr && tr->magic == AXL__MAGIC_TRAINER ? tr->step : 0;
 }
 
 /* ---- tensors ---- */
 
 size_t axl_trainer_count(const axl_trainer *tr)
 {
-    return tr && tr->magic == TRAINER_MAGIC ? tr->trained.n_tensors : 0;
+    return tr && tr->magic == AXL__MAGIC_TRAINER ? tr->trained.n_tensors : 0;
 }
 
 axl_status axl_trainer_tensor(const axl_trainer *tr, size_t index, axl_tensor_info *out)

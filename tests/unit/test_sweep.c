@@ -4,7 +4,6 @@
 
 #include "base/json.h"
 #include "base/os.h"
-#include "config/python_shuffle.h"
 
 enum { OVERRIDES_MAX = 8 };
 
@@ -68,19 +67,6 @@ static void test_sweep__runs_are_axolotls(void **state)
     axl_context_free(ctx);
 }
 
-/* random.seed(42); x = list(range(10)); random.shuffle(x), of CPython 3.11. */
-static void test_sweep__shuffle_is_pythons(void **state)
-{
-    static const uint32_t python[10] = { 7, 3, 2, 8, 5, 6, 9, 4, 0, 1 };
-    uint32_t order[10];
-
-    (void)state;
-    axl__python_shuffle(order, 10, 42);
-    assert_memory_equal(order, python, sizeof order);
-    axl__python_shuffle(order, 1, 42);
-    assert_int_equal(order[0], 0);
-}
-
 static void assert_wrong(axl_context *ctx, const char *text, const char *line)
 {
     axl_sweep *sweep;
@@ -134,7 +120,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sweep__runs_are_axolotls),
-        cmocka_unit_test(test_sweep__shuffle_is_pythons),
         cmocka_unit_test(test_sweep__says_what_is_wrong),
         cmocka_unit_test(test_sweep__is_bounded),
     };

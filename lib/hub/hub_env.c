@@ -2,8 +2,8 @@
 /* hub_env.c - see hub_env.h. */
 #include "hub_env.h"
 
-#include "os.h"
-#include "str.h"
+#include "base/os_file.h"
+#include "base/str.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -110,24 +110,28 @@ static axl_status read_cache(axl__hub_env *e, axl_context *ctx, const char *home
     return e->cache ? AXL_OK : axl__fail_nomem();
 }
 
-axl_status axl__hub_env_read(axl__hub_env *e, axl_context *ctx)
+static axl_status read_endpoint(axl__hub_env *e, axl_context *ctx)
 {
     const char *endpoint = env("HF_ENDPOINT");
-    char *home;
 
-    memset(e, 0, sizeof *e);
-    if (is_true("HF_HUB_OFFLINE"))
-        e->offline = "HF_HUB_OFFLINE";
-    else if (!env("HF_HUB_OFFLINE") && is_true("TRANSFORMERS_OFFLINE"))
-        e->offline = "TRANSFORMERS_OFFLINE";
     if (!endpoint)
         endpoint = "https://huggingface.co";
     size_t len = strlen(endpoint);
     while (len > 0 && endpoint[len - 1] == '/')
         len--;
     e->endpoint = axl__strndup(ctx, endpoint, len);
-    if (!e->endpoint)
-        return axl__fail_nomem();
+    return e->endpoint ? AXL_OK : axl__fail_nomem();
+}
+
+static axl_status hub_env_read(axl__hub_env *e, axl_context *ctx)
+{
+    char *home;
+
+    if (is_true("HF_HUB_OFFLINE"))
+        e->offline = "HF_HUB_OFFLINE";
+    else if (!env("HF_HUB_OFFLINE") && is_true("TRANSFORMERS_OFFLINE"))
+        e->offline = "TRANSFORMERS_OFFLINE";
+    AXL_TRY(read_endpoint(e, ctx));
     AXL_TRY(hf_home(&home, ctx));
     axl_status status = read_cache(e, ctx, home);
     if (status == AXL_OK)
@@ -136,9 +140,33 @@ axl_status axl__hub_env_read(axl__hub_env *e, axl_context *ctx)
     return status;
 }
 
-void axl__hub_env_free(axl__hub_env *e, axl_context *ctx)
+static void hub_env_close(void *kept, axl_context *ctx)
 {
+    axl__hub_env *e = kept;
+
     axl__free(ctx, e->cache);
     axl__free(ctx, e->endpoint);
     axl__free(ctx, e->token);
+    axl__free(ctx, e);
+}
+
+static axl_status hub_env_open(void **out, axl_context *ctx)
+{
+    axl__hub_env *e = axl__calloc(ctx, 1, sizeof *e);
+
+    if (!e)
+        return axl__fail_nomem();
+    axl_status status = hub_env_read(e, ctx);
+    if (status < 0)
+        hub_env_close(e, ctx);
+    else
+        *out = e;
+    return status;
+}
+
+const axl__context_part axl__hub_context_part = { hub_env_open, hub_env_close };
+
+const axl__hub_env *axl__context_hub(const axl_context *ctx)
+{
+    return axl__context_kept(ctx, &axl__hub_context_part);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_numpy_rng.c - against numpy.random.default_rng(seed).permutation(n), NumPy 2.3.5. */
+/* test_pyrandom.c - against NumPy 2.3.5 and CPython 3.11. */
 #include "testing.h"
 
-#include "data/numpy_rng.h"
+#include "base/pyrandom.h"
 
 #include <zlib.h>
 
-static void test_numpy_rng__equals_numpy(void **state)
+static void test_pyrandom__equals_default_rng(void **state)
 {
     static const struct {
         uint64_t seed;
@@ -30,7 +30,7 @@ static void test_numpy_rng__equals_numpy(void **state)
     axl__numpy_permutation(order, 0, 42);
 }
 
-static void test_numpy_rng__equals_numpy_on_long_orders(void **state)
+static void test_pyrandom__equals_default_rng_on_long_orders(void **state)
 {
     static const struct {
         uint64_t seed;
@@ -47,11 +47,39 @@ static void test_numpy_rng__equals_numpy_on_long_orders(void **state)
     }
 }
 
+/* random.seed(42); x = list(range(10)); random.shuffle(x), of CPython 3.11. */
+static void test_pyrandom__equals_pythons_shuffle(void **state)
+{
+    static const uint32_t python[10] = { 7, 3, 2, 8, 5, 6, 9, 4, 0, 1 };
+    uint32_t order[10];
+
+    (void)state;
+    axl__python_shuffle(order, 10, 42);
+    assert_memory_equal(order, python, sizeof order);
+    axl__python_shuffle(order, 1, 42);
+    assert_int_equal(order[0], 0);
+}
+
+/* numpy.random.seed(42); numpy.random.permutation(10) */
+static void test_pyrandom__equals_numpys_older_permutation(void **state)
+{
+    static const uint32_t numpy[10] = { 8, 1, 5, 0, 7, 2, 9, 4, 3, 6 };
+    uint32_t order[10];
+    axl__twister t;
+
+    (void)state;
+    axl__twister_seed(&t, 42);
+    axl__numpy_permutation_next(order, 10, &t);
+    assert_memory_equal(order, numpy, sizeof order);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numpy_rng__equals_numpy),
-        cmocka_unit_test(test_numpy_rng__equals_numpy_on_long_orders),
+        cmocka_unit_test(test_pyrandom__equals_default_rng),
+        cmocka_unit_test(test_pyrandom__equals_default_rng_on_long_orders),
+        cmocka_unit_test(test_pyrandom__equals_pythons_shuffle),
+        cmocka_unit_test(test_pyrandom__equals_numpys_older_permutation),
     };
 
     return test_run(tests);

@@ -1,22 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * numpy_rng.c - SeedSequence (M. E. O'Neill's seed_seq_fe) and PCG64 XSL-RR (O'Neill, "PCG: A
- * family of simple fast space-efficient statistically good algorithms for random number
- * generation", 2014), put together as NumPy 1.17 and later do.
- */
-#include "data/numpy_rng.h"
-
-#include <stdbool.h>
-
-__extension__ typedef unsigned __int128 u128;
+/* pcg64.c - see pcg64.h. */
+#include "pcg64.h"
 
 enum { POOL = 4 };
-
-typedef struct {
-    u128 state, inc;
-    uint32_t spare; /* the high half of the last draw */
-    bool has_spare;
-} pcg64;
 
 static uint32_t hash_mix(uint32_t value, uint32_t *constant, uint32_t factor)
 {
@@ -47,9 +33,9 @@ static void seed_sequence(uint32_t out[2 * POOL], uint64_t seed)
         out[i] = hash_mix(pool[i % POOL], &constant, 0x58f38ded);
 }
 
-static uint64_t pcg_next(pcg64 *r)
+static uint64_t pcg_next(axl__pcg64 *r)
 {
-    static const u128 factor = (u128)0x2360ED051FC65DA4u << 64 | 0x4385DF649FCCF645u;
+    static const axl__u128 factor = (axl__u128)0x2360ED051FC65DA4u << 64 | 0x4385DF649FCCF645u;
 
     r->state = r->state * factor + r->inc;
     uint64_t folded = (uint64_t)(r->state >> 64) ^ (uint64_t)r->state;
@@ -57,7 +43,7 @@ static uint64_t pcg_next(pcg64 *r)
     return folded >> turn | folded << (-turn & 63);
 }
 
-static void pcg_seed(pcg64 *r, uint64_t seed)
+void axl__pcg64_seed(axl__pcg64 *r, uint64_t seed)
 {
     uint32_t words[2 * POOL];
     uint64_t w[POOL];
@@ -66,14 +52,14 @@ static void pcg_seed(pcg64 *r, uint64_t seed)
     for (int i = 0; i < POOL; i++)
         w[i] = (uint64_t)words[2 * i + 1] << 32 | words[2 * i];
     r->state = 0;
-    r->inc = ((u128)w[2] << 64 | w[3]) << 1 | 1;
+    r->inc = ((axl__u128)w[2] << 64 | w[3]) << 1 | 1;
     pcg_next(r);
-    r->state += (u128)w[0] << 64 | w[1];
+    r->state += (axl__u128)w[0] << 64 | w[1];
     pcg_next(r);
     r->has_spare = false;
 }
 
-static uint32_t pcg_next32(pcg64 *r)
+uint32_t axl__pcg64_draw(axl__pcg64 *r)
 {
     if (r->has_spare) {
         r->has_spare = false;
@@ -83,31 +69,4 @@ static uint32_t pcg_next32(pcg64 *r)
     r->spare = (uint32_t)(x >> 32);
     r->has_spare = true;
     return (uint32_t)x;
-}
-
-/* In [0, max]: masked draws until one fits, as NumPy's shuffles do (its integers() differ). */
-static uint32_t bounded(pcg64 *r, uint32_t max)
-{
-    uint32_t mask = max, value;
-
-    for (int shift = 1; shift < 32; shift *= 2)
-        mask |= mask >> shift;
-    do
-        value = pcg_next32(r) & mask;
-    while (value > max);
-    return value;
-}
-
-void axl__numpy_permutation(uint32_t *out, uint32_t n, uint64_t seed)
-{
-    pcg64 r;
-
-    pcg_seed(&r, seed);
-    for (uint32_t i = 0; i < n; i++)
-        out[i] = i;
-    for (uint32_t i = n; i > 1; i--) {
-        uint32_t j = bounded(&r, i - 1), t = out[i - 1];
-        out[i - 1] = out[j];
-        out[j] = t;
-    }
 }

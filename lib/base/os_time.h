@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* os_time.h - clocks and the calendar. */
+#ifndef AXL_BASE_OS_TIME_H
+#define AXL_BASE_OS_TIME_H
+
+#include <stdint.h>
+
+/* Seconds on a clock that only goes forward. */
+double axl__now(void);
+double axl__wall_time(void); /* seconds since 1970, with their fraction */
+
+/* A time since 1970 by the calendar, in UTC. */
+typedef struct axl__date {
+    int year, month, day, hour, minute, second; /* month and day from 1 */
+} axl__date;
+axl__date axl__utc(int64_t unix_time);
+
+void axl__sleep(double seconds);
+
+#endif

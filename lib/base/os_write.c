@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* os_write.c - files that are written, and locks on them. */
+#define _GNU_SOURCE
+#include "os_write.h"
+
+#include "fail.h"
+#include "mem.h"
+#include "os_dir.h"
+#include "os_error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static axl_status write_fully(int fd, const unsigned char *data, size_t size, const char *path)
+{
+    while (size > 0) {
+        ssize_t n = write(fd, data, size < (1u << 30) ? size : (1u << 30));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return axl__fail_errno("cannot write", path);
+        data += n;
+        size -= (size_t)n;
+    }
+    return AXL_OK;
+}
+
+axl_status axl__writer_open(axl__writer *w, axl_context *ctx, const char *path)
+{
+    size_t len = strlen(path) + 32;
+
+    memset(w, 0, sizeof *w);
+    w->ctx = ctx;
+    w->fd = -1;
+    w->path = axl__strdup(ctx, path);
+    w->temp = axl__alloc(ctx, len);
+    if (!w->path || !w->temp) {
+        axl__writer_abort(w);
+        return axl__fail_nomem();
+    }
+    snprintf(w->temp, len, "%s.tmp%lld", path, (long long)getpid());
+    w->fd = open(w->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (w->fd < 0) {
+        axl_status status = axl__fail_errno("cannot write", path);
+        axl__free(ctx, w->temp);
+        w->temp = NULL;
+        axl__writer_abort(w);
+        return status;
+    }
+    return AXL_OK;
+}
+
+axl_status axl__writer_put(axl__writer *w, const void *data, size_t size)
+{
+    return write_fully(w->fd, data, size, w->path);
+}
+
+axl_status axl__writer_commit(axl__writer *w)
+{
+    axl_status status = AXL_OK;
+
+    if (fsync(w->fd) != 0)
+        status = axl__fail_errno("cannot write", w->path);
+    int rc = close(w->fd);
+    w->fd = -1;
+    if (status == AXL_OK && rc != 0)
+        status = axl__fail_errno("cannot write", w->path);
+    if (status == AXL_OK)
+        status = axl__rename(w->temp, w->path);
+    if (status == AXL_OK) {
+        axl__free(w->ctx, w->temp);
+        w->temp = NULL;
+    }
+    axl__writer_abort(w);
+    return status;
+}
+
+void axl__writer_abort(axl__writer *w)
+{
+    if (!w->ctx)
+        return;
+    if (w->fd >= 0)
+        close(w->fd);
+    if (w->temp)
+        unlink(w->temp);
+    axl__free(w->ctx, w->temp);
+    axl__free(w->ctx, w->path);
+    memset(w, 0, sizeof *w);
+    w->fd = -1;
+}
+
+axl_status axl__writer_resume(axl__writer *w, axl_context *ctx, const char *path, const char *temp,
+                              uint64_t *size)
+{
+    struct stat st;
+
+    memset(w, 0, sizeof *w);
+    w->fd = open(temp, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (w->fd < 0 || fstat(w->fd, &st) != 0) {
+        axl_status status = axl__fail_errno("cannot write", temp);
+        if (w->fd >= 0)
+            close(w->fd);
+        return status;
+    }
+    *size = (uint64_t)st.st_size;
+    w->ctx = ctx;
+    w->path = axl__strdup(ctx, path);
+    w->temp = axl__strdup(ctx, temp);
+    if (w->path && w->temp)
+        return AXL_OK;
+    axl__writer_keep(w);
+    return axl__fail_nomem();
+}
+
+axl_status axl__writer_restart(axl__writer *w)
+{
+    return ftruncate(w->fd, 0) == 0 ? AXL_OK : axl__fail_errno("cannot write", w->path);
+}
+
+void axl__writer_keep(axl__writer *w)
+{
+    if (!w->ctx)
+        return;
+    axl__free(w->ctx, w->temp);
+    w->temp = NULL;
+    axl__writer_abort(w);
+}
+
+axl_status axl__write_file(axl_context *ctx, const char *path, const void *data, size_t size)
+{
+    axl__writer w;
+
+    AXL_TRY(axl__writer_open(&w, ctx, path));
+    axl_status status = axl__writer_put(&w, data, size);
+    if (status < 0) {
+        axl__writer_abort(&w);
+        return status;
+    }
+    return axl__writer_commit(&w);
+}
+
+axl_status axl__append_file(const char *path, const void *data, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+
+    if (fd < 0)
+        return axl__fail_errno("cannot write", path);
+    off_t before = lseek(fd, 0, SEEK_END);
+    axl_status status = write_fully(fd, data, size, path);
+    if (status < 0 && before >= 0)
+        (void)!ftruncate(fd, before); /* a part of a record is none */
+    if (close(fd) != 0 && status == AXL_OK)
+        status = axl__fail_errno("cannot write", path);
+    return status;
+}
+
+axl_status axl__truncate_file(const char *path, uint64_t size)
+{
+    return truncate(path, (off_t)size) == 0 ? AXL_OK : axl__fail_errno("cannot write", path);
+}
+
+axl_status axl__lock_file(const char *path, int *out)
+{
+    struct stat here, there;
+
+    *out = -1;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0664);
+    if (fd < 0)
+        return axl__fail_errno("cannot write", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        close(fd);
+        return AXL_OK;
+    }
+    /* The one who had it may have removed the file: a lock on that keeps nobody out. */
+    if (fstat(fd, &here) == 0 && stat(path, &there) == 0 && here.st_ino == there.st_ino)
+        *out = fd;
+    else
+        close(fd);
+    return AXL_OK;
+}
+
+void axl__unlock_file(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}

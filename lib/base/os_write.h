@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* os_write.h - writing files so that others see all of a content or none, and
+ * locks between processes. */
+#ifndef AXL_BASE_OS_WRITE_H
+#define AXL_BASE_OS_WRITE_H
+
+#include <axl/context.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Writes a new file beside path, syncs it, renames it over path: all or nothing. */
+axl_status axl__write_file(axl_context *ctx, const char *path, const void *data, size_t size);
+
+/* A file being written in pieces under a temporary name beside its path. */
+typedef struct axl__writer {
+    axl_context *ctx;
+    char *path, *temp;
+    int fd;
+} axl__writer;
+axl_status axl__writer_open(axl__writer *out, axl_context *ctx, const char *path);
+axl_status axl__writer_put(axl__writer *w, const void *data, size_t size);
+axl_status axl__writer_commit(axl__writer *w); /* sync and rename; the writer is gone after it */
+void axl__writer_abort(axl__writer *w);        /* nothing stays; fine after commit */
+/* As axl__writer_open, but under a temporary name that a later process finds again: appends to
+ * what is there, *size bytes. */
+axl_status axl__writer_resume(axl__writer *out, axl_context *ctx, const char *path,
+                              const char *temp, uint64_t *size);
+axl_status axl__writer_restart(axl__writer *w); /* from the first byte */
+void axl__writer_keep(axl__writer *w);          /* closes; the temporary file stays */
+
+/* Appends to a file, creating it, all or nothing; truncate cuts to `size` bytes. */
+axl_status axl__append_file(const char *path, const void *data, size_t size);
+axl_status axl__truncate_file(const char *path, uint64_t size);
+
+/* A lock between processes (flock) on a file that is made for it; *fd is -1 while another has it.
+ * Where the file system has no locks, nobody is kept out. */
+axl_status axl__lock_file(const char *path, int *fd);
+void axl__unlock_file(int fd);
+
+#endif
