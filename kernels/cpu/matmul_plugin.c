@@ -17,6 +17,7 @@
 #include "base/plugin.h"
 #include "base/os.h"
 #include "device_cpu.h"
+#include "kernels/whole.h"
 
 enum {
     TILE_ROWS = 256,
@@ -95,11 +96,6 @@ typedef struct job {
     atomic_bool failed, cancelled;
 } job;
 
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 static bool takes(const axl_device *dev, const axl_matmul_args *a)
 {
     int64_t k = a->trans_x ? a->x.rows : a->x.cols;
@@ -112,14 +108,14 @@ static bool takes(const axl_device *dev, const axl_matmul_args *a)
 
 static void choose_tiles(job *j)
 {
-    int64_t m = j->a->y.rows, n = j->a->y.cols, parts = ceil_div(n, TILE_COLS);
+    int64_t m = j->a->y.rows, n = j->a->y.cols, parts = axl_div_up(n, TILE_COLS);
 
     j->rows = TILE_ROWS;
-    j->n_row_tiles = ceil_div(m, j->rows);
+    j->n_row_tiles = axl_div_up(m, j->rows);
     while (j->n_row_tiles * parts < MIN_TASKS && n / (parts + 1) >= MIN_TILE_COLS)
         parts++;
-    j->cols = ceil_div(ceil_div(n, parts), COLS_STEP) * COLS_STEP;
-    j->n_col_tiles = ceil_div(n, j->cols);
+    j->cols = axl_div_up(axl_div_up(n, parts), COLS_STEP) * COLS_STEP;
+    j->n_col_tiles = axl_div_up(n, j->cols);
 }
 
 /* The rows (columns) of tile i of n. */

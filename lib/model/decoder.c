@@ -67,8 +67,12 @@ void axl__layer_scratch_take(axl__step_arena *a, axl__layer_scratch *o, const ax
     o->dattn = axl__step_arena_mat(a, t, T, q);
     for (int i = 0; i < 3; i++)
         o->dqkv[i] = axl__step_arena_mat(a, t, T, i == 0 ? q : kv);
-    o->attn = axl__step_arena_take(
-        a, (size_t)axl__attention_scratch(T, longest, m->n_heads, m->head_dim) * sizeof(float));
+    axl_attention_backward_args back = { .forward = { .q = { NULL, t, T, q, q },
+                                                      .n_heads = m->n_heads,
+                                                      .n_kv_heads = m->n_kv_heads,
+                                                      .head_dim = m->head_dim,
+                                                      .longest = longest } };
+    o->attn = axl__step_arena_take(a, p->ops->scratch(p->dev, AXL_OP_attention_backward, &back));
 }
 
 /* ---- the parts ---- */
@@ -112,6 +116,7 @@ static axl_attention_args attention_args(const axl__pass *p, const axl__layout *
                                  .cu_q = at->cu_q,
                                  .cu_k = at->cu_k,
                                  .n_seqs = at->n_seqs,
+                                 .longest = at->longest,
                                  .n_heads = m->n_heads,
                                  .n_kv_heads = m->n_kv_heads,
                                  .head_dim = m->head_dim,

@@ -18,6 +18,7 @@
 typedef struct axl__layout {
     int64_t n_tokens, n_seqs;
     const int32_t *cu_q, *cu_k; /* host (n_seqs + 1); see axl_attention_args */
+    int64_t longest;            /* queries of a sequence */
     const int32_t *positions;   /* device (T) */
     const float *cos, *sin;     /* device (n_positions, D/2) */
 } axl__layout;
@@ -39,7 +40,7 @@ typedef struct axl__layer_scratch {
     axl_mat dact;    /* (T, F) */
     axl_mat dattn;   /* (T, H*D) */
     axl_mat dqkv[3]; /* (T, H*D), (T, G*D), (T, G*D) */
-    float *attn;     /* of axl__attention_scratch() floats */
+    void *attn;      /* what the backend wants for attention's backward */
     axl__linear_scratch linear;
 } axl__layer_scratch;
 

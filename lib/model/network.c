@@ -206,8 +206,13 @@ static void lay_out_head(axl__network *n, work *w, int64_t rows, bool train)
     if (!train)
         return;
     w->head.dxa = axl__step_arena_mat(m, t, rows, r);
-    w->head.parts = axl__step_arena_take(m, AXL_MATMUL_SCRATCH * sizeof(float));
     w->dnorm = axl__step_arena_mat(m, t, rows, a->hidden_size);
+    axl_matmul_args back = { .x = { NULL, t, rows, a->vocab_size, a->vocab_size },
+                             .w = { NULL, t, a->vocab_size, a->hidden_size, a->hidden_size },
+                             .y = w->dnorm,
+                             .compute = t };
+    w->head.parts_size = n->pass.ops->scratch(n->pass.dev, AXL_OP_matmul, &back);
+    w->head.parts = axl__step_arena_take(m, w->head.parts_size);
     w->drows = axl__step_arena_mat(m, t, rows, a->hidden_size);
 }
 
@@ -459,8 +464,8 @@ axl_status axl__network_loss(axl__network *n, const axl_batch *b, double scale, 
     AXL_TRY(make_room(n, &w, b->n_tokens, longest_sequence(b), train));
     if (x.n_trained == 0)
         return AXL_OK;
-    axl__layout at = { b->n_tokens, b->n_seqs, b->cu_seqlens, b->cu_seqlens,
-                       x.positions, n->cos,    n->sin };
+    axl__layout at = { b->n_tokens,         b->n_seqs,   b->cu_seqlens, b->cu_seqlens,
+                       longest_sequence(b), x.positions, n->cos,        n->sin };
     AXL_TRY(run_layers(n, &at, x.ids, &w, phase, total));
     AXL_TRY(run_loss(n, &w, &x, scale, train));
     AXL_TRY(sum_losses(n, &w, x.n_trained, loss_sum));
@@ -482,7 +487,7 @@ axl_status axl__network_logits(axl__network *n, const int32_t *ids, int64_t coun
         n->host[count + t] = (int32_t)t;
     AXL_TRY(n->pass.ops->upload(n->pass.dev, n->index, n->host, (size_t)count * 2 * sizeof *ids));
     AXL_TRY(make_room(n, &w, count, count, false));
-    axl__layout at = { count, 1, cu, cu, n->index + count, n->cos, n->sin };
+    axl__layout at = { count, 1, cu, cu, count, n->index + count, n->cos, n->sin };
     AXL_TRY(run_layers(n, &at, n->index, &w, "generate", 0));
     for (int64_t i = 0; i < count; i += AXL__HEAD_ROWS) {
         int64_t k = count - i < AXL__HEAD_ROWS ? count - i : AXL__HEAD_ROWS;
@@ -550,7 +555,7 @@ axl_status axl__network_continue(axl__network *n, axl__kv_cache *c, const int32_
         x->all_k = rows_from(c->k[l], 0, c->len + count);
         x->all_v = rows_from(c->v[l], 0, c->len + count);
     }
-    axl__layout at = { count, 1, cu_q, cu_k, n->index + count, n->cos, n->sin };
+    axl__layout at = { count, 1, cu_q, cu_k, count, n->index + count, n->cos, n->sin };
     AXL_TRY(run_layers(n, &at, n->index, &w, NULL, 0));
     AXL_TRY(run_head(n, &w, n->index + 2 * count, 1));
     AXL_TRY(n->pass.ops->download(n->pass.dev, logits, w.logits.data,

@@ -61,6 +61,13 @@ typedef enum axl_op_use { AXL_USE_FORWARD, AXL_USE_TRAINING, AXL_USE_SETTING } a
     X(add_rows, axl_rows_args, TRAINING)                                                           \
     X(sum, axl_sum_args, TRAINING)
 
+typedef enum axl_op {
+#define AXL_BACKEND_NUMBER(op, args, use) AXL_OP_##op,
+    AXL_BACKEND_OPS(AXL_BACKEND_NUMBER)
+#undef AXL_BACKEND_NUMBER
+        AXL_N_OPS
+} axl_op;
+
 typedef struct axl_backend_ops {
     uint32_t abi;     /* AXL_BACKEND_ABI: bumped for a break */
     uint32_t size;    /* sizeof(axl_backend_ops) where it was compiled */
@@ -82,6 +89,9 @@ typedef struct axl_backend_ops {
     axl_status (*copy)(axl_device *dev, void *dst, const void *src, size_t size);
     axl_status (*zero)(axl_device *dev, void *dst, size_t size);
     axl_status (*synchronize)(axl_device *dev);
+    /* Bytes of scratch memory for an operation with these arguments, or with fewer rows; 0: none.
+     * Shapes, counts and types are read, no pointer. */
+    size_t (*scratch)(axl_device *dev, axl_op op, const void *args);
 
     /* ---- operations ---- */
 #define AXL_BACKEND_MEMBER(op, args, use) axl_status (*op)(axl_device * dev, const args *a);

@@ -102,6 +102,11 @@ static axl_status counting_synchronize(axl_device *dev)
     return AXL_OK;
 }
 
+static size_t counting_scratch(axl_device *dev, axl_op op, const void *args)
+{
+    return dev->ops->scratch(dev->real, op, args);
+}
+
 /* ---- operations: nothing is run on what was not allocated ---- */
 
 #define COUNTING_OP(op, args, use)                                                                 \
@@ -129,6 +134,7 @@ static const axl_backend_ops counting_ops = { .abi = AXL_BACKEND_ABI,
                                               .copy = counting_copy,
                                               .zero = counting_zero,
                                               .synchronize = counting_synchronize,
+                                              .scratch = counting_scratch,
                                               AXL_BACKEND_OPS(MEMBER) };
 
 /* ---- counting ---- */

@@ -73,6 +73,15 @@ void *kernel_put(kernel_run *run, const void *host, size_t size)
     return p;
 }
 
+void *kernel_scratch(kernel_run *run, axl_op op, const void *args, size_t *size)
+{
+    size_t want = run->ops->scratch(run->dev, op, args);
+
+    if (size)
+        *size = want;
+    return want ? kernel_alloc(run, want) : NULL;
+}
+
 static void release_buffers(kernel_run *run)
 {
     for (struct kernel_buffer *b = run->buffers, *next; b; b = next) {
