@@ -235,6 +235,7 @@ static axl_status cpu_matmul(axl_device *dev, const axl_matmul_args *a)
 const axl_backend_ops axl__backend_cpu = { .abi = AXL_BACKEND_ABI,
                                            .size = sizeof(axl_backend_ops),
                                            .name = "cpu",
+                                           .version = AXL_VERSION,
                                            .device_open = cpu_device_open,
                                            .device_close = cpu_device_close,
                                            .device_info = cpu_device_info,

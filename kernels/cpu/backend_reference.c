@@ -118,6 +118,7 @@ AXL_BACKEND_OPS(REFERENCE_OP)
 const axl_backend_ops axl__backend_reference = { .abi = AXL_BACKEND_ABI,
                                                  .size = sizeof(axl_backend_ops),
                                                  .name = "reference",
+                                                 .version = AXL_VERSION,
                                                  .device_open = reference_device_open,
                                                  .device_close = reference_device_close,
                                                  .device_info = reference_device_info,

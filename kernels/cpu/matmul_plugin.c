@@ -63,7 +63,7 @@ void axl__matmul_plugin_open(axl_device *dev)
         dev->library = dev->plugin->open();
     if (!dev->library)
         dev->plugin = NULL;
-    dev->library_takes[AXL_F32] = dev->library_takes[AXL_BF16] = dev->library != NULL;
+    dev->library_takes_f32 = dev->library_takes_bf16 = dev->library != NULL;
 }
 
 void axl__matmul_plugin_choose(axl_device *dev)
@@ -73,8 +73,8 @@ void axl__matmul_plugin_choose(axl_device *dev)
     if (!axl__context_onednn_allowed(dev->ctx) || dev->isa != axl__isa_detect() || !(amx || plain))
         return;
     axl__matmul_plugin_open(dev);
-    dev->library_takes[AXL_F32] &= plain;
-    dev->library_takes[AXL_BF16] &= amx;
+    dev->library_takes_f32 &= plain;
+    dev->library_takes_bf16 &= amx;
 }
 
 void axl__matmul_plugin_close(axl_device *dev)
@@ -96,12 +96,17 @@ typedef struct job {
     atomic_bool failed, cancelled;
 } job;
 
+static bool takes_type(const axl_device *dev, axl_dtype t)
+{
+    return (t == AXL_F32 && dev->library_takes_f32) || (t == AXL_BF16 && dev->library_takes_bf16);
+}
+
 static bool takes(const axl_device *dev, const axl_matmul_args *a)
 {
     int64_t k = a->trans_x ? a->x.rows : a->x.cols;
     axl_dtype t = a->x.dtype;
 
-    return dev->library_takes[t] && t == a->w.dtype && t == a->compute &&
+    return takes_type(dev, t) && t == a->w.dtype && t == a->compute &&
            (a->y.dtype == AXL_F32 || a->y.dtype == t) && a->alpha == 1.0f &&
            a->y.rows >= MIN_ROWS && a->y.cols >= MIN_COLS && k >= MIN_DEPTH;
 }

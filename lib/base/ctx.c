@@ -6,6 +6,7 @@
 #include "os.h"
 #include "pool.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -35,6 +36,9 @@ struct axl_context {
     _Atomic double last_progress;
     char *plugin_dir;
     axl__hub_env hub;
+    pthread_mutex_t kept_lock;
+    void *kept; /* see axl__context_lock */
+    void (*end_kept)(axl_context *ctx, void *kept);
 };
 
 /* ---- memory ---- */
@@ -174,6 +178,7 @@ axl_status axl_context_new(axl_context **out, const axl_context_options *given)
     memset(ctx, 0, sizeof *ctx);
     ctx->magic = CONTEXT_MAGIC;
     atomic_init(&ctx->refs, 1);
+    pthread_mutex_init(&ctx->kept_lock, NULL);
     ctx->opts = opts;
     ctx->process = axl__process_id();
     status = context_setup(ctx, &opts);
@@ -202,6 +207,9 @@ void axl_context_free(axl_context *ctx)
     if (!ctx || ctx->magic != CONTEXT_MAGIC || atomic_fetch_sub(&ctx->refs, 1) != 1)
         return;
     ctx->magic = 0;
+    if (ctx->kept)
+        ctx->end_kept(ctx, ctx->kept);
+    pthread_mutex_destroy(&ctx->kept_lock);
     if (ctx->process == axl__process_id())
         axl__pool_free(ctx->pool);
     else
@@ -271,6 +279,18 @@ bool axl__context_host_loop(const axl_context *ctx)
 const axl__hub_env *axl__context_hub(const axl_context *ctx)
 {
     return &ctx->hub;
+}
+
+void **axl__context_lock(axl_context *ctx, void (*end)(axl_context *ctx, void *kept))
+{
+    pthread_mutex_lock(&ctx->kept_lock);
+    ctx->end_kept = end;
+    return &ctx->kept;
+}
+
+void axl__context_unlock(axl_context *ctx)
+{
+    pthread_mutex_unlock(&ctx->kept_lock);
 }
 
 /* ---- log, cancel, progress, threads ---- */

@@ -21,6 +21,12 @@ axl_context *axl__context_ref(axl_context *ctx);
  * last error. */
 axl_status axl__context_enter(axl_context *ctx);
 
+/* One place where a higher floor keeps what shall live as long as the context: the address of its
+ * pointer, NULL at first, locked until axl__context_unlock.  `end` is called with what is there
+ * when the context goes. */
+void **axl__context_lock(axl_context *ctx, void (*end)(axl_context *ctx, void *kept));
+void axl__context_unlock(axl_context *ctx);
+
 /* Memory.  alloc gives uninitialised bytes, calloc zeroes; both return NULL without recording an
  * error, and a size of 0 gives a block.  aligned gives 64-byte alignment, released only with
  * free_aligned. */

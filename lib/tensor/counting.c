@@ -2,6 +2,8 @@
 /* counting.c - see counting.h.  A buffer's address is its number, which no one reads or writes. */
 #include "counting.h"
 
+#include "registry.h"
+
 struct axl_device {
     axl_context *ctx;
     const axl_backend_ops *ops; /* of the device whose place it has */
@@ -23,7 +25,7 @@ static void counting_device_close(axl_device *dev)
 {
     axl_context *ctx = dev->ctx;
 
-    dev->ops->device_close(dev->real);
+    axl__device_put(ctx, dev->ops, dev->real);
     axl__free(ctx, dev->sizes);
     axl__free(ctx, dev);
     axl_context_free(ctx);
@@ -122,6 +124,7 @@ AXL_BACKEND_OPS(COUNTING_OP)
 static const axl_backend_ops counting_ops = { .abi = AXL_BACKEND_ABI,
                                               .size = sizeof(axl_backend_ops),
                                               .name = "counting",
+                                              .version = AXL_VERSION,
                                               .device_open = counting_device_open,
                                               .device_close = counting_device_close,
                                               .device_info = counting_device_info,
