@@ -16,6 +16,7 @@
  */
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/op_cpu.h"
+#include "kernels/cpu/scratch_cpu.h"
 
 #include "attention.h"
 
@@ -64,24 +65,9 @@ typedef struct block {
     int64_t head, row, n_rows;
 } block;
 
-static int64_t min64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t max64(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 static int64_t padded(int64_t n)
 {
-    return ceil_div(n, VF_N) * VF_N;
+    return axl_div_up(n, VF_N) * VF_N;
 }
 
 static int64_t query_rows(int64_t head_dim)
@@ -97,7 +83,7 @@ static int64_t most_keys(int64_t head_dim)
 /* Keys of a block of the backward, of at most n: blocks of about one size. */
 static int64_t key_rows(int64_t head_dim, int64_t n)
 {
-    return ceil_div(ceil_div(n, ceil_div(n, most_keys(head_dim))), 16) * 16;
+    return axl_div_up(axl_div_up(n, axl_div_up(n, most_keys(head_dim))), 16) * 16;
 }
 
 static int64_t window_of(const axl_attention_args *f)
@@ -110,8 +96,8 @@ static int64_t window_of(const axl_attention_args *f)
 static void cut_heads(job *j, int64_t most)
 {
     j->group = j->f->n_heads / j->f->n_kv_heads;
-    j->heads = ceil_div(j->group, ceil_div(j->group, most));
-    j->n_chunks = j->f->n_kv_heads * ceil_div(j->group, j->heads);
+    j->heads = axl_div_up(j->group, axl_div_up(j->group, most));
+    j->n_chunks = j->f->n_kv_heads * axl_div_up(j->group, j->heads);
 }
 
 /* Rows of a task of a sequence of len tokens: queries in the forward, a part's keys in the
@@ -120,7 +106,7 @@ static int64_t task_rows(const job *j, int64_t len)
 {
     if (!j->b)
         return j->block;
-    return ceil_div(ceil_div(len, axl__attention_parts(len)), 16) * 16;
+    return axl_div_up(axl_div_up(len, axl__attention_parts(len)), 16) * 16;
 }
 
 static void count_tasks(job *j)
@@ -129,7 +115,7 @@ static void count_tasks(job *j)
     int64_t n = 0;
 
     for (int64_t s = 0; s < j->f->n_seqs; s++)
-        n += cu[s + 1] > cu[s] ? ceil_div(cu[s + 1] - cu[s], task_rows(j, cu[s + 1] - cu[s])) : 0;
+        n += cu[s + 1] > cu[s] ? axl_div_up(cu[s + 1] - cu[s], task_rows(j, cu[s + 1] - cu[s])) : 0;
     j->n_tasks = n * j->n_chunks;
 }
 
@@ -147,16 +133,16 @@ static span find_task(const job *j, uint64_t index)
         if (len == 0)
             continue;
         rows = task_rows(j, len);
-        if (block < ceil_div(len, rows))
+        if (block < axl_div_up(len, rows))
             break;
-        block -= ceil_div(len, rows);
+        block -= axl_div_up(len, rows);
     }
     t.row = cu[t.seq] + block * rows;
-    t.n_rows = min64(rows, cu[t.seq + 1] - t.row);
+    t.n_rows = axl_min(rows, cu[t.seq + 1] - t.row);
     t.part = block;
     t.kv_head = chunk / chunks;
     t.head = t.kv_head * j->group + chunk % chunks * j->heads;
-    t.n_heads = min64(j->heads, (t.kv_head + 1) * j->group - t.head);
+    t.n_heads = axl_min(j->heads, (t.kv_head + 1) * j->group - t.head);
     return t;
 }
 
@@ -344,7 +330,7 @@ static void softmax_row(const job *j, const float *s, int64_t seen, int64_t n_co
  * them multiplied.  Those that the window has passed become -infinity, which weighs 0. */
 static int64_t seen_scores(const job *j, float *s, int64_t end, int64_t most)
 {
-    int64_t begin = end - j->window, seen = max64(0, min64(most, end));
+    int64_t begin = end - j->window, seen = axl_max(0, axl_min(most, end));
 
     if (begin >= seen)
         return 0;
@@ -359,7 +345,7 @@ static void forward_strip(const job *j, const span *t, forward_space *w, int64_t
                           int64_t n, int64_t first)
 {
     int64_t D = padded(j->f->head_dim), at = h * t->n_rows + row;
-    int64_t most = min64(w->keys.n_cols, first + row + n);
+    int64_t most = axl_min(w->keys.n_cols, first + row + n);
     gemm_right keys = w->keys;
     gemm_left q = gemm_left_from(w->left[h], row);
     gemm_left p = { w->p, BLOCK_K * (int64_t)sizeof(float), sizeof(float) };
@@ -383,10 +369,10 @@ static void forward_block(const job *j, const span *t, forward_space *w, int64_t
     /* Row r sees the keys up to first + r of the block: rows before -first none yet, those from
      * `end` on none any more. */
     int64_t first = f->cu_k[t->seq + 1] - f->cu_q[t->seq + 1] + t->row - key;
-    int64_t end = min64(t->n_rows, w->keys.n_cols + j->window - 1 - first);
+    int64_t end = axl_min(t->n_rows, w->keys.n_cols + j->window - 1 - first);
 
-    for (int64_t row = max64(0, -first); row < end; row += STRIP)
-        forward_strip(j, t, w, h, row, min64(STRIP, end - row), first);
+    for (int64_t row = axl_max(0, -first); row < end; row += STRIP)
+        forward_strip(j, t, w, h, row, axl_min(STRIP, end - row), first);
 }
 
 static void forward_finish(const job *j, const span *t, const forward_space *w, int64_t h)
@@ -420,7 +406,7 @@ static void run_forward(void *arg, uint64_t index)
     span t = find_task(j, index);
     int64_t D = padded(f->head_dim), n_rows = t.n_heads * t.n_rows;
     int64_t last = f->cu_k[t.seq + 1] - (f->cu_q[t.seq + 1] - (t.row + t.n_rows));
-    int64_t begin = max64(f->cu_k[t.seq], last - t.n_rows + 1 - j->window);
+    int64_t begin = axl_max(f->cu_k[t.seq], last - t.n_rows + 1 - j->window);
     forward_space w;
 
     if (give_up(j))
@@ -436,7 +422,7 @@ static void run_forward(void *arg, uint64_t index)
     for (int64_t i = 0; i < n_rows; i++)
         w.max[i] = -INFINITY;
     for (int64_t key = begin; key < last; key += BLOCK_K) {
-        int64_t n_keys = min64(BLOCK_K, last - key);
+        int64_t n_keys = axl_min(BLOCK_K, last - key);
 
         w.keys = pack_across(j, &(block){ &f->k, t.kv_head, key, n_keys }, w.k);
         w.values = pack_along(j, &(block){ &f->v, t.kv_head, key, n_keys }, w.v);
@@ -456,7 +442,7 @@ axl_status AXL_ISA_NAME(attention_forward)(axl_device *dev, const axl_attention_
     assert(a->head_dim <= AXL__MAX_HEAD_DIM && a->n_heads % a->n_kv_heads == 0);
     j.window = window_of(a);
     cut_heads(&j, TASK_HEADS);
-    j.block = min64(TASK_Q, query_rows(a->head_dim) / j.heads);
+    j.block = axl_min(TASK_Q, query_rows(a->head_dim) / j.heads);
     count_tasks(&j);
     return run_tasks(&j, run_forward, j.n_tasks);
 }
@@ -540,7 +526,7 @@ AXL_INLINE vf gradient(const backward_space *w, bool pair, bool masked, vf scale
     vf p = vf_exp2(vf_sub(vf_mul(vf_load(w->s + r * BLOCK_Q + i), scale), lse), pair);
 
     if (masked)
-        p = before(i, min64(w->n_queries, s.until + r), before(i, s.from + r, vf_zero(), p),
+        p = before(i, axl_min(w->n_queries, s.until + r), before(i, s.from + r, vf_zero(), p),
                    vf_zero());
     put_units(pair, w->p_units + r * BLOCK_Q, i, p);
     return vf_mul(p, vf_sub(vf_load(w->dp + r * BLOCK_Q + i), delta));
@@ -588,8 +574,9 @@ AXL_INLINE void strip_gradients_as(const job *j, const backward_space *w, bool p
 
     for (int64_t r = 0; r < n; r += 2) {
         bool both = r + 1 < n;
-        int64_t seen = min64(max64(begin, ceil_div(max64(0, from + r + 1), VF_N) * VF_N), whole);
-        int64_t clear = max64(seen, min64(whole, (s.until + r) / VF_N * VF_N)), i = 0;
+        int64_t seen =
+            axl_min(axl_max(begin, axl_div_up(axl_max(0, from + r + 1), VF_N) * VF_N), whole);
+        int64_t clear = axl_max(seen, axl_min(whole, (s.until + r) / VF_N * VF_N)), i = 0;
 
         for (; i < begin; i += VF_N)
             put_gradients(w, pair, k + r, i, vf_zero(), both, vf_zero());
@@ -617,12 +604,18 @@ static void strip_gradients(const job *j, const backward_space *w, const float *
         strip_gradients_as(j, w, false, lse, delta, k, n, begin);
 }
 
+/* (H, Tq), where scratch begins. */
+static float *delta_of(const job *j)
+{
+    return j->b->scratch;
+}
+
 /* Keys [k, +n) of the block: their scores and gradients, and what these add to dk and dv. */
 static void backward_strip(const job *j, const backward_space *w, int64_t head, int64_t k,
                            int64_t n)
 {
     int64_t D = padded(j->f->head_dim), at = head * j->f->q.rows + w->row;
-    int64_t begin = max64(0, w->key + k - w->row) / GEMM_PANEL * GEMM_PANEL;
+    int64_t begin = axl_max(0, w->key + k - w->row) / GEMM_PANEL * GEMM_PANEL;
     int64_t n_deep = w->q.n_units, n_units = gemm_units(j->unit, w->n_queries);
     int64_t ld = BLOCK_Q * (int64_t)sizeof(float), per = gemm_per_unit(j->unit);
     gemm_right q = w->q, dout = w->dout, q_rows = w->q_rows, dout_rows = w->dout_rows;
@@ -634,7 +627,7 @@ static void backward_strip(const job *j, const backward_space *w, int64_t head, 
     q_rows.first = dout_rows.first = begin / per;
     multiply(j, n, n_deep, &keys, &q, w->s, BLOCK_Q, false);
     multiply(j, n, n_deep, &values, &dout, w->dp, BLOCK_Q, false);
-    strip_gradients(j, w, j->f->lse + at, j->b->scratch + at, k, n, begin);
+    strip_gradients(j, w, j->f->lse + at, delta_of(j) + at, k, n, begin);
     multiply(j, n, n_units, &ds, &q_rows, w->dk + k * D, D, true);
     multiply(j, n, n_units, &p, &dout_rows, w->dv + k * D, D, true);
 }
@@ -648,7 +641,7 @@ static gemm_left ds_by_query(const job *j, const backward_space *w, int64_t n_ke
         return (gemm_left){ w->ds_units, size, BLOCK_Q * size };
     if (!VF_HAS_AMX)
         return (gemm_left){ w->ds_pairs, size, BLOCK_Q * size };
-    int64_t pairs = ceil_div(n_keys, 2);
+    int64_t pairs = axl_div_up(n_keys, 2);
     memset(w->ds_pairs + pairs * BLOCK_Q, 0, (size_t)((n_units - pairs) * BLOCK_Q * size));
     gemm_turn(w->ds_rows, n_units, w->ds_pairs, BLOCK_Q, w->n_queries, n_units);
     return (gemm_left){ w->ds_rows, n_units * size, size };
@@ -656,9 +649,9 @@ static gemm_left ds_by_query(const job *j, const backward_space *w, int64_t n_ke
 
 static float *dq_part(const job *j, int64_t part)
 {
-    int64_t rows = j->f->q.rows, n = j->f->n_heads, wide = ceil_div(j->f->head_dim, 16) * 16;
+    int64_t rows = j->f->q.rows, n = j->f->n_heads, wide = axl_div_up(j->f->head_dim, 16) * 16;
 
-    return j->b->scratch + ceil_div(rows * n, 16) * 16 + part * rows * n * wide;
+    return delta_of(j) + axl_div_up(rows * n, 16) * 16 + part * rows * n * wide;
 }
 
 /* The block of keys against the queries [row, +n) of a head; `add` to the part's dq or begin it. */
@@ -667,8 +660,8 @@ static void backward_block(const job *j, const span *t, backward_space *w, int64
 {
     const axl_attention_args *f = j->f;
     block q = { &f->q, head, row, n }, dout = { &j->b->dout, head, row, n };
-    int64_t n_keys = min64(w->n_keys, row + n - w->key);
-    int64_t wide = ceil_div(f->head_dim, 16) * 16, ld = f->n_heads * wide;
+    int64_t n_keys = axl_min(w->n_keys, row + n - w->key);
+    int64_t wide = axl_div_up(f->head_dim, 16) * 16, ld = f->n_heads * wide;
 
     w->row = row;
     w->n_queries = n;
@@ -677,7 +670,7 @@ static void backward_block(const job *j, const span *t, backward_space *w, int64
     w->q_rows = pack_along(j, &q, w->q_along);
     w->dout_rows = pack_along(j, &dout, w->o_along);
     for (int64_t k = 0; k < n_keys; k += STRIP)
-        backward_strip(j, w, head, k, min64(STRIP, n_keys - k));
+        backward_strip(j, w, head, k, axl_min(STRIP, n_keys - k));
     gemm_left ds = ds_by_query(j, w, n_keys);
     multiply(j, n, gemm_units(j->unit, n_keys), &ds, &w->keys,
              dq_part(j, t->part) + row * ld + head * wide, ld, add);
@@ -689,7 +682,7 @@ static void backward_keys(const job *j, const span *t, backward_space *w)
     const axl_attention_args *f = j->f;
     block k = { &f->k, t->kv_head, w->key, w->n_keys };
     block v = { &f->v, t->kv_head, w->key, w->n_keys };
-    int64_t end = min64(f->cu_q[t->seq + 1], w->key + w->n_keys + j->window - 1);
+    int64_t end = axl_min(f->cu_q[t->seq + 1], w->key + w->n_keys + j->window - 1);
     size_t size = (size_t)(w->n_keys * padded(f->head_dim)) * sizeof(float);
 
     w->k = rows_of(j, &k, w->k_left);
@@ -699,7 +692,7 @@ static void backward_keys(const job *j, const span *t, backward_space *w)
     memset(w->dv, 0, size);
     for (int64_t h = t->head; h < t->head + t->n_heads; h++)
         for (int64_t row = w->key; row < end; row += BLOCK_Q)
-            backward_block(j, t, w, h, row, min64(BLOCK_Q, end - row),
+            backward_block(j, t, w, h, row, axl_min(BLOCK_Q, end - row),
                            w->key > t->row || f->window > 0);
     put_block(j, &j->b->dk, t->kv_head, w->key, w->n_keys, w->dk, f->scale);
     put_block(j, &j->b->dv, t->kv_head, w->key, w->n_keys, w->dv, 1.0f);
@@ -710,8 +703,8 @@ static void backward_keys(const job *j, const span *t, backward_space *w)
 static void zero_dq(const job *j, const span *t)
 {
     const axl_attention_args *f = j->f;
-    int64_t wide = ceil_div(f->head_dim, 16) * 16, ld = f->n_heads * wide;
-    int64_t end = min64(f->cu_q[t->seq + 1], t->row + t->n_rows + j->window - 1);
+    int64_t wide = axl_div_up(f->head_dim, 16) * 16, ld = f->n_heads * wide;
+    int64_t end = axl_min(f->cu_q[t->seq + 1], t->row + t->n_rows + j->window - 1);
 
     for (int64_t row = t->row; row < end; row++)
         memset(dq_part(j, t->part) + row * ld + t->head * wide, 0,
@@ -734,7 +727,7 @@ static void run_backward(void *arg, uint64_t index)
         zero_dq(j, &t);
     amx_begin();
     for (w.key = t.row; w.key < end; w.key += rows) {
-        w.n_keys = min64(rows, end - w.key);
+        w.n_keys = axl_min(rows, end - w.key);
         backward_keys(j, &t, &w);
     }
     amx_end();
@@ -747,8 +740,8 @@ static void run_dq(void *arg, uint64_t index)
     const job *j = arg;
     const axl_attention_args *f = j->f;
     const axl_mat *dq = &j->b->dq;
-    int64_t begin = (int64_t)index * TASK_Q, end = min64(begin + TASK_Q, f->q.rows), seq = 0;
-    int64_t D = f->head_dim, wide = ceil_div(D, 16) * 16, ld = f->n_heads * wide;
+    int64_t begin = (int64_t)index * TASK_Q, end = axl_min(begin + TASK_Q, f->q.rows), seq = 0;
+    int64_t D = f->head_dim, wide = axl_div_up(D, 16) * 16, ld = f->n_heads * wide;
     int64_t next = dq_part(j, 1) - dq_part(j, 0);
 
     for (int64_t row = begin; row < end; row++) {
@@ -756,7 +749,7 @@ static void run_dq(void *arg, uint64_t index)
             seq++;
         int64_t len = f->cu_q[seq + 1] - f->cu_q[seq];
         int64_t at = row - f->cu_q[seq], last = at / task_rows(j, len);
-        int64_t first = max64(0, at - j->window + 1) / task_rows(j, len);
+        int64_t first = axl_max(0, at - j->window + 1) / task_rows(j, len);
         for (int64_t h = 0; h < f->n_heads; h++) {
             const float *from = dq_part(j, first) + row * ld + h * wide;
             void *to = axl_at_mut(dq->data, dq->dtype, row * dq->stride + h * D);
@@ -780,7 +773,7 @@ static void run_delta(void *arg, uint64_t index)
     const job *j = arg;
     const axl_attention_args *f = j->f;
     const axl_mat *o = &f->out, *dout = &j->b->dout;
-    int64_t begin = (int64_t)index * TASK_Q, end = min64(begin + TASK_Q, f->q.rows);
+    int64_t begin = (int64_t)index * TASK_Q, end = axl_min(begin + TASK_Q, f->q.rows);
     int64_t D = f->head_dim;
 
     for (int64_t row = begin; row < end; row++) {
@@ -790,13 +783,13 @@ static void run_delta(void *arg, uint64_t index)
             vf sum = vf_zero();
 
             for (int64_t d = 0; d < D; d += VF_N) {
-                int64_t n = min64(VF_N, D - d);
+                int64_t n = axl_min(VF_N, D - d);
                 vf x = n == VF_N ? vf_load_t(o_h, o->dtype, d) : vf_load_t_n(o_h, o->dtype, d, n);
                 vf y = n == VF_N ? vf_load_t(dout_h, dout->dtype, d)
                                  : vf_load_t_n(dout_h, dout->dtype, d, n);
                 sum = vf_fma(x, y, sum);
             }
-            j->b->scratch[h * f->q.rows + row] = vf_sum(sum);
+            delta_of(j)[h * f->q.rows + row] = vf_sum(sum);
         }
     }
 }
@@ -810,9 +803,9 @@ axl_status AXL_ISA_NAME(attention_backward)(axl_device *dev, const axl_attention
 
     assert(f->head_dim <= AXL__MAX_HEAD_DIM && f->n_heads % f->n_kv_heads == 0);
     j.window = window_of(f);
-    AXL_TRY(run_tasks(&j, run_delta, ceil_div(f->q.rows, TASK_Q)));
+    AXL_TRY(run_tasks(&j, run_delta, axl_div_up(f->q.rows, TASK_Q)));
     cut_heads(&j, f->n_heads); /* a task adds up all heads of a group */
     count_tasks(&j);
     AXL_TRY(run_tasks(&j, run_backward, j.n_tasks));
-    return run_tasks(&j, run_dq, ceil_div(f->q.rows, TASK_Q));
+    return run_tasks(&j, run_dq, axl_div_up(f->q.rows, TASK_Q));
 }

@@ -79,10 +79,12 @@ static void forward_query(const axl_attention_args *a, int64_t s, int64_t h, int
 void axl__ref_attention_forward(const axl_attention_args *a)
 {
     assert(a->head_dim <= AXL__MAX_HEAD_DIM);
-    for (int64_t s = 0; s < a->n_seqs; s++)
+    for (int64_t s = 0; s < a->n_seqs; s++) {
+        assert(a->cu_q[s + 1] - a->cu_q[s] <= a->longest);
         for (int64_t h = 0; h < a->n_heads; h++)
             for (int64_t i = a->cu_q[s]; i < a->cu_q[s + 1]; i++)
                 forward_query(a, s, h, i);
+    }
 }
 
 /* P[h,i,j], and dS[h,i,j] through ds. */
@@ -94,7 +96,7 @@ static double probability(const axl_attention_backward_args *a, int64_t h, int64
     double p = exp(score(f, h, i, j) - f->lse[h * f->q.rows + i]);
     double dp = dot(&a->dout, i, h, &f->v, j, g, f->head_dim);
 
-    *ds = p * (dp - a->scratch[h * f->q.rows + i]) * f->scale;
+    *ds = p * (dp - ((const float *)a->scratch)[h * f->q.rows + i]) * f->scale;
     return p;
 }
 
@@ -135,11 +137,12 @@ static void backward_key(const axl_attention_backward_args *a, int64_t s, int64_
 void axl__ref_attention_backward(const axl_attention_backward_args *a)
 {
     const axl_attention_args *f = &a->forward;
+    float *delta = a->scratch;
 
     assert(f->head_dim <= AXL__MAX_HEAD_DIM);
     for (int64_t h = 0; h < f->n_heads; h++)
         for (int64_t i = 0; i < f->q.rows; i++)
-            a->scratch[h * f->q.rows + i] = (float)dot(&a->dout, i, h, &f->out, i, h, f->head_dim);
+            delta[h * f->q.rows + i] = (float)dot(&a->dout, i, h, &f->out, i, h, f->head_dim);
     for (int64_t s = 0; s < f->n_seqs; s++) {
         for (int64_t h = 0; h < f->n_heads; h++)
             for (int64_t i = f->cu_q[s]; i < f->cu_q[s + 1]; i++)

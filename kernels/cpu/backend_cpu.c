@@ -6,6 +6,7 @@
  */
 #include "base/os.h"
 #include "device_cpu.h"
+#include "scratch_cpu.h"
 
 #include <assert.h>
 #include <string.h>
@@ -189,6 +190,14 @@ static axl_status cpu_synchronize(axl_device *dev)
     return AXL_OK;
 }
 
+static size_t cpu_scratch(axl_device *dev, axl_op op, const void *args)
+{
+    (void)dev;
+    if (op == AXL_OP_matmul)
+        return axl__matmul_scratch(args);
+    return op == AXL_OP_attention_backward ? axl__attention_scratch(args) : 0;
+}
+
 /* ---- operations ---- */
 
 #define DISPATCH(op, args, use)                                                                    \
@@ -226,6 +235,7 @@ static axl_status cpu_matmul(axl_device *dev, const axl_matmul_args *a)
 const axl_backend_ops axl__backend_cpu = { .abi = AXL_BACKEND_ABI,
                                            .size = sizeof(axl_backend_ops),
                                            .name = "cpu",
+                                           .version = AXL_VERSION,
                                            .device_open = cpu_device_open,
                                            .device_close = cpu_device_close,
                                            .device_info = cpu_device_info,
@@ -238,4 +248,5 @@ const axl_backend_ops axl__backend_cpu = { .abi = AXL_BACKEND_ABI,
                                            .copy = cpu_copy,
                                            .zero = cpu_zero,
                                            .synchronize = cpu_synchronize,
+                                           .scratch = cpu_scratch,
                                            AXL_BACKEND_OPS(MEMBER) };

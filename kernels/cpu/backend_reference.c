@@ -91,6 +91,17 @@ static axl_status reference_synchronize(axl_device *dev)
     return AXL_OK;
 }
 
+/* delta (H, Tq) of attention; nothing else is kept. */
+static size_t reference_scratch(axl_device *dev, axl_op op, const void *args)
+{
+    const axl_attention_backward_args *a = args;
+
+    (void)dev;
+    if (op != AXL_OP_attention_backward)
+        return 0;
+    return (size_t)(a->forward.q.rows * a->forward.n_heads) * sizeof(float);
+}
+
 /* ---- operations ---- */
 
 /* reference_<op>: axl__ref_<op> as a table's entry. */
@@ -107,6 +118,7 @@ AXL_BACKEND_OPS(REFERENCE_OP)
 const axl_backend_ops axl__backend_reference = { .abi = AXL_BACKEND_ABI,
                                                  .size = sizeof(axl_backend_ops),
                                                  .name = "reference",
+                                                 .version = AXL_VERSION,
                                                  .device_open = reference_device_open,
                                                  .device_close = reference_device_close,
                                                  .device_info = reference_device_info,
@@ -119,4 +131,5 @@ const axl_backend_ops axl__backend_reference = { .abi = AXL_BACKEND_ABI,
                                                  .copy = reference_copy,
                                                  .zero = reference_zero,
                                                  .synchronize = reference_synchronize,
+                                                 .scratch = reference_scratch,
                                                  AXL_BACKEND_OPS(MEMBER) };

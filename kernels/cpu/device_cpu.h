@@ -17,7 +17,7 @@ struct axl_device {
     const axl_cpu_kernels *kernels;
     const axl_matmul_plugin *plugin; /* NULL: own kernels alone */
     axl_matmul_library *library;
-    bool library_takes[2]; /* products of f32, of bf16 */
+    bool library_takes_f32, library_takes_bf16; /* products of these */
     uint32_t n_slots;
     atomic_bool *slot_taken; /* (n_slots) */
     char *slots;             /* (n_slots, AXL_SCRATCH_SIZE) */

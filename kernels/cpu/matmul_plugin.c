@@ -17,6 +17,7 @@
 #include "base/plugin.h"
 #include "base/os.h"
 #include "device_cpu.h"
+#include "kernels/whole.h"
 
 enum {
     TILE_ROWS = 256,
@@ -62,7 +63,7 @@ void axl__matmul_plugin_open(axl_device *dev)
         dev->library = dev->plugin->open();
     if (!dev->library)
         dev->plugin = NULL;
-    dev->library_takes[AXL_F32] = dev->library_takes[AXL_BF16] = dev->library != NULL;
+    dev->library_takes_f32 = dev->library_takes_bf16 = dev->library != NULL;
 }
 
 void axl__matmul_plugin_choose(axl_device *dev)
@@ -73,8 +74,8 @@ void axl__matmul_plugin_choose(axl_device *dev)
         !(amx || plain))
         return;
     axl__matmul_plugin_open(dev);
-    dev->library_takes[AXL_F32] &= plain;
-    dev->library_takes[AXL_BF16] &= amx;
+    dev->library_takes_f32 &= plain;
+    dev->library_takes_bf16 &= amx;
 }
 
 void axl__matmul_plugin_close(axl_device *dev)
@@ -96,9 +97,9 @@ typedef struct job {
     atomic_bool failed, cancelled;
 } job;
 
-static int64_t ceil_div(int64_t a, int64_t b)
+static bool takes_type(const axl_device *dev, axl_dtype t)
 {
-    return (a + b - 1) / b;
+    return (t == AXL_F32 && dev->library_takes_f32) || (t == AXL_BF16 && dev->library_takes_bf16);
 }
 
 static bool takes(const axl_device *dev, const axl_matmul_args *a)
@@ -106,21 +107,21 @@ static bool takes(const axl_device *dev, const axl_matmul_args *a)
     int64_t k = a->trans_x ? a->x.rows : a->x.cols;
     axl_dtype t = a->x.dtype;
 
-    return dev->library_takes[t] && t == a->w.dtype && t == a->compute &&
+    return takes_type(dev, t) && t == a->w.dtype && t == a->compute &&
            (a->y.dtype == AXL_F32 || a->y.dtype == t) && a->alpha == 1.0f &&
            a->y.rows >= MIN_ROWS && a->y.cols >= MIN_COLS && k >= MIN_DEPTH;
 }
 
 static void choose_tiles(job *j)
 {
-    int64_t m = j->a->y.rows, n = j->a->y.cols, parts = ceil_div(n, TILE_COLS);
+    int64_t m = j->a->y.rows, n = j->a->y.cols, parts = axl_div_up(n, TILE_COLS);
 
     j->rows = TILE_ROWS;
-    j->n_row_tiles = ceil_div(m, j->rows);
+    j->n_row_tiles = axl_div_up(m, j->rows);
     while (j->n_row_tiles * parts < MIN_TASKS && n / (parts + 1) >= MIN_TILE_COLS)
         parts++;
-    j->cols = ceil_div(ceil_div(n, parts), COLS_STEP) * COLS_STEP;
-    j->n_col_tiles = ceil_div(n, j->cols);
+    j->cols = axl_div_up(axl_div_up(n, parts), COLS_STEP) * COLS_STEP;
+    j->n_col_tiles = axl_div_up(n, j->cols);
 }
 
 /* The rows (columns) of tile i of n. */

@@ -4,6 +4,7 @@
 #define AXL_CPU_OP_CPU_H
 
 #include "device_cpu.h"
+#include "kernels/whole.h"
 #include "simd.h"
 
 #define AXL_CPU_DECLARE(op, args, use) axl_status AXL_ISA_NAME(op)(axl_device * dev, const args *a);

@@ -25,16 +25,6 @@ typedef struct axl_tiles {
     int64_t rows, cols, tile_rows, tile_cols, n_across;
 } axl_tiles;
 
-AXL_INLINE int64_t axl_min(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-AXL_INLINE int64_t axl_div_up(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
 __attribute__((unused)) static void axl_tile_task(void *arg, uint64_t index)
 {
     const axl_tiles *t = arg;

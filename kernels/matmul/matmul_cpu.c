@@ -18,6 +18,7 @@
  */
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/op_cpu.h"
+#include "kernels/cpu/scratch_cpu.h"
 
 #include "matmul.h"
 
@@ -29,12 +30,11 @@ enum {
     MIN_TILE_ROWS = 128,
     MIN_THIN_ROWS = 64,             /* where there are one or two panels in all */
     TILE_PANELS = 192 / GEMM_PANEL, /* columns of a tile, in panels */
-    MIN_TASKS = 16,
+    MIN_TASKS = AXL_MATMUL_PARTS,
     MANY_TASKS = 40, /* and so many of each thread */
     MANY_TASKS_EACH = 12,
     DEPTH_UNITS = 640, /* of a block: 480 KiB of panels, half of a second-level cache */
     STRIP_ROWS = 64,   /* of x packed at a time */
-    PART_DEEP = 2048,  /* the least depth of a part */
     THIN_ROWS = 4,     /* the most that the dot products take */
     THIN_COLS = 64     /* of a task there */
 };
@@ -63,21 +63,6 @@ typedef struct job {
     int64_t n_threads; /* for what moves no result: prefetching, rows of a tile */
     atomic_bool cancelled;
 } job;
-
-static int64_t min64(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t max64(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
 
 static bool give_up(job *j)
 {
@@ -130,13 +115,13 @@ static void store_turned(const axl_matmul_args *a, int64_t m0, int64_t rows, int
     const axl_mat *add = addend(a);
 
     for (int64_t r = 0; r < rows; r += VF_N) {
-        int64_t n = min64(VF_N, rows - r);
+        int64_t n = axl_min(VF_N, rows - r);
         for (int64_t i = 0; i < cols; i += VF_N) {
             vf v[VF_N];
             for (int64_t l = 0; l < VF_N; l++)
                 v[l] = l < n ? vf_load(c + (r + l) * ldc + i) : vf_zero();
             vf_transpose(v);
-            for (int64_t l = 0; l < min64(VF_N, cols - i); l++) {
+            for (int64_t l = 0; l < axl_min(VF_N, cols - i); l++) {
                 int64_t row = n0 + i + l, col = m0 + r;
                 void *y = axl_at_mut(a->y.data, t, row * a->y.stride + col);
                 const void *z = add ? axl_at(add->data, t, row * add->stride + col) : NULL;
@@ -169,10 +154,10 @@ static tile tile_at(const job *j, int64_t index)
                .n0 = column % j->n_col_tiles * j->cols,
                .part = column / j->n_col_tiles };
 
-    t.rows = min64(j->rows, j->m - t.m0);
-    t.cols = min64(j->cols, j->n - t.n0);
+    t.rows = axl_min(j->rows, j->m - t.m0);
+    t.cols = axl_min(j->cols, j->n - t.n0);
     t.begin = t.part * j->part_deep;
-    t.end = min64(t.begin + j->part_deep, j->terms[0].k);
+    t.end = axl_min(t.begin + j->part_deep, j->terms[0].k);
     return t;
 }
 
@@ -187,14 +172,14 @@ static gemm_left left_of(const tile *t, const term *p, int64_t r, int64_t n, int
         return (gemm_left){ axl_at(p->x.data, p->x.dtype, b.row * p->x.stride + depth),
                             p->x.stride * (int64_t)axl__dtype_size(p->x.dtype), size };
     if (!p->x.deep) { /* one panel: units apart by its width */
-        int64_t width = ceil_div(n, VF_N) * VF_N, n_units = gemm_units(p->unit, n_deep);
+        int64_t width = axl_div_up(n, VF_N) * VF_N, n_units = gemm_units(p->unit, n_deep);
         gemm_pack_panels(p->unit, t->strip, &p->x, &b);
         if (!VF_HAS_AMX || p->unit != GEMM_PAIR)
             return (gemm_left){ t->strip, size, width * size };
         gemm_turn(t->turned, n_units, t->strip, width, n, n_units);
         return (gemm_left){ t->turned, n_units * size, size };
     }
-    int64_t ld = ceil_div(gemm_units(p->unit, n_deep), VF_N) * VF_N;
+    int64_t ld = axl_div_up(gemm_units(p->unit, n_deep), VF_N) * VF_N;
     gemm_pack_rows(p->unit, t->strip, ld, &p->x, &b);
     return (gemm_left){ t->strip, ld * size, size };
 }
@@ -205,9 +190,9 @@ static void put_sums(const job *j, const tile *t, int64_t r, int64_t n, const fl
     if (j->turned) {
         store_turned(j->a, t->m0 + r, n, t->n0, t->cols, c, j->cols);
     } else if (j->n_parts > 1) {
-        axl_matmul_args part = {
-            .y = { j->a->scratch + t->part * j->m * j->n, AXL_F32, j->m, j->n, j->n }, .alpha = 1.0f
-        };
+        axl_matmul_args part = { .y = { (float *)j->a->scratch + t->part * j->m * j->n, AXL_F32,
+                                        j->m, j->n, j->n },
+                                 .alpha = 1.0f };
         store_sums(&part, t->m0 + r, n, t->n0, t->cols, c, j->cols);
     } else {
         store_sums(j->a, t->m0 + r, n, t->n0, t->cols, c, j->cols);
@@ -239,7 +224,7 @@ static bool next_step(const job *j, step *s)
 
 static int64_t step_deep(const step *s)
 {
-    return min64(s->p->block_deep, s->end - s->depth);
+    return axl_min(s->p->block_deep, s->end - s->depth);
 }
 
 /* The first step begins the sums, the last one stores them. */
@@ -254,7 +239,7 @@ static void run_step(const job *j, const tile *t, const step *s, bool first, boo
     gemm_pack_panels(p->unit, t->panels, &p->w, &(gemm_block){ t->n0, t->cols, depth, n_deep });
     gemm_ahead_spread(ahead, t->rows, t->cols, n_units);
     for (int64_t r = 0; r < t->rows; r += at_a_time) {
-        int64_t n = min64(at_a_time, t->rows - r);
+        int64_t n = axl_min(at_a_time, t->rows - r);
         float *c = t->c + r * j->cols;
 
         gemm_multiply(p->unit, n, n_units, left_of(t, p, r, n, depth, n_deep), &right, c, j->cols,
@@ -349,12 +334,12 @@ static void add_parts(void *arg, uint64_t index)
     float sums[256];
 
     for (int64_t i = 0; i < j->n; i += 256) {
-        int64_t n = min64(256, j->n - i), at = (int64_t)index * j->n + i;
+        int64_t n = axl_min(256, j->n - i), at = (int64_t)index * j->n + i;
         for (int64_t l = 0; l < n; l += VF_N) {
-            int64_t lanes = min64(VF_N, n - l);
+            int64_t lanes = axl_min(VF_N, n - l);
             vf v = vf_zero();
             for (int64_t p = 0; p < j->n_parts; p++) {
-                const float *from = a->scratch + p * j->m * j->n + at + l;
+                const float *from = (const float *)a->scratch + p * j->m * j->n + at + l;
                 v = vf_add(v, lanes == VF_N ? vf_load(from) : vf_load_n(from, lanes));
             }
             vf_store(sums + l, v);
@@ -366,14 +351,14 @@ static void add_parts(void *arg, uint64_t index)
 /* The tiles that y makes, of the rows chosen and so many panels of columns. */
 static int64_t count_tiles(const job *j, int64_t panels)
 {
-    return ceil_div(j->m, j->rows) * ceil_div(j->n, panels * GEMM_PANEL);
+    return axl_div_up(j->m, j->rows) * axl_div_up(j->n, panels * GEMM_PANEL);
 }
 
 /* Tiles as large as the caches like, smaller while there are few. */
 static void choose_tiles(job *j)
 {
     int64_t panels = TILE_PANELS;
-    int64_t many = max64(MANY_TASKS, MANY_TASKS_EACH * j->n_threads);
+    int64_t many = axl_max(MANY_TASKS, MANY_TASKS_EACH * j->n_threads);
     int64_t min_rows = j->n > 2 * GEMM_PANEL ? MIN_TILE_ROWS : MIN_THIN_ROWS;
 
     j->rows = LONG_TILE_ROWS;
@@ -384,8 +369,8 @@ static void choose_tiles(job *j)
     while (j->rows > min_rows && count_tiles(j, panels) < MIN_TASKS)
         j->rows /= 2;
     j->cols = panels * GEMM_PANEL;
-    j->n_row_tiles = ceil_div(j->m, j->rows);
-    j->n_col_tiles = ceil_div(j->n, j->cols);
+    j->n_row_tiles = axl_div_up(j->m, j->rows);
+    j->n_col_tiles = axl_div_up(j->n, j->cols);
     j->n_parts = 1;
     j->part_deep = j->terms[0].k;
 }
@@ -394,18 +379,19 @@ static void choose_tiles(job *j)
 static bool choose_parts(job *j)
 {
     int64_t k = j->terms[0].k, size = j->m * j->n, cols = TILE_PANELS * GEMM_PANEL;
-    int64_t n_tiles = ceil_div(j->m, TILE_ROWS) * ceil_div(j->n, cols);
-    int64_t n = min64(ceil_div(MIN_TASKS, n_tiles), k / PART_DEEP);
+    int64_t room = axl_min(AXL_MATMUL_SCRATCH, (int64_t)(j->a->scratch_size / sizeof(float)));
+    int64_t n_tiles = axl_div_up(j->m, TILE_ROWS) * axl_div_up(j->n, cols);
+    int64_t n = axl_min(axl_div_up(MIN_TASKS, n_tiles), axl__matmul_parts(k));
 
-    n = size > 0 ? min64(n, j->a->n_scratch / size) : 0;
+    n = size > 0 ? axl_min(n, room / size) : 0;
     if (j->turned || j->n_terms > 1 || n < 2)
         return false;
     j->rows = TILE_ROWS;
     j->cols = cols;
-    j->n_row_tiles = ceil_div(j->m, j->rows);
-    j->n_col_tiles = ceil_div(j->n, j->cols);
-    j->part_deep = ceil_div(ceil_div(k, n), j->terms[0].block_deep) * j->terms[0].block_deep;
-    j->n_parts = ceil_div(k, j->part_deep);
+    j->n_row_tiles = axl_div_up(j->m, j->rows);
+    j->n_col_tiles = axl_div_up(j->n, j->cols);
+    j->part_deep = axl_div_up(axl_div_up(k, n), j->terms[0].block_deep) * j->terms[0].block_deep;
+    j->n_parts = axl_div_up(k, j->part_deep);
     return true;
 }
 
@@ -431,7 +417,7 @@ static axl_status run_tiled(job *j)
 /* Rows of x are filled up with zeros to whole vectors. */
 static int64_t thin_stride(int64_t k)
 {
-    return ceil_div(k, VF_N) * VF_N;
+    return axl_div_up(k, VF_N) * VF_N;
 }
 
 /* Four columns' dot products with each of `rows` rows of x f32. */
@@ -508,7 +494,7 @@ static void run_thin(void *arg, uint64_t index)
 {
     job *j = arg;
     const axl_matmul_args *a = j->a;
-    int64_t n0 = (int64_t)index * THIN_COLS, n1 = min64(n0 + THIN_COLS, j->n);
+    int64_t n0 = (int64_t)index * THIN_COLS, n1 = axl_min(n0 + THIN_COLS, j->n);
     bool round = a->compute == AXL_BF16;
     float c[THIN_ROWS][THIN_COLS], sums[THIN_ROWS][4];
 
@@ -517,7 +503,7 @@ static void run_thin(void *arg, uint64_t index)
     float *x = axl__scratch_acquire(j->dev);
     widen_rows(j, x);
     for (int64_t n = n0; n < n1; n += 4) {
-        dot_columns_of[j->m - 1](a->w.dtype, round, x, &a->w, n, (int)min64(4, n1 - n), a->x.cols,
+        dot_columns_of[j->m - 1](a->w.dtype, round, x, &a->w, n, (int)axl_min(4, n1 - n), a->x.cols,
                                  sums);
         for (int64_t r = 0; r < j->m; r++)
             memcpy(&c[r][n - n0], sums[r], sizeof sums[r]);
@@ -549,9 +535,9 @@ static void add_term(job *j, const axl_mat *x, bool trans_x, const axl_mat *w, b
     p->unit = gemm_unit_for(x->dtype, w->dtype, j->a->compute);
     p->in_place = p->x.deep && gemm_in_place(p->unit, p->x.dtype, p->k);
     int64_t units = gemm_units(p->unit, p->k);
-    int64_t n_blocks = units > 0 ? ceil_div(units, DEPTH_UNITS) : 1;
+    int64_t n_blocks = units > 0 ? axl_div_up(units, DEPTH_UNITS) : 1;
     p->block_deep =
-        gemm_deep(p->unit, max64(1, ceil_div(units, n_blocks)) * gemm_per_unit(p->unit));
+        gemm_deep(p->unit, axl_max(1, axl_div_up(units, n_blocks)) * gemm_per_unit(p->unit));
 }
 
 axl_status AXL_ISA_NAME(matmul)(axl_device *dev, const axl_matmul_args *a)
@@ -563,7 +549,7 @@ axl_status AXL_ISA_NAME(matmul)(axl_device *dev, const axl_matmul_args *a)
     if (j.m == 0 || j.n == 0)
         return AXL_OK;
     if (is_thin(a)) {
-        axl__parallel_for(dev->ctx, (uint64_t)ceil_div(j.n, THIN_COLS), run_thin, &j);
+        axl__parallel_for(dev->ctx, (uint64_t)axl_div_up(j.n, THIN_COLS), run_thin, &j);
         return atomic_load(&j.cancelled) ? axl__fail(AXL_ERR_CANCELLED, "cancelled") : AXL_OK;
     }
     /* Few columns and many rows, both operands depth by depth: what is wide gets packed. */

@@ -3,7 +3,7 @@
 #include "base/str.h"
 #include "base/structs.h"
 #include "hub/http.h"
-#include "tensor/backend.h"
+#include "tensor/registry.h"
 
 #include <cjson/cJSON.h>
 #include <yaml.h>
@@ -11,14 +11,35 @@
 
 #include <string.h>
 
-static void describe_json(axl__str *s, axl_context *ctx, const axl_device_info *d)
+typedef struct list {
+    axl__str *s;
+    const char *quote, *between; /* before the next name */
+} list;
+
+static axl_status describe_name(void *arg, const char *name)
+{
+    list *l = arg;
+
+    axl__str_putf(l->s, "%s%s%s%s", l->between, l->quote, name, l->quote);
+    l->between = ", ";
+    return AXL_OK;
+}
+
+static axl_status describe_backends(axl__str *s, axl_context *ctx, const char *quote)
+{
+    list l = { s, quote, "" };
+
+    return axl__backend_each(ctx, describe_name, &l);
+}
+
+static axl_status describe_json(axl__str *s, axl_context *ctx, const axl_device_info *d)
 {
     const char *curl = axl__http_library();
 
-    axl__str_putf(s,
-                  "{\"version\": \"%s\", \"abi\": %u, \"backends\": [\"cpu\", \"reference\"], "
-                  "\"isa\": \"%s\", \"libraries\": {\"matmul\": ",
-                  AXL_VERSION, (unsigned)AXL_ABI_VERSION, axl_context_isa(ctx));
+    axl__str_putf(s, "{\"version\": \"%s\", \"abi\": %u, \"backends\": [", AXL_VERSION,
+                  (unsigned)AXL_ABI_VERSION);
+    AXL_TRY(describe_backends(s, ctx, "\""));
+    axl__str_putf(s, "], \"isa\": \"%s\", \"libraries\": {\"matmul\": ", axl_context_isa(ctx));
     axl__str_put_json(s, d->matmul, strlen(d->matmul));
     axl__str_putf(s, ", \"libyaml\": \"%s\", \"cjson\": \"%s\", \"zlib\": \"%s\", \"libcurl\": ",
                   yaml_get_version_string(), cJSON_Version(), zlibVersion());
@@ -27,18 +48,19 @@ static void describe_json(axl__str *s, axl_context *ctx, const axl_device_info *
     else
         axl__str_puts(s, "null");
     axl__str_puts(s, "}}");
+    return AXL_OK;
 }
 
-static void describe_text(axl__str *s, axl_context *ctx, const axl_device_info *d)
+static axl_status describe_text(axl__str *s, axl_context *ctx, const axl_device_info *d)
 {
     const char *curl = axl__http_library();
 
-    axl__str_putf(s,
-                  "axl %s (ABI %u)\nbackends: cpu, reference\nisa: %s\nmatmul: %s\n"
-                  "libyaml %s, cJSON %s, zlib %s, %s%s",
-                  AXL_VERSION, (unsigned)AXL_ABI_VERSION, axl_context_isa(ctx), d->matmul,
-                  yaml_get_version_string(), cJSON_Version(), zlibVersion(),
-                  curl ? "libcurl " : "no libcurl", curl ? curl : "");
+    axl__str_putf(s, "axl %s (ABI %u)\nbackends: ", AXL_VERSION, (unsigned)AXL_ABI_VERSION);
+    AXL_TRY(describe_backends(s, ctx, ""));
+    axl__str_putf(s, "\nisa: %s\nmatmul: %s\nlibyaml %s, cJSON %s, zlib %s, %s%s",
+                  axl_context_isa(ctx), d->matmul, yaml_get_version_string(), cJSON_Version(),
+                  zlibVersion(), curl ? "libcurl " : "no libcurl", curl ? curl : "");
+    return AXL_OK;
 }
 
 axl_status axl_describe(axl_context *ctx, uint32_t json, axl_buffer *out)
@@ -50,16 +72,13 @@ axl_status axl_describe(axl_context *ctx, uint32_t json, axl_buffer *out)
 
     AXL_TRY(axl__context_enter(ctx));
     AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, out));
-    AXL_TRY(axl__backend_find(&ops, "cpu"));
-    AXL_TRY(ops->device_open(&dev, ctx, 0));
+    AXL_TRY(axl__device_get(&ops, &dev, ctx, "cpu", 0));
     ops->device_info(dev, &info);
     axl__str_init(&s, ctx);
-    if (json)
-        describe_json(&s, ctx, &info);
-    else
-        describe_text(&s, ctx, &info);
-    axl_status status = axl__str_to_buffer(&s, out);
+    axl_status status = json ? describe_json(&s, ctx, &info) : describe_text(&s, ctx, &info);
+    if (status == AXL_OK)
+        status = axl__str_to_buffer(&s, out);
     axl__str_free(&s);
-    ops->device_close(dev);
+    axl__device_put(ctx, ops, dev);
     return status;
 }

@@ -12,4 +12,9 @@
  * survive that. */
 void *axl__plugin_open(axl_context *ctx, const char *file, bool *found);
 
+/* Calls fn with what stands between prefix and suffix in the name of each file that
+ * axl__plugin_open would find, several times where several folders have it. */
+axl_status axl__plugin_each(axl_context *ctx, const char *prefix, const char *suffix,
+                            axl_status (*fn)(void *arg, const char *name), void *arg);
+
 #endif

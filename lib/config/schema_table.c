@@ -1449,8 +1449,8 @@ const axl__schema_key axl__schema_table[] = {
 
     /* ---- axl's own ---- */
     { "axl", T_O, A_IMPL, .description = "axl's own settings, which Axolotl ignores" },
-    { "axl.backend", T_S, A_IMPL, .fallback = "cpu", .values = "cpu, reference",
-      .reason = "there is no CUDA backend yet", .description = "what computes" },
+    { "axl.backend", T_S, A_IMPL, .fallback = "cpu",
+      .description = "what computes: cpu, reference, or the NAME of a plugin libaxl-NAME.so.0" },
     { "axl.backend_fallback", T_B, A_NONE, .reason = "there is no backend to fall back from" },
     { "axl.eval_on_start", T_B, A_IMPL,
       .description = "evaluate before the first step; by default when an eval key says when" },

@@ -30,8 +30,12 @@ void axl__attention_work_take(axl__step_arena *a, axl__attention_work *o, const 
     o->dout = axl__step_arena_mat(a, t, T, q);
     for (int i = 0; i < 3; i++)
         o->dqkv[i] = axl__step_arena_mat(a, t, T, i == 0 ? q : kv);
-    o->kernel = axl__step_arena_take(
-        a, (size_t)axl__attention_scratch(T, longest, m->n_heads, m->head_dim) * sizeof(float));
+    axl_attention_backward_args back = { .forward = { .q = { NULL, t, T, q, q },
+                                                      .longest = longest,
+                                                      .n_heads = m->n_heads,
+                                                      .n_kv_heads = m->n_kv_heads,
+                                                      .head_dim = m->head_dim } };
+    o->kernel = axl__step_arena_take(a, p->ops->scratch(p->dev, AXL_OP_attention_backward, &back));
 }
 
 static axl_status rotate(const axl__pass *p, int64_t layer, const axl__layout *at, axl_mat x,
@@ -61,6 +65,7 @@ static axl_attention_args attention_args(const axl__pass *p, int64_t layer, cons
         .device_cu_q = at->device_cu_q,
         .device_cu_k = at->device_cu_k,
         .n_seqs = at->n_seqs,
+        .longest = at->longest,
         .n_heads = m->n_heads,
         .n_kv_heads = m->n_kv_heads,
         .head_dim = m->head_dim,

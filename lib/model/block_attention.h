@@ -20,6 +20,7 @@ typedef struct axl__rope_angles {
 /* Where each token is. */
 typedef struct axl__layout {
     int64_t n_tokens, n_seqs;
+    int64_t longest;                          /* queries of a sequence */
     const int32_t *cu_q, *cu_k;               /* host (n_seqs + 1); see axl_attention_args */
     const int32_t *device_cu_q, *device_cu_k; /* the same on the device */
     const int32_t *positions;                 /* device (T) */
@@ -38,7 +39,7 @@ typedef struct axl__attention_acts {
 typedef struct axl__attention_work {
     axl_mat dout;    /* (T, H*D) */
     axl_mat dqkv[3]; /* (T, H*D), (T, G*D), (T, G*D) */
-    float *kernel;   /* what the operation asks for */
+    void *kernel;    /* what the backend asks for */
 } axl__attention_work;
 
 void axl__attention_acts_take(axl__step_arena *a, axl__attention_acts *out, const axl__pass *p,

@@ -5,7 +5,8 @@
 
 void axl__head_work_take(axl__step_arena *a, axl__head_work *w, const axl__pass *p, int64_t T)
 {
-    int64_t rows = T < AXL__HEAD_ROWS ? T : AXL__HEAD_ROWS, C = p->model->arch.hidden_size;
+    int64_t rows = T < AXL__HEAD_ROWS ? T : AXL__HEAD_ROWS;
+    int64_t C = p->model->arch.hidden_size, V = p->model->arch.vocab_size;
     axl_dtype t = p->model->compute;
     int64_t r = axl__linears_rank(p, axl__modules_in(&p->model->modules, -1, AXL__SLOT_HEAD));
 
@@ -14,13 +15,17 @@ void axl__head_work_take(axl__step_arena *a, axl__head_work *w, const axl__pass 
     w->rows = axl__step_arena_mat(a, t, rows, C);
     w->norm = axl__step_arena_mat(a, t, rows, C);
     w->rstd = axl__step_arena_take(a, (size_t)rows * sizeof(float));
-    w->logits = axl__step_arena_mat(a, AXL_F32, rows, p->model->arch.vocab_size);
+    w->logits = axl__step_arena_mat(a, AXL_F32, rows, V);
     w->xa = axl__step_arena_mat(a, t, rows, r);
     axl__linear_scratch_take(a, &w->linear, p, rows, C, r);
     if (!p->wish.grads)
         return;
-    w->linear.parts = axl__step_arena_take(a, AXL_MATMUL_SCRATCH * sizeof(float));
     w->dnorm = axl__step_arena_mat(a, t, rows, C);
+    axl_matmul_args back = {
+        .x = { NULL, t, rows, V, V }, .w = { NULL, t, V, C, C }, .y = w->dnorm, .compute = t
+    };
+    w->linear.parts_size = p->ops->scratch(p->dev, AXL_OP_matmul, &back);
+    w->linear.parts = axl__step_arena_take(a, w->linear.parts_size);
     w->drows = axl__step_arena_mat(a, t, rows, C);
 }
 

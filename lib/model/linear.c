@@ -238,7 +238,7 @@ axl_status axl__linears_forward(const axl__pass *p, axl__linears g, axl_mat x, a
 
 /* The input's gradient, that of the pairs only without dropout. */
 static axl_status input_gradient(const axl__pass *p, axl__linears g, const axl_mat *dy, axl_mat dxa,
-                                 axl_mat dx, float *parts)
+                                 axl_mat dx, const axl__linear_scratch *s)
 {
     axl_matmul_term terms[AXL_MATMUL_TERMS];
     axl_mat all;
@@ -266,8 +266,8 @@ static axl_status input_gradient(const axl__pass *p, axl__linears g, const axl_m
                           .compute = p->model->compute,
                           .more = terms + 1,
                           .n_more = n - 1,
-                          .scratch = parts,
-                          .n_scratch = parts ? AXL_MATMUL_SCRATCH : 0 };
+                          .scratch = s->parts,
+                          .scratch_size = s->parts_size };
     return p->ops->matmul(p->dev, &a);
 }
 
@@ -362,7 +362,7 @@ axl_status axl__linears_backward(const axl__pass *p, axl__linears g, axl_mat x, 
         at += l->rank;
     }
     if (dx.data) {
-        AXL_TRY(input_gradient(p, g, dy, dxa, dx, s->parts));
+        AXL_TRY(input_gradient(p, g, dy, dxa, dx, s));
         AXL_TRY(frozen_gradient(p, g, dy, dx, s));
     }
     return at > 0 ? a_gradients(p, g, x, dxa, dx, s) : AXL_OK;

@@ -19,11 +19,12 @@
 #include "tensor/step_arena.h"
 
 /* Scratch of the pairs, sized for the widest layer: drop (T, max in) when there is dropout, dxa
- * (T, max R), frozen (T, rank of the frozen pairs).  parts, for a layer of many outputs, has
- * AXL_MATMUL_SCRATCH floats or is NULL. */
+ * (T, max R), frozen (T, rank of the frozen pairs).  parts, for a layer of many outputs, has what
+ * the backend wants for the product or is NULL. */
 typedef struct axl__linear_scratch {
     axl_mat drop, dxa, frozen;
-    float *parts;
+    void *parts;
+    size_t parts_size;
 } axl__linear_scratch;
 
 /* Of the frozen pairs; 0 without. */

@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "hub/hub.h"
 #include "tensor/counting.h"
+#include "tensor/registry.h"
 
 #include <string.h>
 
@@ -16,8 +17,7 @@
 
 axl_status axl__model_open_device(axl_model *m, const char *backend)
 {
-    AXL_TRY(axl__backend_find(&m->ops, backend ? backend : "cpu"));
-    AXL_TRY(m->ops->device_open(&m->dev, m->ctx, 0));
+    AXL_TRY(axl__device_get(&m->ops, &m->dev, m->ctx, backend ? backend : "cpu", 0));
     m->ops->device_info(m->dev, &m->device);
     return AXL_OK;
 }
@@ -200,8 +200,7 @@ void axl_model_free(axl_model *m)
     m->magic = 0;
     axl__weights_free(m);
     axl__model_release_files(m);
-    if (m->dev)
-        m->ops->device_close(m->dev);
+    axl__device_put(m->ctx, m->ops, m->dev);
     axl_context *ctx = m->ctx;
     axl__free(ctx, m->files);
     axl__free(ctx, m->mapped);

@@ -300,8 +300,8 @@ axl_status axl__network_loss(axl__network *n, const axl_batch *b, const axl__wis
     AXL_TRY(axl__network_room(n, &w, &p, b->n_tokens, longest));
     if (x.n_trained == 0)
         return AXL_OK;
-    axl__layout at = { b->n_tokens, b->n_seqs, b->cu_seqlens, b->cu_seqlens,
-                       x.cu,        x.cu,      x.positions,   n->ropes };
+    axl__layout at = { b->n_tokens, b->n_seqs, longest,     b->cu_seqlens, b->cu_seqlens,
+                       x.cu,        x.cu,      x.positions, n->ropes };
     AXL_TRY(axl__network_layers(n, &p, &at, x.ids, &w));
     AXL_TRY(network_head(n, &p, b, &x, &w, &value));
     if (wish->grads)
@@ -343,7 +343,7 @@ axl_status axl__network_logits(axl__network *n, const int32_t *ids, int64_t coun
     memcpy(axl__index_take(&n->index, 2, &cu_dev), cu, sizeof cu);
     AXL_TRY(axl__index_upload(&n->index, n->ops, n->dev));
     AXL_TRY(axl__network_room(n, &w, &p, count, count));
-    axl__layout at = { count, 1, cu, cu, cu_dev, cu_dev, positions_dev, n->ropes };
+    axl__layout at = { count, 1, count, cu, cu, cu_dev, cu_dev, positions_dev, n->ropes };
     AXL_TRY(axl__network_layers(n, &p, &at, ids_dev, &w));
     for (int64_t i = 0; i < count; i += AXL__HEAD_ROWS) {
         int64_t k = count - i < AXL__HEAD_ROWS ? count - i : AXL__HEAD_ROWS;

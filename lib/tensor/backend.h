@@ -3,8 +3,25 @@
  * backend.h - the table through which the model and the trainer reach every operation.  Private:
  * the table may change with its abi number until a backend is built outside this tree.
  *
- * Calls are ordered: each sees what the earlier ones wrote.  An operation returns AXL_OK or records
- * an error; what its arguments mean is said in ops.h and optim_ops.h.
+ * What a backend promises, and what its callers may rely on and no more:
+ *
+ * - Calls on a device are ordered: each sees what the earlier ones wrote.  They may run late.  Only
+ *   download and synchronize wait for what came before; a training step downloads once, when it
+ *   reads its loss, and once more for the norm of its gradients.
+ * - An operation returns AXL_OK or records an error.  What fails late is the error of the next call
+ *   that waits, and of each call after it.
+ * - upload has read its host bytes when it returns: they may be changed or freed.  weights_map may
+ *   read them until weights_unmap.
+ * - The argument struct and every host array in it (the further terms of a product, cu_q and cu_k,
+ *   the maps of optim_8bit) have been read, or copied, when the call returns.  Scratch memory is
+ *   device memory and the caller's: it may be used again by the next call.
+ * - buffer_free and weights_unmap are ordered like the rest: calls that came before may still use
+ *   the memory, and nothing that comes later gets it before they are done.
+ * - Device memory is read and written by the host through upload and download alone, unless
+ *   device_info says host_memory.  Addresses within a buffer are its address plus bytes.
+ * - A device is used from any threads, by one at a time for what depends on one another's results.
+ *
+ * What an operation's arguments mean is said in ops.h and optim_ops.h.
  */
 #ifndef AXL_TENSOR_BACKEND_H
 #define AXL_TENSOR_BACKEND_H
@@ -61,10 +78,18 @@ typedef enum axl_op_use { AXL_USE_FORWARD, AXL_USE_TRAINING, AXL_USE_SETTING } a
     X(add_rows, axl_rows_args, TRAINING)                                                           \
     X(sum, axl_sum_args, TRAINING)
 
+typedef enum axl_op {
+#define AXL_BACKEND_NUMBER(op, args, use) AXL_OP_##op,
+    AXL_BACKEND_OPS(AXL_BACKEND_NUMBER)
+#undef AXL_BACKEND_NUMBER
+        AXL_N_OPS
+} axl_op;
+
 typedef struct axl_backend_ops {
-    uint32_t abi;     /* AXL_BACKEND_ABI: bumped for a break */
-    uint32_t size;    /* sizeof(axl_backend_ops) where it was compiled */
-    const char *name; /* "cpu", "reference"; static storage */
+    uint32_t abi;        /* AXL_BACKEND_ABI: bumped for a break */
+    uint32_t size;       /* sizeof(axl_backend_ops) where it was compiled */
+    const char *name;    /* "cpu", "reference"; static storage */
+    const char *version; /* axl's, where it was compiled */
 
     /* ---- device and memory ---- */
     axl_status (*device_open)(axl_device **out, axl_context *ctx, int32_t ordinal);
@@ -82,6 +107,9 @@ typedef struct axl_backend_ops {
     axl_status (*copy)(axl_device *dev, void *dst, const void *src, size_t size);
     axl_status (*zero)(axl_device *dev, void *dst, size_t size);
     axl_status (*synchronize)(axl_device *dev);
+    /* Bytes of scratch memory for an operation with these arguments, or with fewer rows; 0: none.
+     * Shapes, counts and types are read, no pointer. */
+    size_t (*scratch)(axl_device *dev, axl_op op, const void *args);
 
     /* ---- operations ---- */
 #define AXL_BACKEND_MEMBER(op, args, use) axl_status (*op)(axl_device * dev, const args *a);
@@ -92,8 +120,5 @@ typedef struct axl_backend_ops {
 /* The built-in tables, defined under kernels/. */
 extern const axl_backend_ops axl__backend_cpu;
 extern const axl_backend_ops axl__backend_reference;
-
-/* A backend by name; AXL_ERR_NOT_FOUND names the ones there are. */
-axl_status axl__backend_find(const axl_backend_ops **out, const char *name);
 
 #endif

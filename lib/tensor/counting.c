@@ -2,6 +2,8 @@
 /* counting.c - see counting.h.  A buffer's address is its number, which no one reads or writes. */
 #include "counting.h"
 
+#include "registry.h"
+
 struct axl_device {
     axl_context *ctx;
     const axl_backend_ops *ops; /* of the device whose place it has */
@@ -23,7 +25,7 @@ static void counting_device_close(axl_device *dev)
 {
     axl_context *ctx = dev->ctx;
 
-    dev->ops->device_close(dev->real);
+    axl__device_put(ctx, dev->ops, dev->real);
     axl__free(ctx, dev->sizes);
     axl__free(ctx, dev);
     axl_context_free(ctx);
@@ -102,6 +104,11 @@ static axl_status counting_synchronize(axl_device *dev)
     return AXL_OK;
 }
 
+static size_t counting_scratch(axl_device *dev, axl_op op, const void *args)
+{
+    return dev->ops->scratch(dev->real, op, args);
+}
+
 /* ---- operations: nothing is run on what was not allocated ---- */
 
 #define COUNTING_OP(op, args, use)                                                                 \
@@ -117,6 +124,7 @@ AXL_BACKEND_OPS(COUNTING_OP)
 static const axl_backend_ops counting_ops = { .abi = AXL_BACKEND_ABI,
                                               .size = sizeof(axl_backend_ops),
                                               .name = "counting",
+                                              .version = AXL_VERSION,
                                               .device_open = counting_device_open,
                                               .device_close = counting_device_close,
                                               .device_info = counting_device_info,
@@ -129,6 +137,7 @@ static const axl_backend_ops counting_ops = { .abi = AXL_BACKEND_ABI,
                                               .copy = counting_copy,
                                               .zero = counting_zero,
                                               .synchronize = counting_synchronize,
+                                              .scratch = counting_scratch,
                                               AXL_BACKEND_OPS(MEMBER) };
 
 /* ---- counting ---- */

@@ -8,8 +8,8 @@
 
 #include "backend.h"
 
-/* Puts a counting device in the place of *dev, which it owns from then on.  On failure nothing has
- * changed. */
+/* Puts a counting device in the place of *dev, which it gives back (axl__device_put) at its end. On
+ * failure nothing has changed. */
 axl_status axl__counting_open(const axl_backend_ops **ops, axl_device **dev, axl_context *ctx);
 
 /* Of a counting device: the bytes of the buffers that it has now, and the most that it had. */

@@ -9,9 +9,12 @@
 
 typedef enum axl_dtype { AXL_F32 = 0, AXL_BF16 = 1, AXL_F16 = 2, AXL_I32 = 3 } axl_dtype;
 
+/* Bytes of an element; 0 of what is no type. */
 static inline size_t axl__dtype_size(axl_dtype t)
 {
-    return t == AXL_BF16 || t == AXL_F16 ? 2 : 4;
+    if (t == AXL_F32 || t == AXL_I32)
+        return 4;
+    return t == AXL_BF16 || t == AXL_F16 ? 2 : 0;
 }
 
 const char *axl__dtype_name(axl_dtype t); /* "f32", … */

@@ -27,15 +27,15 @@ typedef struct axl_matmul_term {
     bool trans_w;
 } axl_matmul_term;
 
-enum { AXL_MATMUL_TERMS = 8, AXL_MATMUL_SCRATCH = 1 << 20 /* floats: more gains nothing */ };
+enum { AXL_MATMUL_TERMS = 8 };
 
 /* y (m,n) = alpha * (op(x) op(w) + the terms of `more`) + beta * y or + plus, accumulated in f32.
  * op(x) is (m,k): x, or its transpose when trans_x; op(w) is (k,n) likewise.
  * compute AXL_F32 multiplies what is stored (bf16 widened); AXL_BF16 first rounds f32 operands to
  * bf16.  beta is 0 (y is not read) or 1.  x and w may be the same memory, y neither.  plus (m,n),
  * of y's dtype and in other memory, goes with beta 0; its stride may be 0, one row for all (a
- * bias); without it plus.data is NULL. Each output's bits depend on the shapes and dtypes alone,
- * not on threads. */
+ * bias); without it plus.data is NULL.  Each output's bits depend on the shapes, the dtypes and
+ * whether there is scratch, not on threads. */
 typedef struct axl_matmul_args {
     axl_mat x, w, y;
     bool trans_x, trans_w;
@@ -43,8 +43,8 @@ typedef struct axl_matmul_args {
     axl_dtype compute;
     const axl_matmul_term *more; /* host, (n_more), n_more < AXL_MATMUL_TERMS */
     int64_t n_more;
-    float *scratch; /* (n_scratch), or NULL: room to cut a deep product of few outputs by depth */
-    int64_t n_scratch;
+    void *scratch;       /* or NULL: it gains where outputs are few and the product is deep */
+    size_t scratch_size; /* bytes, as the backend's scratch() says */
     axl_mat plus;
 } axl_matmul_args;
 
@@ -96,39 +96,18 @@ typedef struct axl_attention_args {
     /* The same numbers in device memory; may be NULL where that is host memory. */
     const int32_t *device_cu_q, *device_cu_k;
     int64_t n_seqs, n_heads, n_kv_heads, head_dim;
-    int64_t window; /* 0: none */
+    int64_t longest; /* queries of the longest sequence, or more */
+    int64_t window;  /* 0: none */
     float scale;
 } axl_attention_args;
 
-/* cu_k == cu_q.  dq, dk, dv are written.  scratch has axl__attention_scratch() floats, 64-byte
- * aligned. */
+/* cu_k == cu_q.  dq, dk, dv are written.  scratch has the size that the backend's scratch() says,
+ * 64-byte aligned. */
 typedef struct axl_attention_backward_args {
     axl_attention_args forward; /* as it was, out and lse filled */
     axl_mat dout, dq, dk, dv;
-    float *scratch;
+    void *scratch;
 } axl_attention_backward_args;
-
-/* dq may be summed in so many parts, each of a range of keys of a sequence. */
-enum { AXL__ATTENTION_PARTS = 4, AXL__ATTENTION_PART_MIN = 128 };
-
-/* The most parts that a sequence of n tokens is cut into. */
-static inline int64_t axl__attention_parts(int64_t n)
-{
-    int64_t parts = (n + AXL__ATTENTION_PART_MIN - 1) / AXL__ATTENTION_PART_MIN;
-
-    return parts < AXL__ATTENTION_PARTS ? parts : AXL__ATTENTION_PARTS;
-}
-
-/* delta (H, Tq), and the parts of dq (parts, Tq, H, D filled up to a multiple of 16), as many as
- * the longest sequence has. */
-static inline int64_t axl__attention_scratch(int64_t n_tokens, int64_t longest, int64_t n_heads,
-                                             int64_t head_dim)
-{
-    int64_t wide = (head_dim + 15) / 16 * 16;
-
-    return (n_tokens * n_heads + 15) / 16 * 16 +
-           axl__attention_parts(longest) * n_tokens * n_heads * wide;
-}
 
 /* y = gate * sigmoid(gate) * up, all (T, F). */
 typedef struct axl_swiglu_args {

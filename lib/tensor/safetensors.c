@@ -271,11 +271,25 @@ static int by_name(const void *a, const void *b)
                   (*(const axl__st_entry *const *)b)->name);
 }
 
+/* NULL of what is no type. */
 static const char *entry_type(const axl__st_entry *e)
 {
+    static const char *const names[] = {
+        [AXL_F32] = "F32", [AXL_BF16] = "BF16", [AXL_F16] = "F16", [AXL_I32] = "I32"
+    };
+
     if (e->dtype_name)
         return e->dtype_name;
-    return e->dtype == AXL_BF16 ? "BF16" : "F32";
+    return (size_t)e->dtype < sizeof names / sizeof names[0] ? names[e->dtype] : NULL;
+}
+
+static axl_status check_types(const char *path, const axl__st_entry *entries, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!entry_type(&entries[i]))
+            return axl__fail(AXL_ERR_INTERNAL, "%s: tensor \"%s\" has no type of a file", path,
+                             entries[i].name);
+    return AXL_OK;
 }
 
 static void put_header(axl__str *s, const axl__st_entry *const *order, size_t n)
@@ -301,10 +315,11 @@ static void put_header(axl__str *s, const axl__st_entry *const *order, size_t n)
 axl_status axl__safetensors_write(axl_context *ctx, const char *path, const axl__st_entry *entries,
                                   size_t n)
 {
-    const axl__st_entry **order = axl__alloc(ctx, (n + 1) * sizeof *order);
     axl__str header;
     axl__writer w;
 
+    AXL_TRY(check_types(path, entries, n));
+    const axl__st_entry **order = axl__alloc(ctx, (n + 1) * sizeof *order);
     if (!order)
         return axl__fail_nomem();
     for (size_t i = 0; i < n; i++)

@@ -235,9 +235,6 @@ static void test_config__says_what_it_does_not_do(void **state)
     check(MIN "load_in_8bit: true\n", "c.yml:10:1: error: load_in_8bit: not supported: an 8-bit "
                                       "base does not exist; use load_in_8bit: false [AXL-C0210]");
     check(MIN "load_in_8bit: false\n", NULL);
-    check(MIN "axl: {backend: cuda}\n",
-          "c.yml:10:16: error: axl.backend: \"cuda\" is not supported: there is no CUDA backend "
-          "yet; use cpu, reference [AXL-C0210]");
     check(MIN "rl: dpo\n", "c.yml:10:1: error: rl: not supported: preference training does not "
                            "exist yet [AXL-C0210]");
     check(MIN "trl: {beta: 0.1}\n", "c.yml:10:1: error: trl: not supported: preference training "

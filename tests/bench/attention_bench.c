@@ -66,10 +66,7 @@ static void bench(axl_device *dev, const shape *s, axl_dtype t)
     int32_t cu_q[65], cu_k[65], n_q = s->n_queries ? s->n_queries : s->length;
     int64_t rows_q = n_q * s->n_seqs, rows_k = s->length * s->n_seqs;
     int64_t wide = s->n_heads * s->head_dim, narrow = s->n_kv_heads * s->head_dim;
-    axl_mat lse = make(dev, s->n_heads, rows_q, AXL_F32),
-            scratch =
-                make(dev, 1, axl__attention_scratch(rows_q, s->length, s->n_heads, s->head_dim),
-                     AXL_F32);
+    axl_mat lse = make(dev, s->n_heads, rows_q, AXL_F32), scratch;
     axl_attention_backward_args a = {
         .forward = { .q = make(dev, rows_q, wide, t),
                      .k = make(dev, rows_k, narrow, t),
@@ -82,13 +79,16 @@ static void bench(axl_device *dev, const shape *s, axl_dtype t)
                      .n_heads = s->n_heads,
                      .n_kv_heads = s->n_kv_heads,
                      .head_dim = s->head_dim,
+                     .longest = n_q,
                      .scale = 0.125f },
         .dout = make(dev, rows_q, wide, t),
         .dq = make(dev, rows_q, wide, t),
         .dk = make(dev, rows_k, narrow, t),
         .dv = make(dev, rows_k, narrow, t),
-        .scratch = scratch.data,
     };
+    scratch = make(
+        dev, 1, (int64_t)axl__backend_cpu.scratch(dev, AXL_OP_attention_backward, &a) / 4, AXL_F32);
+    a.scratch = scratch.data;
     axl_mat *all[] = { &a.forward.q, &a.forward.k, &a.forward.v, &a.forward.out, &a.dout,
                        &a.dq,        &a.dk,        &a.dv,        &lse,           &scratch };
 

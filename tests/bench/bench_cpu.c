@@ -14,7 +14,7 @@
 #include "model/model.h"
 #include "tensor/safetensors.h"
 #include "op_profile.h"
-#include "tensor/backend.h"
+#include "tensor/registry.h"
 
 #include <axl/axl.h>
 
@@ -277,7 +277,7 @@ static double peak_gflops(const bench *b)
         o.isa = b->isa;
         o.threads = (uint32_t)b->threads;
         check(axl_context_new(&ctx, &o), "context");
-        check(axl__backend_find(&ops, "cpu"), "backend");
+        check(axl__backend_find(&ops, ctx, "cpu"), "backend");
         check(ops->device_open(&dev, ctx, 0), "device");
         for (size_t i = 0; i < 3; i++) {
             double g = matmul_gflops(ops, dev, t, sizes[i][0], sizes[i][1], sizes[i][2]);

@@ -5,6 +5,7 @@
 #include "base/rng.h"
 #include "kernels/cpu/device_cpu.h"
 #include "kernels/mat.h"
+#include "tensor/registry.h"
 
 #include <math.h>
 
@@ -71,6 +72,15 @@ void *kernel_put(kernel_run *run, const void *host, size_t size)
 
     assert_ok(run->ops->upload(run->dev, p, host, size));
     return p;
+}
+
+void *kernel_scratch(kernel_run *run, axl_op op, const void *args, size_t *size)
+{
+    size_t want = run->ops->scratch(run->dev, op, args);
+
+    if (size)
+        *size = want;
+    return want ? kernel_alloc(run, want) : NULL;
 }
 
 static void release_buffers(kernel_run *run)
@@ -356,11 +366,10 @@ kernel_run *kernel_target(const char *backend, axl_isa isa, uint32_t threads)
         atexit(close_targets);
     assert_true(n_targets < MAX_TARGETS);
     kernel_run *run = &targets[n_targets].run;
-    if (axl__backend_find(&run->ops, backend) != AXL_OK)
-        return NULL;
     opts.isa = axl__isa_name(emulated ? AXL_ISA_AVX512_BF16 : isa);
     opts.threads = threads;
     assert_ok(axl_context_new(&run->ctx, &opts));
+    assert_ok(axl__backend_find(&run->ops, run->ctx, backend));
     assert_ok(run->ops->device_open(&run->dev, run->ctx, 0));
     if (emulated)
         use_emulated_amx(run->dev);

@@ -40,6 +40,8 @@ typedef void kernel_body(kernel_run *run, const kernel_case *c);
 void *kernel_alloc(kernel_run *run, size_t size);
 /* As kernel_alloc, with the host's bytes. */
 void *kernel_put(kernel_run *run, const void *host, size_t size);
+/* What the operation wants for these arguments; NULL where that is nothing. */
+void *kernel_scratch(kernel_run *run, axl_op op, const void *args, size_t *size);
 /* Filled with a pattern of NaNs, padding included. */
 axl_mat kernel_mat(kernel_run *run, int64_t rows, int64_t cols, axl_dtype dtype, int64_t pad);
 /* Numbers of mean 0 and standard deviation scale; the padding holds the pattern. */

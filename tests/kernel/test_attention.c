@@ -41,6 +41,7 @@ static axl_attention_args forward_args(kernel_run *run, const kernel_case *c, in
     cu_q[0] = cu_k[0] = 0;
     for (int s = 0; s < o->l.n_seqs; s++) {
         cu_q[s + 1] = cu_q[s] + o->l.q[s];
+        a.longest = o->l.q[s] > a.longest ? o->l.q[s] : a.longest;
         cu_k[s + 1] = cu_k[s] + (o->l.k[s] ? o->l.k[s] : o->l.q[s]);
     }
     int64_t n_q = cu_q[o->l.n_seqs], n_k = cu_k[o->l.n_seqs];
@@ -77,18 +78,13 @@ static void backward_body(kernel_run *run, const kernel_case *c)
     int32_t cu[10];
     axl_attention_backward_args a = { .forward = forward_args(run, c, cu) };
     axl_attention_args *f = &a.forward;
-    int64_t longest = 0;
 
     assert_ok(run->ops->attention_forward(run->dev, f));
-    for (int64_t s = 0; s < f->n_seqs; s++)
-        longest = cu[s + 1] - cu[s] > longest ? cu[s + 1] - cu[s] : longest;
     a.dout = kernel_random(run, f->q.rows, f->q.cols, c->dtype, c->pad, 1);
     a.dq = kernel_mat(run, f->q.rows, f->q.cols, c->dtype, c->pad);
     a.dk = kernel_mat(run, f->k.rows, f->k.cols, c->dtype, c->pad);
     a.dv = kernel_mat(run, f->k.rows, f->k.cols, c->dtype, c->pad);
-    a.scratch = kernel_alloc(
-        run, (size_t)axl__attention_scratch(f->q.rows, longest, f->n_heads, f->head_dim) *
-                 sizeof(float));
+    a.scratch = kernel_scratch(run, AXL_OP_attention_backward, &a, NULL);
     assert_ok(run->ops->attention_backward(run->dev, &a));
     kernel_save(run, "dq", a.dq, 3 * tolerance(c->dtype));
     kernel_save(run, "dk", a.dk, 3 * tolerance(c->dtype));

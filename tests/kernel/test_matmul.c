@@ -195,10 +195,9 @@ static void deep_body(kernel_run *run, const kernel_case *c)
         .y = kernel_mat(run, s->m, s->n, c->other, c->pad),
         .alpha = 0.5f,
         .compute = c->dtype,
-        .scratch = kernel_alloc(run, 3 * (size_t)(s->m * s->n) * sizeof(float)),
-        .n_scratch = 3 * s->m * s->n,
     };
 
+    a.scratch = kernel_scratch(run, AXL_OP_matmul, &a, &a.scratch_size);
     assert_ok(run->ops->matmul(run->dev, &a));
     kernel_save(run, "y", a.y, 1e-6 * (1.0 + sqrt((double)s->k)));
 }

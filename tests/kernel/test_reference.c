@@ -255,6 +255,7 @@ static axl_attention_args att_args(struct att *a)
         .n_heads = ATT_H,
         .n_kv_heads = ATT_G,
         .head_dim = ATT_D,
+        .longest = ATT_T,
         .window = att_window,
         .scale = 0.4f,
     };

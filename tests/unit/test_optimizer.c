@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "optim/optim_method.h"
+#include "tensor/registry.h"
 
 #include <math.h>
 
@@ -40,7 +41,7 @@ static void bed_open(bed *b, const machine *m, uint32_t threads)
     o.isa = m->isa ? m->isa : test_isa();
     o.threads = threads;
     assert_ok(axl_context_new(&b->ctx, &o));
-    assert_ok(axl__backend_find(&b->ops, m->backend));
+    assert_ok(axl__backend_find(&b->ops, b->ctx, m->backend));
     assert_ok(b->ops->device_open(&b->dev, b->ctx, 0));
 }
 

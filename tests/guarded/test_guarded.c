@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_guarded.c - what a trainer does on a device whose memory the host cannot touch and whose
+ * operations run late (guarded_backend.c) has the bits that it has on the reference.
+ */
+#include "tiny_model.h"
+
+#include "guarded.h"
+
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { STEPS = 3, N_SEQS = 3 };
+
+static const uint32_t lengths[N_SEQS] = { 9, 1, 14 };
+
+typedef struct setting {
+    uint32_t compute, checkpointing, accumulation;
+    bool full; /* the model's own weights */
+    double dropout, noise, smoothing;
+    const char *optimizer; /* NULL: AdamW */
+    uint64_t relora_steps;
+    uint32_t prune, lisa_layers;
+} setting;
+
+typedef struct rig {
+    axl_context *ctx;
+    axl_model *model;
+    axl_adapter *adapter;
+    axl_trainer *tr;
+} rig;
+
+/* ---- the two machines ---- */
+
+static const char *plugin_dir(void)
+{
+    static char path[1024];
+    const char *build = getenv("AXL_BUILD_DIR");
+
+    snprintf(path, sizeof path, "%s/tests/guarded", build ? build : ".");
+    return path;
+}
+
+static void read_counts(axl_guarded_counts *open, axl_guarded_counts *closed)
+{
+    char path[1100];
+    axl_guarded_read_fn *read;
+
+    snprintf(path, sizeof path, "%s/libaxl-guarded.so.0", plugin_dir());
+    void *lib = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
+    assert_non_null(lib);
+    void *symbol = dlsym(lib, "axl_guarded_read");
+    assert_non_null(symbol);
+    memcpy(&read, &symbol, sizeof read);
+    read(open, closed);
+    dlclose(lib);
+}
+
+/* The tiny model with two of its layers. */
+static const char *folder(void)
+{
+    static char dir[128], command[2048];
+
+    if (dir[0])
+        return dir;
+    snprintf(dir, sizeof dir, "%s/two-layers", test_temp_dir());
+    snprintf(command, sizeof command,
+             "cd '%s' && mkdir '%s' && ln -s \"$PWD\"/[mt]* '%s' && "
+             "sed '/num_hidden_layers/s/4/2/' config.json >'%s/config.json'",
+             test_source_path("examples/tiny-llama"), dir, dir, dir);
+    assert_int_equal(system(command), 0);
+    return dir;
+}
+
+static axl_context *context(void)
+{
+    axl_context_options o = AXL_CONTEXT_OPTIONS_INIT;
+    axl_context *ctx;
+
+    o.threads = 2;
+    o.plugin_dir = plugin_dir();
+    assert_ok(axl_context_new(&ctx, &o));
+    return ctx;
+}
+
+static axl_model *open_model(axl_context *ctx, const char *backend, uint32_t compute)
+{
+    axl_model_options o = AXL_MODEL_OPTIONS_INIT;
+    axl_model *model;
+
+    o.backend = backend;
+    o.compute = compute;
+    assert_ok(axl_model_open(&model, ctx, folder(), &o));
+    return model;
+}
+
+static rig begin(const char *backend, const setting *s)
+{
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    axl_optimizer_options oo = AXL_OPTIMIZER_OPTIONS_INIT;
+    rig r = { .ctx = context() };
+
+    r.model = open_model(r.ctx, backend, s->compute);
+    r.adapter = s->full ? NULL : tiny_adapter(r.model, s->dropout);
+    oo.name = s->optimizer;
+    oo.weight_decay = 0.01;
+    o.optimizer = &oo;
+    o.learning_rate = 1e-3;
+    o.gradient_accumulation_steps = s->accumulation ? s->accumulation : 1;
+    o.checkpointing = s->checkpointing;
+    o.neftune_noise_alpha = s->noise;
+    o.label_smoothing = s->smoothing;
+    o.relora_steps = s->relora_steps;
+    o.relora_prune = s->prune;
+    o.lisa_layers = s->lisa_layers;
+    o.lisa_steps = s->lisa_layers ? 2 : 0;
+    assert_ok(axl_trainer_new(&r.tr, r.model, r.adapter, &o));
+    return r;
+}
+
+static void end(rig *r)
+{
+    axl_trainer_free(r->tr);
+    axl_adapter_free(r->adapter);
+    axl_model_free(r->model);
+    axl_context_free(r->ctx);
+}
+
+/* A step; its loss. */
+static double step_with(rig *r, const setting *s, uint32_t seed)
+{
+    axl_step_stats stats = AXL_STEP_STATS_INIT;
+    double loss;
+
+    for (uint32_t i = 0; i < (s->accumulation ? s->accumulation : 1); i++) {
+        tiny_data *d = tiny_batch(lengths, N_SEQS, seed * 16 + i);
+        assert_ok(axl_trainer_forward_backward(r->tr, &d->batch, &loss));
+        free(d);
+    }
+    assert_ok(axl_trainer_step(r->tr, &stats));
+    assert_true(stats.grad_norm > 0.0);
+    return stats.loss;
+}
+
+/* ---- comparing ---- */
+
+/* All that is trained; *n values, for free(). */
+static float *trained_values(const rig *r, size_t *n)
+{
+    float *all = NULL;
+
+    *n = 0;
+    for (size_t i = 0; i < axl_trainer_count(r->tr); i++) {
+        axl_tensor_info t = AXL_TENSOR_INFO_INIT;
+        assert_ok(axl_trainer_tensor(r->tr, i, &t));
+        all = realloc(all, (*n + t.rows * t.cols) * sizeof *all);
+        assert_ok(axl_trainer_read(r->tr, i, all + *n));
+        *n += t.rows * t.cols;
+    }
+    return all;
+}
+
+static void assert_same_values(const rig *a, const rig *b)
+{
+    size_t n, m;
+    float *x = trained_values(a, &n), *y = trained_values(b, &m);
+
+    assert_int_equal(n, m);
+    assert_memory_equal(x, y, n * sizeof *x);
+    free(x);
+    free(y);
+}
+
+static void assert_same_file(const char *a, const char *b)
+{
+    char command[1200];
+
+    snprintf(command, sizeof command, "cmp '%s' '%s'", a, b);
+    assert_int_equal(system(command), 0);
+}
+
+/* The same losses and bits on both; what was on the guarded device is freed. */
+static void check(const setting *s)
+{
+    axl_guarded_counts closed;
+    rig x = begin("guarded", s), y = begin("reference", s);
+
+    for (uint32_t i = 0; i < STEPS; i++)
+        assert_true(step_with(&x, s, i) == step_with(&y, s, i));
+    assert_same_values(&x, &y);
+    end(&x);
+    read_counts(NULL, &closed);
+    assert_true(closed.calls > 100);
+    assert_int_equal(closed.never_freed, 0);
+    end(&y);
+}
+
+/* ---- the guard ---- */
+
+/* Or nothing here would prove anything. */
+static void test_guarded__the_host_cannot_read_device_memory(void **state)
+{
+    const setting s = { .compute = AXL_COMPUTE_F32 };
+    axl_guarded_counts counts;
+    int how;
+
+    (void)state;
+    rig r = begin("guarded", &s);
+    step_with(&r, &s, 0);
+    read_counts(&counts, NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(*(const volatile char *)counts.newest & 0);
+    assert_int_equal(waitpid(child, &how, 0), child);
+    assert_false(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+    end(&r);
+}
+
+/* ---- training ---- */
+
+static void test_guarded__adapters(void **state)
+{
+    (void)state;
+    for (uint32_t compute = AXL_COMPUTE_F32; compute <= AXL_COMPUTE_BF16; compute++) {
+        check(&(setting){ .compute = compute });
+        check(&(setting){ .compute = compute,
+                          .checkpointing = 1,
+                          .accumulation = 2,
+                          .dropout = 0.1,
+                          .noise = 5.0,
+                          .smoothing = 0.1 });
+    }
+}
+
+static void test_guarded__all_weights(void **state)
+{
+    (void)state;
+    for (uint32_t compute = AXL_COMPUTE_F32; compute <= AXL_COMPUTE_BF16; compute++)
+        check(&(setting){ .compute = compute, .full = true, .checkpointing = compute & 1 });
+    check(&(setting){ .compute = AXL_COMPUTE_F32, .full = true, .lisa_layers = 1 });
+}
+
+static void test_guarded__restarts(void **state)
+{
+    (void)state;
+    check(&(setting){ .compute = AXL_COMPUTE_F32, .relora_steps = 1 });
+    check(&(setting){ .compute = AXL_COMPUTE_BF16, .relora_steps = 1, .prune = AXL_PRUNE_RANDOM });
+}
+
+static void test_guarded__optimizers(void **state)
+{
+    static const char *const names[] = {
+        "adamw_torch_8bit",
+        "adamw_bnb_8bit",
+        "lion_32bit",
+        "lion_8bit",
+        "ademamix",
+        "ademamix_8bit",
+        "adagrad",
+        "rmsprop",
+        "rmsprop_bnb_8bit",
+        "adafactor",
+        "came_pytorch",
+        "muon",
+        "adopt_adamw",
+        "sgd",
+        "schedule_free_adamw",
+        "schedule_free_sgd",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        check(&(setting){ .compute = AXL_COMPUTE_F32, .optimizer = names[i] });
+    check(&(setting){ .compute = AXL_COMPUTE_F32, .full = true, .optimizer = "adamw_8bit" });
+}
+
+/* ---- saving and going on ---- */
+
+/* Saved on the one machine after a step, gone on with on the other. */
+static void check_going_on(const setting *s)
+{
+    rig x = begin("guarded", s), y = begin("reference", s), z = begin("guarded", s);
+
+    step_with(&x, s, 0);
+    step_with(&y, s, 0);
+    assert_ok(axl_trainer_save(x.tr, NULL, temp_path("guarded")));
+    assert_ok(axl_trainer_save(y.tr, NULL, temp_path("plain")));
+    if (s->full)
+        assert_same_file(temp_path("guarded/model.safetensors"),
+                         temp_path("plain/model.safetensors"));
+    assert_same_file(temp_path("guarded/optimizer.safetensors"),
+                     temp_path("plain/optimizer.safetensors"));
+    assert_ok(axl_trainer_load(z.tr, NULL, temp_path("guarded")));
+    assert_true(step_with(&y, s, 1) == step_with(&z, s, 1));
+    assert_same_values(&y, &z);
+    end(&x);
+    end(&y);
+    end(&z);
+}
+
+static void test_guarded__checkpoints(void **state)
+{
+    (void)state;
+    check_going_on(&(setting){ .compute = AXL_COMPUTE_BF16, .dropout = 0.1 });
+    check_going_on(&(setting){ .compute = AXL_COMPUTE_BF16, .full = true });
+    check_going_on(&(setting){ .compute = AXL_COMPUTE_F32, .relora_steps = 1 });
+    check_going_on(&(setting){ .compute = AXL_COMPUTE_F32, .optimizer = "adamw_bnb_8bit" });
+}
+
+/* ---- what else is done with a model ---- */
+
+static void merge_on(const char *backend, const char *dir)
+{
+    axl_context *ctx = context();
+    axl_model *model = open_model(ctx, backend, AXL_COMPUTE_BF16);
+    axl_adapter *adapter = tiny_adapter(model, 0.0);
+
+    assert_ok(axl_adapter_save(adapter, dir));
+    assert_ok(axl_adapter_merge(adapter));
+    assert_ok(axl_model_save(model, dir));
+    axl_adapter_free(adapter);
+    axl_model_free(model);
+    axl_context_free(ctx);
+}
+
+static void test_guarded__merging(void **state)
+{
+    (void)state;
+    merge_on("guarded", temp_path("merged"));
+    merge_on("reference", temp_path("merged-plain"));
+    assert_same_file(temp_path("merged/adapter_model.safetensors"),
+                     temp_path("merged-plain/adapter_model.safetensors"));
+    assert_same_file(temp_path("merged/model.safetensors"),
+                     temp_path("merged-plain/model.safetensors"));
+}
+
+static void generate_on(const char *backend, axl_buffer *text, float *logits)
+{
+    axl_generate_options o = AXL_GENERATE_OPTIONS_INIT;
+    const int32_t ids[3] = { 5, 6, 7 };
+    axl_context *ctx = context();
+    axl_model *model = open_model(ctx, backend, AXL_COMPUTE_F32);
+    axl_adapter *adapter = tiny_adapter(model, 0.0);
+    axl_tokenizer *tok;
+
+    o.max_new_tokens = 6;
+    assert_ok(axl_tokenizer_open(&tok, ctx, test_source_path("examples/tiny-llama"), NULL));
+    assert_ok(axl_generate(model, adapter, tok, "Once", 4, &o, text));
+    assert_ok(axl_model_logits(model, adapter, ids, 3, logits));
+    axl_tokenizer_free(tok);
+    axl_adapter_free(adapter);
+    axl_model_free(model);
+    axl_context_free(ctx);
+}
+
+static void test_guarded__generating(void **state)
+{
+    axl_buffer x = AXL_BUFFER_INIT, y = AXL_BUFFER_INIT;
+    static float a[3 * TINY_VOCAB], b[3 * TINY_VOCAB];
+
+    (void)state;
+    generate_on("guarded", &x, a);
+    generate_on("reference", &y, b);
+    assert_true(x.length > 0 && x.length == y.length);
+    assert_memory_equal(x.data, y.data, x.length);
+    assert_memory_equal(a, b, sizeof a);
+    axl_buffer_free(&x);
+    axl_buffer_free(&y);
+}
+
+static void test_guarded__planning(void **state)
+{
+    axl_context *ctx = context();
+    axl_model_options mo = AXL_MODEL_OPTIONS_INIT;
+    axl_trainer_options to = AXL_TRAINER_OPTIONS_INIT;
+    axl_plan x = AXL_PLAN_INIT, y = AXL_PLAN_INIT;
+
+    (void)state;
+    to.max_tokens = 64;
+    mo.backend = "guarded";
+    assert_ok(axl_model_estimate(ctx, folder(), &mo, NULL, &to, &x));
+    mo.backend = "reference";
+    assert_ok(axl_model_estimate(ctx, folder(), &mo, NULL, &to, &y));
+    assert_true(x.activation_bytes == y.activation_bytes && x.activation_bytes > 0);
+    assert_int_equal(x.optimizer_bytes, y.optimizer_bytes);
+    axl_context_free(ctx);
+}
+
+/* ---- waiting ---- */
+
+/* Whether a batch's loss is downloaded behind its backward, once.  Until network.c does so, this is
+ * not asked. */
+enum { LOSS_COMES_LAST = 0 };
+
+static void test_guarded__a_batch_waits_once_at_its_end(void **state)
+{
+    const setting s = { .compute = AXL_COMPUTE_F32 };
+    tiny_data *d = tiny_batch(lengths, N_SEQS, 1);
+    axl_guarded_counts before, after;
+    double loss;
+
+    (void)state;
+    if (!LOSS_COMES_LAST)
+        skip();
+    rig r = begin("guarded", &s);
+    step_with(&r, &s, 0);
+    read_counts(&before, NULL);
+    assert_ok(axl_trainer_forward_backward(r.tr, &d->batch, &loss));
+    read_counts(&after, NULL);
+    assert_int_equal(after.waits - before.waits, 1);
+    assert_int_equal(after.since_wait, 0);
+    assert_int_equal(after.without_device_cu, before.without_device_cu);
+    end(&r);
+    free(d);
+}
+
+/* A step reads the norm of the gradients; the optimizer's work then stays queued. */
+static void test_guarded__a_step_waits_for_the_norm_alone(void **state)
+{
+    const setting s = { .compute = AXL_COMPUTE_F32 };
+    tiny_data *d = tiny_batch(lengths, N_SEQS, 1);
+    axl_step_stats stats = AXL_STEP_STATS_INIT;
+    axl_guarded_counts before, after;
+
+    (void)state;
+    rig r = begin("guarded", &s);
+    step_with(&r, &s, 0);
+    assert_ok(axl_trainer_forward_backward(r.tr, &d->batch, NULL));
+    read_counts(&before, NULL);
+    assert_ok(axl_trainer_step(r.tr, &stats));
+    read_counts(&after, NULL);
+    assert_int_equal(after.waits - before.waits, 1);
+    assert_true(after.since_wait > 0);
+    end(&r);
+    free(d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_guarded__the_host_cannot_read_device_memory),
+        cmocka_unit_test(test_guarded__adapters),
+        cmocka_unit_test(test_guarded__all_weights),
+        cmocka_unit_test(test_guarded__restarts),
+        cmocka_unit_test(test_guarded__optimizers),
+        cmocka_unit_test(test_guarded__checkpoints),
+        cmocka_unit_test(test_guarded__merging),
+        cmocka_unit_test(test_guarded__generating),
+        cmocka_unit_test(test_guarded__planning),
+        cmocka_unit_test(test_guarded__a_batch_waits_once_at_its_end),
+        cmocka_unit_test(test_guarded__a_step_waits_for_the_norm_alone),
+    };
+
+    return test_run(tests);
+}
