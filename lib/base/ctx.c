@@ -281,16 +281,19 @@ const axl__hub_env *axl__context_hub(const axl_context *ctx)
     return &ctx->hub;
 }
 
+/* A child of fork() has one thread, and the lock may be held by one that it has not. */
 void **axl__context_lock(axl_context *ctx, void (*end)(axl_context *ctx, void *kept))
 {
-    pthread_mutex_lock(&ctx->kept_lock);
+    if (ctx->process == axl__process_id())
+        pthread_mutex_lock(&ctx->kept_lock);
     ctx->end_kept = end;
     return &ctx->kept;
 }
 
 void axl__context_unlock(axl_context *ctx)
 {
-    pthread_mutex_unlock(&ctx->kept_lock);
+    if (ctx->process == axl__process_id())
+        pthread_mutex_unlock(&ctx->kept_lock);
 }
 
 /* ---- log, cancel, progress, threads ---- */
