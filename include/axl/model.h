@@ -27,7 +27,8 @@ typedef enum axl_compute {
 
 typedef struct axl_model_options {
     size_t size;         /**< sizeof(axl_model_options); set by _INIT */
-    const char *backend; /**< "cpu" or "reference"; NULL: "cpu".  Copied */
+    const char *backend; /**< "cpu", "reference", or the NAME of a plugin libaxl-NAME.so.0; NULL:
+                              "cpu".  Copied */
     uint32_t compute;    /**< an axl_compute */
     uint32_t read;       /**< 1: read the weights into memory instead of mapping the file */
 } axl_model_options;

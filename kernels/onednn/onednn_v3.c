@@ -2,136 +2,43 @@
 /* onednn_v3.c - oneDNN 3.x: descriptors are handles, primitives are described in one call. */
 #include "onednn_api.h"
 
-#include <stdlib.h>
-
-struct onednn_matmul {
-    dnnl_primitive_t primitive;
-    dnnl_memory_desc_t x, w, y, scratch;
-};
-
-static dnnl_status_t describe(onednn_matmul *mm, const axl_matmul_shape *s)
+dnnl_status_t onednn_desc_new(dnnl_memory_desc_t *out, const dnnl_dims_t dims,
+                              dnnl_data_type_t type, const dnnl_dims_t strides)
 {
-    const dnnl_dims_t x = { s->m, s->k }, w = { s->k, s->n }, y = { s->m, s->n };
-    dnnl_dims_t strides;
-    dnnl_status_t status;
-
-    onednn_strides(strides, s->x_stride, s->trans_x);
-    status = dnnl_memory_desc_create_with_strides(&mm->x, 2, x, onednn_type(s->dtype), strides);
-    if (status != dnnl_success)
-        return status;
-    onednn_strides(strides, s->w_stride, s->trans_w);
-    status = dnnl_memory_desc_create_with_strides(&mm->w, 2, w, onednn_type(s->dtype), strides);
-    if (status != dnnl_success)
-        return status;
-    onednn_strides(strides, s->y_stride, false);
-    return dnnl_memory_desc_create_with_strides(&mm->y, 2, y, onednn_type(s->y_dtype), strides);
+    return dnnl_memory_desc_create_with_strides(out, 2, dims, type, strides);
 }
 
-static dnnl_status_t set_attributes(dnnl_primitive_attr_t attr, const axl_matmul_shape *s)
+dnnl_status_t onednn_desc_copy(dnnl_memory_desc_t *out, const void *from)
 {
-    dnnl_post_ops_t ops = NULL;
-    dnnl_status_t status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
-
-    if (status == dnnl_success) /* whatever the environment says: f32 is f32 */
-        status = dnnl_primitive_attr_set_fpmath_mode(attr, dnnl_fpmath_mode_strict);
-    if (status != dnnl_success || !s->add)
-        return status;
-    status = dnnl_post_ops_create(&ops);
-    if (status == dnnl_success)
-        status = dnnl_post_ops_append_sum(ops, 1.0f, 0, onednn_type(s->y_dtype));
-    if (status == dnnl_success)
-        status = dnnl_primitive_attr_set_post_ops(attr, ops);
-    if (ops)
-        dnnl_post_ops_destroy(ops);
-    return status;
+    return dnnl_memory_desc_clone(out, (const_dnnl_memory_desc_t)from);
 }
 
-static dnnl_status_t create(onednn_matmul *mm, dnnl_engine_t engine, dnnl_primitive_attr_t attr)
+void onednn_desc_free(dnnl_memory_desc_t *desc)
 {
-    dnnl_primitive_desc_t pd = NULL;
-    dnnl_status_t status =
-        dnnl_matmul_primitive_desc_create(&pd, engine, mm->x, mm->w, NULL, mm->y, attr);
-
-    if (status != dnnl_success)
-        return status;
-    status = dnnl_memory_desc_clone(&mm->scratch,
-                                    dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0));
-    if (status == dnnl_success)
-        status = dnnl_primitive_create(&mm->primitive, pd);
-    dnnl_primitive_desc_destroy(pd);
-    return status;
+    if (*desc)
+        dnnl_memory_desc_destroy(*desc);
+    *desc = NULL;
 }
 
-dnnl_status_t onednn_matmul_new(onednn_matmul **out, dnnl_engine_t engine,
-                                const axl_matmul_shape *shape)
+size_t onednn_desc_size(const dnnl_memory_desc_t *desc)
 {
-    onednn_matmul *mm = calloc(1, sizeof *mm);
-    dnnl_primitive_attr_t attr = NULL;
-    dnnl_status_t status;
-
-    *out = NULL;
-    if (!mm)
-        return dnnl_out_of_memory;
-    status = describe(mm, shape);
-    if (status == dnnl_success)
-        status = dnnl_primitive_attr_create(&attr);
-    if (status == dnnl_success)
-        status = set_attributes(attr, shape);
-    if (status == dnnl_success)
-        status = create(mm, engine, attr);
-    if (attr)
-        dnnl_primitive_attr_destroy(attr);
-    if (status != dnnl_success) {
-        onednn_matmul_free(mm);
-        return status;
-    }
-    *out = mm;
-    return dnnl_success;
+    return dnnl_memory_desc_get_size(*desc);
 }
 
-void onednn_matmul_free(onednn_matmul *mm)
+dnnl_status_t onednn_memory_new(dnnl_memory_t *out, const dnnl_memory_desc_t *desc,
+                                dnnl_engine_t engine, void *data)
 {
-    if (!mm)
-        return;
-    dnnl_memory_desc_t descs[] = { mm->x, mm->w, mm->y, mm->scratch };
-
-    if (mm->primitive)
-        dnnl_primitive_destroy(mm->primitive);
-    for (size_t i = 0; i < sizeof descs / sizeof descs[0]; i++)
-        if (descs[i])
-            dnnl_memory_desc_destroy(descs[i]);
-    free(mm);
+    return dnnl_memory_create(out, *desc, engine, data);
 }
 
-size_t onednn_matmul_scratch(const onednn_matmul *mm)
+dnnl_status_t onednn_append_sum(dnnl_post_ops_t ops, dnnl_data_type_t type)
 {
-    return dnnl_memory_desc_get_size(mm->scratch);
+    return dnnl_post_ops_append_sum(ops, 1.0f, 0, type);
 }
 
-dnnl_status_t onednn_matmul_run(const onednn_matmul *mm, dnnl_engine_t engine, const void *x,
-                                const void *w, void *y, void *scratch)
+dnnl_status_t onednn_primitive_desc_new(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                        const dnnl_memory_desc_t *x, const dnnl_memory_desc_t *w,
+                                        const dnnl_memory_desc_t *y, dnnl_primitive_attr_t attr)
 {
-    const const_dnnl_memory_desc_t descs[4] = { mm->x, mm->w, mm->y, mm->scratch };
-    void *const data[4] = { (void *)(uintptr_t)x, (void *)(uintptr_t)w, y, scratch };
-    dnnl_exec_arg_t args[4] = {
-        { DNNL_ARG_SRC, NULL },
-        { DNNL_ARG_WEIGHTS, NULL },
-        { DNNL_ARG_DST, NULL },
-        { DNNL_ARG_SCRATCHPAD, NULL },
-    };
-    dnnl_stream_t stream = NULL;
-    dnnl_status_t status = dnnl_stream_create(&stream, engine, dnnl_stream_default_flags);
-
-    for (int i = 0; i < 4 && status == dnnl_success; i++)
-        status = dnnl_memory_create(&args[i].memory, descs[i], engine, data[i]);
-    if (status == dnnl_success)
-        status = dnnl_primitive_execute(mm->primitive, stream, 4, args);
-    if (status == dnnl_success)
-        status = dnnl_stream_wait(stream);
-    for (int i = 0; i < 4; i++)
-        if (args[i].memory)
-            dnnl_memory_destroy(args[i].memory);
-    if (stream)
-        dnnl_stream_destroy(stream);
-    return status;
+    return dnnl_matmul_primitive_desc_create(out, engine, *x, *w, NULL, *y, attr);
 }

@@ -192,6 +192,11 @@ axl_isa axl__context_isa_level(const axl_context *ctx)
     return ctx->isa;
 }
 
+bool axl__context_forked(const axl_context *ctx)
+{
+    return ctx->process != axl__process_id();
+}
+
 const axl_context_options *axl__context_options(const axl_context *ctx)
 {
     return &ctx->opts;

@@ -18,6 +18,10 @@
 /* A new reference; returns ctx. */
 axl_context *axl__context_ref(axl_context *ctx);
 
+/* Whether this process is a child of the maker's: it has one thread, and a lock may be held by one
+ * that it has not. */
+bool axl__context_forked(const axl_context *ctx);
+
 /* AXL_ERR_INVALID for NULL or a dead handle, AXL_ERR_FORKED in a child of the maker.  Clears the
  * last error. */
 axl_status axl__context_enter(axl_context *ctx);

@@ -68,8 +68,15 @@ static backends *lock_backends(axl_context *ctx)
 {
     backends *b = axl__context_kept(ctx, &axl__backends_context_part);
 
-    pthread_mutex_lock(&b->lock);
+    if (!axl__context_forked(ctx))
+        pthread_mutex_lock(&b->lock);
     return b;
+}
+
+static void unlock_backends(axl_context *ctx, backends *b)
+{
+    if (!axl__context_forked(ctx))
+        pthread_mutex_unlock(&b->lock);
 }
 
 /* ---- operations ---- */
@@ -150,13 +157,15 @@ static axl_status fill_absent(axl_backend_ops *ops, const char *file, uint32_t s
 
 axl_status axl__backend_adopt(axl_backend_ops *out, const axl_backend_ops *table, const char *file)
 {
+    size_t known = table->size; /* bytes of the table that the plugin has */
+
     if (table->abi != AXL_BACKEND_ABI)
         return axl__fail(AXL_ERR_ABI, "%s has backend ABI %u, this is axl %s with %u", file,
                          (unsigned)table->abi, AXL_VERSION, AXL_BACKEND_ABI);
-    if (table->size < offsetof(axl_backend_ops, matmul))
+    if (known < offsetof(axl_backend_ops, matmul))
         return axl__fail(AXL_ERR_ABI, "%s has a table of %u bytes", file, (unsigned)table->size);
     memset(out, 0, sizeof *out);
-    memcpy(out, table, table->size < sizeof *out ? table->size : sizeof *out);
+    memcpy(out, table, known < sizeof *out ? known : sizeof *out);
     return fill_absent(out, file, table->size);
 }
 
@@ -242,7 +251,7 @@ axl_status axl__backend_find(const axl_backend_ops **out, axl_context *ctx, cons
     backends *b = lock_backends(ctx);
     axl_status status = find_backend(out, ctx, b, name);
 
-    pthread_mutex_unlock(&b->lock);
+    unlock_backends(ctx, b);
     return status;
 }
 
@@ -315,7 +324,7 @@ axl_status axl__device_get(const axl_backend_ops **ops, axl_device **out, axl_co
     axl_status status = find_backend(ops, ctx, b, backend);
     if (status == AXL_OK)
         status = open_shared(out, ctx, b, *ops, ordinal);
-    pthread_mutex_unlock(&b->lock);
+    unlock_backends(ctx, b);
     return status;
 }
 
@@ -341,7 +350,7 @@ void axl__device_put(axl_context *ctx, const axl_backend_ops *ops, axl_device *d
         return;
     backends *b = lock_backends(ctx);
     bool used = leave_device(ctx, b, dev);
-    pthread_mutex_unlock(&b->lock);
+    unlock_backends(ctx, b);
     if (!used)
         ops->device_close(dev);
 }

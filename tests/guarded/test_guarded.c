@@ -8,6 +8,7 @@
 #include "guarded.h"
 
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -212,8 +213,10 @@ static void test_guarded__the_host_cannot_read_device_memory(void **state)
     read_counts(&counts, NULL);
     pid_t child = fork();
     assert_true(child >= 0);
-    if (child == 0)
+    if (child == 0) {
+        signal(SIGSEGV, SIG_DFL); /* cmocka's handler would go on */
         _exit(*(const volatile char *)counts.newest & 0);
+    }
     assert_int_equal(waitpid(child, &how, 0), child);
     assert_false(WIFEXITED(how) && WEXITSTATUS(how) == 0);
     end(&r);
@@ -393,7 +396,7 @@ static void test_guarded__planning(void **state)
 
 /* Whether a batch's loss is downloaded behind its backward, once.  Until network.c does so, this is
  * not asked. */
-enum { LOSS_COMES_LAST = 0 };
+enum { LOSS_COMES_LAST = 1 };
 
 static void test_guarded__a_batch_waits_once_at_its_end(void **state)
 {

@@ -4,10 +4,11 @@
  *
  * A test writes a body: it makes inputs (random numbers that depend on the case alone), calls an
  * operation through run->ops, and saves the outputs.  kernel_check() runs the body on the reference
- * first, then on every target of the table in kernel_testing.c: each backend at each instruction
- * set of the machine, twice on one thread and once on 2, 3, 5 and 8.  The outputs must lie within
- * the stated tolerance of the reference's, the same bits at any number of threads, and nothing
- * may be written between rows or past the end.
+ * first, then on every target of the table in kernel_testing.c: the CPU's backend at each
+ * instruction set of the machine, twice on one thread and once on 2, 3, 5 and 8, and the guarded
+ * device, where a body that touches device memory itself does not come far.  The outputs must lie
+ * within the stated tolerance of the reference's, the same bits at any number of threads, and
+ * nothing may be written between rows or past the end.
  */
 #ifndef AXL_KERNEL_TESTING_H
 #define AXL_KERNEL_TESTING_H
