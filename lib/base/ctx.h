@@ -55,7 +55,7 @@ typedef struct axl__context_part {
 /* All parts, ending with NULL; opened in this order.  Defined where all modules are known. */
 extern const axl__context_part *const axl__context_parts[];
 
-/* What a part's open gave. */
+/* What a part's open gave; it is one of the table. */
 void *axl__context_kept(const axl_context *ctx, const axl__context_part *part);
 
 /* Fills out with a copy of the bytes (and a NUL after them). */
