@@ -142,6 +142,7 @@ AXL_API void axl_trainer_free(axl_trainer *tr);
  * @param[out] loss  Mean over the batch's trained tokens; 0 when it has none.  May be NULL.
  *
  * @retval AXL_ERR_INVALID   An id, label or offset is out of range.
+ * @retval AXL_ERR_UNSUPPORTED The batch has roles or pairs: there is no loss of preferences.
  * @retval AXL_ERR_NUMERIC   The loss is not finite; the gradients are as before the call.
  * @retval AXL_ERR_CANCELLED The gradients are as before the call.
  * @retval AXL_ERR_BUSY      Called from a callback of this trainer.

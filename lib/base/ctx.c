@@ -32,8 +32,8 @@ struct axl_context {
     axl_cancel *_Atomic cancel;
     atomic_int cancel_held;
     _Atomic double last_progress;
-    void **kept; /* by axl__context_parts; NULL where it is not open */
-    size_t n_kept;
+    void **parts; /* (n_parts) what each of axl__context_parts has opened so far */
+    size_t n_parts;
 };
 
 _Static_assert(offsetof(axl_context, head) == 0, "see mem.h");
@@ -60,21 +60,21 @@ static axl_status open_parts(axl_context *ctx)
 
     while (axl__context_parts[n])
         n++;
-    ctx->kept = axl__calloc(ctx, n, sizeof *ctx->kept);
-    if (!ctx->kept)
+    ctx->parts = axl__calloc(ctx, n, sizeof *ctx->parts);
+    if (!ctx->parts)
         return axl__fail_nomem();
-    for (; ctx->n_kept < n; ctx->n_kept++)
-        AXL_TRY(axl__context_parts[ctx->n_kept]->open(&ctx->kept[ctx->n_kept], ctx));
+    for (; ctx->n_parts < n; ctx->n_parts++)
+        AXL_TRY(axl__context_parts[ctx->n_parts]->open(&ctx->parts[ctx->n_parts], ctx));
     return AXL_OK;
 }
 
 static void close_parts(axl_context *ctx)
 {
-    while (ctx->n_kept > 0) {
-        size_t i = --ctx->n_kept;
-        axl__context_parts[i]->close(ctx->kept[i], ctx);
+    while (ctx->n_parts > 0) {
+        size_t i = --ctx->n_parts;
+        axl__context_parts[i]->close(ctx->parts[i], ctx);
     }
-    axl__free(ctx, ctx->kept);
+    axl__free(ctx, ctx->parts);
 }
 
 static axl_status context_setup(axl_context *ctx, const axl_context_options *given)
@@ -202,13 +202,13 @@ const axl_context_options *axl__context_options(const axl_context *ctx)
     return &ctx->opts;
 }
 
-void *axl__context_kept(const axl_context *ctx, const axl__context_part *part)
+void *axl__context_part_of(const axl_context *ctx, const axl__context_part *part)
 {
     size_t i = 0;
 
     while (axl__context_parts[i] != part)
         i++;
-    return ctx->kept[i];
+    return ctx->parts[i];
 }
 
 /* ---- log, cancel, progress, threads ---- */

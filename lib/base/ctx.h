@@ -53,14 +53,14 @@ const axl_context_options *axl__context_options(const axl_context *ctx);
  * context, closed with it.  An open that fails leaves nothing, and the context is not made. */
 typedef struct axl__context_part {
     axl_status (*open)(void **out, axl_context *ctx);
-    void (*close)(void *kept, axl_context *ctx);
+    void (*close)(void *part, axl_context *ctx);
 } axl__context_part;
 
 /* All parts, ending with NULL; opened in this order.  Defined where all modules are known. */
 extern const axl__context_part *const axl__context_parts[];
 
-/* What a part's open gave. */
-void *axl__context_kept(const axl_context *ctx, const axl__context_part *part);
+/* What a part's open gave; it is one of the table. */
+void *axl__context_part_of(const axl_context *ctx, const axl__context_part *part);
 
 /* Fills out with a copy of the bytes (and a NUL after them). */
 axl_status axl__buffer_set(axl_context *ctx, axl_buffer *out, const void *data, size_t length);

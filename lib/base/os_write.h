@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* os_write.h - writing files so that others see all of a content or none, and
- * locks between processes. */
+/* os_write.h - writing files, of which others see all or nothing, and locks between processes. */
 #ifndef AXL_BASE_OS_WRITE_H
 #define AXL_BASE_OS_WRITE_H
 

@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-/* More than any struct will have: a larger size is garbage. */
 enum { STRUCT_MAX_SIZE = 4096, TYPE_MAX = 64 };
 
 static size_t size_of(const void *given)

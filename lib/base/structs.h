@@ -9,7 +9,8 @@
  *   refused: they would be ignored.
  * - What a caller asks for is exported: the fields that it has room for, its size left as it is.
  *
- * Shorter than in its first release no struct can be; such a size was never set.
+ * Shorter than in its first release no struct can be, nor longer than 4 KiB: such a size was never
+ * set.
  */
 #ifndef AXL_BASE_STRUCTS_H
 #define AXL_BASE_STRUCTS_H
@@ -52,15 +53,24 @@
 #define AXL__V1_IS(type, size) AXL__V1(type) = (size),
 enum { AXL__STRUCTS(AXL__V1_IS) };
 
+/* p, which is a pointer to a type or to void, or the compiler warns. */
+#define AXL__POINTER_TO(type, p) (1 ? (p) : (type *)0)
+
 /* dst: a type that holds the defaults; src: the caller's, NULL where all defaults are meant. */
 #define AXL__IMPORT_OPTIONS(type, dst, src)                                                        \
-    axl__struct_import_options(dst, sizeof(type), src, AXL__V1(type), #type)
+    axl__struct_import_options(AXL__POINTER_TO(type, dst), sizeof(type),                           \
+                               AXL__POINTER_TO(const type, src), AXL__V1(type), #type)
 /* As it, but NULL is refused. */
-#define AXL__IMPORT(type, dst, src) axl__struct_import(dst, sizeof(type), src, AXL__V1(type), #type)
+#define AXL__IMPORT(type, dst, src)                                                                \
+    axl__struct_import(AXL__POINTER_TO(type, dst), sizeof(type), AXL__POINTER_TO(const type, src), \
+                       AXL__V1(type), #type)
 /* dst: the caller's; src: a whole type. */
-#define AXL__EXPORT(type, dst, src) axl__struct_export(dst, src, sizeof(type), AXL__V1(type), #type)
+#define AXL__EXPORT(type, dst, src)                                                                \
+    axl__struct_export(AXL__POINTER_TO(type, dst), AXL__POINTER_TO(const type, src), sizeof(type), \
+                       AXL__V1(type), #type)
 /* That an export will find a struct. */
-#define AXL__CHECK_STRUCT(type, dst) axl__struct_check(dst, AXL__V1(type), #type)
+#define AXL__CHECK_STRUCT(type, dst)                                                               \
+    axl__struct_check(AXL__POINTER_TO(type, dst), AXL__V1(type), #type)
 
 /* All: AXL_ERR_ABI for a size that cannot be, AXL_ERR_INVALID for NULL. */
 axl_status axl__struct_import(void *dst, size_t dst_size, const void *src, size_t v1_size,

@@ -75,7 +75,7 @@ axl_status axl__dataset_wrap(axl_dataset **out, axl__store *store, uint32_t firs
     return AXL_OK;
 }
 
-static const char *sample_at(const axl_sample *samples, size_t stride, size_t i)
+static const void *sample_at(const axl_sample *samples, size_t stride, size_t i)
 {
     return (const char *)samples + i * stride;
 }

@@ -140,9 +140,9 @@ static axl_status hub_env_read(axl__hub_env *e, axl_context *ctx)
     return status;
 }
 
-static void hub_env_close(void *kept, axl_context *ctx)
+static void hub_env_close(void *part, axl_context *ctx)
 {
-    axl__hub_env *e = kept;
+    axl__hub_env *e = part;
 
     axl__free(ctx, e->cache);
     axl__free(ctx, e->endpoint);
@@ -168,5 +168,5 @@ const axl__context_part axl__hub_context_part = { hub_env_open, hub_env_close };
 
 const axl__hub_env *axl__context_hub(const axl_context *ctx)
 {
-    return axl__context_kept(ctx, &axl__hub_context_part);
+    return axl__context_part_of(ctx, &axl__hub_context_part);
 }
