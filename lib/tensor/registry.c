@@ -66,7 +66,7 @@ const axl__context_part axl__backends_context_part = { backends_open, backends_c
 
 static backends *lock_backends(axl_context *ctx)
 {
-    backends *b = axl__context_kept(ctx, &axl__backends_context_part);
+    backends *b = axl__context_part_of(ctx, &axl__backends_context_part);
 
     if (!axl__context_forked(ctx))
         pthread_mutex_lock(&b->lock);

@@ -394,10 +394,7 @@ static void test_guarded__planning(void **state)
 
 /* ---- waiting ---- */
 
-/* Whether a batch's loss is downloaded behind its backward, once.  Until network.c does so, this is
- * not asked. */
-enum { LOSS_COMES_LAST = 1 };
-
+/* A batch's loss is read behind its backward, once. */
 static void test_guarded__a_batch_waits_once_at_its_end(void **state)
 {
     const setting s = { .compute = AXL_COMPUTE_F32 };
@@ -406,8 +403,6 @@ static void test_guarded__a_batch_waits_once_at_its_end(void **state)
     double loss;
 
     (void)state;
-    if (!LOSS_COMES_LAST)
-        skip();
     rig r = begin("guarded", &s);
     step_with(&r, &s, 0);
     read_counts(&before, NULL);
