@@ -34,6 +34,7 @@ void axl__attention_work_take(axl__step_arena *a, axl__attention_work *o, const 
         a, (size_t)axl__attention_scratch(T, longest, m->n_heads, m->head_dim) * sizeof(float));
 }
 
+/* Turns the heads of x in place.  The gradient of a rotation is the rotation back. */
 static axl_status rotate(const axl__pass *p, int64_t layer, const axl__layout *at, axl_mat x,
                          int64_t n_heads, bool inverse)
 {
