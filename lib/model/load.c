@@ -134,7 +134,7 @@ static axl_dtype device_dtype(const axl_model *m, const axl__st_tensor *t, const
     return t->dtype == AXL_BF16 && !w->computed ? AXL_BF16 : m->compute;
 }
 
-/* The bytes are the weight: nothing is copied, and a mapped file comes into memory as it is used. */
+/* The bytes are the weight: nothing is copied, and a mapped file comes in as it is used. */
 static bool readable_in_place(const axl_model *m, const axl__st_tensor *t, axl_dtype dtype)
 {
     return m->device.host_memory && t->dtype == (int)dtype &&
