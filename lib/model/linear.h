@@ -18,9 +18,9 @@
 #include "pass.h"
 #include "tensor/step_arena.h"
 
-/* What a group needs within one call, shared by all layers.  Sized for the widest layer: drop (T,
- * max in) when there is dropout, dxa (T, max R), frozen (T, rank of the frozen pairs).  parts, for
- * a layer of many outputs, has AXL_MATMUL_SCRATCH floats or is NULL. */
+/* Scratch of the pairs, sized for the widest layer: drop (T, max in) when there is dropout, dxa
+ * (T, max R), frozen (T, rank of the frozen pairs).  parts, for a layer of many outputs, has
+ * AXL_MATMUL_SCRATCH floats or is NULL. */
 typedef struct axl__linear_scratch {
     axl_mat drop, dxa, frozen;
     float *parts;
