@@ -98,6 +98,8 @@ static axl__linears run_at(const axl__modules *t, int64_t first)
                                     : (axl__linears){ first, 1 };
 }
 
+/* Gives every pair its place and lists the tensors in the order of the module table, A before B:
+ * the order that hosts see, and that a new adapter's random numbers follow. */
 static axl_status adapter_lay_out(axl_adapter *a, const bool *on)
 {
     const axl__modules *t = &a->model->modules;

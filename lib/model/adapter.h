@@ -10,13 +10,18 @@
 
 #include <stdatomic.h>
 
-/* A linear layer's pair; offsets in elements of the flat buffers. */
+/* A linear layer's pair; offsets in elements of the flat buffers, which are the values, their
+ * gradients and the optimizer's moments alike.  The A of one slot's layers lie one behind another
+ * without gaps where their sizes allow it, so that one product makes all of them (linear.h). */
 typedef struct axl__lora {
     bool on;
     int64_t rank, in, out;
     int64_t a_at, b_at; /* A (r, in), B (out, r) */
 } axl__lora;
 
+/* scale is what the pairs count times: alpha / rank or alpha / sqrt(rank), but a joined adapter of
+ * a restart keeps the one that its pairs were trained with.  params may be exchanged for the time
+ * of a pass (an optimizer trains with other values than it keeps); gaps in it are 0. */
 struct axl_adapter {
     uint32_t magic;
     atomic_int refs;

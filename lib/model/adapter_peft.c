@@ -97,6 +97,8 @@ axl_status axl_adapter_save(const axl_adapter *a, const char *dir)
 
 /* ---- reading ---- */
 
+/* A folder that is being read.  opts is what adapter_config.json says, on (modules.n flags) the
+ * linear layers that the tensors' file has pairs of: what the file holds decides. */
 typedef struct {
     axl_model *model;
     axl__arena arena;

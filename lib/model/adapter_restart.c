@@ -49,7 +49,8 @@ static void copy_ranks(const values *whole, const values *part, int64_t first, b
     }
 }
 
-/* An adapter like a of another rank and the same scale. */
+/* An adapter like a of another rank and the same scale.  alpha grows with the rank, so that whoever
+ * reads the folder computes that scale from the two. */
 static axl_status make_like(axl_adapter **out, const axl_adapter *a, int64_t rank)
 {
     int64_t n = a->model->modules.n;

@@ -22,6 +22,9 @@ typedef struct axl__layer_arch {
 
 typedef struct axl__family axl__family;
 
+/* A model's shape.  Sizes are positive and n_heads is a multiple of n_kv_heads: arch.c has checked
+ * it, and nobody checks it again.  A family that has several sets of angles sees to it that every
+ * layer's rope is below n_ropes. */
 typedef struct axl__arch {
     const axl__family *family;
     int64_t n_layers, hidden_size, intermediate_size;

@@ -135,6 +135,8 @@ typedef struct {
     int64_t n;
 } trained_rows;
 
+/* Labels are not shifted: the token before a label predicts it, so the first label of a sequence
+ * is predicted by nothing and the last token predicts nothing. */
 static void take_sequence(const axl_batch *b, uint32_t s, int32_t *positions, trained_rows *r,
                           int64_t *max_position)
 {

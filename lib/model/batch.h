@@ -22,7 +22,8 @@ uint32_t axl__batch_trained(const axl_batch *batch);
 int64_t axl__batch_longest(const axl_batch *batch);
 
 /* Integers (and weights, of the same size) on their way to the device: host is filled, then one
- * upload brings all of it. */
+ * upload brings all of it.  used starts at 0 for each batch, so that what was taken for the last
+ * one is no longer valid. */
 typedef struct axl__index {
     int32_t *host, *device; /* (cap) */
     int64_t cap;

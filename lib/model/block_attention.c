@@ -38,6 +38,7 @@ void axl__attention_work_take(axl__step_arena *a, axl__attention_work *o, const 
     o->kernel = axl__step_arena_take(a, p->ops->scratch(p->dev, AXL_OP_attention_backward, &back));
 }
 
+/* Turns the heads of x in place.  The gradient of a rotation is the rotation back. */
 static axl_status rotate(const axl__pass *p, int64_t layer, const axl__layout *at, axl_mat x,
                          int64_t n_heads, bool inverse)
 {

@@ -17,7 +17,9 @@ typedef struct axl__rope_angles {
     float *cos, *sin;
 } axl__rope_angles;
 
-/* Where each token is. */
+/* Where each token is.  The offsets lie on both sides: the host cuts the work by them, a kernel on
+ * a device reads them there.  Queries and keys have offsets of their own because a cache holds
+ * keys of tokens that are no part of this pass; in training the two are the same. */
 typedef struct axl__layout {
     int64_t n_tokens, n_seqs;
     int64_t longest;                          /* queries of a sequence */
@@ -27,7 +29,8 @@ typedef struct axl__layout {
     const axl__rope_angles *ropes;            /* (n_ropes) of the architecture */
 } axl__layout;
 
-/* What the backward needs of the forward. */
+/* What the backward needs of the forward.  The scores are not among it: they are computed again
+ * from q, k and lse, the logarithm of each row's sum of exponentials (Dao et al., 2022). */
 typedef struct axl__attention_acts {
     axl_mat q, k, v, out; /* (T, H*D), (T, G*D) of this pass's tokens, the same, (T, H*D) */
     axl_mat all_k, all_v; /* what queries see: k and v, or a cache that holds them */

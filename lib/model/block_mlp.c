@@ -52,7 +52,7 @@ axl_status axl__mlp_block_backward(const axl__pass *p, int64_t layer, const axl_
 {
     axl__linears gate_up = axl__modules_in(&p->model->modules, layer, AXL__SLOT_GATE_UP);
     axl__linears down = axl__modules_in(&p->model->modules, layer, AXL__SLOT_DOWN);
-    const axl_mat dgate_up[2] = { acts->gate, acts->up };
+    const axl_mat dgate_up[2] = { acts->gate, acts->up }; /* written over what was kept */
 
     if (axl__trains_layer(p, layer) || axl__linears_rank(p, down) > 0)
         AXL_TRY(mlp_activate(p, acts, w));

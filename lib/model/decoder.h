@@ -12,7 +12,9 @@
 #include "block_attention.h"
 #include "block_mlp.h"
 
-/* What a layer's backward needs of its forward. */
+/* What a layer's backward needs of its forward.  With checkpointing, and in a pass without
+ * gradients, all layers share one of these but for h; then only the layer that was computed last
+ * is valid. */
 typedef struct axl__layer_acts {
     axl_mat h, h2;        /* (T, C) the layer's input, and what the MLP is added to */
     float *rstd1, *rstd2; /* (T) of the norms */
@@ -20,7 +22,7 @@ typedef struct axl__layer_acts {
     axl__mlp_acts mlp;
 } axl__layer_acts;
 
-/* Reused by every layer. */
+/* Reused by every layer: nothing in it outlives a call of layer_forward or layer_backward. */
 typedef struct axl__layer_scratch {
     axl_mat norm;  /* (T, C) a block's input */
     axl_mat dnorm; /* (T, C) its gradient, for a backward */

@@ -15,6 +15,9 @@
 
 enum { AXL__HEAD_ROWS = 256 };
 
+/* Memory for HEAD_ROWS trained rows at a time.  losses alone is as long as the batch, for an
+ * objective sees all of them.  The gradient of the logits lies over the logits themselves, and
+ * in bf16 takes the first half of each row's bytes. */
 typedef struct axl__head_work {
     axl_mat rows, norm, dnorm, drows; /* (HEAD_ROWS, C); the last two for a backward */
     axl_mat logits, xa;               /* (HEAD_ROWS, V) f32, (HEAD_ROWS, r) */

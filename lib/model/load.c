@@ -117,7 +117,7 @@ static const axl__st_tensor *find_tensor(const axl_model *m, const char *name,
     return NULL;
 }
 
-/* What a module wants of a file. */
+/* What a module wants of a file: one tensor, a weight or a bias. */
 typedef struct {
     const char *name;
     int64_t rows, cols;
@@ -134,6 +134,7 @@ static axl_dtype device_dtype(const axl_model *m, const axl__st_tensor *t, const
     return t->dtype == AXL_BF16 && !w->computed ? AXL_BF16 : m->compute;
 }
 
+/* The bytes are the weight: nothing is copied, and a mapped file comes in as it is used. */
 static bool readable_in_place(const axl_model *m, const axl__st_tensor *t, axl_dtype dtype)
 {
     return m->device.host_memory && t->dtype == (int)dtype &&

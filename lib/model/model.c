@@ -222,6 +222,8 @@ axl_status axl__model_use(const axl_model *m)
     return AXL_OK;
 }
 
+/* trainers counts those of adapters, which may be several; -1 is one trainer of the weights, which
+ * tolerates no other. */
 axl_status axl__model_take(axl_model *m, bool weights)
 {
     int n = atomic_load(&m->trainers);

@@ -10,7 +10,8 @@
 
 #include <stdatomic.h>
 
-/* A tensor that is trained, by its place in a flat buffer of f32. */
+/* A tensor that is trained, by its place in a flat buffer of f32.  What there is of trainers,
+ * optimizers and checkpoints knows tensors by this alone. */
 typedef struct axl__param {
     char *name; /* as files have it */
     int64_t at, rows, cols;
@@ -30,6 +31,9 @@ typedef struct axl__trained {
 /* weights.c: base weights that may be trained. */
 typedef struct axl__weights axl__weights;
 
+/* Everything up to modules is set when the model is opened and does not change.  mapped and owned
+ * are the memory that the modules' matrices point into, until weights are trained or merged: then
+ * weights owns all of it, and the files are closed. */
 struct axl_model {
     uint32_t magic;
     atomic_int refs;

@@ -11,6 +11,8 @@
 #include "arch.h"
 #include "tensor/backend.h"
 
+/* What a module is for those who do not compute with it: embeddings and the head may have a rate
+ * of their own, norms no decay, and adapters attach to linear layers. */
 typedef enum axl__role {
     AXL__ROLE_EMBEDDING,
     AXL__ROLE_NORM,
@@ -44,6 +46,8 @@ typedef struct axl__module_spec {
     bool tied; /* a head that has no weight of its own but the embedding's */
 } axl__module_spec;
 
+/* A module of the table.  weight and bias are what the model computes with at the moment: memory
+ * of a mapped file, converted memory, or a piece of the buffer that weights.c trains. */
 typedef struct axl__module {
     char *name; /* owned; "model.layers.0.self_attn.q_proj" */
     axl__role role;
@@ -64,6 +68,9 @@ typedef struct axl__linears {
     int64_t first, n;
 } axl__linears;
 
+/* The table.  It is complete once axl__modules_make() has returned: after that only the matrices
+ * of its modules change (loading, weights that are trained), never a name, a shape or a place.
+ * An adapter and a trainer keep indices into it. */
 typedef struct axl__modules {
     axl_context *ctx;
     axl__module *list; /* (n) */

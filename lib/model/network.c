@@ -106,6 +106,9 @@ axl_status axl__network_positions(axl__network *n, int64_t positions)
 
 /* ---- the arena's layout ---- */
 
+/* Takes every matrix of a pass from the arena, in an order that depends on shapes alone.  Without
+ * gradients a layer's input is not needed once its output is there, so two hidden states take
+ * turns; layers whose activations are not kept all use those of the first. */
 static void network_lay_out(axl__network *n, axl__network_work *w, const axl__pass *p, int64_t T,
                             int64_t longest)
 {
@@ -131,6 +134,7 @@ static void network_lay_out(axl__network *n, axl__network_work *w, const axl__pa
     axl__head_work_take(&n->arena, &w->head, p, T);
 }
 
+/* Lays out twice: with base NULL the arena only counts, then it has room and gives addresses. */
 axl_status axl__network_room(axl__network *n, axl__network_work *w, const axl__pass *p, int64_t T,
                              int64_t longest)
 {
@@ -219,6 +223,8 @@ static axl_status embedding_gradient(axl__network *n, const axl__pass *p, const 
     return n->ops->add_rows(n->dev, &a);
 }
 
+/* w->dh is the gradient of the last hidden state; each layer turns it into that of its input.  The
+ * first layer completes it only where the embedding is trained. */
 static axl_status network_backward(axl__network *n, const axl__pass *p, const axl__layout *at,
                                    const int32_t *ids, axl__network_work *w)
 {

@@ -10,6 +10,10 @@
 #include "decoder.h"
 #include "head.h"
 
+/* What passes need besides the model.  h[l] is the input of layer l, and h[n_layers] the last
+ * hidden state.  All matrices in h and acts point into the arena and are laid out anew by each
+ * pass; what the arena, the rotary tables and the index buffers can hold only ever grows.  Model
+ * and adapter are borrowed: the owner of the network holds the references. */
 typedef struct axl__network {
     axl_model *model;
     const axl_backend_ops *ops;
@@ -47,7 +51,8 @@ axl_status axl__network_evaluate(axl__network *n, const axl_batch *batch, const 
 /* logits (n, V) f32, host, of every token of one sequence. */
 axl_status axl__network_logits(axl__network *n, const int32_t *ids, int64_t count, float *logits);
 
-/* Keys and values of the tokens so far, per layer (cap, G*D). */
+/* Keys (already rotated) and values of the tokens so far, per layer (cap, G*D).  Rows below len
+ * are valid; a pass that fails writes behind them and leaves len as it was. */
 typedef struct axl__kv_cache {
     axl_mat *k, *v; /* (n_layers) */
     int64_t len, cap;

@@ -5,7 +5,8 @@
 
 #include "network.h"
 
-/* What a pass lays out besides the layers' activations. */
+/* What a pass lays out besides the layers' activations.  It lives on the caller's stack; its
+ * matrices are valid until the next axl__network_room() on the same network. */
 typedef struct axl__network_work {
     axl__layer_scratch layer;
     axl__head_work head;

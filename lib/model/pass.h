@@ -17,7 +17,9 @@ typedef struct axl__objective {
     void *user;
 } axl__objective;
 
-/* What one pass is asked for; zeroed, it is an evaluation. */
+/* What one pass is asked for; zeroed, it is an evaluation.  It is an argument of the call and not
+ * a setting of the network, so that a training batch and an evaluation can use the same network
+ * one after the other without anybody putting anything back. */
 typedef struct axl__wish {
     float *grads; /* device, laid out as what is trained, added to; NULL: no gradients */
     const bool *frozen_layers;       /* (n_layers): those whose weights get none; NULL: all do */
@@ -30,7 +32,8 @@ typedef struct axl__wish {
     const char *phase;               /* names the progress in layers; NULL: none */
 } axl__wish;
 
-/* What the layers of one pass share. */
+/* What the layers of one pass share.  Made anew for each pass by axl__network_pass() and never
+ * changed while it runs; everything in it is borrowed. */
 typedef struct axl__pass {
     axl_model *model;
     const axl_backend_ops *ops;
@@ -39,12 +42,15 @@ typedef struct axl__pass {
     axl__wish wish;
 } axl__pass;
 
+/* Whether the pass computes gradients of the model's own weights.  With an adapter only the pairs
+ * have gradients, and the weights are read alone. */
 static inline bool axl__trains_weights(const axl__pass *p)
 {
     return p->wish.grads && !p->adapter;
 }
 
-/* A decoder layer's, or at -1 those outside of the layers. */
+/* The same of a decoder layer's weights, or at -1 of those outside of the layers.  A frozen layer
+ * still hands its input's gradient on to those below. */
 static inline bool axl__trains_layer(const axl__pass *p, int64_t layer)
 {
     return axl__trains_weights(p) &&

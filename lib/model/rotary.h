@@ -10,6 +10,8 @@
 
 typedef enum { AXL__ROPE_DEFAULT, AXL__ROPE_LINEAR, AXL__ROPE_LLAMA3 } axl__rope_type;
 
+/* How fast each pair of a head's elements turns with the position: pair i by theta^(-2i / D) a
+ * place, slowed as the type says for texts longer than the model was pretrained on. */
 typedef struct axl__rope {
     axl__rope_type type;
     double theta;

@@ -18,6 +18,9 @@ typedef struct {
     bool bias;
 } weights_place;
 
+/* The buffer of trained values and what hangs on it.  params has an element for each of the module
+ * table's places, the gaps between tensors are 0.  rounded is made from params (or from what the
+ * optimizer trains with) whenever the model is used after a step; nobody writes it otherwise. */
 struct axl__weights {
     axl__param *tensors;   /* (n_tensors) weights and biases in the order of the module table */
     weights_place *places; /* (n_tensors) what each is in that table */

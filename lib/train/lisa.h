@@ -14,7 +14,9 @@
 
 #include <stdbool.h>
 
-/* By part: 0 is what always trains, l + 1 decoder layer l. */
+/* By part: 0 is what always trains, l + 1 decoder layer l.  Picks depend on the seed and on how
+ * many there were, so the twister's state needs no place in a checkpoint: axl__lisa_go_to() draws
+ * them again. */
 typedef struct axl__lisa {
     axl_context *ctx;
     uint64_t every;

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Numbers alone, all of the last whole step.  A resumed run decides by them what the whole run
+ * would have decided: when it is the best, when it stops early, what it logs next. */
 typedef struct axl__run_state {
     uint64_t serial; /* of the checkpoint among all that were saved into its output_dir */
     double loss_sum; /* since the last record */

@@ -15,6 +15,9 @@
 
 #include <stdatomic.h>
 
+/* Between calls either batches is 0 and grads are all 0, or grads hold the sum of so many batches
+ * of the window, not yet divided.  A step divides, moves, and empties the window.  loss_sum,
+ * n_tokens, n_trained and n_means are of the window too. */
 struct axl_trainer {
     uint32_t magic;
     atomic_int refs;
@@ -31,7 +34,8 @@ struct axl_trainer {
     axl__network net;
     const float *used; /* without adapter: what the model computes with; NULL: it is moved */
     float *grads;      /* device, (n_params): of the step so far */
-    float *fresh;      /* device: of the batch in work, from the second batch of a step on */
+    float *fresh;      /* device: of the batch in work, from the second batch of a step on: it is
+                          added to grads when it is whole; NULL until there was one */
     axl__optimizer *optimizer;
     double *norm_sq;      /* device, 1 */
     double rate_override; /* negative: the schedule's */

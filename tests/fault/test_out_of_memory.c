@@ -622,6 +622,6 @@ int main(void)
     };
 
     test_locale();
-    cmocka_set_test_filter(getenv("AXL_TEST") ? getenv("AXL_TEST") : "*");
+    test_filter();
     return cmocka_run_group_tests(tests, NULL, remove_all);
 }

@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The programs of examples/ do what they say, and the hosts that train get what the tool gets."""
+import os
+import re
+import subprocess
+import unittest
+
+from cli_testing import ALPACA, SOURCE, TINY, Case, environment
+
+BUILD = os.path.abspath(os.environ.get("AXL_BUILD_DIR", os.path.join(SOURCE, "build")))
+
+
+def program(name):
+    path = os.path.join(BUILD, "examples", name)
+    if not os.path.exists(path):
+        raise unittest.SkipTest(f"not built here: {name}")
+    return path
+
+
+class ExampleCase(Case):
+    def run_example(self, name, *args, status=0):
+        done = subprocess.run([program(name), *args], cwd=self.dir, env=environment(),
+                              capture_output=True, timeout=120, check=False)
+        self.assertEqual(done.returncode, status, done.stderr.decode())
+        self.errors = done.stderr.decode()
+        return done.stdout.decode().splitlines()
+
+    def losses(self, lines):
+        return [float(m[1]) for m in (re.match(r"step .* loss ([\d.]+)", n) for n in lines) if m]
+
+    def with_the_tool(self, **changes):
+        """The adapter that `axl train` makes of the same config."""
+        config = self.config(optimizer=None, lr_scheduler=None, bf16=None, **changes)
+        self.good("train", config, "--quiet")
+        return config, self.adapter()
+
+
+class Finetune(ExampleCase):
+    def test_makes_the_tools_adapter(self):
+        config, adapter = self.with_the_tool()
+        lines = self.run_example("finetune", config, self.path("host"))
+        self.assertEqual(len(self.losses(lines)), 3)
+        self.assertEqual(self.adapter("host"), adapter)
+
+    def test_says_what_is_wrong(self):
+        self.run_example("finetune", self.path("none.yml"), self.path("host"), status=1)
+        self.assertIn("none.yml", self.errors)
+
+
+class Host(ExampleCase):
+    """In C++; a machine without a compiler for it has no such program."""
+
+    def test_makes_the_tools_adapter(self):
+        _, adapter = self.with_the_tool(lora_r=8, lora_alpha=16, micro_batch_size=4, max_steps=5,
+                                        learning_rate=0.002)
+        lines = self.run_example("host", TINY, ALPACA, self.path("host"))
+        self.assertEqual(len(self.losses(lines)), 5)
+        self.assertEqual(self.adapter("host"), adapter)
+
+    def test_throws_the_librarys_line(self):
+        self.run_example("host", TINY, self.path("none.jsonl"), self.path("host"), status=1)
+        self.assertIn("none.jsonl", self.errors)
+
+
+class OwnBatches(ExampleCase):
+    def test_learns_by_its_own_optimizer(self):
+        losses = self.losses(self.run_example("own_batches", TINY, self.path("out")))
+        self.assertEqual(len(losses), 60)
+        self.assertLess(losses[-1], losses[0] / 4)
+        self.adapter()
+
+
+class Tokens(ExampleCase):
+    def test_prints_the_tools_ids_and_the_text(self):
+        text = "The fox in Oslo"
+        lines = self.run_example("tokens", TINY, text)
+        ids = [int(n.split()[0]) for n in lines[:-1]]
+        told = self.good("tokenize", "--model", TINY, stdin=text.encode())
+        self.assertEqual(str(ids).replace(" ", ""), told.out.strip().replace(" ", ""))
+        self.assertEqual(lines[-1], f'text "{text}"')
+
+
+class CheckConfig(ExampleCase):
+    def test_values_and_their_places(self):
+        config = self.config()
+        lines = self.run_example("check_config", config, "lora_r", "seed", "special_tokens.bos_token")
+        self.assertEqual(lines[0], "0 errors, 0 warnings")
+        self.assertRegex(lines[1], r"^lora_r = 4, line \d+$")
+        self.assertEqual(lines[2:], ["seed = 42, by default",
+                                     "special_tokens.bos_token has no value"])
+
+    def test_lists_what_is_wrong(self):
+        config = self.write("bad.yml", "base_model: here\nlora_rr: 3\n")
+        lines = self.run_example("check_config", config, status=1)
+        self.assertTrue(any("bad.yml:2:1: error: lora_rr: " in n for n in lines), lines)
+
+
+if __name__ == "__main__":
+    unittest.main()
