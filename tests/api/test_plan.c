@@ -146,7 +146,8 @@ static void test_plan__peak_is_near_the_measured(void **state)
     for (uint32_t compute = AXL_COMPUTE_F32; compute <= AXL_COMPUTE_BF16; compute++) {
         for (uint32_t checkpointing = 0; checkpointing < 2; checkpointing++) {
             settings s = make_settings(compute, checkpointing);
-            assert_near(&s);
+            if (test_is_long() || (compute == AXL_COMPUTE_BF16) == checkpointing)
+                assert_near(&s);
         }
     }
 }

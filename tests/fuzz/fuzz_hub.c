@@ -104,9 +104,11 @@ static bool give_headers(void)
         fuzz_must(line != NULL, "memory");
         memcpy(line, hub.at, n);
         hub.at += n;
-        if (n > 12 && memcmp(line, "HTTP/1.1 ", 9) == 0)
+        if (n > 12 && memcmp(line, "HTTP/1.1 ", 9) == 0) {
+            hub.code = 0;
             for (int i = 9; i < 12 && line[i] >= '0' && line[i] <= '9'; i++)
                 hub.code = hub.code * 10 + (line[i] - '0');
+        }
         note_redirect(line, n);
         hub.on_header(line, 1, n, hub.header_user);
         bool last = n <= 2 && (line[0] == '\n' || line[0] == '\r');
