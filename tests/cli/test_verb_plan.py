@@ -5,7 +5,7 @@ import os
 import subprocess
 import unittest
 
-from cli_testing import LONG, NO_HUB, TOOL, Case, read_json_lines
+from cli_testing import ALPACA, LONG, NO_HUB, TOOL, Case, read_json_lines
 
 KEYS = {"weights_bytes", "activation_bytes", "optimizer_bytes", "peak_rss_bytes", "steps",
         "tokens_per_step", "seconds"}
@@ -49,8 +49,9 @@ class Plan(Case):
                           dataset_prepared_path=self.path("prepared"))
 
     def test_steps_are_those_of_the_run(self):
+        data = self.rows("rows.jsonl", read_json_lines(ALPACA)[:80])
         for packing in (False, True):
-            path = self.config(max_steps=None, num_epochs=1, sample_packing=packing,
+            path = self.config(datasets=[{"path": data, "type": "alpaca"}], max_steps=None, num_epochs=1, sample_packing=packing,
                                micro_batch_size=4, gradient_accumulation_steps=2)
             plan = self.plan(path)
             self.assertEqual(set(plan), KEYS)
