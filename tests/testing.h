@@ -38,6 +38,13 @@ static inline int test_is_slow(void)
     return getenv("AXL_SLOW") != NULL;
 }
 
+/* AXL_TEST_LONG is set in the suite slow, where a test does all that it can rather than what is
+ * quick. */
+static inline int test_is_long(void)
+{
+    return getenv("AXL_TEST_LONG") != NULL;
+}
+
 /* AXL_TEST_ISA caps the instruction set where a test does not choose one itself: under valgrind the
  * plain kernels are eight times as fast as those of AVX2. */
 static inline const char *test_isa(void)

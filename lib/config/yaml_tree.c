@@ -54,7 +54,7 @@ static bool after_tab(const composer *c, const yaml_mark_t *mark)
 
     for (size_t i = 0; i < mark->line && line; i++) {
         line = memchr(line, '\n', (size_t)(end - line));
-        line += line != NULL;
+        line = line ? line + 1 : NULL;
     }
     size_t blank = 0;
     bool tab = false;

@@ -56,7 +56,7 @@ static void report_put_bytes(axl__str *out, uint64_t bytes)
 
 static void report_put_duration(axl__str *out, double seconds)
 {
-    if (!isfinite(seconds)) {
+    if (!(seconds >= 0.0 && seconds < 1e15)) { /* no run's: a log may say anything */
         axl__str_puts(out, "&ndash;");
         return;
     }

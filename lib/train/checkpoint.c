@@ -16,6 +16,8 @@
 
 enum { CHECKPOINT_FORMAT = 1 };
 
+static const int64_t count_max = INT64_C(1) << 53;
+
 /* ---- writing ---- */
 
 uint64_t axl__trainer_save_bytes(const axl_trainer *tr, bool checkpoint)
@@ -156,6 +158,14 @@ typedef struct {
     void *state_host;   /* the optimizer's */
 } checkpoint;
 
+/* Counts of steps and batches are added to, so that the largest numbers are none. */
+static bool is_count(const axl__json *root, const char *key, int64_t otherwise)
+{
+    int64_t n = axl__json_int(root, key, otherwise);
+
+    return n >= 0 && n <= count_max;
+}
+
 static axl_status checkpoint_read_state(checkpoint *c)
 {
     axl__json *root;
@@ -180,8 +190,8 @@ static axl_status checkpoint_read_state(checkpoint *c)
             "optimizer state is a pickle and cannot be read",
             c->dir, c->tr->adapter ? "lora_model_dir" : "base_model",
             c->tr->adapter ? "adapter" : "weights");
-    if (format != CHECKPOINT_FORMAT || axl__json_int(root, "step", -1) < 0 ||
-        axl__json_int(root, "epoch", 0) < 0 || axl__json_int(root, "batch", 0) < 0)
+    if (format != CHECKPOINT_FORMAT || !is_count(root, "step", -1) || !is_count(root, "epoch", 0) ||
+        !is_count(root, "batch", 0))
         return axl__fail(AXL_ERR_FORMAT, "%s: trainer_state.json is not one that axl %s wrote",
                          c->dir, AXL_VERSION);
     return AXL_OK;

@@ -146,7 +146,8 @@ static void test_plan__peak_is_near_the_measured(void **state)
     for (uint32_t compute = AXL_COMPUTE_F32; compute <= AXL_COMPUTE_BF16; compute++) {
         for (uint32_t checkpointing = 0; checkpointing < 2; checkpointing++) {
             settings s = make_settings(compute, checkpointing);
-            assert_near(&s);
+            if (test_is_long() || (compute == AXL_COMPUTE_BF16) == checkpointing)
+                assert_near(&s);
         }
     }
 }
@@ -157,7 +158,7 @@ static void test_plan__counts_dropout_and_accumulation(void **state)
 
     (void)state;
     s.adapter.dropout = 0.1;
-    s.adapter.rank = 512; /* the adapter's own memory is seen */
+    s.adapter.rank = test_is_long() ? 512 : 256; /* the adapter's own memory is seen */
     s.trainer.gradient_accumulation_steps = 2;
     s.model.read = 1;
     assert_near(&s);

@@ -245,7 +245,7 @@ static void test_run__is_the_loop_that_a_host_writes(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         watcher w = { .n = 0 };
         char keys[256];
-        if (test_is_slow() && i % 2 == 0)
+        if (!test_is_long() && i % 2 == 0)
             continue;
         snprintf(keys, sizeof keys, "%slogging_steps: 1\n", cases[i].keys);
         assert_int_equal(run_once(&w, "whole", keys, NULL), AXL_OK);
@@ -312,7 +312,7 @@ static void test_run__goes_on_from_a_stop_at_any_record(void **state)
     (void)state;
     assert_int_equal(run_once(&whole, "unstopped", busy_keys, NULL), AXL_OK);
     assert_int_equal(whole.n, 8); /* steps 3, 6, 8; evaluations at 0, 2, 4, 6, 8 */
-    for (int at = 1; at <= whole.n; at += test_is_slow() ? 3 : 1) {
+    for (int at = 1; at <= whole.n; at += test_is_long() ? 1 : 3) {
         watcher w = { .stop_at = at }, rest = { .n = 0 };
         char command[600];
         assert_int_equal(run_once(&w, "stopped", busy_keys, NULL), AXL_ERR_CANCELLED);

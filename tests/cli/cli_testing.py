@@ -23,6 +23,9 @@ SHARED = os.path.abspath(os.environ.get("AXL_SHARED_DIR", os.path.join(SOURCE, "
 TINY = os.path.join(SOURCE, "examples", "tiny-llama")
 ALPACA = os.path.join(SOURCE, "examples", "tiny-alpaca.jsonl")
 
+# Set in the suite slow, where a test does all that it can rather than what is quick.
+LONG = "AXL_TEST_LONG" in os.environ
+
 NO_HUB = {"HF_HUB_OFFLINE": "1", "NO_COLOR": "1"}
 
 

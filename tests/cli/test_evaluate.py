@@ -5,7 +5,6 @@ import math
 import os
 import signal
 import subprocess
-import time
 import unittest
 
 from cli_testing import NO_HUB, TOOL, Case, read_json_lines
@@ -80,7 +79,6 @@ class Evaluate(Case):
             for line in process.stderr:
                 if b"base model" in line:
                     break
-            time.sleep(0.2)
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=60)
         self.assertEqual((process.returncode, out), (130, b""), err)

@@ -17,7 +17,7 @@ import time
 import unittest
 import urllib.parse
 
-from cli_testing import ALPACA, TINY, TOOL, Case, environment, read
+from cli_testing import ALPACA, LONG, TINY, TOOL, Case, environment, read
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 OTHER = "89abcdef0123456789abcdef0123456789abcdef"
@@ -48,7 +48,8 @@ class Hub:
         self.refuse = {}     # path in the URL: (code, X-Error-Code)
         self.cut = {}        # file: how many bytes an answer may have
         self.longer = set()  # files of which more comes than is said
-        self.slow = set()    # files that come a few bytes at a time
+        self.stuck = set()   # files of which one byte comes, and then nothing until the end
+        self.over = threading.Event()
         self.ranges = True
         self.token = None
         self.log = []        # (method, path, range, authorization)
@@ -57,11 +58,12 @@ class Hub:
         for server in self.servers:
             server.daemon_threads = True
             server.handle_error = lambda *_: None # a client that is gone, as the cases want
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         self.url = f"http://127.0.0.1:{self.servers[0].server_port}"
         self.far = f"http://localhost:{self.servers[1].server_port}"
 
     def close(self):
+        self.over.set()
         for server in self.servers:
             server.shutdown()
             server.server_close()
@@ -141,10 +143,9 @@ class Hub:
                 self.end_headers()
                 if self.command == "HEAD":
                     return
-                if name in hub.slow:
-                    for i in range(0, min(len(body), 40)):
-                        self.wfile.write(body[i:i + 1])
-                        time.sleep(0.25)
+                if name in hub.stuck:
+                    self.wfile.write(body[:1])
+                    hub.over.wait()
                     return
                 self.wfile.write(body[:hub.cut.get(name, len(body))])
 
@@ -320,19 +321,17 @@ class HeadersAlone(FromTheHub):
         weight_map["alone"] = "model-1-of-2.safetensors"
         files["model.safetensors.index.json"] = json.dumps({"weight_map": weight_map}).encode()
         self.assertEqual(self.plan(self.ids(), self.env()), self.local)
-        self.hub.cut["model-2-of-2.safetensors"] = 0
-        self.fails(self.ids(), "model-2-of-2.safetensors ended")
+        self.hub.longer.add("model-2-of-2.safetensors")
+        self.fails(self.ids(), "model-2-of-2.safetensors is longer than the")
         self.assertTrue(os.path.exists(self.repo("snapshots", COMMIT, "model-1-of-2.safetensors")))
-        self.hub.cut.clear()
+        self.hub.longer.clear()
         shutil.rmtree(self.repo("headers"))
         self.assertEqual(self.plan(self.ids(), self.env()), self.local)
         self.good("train", self.ids(), "--quiet", env=self.env())
 
     def test_where_ranges_are_not_known(self):
         self.hub.ranges = False
-        start = time.monotonic()
         self.assertEqual(self.plan(self.ids(), self.env()), self.local)
-        self.assertLess(time.monotonic() - start, 60)
         self.check()
 
     def test_a_long_header(self):
@@ -354,10 +353,11 @@ class HeadersAlone(FromTheHub):
             self.assertIn(words, line)
         self.hub.repos["models", MODEL]["model.safetensors"] = whole
         self.hub.commit = COMMIT
-        self.hub.cut["model.safetensors"] = 100
-        line = self.wrong("plan", self.ids(), env=self.env())
-        self.assertIn("model.safetensors: cannot load from 127.0.0.1", line)
-        self.hub.cut.clear()
+        if LONG:  # it is tried several times, with pauses
+            self.hub.cut["model.safetensors"] = 100
+            line = self.wrong("plan", self.ids(), env=self.env())
+            self.assertIn("model.safetensors: cannot load from 127.0.0.1", line)
+            self.hub.cut.clear()
         self.assertEqual(self.plan(self.ids(), self.env()), self.local)
 
 
@@ -399,19 +399,17 @@ class Broken(FromTheHub):
 
     def test_cancel(self):
         self.good("plan", self.ids(), env=self.env())
-        self.hub.slow.add("model.safetensors")
+        self.hub.stuck.add("model.safetensors")
         with subprocess.Popen([TOOL, "train", self.ids()], cwd=self.dir, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, env=environment(self.env())) as tool:
-            end = time.monotonic() + 60
-            while not os.path.exists(self.blob() + ".incomplete") and time.monotonic() < end:
+            while not os.path.exists(self.blob() + ".incomplete"):
+                self.assertIsNone(tool.poll())
                 time.sleep(0.02)
-            start = time.monotonic()
             tool.send_signal(signal.SIGINT)
             tool.communicate(timeout=60)
-            self.assertLess(time.monotonic() - start, 8)
             self.assertEqual(tool.returncode, 130)
         self.assertFalse(os.path.exists(self.blob()))
-        self.hub.slow.clear()
+        self.hub.stuck.clear()
         self.good("train", self.ids(), "--quiet", env=self.env())
         self.check_whole()
 

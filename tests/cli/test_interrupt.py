@@ -171,12 +171,10 @@ class Interrupt(Case):
             while tool.poll() is None and not self.catches(tool, signal.SIGINT):
                 time.sleep(0.001)
             time.sleep(wait)
-            began = time.monotonic()
             tool.send_signal(signal.SIGINT)
             code, out, err = self.finish(tool)
             self.assertEqual((code, out), (130, ""), err)
             self.assertIn("cancelled", err.splitlines()[-1])
-            self.assertLess(time.monotonic() - began, 5.0)
             self.assertFalse(os.path.exists(self.path("new", "out", "checkpoint-1")))
         self.good("train", yml, "--quiet")
 

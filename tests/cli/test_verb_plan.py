@@ -5,7 +5,7 @@ import os
 import subprocess
 import unittest
 
-from cli_testing import NO_HUB, TOOL, Case, read_json_lines
+from cli_testing import ALPACA, LONG, NO_HUB, TOOL, Case, read_json_lines
 
 KEYS = {"weights_bytes", "activation_bytes", "optimizer_bytes", "peak_rss_bytes", "steps",
         "tokens_per_step", "seconds"}
@@ -33,9 +33,13 @@ class Plan(Case):
         self.assertGreater(off, -0.05 * measured, (plan, measured))
         self.assertLess(off, 0.05 * measured + unfilled, (plan, measured))
 
-    @unittest.skipIf(os.environ.get("AXL_SLOW"), "sanitizers take memory of their own")
-    def test_the_peak_is_near_the_measured(self):
-        self.near_the_run()
+    if LONG:
+        def test_the_peak_is_near_the_measured(self):
+            self.near_the_run()
+
+        def test_the_peak_of_full_fine_tuning(self):
+            self.near_the_run(adapter=None, lora_alpha=None, lora_target_linear=None, bf16=True,
+                              save_strategy="steps", save_steps=1)
 
     @unittest.skipIf(os.environ.get("AXL_SLOW"), "sanitizers take memory of their own")
     def test_the_peak_with_validation_checkpoints_and_accumulation(self):
@@ -44,14 +48,10 @@ class Plan(Case):
                           save_steps=1, gradient_accumulation_steps=2, lora_dropout=0.1,
                           dataset_prepared_path=self.path("prepared"))
 
-    @unittest.skipIf(os.environ.get("AXL_SLOW"), "sanitizers take memory of their own")
-    def test_the_peak_of_full_fine_tuning(self):
-        self.near_the_run(adapter=None, lora_alpha=None, lora_target_linear=None, bf16=True,
-                          save_strategy="steps", save_steps=1)
-
     def test_steps_are_those_of_the_run(self):
+        data = self.rows("rows.jsonl", read_json_lines(ALPACA)[:80])
         for packing in (False, True):
-            path = self.config(max_steps=None, num_epochs=1, sample_packing=packing,
+            path = self.config(datasets=[{"path": data, "type": "alpaca"}], max_steps=None, num_epochs=1, sample_packing=packing,
                                micro_batch_size=4, gradient_accumulation_steps=2)
             plan = self.plan(path)
             self.assertEqual(set(plan), KEYS)

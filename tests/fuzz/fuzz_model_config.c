@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* fuzz_model_config.c - config.json or generation_config.json of a model whose weights are good. */
+#include "fuzz.h"
+
+#include "model/arch.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const char *const names[] = { "model/config.json", "model/generation_config.json" };
+    const char *dir = fuzz_model_dir();
+    size_t file = fuzz_pick(&data, &size, 2);
+    axl_model *model;
+    axl__arch arch;
+
+    fuzz_write(names[file], data, size);
+    /* alone too, as weights that do not fit end what follows */
+    axl_status read = axl__arch_read(&arch, fuzz_context(), dir);
+    axl_status status = axl_model_open(&model, fuzz_context(), dir, NULL);
+    fuzz_must((status == AXL_OK) == (model != NULL), "a model or a failure");
+    fuzz_must(read == AXL_OK || status != AXL_OK, "a bad config makes no model");
+    axl_model_free(model);
+    return 0;
+}
