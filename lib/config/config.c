@@ -380,32 +380,78 @@ bool axl__cfg_has(const axl_config *cfg, const char *key)
     return known(cfg, key) != NULL;
 }
 
-bool axl__cfg_bool(const axl_config *cfg, const char *key, bool otherwise)
+static const axl__yaml *given(const axl_config *cfg, const char *key)
 {
     const axl__yaml *n = known(cfg, key);
 
+    assert(n && axl__schema_gives(key));
+    return n;
+}
+
+static const axl__yaml *optional(const axl_config *cfg, const char *key)
+{
+    assert(!axl__schema_gives(key));
+    return known(cfg, key);
+}
+
+static bool bool_of(const axl__yaml *n, bool otherwise)
+{
     return n && n->type == AXL__YAML_BOOL ? n->boolean : otherwise;
 }
 
-int64_t axl__cfg_int(const axl_config *cfg, const char *key, int64_t otherwise)
+static int64_t int_of(const axl__yaml *n, int64_t otherwise)
 {
-    const axl__yaml *n = known(cfg, key);
-
     return n && n->type == AXL__YAML_INT ? n->integer : otherwise;
 }
 
-double axl__cfg_double(const axl_config *cfg, const char *key, double otherwise)
+static double double_of(const axl__yaml *n, double otherwise)
 {
-    const axl__yaml *n = known(cfg, key);
-
     return n && (n->type == AXL__YAML_INT || n->type == AXL__YAML_FLOAT) ? n->number : otherwise;
 }
 
-const char *axl__cfg_str(const axl_config *cfg, const char *key, const char *otherwise)
+static const char *str_of(const axl__yaml *n, const char *otherwise)
 {
-    const axl__yaml *n = known(cfg, key);
-
     return n && n->text ? n->text : otherwise;
+}
+
+bool axl__cfg_bool(const axl_config *cfg, const char *key)
+{
+    return bool_of(given(cfg, key), false);
+}
+
+int64_t axl__cfg_int(const axl_config *cfg, const char *key)
+{
+    return int_of(given(cfg, key), 0);
+}
+
+double axl__cfg_double(const axl_config *cfg, const char *key)
+{
+    return double_of(given(cfg, key), 0.0);
+}
+
+const char *axl__cfg_str(const axl_config *cfg, const char *key)
+{
+    return str_of(given(cfg, key), "");
+}
+
+bool axl__cfg_bool_or(const axl_config *cfg, const char *key, bool otherwise)
+{
+    return bool_of(optional(cfg, key), otherwise);
+}
+
+int64_t axl__cfg_int_or(const axl_config *cfg, const char *key, int64_t otherwise)
+{
+    return int_of(optional(cfg, key), otherwise);
+}
+
+double axl__cfg_double_or(const axl_config *cfg, const char *key, double otherwise)
+{
+    return double_of(optional(cfg, key), otherwise);
+}
+
+const char *axl__cfg_str_or(const axl_config *cfg, const char *key, const char *otherwise)
+{
+    return str_of(optional(cfg, key), otherwise);
 }
 
 size_t axl__cfg_count(const axl_config *cfg, const char *key)

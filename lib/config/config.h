@@ -28,12 +28,19 @@ const char *axl__config_overrides(const axl_config *cfg);
  * out. */
 char *axl__config_path(const axl_config *cfg, const char *value);
 
-/* The effective value, or otherwise where there is none or it is of another type ("auto" for a
- * boolean).  Keys are axl's own words: an unknown one is a bug and asserts. */
-bool axl__cfg_bool(const axl_config *cfg, const char *key, bool otherwise);
-int64_t axl__cfg_int(const axl_config *cfg, const char *key, int64_t otherwise);
-double axl__cfg_double(const axl_config *cfg, const char *key, double otherwise);
-const char *axl__cfg_str(const axl_config *cfg, const char *key, const char *otherwise);
+/* The effective value of a key that a checked config always has: its default is in the schema or in
+ * config_derive.c, or it must be set.  A value of another type ("auto" for a boolean) is false or
+ * 0.  Keys are axl's own words: an unknown one, or one that may be absent, is a bug and asserts. */
+bool axl__cfg_bool(const axl_config *cfg, const char *key);
+int64_t axl__cfg_int(const axl_config *cfg, const char *key);
+double axl__cfg_double(const axl_config *cfg, const char *key);
+const char *axl__cfg_str(const axl_config *cfg, const char *key);
+/* The same of a key that may be absent, or otherwise where it is or is of another type; a key that
+ * never is asserts, so that a default stands in one place. */
+bool axl__cfg_bool_or(const axl_config *cfg, const char *key, bool otherwise);
+int64_t axl__cfg_int_or(const axl_config *cfg, const char *key, int64_t otherwise);
+double axl__cfg_double_or(const axl_config *cfg, const char *key, double otherwise);
+const char *axl__cfg_str_or(const axl_config *cfg, const char *key, const char *otherwise);
 size_t axl__cfg_count(const axl_config *cfg, const char *key); /* 0 where there is none */
 bool axl__cfg_has(const axl_config *cfg, const char *key);
 

@@ -95,6 +95,16 @@ static axl_status derive_strategies(axl__config_pass *p)
     return fill_text(p, "save_strategy", steps ? "steps" : "epoch");
 }
 
+/* What restarts prune; resetting leaves next to nothing. */
+static axl_status derive_relora(axl__config_pass *p)
+{
+    if (!axl__yaml_truthy(get(p, "relora")))
+        return AXL_OK;
+    AXL_TRY(fill_text(p, "relora_prune_method", "magnitude"));
+    bool reset = strcmp(get(p, "relora_prune_method")->text, "reset") == 0;
+    return fill(p, p->root, "relora_prune_ratio", reset ? "0.999" : "0.9");
+}
+
 /* Defaults of the table's implemented keys, below the mappings that exist. */
 static axl_status fill_defaults(axl__config_pass *p)
 {
@@ -149,6 +159,7 @@ axl_status axl__config_derive(axl__config_pass *p)
     AXL_TRY(derive_batch(p));
     AXL_TRY(derive_packing(p));
     AXL_TRY(derive_strategies(p));
+    AXL_TRY(derive_relora(p));
     AXL_TRY(fill_copy(p, "tokenizer_config", "base_model"));
     AXL_TRY(fill_defaults(p));
     return canonical_texts(p, p->root);

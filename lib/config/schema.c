@@ -71,6 +71,13 @@ bool axl__schema_knows(const char *path)
     return false;
 }
 
+bool axl__schema_gives(const char *path)
+{
+    const axl__schema_key *k = axl__schema_find(path);
+
+    return k && k->answer == A_IMPL && (k->fallback || k->given);
+}
+
 const char *axl__schema_type_name(uint16_t type)
 {
     static const struct {

@@ -38,6 +38,8 @@ typedef struct axl__schema_key {
     const char *name;
     uint16_t type;
     uint8_t answer;
+    bool given; /* no fallback, yet a checked config has it wherever it is read: the rules require
+                     it or config_derive.c sets it */
     const char *fallback; /* default of an implemented key, as YAML */
     const char *values;   /* "a, b": the texts it takes */
     const char *range;    /* ">= 1" and the like, see axl__schema_in_range() */
@@ -55,6 +57,9 @@ extern const size_t axl__schema_size;
 const axl__schema_key *axl__schema_find(const char *path);
 /* Also list items and members of free mappings. */
 bool axl__schema_knows(const char *path);
+
+/* Whether a checked config has the key wherever it is read. */
+bool axl__schema_gives(const char *path);
 
 /* The type as the public schema writes it. */
 const char *axl__schema_type_name(uint16_t type);

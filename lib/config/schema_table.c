@@ -9,7 +9,8 @@
 
 const axl__schema_key axl__schema_table[] = {
     /* ---- model ---- */
-    { "base_model", T_S, A_IMPL, .description = "the model to tune: a Hub id or a folder" },
+    { "base_model", T_S, A_IMPL, .given = true,
+      .description = "the model to tune: a Hub id or a folder" },
     { "attn_implementation", T_S, A_NONE,
       .reason = "axl's own attention always keeps packed samples apart" },
     { "model_type", T_S, A_IMPL, .values = "LlamaForCausalLM, AutoModelForCausalLM",
@@ -84,7 +85,7 @@ const axl__schema_key axl__schema_table[] = {
       .description = "the \"legacy\" setting of the LlamaTokenizer" },
     { "tokenizer_use_fast", T_B, A_IMPL,
       .description = "false asks for the SentencePiece form; the ids are the same" },
-    { "tokenizer_config", T_S, A_IMPL,
+    { "tokenizer_config", T_S, A_IMPL, .given = true,
       .description = "where the tokenizer is, if not with the model" },
     { "added_tokens_overrides", T_M, A_UNSUP, .reason = "the vocabulary cannot be extended yet" },
     { "special_tokens.additional_special_tokens", T_LIST(T_S), A_UNSUP,
@@ -128,7 +129,7 @@ const axl__schema_key axl__schema_table[] = {
       .description = "ReLoRA: freeze the pairs every jagged_restart_steps and begin new ones" },
     { "relora_cpu_offload", T_B, A_NONE,
       .reason = "earlier pairs stay pairs: there is no merged weight to move" },
-    { "relora_prune_ratio", T_F, A_IMPL, .range = "in [0, 1]",
+    { "relora_prune_ratio", T_F, A_IMPL, .given = true, .range = "in [0, 1]",
       .description = "share of the moments that becomes 0; 0.9 by default, 0.999 with reset" },
     { "lora_alpha_pattern", T_M, A_UNSUP, .reason = "every layer has the same rank and alpha" },
     { "lora_embedding_kernel", T_B, A_NONE, .reason = "the fused LoRA kernels are always on" },
@@ -162,7 +163,7 @@ const axl__schema_key axl__schema_table[] = {
       .reason = "adapters are chosen by lora_target_modules alone",
       .use_instead = "lora_target_modules" },
     { "peft_use_dora", T_B, A_UNSUP, .reason = "DoRA does not exist here" },
-    { "relora_prune_method", T_S, A_IMPL, .values = "magnitude, random, reset",
+    { "relora_prune_method", T_S, A_IMPL, .given = true, .values = "magnitude, random, reset",
       .description = "which: the smallest (by default) or random ones" },
 
     /* ---- quantization ---- */
@@ -615,7 +616,8 @@ const axl__schema_key axl__schema_table[] = {
     { "trainer_cls", T_S, A_UNSUP, .reason = "there is one trainer" },
 
     /* ---- optimizer ---- */
-    { "learning_rate", T_F, A_IMPL, .range = "> 0", .description = "peak rate of the schedule" },
+    { "learning_rate", T_F, A_IMPL, .given = true, .range = "> 0",
+      .description = "peak rate of the schedule" },
     { "optimizer", T_S, A_IMPL, .fallback = "adamw_torch", .values = AXL__OPTIMIZER_VALUES,
       .reason = "it does not exist here", .description = "the update rule" },
     { "weight_decay", T_F, A_IMPL, .fallback = "0.0", .range = ">= 0",
@@ -759,7 +761,7 @@ const axl__schema_key axl__schema_table[] = {
 
     /* ---- eval ---- */
     { "evals_per_epoch", T_I, A_IMPL, .range = ">= 0", .description = "evaluations in an epoch" },
-    { "eval_batch_size", T_I, A_IMPL, .range = ">= 1",
+    { "eval_batch_size", T_I, A_IMPL, .given = true, .range = ">= 1",
       .description = "as micro_batch_size, for validation" },
     { "early_stopping_patience", T_I, A_IMPL, .range = ">= 0",
       .description = "evaluations without a better one after which training ends" },
@@ -767,7 +769,7 @@ const axl__schema_key axl__schema_table[] = {
       .description = "steps between evaluations; below 1 a share of the run" },
     { "do_causal_lm_eval", T_B, A_UNSUP, .reason = "an evaluation is the loss" },
     { "eval_causal_lm_metrics", T_LIST(T_S), A_NONE, .reason = "an evaluation is the loss" },
-    { "eval_strategy", T_S, A_IMPL, .values = "no, steps, epoch",
+    { "eval_strategy", T_S, A_IMPL, .given = true, .values = "no, steps, epoch",
       .description = "when to evaluate" },
     { "bench_dataset", T_S, A_NONE, .reason = "an evaluation is the loss" },
     { "bench_split", T_S, A_NONE, .reason = "nothing reads it in Axolotl either" },
@@ -799,7 +801,7 @@ const axl__schema_key axl__schema_table[] = {
     { "saves_per_epoch", T_I, A_IMPL, .range = ">= 0", .description = "checkpoints in an epoch" },
     { "save_steps", T_I | T_F, A_IMPL, .range = "> 0",
       .description = "steps between checkpoints; below 1 a share of the run" },
-    { "save_strategy", T_S, A_IMPL, .values = "no, steps, epoch, best",
+    { "save_strategy", T_S, A_IMPL, .given = true, .values = "no, steps, epoch, best",
       .description = "when to write checkpoints; best: at each best evaluation so far" },
     { "save_total_limit", T_I, A_IMPL, .fallback = "4", .range = ">= 0",
       .description = "checkpoints kept; 0: as unset" },
@@ -1452,7 +1454,7 @@ const axl__schema_key axl__schema_table[] = {
     { "axl.backend", T_S, A_IMPL, .fallback = "cpu",
       .description = "what computes: cpu, reference, or the NAME of a plugin libaxl-NAME.so.0" },
     { "axl.backend_fallback", T_B, A_NONE, .reason = "there is no backend to fall back from" },
-    { "axl.eval_on_start", T_B, A_IMPL,
+    { "axl.eval_on_start", T_B, A_IMPL, .given = true,
       .description = "evaluate before the first step; by default when an eval key says when" },
     { "axl.isa", T_S, A_IMPL, .values = "baseline, avx2, avx512, avx512_bf16, amx",
       .description = "cap of the CPU instructions used" },

@@ -64,7 +64,7 @@ static const char *file_name(const file_list *list, size_t i)
     char item[KEY_MAX + 32];
 
     snprintf(item, sizeof item, "%s[%zu]", list->key, i);
-    return axl__cfg_str(list->cfg, item, "");
+    return axl__cfg_str_or(list->cfg, item, "");
 }
 
 static void pick_listed(const void *arg, const char *const *paths, size_t n, bool *take)
@@ -101,10 +101,10 @@ static axl_status find_files(axl__data_plan *plan, const axl_config *cfg, size_t
     axl__data_entry *e = &plan->entries[i];
     char key[KEY_MAX], *path = NULL;
     file_list list = { .cfg = cfg };
-    const char *revision = axl__cfg_str(cfg, entry_key(key, plan, i, "revision"), NULL);
+    const char *revision = axl__cfg_str_or(cfg, entry_key(key, plan, i, "revision"), NULL);
 
     list.n = axl__cfg_count(cfg, entry_key(list.key, plan, i, "data_files"));
-    const char *value = axl__cfg_str(cfg, entry_key(key, plan, i, "path"), NULL);
+    const char *value = axl__cfg_str_or(cfg, entry_key(key, plan, i, "path"), NULL);
     if (!value)
         return axl__fail(AXL_ERR_INVALID, "%s is not set", key);
     axl_status status = resolve(cfg, value, revision, &list, &path);
@@ -124,12 +124,12 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
     axl__data_entry *e = &plan->entries[i];
     char key[KEY_MAX];
 
-    e->format = axl__cfg_str(cfg, entry_key(key, plan, i, "ds_type"), NULL);
-    e->type = axl__cfg_str(cfg, entry_key(key, plan, i, "type"), NULL);
+    e->format = axl__cfg_str_or(cfg, entry_key(key, plan, i, "ds_type"), NULL);
+    e->type = axl__cfg_str_or(cfg, entry_key(key, plan, i, "type"), NULL);
     if (!e->type)
         return axl__fail(AXL_ERR_INVALID, "%s is not set", key);
     axl_status status = axl__prompt_init(&e->prompt, plan->ctx, e->type, tok, plan->sequence_len,
-                                         axl__cfg_bool(cfg, "train_on_inputs", false));
+                                         axl__cfg_bool(cfg, "train_on_inputs"));
     if (status != AXL_OK)
         return axl__fail_prefix(status, "%s", key);
     AXL_TRY(find_files(plan, cfg, i));
@@ -140,10 +140,10 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
 
 static axl_status read_settings(axl__data_plan *plan, const axl_config *cfg)
 {
-    const char *rule = axl__cfg_str(cfg, "excess_length_strategy", "drop");
-    const char *prepared = axl__cfg_str(cfg, "dataset_prepared_path", NULL);
-    int64_t sequence_len = axl__cfg_int(cfg, "sequence_len", 512);
-    int64_t min_len = axl__cfg_int(cfg, "min_sample_len", 0);
+    const char *rule = axl__cfg_str(cfg, "excess_length_strategy");
+    const char *prepared = axl__cfg_str(cfg, "dataset_prepared_path");
+    int64_t sequence_len = axl__cfg_int(cfg, "sequence_len");
+    int64_t min_len = axl__cfg_int(cfg, "min_sample_len");
 
     if (sequence_len < 1 || sequence_len > INT32_MAX)
         return axl__fail(AXL_ERR_INVALID, "sequence_len must be from 1 to 2147483647");
@@ -152,12 +152,10 @@ static axl_status read_settings(axl__data_plan *plan, const axl_config *cfg)
     plan->long_rule = axl__ascii_casecmp(rule, "truncate") == 0 ? AXL__LONG_TRUNCATE
                       : axl__ascii_casecmp(rule, "raise") == 0  ? AXL__LONG_RAISE
                                                                 : AXL__LONG_DROP;
-    plan->seed = (uint64_t)axl__cfg_int(cfg, "seed", 42);
-    plan->shuffle = axl__cfg_bool(cfg, "shuffle_merged_datasets", true);
-    plan->shuffle_each = axl__cfg_bool(cfg, "shuffle_before_merging_datasets", false);
-    plan->curriculum = axl__cfg_bool(cfg, "curriculum_sampling", false);
-    if (!prepared)
-        return AXL_OK;
+    plan->seed = (uint64_t)axl__cfg_int(cfg, "seed");
+    plan->shuffle = axl__cfg_bool(cfg, "shuffle_merged_datasets");
+    plan->shuffle_each = axl__cfg_bool(cfg, "shuffle_before_merging_datasets");
+    plan->curriculum = axl__cfg_bool(cfg, "curriculum_sampling");
     plan->cache_dir = axl__config_path(cfg, prepared);
     return plan->cache_dir ? AXL_OK : axl__fail_nomem();
 }

@@ -202,7 +202,7 @@ static axl_status load_list(axl__store **out, axl_dataset_stats *stats, const ax
 /* The validation rows are the last; a size above 1 counts them, one below is a share. */
 static axl_status split_rows(const axl_config *cfg, uint32_t n, uint32_t *n_validation)
 {
-    double size = axl__cfg_double(cfg, "val_set_size", 0.0);
+    double size = axl__cfg_double(cfg, "val_set_size");
     double rows = size > 1.0 ? floor(size) : ceil(size * (double)n);
 
     *n_validation = 0;
@@ -249,7 +249,7 @@ axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validati
                                      const axl_config *cfg, const axl_tokenizer *tok)
 {
     bool tests = axl__cfg_count(cfg, "test_datasets") > 0;
-    bool share = axl__cfg_double(cfg, "val_set_size", 0.0) > 0.0;
+    bool share = axl__cfg_double(cfg, "val_set_size") > 0.0;
     axl_status status = AXL_OK;
 
     if (train)

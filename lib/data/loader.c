@@ -354,9 +354,9 @@ axl_status axl_loader_new(axl_loader **out, axl_dataset *data, const axl_loader_
 }
 
 /* A count of the config, which the schema keeps at 0 or more. */
-static uint32_t count_of(const axl_config *cfg, const char *key, uint32_t otherwise)
+static uint32_t count_of(const axl_config *cfg, const char *key)
 {
-    int64_t value = axl__cfg_int(cfg, key, otherwise);
+    int64_t value = axl__cfg_int(cfg, key);
 
     return value < 0 ? 0 : value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
@@ -373,25 +373,25 @@ axl_status axl_loader_from_config(axl_loader **out, const axl_config *cfg, axl_d
     AXL_TRY(axl__config_enter(cfg));
     if (split != AXL_SPLIT_TRAIN && split != AXL_SPLIT_VALIDATION)
         return axl__fail(AXL_ERR_INVALID, "unknown split %d", (int)split);
-    bool packing = axl__cfg_bool(cfg, "sample_packing", false);
-    o.seed = (uint64_t)axl__cfg_int(cfg, "seed", 42);
-    o.micro_batch_size = count_of(cfg, "micro_batch_size", 1);
-    o.sequence_len = count_of(cfg, "sequence_len", 512);
-    o.real_batches = axl__cfg_bool(cfg, "multipack_real_batches", false);
+    bool packing = axl__cfg_bool(cfg, "sample_packing");
+    o.seed = (uint64_t)axl__cfg_int(cfg, "seed");
+    o.micro_batch_size = count_of(cfg, "micro_batch_size");
+    o.sequence_len = count_of(cfg, "sequence_len");
+    o.real_batches = axl__cfg_bool(cfg, "multipack_real_batches");
     if (split == AXL_SPLIT_VALIDATION) {
-        o.micro_batch_size = count_of(cfg, "eval_batch_size", o.micro_batch_size);
-        o.sample_packing = axl__cfg_bool(cfg, "eval_sample_packing", packing);
+        o.micro_batch_size = count_of(cfg, "eval_batch_size");
+        o.sample_packing = axl__cfg_bool(cfg, "eval_sample_packing");
         o.shuffle = 0;
     } else {
-        bool in_order = axl__cfg_bool(cfg, "curriculum_sampling", false);
-        if (packing && axl__cfg_bool(cfg, "sample_packing_sequentially", false))
+        bool in_order = axl__cfg_bool(cfg, "curriculum_sampling");
+        if (packing && axl__cfg_bool(cfg, "sample_packing_sequentially"))
             in_order = true;
         o.keep_order = packing && in_order;
         o.sample_packing = packing;
         o.shuffle = !in_order;
-        o.gradient_accumulation_steps = count_of(cfg, "gradient_accumulation_steps", 1);
-        o.num_epochs = axl__cfg_double(cfg, "num_epochs", 1.0);
-        o.max_steps = (uint64_t)axl__cfg_int(cfg, "max_steps", 0);
+        o.gradient_accumulation_steps = count_of(cfg, "gradient_accumulation_steps");
+        o.num_epochs = axl__cfg_double(cfg, "num_epochs");
+        o.max_steps = (uint64_t)axl__cfg_int_or(cfg, "max_steps", 0);
     }
     return axl_loader_new(out, data, &o);
 }

@@ -307,9 +307,9 @@ static axl_status config_targets(const axl_config *cfg, const axl_model *m, cons
                          ASKED_MAX);
     for (size_t i = 0; i < count; i++) {
         snprintf(key, sizeof key, "lora_target_modules[%zu]", i);
-        names[(*n)++] = axl__cfg_str(cfg, key, "");
+        names[(*n)++] = axl__cfg_str_or(cfg, key, "");
     }
-    n_kinds = axl__cfg_bool(cfg, "lora_target_linear", false)
+    n_kinds = axl__cfg_bool(cfg, "lora_target_linear")
                   ? axl__modules_kinds(&m->modules, false, kinds, KINDS_MAX)
                   : 0;
     for (size_t i = 0; i < n_kinds; i++) {
@@ -390,12 +390,12 @@ axl_status axl_adapter_from_config(axl_adapter **out, const axl_config *cfg, axl
         return AXL_OK;
     AXL_TRY(config_targets(cfg, model, names, &o.n_target_modules));
     o.target_modules = names;
-    o.rank = (uint32_t)axl__cfg_int(cfg, "lora_r", 0);
-    o.alpha = axl__cfg_double(cfg, "lora_alpha", 0.0);
-    o.dropout = axl__cfg_double(cfg, "lora_dropout", 0.0);
-    o.rslora = axl__cfg_bool(cfg, "peft_use_rslora", false);
-    o.seed = (uint64_t)axl__cfg_int(cfg, "seed", 42);
-    const char *from = axl__cfg_str(cfg, "lora_model_dir", NULL);
+    o.rank = (uint32_t)axl__cfg_int_or(cfg, "lora_r", 0);
+    o.alpha = axl__cfg_double_or(cfg, "lora_alpha", 0.0);
+    o.dropout = axl__cfg_double(cfg, "lora_dropout");
+    o.rslora = axl__cfg_bool(cfg, "peft_use_rslora");
+    o.seed = (uint64_t)axl__cfg_int(cfg, "seed");
+    const char *from = axl__cfg_str_or(cfg, "lora_model_dir", NULL);
     if (from)
         return open_to_train(out, cfg, model, from, &o);
     if (o.n_target_modules == 0)

@@ -105,15 +105,15 @@ axl_status axl__model_open_counting(axl_model **out, axl_context *ctx, const cha
 
 static uint32_t config_compute(const axl_config *cfg)
 {
-    if (strcmp(axl__cfg_str(cfg, "bf16", ""), "auto") == 0)
-        return axl__cfg_bool(cfg, "fp16", false) ? AXL_COMPUTE_F32 : AXL_COMPUTE_AUTO;
-    return axl__cfg_bool(cfg, "bf16", false) ? AXL_COMPUTE_BF16 : AXL_COMPUTE_F32;
+    if (strcmp(axl__cfg_str(cfg, "bf16"), "auto") == 0)
+        return axl__cfg_bool(cfg, "fp16") ? AXL_COMPUTE_F32 : AXL_COMPUTE_AUTO;
+    return axl__cfg_bool(cfg, "bf16") ? AXL_COMPUTE_BF16 : AXL_COMPUTE_F32;
 }
 
 /* base_model as a folder of the config's base_dir when there is one, else as it is: a Hub id. */
 static char *config_model(const axl_config *cfg)
 {
-    const char *name = axl__cfg_str(cfg, "base_model", "");
+    const char *name = axl__cfg_str(cfg, "base_model");
     char *path = axl__config_path(cfg, name);
 
     if (path && axl__path_kind_of(path) == AXL__PATH_NONE) {
@@ -135,12 +135,12 @@ static axl_status from_config(axl_model **out, const axl_config *cfg, const char
     AXL_TRY(axl__config_enter(cfg));
     axl_context *ctx = axl__config_context(cfg);
     o.compute = config_compute(cfg);
-    o.backend = axl__cfg_str(cfg, "axl.backend", "cpu");
-    o.read = strcmp(axl__cfg_str(cfg, "axl.load", "map"), "read") == 0;
+    o.backend = axl__cfg_str(cfg, "axl.backend");
+    o.read = strcmp(axl__cfg_str_or(cfg, "axl.load", "map"), "read") == 0;
     char *path = dir ? axl__strdup(ctx, dir) : config_model(cfg);
     if (!path)
         return axl__fail_nomem();
-    const char *revision = dir ? NULL : axl__cfg_str(cfg, "model_revision", NULL);
+    const char *revision = dir ? NULL : axl__cfg_str_or(cfg, "model_revision", NULL);
     axl_status status = open_model(out, ctx, path, revision, &o, counting);
     axl__free(ctx, path);
     return status;

@@ -19,7 +19,7 @@ static axl_status optimizer_read_args(axl__optimizer_config *c, const axl_config
 
     if (!axl__cfg_has(cfg, "optim_args") || !name || !name->args)
         return AXL_OK;
-    c->opts.args = axl__cfg_str(cfg, "optim_args", NULL);
+    c->opts.args = axl__cfg_str_or(cfg, "optim_args", NULL);
     if (c->opts.args)
         return AXL_OK;
     axl__str_init(&text, c->arena.ctx);
@@ -59,11 +59,11 @@ static axl_status optimizer_read_lr_groups(axl__optimizer_config *c, const axl_c
     c->opts.lr_group_rates = rates;
     for (size_t i = 0; i < n_groups; i++) {
         snprintf(key, sizeof key, "lr_groups[%zu].lr", i);
-        double rate = axl__cfg_double(cfg, key, 0.0);
+        double rate = axl__cfg_double_or(cfg, key, 0.0);
         snprintf(key, sizeof key, "lr_groups[%zu].modules", i);
         for (size_t k = 0, count = axl__cfg_count(cfg, key); k < count; k++) {
             snprintf(key, sizeof key, "lr_groups[%zu].modules[%zu]", i, k);
-            modules[c->opts.n_lr_group_modules] = axl__cfg_str(cfg, key, "");
+            modules[c->opts.n_lr_group_modules] = axl__cfg_str_or(cfg, key, "");
             rates[c->opts.n_lr_group_modules++] = rate;
         }
     }
@@ -77,19 +77,18 @@ axl_status axl__optimizer_config_read(axl__optimizer_config *c, const axl_config
 
     *o = (axl_optimizer_options)AXL_OPTIMIZER_OPTIONS_INIT;
     axl__arena_init(&c->arena, axl__config_context(cfg));
-    o->name = axl__cfg_str(cfg, "optimizer", "adamw_torch");
-    o->beta1 = axl__cfg_double(cfg, "adam_beta1", o->beta1);
-    o->beta2 = axl__cfg_double(cfg, "adam_beta2", o->beta2);
-    o->beta3 = axl__cfg_double(cfg, "adam_beta3", o->beta3);
-    o->epsilon = axl__cfg_double(cfg, "adam_epsilon", o->epsilon);
-    o->epsilon2 = axl__cfg_double(cfg, "adam_epsilon2", o->epsilon2);
-    o->weight_decay = axl__cfg_double(cfg, "weight_decay", o->weight_decay);
+    o->name = axl__cfg_str(cfg, "optimizer");
+    o->beta1 = axl__cfg_double_or(cfg, "adam_beta1", o->beta1);
+    o->beta2 = axl__cfg_double_or(cfg, "adam_beta2", o->beta2);
+    o->beta3 = axl__cfg_double_or(cfg, "adam_beta3", o->beta3);
+    o->epsilon = axl__cfg_double_or(cfg, "adam_epsilon", o->epsilon);
+    o->epsilon2 = axl__cfg_double_or(cfg, "adam_epsilon2", o->epsilon2);
+    o->weight_decay = axl__cfg_double(cfg, "weight_decay");
     o->warmup_steps = axl__config_warmup(cfg, total_steps);
-    o->loraplus_lr_ratio = axl__cfg_double(cfg, "loraplus_lr_ratio", o->loraplus_lr_ratio);
-    o->loraplus_lr_embedding =
-        axl__cfg_double(cfg, "loraplus_lr_embedding", o->loraplus_lr_embedding);
-    o->embedding_lr = axl__cfg_double(cfg, "embedding_lr", o->embedding_lr);
-    o->embedding_lr_scale = axl__cfg_double(cfg, "embedding_lr_scale", o->embedding_lr_scale);
+    o->loraplus_lr_ratio = axl__cfg_double_or(cfg, "loraplus_lr_ratio", o->loraplus_lr_ratio);
+    o->loraplus_lr_embedding = axl__cfg_double(cfg, "loraplus_lr_embedding");
+    o->embedding_lr = axl__cfg_double_or(cfg, "embedding_lr", o->embedding_lr);
+    o->embedding_lr_scale = axl__cfg_double_or(cfg, "embedding_lr_scale", o->embedding_lr_scale);
     AXL_TRY(optimizer_read_lr_groups(c, cfg));
     return optimizer_read_args(c, cfg, axl__optimizer_find(o->name));
 }

@@ -37,19 +37,19 @@ static const struct {
 
 static double schedule_setting(const axl_config *cfg, const char *key, double otherwise)
 {
-    return axl__cfg_double(cfg, key, otherwise);
+    return axl__cfg_double_or(cfg, key, otherwise);
 }
 
 static uint64_t schedule_count(const axl_config *cfg, const char *key, uint64_t otherwise)
 {
-    int64_t n = axl__cfg_int(cfg, key, -1);
+    int64_t n = axl__cfg_int_or(cfg, key, -1);
 
     return n < 0 ? otherwise : (uint64_t)n;
 }
 
 static uint32_t schedule_shape(const axl_config *cfg, const char *key)
 {
-    const char *name = axl__cfg_str(cfg, key, "");
+    const char *name = axl__cfg_str_or(cfg, key, "");
 
     if (strcmp(name, "linear") == 0)
         return AXL_SHAPE_LINEAR;
@@ -73,9 +73,9 @@ uint64_t axl__config_warmup(const axl_config *cfg, uint64_t total)
 
     total = schedule_steps_within(cfg, total);
     if (axl__cfg_has(cfg, "warmup_steps"))
-        warmup = (uint64_t)axl__cfg_int(cfg, "warmup_steps", 0);
+        warmup = (uint64_t)axl__cfg_int_or(cfg, "warmup_steps", 0);
     else if (axl__cfg_has(cfg, "warmup_ratio"))
-        warmup = (uint64_t)(axl__cfg_double(cfg, "warmup_ratio", 0.0) * (double)total);
+        warmup = (uint64_t)(axl__cfg_double_or(cfg, "warmup_ratio", 0.0) * (double)total);
     else
         warmup = (uint64_t)(0.03 * (double)total) < 100 ? (uint64_t)(0.03 * (double)total) : 100;
     return warmup == 1 ? 2 : warmup;
@@ -84,7 +84,7 @@ uint64_t axl__config_warmup(const axl_config *cfg, uint64_t total)
 /* A rate of the config as a share of the peak. */
 static double schedule_ratio(const axl_config *cfg, const char *key, double otherwise)
 {
-    double peak = axl__cfg_double(cfg, "learning_rate", 1.0);
+    double peak = axl__cfg_double(cfg, "learning_rate");
 
     return axl__cfg_has(cfg, key) ? schedule_setting(cfg, key, 0.0) / peak : otherwise;
 }
@@ -92,21 +92,21 @@ static double schedule_ratio(const axl_config *cfg, const char *key, double othe
 /* cosine_min_lr_ratio and its kin, which Axolotl's own cosine and REX read. */
 static void schedule_read_cosine_keys(axl_schedule_options *o, const axl_config *cfg)
 {
-    double least = axl__cfg_double(cfg, "cosine_min_lr_ratio", 0.0);
+    double least = axl__cfg_double_or(cfg, "cosine_min_lr_ratio", 0.0);
 
-    if (o->kind == AXL_SCHEDULE_COSINE && axl__cfg_bool(cfg, "lr_quadratic_warmup", false)) {
+    if (o->kind == AXL_SCHEDULE_COSINE && axl__cfg_bool(cfg, "lr_quadratic_warmup")) {
         o->warmup_shape = AXL_SHAPE_QUADRATIC;
         return;
     }
     o->min_ratio = least;
     if (least > 0.0 && o->kind == AXL_SCHEDULE_COSINE)
-        o->constant_ratio = axl__cfg_double(cfg, "cosine_constant_lr_ratio", 0.0);
+        o->constant_ratio = axl__cfg_double_or(cfg, "cosine_constant_lr_ratio", 0.0);
 }
 
 static void schedule_read_stable_decay(axl_schedule_options *o, const axl_config *cfg)
 {
     o->decay_steps = schedule_count(cfg, SETTING("num_decay_steps"), 0);
-    o->stable_steps = axl__cfg_int(cfg, SETTING("num_stable_steps"), -1);
+    o->stable_steps = axl__cfg_int_or(cfg, SETTING("num_stable_steps"), -1);
     o->warmup_shape = schedule_shape(cfg, SETTING("warmup_type"));
     o->decay_shape = schedule_shape(cfg, SETTING("decay_type"));
     o->min_ratio = schedule_setting(cfg, SETTING("min_lr_ratio"), 0.0);
@@ -118,10 +118,10 @@ static void schedule_read_one_cycle(axl_schedule_options *o, const axl_config *c
     o->decay_shape = schedule_shape(cfg, SETTING("anneal_strategy"));
     o->div_factor = schedule_setting(cfg, SETTING("div_factor"), o->div_factor);
     o->final_div_factor = schedule_setting(cfg, SETTING("final_div_factor"), o->final_div_factor);
-    o->three_phases = axl__cfg_bool(cfg, SETTING("three_phase"), false);
+    o->three_phases = axl__cfg_bool_or(cfg, SETTING("three_phase"), false);
     o->base_momentum = schedule_setting(cfg, SETTING("base_momentum"), o->base_momentum);
     o->max_momentum = schedule_setting(cfg, SETTING("max_momentum"), o->max_momentum);
-    if (!axl__cfg_bool(cfg, SETTING("cycle_momentum"), true))
+    if (!axl__cfg_bool_or(cfg, SETTING("cycle_momentum"), true))
         o->base_momentum = o->max_momentum = -1.0;
 }
 
@@ -130,11 +130,12 @@ static void schedule_read_plateau(axl_schedule_options *o, const axl_config *cfg
     o->factor = schedule_setting(cfg, SETTING("factor"), o->factor);
     o->patience = schedule_count(cfg, SETTING("patience"), o->patience);
     o->threshold = schedule_setting(cfg, SETTING("threshold"), o->threshold);
-    o->threshold_absolute = strcmp(axl__cfg_str(cfg, SETTING("threshold_mode"), "rel"), "abs") == 0;
-    o->greater_is_better = strcmp(axl__cfg_str(cfg, SETTING("mode"), "min"), "max") == 0;
+    o->threshold_absolute =
+        strcmp(axl__cfg_str_or(cfg, SETTING("threshold_mode"), "rel"), "abs") == 0;
+    o->greater_is_better = strcmp(axl__cfg_str_or(cfg, SETTING("mode"), "min"), "max") == 0;
     o->cooldown = schedule_count(cfg, SETTING("cooldown"), 0);
     o->min_ratio = schedule_ratio(cfg, SETTING("min_lr"), 0.0);
-    o->min_change = 1e-8 / axl__cfg_double(cfg, "learning_rate", 1.0);
+    o->min_change = 1e-8 / axl__cfg_double(cfg, "learning_rate");
     o->min_change = schedule_ratio(cfg, SETTING("eps"), o->min_change);
 }
 
@@ -144,7 +145,7 @@ static void schedule_read_settings(axl_schedule_options *o, const axl_config *cf
     switch (o->kind) {
     case AXL_SCHEDULE_POLYNOMIAL:
         o->power = schedule_setting(cfg, SETTING("power"), 1.0);
-        o->min_ratio = 1e-7 / axl__cfg_double(cfg, "learning_rate", 1.0);
+        o->min_ratio = 1e-7 / axl__cfg_double(cfg, "learning_rate");
         o->min_ratio = schedule_ratio(cfg, SETTING("lr_end"), o->min_ratio);
         break;
     case AXL_SCHEDULE_INVERSE_SQRT:
@@ -165,7 +166,7 @@ static void schedule_read_settings(axl_schedule_options *o, const axl_config *cf
 
 static void schedule_read_restarts(axl_schedule_options *o, const axl_config *cfg)
 {
-    double least = axl__cfg_double(cfg, "cosine_min_lr_ratio", 0.0);
+    double least = axl__cfg_double_or(cfg, "cosine_min_lr_ratio", 0.0);
 
     o->restart_steps = schedule_count(cfg, "jagged_restart_steps", 0);
     o->restart_warmup_steps = schedule_count(cfg, "jagged_restart_warmup_steps", 10);
@@ -180,7 +181,7 @@ axl_status axl_schedule_from_config(axl_schedule_options *out, const axl_config 
     axl_schedule_options o = AXL_SCHEDULE_OPTIONS_INIT;
 
     AXL_TRY(axl__config_enter(cfg));
-    const char *name = axl__cfg_str(cfg, "lr_scheduler", "cosine");
+    const char *name = axl__cfg_str(cfg, "lr_scheduler");
     o.total_steps = total_steps = schedule_steps_within(cfg, total_steps);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (strcmp(name, kinds[i].name) == 0) {

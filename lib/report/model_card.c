@@ -22,12 +22,12 @@ static const char *card_dataset_path(const axl_config *cfg, size_t i)
     char key[64];
 
     snprintf(key, sizeof key, "datasets[%zu].path", i);
-    return axl__cfg_str(cfg, key, "");
+    return axl__cfg_str_or(cfg, key, "");
 }
 
 static void card_put_front_matter(axl__str *out, const axl__run_summary *run, const char *name)
 {
-    const char *base = axl__cfg_str(run->cfg, "base_model", "");
+    const char *base = axl__cfg_str(run->cfg, "base_model");
 
     bool adapter = axl__cfg_has(run->cfg, "adapter");
 
@@ -110,7 +110,7 @@ static const axl_run_record *card_result_evaluation(const axl__run_summary *run)
 
 static void card_put_description(axl__str *out, const axl__run_summary *run, const char *name)
 {
-    const char *base = axl__cfg_str(run->cfg, "base_model", "");
+    const char *base = axl__cfg_str(run->cfg, "base_model");
     const axl_run_record *e = card_result_evaluation(run);
     size_t n = axl__cfg_count(run->cfg, "datasets");
 
@@ -161,14 +161,6 @@ static void card_number_row(axl__str *out, const char *name, double value)
     axl__str_putf(out, "| %s | %s |\n", name, text);
 }
 
-static void card_key_row(axl__str *out, const axl_config *cfg, const char *name, const char *key)
-{
-    const char *value = axl__cfg_str(cfg, key, NULL);
-
-    if (value)
-        axl__str_putf(out, "| %s | %s |\n", name, value);
-}
-
 /* The optimizer's name, and what the config sets of it. */
 static void card_put_optimizer_row(axl__str *out, const axl__run_summary *run)
 {
@@ -179,7 +171,7 @@ static void card_put_optimizer_row(axl__str *out, const axl__run_summary *run)
     const char *value;
 
     card_row_begin(out, "optimizer");
-    axl__str_puts(out, axl__cfg_str(run->cfg, "optimizer", "adamw_torch"));
+    axl__str_puts(out, axl__cfg_str(run->cfg, "optimizer"));
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (axl_config_string(run->cfg, keys[i], &value) == AXL_OK)
             axl__str_putf(out, ", %s=%s", keys[i], value);
@@ -188,31 +180,30 @@ static void card_put_optimizer_row(axl__str *out, const axl__run_summary *run)
 
 static void card_put_hyperparameters(axl__str *out, const axl__run_summary *run)
 {
-    uint64_t micro = (uint64_t)axl__cfg_int(run->cfg, "micro_batch_size", 1);
+    uint64_t micro = (uint64_t)axl__cfg_int(run->cfg, "micro_batch_size");
     uint64_t windows = run->trainer->gradient_accumulation_steps;
 
     axl__str_puts(out, "## Training procedure\n\n### Training hyperparameters\n\n"
                        "| hyperparameter | value |\n|:---|:---|\n");
     card_number_row(out, "learning_rate", run->trainer->learning_rate);
     card_count_row(out, "train_batch_size", micro);
-    card_count_row(out, "eval_batch_size",
-                   (uint64_t)axl__cfg_int(run->cfg, "eval_batch_size", (int64_t)micro));
+    card_count_row(out, "eval_batch_size", (uint64_t)axl__cfg_int(run->cfg, "eval_batch_size"));
     card_count_row(out, "seed", run->trainer->seed);
     card_count_row(out, "gradient_accumulation_steps", windows);
     card_count_row(out, "total_train_batch_size", micro * windows);
     card_put_optimizer_row(out, run);
-    card_key_row(out, run->cfg, "lr_scheduler_type", "lr_scheduler");
+    axl__str_putf(out, "| lr_scheduler_type | %s |\n", axl__cfg_str(run->cfg, "lr_scheduler"));
     card_count_row(out, "lr_scheduler_warmup_steps", run->warmup_steps);
     card_number_row(out, "num_epochs", run->epoch);
     card_count_row(out, "training_steps", run->step);
     if (axl__cfg_has(run->cfg, "adapter")) {
-        card_count_row(out, "lora_r", (uint64_t)axl__cfg_int(run->cfg, "lora_r", 0));
-        card_number_row(out, "lora_alpha", axl__cfg_double(run->cfg, "lora_alpha", 0.0));
-        card_number_row(out, "lora_dropout", axl__cfg_double(run->cfg, "lora_dropout", 0.0));
+        card_count_row(out, "lora_r", (uint64_t)axl__cfg_int_or(run->cfg, "lora_r", 0));
+        card_number_row(out, "lora_alpha", axl__cfg_double_or(run->cfg, "lora_alpha", 0.0));
+        card_number_row(out, "lora_dropout", axl__cfg_double(run->cfg, "lora_dropout"));
     }
-    card_count_row(out, "sequence_len", (uint64_t)axl__cfg_int(run->cfg, "sequence_len", 512));
+    card_count_row(out, "sequence_len", (uint64_t)axl__cfg_int(run->cfg, "sequence_len"));
     card_row_begin(out, "sample_packing");
-    axl__str_puts(out, axl__cfg_bool(run->cfg, "sample_packing", false) ? "true" : "false");
+    axl__str_puts(out, axl__cfg_bool(run->cfg, "sample_packing") ? "true" : "false");
     axl__str_puts(out, " |\n");
     card_row_begin(out, "compute");
     axl__str_puts(out, run->model.compute == AXL_COMPUTE_BF16 ? "bf16 |\n\n" : "f32 |\n\n");

@@ -143,7 +143,7 @@ static double report_median(double *values, size_t n)
 
 static void report_put_head(axl__str *out, const axl__run_summary *run)
 {
-    const char *model = axl__cfg_str(run->cfg, "base_model", "");
+    const char *model = axl__cfg_str(run->cfg, "base_model");
 
     axl__str_puts(out, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                        "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
@@ -155,7 +155,7 @@ static void report_put_head(axl__str *out, const axl__run_summary *run)
     report_put_text(out, axl__last_name(model));
     axl__str_puts(out, "</h1>\n<p>");
     if (axl__cfg_has(run->cfg, "adapter"))
-        axl__str_putf(out, "LoRA of rank %lld", (long long)axl__cfg_int(run->cfg, "lora_r", 0));
+        axl__str_putf(out, "LoRA of rank %lld", (long long)axl__cfg_int_or(run->cfg, "lora_r", 0));
     else
         axl__str_puts(out, "Full fine-tuning");
     axl__str_puts(out, ", written to ");

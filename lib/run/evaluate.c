@@ -80,7 +80,7 @@ static axl_status open_in(evaluation *x, axl_context *ctx, const char *dir)
 static axl_status open_adapter(evaluation *x, const axl_config *cfg, const char *out)
 {
     axl_context *ctx = axl__config_context(cfg);
-    const char *from = axl__cfg_str(cfg, "lora_model_dir", NULL);
+    const char *from = axl__cfg_str_or(cfg, "lora_model_dir", NULL);
     char *begin = from ? axl__config_path(cfg, from) : NULL;
     axl_status status = AXL_OK;
 
@@ -100,7 +100,7 @@ static axl_status open_adapter(evaluation *x, const axl_config *cfg, const char 
 static axl_status open_trained(evaluation *x, const axl_config *cfg)
 {
     axl_context *ctx = axl__config_context(cfg);
-    char *out = axl__config_path(cfg, axl__cfg_str(cfg, "output_dir", "./model-out"));
+    char *out = axl__config_path(cfg, axl__cfg_str(cfg, "output_dir"));
     bool adapter = axl__cfg_has(cfg, "adapter");
     axl_status status;
 

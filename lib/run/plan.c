@@ -40,13 +40,13 @@ static void plan_rhythms(axl__batches *out, const axl_config *cfg, bool has_vali
 
     axl__rhythms_read(&r, cfg, out->total_steps, has_valid);
     out->checkpoints = r.save.epochs || (r.save.steps > 0 && r.save.steps <= out->total_steps) ||
-                       strcmp(axl__cfg_str(cfg, "save_strategy", "no"), "best") == 0 ||
-                       axl__cfg_bool(cfg, "save_first_step", false);
+                       strcmp(axl__cfg_str(cfg, "save_strategy"), "best") == 0 ||
+                       axl__cfg_bool(cfg, "save_first_step");
     out->n_evals = r.eval_on_start;
     if (r.eval.steps > 0)
         out->n_evals += out->total_steps / r.eval.steps;
     else if (r.eval.epochs)
-        out->n_evals += (uint64_t)ceil(axl__cfg_double(cfg, "num_epochs", 1.0));
+        out->n_evals += (uint64_t)ceil(axl__cfg_double(cfg, "num_epochs"));
 }
 
 axl_status axl__plan_survey(axl__batches *out, const axl_config *cfg, axl_dataset *train,
@@ -123,7 +123,7 @@ static axl_status plan_count_config(const axl_config *cfg, const axl__batches *b
                      b->mapped + axl__trainer_save_bytes(*counted, b->checkpoints) +
                          plan_relora_bytes(*counted, b->total_steps),
                      out);
-    double limit = axl__cfg_double(cfg, "axl.memory_limit", -1.0);
+    double limit = axl__cfg_double_or(cfg, "axl.memory_limit", -1.0);
     if (limit >= 0.0)
         out->host_limit_bytes = limit > 0.0 ? (uint64_t)(limit * GIB) : UINT64_MAX;
     return AXL_OK;
@@ -232,7 +232,7 @@ static axl_status plan_data(const axl_config *cfg, axl_dataset *train, axl_datas
     if (b.train.n_steps > 0)
         out->tokens_per_step = (b.train.n_tokens + b.train.n_steps / 2) / b.train.n_steps;
     axl_status status =
-        axl__plan_seconds(counted, axl__cfg_str(cfg, "axl.backend", NULL), &b, &out->seconds);
+        axl__plan_seconds(counted, axl__cfg_str(cfg, "axl.backend"), &b, &out->seconds);
     axl_trainer_free(counted);
     return status;
 }

@@ -17,7 +17,7 @@
 /* The folder must be there: it is the collector's, or a typing error. */
 static axl_status records_init_prometheus(axl__records *k)
 {
-    const char *file = axl__cfg_str(k->cfg, "axl.prometheus_file", NULL);
+    const char *file = axl__cfg_str_or(k->cfg, "axl.prometheus_file", NULL);
 
     if (!file)
         return AXL_OK;
@@ -91,7 +91,7 @@ static axl_status records_begin_events(axl__records *k, bool resumed)
     size_t len;
     const char *text = axl__config_text(k->cfg, &len);
 
-    if (!axl__cfg_bool(k->cfg, "use_tensorboard", false))
+    if (!axl__cfg_bool(k->cfg, "use_tensorboard"))
         return AXL_OK;
     axl__free(k->ctx, k->event_path);
     AXL_TRY(axl__event_file_path(&k->event_path, k->ctx, k->output_dir, resumed, (int64_t)now));

@@ -17,7 +17,7 @@
 
 static axl_status run_prepare_output(axl_run *r)
 {
-    r->output_dir = axl__config_path(r->cfg, axl__cfg_str(r->cfg, "output_dir", "./model-out"));
+    r->output_dir = axl__config_path(r->cfg, axl__cfg_str(r->cfg, "output_dir"));
     if (!r->output_dir)
         return axl__fail_nomem();
     r->dir_existed = axl__existing_part(r->output_dir);
@@ -58,7 +58,7 @@ static axl_status run_load_data(axl_run *r)
 static void run_warn_about_lengths(axl_run *r)
 {
     axl_model_info info = AXL_MODEL_INFO_INIT;
-    int64_t wanted = axl__cfg_int(r->cfg, "sequence_len", 512);
+    int64_t wanted = axl__cfg_int(r->cfg, "sequence_len");
 
     if (axl_model_get_info(r->model, &info) == AXL_OK && wanted > (int64_t)info.max_seq_len)
         axl__log(

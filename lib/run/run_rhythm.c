@@ -16,21 +16,21 @@ static axl__rhythm rhythm_read(const axl_config *cfg, uint64_t total_steps, cons
                                const char *steps, const char *per_epoch)
 {
     axl__rhythm when = { 0, false };
-    const char *s = axl__cfg_str(cfg, strategy, "no");
-    double epochs = axl__cfg_double(cfg, "num_epochs", 1.0);
+    const char *s = axl__cfg_str(cfg, strategy);
+    double epochs = axl__cfg_double(cfg, "num_epochs");
 
     if (strcmp(s, "no") == 0 || strcmp(s, "best") == 0)
         return when;
     if (strcmp(s, "epoch") == 0) {
         when.epochs = true;
     } else if (axl__cfg_has(cfg, per_epoch)) {
-        double share = 1.0 / ((double)axl__cfg_int(cfg, per_epoch, 1) * epochs);
+        double share = 1.0 / ((double)axl__cfg_int_or(cfg, per_epoch, 1) * epochs);
         if (share < 1.0)
             when.steps = rhythm_steps(share, total_steps);
         else
             when.epochs = true;
     } else {
-        when.steps = rhythm_steps(axl__cfg_double(cfg, steps, 500.0), total_steps);
+        when.steps = rhythm_steps(axl__cfg_double_or(cfg, steps, 500.0), total_steps);
     }
     return when;
 }
@@ -42,13 +42,13 @@ void axl__rhythms_read(axl__rhythms *out, const axl_config *cfg, uint64_t total_
 
     usual = usual < 1 ? 1 : usual > 10 ? 10 : usual;
     *out = (axl__rhythms){
-        .log_steps = (uint64_t)axl__cfg_int(cfg, "logging_steps", (int64_t)usual),
+        .log_steps = (uint64_t)axl__cfg_int_or(cfg, "logging_steps", (int64_t)usual),
         .save = rhythm_read(cfg, total_steps, "save_strategy", "save_steps", "saves_per_epoch"),
     };
     if (!has_valid)
         return;
     out->eval = rhythm_read(cfg, total_steps, "eval_strategy", "eval_steps", "evals_per_epoch");
-    out->eval_on_start = axl__cfg_bool(cfg, "axl.eval_on_start", false);
+    out->eval_on_start = axl__cfg_bool(cfg, "axl.eval_on_start");
 }
 
 bool axl__rhythm_due(const axl__rhythm *when, uint64_t step, bool epoch_ended)

@@ -51,8 +51,8 @@ static axl_status save_find_checkpoint(axl_run *r, char **out)
 
     *out = NULL;
     if (!asked)
-        asked = axl__cfg_str(r->cfg, "resume_from_checkpoint", NULL);
-    if (!asked && axl__cfg_bool(r->cfg, "auto_resume_from_checkpoints", false))
+        asked = axl__cfg_str_or(r->cfg, "resume_from_checkpoint", NULL);
+    if (!asked && axl__cfg_bool(r->cfg, "auto_resume_from_checkpoints"))
         asked = "auto";
     if (!asked)
         return AXL_OK;
@@ -71,7 +71,7 @@ axl_status axl__run_resume(axl_run *r)
 {
     char *dir;
 
-    r->saves = (axl__saves){ .limit = (uint64_t)axl__cfg_int(r->cfg, "save_total_limit", 4),
+    r->saves = (axl__saves){ .limit = (uint64_t)axl__cfg_int(r->cfg, "save_total_limit"),
                              .newest = UINT64_MAX };
     AXL_TRY(save_find_checkpoint(r, &dir));
     axl_status status = AXL_OK;

@@ -14,17 +14,17 @@
 
 static uint64_t steer_count(const axl_run *r, const char *key, uint64_t otherwise)
 {
-    int64_t n = axl__cfg_int(r->cfg, key, 0);
+    int64_t n = axl__cfg_int_or(r->cfg, key, 0);
 
     return n > 0 ? (uint64_t)n : otherwise;
 }
 
 static axl_status steer_read_trigger(axl_run *r)
 {
-    if (!axl__cfg_bool(r->cfg, "dynamic_checkpoint.enabled", false))
+    if (!axl__cfg_bool_or(r->cfg, "dynamic_checkpoint.enabled", false))
         return AXL_OK;
     r->steer.check_interval = steer_count(r, "dynamic_checkpoint.check_interval", 10);
-    const char *name = axl__cfg_str(r->cfg, "dynamic_checkpoint.trigger_file_path", "");
+    const char *name = axl__cfg_str_or(r->cfg, "dynamic_checkpoint.trigger_file_path", "");
     r->steer.trigger =
         axl__format(r->ctx, "%s/%s", r->output_dir, *name ? name : "axolotl_checkpoint.save");
     return r->steer.trigger ? AXL_OK : axl__fail_nomem();
@@ -33,19 +33,19 @@ static axl_status steer_read_trigger(axl_run *r)
 axl_status axl__run_read_steering(axl_run *r)
 {
     axl__steering *s = &r->steer;
-    const char *metric = axl__cfg_str(r->cfg, "metric_for_best_model", NULL);
+    const char *metric = axl__cfg_str_or(r->cfg, "metric_for_best_model", NULL);
 
-    s->best_is_high = axl__cfg_bool(r->cfg, "greater_is_better", false);
+    s->best_is_high = axl__cfg_bool_or(r->cfg, "greater_is_better", false);
     s->by_perplexity = metric && strcmp(metric, "loss") != 0 && strcmp(metric, "eval_loss") != 0;
     s->patience = steer_count(r, "early_stopping_patience", 0);
-    s->load_best = axl__cfg_bool(r->cfg, "load_best_model_at_end", s->patience > 0);
-    s->save_best = strcmp(axl__cfg_str(r->cfg, "save_strategy", "no"), "best") == 0;
+    s->load_best = axl__cfg_bool_or(r->cfg, "load_best_model_at_end", s->patience > 0);
+    s->save_best = strcmp(axl__cfg_str(r->cfg, "save_strategy"), "best") == 0;
     s->keep_best = metric || s->load_best || s->save_best;
-    s->save_first = axl__cfg_bool(r->cfg, "save_first_step", false);
-    s->only_model = axl__cfg_bool(r->cfg, "save_only_model", false);
-    s->loss_limit = axl__cfg_double(r->cfg, "loss_watchdog_threshold", INFINITY);
+    s->save_first = axl__cfg_bool(r->cfg, "save_first_step");
+    s->only_model = axl__cfg_bool(r->cfg, "save_only_model");
+    s->loss_limit = axl__cfg_double_or(r->cfg, "loss_watchdog_threshold", INFINITY);
     s->loss_patience = steer_count(r, "loss_watchdog_patience", 3);
-    s->max_skipped = steer_count(r, "axl.max_skipped_steps", 0);
+    s->max_skipped = (uint64_t)axl__cfg_int(r->cfg, "axl.max_skipped_steps");
     return steer_read_trigger(r);
 }
 

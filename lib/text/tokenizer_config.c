@@ -11,7 +11,7 @@ static axl_status resolve(const axl_config *cfg, const char *name, char **out)
 {
     axl_context *ctx = axl__config_context(cfg);
     axl__hub_wish wish = { .name = name,
-                           .revision = axl__cfg_str(cfg, "model_revision", NULL),
+                           .revision = axl__cfg_str_or(cfg, "model_revision", NULL),
                            .kind = "models",
                            .pick = axl__hub_pick_tokenizer };
     char *path = axl__config_path(cfg, name);
@@ -36,18 +36,14 @@ axl_status axl_tokenizer_from_config(axl_tokenizer **out, const axl_config *cfg)
     AXL_TRY(axl__config_enter(cfg));
     if (!out)
         return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
-    const char *name = axl__cfg_str(cfg, "tokenizer_config", NULL);
-    if (!name)
-        name = axl__cfg_str(cfg, "base_model", NULL);
-    if (!name)
-        return axl__fail(AXL_ERR_INVALID, "the config has no base_model");
-    o.type = axl__cfg_str(cfg, "tokenizer_type", NULL);
-    o.bos_token = axl__cfg_str(cfg, "special_tokens.bos_token", NULL);
-    o.eos_token = axl__cfg_str(cfg, "special_tokens.eos_token", NULL);
-    o.unk_token = axl__cfg_str(cfg, "special_tokens.unk_token", NULL);
-    o.pad_token = axl__cfg_str(cfg, "special_tokens.pad_token", NULL);
+    const char *name = axl__cfg_str(cfg, "tokenizer_config");
+    o.type = axl__cfg_str_or(cfg, "tokenizer_type", NULL);
+    o.bos_token = axl__cfg_str_or(cfg, "special_tokens.bos_token", NULL);
+    o.eos_token = axl__cfg_str_or(cfg, "special_tokens.eos_token", NULL);
+    o.unk_token = axl__cfg_str_or(cfg, "special_tokens.unk_token", NULL);
+    o.pad_token = axl__cfg_str_or(cfg, "special_tokens.pad_token", NULL);
     if (axl__cfg_has(cfg, "tokenizer_legacy"))
-        o.legacy = axl__cfg_bool(cfg, "tokenizer_legacy", false);
+        o.legacy = axl__cfg_bool_or(cfg, "tokenizer_legacy", false);
     AXL_TRY(resolve(cfg, name, &dir));
     axl_context *ctx = axl__config_context(cfg);
     axl_status status = axl__tokenizer_open(out, ctx, dir, &o, "special_tokens.");

@@ -211,14 +211,12 @@ axl_status axl_trainer_new(axl_trainer **out, axl_model *model, axl_adapter *ada
 
 static void read_relora(axl_trainer_options *o, const axl_config *cfg)
 {
-    const char *method = axl__cfg_str(cfg, "relora_prune_method", "magnitude");
-    bool reset = strcmp(method, "reset") == 0;
-
-    if (!axl__cfg_bool(cfg, "relora", false))
+    if (!axl__cfg_bool(cfg, "relora"))
         return;
-    o->relora_steps = (uint64_t)axl__cfg_int(cfg, "jagged_restart_steps", 0);
+    const char *method = axl__cfg_str(cfg, "relora_prune_method");
+    o->relora_steps = (uint64_t)axl__cfg_int_or(cfg, "jagged_restart_steps", 0);
     o->relora_prune = strcmp(method, "magnitude") == 0 ? AXL_PRUNE_MAGNITUDE : AXL_PRUNE_RANDOM;
-    o->relora_prune_ratio = axl__cfg_double(cfg, "relora_prune_ratio", reset ? 0.999 : 0.9);
+    o->relora_prune_ratio = axl__cfg_double(cfg, "relora_prune_ratio");
 }
 
 axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg, axl_model *model,
@@ -232,23 +230,23 @@ axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg, axl
     *out = NULL;
     AXL_TRY(axl_schedule_from_config(&schedule, cfg, total_steps));
     o.schedule = &schedule;
-    o.learning_rate = axl__cfg_double(cfg, "learning_rate", 0.0);
-    o.max_grad_norm = axl__cfg_double(cfg, "max_grad_norm", 1.0);
-    o.label_smoothing = axl__cfg_double(cfg, "axl.label_smoothing", 0.0);
-    o.neftune_noise_alpha = axl__cfg_double(cfg, "neftune_noise_alpha", 0.0);
+    o.learning_rate = axl__cfg_double(cfg, "learning_rate");
+    o.max_grad_norm = axl__cfg_double(cfg, "max_grad_norm");
+    o.label_smoothing = axl__cfg_double(cfg, "axl.label_smoothing");
+    o.neftune_noise_alpha = axl__cfg_double_or(cfg, "neftune_noise_alpha", 0.0);
     read_relora(&o, cfg);
-    int64_t layers = axl__cfg_int(cfg, "lisa_n_layers", 0);
-    int64_t steps = axl__cfg_int(cfg, "lisa_step_interval", 0);
+    int64_t layers = axl__cfg_int_or(cfg, "lisa_n_layers", 0);
+    int64_t steps = axl__cfg_int_or(cfg, "lisa_step_interval", 0);
     if (layers > 0 && steps > 0) { /* one alone has no effect */
         o.lisa_layers = (uint32_t)layers;
         o.lisa_steps = (uint64_t)steps;
     }
-    o.seed = (uint64_t)axl__cfg_int(cfg, "seed", 42);
-    o.loss_average = strcmp(axl__cfg_str(cfg, "axl.loss_average", "tokens"), "tokens") == 0
+    o.seed = (uint64_t)axl__cfg_int(cfg, "seed");
+    o.loss_average = strcmp(axl__cfg_str(cfg, "axl.loss_average"), "tokens") == 0
                          ? AXL_LOSS_TOKENS
                          : AXL_LOSS_MICRO_BATCHES;
-    o.gradient_accumulation_steps = (uint32_t)axl__cfg_int(cfg, "gradient_accumulation_steps", 1);
-    o.checkpointing = axl__cfg_bool(cfg, "gradient_checkpointing", false);
+    o.gradient_accumulation_steps = (uint32_t)axl__cfg_int(cfg, "gradient_accumulation_steps");
+    o.checkpointing = axl__cfg_bool(cfg, "gradient_checkpointing");
     axl__optimizer_config optimizer;
     axl_status status = axl__optimizer_config_read(&optimizer, cfg, total_steps);
     o.optimizer = &optimizer.opts;

@@ -115,6 +115,30 @@ static void test_config__fills_in_defaults(void **state)
     drop(&p);
 }
 
+#define RELORA                                                                                     \
+    MIN "adapter: lora\nlora_r: 8\nlora_alpha: 16\nlora_target_linear: true\nrelora: true\n"       \
+        "jagged_restart_steps: 10\n"
+
+/* What follows from other keys is in the effective config, not where it is read. */
+static void test_config__derives_what_restarts_prune(void **state)
+{
+    static const char *const cases[][3] = {
+        { MIN, "(end)", "(end)" },
+        { RELORA, "magnitude", "0.9" },
+        { RELORA "relora_prune_method: reset\n", "reset", "0.999" },
+        { RELORA "relora_prune_method: reset\nrelora_prune_ratio: 0.5\n", "reset", "0.5" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        parsed p = parse(cases[i][0]);
+        assert_ok(p.status);
+        assert_string_equal(string_of(&p, "relora_prune_method"), cases[i][1]);
+        assert_string_equal(string_of(&p, "relora_prune_ratio"), cases[i][2]);
+        drop(&p);
+    }
+}
+
 static void test_config__gives_typed_values(void **state)
 {
     parsed p = parse(MIN "lora_target_modules: [q_proj, v_proj]\nbf16: false\nsave_steps: 0.1\n"
@@ -713,6 +737,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_config__fills_in_defaults),
+        cmocka_unit_test(test_config__derives_what_restarts_prune),
         cmocka_unit_test(test_config__gives_typed_values),
         cmocka_unit_test(test_config__names_unknown_keys),
         cmocka_unit_test(test_config__converts_or_names_types),

@@ -2,6 +2,8 @@
 /* test_schema.c - the table of keys: complete, sound, and the search for a near name. */
 #include "testing.h"
 
+#include "base/os.h"
+#include "base/str.h"
 #include "config/schema.h"
 
 static void test_schema__has_every_key_of_axolotl(void **state)
@@ -122,6 +124,60 @@ static void test_schema__finds_the_nearest_name(void **state)
     }
 }
 
+/* A call that reads a key by its own word: axl__cfg_int(cfg, "seed") or axl__cfg_int_or(cfg, … */
+static size_t check_reads(const char *path, const char *text)
+{
+    static const char call[] = "axl__cfg_";
+    char name[16], key[80];
+    size_t n = 0;
+
+    for (const char *at = text; (at = strstr(at, call)); at += sizeof call - 1) {
+        if (sscanf(at + sizeof call - 1, "%15[a-z_](%*[^\",()],%*[ \n]\"%79[^\"]", name, key) != 2)
+            continue;
+        bool otherwise = axl__ends_with(name, "_or");
+        if (strcmp(name, "has") == 0 || strcmp(name, "count") == 0)
+            continue;
+        if (axl__schema_gives(key) == otherwise)
+            fail_msg("%s: axl__cfg_%s(\"%s\"): %s", path, name, key,
+                     otherwise ? "its default is in the schema" : "it may be absent");
+        n++;
+    }
+    return n;
+}
+
+static size_t check_reads_below(axl_context *ctx, const char *dir)
+{
+    char **names, path[512];
+    size_t count, n = 0;
+    axl__file f;
+
+    assert_ok(axl__list_dir(ctx, dir, &names, &count));
+    for (size_t i = 0; i < count; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+        if (axl__path_kind_of(path) == AXL__PATH_DIR) {
+            n += check_reads_below(ctx, path);
+        } else if (axl__ends_with(path, ".c")) {
+            assert_ok(axl__file_open(&f, ctx, path, true));
+            char *text = axl__strndup(ctx, (const char *)f.data, f.size);
+            n += check_reads(path, text);
+            axl__free(ctx, text);
+            axl__file_close(&f);
+        }
+    }
+    axl__free(ctx, names);
+    return n;
+}
+
+/* What the schema gives has no second default in the code, and what it does not give has one. */
+static void test_schema__has_the_only_defaults(void **state)
+{
+    axl_context *ctx = test_context();
+
+    (void)state;
+    assert_true(check_reads_below(ctx, test_source_path("lib")) > 100);
+    axl_context_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +186,7 @@ int main(void)
         cmocka_unit_test(test_schema__reads_ranges),
         cmocka_unit_test(test_schema__knows_items_and_free_members),
         cmocka_unit_test(test_schema__finds_the_nearest_name),
+        cmocka_unit_test(test_schema__has_the_only_defaults),
     };
 
     return test_run(tests);
