@@ -6,6 +6,8 @@
  */
 #include "config_priv.h"
 
+#include "dataset_types.h"
+
 #include "base/num.h"
 
 #include <math.h>
@@ -95,6 +97,21 @@ static axl_status derive_strategies(axl__config_pass *p)
     return fill_text(p, "save_strategy", steps ? "steps" : "epoch");
 }
 
+/* In each entry of a list of data sets, where its type reads the key. */
+static axl_status fill_entries(axl__config_pass *p, const axl__schema_key *k, const char *items)
+{
+    char list_key[64];
+
+    snprintf(list_key, sizeof list_key, "%.*s", (int)(items - k->name), k->name);
+    const axl__yaml *list = get(p, list_key);
+    for (axl__yaml *entry = list ? list->child : NULL; entry; entry = entry->next) {
+        const axl__dataset_type *type = axl__dataset_type_of(entry);
+        if (!k->by_type || (type && axl__dataset_type_reads(type, items + 3)))
+            AXL_TRY(fill(p, entry, items + 3, k->fallback));
+    }
+    return AXL_OK;
+}
+
 /* Defaults of the table's implemented keys, below the mappings that exist. */
 static axl_status fill_defaults(axl__config_pass *p)
 {
@@ -104,11 +121,7 @@ static axl_status fill_defaults(axl__config_pass *p)
         if (k->answer != A_IMPL || !k->fallback)
             continue;
         if (items) {
-            char list_key[64];
-            snprintf(list_key, sizeof list_key, "%.*s", (int)(items - k->name), k->name);
-            const axl__yaml *list = get(p, list_key);
-            for (axl__yaml *set = list ? list->child : NULL; set; set = set->next)
-                AXL_TRY(fill(p, set, items + 3, k->fallback));
+            AXL_TRY(fill_entries(p, k, items));
         } else if (strncmp(k->name, "axl.", 4) == 0) {
             AXL_TRY(fill_axl(p, k->name + 4, k->fallback));
         } else {

@@ -5,6 +5,8 @@
  */
 #include "config_priv.h"
 
+#include "dataset_types.h"
+
 #include "base/str.h"
 
 #include <math.h>
@@ -69,9 +71,9 @@ static void require_in_sets(axl__config_pass *p, const char *list_key)
             char key[64];
             snprintf(key, sizeof key, "%s[%u].%s", list_key, i, keys[k]);
             if (!axl__yaml_get(set, keys[k]))
-                axl__config_say(p, AXL__C_REQUIRED, AXL_SEVERITY_ERROR, set, AT_KEY, key,
+                axl__config_say(p, AXL__C_REQUIRED, AXL_SEVERITY_ERROR, set, AT_KEY, key, "%s",
                                 k == 0 ? "required: a file, a folder or a Hub id"
-                                       : "required: alpaca is the type that exists so far");
+                                       : "required: one of " AXL__DATASET_TYPE_NAMES);
         }
 }
 

@@ -76,6 +76,9 @@ bool axl__diagnostics_full(const axl_diagnostics *d, axl_severity severity);
  * last error if there is one. */
 axl_status axl__diagnostics_finish(axl_diagnostics *d);
 
+/* Each warning to the context's log, which says itself that it is one. */
+void axl__diagnostics_log_warnings(const axl_diagnostics *d);
+
 /* Copies a result struct behind its size field; AXL_ERR_ABI when the caller's has no room. */
 axl_status axl__config_export(void *dst, const void *src, size_t size);
 

@@ -229,6 +229,50 @@ static void test_config__keeps_numbers_in_range(void **state)
     check(MIN "val_set_size: 100\n", NULL);
 }
 
+/* Whether a key of an entry is read is a question to its type. */
+static void test_config__answers_by_the_type_of_the_data(void **state)
+{
+#define ENTRY(members)                                                                             \
+    "{base_model: m, micro_batch_size: 1, gradient_accumulation_steps: 1, learning_rate: 1.0,\n"   \
+    "datasets: [{path: p, " members "}]}\n"
+    (void)state;
+    check(ENTRY("type: completion, field: body"), NULL);
+    check(ENTRY("type: alpaca, field: body"),
+          "c.yml:2:36: warning: datasets[0].field: no effect here: alpaca data does not read it "
+          "[AXL-C0211]");
+    check(ENTRY("type: 'alpaca:chat', roles_to_train: [a]"),
+          "c.yml:2:43: warning: datasets[0].roles_to_train: no effect here: alpaca data does not "
+          "read it [AXL-C0211]");
+    check(ENTRY("type: completion, message_field_role: from"),
+          "c.yml:2:40: warning: datasets[0].message_field_role: no effect here: completion data "
+          "does not read it; use message_property_mappings [AXL-C0211]");
+    check(ENTRY("type: completion, seed: 3"),
+          "c.yml:2:40: warning: datasets[0].seed: no effect here: only synthetic data reads it "
+          "[AXL-C0211]");
+    check(ENTRY("type: completion, length: 1000"), NULL);
+    check(ENTRY("type: completion}], eot_tokens: [a], test_datasets: [{path: p, type: alpaca"),
+          "c.yml:2:42: warning: eot_tokens: no effect here: completion data does not read it "
+          "[AXL-C0211]");
+    check(ENTRY("type: chat_template, roles_to_train: [a]"), /* and no word about the second */
+          "c.yml:2:28: error: datasets[0].type: \"chat_template\" is not supported: other dataset "
+          "types do not exist yet; use "
+          "alpaca, alpaca:instruct, alpaca:chat, alpaca:chatml, "
+          "alpaca:phi, completion [AXL-C0210]");
+}
+
+static void test_config__fills_in_what_the_type_reads(void **state)
+{
+    parsed p = parse(ENTRY("type: completion}, {path: p, type: alpaca"));
+    const char *text;
+
+    (void)state;
+    assert_int_equal(p.status, AXL_OK);
+    assert_ok(axl_config_string(p.cfg, "datasets[0].field", &text));
+    assert_string_equal(text, "text");
+    assert_int_equal(axl_config_string(p.cfg, "datasets[1].field", &text), AXL_END);
+    drop(&p);
+}
+
 static void test_config__says_what_it_does_not_do(void **state)
 {
     (void)state;
@@ -419,8 +463,8 @@ static void test_config__asks_for_what_is_missing(void **state)
 {
     static const char *const lines[] = {
         "c.yml:1:12: error: datasets[0].path: required: a file, a folder or a Hub id [AXL-C0205]",
-        "c.yml:1:12: error: datasets[0].type: required: alpaca is the type that exists so far "
-        "[AXL-C0205]",
+        "c.yml:1:12: error: datasets[0].type: required: one of alpaca, alpaca:instruct, "
+        "alpaca:chat, alpaca:chatml, alpaca:phi, completion [AXL-C0205]",
         "c.yml: error: base_model: required: a folder or a Hub id [AXL-C0205]",
         "c.yml: error: learning_rate: required [AXL-C0205]",
         "c.yml: error: micro_batch_size: two of micro_batch_size, gradient_accumulation_steps and "
@@ -721,6 +765,8 @@ int main(void)
         cmocka_unit_test(test_config__converts_or_names_types),
         cmocka_unit_test(test_config__keeps_numbers_in_range),
         cmocka_unit_test(test_config__says_what_it_does_not_do),
+        cmocka_unit_test(test_config__answers_by_the_type_of_the_data),
+        cmocka_unit_test(test_config__fills_in_what_the_type_reads),
         cmocka_unit_test(test_config__checks_the_optimizer),
         cmocka_unit_test(test_config__rewrites_deprecated_spellings),
         cmocka_unit_test(test_config__checks_keys_together),

@@ -375,6 +375,78 @@ static void test_dataset__names_bad_rows(void **state)
     tear_down(&f);
 }
 
+/* A record's error is taken whole from the thread that met it to the caller. */
+static void test_dataset__keeps_the_end_of_a_long_error(void **state)
+{
+    char column[301], yaml[600], text[400];
+    fixture f;
+    axl_dataset *data;
+
+    (void)state;
+    set_up(&f);
+    memset(column, 'c', 300);
+    column[300] = '\0';
+    snprintf(text, sizeof text, "{\"%s\": 3}\n", column);
+    write_text(in_dir(&f, "a.jsonl"), text);
+    snprintf(yaml, sizeof yaml, "datasets: [{path: a.jsonl, type: completion, field: %s}]\n",
+             column);
+    snprintf(text, sizeof text, "a.jsonl:1: \"%s\" must be a string, not an integer", column);
+    assert_fails(open_data(&f, yaml, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA, text);
+    tear_down(&f);
+}
+
+/* ---- several samples of a record ---- */
+
+#define TEXTS "datasets: [{path: a.jsonl, type: completion}]\nshuffle_merged_datasets: false\n"
+
+static void test_dataset__cuts_texts_into_samples(void **state)
+{
+    static const struct {
+        const char *ids;
+        uint64_t row;
+        uint32_t part;
+    } want[] = { { "<abc", 0, 0 }, { "defg", 0, 1 }, { "hi>", 0, 2 }, { "<xyz", 2, 0 } };
+    fixture f;
+    axl_dataset *data;
+    axl_dataset_stats stats = AXL_DATASET_STATS_INIT;
+
+    (void)state;
+    set_up(&f);
+    write_text(in_dir(&f, "a.jsonl"), "{\"text\": \"abcdefghi\"}\n{\"text\": \"\"}\n"
+                                      "{\"text\": \"xyz\"}\n");
+    for (uint64_t cached = 0; cached < 2; cached++) {
+        assert_ok(open_data(&f, TEXTS "sequence_len: 4\n", AXL_SPLIT_TRAIN, &data));
+        assert_int_equal(axl_dataset_count(data), 4);
+        for (uint64_t i = 0; i < 4; i++) {
+            axl_sample s = AXL_SAMPLE_INIT;
+            assert_ok(axl_dataset_sample(data, i, &s));
+            assert_int_equal(s.row, want[i].row);
+            assert_int_equal(s.part, want[i].part);
+            assert_int_equal(s.length, strlen(want[i].ids));
+            for (uint32_t k = 0; k < s.length; k++) {
+                char c = want[i].ids[k];
+                int32_t id = c == '<' ? BYTE_BOS : c == '>' ? BYTE_EOS : c;
+                assert_int_equal(s.input_ids[k], id);
+                assert_int_equal(s.labels[k], id);
+            }
+        }
+        assert_ok(axl_dataset_get_stats(data, &stats));
+        assert_int_equal(stats.from_cache, cached);
+        assert_int_equal(stats.rows_read, 6); /* the last text's EOS is a piece of its own */
+        assert_int_equal(stats.dropped_too_short, 1);
+        assert_int_equal(stats.dropped_no_trained, 1); /* the empty text */
+        axl_dataset_free(data);
+    }
+    write_text(in_dir(&f, "a.jsonl"), "{\"body\": \"abc\"}\n");
+    assert_fails(
+        open_data(&f, TEXTS, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA,
+        "has the column \"text\" that the type completion reads; the first record has: body");
+    write_text(in_dir(&f, "a.jsonl"), "{\"text\": \"\"}\n{\"text\": null}\n");
+    assert_fails(open_data(&f, TEXTS, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA,
+                 "none of the 2 rows has a token to train on");
+    tear_down(&f);
+}
+
 /* ---- splits ---- */
 
 static void test_dataset__splits_as_axolotl(void **state)
@@ -690,6 +762,8 @@ int main(void)
         cmocka_unit_test(test_dataset__applies_the_length_rules),
         cmocka_unit_test(test_dataset__drops_rows_without_a_response),
         cmocka_unit_test(test_dataset__names_bad_rows),
+        cmocka_unit_test(test_dataset__keeps_the_end_of_a_long_error),
+        cmocka_unit_test(test_dataset__cuts_texts_into_samples),
         cmocka_unit_test(test_dataset__splits_as_axolotl),
         cmocka_unit_test(test_dataset__keeps_what_it_prepared),
         cmocka_unit_test(test_dataset__trains_without_a_place_to_keep),

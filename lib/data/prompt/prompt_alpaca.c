@@ -4,7 +4,7 @@
  * other styles.  The text is Axolotl's, byte for byte: the phi form with an input really has no
  * line breaks around it.
  */
-#include "data/prompt.h"
+#include "data/prompt/prompt.h"
 
 #include "base/str.h"
 
@@ -44,17 +44,17 @@ static const alpaca_style styles[] = {
       { "<|system|>\n" SYSTEM_PLAIN "<|end|>\n<|user|>\n", "", "<|end|>\n<|assistant|>\n" } },
 };
 
-static const void *alpaca_find(const char *name)
+static axl_status alpaca_open(axl__prompt *p)
 {
-    for (size_t i = 0; i < sizeof styles / sizeof styles[0]; i++)
-        if (!name || strcmp(styles[i].name, name) == 0)
-            return &styles[i];
-    return NULL;
+    for (size_t i = 0; i < sizeof styles / sizeof styles[0] && !p->form; i++)
+        if (!p->style || strcmp(styles[i].name, p->style) == 0)
+            p->form = &styles[i];
+    return p->form ? AXL_OK : axl__fail(AXL_ERR_INTERNAL, "alpaca has no style %s", p->style);
 }
 
 static axl_status alpaca_make(const axl__prompt *p, const axl__json *record, axl__draft *out)
 {
-    const alpaca_style *style = p->style;
+    const alpaca_style *style = p->form;
     const char *instruction, *input, *output;
     size_t n_instruction, n_input, n_output;
     axl__str text;
@@ -63,9 +63,9 @@ static axl_status alpaca_make(const axl__prompt *p, const axl__json *record, axl
     AXL_TRY(axl__prompt_text(record, "input", &input, &n_input));
     AXL_TRY(axl__prompt_text(record, "output", &output, &n_output));
     if (n_output == 0)
-        return AXL_OK;
+        return axl__draft_emit(out, out->n);
     const form *f = n_input > 0 ? &style->with_input : &style->plain;
-    axl__str_init(&text, p->ctx);
+    axl__str_init(&text, p->setup.ctx);
     axl__str_puts(&text, f->before);
     axl__str_put(&text, instruction, n_instruction);
     axl__str_puts(&text, f->between);
@@ -76,16 +76,14 @@ static axl_status alpaca_make(const axl__prompt *p, const axl__json *record, axl
         status = axl__prompt_put_prompt(p, out, text.data, text.len);
     if (status == AXL_OK)
         status = axl__prompt_put_response(p, out, output, n_output);
+    if (status == AXL_OK)
+        status = axl__draft_emit(out, out->n);
     axl__str_free(&text);
     return status;
 }
 
-static const char *const columns[] = { "instruction", "output", NULL };
-
-const axl__prompt_type axl__prompt_alpaca = {
+const axl__prompt_method axl__prompt_alpaca = {
     .name = "alpaca",
-    .columns = columns,
-    .styles = "instruct, chat, chatml, phi",
-    .style = alpaca_find,
+    .open = alpaca_open,
     .make = alpaca_make,
 };
