@@ -154,21 +154,37 @@ static void say_type(walk *w, const axl__yaml *n, uint16_t type)
 
 /* ---- values ---- */
 
+/* Without those that are forms of another, "alpaca:chat" of "alpaca". */
+static const char *plain_values(const char *values, char *out, size_t room)
+{
+    size_t len = 0;
+
+    for (const char *at = values; *at && len < room;) {
+        size_t n = strcspn(at, ",");
+        if (!memchr(at, ':', n))
+            len += (size_t)snprintf(out + len, room - len, "%s%.*s", len ? ", " : "", (int)n, at);
+        at += n;
+        at += *at ? 2 : 0;
+    }
+    return out;
+}
+
 static void say_value(walk *w, const axl__schema_key *k, const axl__yaml *n)
 {
-    char near[128], hint[160] = "";
+    char near[128], hint[160] = "", values[700];
 
     /* "qlora" holds "lora" and is no slip of it. */
     if (axl__nearest_value(k->values, n->text, near, sizeof near) && !strstr(n->text, near))
         snprintf(hint, sizeof hint, "; did you mean \"%s\"?", near);
     if (k->answer == A_IMPL && k->reason && !hint[0]) {
         axl__config_say(w->p, AXL__C_UNSUPPORTED, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
-                        "\"%.100s\" is not supported: %s; use %s", n->text, k->reason, k->values);
+                        "\"%.100s\" is not supported: %s; use %s", n->text, k->reason,
+                        plain_values(k->values, values, sizeof values));
         return;
     }
     axl__config_say(w->p, AXL__C_BAD_VALUE, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
                     "must be %s%s, found \"%.100s\"%s", strchr(k->values, ',') ? "one of " : "",
-                    k->values, n->text, hint);
+                    plain_values(k->values, values, sizeof values), n->text, hint);
 }
 
 /* Upper case is fine where Axolotl lowers it. */
@@ -259,14 +275,21 @@ static const axl__dataset_type *type_beside(const walk *w, const axl__schema_key
     return first;
 }
 
+/* Whether the type beside a key that depends on it reads it. */
+static bool reads(const axl__dataset_type *type, const axl__schema_key *k)
+{
+    const char *dot = strrchr(k->name, '.');
+
+    return type && axl__dataset_type_reads(type, dot ? dot + 1 : k->name);
+}
+
 static void answer_by_type(walk *w, const axl__schema_key *k, const axl__yaml *n,
                            const axl__yaml *map)
 {
-    const char *dot = strrchr(k->name, '.');
     const axl__dataset_type *type = type_beside(w, k, map);
     char reason[100];
 
-    if (!type || axl__dataset_type_reads(type, dot ? dot + 1 : k->name))
+    if (!type || reads(type, k))
         return;
     snprintf(reason, sizeof reason, "%s data does not read it", type->name);
     say_because(w, AXL__C_NO_EFFECT, AXL_SEVERITY_WARNING, n, "no effect here", k,
@@ -357,7 +380,9 @@ static bool check_member(walk *w, const axl__yaml *map, axl__yaml *n)
         say_type(w, n, k->type);
         return true;
     }
-    if (!check_value(w, k, n))
+    /* Other types give other values to a key that this one does not read. */
+    bool foreign = k->by_type && k->answer == A_IMPL && !reads(type_beside(w, k, map), k);
+    if (!foreign && !check_value(w, k, n))
         return true;
     answer(w, k, n, map);
     w->quiet = was_quiet || k->answer != A_IMPL;

@@ -1,20 +1,86 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dataset_types.c - see dataset_types.h. */
+/* dataset_types.c - see dataset_types.h.  The order is that of AXL__DATASET_TYPE_NAMES. */
 #include "dataset_types.h"
 
 #include "schema.h"
 
 #include <string.h>
 
+#define INSTRUCTION .method = "instruction"
+#define STYLES "instruct, chat, chatml, phi"
+#define ALPACA                                                                                     \
+    {                                                                                              \
+        { .name = "instruction" }, { .name = "input", .optional = true },                          \
+        {                                                                                          \
+            .name = "output"                                                                       \
+        }                                                                                          \
+    }
+#define CHOICE                                                                                     \
+    {                                                                                              \
+        { .name = "question" }, { .name = "choices" }, { .name = "solution", .one_of = 1 },        \
+        {                                                                                          \
+            .name = "explanation", .one_of = 1                                                     \
+        }                                                                                          \
+    }
+#define TWO(a, b)                                                                                  \
+    {                                                                                              \
+        { .name = a },                                                                             \
+        {                                                                                          \
+            .name = b                                                                              \
+        }                                                                                          \
+    }
+#define THREE(a, b, c)                                                                             \
+    {                                                                                              \
+        { .name = a }, { .name = b },                                                              \
+        {                                                                                          \
+            .name = c                                                                              \
+        }                                                                                          \
+    }
+
 const axl__dataset_type axl__dataset_types[] = {
-    { .name = "alpaca",
-      .styles = "instruct, chat, chatml, phi",
+    { .name = "alpaca", INSTRUCTION, .styles = STYLES, .columns = ALPACA },
+    { .name = "alpaca_chat", INSTRUCTION, .keys = "conversation", .columns = ALPACA },
+    { .name = "alpaca_chat.load_concise", INSTRUCTION, .columns = ALPACA },
+    { .name = "alpaca_chat.load_qa", INSTRUCTION, .columns = TWO("question", "answer") },
+    { .name = "alpaca_chat.load_camel_ai", INSTRUCTION, .columns = TWO("message_1", "message_2") },
+    { .name = "alpaca_chat.load_no_prompt", INSTRUCTION, .columns = ALPACA },
+    { .name = "alpaca_instruct", INSTRUCTION, .columns = ALPACA },
+    { .name = "alpaca_instruct.load_no_prompt", INSTRUCTION, .columns = ALPACA },
+    { .name = "gpteacher",
+      INSTRUCTION,
+      .styles = STYLES,
       .columns = { { .name = "instruction" },
                    { .name = "input", .optional = true },
-                   { .name = "output" } } },
-    { .name = "completion", .keys = "field", .columns = { { .name = "text", .key = "field" } } },
+                   { .name = "response" } } },
+    { .name = "oasst", INSTRUCTION, .styles = STYLES, .columns = TWO("INSTRUCTION", "RESPONSE") },
+    { .name = "jeopardy",
+      INSTRUCTION,
+      .styles = STYLES,
+      .columns = THREE("question", "category", "answer") },
+    { .name = "explainchoice", INSTRUCTION, .styles = "instruct, chat", .columns = CHOICE },
+    { .name = "concisechoice", INSTRUCTION, .styles = STYLES, .columns = CHOICE },
+    { .name = "summarizetldr",
+      INSTRUCTION,
+      .styles = STYLES,
+      .columns = TWO("article", "summary") },
+    { .name = "orcamini", INSTRUCTION, .columns = THREE("system_prompt", "question", "response") },
+    { .name = "context_qa", INSTRUCTION, .columns = THREE("article", "question", "answer") },
+    { .name = "context_qa.load_v2",
+      INSTRUCTION,
+      .columns = THREE("context", "question", "answer") },
+    { .name = "creative_acr.load_answer", INSTRUCTION, .columns = TWO("instruction", "revision") },
+    { .name = "completion",
+      .method = "completion",
+      .keys = "field",
+      .columns = { { .name = "text", .key = "field" } } },
 };
 const size_t axl__n_dataset_types = sizeof axl__dataset_types / sizeof axl__dataset_types[0];
+
+void axl__dataset_types_put(axl__str *out)
+{
+    for (size_t i = 0; i < axl__n_dataset_types; i++)
+        axl__str_putf(out, "%s%s", i ? ", " : "", axl__dataset_types[i].name);
+}
 
 const axl__dataset_type *axl__dataset_type_find(const char *name)
 {

@@ -16,6 +16,12 @@
     "learning_rate: 2e-5\n"                                                                        \
     "micro_batch_size: 2\n"
 #define MIN BASE "gradient_accumulation_steps: 1\n"
+#define TYPES                                                                                      \
+    "alpaca, alpaca_chat, alpaca_chat.load_concise, alpaca_chat.load_qa, "                         \
+    "alpaca_chat.load_camel_ai, alpaca_chat.load_no_prompt, alpaca_instruct, "                     \
+    "alpaca_instruct.load_no_prompt, gpteacher, oasst, jeopardy, explainchoice, concisechoice, "   \
+    "summarizetldr, orcamini, context_qa, context_qa.load_v2, creative_acr.load_answer, "          \
+    "completion"
 /* The lines that MIN has; a line added to it is number LINE + 1. */
 enum { LINE = 9 };
 
@@ -250,14 +256,19 @@ static void test_config__answers_by_the_type_of_the_data(void **state)
           "c.yml:2:40: warning: datasets[0].seed: no effect here: only synthetic data reads it "
           "[AXL-C0211]");
     check(ENTRY("type: completion, length: 1000"), NULL);
+    check(ENTRY("type: alpaca_chat, conversation: phi"), NULL);
+    check(ENTRY("type: alpaca_chat, conversation: vicuna"),
+          "c.yml:2:55: error: datasets[0].conversation: must be one of instruct, chat, chatml, "
+          "phi, found \"vicuna\" [AXL-C0204]");
+    check(ENTRY("type: alpaca, conversation: vicuna"),
+          "c.yml:2:36: warning: datasets[0].conversation: no effect here: alpaca data does not "
+          "read it [AXL-C0211]");
     check(ENTRY("type: completion}], eot_tokens: [a], test_datasets: [{path: p, type: alpaca"),
           "c.yml:2:42: warning: eot_tokens: no effect here: completion data does not read it "
           "[AXL-C0211]");
     check(ENTRY("type: chat_template, roles_to_train: [a]"), /* and no word about the second */
           "c.yml:2:28: error: datasets[0].type: \"chat_template\" is not supported: other dataset "
-          "types do not exist yet; use "
-          "alpaca, alpaca:instruct, alpaca:chat, alpaca:chatml, "
-          "alpaca:phi, completion [AXL-C0210]");
+          "types do not exist yet; use " TYPES " [AXL-C0210]");
 }
 
 static void test_config__fills_in_what_the_type_reads(void **state)
@@ -463,8 +474,7 @@ static void test_config__asks_for_what_is_missing(void **state)
 {
     static const char *const lines[] = {
         "c.yml:1:12: error: datasets[0].path: required: a file, a folder or a Hub id [AXL-C0205]",
-        "c.yml:1:12: error: datasets[0].type: required: one of alpaca, alpaca:instruct, "
-        "alpaca:chat, alpaca:chatml, alpaca:phi, completion [AXL-C0205]",
+        "c.yml:1:12: error: datasets[0].type: required: one of " TYPES " [AXL-C0205]",
         "c.yml: error: base_model: required: a folder or a Hub id [AXL-C0205]",
         "c.yml: error: learning_rate: required [AXL-C0205]",
         "c.yml: error: micro_batch_size: two of micro_batch_size, gradient_accumulation_steps and "

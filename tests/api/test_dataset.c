@@ -368,6 +368,14 @@ static void test_dataset__names_bad_rows(void **state)
     assert_fails(open_data(&f, ONE, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA,
                  "has the column \"instruction\" that the type alpaca reads; the first record has: "
                  "prompt, output");
+#define CHOICES "datasets: [{path: a.jsonl, type: explainchoice}]\n"
+    write_text(in_dir(&f, "a.jsonl"), "{\"question\": \"a\", \"choices\": []}\n");
+    assert_fails(
+        open_data(&f, CHOICES, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA,
+        "has the column \"solution\" or \"explanation\" that the type explainchoice reads");
+    write_text(in_dir(&f, "a.jsonl"),
+               "{\"question\": \"a\", \"choices\": [\"b\"], \"explanation\": \"c\"}\n");
+    expect(&f, CHOICES, AXL_SPLIT_TRAIN, "c");
     write_text(in_dir(&f, "a.jsonl"), "");
     assert_fails(open_data(&f, ONE, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA, "no record");
     unlink(in_dir(&f, "a.jsonl"));

@@ -226,11 +226,71 @@ static void test_prompt__names_the_types_that_exist(void **state)
 
     (void)state;
     set_up(&f, 0);
-    assert_fails(open_type(&f, &p, "alpacas", 8, false), AXL_ERR_UNSUPPORTED,
-                 "\"alpacas\" does not exist; there are: " AXL__DATASET_TYPE_NAMES);
-    assert_fails(open_type(&f, &p, "alpaca:foo", 8, false), AXL_ERR_UNSUPPORTED, "alpaca:chat, ");
+    assert_fails(
+        open_type(&f, &p, "alpacas", 8, false), AXL_ERR_UNSUPPORTED,
+        "\"alpacas\" does not exist; there are: alpaca, alpaca_chat, alpaca_chat.load_concise");
+    assert_fails(open_type(&f, &p, "alpaca:foo", 8, false), AXL_ERR_UNSUPPORTED,
+                 "\"alpaca:foo\" does not exist");
     assert_fails(open_type(&f, &p, "completion:chat", 8, false), AXL_ERR_UNSUPPORTED, "there are");
     assert_fails(open_entry(&f, &p, "path: x", 8, false), AXL_ERR_UNSUPPORTED, "there are");
+    tear_down(&f);
+}
+
+/* Made from the texts of Axolotl's prompters: every instruction type, in every style. */
+static void test_prompt__writes_what_axolotls_prompters_do(void **state)
+{
+    const char *golden = test_source_path("tests/golden/prompt_texts.json");
+    axl__json *rows;
+    axl__arena arena;
+    axl__file file;
+    fixture f;
+    int n = 0;
+
+    (void)state;
+    set_up(&f, 0);
+    axl__arena_init(&arena, f.ctx);
+    assert_ok(axl__file_open(&file, f.ctx, golden, false));
+    assert_ok(axl__json_parse(&rows, &arena, (const char *)file.data, file.size, golden));
+    for (const axl__json *row = rows->child; row; row = row->next, n++) {
+        axl__str record;
+        axl__str_init(&record, f.ctx);
+        axl__json_write(&record, axl__json_get(row, "record"), 0);
+        assert_ok(make(&f, axl__json_string(row, "type", ""), record.data, 4096, false));
+        check_draft(&f.draft, axl__json_string(row, "prompt", ""),
+                    axl__json_string(row, "response", ""));
+        axl__str_free(&record);
+    }
+    assert_true(n >= 60);
+    axl__file_close(&file);
+    axl__arena_free(&arena);
+    tear_down(&f);
+}
+
+static void test_prompt__reads_answers_and_choices(void **state)
+{
+    fixture f;
+    axl__prompt p;
+
+    (void)state;
+    set_up(&f, 0);
+    /* the column that is there, even where it is empty */
+    assert_ok(make(&f, "explainchoice:chat",
+                   "{\"question\": \"q\", \"choices\": [], \"solution\": null, "
+                   "\"explanation\": \"e\"}",
+                   4096, false));
+    assert_int_equal(f.draft.n, 0);
+    assert_int_equal(f.draft.n_ends, 1);
+    assert_fails(make(&f, "concisechoice", "{\"choices\": [\"a\", 2]}", 4096, false), AXL_ERR_DATA,
+                 "\"choices\" must be a list of strings, and has an integer");
+    assert_fails(make(&f, "concisechoice", "{\"choices\": {}}", 4096, false), AXL_ERR_DATA,
+                 "\"choices\" must be a string, not an object");
+    assert_ok(open_entry(&f, &p, "{type: alpaca_chat, conversation: phi}", 4096, false));
+    assert_ok(make_with(&f, &p, "{\"instruction\": \"DO\", \"output\": \"OUT\"}"));
+    check_draft(&f.draft,
+                "<|system|>\nBelow is an instruction that describes a task. Write a response that "
+                "appropriately completes the request.<|end|>\n<|user|>\nDO<|end|>\n"
+                "<|assistant|>\n",
+                "OUT");
     tear_down(&f);
 }
 
@@ -243,13 +303,12 @@ static void test_prompt__has_a_method_for_every_type(void **state)
 
     (void)state;
     set_up(&f, 0);
-    assert_int_equal(axl__n_prompt_methods, axl__n_dataset_types);
     for (const char *at = all; *at;) {
         char name[64];
         size_t n = strcspn(at, ",");
         snprintf(name, sizeof name, "%.*s", (int)n, at);
         assert_ok(open_type(&f, &p, name, 8, false));
-        assert_string_equal(p.method->name, p.type->name);
+        assert_string_equal(p.method->name, p.type->method);
         for (size_t i = 0; i < AXL__DATASET_COLUMNS_MAX && p.type->columns[i].name; i++)
             assert_string_equal(p.columns[i], p.type->columns[i].name);
         axl__prompt_close(&p);
@@ -348,6 +407,8 @@ int main(void)
         cmocka_unit_test(test_prompt__trains_on_inputs_when_told),
         cmocka_unit_test(test_prompt__cuts_each_half),
         cmocka_unit_test(test_prompt__names_the_types_that_exist),
+        cmocka_unit_test(test_prompt__writes_what_axolotls_prompters_do),
+        cmocka_unit_test(test_prompt__reads_answers_and_choices),
         cmocka_unit_test(test_prompt__has_a_method_for_every_type),
         cmocka_unit_test(test_prompt__cuts_a_text_into_pieces),
         cmocka_unit_test(test_prompt__cuts_a_long_text_at_64_pieces),

@@ -7,9 +7,23 @@
 #include <assert.h>
 #include <string.h>
 
-const axl__prompt_method *const axl__prompt_methods[] = { &axl__prompt_alpaca,
-                                                          &axl__prompt_completion };
-const size_t axl__n_prompt_methods = sizeof axl__prompt_methods / sizeof axl__prompt_methods[0];
+static const axl__prompt_method *const methods[] = { &axl__prompt_instruction,
+                                                     &axl__prompt_completion };
+
+static axl_status no_such_type(const axl__prompt *p, const char *name)
+{
+    axl__str types;
+
+    axl__str_init(&types, p->setup.ctx);
+    axl__dataset_types_put(&types);
+    axl_status status = axl__str_status(&types);
+    if (status == AXL_OK)
+        status =
+            axl__fail(AXL_ERR_UNSUPPORTED, "the data set type \"%s\" does not exist; there are: %s",
+                      name, types.data);
+    axl__str_free(&types);
+    return status;
+}
 
 static axl_status find_type(axl__prompt *p)
 {
@@ -18,13 +32,11 @@ static axl_status find_type(axl__prompt *p)
 
     p->type = axl__dataset_type_of(p->setup.entry);
     if (!p->type)
-        return axl__fail(AXL_ERR_UNSUPPORTED,
-                         "the data set type \"%s\" does not exist; there are: %s", name,
-                         AXL__DATASET_TYPE_NAMES);
+        return no_such_type(p, name);
     p->style = colon ? colon + 1 : NULL;
-    for (size_t i = 0; i < axl__n_prompt_methods; i++)
-        if (strcmp(axl__prompt_methods[i]->name, p->type->name) == 0)
-            p->method = axl__prompt_methods[i];
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+        if (strcmp(methods[i]->name, p->type->method) == 0)
+            p->method = methods[i];
     return p->method ? AXL_OK : axl__fail(AXL_ERR_INTERNAL, "%s has no method", p->type->name);
 }
 

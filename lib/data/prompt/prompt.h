@@ -30,9 +30,9 @@ typedef struct axl__draft {
     uint32_t n_ends, ends_cap;
 } axl__draft;
 
-/* How a type makes samples: static, one a file. */
+/* How samples are made: static, one a file; several types may share one. */
 typedef struct axl__prompt_method {
-    const char *name; /* the type's */
+    const char *name; /* as in dataset_types.c */
     /* Reads the entry once; AXL_ERR_INVALID names what is wrong with it.  NULL: nothing to do. */
     axl_status (*open)(axl__prompt *p);
     void (*close)(axl__prompt *p); /* what open made; NULL: nothing; not called when it failed */
@@ -40,9 +40,6 @@ typedef struct axl__prompt_method {
      * wrong type. */
     axl_status (*make)(const axl__prompt *p, const axl__json *record, axl__draft *out);
 } axl__prompt_method;
-
-extern const axl__prompt_method *const axl__prompt_methods[];
-extern const size_t axl__n_prompt_methods;
 
 /* What a type is opened with.  All borrowed, and must live as long as the prompt. */
 typedef struct axl__prompt_setup {
@@ -96,6 +93,6 @@ axl_status axl__prompt_put_document(const axl__prompt *p, axl__draft *out, const
 /* Ends a sample at `end` tokens of the draft, which is not before the last sample's end. */
 axl_status axl__draft_emit(axl__draft *draft, uint32_t end);
 
-extern const axl__prompt_method axl__prompt_alpaca, axl__prompt_completion;
+extern const axl__prompt_method axl__prompt_instruction, axl__prompt_completion;
 
 #endif
