@@ -35,9 +35,9 @@ typedef struct {
     job *jobs;                           /* (BATCH) */
     bool seen[AXL__DATASET_COLUMNS_MAX]; /* some record had the column */
     uint64_t n_bad;
-    axl__str bad;         /* the first of them */
-    const char *bad_path; /* the file named last there */
-    axl__str columns;     /* of the first record, for a message */
+    axl__str bad;     /* the first of them */
+    bool bad_named;   /* the file that is being read stands there already */
+    axl__str columns; /* of the first record, for a message */
     uint64_t bytes_done, bytes_total;
     uint64_t n_records; /* of the entry */
     uint64_t n_without; /* records without a sample, in all entries */
@@ -47,18 +47,13 @@ typedef struct {
 
 static void note_bad(reading *r, const axl__source *source, const axl__record_error *error)
 {
-    const char *path = axl__source_path(source);
-
     if (r->n_bad++ >= BAD_SHOWN)
         return;
     if (r->n_bad > 1)
         axl__str_puts(&r->bad, "; ");
-    if (path != r->bad_path) {
-        axl__str_puts(&r->bad, path);
-        axl__str_putc(&r->bad, ':');
-    }
-    axl__record_error_put(&r->bad, axl__source_place(source), error);
-    r->bad_path = path;
+    axl__record_error_put(&r->bad, r->bad_named ? NULL : axl__source_path(source),
+                          axl__source_place(source), error);
+    r->bad_named = true;
 }
 
 static axl_status fail_bad(const reading *r)
@@ -220,6 +215,7 @@ static axl_status read_file(reading *r, const axl__data_plan *plan, const axl__d
     AXL_TRY(axl__source_open(&source, plan->ctx, e->files.paths[f], e->format));
     const axl__file *file = axl__source_file(source);
     axl_status status;
+    r->bad_named = false;
     if (plan->cache_dir && memcmp(&e->ids[f], &file->id, sizeof file->id) != 0)
         status = axl__fail(AXL_ERR_IO, "%s changed while it was read", file->path);
     else
@@ -236,7 +232,6 @@ static axl_status read_entry(reading *r, const axl__data_plan *plan, const axl__
     r->prompt = e->prompt;
     memset(r->seen, 0, sizeof r->seen);
     r->n_bad = r->n_records = 0;
-    r->bad_path = NULL;
     axl__str_clear(&r->bad);
     axl__str_clear(&r->columns);
     for (size_t f = 0; f < e->files.n; f++)

@@ -358,6 +358,15 @@ static void test_dataset__names_bad_rows(void **state)
     assert_fails(open_data(&f, ONE, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA,
                  "25 of 25 records cannot be used: ");
     assert_non_null(strstr(axl_last_error(), "a.jsonl:1:"));
+#define BOTH "datasets: [{path: ., data_files: [a.jsonl, b.json], type: alpaca}]\n"
+#define BAD "{\"instruction\": \"a\", \"output\": 1}\n"
+    write_text(in_dir(&f, "a.jsonl"), BAD);
+    write_text(in_dir(&f, "b.json"), BAD BAD);
+    assert_fails(open_data(&f, BOTH, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA,
+                 "3 of 3 records cannot be used: ");
+    assert_non_null(strstr(axl_last_error(), "a.jsonl:1: \"output\" must be a string, not an "));
+    assert_non_null(strstr(axl_last_error(), "b.json:1: \"output\" must be a string, not an "
+                                             "integer; 2: \"output\""));
     put_rows(&f, "a.jsonl", 20, 'a');
     FILE *file = fopen(in_dir(&f, "a.jsonl"), "a");
     fputs("{\"instruction\": 1, \"output\": \"x\"}\n", file);

@@ -283,7 +283,9 @@ static void test_prompt__reads_answers_and_choices(void **state)
     assert_fails(make(&f, "concisechoice", "{\"choices\": [\"a\", 2]}", 4096, false), AXL_ERR_DATA,
                  "\"choices\" must be a list of strings, and has an integer");
     assert_fails(make(&f, "concisechoice", "{\"choices\": {}}", 4096, false), AXL_ERR_DATA,
-                 "\"choices\" must be a string, not an object");
+                 "\"choices\" must be a list of strings, not an object");
+    assert_fails(open_entry(&f, &p, "{type: alpaca_chat, conversation: x}", 8, false),
+                 AXL_ERR_INVALID, "alpaca_chat has no style \"x\"");
     assert_ok(open_entry(&f, &p, "{type: alpaca_chat, conversation: phi}", 4096, false));
     assert_ok(make_with(&f, &p, "{\"instruction\": \"DO\", \"output\": \"OUT\"}"));
     check_draft(&f.draft,

@@ -48,7 +48,7 @@ static const char *read_all(const char *path, const char *format)
                                    axl__json_string(record, "a", "-"), (int)error.at);
         else {
             axl__str_clear(&place);
-            axl__record_error_put(&place, axl__source_place(source), &error);
+            axl__record_error_put(&place, NULL, axl__source_place(source), &error);
             at += (size_t)snprintf(out + at, sizeof out - at, "!%s,", axl__str_text(&place));
         }
         assert_true(status == AXL_OK || status == AXL_ERR_DATA);
@@ -114,11 +114,14 @@ static void test_source__places_a_row_by_its_number(void **state)
 
     (void)state;
     axl__str_init(&s, ctx);
-    axl__record_error_put(&s, "row", &error);
+    axl__record_error_put(&s, "x.parquet", "row", &error);
+    axl__str_puts(&s, "; ");
+    axl__record_error_put(&s, NULL, "row", &error);
     error.column = 7;
     axl__str_puts(&s, "; ");
-    axl__record_error_put(&s, "line", &error);
-    assert_string_equal(s.data, "row 3: no such column; 3:7: no such column");
+    axl__record_error_put(&s, "x.jsonl", "line", &error);
+    assert_string_equal(s.data, "x.parquet: row 3: no such column; row 3: no such column; "
+                                "x.jsonl:3:7: no such column");
     axl__str_free(&s);
     axl_context_free(ctx);
 }

@@ -8,7 +8,6 @@
 
 #include "base/str.h"
 
-#include <assert.h>
 #include <string.h>
 
 enum { PARTS_MAX = 2 }; /* columns of a prompt */
@@ -86,13 +85,15 @@ static const form creative[] = {
 
 #define FORMS(list) list, sizeof(list) / sizeof(list)[0]
 
-static const struct {
+typedef struct {
     const char *type;
-    const form *forms;
+    const form *forms; /* (n_forms) */
     size_t n_forms;
     const char *style;  /* of a type that has no styles: which form; NULL: the first */
     const char *answer; /* what stands before it and is trained too; NULL: nothing */
-} texts[] = {
+} type_texts;
+
+static const type_texts texts[] = {
     { "alpaca", FORMS(instruct), NULL, NULL },
     { "alpaca_chat", FORMS(instruct), "chat", NULL },
     { "alpaca_chat.load_concise", FORMS(concise), NULL, NULL },
@@ -115,7 +116,7 @@ static const struct {
 
 /* A type's texts as one entry uses them. */
 typedef struct {
-    form form;
+    const form *form;
     const char *answer; /* before the answer; "" */
     size_t n_parts;     /* columns of the prompt; those behind them hold the answer */
 } instruction;
@@ -130,23 +131,39 @@ static size_t count_parts(const axl__dataset_type *type)
     return n < AXL__DATASET_COLUMNS_MAX && type->columns[n].name ? n : n - 1;
 }
 
+static const type_texts *find_texts(const char *type)
+{
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (strcmp(texts[i].type, type) == 0)
+            return &texts[i];
+    return NULL;
+}
+
+static const form *find_form(const type_texts *t, const char *style)
+{
+    for (size_t i = 0; i < t->n_forms; i++)
+        if (!style || !t->forms[i].style || strcmp(t->forms[i].style, style) == 0)
+            return &t->forms[i];
+    return NULL;
+}
+
 static axl_status instruction_open(axl__prompt *p)
 {
-    size_t t = 0;
+    const type_texts *t = find_texts(p->type->name);
 
-    while (strcmp(texts[t].type, p->type->name) != 0)
-        t++;
-    const char *style = p->style ? p->style : texts[t].style;
+    if (!t)
+        return axl__fail(AXL_ERR_INTERNAL, "%s has no texts", p->type->name);
+    const char *style = p->style ? p->style : t->style;
     if (axl__dataset_type_reads(p->type, "conversation"))
         style = axl__prompt_setting(p, "conversation", style);
+    const form *f = find_form(t, style);
+    if (!f)
+        return axl__fail(AXL_ERR_INVALID, "%s has no style \"%s\"", p->type->name, style);
     instruction *made = axl__calloc(p->setup.ctx, 1, sizeof *made);
     if (!made)
         return axl__fail_nomem();
-    for (size_t i = 0; i < texts[t].n_forms && !made->form.both && !made->form.one; i++)
-        if (!style || !texts[t].forms[i].style || strcmp(texts[t].forms[i].style, style) == 0)
-            made->form = texts[t].forms[i];
-    assert(made->form.both || made->form.one); /* the config has checked the style */
-    made->answer = texts[t].answer ? texts[t].answer : "";
+    made->form = f;
+    made->answer = t->answer ? t->answer : "";
     made->n_parts = count_parts(p->type);
     p->form = made;
     return AXL_OK;
@@ -162,6 +179,9 @@ static void instruction_close(axl__prompt *p)
 /* A list of texts as lines `- "text"`. */
 static axl_status put_choices(axl__str *out, const axl__json *list, const char *column)
 {
+    if (list->type != AXL__JSON_ARRAY)
+        return axl__fail(AXL_ERR_DATA, "\"%s\" must be a list of strings, not %s", column,
+                         axl__json_type_name(list));
     for (const axl__json *item = list->child; item; item = item->next) {
         if (item->type != AXL__JSON_STRING)
             return axl__fail(AXL_ERR_DATA, "\"%s\" must be a list of strings, and has %s", column,
@@ -179,7 +199,7 @@ static axl_status put_part(const axl__prompt *p, size_t i, const axl__json *reco
     const char *text;
     size_t len;
 
-    if (value && value->type == AXL__JSON_ARRAY && strcmp(p->type->columns[i].name, "choices") == 0)
+    if (value && value->type != AXL__JSON_NULL && strcmp(p->columns[i], "choices") == 0)
         return put_choices(out, value, p->columns[i]);
     AXL_TRY(axl__prompt_text(record, p->columns[i], &text, &len));
     axl__str_put(out, text, len);
@@ -214,12 +234,11 @@ static axl_status put_sample(const axl__prompt *p, const axl__str parts[PARTS_MA
                              const char *answer, size_t len, axl__draft *out)
 {
     const instruction *in = p->form;
-    const char *form_text =
-        !in->form.both || (in->form.one && parts[1].len == 0) ? in->form.one : in->form.both;
+    bool one = !in->form->both || (in->form->one && parts[1].len == 0);
     axl__str text;
 
     axl__str_init(&text, p->setup.ctx);
-    fill_form(&text, form_text, parts);
+    fill_form(&text, one ? in->form->one : in->form->both, parts);
     axl_status status = axl__str_status(&text);
     if (status == AXL_OK)
         status = axl__prompt_put_prompt(p, out, text.data, text.len);

@@ -4,6 +4,8 @@
 
 #include "base/str.h"
 
+#include <string.h>
+
 static axl_status open_text(axl__source *s)
 {
     if (axl__is_gzip(&s->file)) {
@@ -86,9 +88,14 @@ axl_status axl__source_next(axl__source *source, axl__arena *arena, const axl__j
     return source->reader->next(source, arena, record, error);
 }
 
-void axl__record_error_put(axl__str *out, const char *place, const axl__record_error *error)
+void axl__record_error_put(axl__str *out, const char *path, const char *place,
+                           const axl__record_error *error)
 {
-    if (place[0] != 'l') /* a line needs no word: "3:7: …" is how places in texts are written */
+    bool line = strcmp(place, "line") == 0; /* needs no word: so are places in texts written */
+
+    if (path)
+        axl__str_putf(out, line ? "%s:" : "%s: ", path);
+    if (!line)
         axl__str_putf(out, "%s ", place);
     axl__str_putf(out, "%llu", (unsigned long long)error->at);
     if (error->column > 0)

@@ -40,7 +40,8 @@ uint64_t axl__source_progress(const axl__source *source);
 axl_status axl__source_next(axl__source *source, axl__arena *arena, const axl__json **record,
                             axl__record_error *error);
 
-/* "3:7: why" of a line, "row 3: why" of a row. */
-void axl__record_error_put(axl__str *out, const char *place, const axl__record_error *error);
+/* "PATH:3:7: why" of a line, "PATH: row 3: why" of a row; without the path where it is NULL. */
+void axl__record_error_put(axl__str *out, const char *path, const char *place,
+                           const axl__record_error *error);
 
 #endif
