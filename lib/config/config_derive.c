@@ -104,10 +104,14 @@ static axl_status fill_entries(axl__config_pass *p, const axl__schema_key *k, co
 
     snprintf(list_key, sizeof list_key, "%.*s", (int)(items - k->name), k->name);
     const axl__yaml *list = get(p, list_key);
+    bool nested = strncmp(items, "[].type.", 8) == 0;
     for (axl__yaml *entry = list ? list->child : NULL; entry; entry = entry->next) {
         const axl__dataset_type *type = axl__dataset_type_of(entry);
-        if (!k->by_type || (type && axl__dataset_type_reads(type, items + 3)))
+        bool read = !k->by_type || (type && axl__dataset_type_reads(type, items + 3));
+        if (!nested && read)
             AXL_TRY(fill(p, entry, items + 3, k->fallback));
+        else if (nested && type && type->mapping)
+            AXL_TRY(fill(p, axl__yaml_get(entry, "type"), items + 8, k->fallback));
     }
     return AXL_OK;
 }

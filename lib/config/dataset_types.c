@@ -73,13 +73,23 @@ const axl__dataset_type axl__dataset_types[] = {
       .method = "completion",
       .keys = "field",
       .columns = { { .name = "text", .key = "field" } } },
+    { .name = "user_defined",
+      .mapping = true,
+      .method = "user_defined",
+      .keys = "type.field_instruction, type.field_input, type.field_output, type.field_system, "
+              "type.format, type.no_input_format, type.system_format, type.system_prompt",
+      .columns = { { .name = "instruction", .key = "type.field_instruction" },
+                   { .name = "input", .key = "type.field_input", .optional = true },
+                   { .name = "output", .key = "type.field_output" },
+                   { .name = "system", .key = "type.field_system", .optional = true } } },
 };
 const size_t axl__n_dataset_types = sizeof axl__dataset_types / sizeof axl__dataset_types[0];
 
 void axl__dataset_types_put(axl__str *out)
 {
     for (size_t i = 0; i < axl__n_dataset_types; i++)
-        axl__str_putf(out, "%s%s", i ? ", " : "", axl__dataset_types[i].name);
+        if (!axl__dataset_types[i].mapping)
+            axl__str_putf(out, "%s%s", i ? ", " : "", axl__dataset_types[i].name);
 }
 
 const axl__dataset_type *axl__dataset_type_find(const char *name)
@@ -88,7 +98,7 @@ const axl__dataset_type *axl__dataset_type_find(const char *name)
 
     for (size_t i = 0; i < axl__n_dataset_types; i++) {
         const axl__dataset_type *t = &axl__dataset_types[i];
-        if (strlen(t->name) != len || memcmp(t->name, name, len) != 0)
+        if (t->mapping || strlen(t->name) != len || memcmp(t->name, name, len) != 0)
             continue;
         return name[len] && !axl__schema_has_value(t->styles, name + len + 1) ? NULL : t;
     }
@@ -99,7 +109,12 @@ const axl__dataset_type *axl__dataset_type_of(const axl__yaml *entry)
 {
     const axl__yaml *type = axl__yaml_get(entry, "type");
 
-    return type && type->type == AXL__YAML_STRING ? axl__dataset_type_find(type->text) : NULL;
+    if (type && type->type == AXL__YAML_STRING)
+        return axl__dataset_type_find(type->text);
+    for (size_t i = 0; type && type->type == AXL__YAML_MAP && i < axl__n_dataset_types; i++)
+        if (axl__dataset_types[i].mapping)
+            return &axl__dataset_types[i];
+    return NULL;
 }
 
 bool axl__dataset_type_reads(const axl__dataset_type *type, const char *key)

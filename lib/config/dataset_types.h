@@ -27,10 +27,12 @@ enum { AXL__DATASET_COLUMNS_MAX = 8 };
 
 typedef struct axl__dataset_type {
     const char *name;   /* as in datasets[].type, without a style */
+    bool mapping;       /* meant by a mapping as datasets[].type, which no name is */
     const char *method; /* several types may share one: it has a file in lib/data/prompt */
     const char *styles; /* "instruct, chat": what may stand behind "name:"; the first is meant where
                            there is none; NULL: nothing may */
-    const char *keys;   /* "field": what it reads of its entry beyond what all types do; NULL */
+    const char *keys; /* "field": what it reads of its entry beyond what all types do, "type.format"
+                         of a mapping; NULL */
     axl__dataset_column columns[AXL__DATASET_COLUMNS_MAX]; /* up to the first without a name */
 } axl__dataset_type;
 

@@ -264,7 +264,7 @@ const axl__schema_key axl__schema_table[] = {
     { "use_pose", T_B, A_UNSUP, .reason = "PoSE does not exist here" },
 
 /* ---- an entry of a list of data sets ---- */
-#define OWN_FORMAT .reason = "formats of your own do not exist yet", .use_instead = "type: alpaca"
+#define OWN_FORMAT .reason = "preference training does not exist yet"
 #define AT(name) "datasets[]." name
 #define LOADED(...) A_IMPL, __VA_ARGS__
 #include "schema_entry.h"

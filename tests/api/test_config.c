@@ -256,6 +256,9 @@ static void test_config__answers_by_the_type_of_the_data(void **state)
           "c.yml:2:40: warning: datasets[0].seed: no effect here: only synthetic data reads it "
           "[AXL-C0211]");
     check(ENTRY("type: completion, length: 1000"), NULL);
+    check(ENTRY("type: {chosen_format: x}"),
+          "c.yml:2:29: error: datasets[0].type.chosen_format: not supported: preference training "
+          "does not exist yet [AXL-C0210]");
     check(ENTRY("type: alpaca_chat, conversation: phi"), NULL);
     check(ENTRY("type: alpaca_chat, conversation: vicuna"),
           "c.yml:2:55: error: datasets[0].conversation: must be one of instruct, chat, chatml, "
@@ -273,7 +276,8 @@ static void test_config__answers_by_the_type_of_the_data(void **state)
 
 static void test_config__fills_in_what_the_type_reads(void **state)
 {
-    parsed p = parse(ENTRY("type: completion}, {path: p, type: alpaca"));
+    parsed p = parse(ENTRY("type: completion}, {path: p, type: alpaca}, "
+                           "{path: p, type: {format: '{input}{instruction}'}"));
     const char *text;
 
     (void)state;
@@ -281,6 +285,13 @@ static void test_config__fills_in_what_the_type_reads(void **state)
     assert_ok(axl_config_string(p.cfg, "datasets[0].field", &text));
     assert_string_equal(text, "text");
     assert_int_equal(axl_config_string(p.cfg, "datasets[1].field", &text), AXL_END);
+    assert_int_equal(axl_config_string(p.cfg, "datasets[1].type.format", &text), AXL_END);
+    assert_ok(axl_config_string(p.cfg, "datasets[2].type.format", &text));
+    assert_string_equal(text, "{input}{instruction}");
+    assert_ok(axl_config_string(p.cfg, "datasets[2].type.no_input_format", &text));
+    assert_string_equal(text, "{instruction} ");
+    assert_ok(axl_config_string(p.cfg, "datasets[2].type.field_system", &text));
+    assert_string_equal(text, "system");
     drop(&p);
 }
 

@@ -98,7 +98,10 @@ static void test_data_plan__key_depends_on_every_setting_of_an_entry(void **stat
         if (strncmp(k->name, "datasets[].", 11) != 0 || k->answer > A_NONE || !value)
             continue;
         char text[200];
-        snprintf(text, sizeof text, "datasets[0].%s=%s", k->name + 11, value);
+        if (strncmp(k->name, "datasets[].type.", 16) == 0)
+            snprintf(text, sizeof text, "datasets[0].type={%s: %s}", k->name + 16, value);
+        else
+            snprintf(text, sizeof text, "datasets[0].%s=%s", k->name + 11, value);
         key_of(&f, other, sizeof other, &(const char *){ text }, 1);
         if (strcmp(plain, other) == 0)
             fail_msg("%s leaves the key as it was", text);

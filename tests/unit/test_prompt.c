@@ -266,6 +266,47 @@ static void test_prompt__writes_what_axolotls_prompters_do(void **state)
     tear_down(&f);
 }
 
+/* Axolotl's user_defined: str.format() of the user's texts. */
+static void test_prompt__fills_in_formats_of_your_own(void **state)
+{
+#define OWN                                                                                        \
+    "{type: {field_instruction: q, field_input: i, field_output: a, field_system: s, "             \
+    "system_prompt: be good, system_format: '<{system}>', format: '{{Q}} {instruction}+{input}', " \
+    "no_input_format: '{instruction}={instruction}'}}"
+    static const struct {
+        const char *json, *prompt, *response;
+    } cases[] = {
+        { "{\"q\": \"ask {input}\", \"i\": \"in\", \"a\": \"out\", \"s\": \"sys\"}",
+          "<sys>{Q} ask {input}+in", "out" },
+        { "{\"q\": \"ask\", \"i\": \"\", \"a\": \"out\"}", "<be good>ask=ask", "out" },
+        { "{\"q\": \"ask\", \"a\": \"out\", \"s\": null}", "ask=ask", "out" },
+    };
+    static const char *const bad[] = { "{system}",  "{instruction", "a } b",   "{0}",
+                                       "{input!r}", "{}",           "{ input}" };
+    fixture f;
+    axl__prompt p;
+
+    (void)state;
+    set_up(&f, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_ok(open_entry(&f, &p, OWN, 4096, false));
+        assert_ok(make_with(&f, &p, cases[i].json));
+        check_draft(&f.draft, cases[i].prompt, cases[i].response);
+    }
+    assert_ok(open_entry(&f, &p, OWN, 4096, false));
+    assert_ok(make_with(&f, &p, "{\"q\": \"ask\", \"i\": \"in\"}"));
+    assert_int_equal(f.draft.n, 0);
+    assert_int_equal(f.draft.n_ends, 1);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char yaml[100];
+        snprintf(yaml, sizeof yaml, "{type: {format: '%s'}}", bad[i]);
+        assert_fails(
+            open_entry(&f, &p, yaml, 4096, false), AXL_ERR_INVALID,
+            "is no format: it may name {instruction} and {input}, and {{ and }} are braces");
+    }
+    tear_down(&f);
+}
+
 static void test_prompt__reads_answers_and_choices(void **state)
 {
     fixture f;
@@ -410,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_prompt__cuts_each_half),
         cmocka_unit_test(test_prompt__names_the_types_that_exist),
         cmocka_unit_test(test_prompt__writes_what_axolotls_prompters_do),
+        cmocka_unit_test(test_prompt__fills_in_formats_of_your_own),
         cmocka_unit_test(test_prompt__reads_answers_and_choices),
         cmocka_unit_test(test_prompt__has_a_method_for_every_type),
         cmocka_unit_test(test_prompt__cuts_a_text_into_pieces),

@@ -153,7 +153,9 @@ static void test_schema__lists_the_data_set_types(void **state)
     (void)state;
     for (size_t i = 0; i < axl__n_dataset_types; i++) {
         const axl__dataset_type *t = &axl__dataset_types[i];
-        assert_ptr_equal(axl__dataset_type_find(t->name), t);
+        assert_ptr_equal(axl__dataset_type_find(t->name), t->mapping ? NULL : t);
+        if (t->mapping)
+            continue;
         add_name(names, t->name, "", 0);
         for (const char *at = t->styles; at && *at;) {
             size_t n = strcspn(at, ",");
@@ -191,7 +193,7 @@ static void test_schema__agrees_with_the_types_about_keys(void **state)
             size_t n = strcspn(at, ",");
             snprintf(name, sizeof name, "datasets[].%.*s", (int)n, at);
             assert_non_null(axl__schema_find(name));
-            assert_true(axl__schema_find(name)->by_type);
+            assert_true(axl__schema_find(name)->by_type || strncmp(at, "type.", 5) == 0);
             at += n + (at[n] ? 2 : 0);
         }
 }

@@ -8,7 +8,8 @@
 #include <string.h>
 
 static const axl__prompt_method *const methods[] = { &axl__prompt_instruction,
-                                                     &axl__prompt_completion };
+                                                     &axl__prompt_completion,
+                                                     &axl__prompt_user_defined };
 
 static axl_status no_such_type(const axl__prompt *p, const char *name)
 {
@@ -43,7 +44,12 @@ static axl_status find_type(axl__prompt *p)
 const char *axl__prompt_setting(const axl__prompt *p, const char *key, const char *otherwise)
 {
     assert(axl__dataset_type_reads(p->type, key));
-    const axl__yaml *value = axl__yaml_get(p->setup.entry, key);
+    const axl__yaml *map = p->setup.entry;
+    if (axl__starts_with(key, "type.")) {
+        map = axl__yaml_get(map, "type");
+        key += strlen("type.");
+    }
+    const axl__yaml *value = axl__yaml_get(map, key);
     return value && value->text ? value->text : otherwise;
 }
 

@@ -71,7 +71,8 @@ void axl__draft_clear(axl__draft *draft); /* keeps the memory */
 
 /* ---- for the methods ---- */
 
-/* A text of the entry; key is one that the type is said to read (else an assertion fails). */
+/* A text of the entry, or of the mapping that is its type ("type.format"); key is one that the type
+ * is said to read (else an assertion fails). */
 const char *axl__prompt_setting(const axl__prompt *p, const char *key, const char *otherwise);
 
 /* A column's text; missing and null read as "".  AXL_ERR_DATA for another type. */
@@ -93,6 +94,7 @@ axl_status axl__prompt_put_document(const axl__prompt *p, axl__draft *out, const
 /* Ends a sample at `end` tokens of the draft, which is not before the last sample's end. */
 axl_status axl__draft_emit(axl__draft *draft, uint32_t end);
 
-extern const axl__prompt_method axl__prompt_instruction, axl__prompt_completion;
+extern const axl__prompt_method axl__prompt_instruction, axl__prompt_completion,
+    axl__prompt_user_defined;
 
 #endif
