@@ -416,6 +416,29 @@ static void test_dataset__keeps_the_end_of_a_long_error(void **state)
 
 #define TEXTS "datasets: [{path: a.jsonl, type: completion}]\nshuffle_merged_datasets: false\n"
 
+static void test_dataset__takes_formats_of_your_own(void **state)
+{
+    fixture f;
+    axl_dataset *data;
+
+    (void)state;
+    set_up(&f);
+    write_text(in_dir(&f, "a.jsonl"), "{\"q\": \"1+1\", \"a\": \"2\"}\n");
+    expect(&f,
+           "datasets: [{path: a.jsonl, type: {field_instruction: q, field_output: a, "
+           "no_input_format: 'What is {instruction}?'}}]\n",
+           AXL_SPLIT_TRAIN, "2");
+    assert_fails(open_data(&f, "datasets: [{path: a.jsonl, type: {field_output: a}}]\n",
+                           AXL_SPLIT_TRAIN, &data),
+                 AXL_ERR_DATA,
+                 "has the column \"instruction\" that the type user_defined reads; the first "
+                 "record has: q, a");
+    assert_fails(open_data(&f, "datasets: [{path: a.jsonl, type: {format: '{q}'}}]\n",
+                           AXL_SPLIT_TRAIN, &data),
+                 AXL_ERR_INVALID, "datasets[0].type: format: \"{q}\" is no format: it may name ");
+    tear_down(&f);
+}
+
 static void test_dataset__cuts_texts_into_samples(void **state)
 {
     static const struct {
@@ -748,8 +771,12 @@ static void test_dataset__survives_failed_allocations(void **state)
     f.tok = byte_tokenizer(f.ctx, 0);
     put_rows(&f, "a.jsonl", 6, 'a');
     write_text(in_dir(&f, "b.json"), "[{\"instruction\": \"x\", \"output\": \"y\"}]");
-    axl_config *cfg = config(&f, TWO "val_set_size: 0.1\nsample_packing: true\n"
-                                     "num_epochs: 2\nshuffle_before_merging_datasets: true\n");
+#define EVERY_METHOD                                                                               \
+    "datasets: [{path: a.jsonl, type: alpaca}, {path: b.json, type: completion, field: output}, "  \
+    "{path: b.json, type: {format: '{instruction}{input}'}}]\n"
+    axl_config *cfg =
+        config(&f, EVERY_METHOD "val_set_size: 0.1\nsample_packing: true\nnum_epochs: 2\n"
+                                "shuffle_before_merging_datasets: true\n");
     for (int cached = 0; cached < 2; cached++) {
         axl_status status = AXL_ERR_NOMEM;
         for (uint64_t n = 1; status != AXL_END; n++) {
@@ -780,6 +807,7 @@ int main(void)
         cmocka_unit_test(test_dataset__drops_rows_without_a_response),
         cmocka_unit_test(test_dataset__names_bad_rows),
         cmocka_unit_test(test_dataset__keeps_the_end_of_a_long_error),
+        cmocka_unit_test(test_dataset__takes_formats_of_your_own),
         cmocka_unit_test(test_dataset__cuts_texts_into_samples),
         cmocka_unit_test(test_dataset__splits_as_axolotl),
         cmocka_unit_test(test_dataset__keeps_what_it_prepared),
