@@ -61,7 +61,8 @@ typedef struct axl_sample {
 /** What became of the rows that were read for this split. */
 typedef struct axl_dataset_stats {
     size_t size;                 /**< sizeof(axl_dataset_stats); set by the caller */
-    uint64_t rows_read;          /**< records in the sources */
+    uint64_t rows_read;          /**< samples that the sources' records gave, kept or not; a record
+                                      that gave none counts as one */
     uint64_t rows;               /**< samples kept in this split */
     uint64_t tokens;             /**< tokens of the kept samples */
     uint64_t trained_tokens;     /**< of them, with a label */

@@ -11,15 +11,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MESSAGE_MAX = 1024 };
-
-static _Thread_local char last_message[MESSAGE_MAX];
+static _Thread_local char last_message[AXL__ERROR_MAX];
 
 static void one_line(char *text)
 {
     size_t len = strlen(text);
 
-    if (len == MESSAGE_MAX - 1) { /* cut: do not leave half a UTF-8 sequence */
+    if (len == AXL__ERROR_MAX - 1) { /* cut: do not leave half a UTF-8 sequence */
         while (len > 0 && ((unsigned char)text[len - 1] & 0xC0) == 0x80)
             len--;
         if (len > 0)
@@ -36,7 +34,7 @@ static void one_line(char *text)
 
 axl_status axl__fail(axl_status status, const char *fmt, ...)
 {
-    char text[MESSAGE_MAX]; /* an argument may be the last message itself */
+    char text[AXL__ERROR_MAX]; /* an argument may be the last message itself */
     va_list ap;
 
     va_start(ap, fmt);
@@ -49,7 +47,7 @@ axl_status axl__fail(axl_status status, const char *fmt, ...)
 
 axl_status axl__fail_prefix(axl_status status, const char *fmt, ...)
 {
-    char prefix[MESSAGE_MAX];
+    char prefix[AXL__ERROR_MAX];
     va_list ap;
 
     va_start(ap, fmt);
@@ -66,6 +64,16 @@ axl_status axl__fail_nomem(void)
 void axl__error_clear(void)
 {
     last_message[0] = '\0';
+}
+
+void axl__error_hold(axl__error *saved)
+{
+    memcpy(saved->text, last_message, sizeof saved->text);
+}
+
+void axl__error_restore(const axl__error *saved)
+{
+    memcpy(last_message, saved->text, sizeof last_message);
 }
 
 const char *axl_last_error(void)

@@ -26,6 +26,17 @@ axl_status axl__fail_nomem(void);
 /* At the entry of every public call. */
 void axl__error_clear(void);
 
+/* The last error of a thread, set aside: while cleaning up makes errors of its own, or on its way
+ * from the thread that failed to the one that reports it.  The text is for people: what a program
+ * asks of an error (its place, its kind) travels in a struct beside it and is never looked for in
+ * the text. */
+enum { AXL__ERROR_MAX = 1024 };
+typedef struct axl__error {
+    char text[AXL__ERROR_MAX];
+} axl__error;
+void axl__error_hold(axl__error *saved);
+void axl__error_restore(const axl__error *saved);
+
 #define AXL_TRY(expr)                                                                              \
     do {                                                                                           \
         axl_status axl_try_ = (expr);                                                              \

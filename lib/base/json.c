@@ -11,8 +11,9 @@ enum { DEPTH_MAX = 256 };
 
 typedef struct {
     axl__arena *arena;
-    const char *text, *name;
+    const char *text;
     size_t len, at;
+    axl__json_error *error;
     int depth;
 } reader;
 
@@ -31,11 +32,9 @@ void axl__text_position(const char *text, size_t len, size_t at, size_t *line, s
 
 static axl_status fail(const reader *r, const char *what)
 {
-    size_t line, column;
-
-    axl__text_position(r->text, r->len, r->at, &line, &column);
-    return axl__fail(AXL_ERR_FORMAT, "%s%s%zu:%zu: %s", r->name ? r->name : "", r->name ? ":" : "",
-                     line, column, what);
+    axl__text_position(r->text, r->len, r->at, &r->error->line, &r->error->column);
+    r->error->text = what;
+    return AXL_ERR_FORMAT;
 }
 
 static int peek(const reader *r)
@@ -300,10 +299,10 @@ static axl_status take_value(reader *r, axl__json **out)
     return AXL_OK;
 }
 
-axl_status axl__json_parse_at(axl__json **out, axl__arena *arena, const char *text, size_t len,
-                              size_t *at, const char *name)
+axl_status axl__json_read_at(axl__json **out, axl__arena *arena, const char *text, size_t len,
+                             size_t *at, axl__json_error *error)
 {
-    reader r = { arena, text, name, len, *at, 0 };
+    reader r = { arena, text, len, *at, error, 0 };
 
     *out = NULL;
     axl_status status = take_value(&r, out);
@@ -311,10 +310,10 @@ axl_status axl__json_parse_at(axl__json **out, axl__arena *arena, const char *te
     return status;
 }
 
-axl_status axl__json_parse(axl__json **out, axl__arena *arena, const char *text, size_t len,
-                           const char *name)
+axl_status axl__json_read(axl__json **out, axl__arena *arena, const char *text, size_t len,
+                          axl__json_error *error)
 {
-    reader r = { arena, text, name, len, 0, 0 };
+    reader r = { arena, text, len, 0, error, 0 };
 
     *out = NULL;
     if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
@@ -322,6 +321,18 @@ axl_status axl__json_parse(axl__json **out, axl__arena *arena, const char *text,
     AXL_TRY(take_value(&r, out));
     skip_space(&r);
     return r.at == len ? AXL_OK : fail(&r, "something follows the JSON value");
+}
+
+axl_status axl__json_parse(axl__json **out, axl__arena *arena, const char *text, size_t len,
+                           const char *name)
+{
+    axl__json_error error;
+    axl_status status = axl__json_read(out, arena, text, len, &error);
+
+    if (status == AXL_ERR_FORMAT)
+        return axl__fail(status, "%s%s%zu:%zu: %s", name ? name : "", name ? ":" : "", error.line,
+                         error.column, error.text);
+    return status;
 }
 
 /* ---- access ---- */

@@ -37,11 +37,21 @@ typedef struct axl__json {
     struct axl__json *child, *next;
 } axl__json;
 
+/* Where a text stops being JSON, and why. */
+typedef struct axl__json_error {
+    size_t line, column; /* 1-based in the text; columns are code points */
+    const char *text;    /* static; without the place */
+} axl__json_error;
+
 /* Parses the value at text[*at], leaving *at behind it (white space before it is skipped, behind
- * it not).  name is the file for messages, NULL for none: "rows.json:3:14: …". */
-axl_status axl__json_parse_at(axl__json **out, axl__arena *arena, const char *text, size_t len,
-                              size_t *at, const char *name);
-/* The whole text must be one value. */
+ * it not).  AXL_ERR_FORMAT fills *error and leaves no last error: the caller knows better what the
+ * text is. */
+axl_status axl__json_read_at(axl__json **out, axl__arena *arena, const char *text, size_t len,
+                             size_t *at, axl__json_error *error);
+/* As that, where the whole text must be one value. */
+axl_status axl__json_read(axl__json **out, axl__arena *arena, const char *text, size_t len,
+                          axl__json_error *error);
+/* As axl__json_read(), with the last error "NAME:LINE:COLUMN: …"; name may be NULL. */
 axl_status axl__json_parse(axl__json **out, axl__arena *arena, const char *text, size_t len,
                            const char *name);
 /* The whole file must be one value; messages name it.  Its text goes into the arena too, so that

@@ -21,7 +21,7 @@ void axl__config_say(axl__config_pass *p, axl__diag_id id, axl_severity severity
                      const axl__yaml *node, axl__config_place place, const char *key,
                      const char *fmt, ...)
 {
-    char message[600];
+    char message[AXL__ERROR_MAX];
     uint32_t line = 0, column = 0;
     va_list ap;
 
@@ -178,20 +178,6 @@ static axl_status run_passes(axl_config *cfg, axl_diagnostics *diags,
     return axl_diagnostics_error_count(diags) ? AXL_OK : axl__config_derive(&p);
 }
 
-/* Their texts without ": warning", which the level says. */
-static void log_warnings(axl_context *ctx, const axl_diagnostics *diags)
-{
-    static const char word[] = ": warning: ";
-    axl_diagnostic d = AXL_DIAGNOSTIC_INIT;
-
-    for (size_t i = 0; axl_diagnostics_get(diags, i, &d) == AXL_OK; i++) {
-        const char *at = strstr(d.text + strlen(d.file), word);
-        if (d.severity == AXL_SEVERITY_WARNING && at)
-            axl__log(ctx, AXL_LOG_WARNING, "%.*s: %s", (int)(at - d.text), d.text,
-                     at + strlen(word));
-    }
-}
-
 /* The list goes to the host when it says something about the config, whatever came out. */
 static axl_status build(axl_config **out, axl_context *ctx, const char *text, size_t len,
                         const char *name, const axl_config_options *opts)
@@ -204,10 +190,11 @@ static axl_status build(axl_config **out, axl_context *ctx, const char *text, si
     if (status == AXL_OK)
         status = run_passes(cfg, diags, opts);
     if (status == AXL_OK || status == AXL_ERR_CONFIG) {
+        axl__error first;
         status = axl__diagnostics_finish(diags);
-        log_warnings(ctx, diags);
-        if (status < 0) /* the log has used the message */
-            status = axl__diagnostics_finish(diags);
+        axl__error_hold(&first); /* the host's log may call the library */
+        axl__diagnostics_log_warnings(diags);
+        axl__error_restore(&first);
     }
     if (opts->diagnostics && (status == AXL_OK || status == AXL_ERR_CONFIG))
         *opts->diagnostics = diags;
@@ -281,20 +268,17 @@ static axl_status unreadable(axl_context *ctx, const char *path, axl_status stat
 
     if (!list || status == AXL_ERR_NOMEM)
         return status;
-    char *why = axl__strdup(ctx, axl_last_error());
-    if (!why)
-        return axl__fail_nomem();
-    axl_status made = axl__diagnostics_new(&diags, ctx, path);
-    if (made == AXL_OK) {
-        axl__diag(diags, AXL__C_UNREADABLE, AXL_SEVERITY_ERROR, 0, 0, NULL, "%s", why);
-        made = axl__diagnostics_finish(diags);
-        if (made == AXL_ERR_CONFIG)
-            *list = diags;
-        else
-            axl_diagnostics_free(diags);
-        status = axl__fail(made == AXL_ERR_CONFIG ? status : made, "%s", why);
+    axl__error why;
+    axl__error_hold(&why);
+    AXL_TRY(axl__diagnostics_new(&diags, ctx, path));
+    axl__diag(diags, AXL__C_UNREADABLE, AXL_SEVERITY_ERROR, 0, 0, NULL, "%s", why.text);
+    axl_status made = axl__diagnostics_finish(diags);
+    if (made != AXL_ERR_CONFIG) {
+        axl_diagnostics_free(diags);
+        return made;
     }
-    axl__free(ctx, why);
+    *list = diags;
+    axl__error_restore(&why);
     return status;
 }
 
@@ -378,6 +362,11 @@ static const axl__yaml *known(const axl_config *cfg, const char *key)
 bool axl__cfg_has(const axl_config *cfg, const char *key)
 {
     return known(cfg, key) != NULL;
+}
+
+const axl__yaml *axl__cfg_node(const axl_config *cfg, const char *key)
+{
+    return known(cfg, key);
 }
 
 static const axl__yaml *given(const axl_config *cfg, const char *key)

@@ -3,7 +3,8 @@
 #ifndef AXL_CONFIG_CONFIG_H
 #define AXL_CONFIG_CONFIG_H
 
-#include "base/ctx.h"
+#include "base/str.h"
+#include "yaml_tree.h"
 
 #include <axl/config.h>
 
@@ -43,5 +44,12 @@ double axl__cfg_double_or(const axl_config *cfg, const char *key, double otherwi
 const char *axl__cfg_str_or(const axl_config *cfg, const char *key, const char *otherwise);
 size_t axl__cfg_count(const axl_config *cfg, const char *key); /* 0 where there is none */
 bool axl__cfg_has(const axl_config *cfg, const char *key);
+/* The effective value as a tree, for what has members of its own names; NULL where there is none.
+ */
+const axl__yaml *axl__cfg_node(const axl_config *cfg, const char *key);
+
+/* A value as one line of text that is equal for equal values, however a file writes them: JSON with
+ * the members of mappings sorted.  NULL is "null".  Check out with axl__str_status. */
+void axl__yaml_put_canonical(axl__str *out, const axl__yaml *node);
 
 #endif

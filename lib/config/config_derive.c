@@ -6,6 +6,8 @@
  */
 #include "config_priv.h"
 
+#include "dataset_types.h"
+
 #include "base/num.h"
 
 #include <math.h>
@@ -105,6 +107,25 @@ static axl_status derive_relora(axl__config_pass *p)
     return fill(p, p->root, "relora_prune_ratio", reset ? "0.999" : "0.9");
 }
 
+/* In each entry of a list of data sets, where its type reads the key. */
+static axl_status fill_entries(axl__config_pass *p, const axl__schema_key *k, const char *items)
+{
+    char list_key[64];
+
+    snprintf(list_key, sizeof list_key, "%.*s", (int)(items - k->name), k->name);
+    const axl__yaml *list = get(p, list_key);
+    bool nested = strncmp(items, "[].type.", 8) == 0;
+    for (axl__yaml *entry = list ? list->child : NULL; entry; entry = entry->next) {
+        const axl__dataset_type *type = axl__dataset_type_of(entry);
+        bool read = !k->by_type || (type && axl__dataset_type_reads(type, items + 3));
+        if (!nested && read)
+            AXL_TRY(fill(p, entry, items + 3, k->fallback));
+        else if (nested && type && type->mapping)
+            AXL_TRY(fill(p, axl__yaml_get(entry, "type"), items + 8, k->fallback));
+    }
+    return AXL_OK;
+}
+
 /* Defaults of the table's implemented keys, below the mappings that exist. */
 static axl_status fill_defaults(axl__config_pass *p)
 {
@@ -114,11 +135,7 @@ static axl_status fill_defaults(axl__config_pass *p)
         if (k->answer != A_IMPL || !k->fallback)
             continue;
         if (items) {
-            char list_key[64];
-            snprintf(list_key, sizeof list_key, "%.*s", (int)(items - k->name), k->name);
-            const axl__yaml *list = get(p, list_key);
-            for (axl__yaml *set = list ? list->child : NULL; set; set = set->next)
-                AXL_TRY(fill(p, set, items + 3, k->fallback));
+            AXL_TRY(fill_entries(p, k, items));
         } else if (strncmp(k->name, "axl.", 4) == 0) {
             AXL_TRY(fill_axl(p, k->name + 4, k->fallback));
         } else {

@@ -103,6 +103,43 @@ static void put_json(axl__str *s, const axl__yaml *node)
     axl__str_putc(s, list ? ']' : '}');
 }
 
+/* The member that follows `after` (NULL: the first) in the order of names. */
+static const axl__yaml *next_by_name(const axl__yaml *map, const axl__yaml *after)
+{
+    const axl__yaml *best = NULL;
+
+    for (const axl__yaml *m = map->child; m; m = m->next)
+        if ((!after || strcmp(m->key, after->key) > 0) && (!best || strcmp(m->key, best->key) < 0))
+            best = m;
+    return best;
+}
+
+void axl__yaml_put_canonical(axl__str *out, const axl__yaml *node)
+{
+    if (node && node->type == AXL__YAML_MAP) {
+        axl__str_putc(out, '{');
+        for (const axl__yaml *m = next_by_name(node, NULL); m;) {
+            axl__str_put_json(out, m->key, strlen(m->key));
+            axl__str_putc(out, ':');
+            axl__yaml_put_canonical(out, m);
+            m = next_by_name(node, m);
+            axl__str_puts(out, m ? "," : "");
+        }
+        axl__str_putc(out, '}');
+    } else if (node && node->type == AXL__YAML_LIST) {
+        axl__str_putc(out, '[');
+        for (const axl__yaml *item = node->child; item; item = item->next) {
+            axl__yaml_put_canonical(out, item);
+            axl__str_puts(out, item->next ? "," : "");
+        }
+        axl__str_putc(out, ']');
+    } else if (node) {
+        put_json(out, node);
+    } else {
+        axl__str_puts(out, "null");
+    }
+}
+
 void axl__config_put_value(axl__str *s, const axl__yaml *node)
 {
     if (node->type == AXL__YAML_LIST || node->type == AXL__YAML_MAP)

@@ -6,6 +6,8 @@
  */
 #include "config_priv.h"
 
+#include "dataset_types.h"
+
 #include "base/num.h"
 #include "base/str.h"
 
@@ -152,21 +154,37 @@ static void say_type(walk *w, const axl__yaml *n, uint16_t type)
 
 /* ---- values ---- */
 
+/* Without those that are forms of another, "alpaca:chat" of "alpaca". */
+static const char *plain_values(const char *values, char *out, size_t room)
+{
+    size_t len = 0;
+
+    for (const char *at = values; *at && len < room;) {
+        size_t n = strcspn(at, ",");
+        if (!memchr(at, ':', n))
+            len += (size_t)snprintf(out + len, room - len, "%s%.*s", len ? ", " : "", (int)n, at);
+        at += n;
+        at += *at ? 2 : 0;
+    }
+    return out;
+}
+
 static void say_value(walk *w, const axl__schema_key *k, const axl__yaml *n)
 {
-    char near[128], hint[160] = "";
+    char near[128], hint[160] = "", values[700];
 
     /* "qlora" holds "lora" and is no slip of it. */
     if (axl__nearest_value(k->values, n->text, near, sizeof near) && !strstr(n->text, near))
         snprintf(hint, sizeof hint, "; did you mean \"%s\"?", near);
     if (k->answer == A_IMPL && k->reason && !hint[0]) {
         axl__config_say(w->p, AXL__C_UNSUPPORTED, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
-                        "\"%.100s\" is not supported: %s; use %s", n->text, k->reason, k->values);
+                        "\"%.100s\" is not supported: %s; use %s", n->text, k->reason,
+                        plain_values(k->values, values, sizeof values));
         return;
     }
     axl__config_say(w->p, AXL__C_BAD_VALUE, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
                     "must be %s%s, found \"%.100s\"%s", strchr(k->values, ',') ? "one of " : "",
-                    k->values, n->text, hint);
+                    plain_values(k->values, values, sizeof values), n->text, hint);
 }
 
 /* Upper case is fine where Axolotl lowers it. */
@@ -224,19 +242,68 @@ static bool is_neutral(const axl__schema_key *k, const axl__yaml *n)
     return !axl__yaml_truthy(n);
 }
 
+static void say_because(walk *w, axl__diag_id id, axl_severity severity, const axl__yaml *n,
+                        const char *what, const axl__schema_key *k, const char *reason)
+{
+    axl__config_say(w->p, id, severity, n, AT_KEY, path_of(w), "%s%s%s%s%s", what,
+                    reason ? ": " : "", reason ? reason : "", k->use_instead ? "; use " : "",
+                    k->use_instead ? k->use_instead : "");
+}
+
 static void say_instead(walk *w, axl__diag_id id, axl_severity severity, const axl__yaml *n,
                         const char *what, const axl__schema_key *k)
 {
-    axl__config_say(w->p, id, severity, n, AT_KEY, path_of(w), "%s%s%s%s%s", what,
-                    k->reason ? ": " : "", k->reason ? k->reason : "",
-                    k->use_instead ? "; use " : "", k->use_instead ? k->use_instead : "");
+    say_because(w, id, severity, n, what, k, k->reason);
 }
 
-static void answer(walk *w, const axl__schema_key *k, const axl__yaml *n)
+/* The type of the data whose entry holds the key, or of the first data set that reads a key of the
+ * whole config; NULL where none is known, which is an error of its own. */
+static const axl__dataset_type *type_beside(const walk *w, const axl__schema_key *k,
+                                            const axl__yaml *map)
+{
+    const axl__dataset_type *first = NULL;
+
+    if (map != w->p->root)
+        return axl__dataset_type_of(map);
+    const axl__yaml *list = axl__yaml_get(map, "datasets");
+    for (const axl__yaml *entry = list ? list->child : NULL; entry; entry = entry->next) {
+        const axl__dataset_type *type = axl__dataset_type_of(entry);
+        if (type && axl__dataset_type_reads(type, k->name))
+            return type;
+        first = first ? first : type;
+    }
+    return first;
+}
+
+/* Whether the type beside a key that depends on it reads it. */
+static bool reads(const axl__dataset_type *type, const axl__schema_key *k)
+{
+    const char *dot = strrchr(k->name, '.');
+
+    return type && axl__dataset_type_reads(type, dot ? dot + 1 : k->name);
+}
+
+static void answer_by_type(walk *w, const axl__schema_key *k, const axl__yaml *n,
+                           const axl__yaml *map)
+{
+    const axl__dataset_type *type = type_beside(w, k, map);
+    char reason[100];
+
+    if (!type || reads(type, k))
+        return;
+    snprintf(reason, sizeof reason, "%s data does not read it", type->name);
+    say_because(w, AXL__C_NO_EFFECT, AXL_SEVERITY_WARNING, n, "no effect here", k,
+                k->reason ? k->reason : reason);
+}
+
+/* map holds the key. */
+static void answer(walk *w, const axl__schema_key *k, const axl__yaml *n, const axl__yaml *map)
 {
     if (w->quiet || is_neutral(k, n))
         return;
-    if (k->answer == A_UNSUP)
+    if (k->by_type)
+        answer_by_type(w, k, n, map);
+    else if (k->answer == A_UNSUP)
         say_instead(w, AXL__C_UNSUPPORTED, AXL_SEVERITY_ERROR, n, "not supported", k);
     else if (k->answer == A_NONE)
         say_instead(w, AXL__C_NO_EFFECT, AXL_SEVERITY_WARNING, n, "no effect here", k);
@@ -292,7 +359,7 @@ static void check_items(walk *w, const axl__schema_key *k, axl__yaml *list)
 }
 
 /* Whether the member stays in the effective config. */
-static bool check_member(walk *w, axl__yaml *n)
+static bool check_member(walk *w, const axl__yaml *map, axl__yaml *n)
 {
     const axl__schema_key *k = axl__schema_find(path_of(w));
     bool was_quiet = w->quiet;
@@ -313,9 +380,11 @@ static bool check_member(walk *w, axl__yaml *n)
         say_type(w, n, k->type);
         return true;
     }
-    if (!check_value(w, k, n))
+    /* Other types give other values to a key that this one does not read. */
+    bool foreign = k->by_type && k->answer == A_IMPL && !reads(type_beside(w, k, map), k);
+    if (!foreign && !check_value(w, k, n))
         return true;
-    answer(w, k, n);
+    answer(w, k, n, map);
     w->quiet = was_quiet || k->answer != A_IMPL;
     if (n->type == AXL__YAML_LIST && !(k->type & T_ANY))
         check_items(w, k, n);
@@ -333,7 +402,7 @@ static void check_members(walk *w, axl__yaml *map)
         axl__yaml *n = *at;
         axl__str_puts(&w->path, mark ? "." : "");
         axl__str_puts(&w->path, n->key);
-        bool keep = w->path.failed || check_member(w, n);
+        bool keep = w->path.failed || check_member(w, map, n);
         w->path.len = mark;
         if (w->path.data)
             w->path.data[mark] = '\0';

@@ -5,6 +5,8 @@
  */
 #include "config_priv.h"
 
+#include "dataset_types.h"
+
 #include "base/str.h"
 
 #include <math.h>
@@ -56,23 +58,38 @@ static void drop_zeros(axl__config_pass *p)
             axl__yaml_remove(p->root, keys[i]);
 }
 
+static void require_in_entry(axl__config_pass *p, const axl__yaml *entry, const char *where)
+{
+    char key[80];
+    axl__str types;
+
+    snprintf(key, sizeof key, "%s.path", where);
+    if (!axl__yaml_get(entry, "path"))
+        axl__config_say(p, AXL__C_REQUIRED, AXL_SEVERITY_ERROR, entry, AT_KEY, key,
+                        "required: a file, a folder or a Hub id");
+    snprintf(key, sizeof key, "%s.type", where);
+    if (axl__yaml_get(entry, "type"))
+        return;
+    axl__str_init(&types, p->arena->ctx);
+    axl__dataset_types_put(&types);
+    axl__config_say(p, AXL__C_REQUIRED, AXL_SEVERITY_ERROR, entry, AT_KEY, key,
+                    "required: one of %s", axl__str_text(&types));
+    axl__str_free(&types);
+}
+
 static void require_in_sets(axl__config_pass *p, const char *list_key)
 {
-    static const char *const keys[] = { "path", "type" };
     const axl__yaml *list = get(p, list_key);
     unsigned i = 0;
 
     if (list && list->type == AXL__YAML_LIST && list->count == 0)
         say(p, AXL__C_REQUIRED, list_key, "must have at least one item");
-    for (const axl__yaml *set = list ? list->child : NULL; set; set = set->next, i++)
-        for (size_t k = 0; k < 2 && set->type == AXL__YAML_MAP; k++) {
-            char key[64];
-            snprintf(key, sizeof key, "%s[%u].%s", list_key, i, keys[k]);
-            if (!axl__yaml_get(set, keys[k]))
-                axl__config_say(p, AXL__C_REQUIRED, AXL_SEVERITY_ERROR, set, AT_KEY, key,
-                                k == 0 ? "required: a file, a folder or a Hub id"
-                                       : "required: alpaca is the type that exists so far");
-        }
+    for (const axl__yaml *entry = list ? list->child : NULL; entry; entry = entry->next, i++) {
+        char where[64];
+        snprintf(where, sizeof where, "%s[%u]", list_key, i);
+        if (entry->type == AXL__YAML_MAP)
+            require_in_entry(p, entry, where);
+    }
 }
 
 static void check_required(axl__config_pass *p)

@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* A hostile file must not make a list as long as itself; warnings leave room for errors. */
-enum { DIAGNOSTICS_MAX = 200, WARNINGS_MAX = 150, MESSAGE_MAX = 700 };
+enum { DIAGNOSTICS_MAX = 200, WARNINGS_MAX = 150 };
 
 typedef struct entry {
     axl_diagnostic d;
@@ -69,16 +69,24 @@ static void one_line(char *text)
             *p = '?';
 }
 
+/* ":LINE:COL", or "" where there is none. */
+static const char *place_of(const axl_diagnostic *x, char out[32])
+{
+    out[0] = '\0';
+    if (x->line)
+        snprintf(out, 32, ":%u:%u", x->line, x->column);
+    return out;
+}
+
 static const char *whole_text(axl_diagnostics *d, const axl_diagnostic *x)
 {
     axl__str s;
+    char place[32];
     const char *text = NULL;
 
     axl__str_init(&s, d->ctx);
-    axl__str_puts(&s, x->file);
-    if (x->line)
-        axl__str_putf(&s, ":%u:%u", x->line, x->column);
-    axl__str_puts(&s, x->severity == AXL_SEVERITY_ERROR ? ": error: " : ": warning: ");
+    axl__str_putf(&s, "%s%s: %s: ", x->file, place_of(x, place),
+                  x->severity == AXL_SEVERITY_ERROR ? "error" : "warning");
     if (x->key)
         axl__str_putf(&s, "%s: ", x->key);
     axl__str_putf(&s, "%s [%s]", x->message, x->id);
@@ -88,10 +96,22 @@ static const char *whole_text(axl_diagnostics *d, const axl_diagnostic *x)
     return text;
 }
 
+void axl__diagnostics_log_warnings(const axl_diagnostics *d)
+{
+    char place[32];
+
+    for (size_t i = 0; i < d->count; i++) {
+        const axl_diagnostic *x = &d->entries[i].d;
+        if (x->severity == AXL_SEVERITY_WARNING)
+            axl__log(d->ctx, AXL_LOG_WARNING, "%s%s: %s%s%s [%s]", x->file, place_of(x, place),
+                     x->key ? x->key : "", x->key ? ": " : "", x->message, x->id);
+    }
+}
+
 void axl__diag(axl_diagnostics *d, axl__diag_id id, axl_severity severity, uint32_t line,
                uint32_t column, const char *key, const char *fmt, ...)
 {
-    char message[MESSAGE_MAX], number[16];
+    char message[AXL__ERROR_MAX], number[16];
     va_list ap;
 
     if (axl__diagnostics_full(d, severity))

@@ -76,4 +76,7 @@ bool axl__diagnostics_full(const axl_diagnostics *d, axl_severity severity);
  * last error if there is one. */
 axl_status axl__diagnostics_finish(axl_diagnostics *d);
 
+/* Each warning to the context's log, which says itself that it is one. */
+void axl__diagnostics_log_warnings(const axl_diagnostics *d);
+
 #endif

@@ -184,7 +184,10 @@ static axl_status export_key(const axl__schema_key *k, axl_config_key_info *out)
     info.fallback = k->fallback;
     info.values = k->values;
     info.range = k->range;
-    info.reason = k->reason;
+    info.reason = k->reason             ? k->reason
+                  : !k->by_type         ? NULL
+                  : k->answer == A_IMPL ? "only data sets of some types read it"
+                                        : "no data set type that exists reads it";
     info.use_instead = k->use_instead;
     info.description = k->description;
     info.answer = (uint32_t)public_answer(k->answer);

@@ -48,6 +48,8 @@ typedef struct axl__schema_key {
     const char *reason;
     const char *use_instead;
     const char *description;
+    bool by_type; /* of an entry of a list of data sets: read by some types (dataset_types.h);
+                     A_IMPL when one of today's reads it, else A_NONE */
 } axl__schema_key;
 
 extern const axl__schema_key axl__schema_table[];

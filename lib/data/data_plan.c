@@ -124,14 +124,14 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
     axl__data_entry *e = &plan->entries[i];
     char key[KEY_MAX];
 
+    snprintf(key, sizeof key, "%s[%zu]", plan->list, i);
+    e->node = axl__cfg_node(cfg, key);
     e->format = axl__cfg_str_or(cfg, entry_key(key, plan, i, "ds_type"), NULL);
-    e->type = axl__cfg_str_or(cfg, entry_key(key, plan, i, "type"), NULL);
-    if (!e->type)
-        return axl__fail(AXL_ERR_INVALID, "%s is not set", key);
-    axl_status status = axl__prompt_init(&e->prompt, plan->ctx, e->type, tok, plan->sequence_len,
-                                         axl__cfg_bool(cfg, "train_on_inputs"));
+    axl__prompt_setup setup = { plan->ctx, tok, e->node, plan->sequence_len,
+                                axl__cfg_bool(cfg, "train_on_inputs") };
+    axl_status status = axl__prompt_open(&e->prompt, &setup);
     if (status != AXL_OK)
-        return axl__fail_prefix(status, "%s", key);
+        return axl__fail_prefix(status, "%s", entry_key(key, plan, i, "type"));
     AXL_TRY(find_files(plan, cfg, i));
     e->ids = axl__calloc(plan->ctx, e->files.n, sizeof *e->ids);
     e->hashes = axl__calloc(plan->ctx, e->files.n, sizeof *e->hashes);
@@ -165,6 +165,7 @@ axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
 {
     memset(plan, 0, sizeof *plan);
     plan->ctx = axl__config_context(cfg);
+    plan->cfg = cfg;
     plan->list = list;
     size_t n = axl__cfg_count(cfg, list);
     axl_status status = read_settings(plan, cfg);
@@ -184,6 +185,7 @@ axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
 void axl__data_plan_free(axl__data_plan *plan)
 {
     for (size_t i = 0; i < plan->n_entries; i++) {
+        axl__prompt_close(&plan->entries[i].prompt);
         axl__files_free(&plan->entries[i].files, plan->ctx);
         axl__free(plan->ctx, plan->entries[i].ids);
         axl__free(plan->ctx, plan->entries[i].hashes);
@@ -256,16 +258,35 @@ static axl_status put_tokenizer(axl_context *ctx, const axl_tokenizer *tok, axl_
     return AXL_OK;
 }
 
+/* What the config says of these rows: the entries as a whole, so that no setting of a type can be
+ * forgotten, and the keys of the whole config that the plan or a prompt reads. */
+static void put_settings(const axl__data_plan *plan, axl__str *out)
+{
+    static const char *const keys[] = { "sequence_len",
+                                        "min_sample_len",
+                                        "excess_length_strategy",
+                                        "seed",
+                                        "shuffle_merged_datasets",
+                                        "shuffle_before_merging_datasets",
+                                        "curriculum_sampling",
+                                        "train_on_inputs" };
+
+    axl__str_putf(out, "axl %s\n", axl_version());
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        axl__str_putf(out, "%s ", keys[i]);
+        axl__yaml_put_canonical(out, axl__cfg_node(plan->cfg, keys[i]));
+        axl__str_putc(out, '\n');
+    }
+}
+
 axl_status axl__data_plan_key(axl__data_plan *plan, const axl_tokenizer *tok, axl__str *out)
 {
-    axl__str_putf(out, "axl %s\nsequence_len %u\nmin_sample_len %u\nlong %d\nseed %llu\n",
-                  axl_version(), plan->sequence_len, plan->min_len, (int)plan->long_rule,
-                  (unsigned long long)plan->seed);
-    axl__str_putf(out, "shuffle %d %d %d\n", plan->shuffle_each, plan->shuffle, plan->curriculum);
+    put_settings(plan, out);
     for (size_t i = 0; i < plan->n_entries; i++) {
         axl__data_entry *e = &plan->entries[i];
-        axl__str_putf(out, "data %s %s %d\n", e->type, e->format ? e->format : "-",
-                      e->prompt.train_on_inputs);
+        axl__str_puts(out, "data ");
+        axl__yaml_put_canonical(out, e->node);
+        axl__str_putc(out, '\n');
         for (size_t f = 0; f < e->files.n; f++) {
             AXL_TRY(hash_file(plan->ctx, e->files.paths[f], &e->ids[f], &e->hashes[f]));
             axl__str_putf(out, "file %llu %016llx ", (unsigned long long)e->ids[f].size,

@@ -5,14 +5,14 @@
 #define AXL_DATA_DATA_PLAN_H
 
 #include "base/str.h"
-#include "data/prompt.h"
-#include "data/source.h"
+#include "data/prompt/prompt.h"
+#include "data/read/source_files.h"
 
 #include <axl/dataset.h>
 
 typedef struct axl__data_entry {
+    const axl__yaml *node; /* borrowed from the config, as format */
     axl__prompt prompt;
-    const char *type;   /* borrowed from the config, as format */
     const char *format; /* NULL: from the file's name */
     axl__files files;
     axl__file_id *ids; /* (files.n) as they were hashed */
@@ -23,7 +23,8 @@ typedef enum { AXL__LONG_DROP, AXL__LONG_TRUNCATE, AXL__LONG_RAISE } axl__long_r
 
 typedef struct axl__data_plan {
     axl_context *ctx;
-    const char *list; /* "datasets" or "test_datasets" */
+    const axl_config *cfg; /* borrowed */
+    const char *list;      /* "datasets" or "test_datasets" */
     axl__data_entry *entries;
     size_t n_entries;
     uint64_t seed;

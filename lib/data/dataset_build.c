@@ -131,9 +131,11 @@ static axl_status prepare_rows(axl__store *store, const axl__data_plan *plan,
 
     if (!starts)
         return axl__fail_nomem();
-    axl_status status = axl__tokenize_rows(store, plan, starts);
+    uint64_t n_without = 0;
+    axl_status status = axl__tokenize_rows(store, plan, starts, &n_without);
     if (status == AXL_OK) {
-        stats->rows_read = store->n;
+        stats->rows_read = store->n + n_without;
+        stats->dropped_no_trained = n_without;
         status = merge(store, plan, starts);
     }
     axl__free(plan->ctx, starts);

@@ -6,19 +6,23 @@
  */
 #include "data/tokenize_rows.h"
 
+#include "data/read/source.h"
+
 #include "base/str.h"
 
-#include <stdio.h>
 #include <string.h>
 
-enum { BATCH = 512, BAD_SHOWN = 10, COLUMNS_MAX = 32, COLUMNS_SHOWN = 12, MESSAGE_MAX = 120 };
+enum { BATCH = 512, BAD_SHOWN = 10, NAMES_SHOWN = 12 };
 
+/* A record on its way.  status and error are of the thread that reads it (AXL_ERR_DATA: the record
+ * cannot be parsed), then of the one that encodes it; error.at is the record's place in any case.
+ */
 typedef struct {
     const axl__prompt *prompt;
     const axl__json *record; /* NULL: malformed */
-    uint64_t line, index;
+    uint64_t index;
     axl_status status;
-    char message[MESSAGE_MAX];
+    axl__record_error error;
     axl__draft draft;
 } job;
 
@@ -26,33 +30,30 @@ typedef struct {
 typedef struct {
     axl_context *ctx;
     axl__store *store;
-    axl__prompt prompt;
+    axl__prompt prompt; /* the entry's, which it still owns */
     axl__arena arena;
-    job *jobs;     /* (BATCH) */
-    uint32_t seen; /* bit i: a record had column i */
+    job *jobs;                           /* (BATCH) */
+    bool seen[AXL__DATASET_COLUMNS_MAX]; /* some record had the column */
     uint64_t n_bad;
-    axl__str bad;         /* the first of them */
-    const char *bad_path; /* the file named last there */
-    axl__str columns;     /* of the first record, for a message */
+    axl__str bad;     /* the first of them */
+    bool bad_named;   /* the file that is being read stands there already */
+    axl__str columns; /* of the first record, for a message */
     uint64_t bytes_done, bytes_total;
-    uint64_t n_records;
+    uint64_t n_records; /* of the entry */
+    uint64_t n_without; /* records without a sample, in all entries */
 } reading;
 
 /* ---- bad records ---- */
 
-/* message starts with the record's line. */
-static void note_bad(reading *r, const char *path, const char *message)
+static void note_bad(reading *r, const axl__source *source, const axl__record_error *error)
 {
     if (r->n_bad++ >= BAD_SHOWN)
         return;
     if (r->n_bad > 1)
         axl__str_puts(&r->bad, "; ");
-    if (path != r->bad_path) {
-        axl__str_puts(&r->bad, path);
-        axl__str_putc(&r->bad, ':');
-    }
-    axl__str_puts(&r->bad, message);
-    r->bad_path = path;
+    axl__record_error_put(&r->bad, r->bad_named ? NULL : axl__source_path(source),
+                          axl__source_place(source), error);
+    r->bad_named = true;
 }
 
 static axl_status fail_bad(const reading *r)
@@ -63,30 +64,61 @@ static axl_status fail_bad(const reading *r)
                      axl__str_text(&r->bad), r->n_bad > BAD_SHOWN ? "; …" : "");
 }
 
-static axl_status fail_column(const reading *r, const char *path, const char *column)
-{
-    AXL_TRY(axl__str_status(&r->columns));
-    return axl__fail(AXL_ERR_DATA,
-                     "%s: none of the %llu records has the column \"%s\" that the type %s reads; "
-                     "the first record has: %s",
-                     path, (unsigned long long)r->n_records, column, r->prompt.type->name,
-                     axl__str_text(&r->columns));
-}
+/* ---- columns ---- */
 
 static void note_columns(reading *r, const axl__json *record)
 {
-    const char *const *columns = r->prompt.type->columns;
     size_t shown = 0;
 
-    for (uint32_t i = 0; columns[i] && i < COLUMNS_MAX; i++)
-        if (!(r->seen & 1u << i) && axl__json_get(record, columns[i]))
-            r->seen |= 1u << i;
+    for (size_t i = 0; i < AXL__DATASET_COLUMNS_MAX && r->prompt.columns[i]; i++)
+        r->seen[i] = r->seen[i] || axl__json_get(record, r->prompt.columns[i]);
     if (r->columns.len > 0)
         return;
-    for (const axl__json *v = record->child; v && shown < COLUMNS_SHOWN; v = v->next, shown++)
+    for (const axl__json *v = record->child; v && shown < NAMES_SHOWN; v = v->next, shown++)
         axl__str_putf(&r->columns, "%s%.60s", shown > 0 ? ", " : "", v->key);
     if (r->columns.len == 0)
         axl__str_puts(&r->columns, "nothing");
+}
+
+/* Whether the column, or one that stands for it, was in some record. */
+static bool has_column(const reading *r, size_t i)
+{
+    const axl__dataset_column *columns = r->prompt.type->columns;
+    bool seen = r->seen[i] || columns[i].optional;
+
+    for (size_t k = 0; columns[i].one_of && k < AXL__DATASET_COLUMNS_MAX; k++)
+        seen = seen || (r->seen[k] && columns[k].one_of == columns[i].one_of);
+    return seen;
+}
+
+static axl_status fail_column(const reading *r, const char *path, size_t i)
+{
+    const axl__dataset_column *columns = r->prompt.type->columns;
+    axl__str names;
+
+    AXL_TRY(axl__str_status(&r->columns));
+    axl__str_init(&names, r->ctx);
+    axl__str_putf(&names, "\"%s\"", r->prompt.columns[i]);
+    for (size_t k = i + 1; columns[i].one_of && k < AXL__DATASET_COLUMNS_MAX; k++)
+        if (columns[k].one_of == columns[i].one_of)
+            axl__str_putf(&names, " or \"%s\"", r->prompt.columns[k]);
+    axl_status status = axl__str_status(&names);
+    if (status == AXL_OK)
+        status = axl__fail(AXL_ERR_DATA,
+                           "%s: none of the %llu records has the column %s that the type %s reads; "
+                           "the first record has: %s",
+                           path, (unsigned long long)r->n_records, names.data, r->prompt.type->name,
+                           axl__str_text(&r->columns));
+    axl__str_free(&names);
+    return status;
+}
+
+static axl_status check_columns(const reading *r, const char *path)
+{
+    for (size_t i = 0; i < AXL__DATASET_COLUMNS_MAX && r->prompt.columns[i]; i++)
+        if (!has_column(r, i))
+            return fail_column(r, path, i);
+    return AXL_OK;
 }
 
 /* ---- a batch ---- */
@@ -97,52 +129,56 @@ static void run_job(void *arg, uint64_t i)
 
     if (!j->record)
         return;
-    j->status = j->prompt->type->make(j->prompt, j->record, &j->draft);
+    j->status = j->prompt->method->make(j->prompt, j->record, &j->draft);
     if (j->status != AXL_OK)
-        snprintf(j->message, sizeof j->message, "%s", axl_last_error());
+        axl__error_hold(&j->error.why); /* of this thread */
 }
 
 /* Parses up to BATCH records; *n of them.  AXL_END after the file's last. */
 static axl_status parse_batch(reading *r, axl__source *source, uint64_t *index, size_t *n)
 {
-    axl_status status = AXL_OK;
-
     axl__arena_reset(&r->arena);
     for (*n = 0; *n < BATCH; ++*n) {
         job *j = &r->jobs[*n];
         AXL_TRY(axl__cancelled(r->ctx)); /* a record may be a book */
         j->record = NULL;
-        j->status = AXL_OK;
-        j->draft.n = 0;
-        status = axl__source_next(source, &r->arena, &j->record, &j->line);
-        if (status == AXL_END || (status < 0 && status != AXL_ERR_DATA))
-            break;
-        if (status == AXL_ERR_DATA) /* its message begins with the place */
-            snprintf(j->message, sizeof j->message, "%s", axl_last_error());
+        axl__draft_clear(&j->draft);
+        j->status = axl__source_next(source, &r->arena, &j->record, &j->error);
+        if (j->status == AXL_ERR_DATA)
+            j->record = NULL;
+        else if (j->status != AXL_OK)
+            return j->status;
         else
             note_columns(r, j->record);
         j->index = (*index)++;
         r->n_records++;
     }
-    return status < 0 && status != AXL_ERR_DATA ? status : status == AXL_END ? AXL_END : AXL_OK;
+    return AXL_OK;
 }
 
-static axl_status store_batch(reading *r, const char *path, uint32_t source, size_t n)
+static axl_status store_samples(reading *r, const job *j, uint32_t source)
+{
+    const axl__draft *d = &j->draft;
+
+    for (uint32_t part = 0, at = 0; part < d->n_ends; at = d->ends[part++])
+        AXL_TRY(axl__store_add(r->store, d->ids + at, d->labels + at, d->ends[part] - at, source,
+                               j->index, part));
+    r->n_without += d->n_ends == 0;
+    return AXL_OK;
+}
+
+static axl_status store_batch(reading *r, const axl__source *source, uint32_t name, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         const job *j = &r->jobs[i];
-        if (!j->record) {
-            note_bad(r, path, j->message);
-        } else if (j->status == AXL_ERR_DATA) {
-            char place[MESSAGE_MAX + 32];
-            snprintf(place, sizeof place, "%llu: %s", (unsigned long long)j->line, j->message);
-            note_bad(r, path, place);
+        if (j->status == AXL_ERR_DATA) {
+            note_bad(r, source, &j->error);
         } else if (j->status != AXL_OK) {
-            return axl__fail(j->status, "%s:%llu: %s", path, (unsigned long long)j->line,
-                             j->message);
+            axl__error_restore(&j->error.why);
+            return axl__fail_prefix(j->status, "%s:%llu", axl__source_path(source),
+                                    (unsigned long long)j->error.at);
         } else if (r->n_bad == 0) {
-            AXL_TRY(axl__store_add(r->store, j->draft.ids, j->draft.labels, j->draft.n, source,
-                                   j->index, 0));
+            AXL_TRY(store_samples(r, j, name));
         }
     }
     r->prompt.check_only = r->n_bad > 0; /* the rest is only counted */
@@ -151,19 +187,18 @@ static axl_status store_batch(reading *r, const char *path, uint32_t source, siz
 
 static axl_status read_records(reading *r, axl__source *source)
 {
-    const char *path = axl__source_path(source);
     uint64_t index = 0;
     uint32_t name;
     axl_status status = AXL_OK;
 
-    AXL_TRY(axl__store_add_source(r->store, path, &name));
+    AXL_TRY(axl__store_add_source(r->store, axl__source_path(source), &name));
     while (status == AXL_OK) {
         size_t n;
         status = parse_batch(r, source, &index, &n);
         if (status < 0)
             return status;
         axl__parallel_for(r->ctx, n, run_job, r->jobs);
-        AXL_TRY(store_batch(r, path, name, n));
+        AXL_TRY(store_batch(r, source, name, n));
         uint64_t at = r->bytes_done + axl__source_progress(source);
         AXL_TRY(axl__poll(r->ctx, "tokenize", at, r->bytes_total));
     }
@@ -180,6 +215,7 @@ static axl_status read_file(reading *r, const axl__data_plan *plan, const axl__d
     AXL_TRY(axl__source_open(&source, plan->ctx, e->files.paths[f], e->format));
     const axl__file *file = axl__source_file(source);
     axl_status status;
+    r->bad_named = false;
     if (plan->cache_dir && memcmp(&e->ids[f], &file->id, sizeof file->id) != 0)
         status = axl__fail(AXL_ERR_IO, "%s changed while it was read", file->path);
     else
@@ -191,21 +227,19 @@ static axl_status read_file(reading *r, const axl__data_plan *plan, const axl__d
 
 static axl_status read_entry(reading *r, const axl__data_plan *plan, const axl__data_entry *e)
 {
-    const char *const *columns = e->prompt.type->columns;
+    const char *path = e->files.paths[0];
 
     r->prompt = e->prompt;
-    r->seen = 0;
+    memset(r->seen, 0, sizeof r->seen);
     r->n_bad = r->n_records = 0;
-    r->bad_path = NULL;
     axl__str_clear(&r->bad);
     axl__str_clear(&r->columns);
     for (size_t f = 0; f < e->files.n; f++)
         AXL_TRY(read_file(r, plan, e, f));
     if (r->n_records == 0)
-        return axl__fail(AXL_ERR_DATA, "%s: there is no record", e->files.paths[0]);
-    for (uint32_t i = 0; columns[i] && r->n_records > r->n_bad; i++)
-        if (!(r->seen & 1u << i))
-            return fail_column(r, e->files.paths[0], columns[i]);
+        return axl__fail(AXL_ERR_DATA, "%s: there is no record", path);
+    if (r->n_records > r->n_bad)
+        AXL_TRY(check_columns(r, path));
     return r->n_bad > 0 ? fail_bad(r) : AXL_OK;
 }
 
@@ -222,7 +256,8 @@ static axl_status count_bytes(reading *r, const axl__data_plan *plan)
     return AXL_OK;
 }
 
-axl_status axl__tokenize_rows(axl__store *store, const axl__data_plan *plan, uint32_t *starts)
+axl_status axl__tokenize_rows(axl__store *store, const axl__data_plan *plan, uint32_t *starts,
+                              uint64_t *n_without)
 {
     reading r = { 0 };
 
@@ -243,6 +278,7 @@ axl_status axl__tokenize_rows(axl__store *store, const axl__data_plan *plan, uin
         status = read_entry(&r, plan, &plan->entries[i]);
     }
     starts[plan->n_entries] = store->n;
+    *n_without = r.n_without;
     if (status == AXL_OK)
         status = axl__poll(r.ctx, "tokenize", r.bytes_total, r.bytes_total);
     for (size_t i = 0; r.jobs && i < BATCH; i++)

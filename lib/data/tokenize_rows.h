@@ -7,11 +7,13 @@
 #include "data/sample_store.h"
 
 /*
- * Appends a row for every record; one without anything to train on has length 0.  starts
- * (n_entries + 1) receives where each entry's rows begin.  AXL_ERR_DATA: malformed records or
- * values of a wrong type (the first ten are named, all are counted), a column that no record has,
- * or no record at all.
+ * Appends the samples of every record as rows; one without anything to train on may have length 0.
+ * starts (n_entries + 1) receives where each entry's rows begin, *n_without how many records gave
+ * no row at all.  AXL_ERR_DATA: malformed records
+ * or values of a wrong type (the first ten are named, all are counted), a column that no record
+ * has, or no record at all.
  */
-axl_status axl__tokenize_rows(axl__store *store, const axl__data_plan *plan, uint32_t *starts);
+axl_status axl__tokenize_rows(axl__store *store, const axl__data_plan *plan, uint32_t *starts,
+                              uint64_t *n_without);
 
 #endif

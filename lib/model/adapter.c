@@ -52,18 +52,16 @@ void axl_adapter_free(axl_adapter *a)
     axl_context_free(ctx);
 }
 
-static axl_status add_tensor(axl_adapter *a, const char *module, const char *part, int64_t at,
+static axl_status add_tensor(axl_adapter *a, const axl__module *of, const char *part, int64_t at,
                              int64_t rows, int64_t cols)
 {
-    axl__param *t = &a->tensors[a->n_tensors];
+    char *name = axl__format(a->ctx, "base_model.model.%s.lora_%s.weight", of->name, part);
 
-    t->name = axl__format(a->ctx, "base_model.model.%s.lora_%s.weight", module, part);
-    if (!t->name)
+    if (!name)
         return axl__fail_nomem();
-    t->at = at;
-    t->rows = rows;
-    t->cols = cols;
-    a->n_tensors++;
+    a->tensors[a->n_tensors++] = (axl__param){
+        .name = name, .at = at, .rows = rows, .cols = cols, .embedding = of->role == AXL__ROLE_HEAD
+    };
     return AXL_OK;
 }
 
@@ -117,8 +115,8 @@ static axl_status adapter_lay_out(axl_adapter *a, const bool *on)
         const axl__lora *l = &a->loras[i];
         if (!l->on)
             continue;
-        AXL_TRY(add_tensor(a, t->list[i].name, "A", l->a_at, l->rank, l->in));
-        AXL_TRY(add_tensor(a, t->list[i].name, "B", l->b_at, l->out, l->rank));
+        AXL_TRY(add_tensor(a, &t->list[i], "A", l->a_at, l->rank, l->in));
+        AXL_TRY(add_tensor(a, &t->list[i], "B", l->b_at, l->out, l->rank));
     }
     return AXL_OK;
 }

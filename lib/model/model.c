@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* model.c - a model's life: opened from a folder or a config, shared, freed. */
 #include "model.h"
+#include "family/family.h"
 #include "weights.h"
 
 #include "base/magic.h"
@@ -123,6 +124,19 @@ static char *config_model(const axl_config *cfg)
     return path;
 }
 
+/* The class that a config asks for is the family's own, or any. */
+static axl_status check_class(const axl_model *m, const axl_config *cfg)
+{
+    const axl__family *family = m->arch.family;
+    const char *name = axl__cfg_str_or(cfg, "model_type", "AutoModelForCausalLM");
+
+    if (strcmp(name, "AutoModelForCausalLM") == 0 || strcmp(name, family->class_name) == 0)
+        return AXL_OK;
+    return axl__fail(AXL_ERR_INVALID,
+                     "model_type: %s, but config.json in %s says \"%s\", which is %s", name, m->dir,
+                     family->model_type, family->class_name);
+}
+
 /* dir NULL: base_model. */
 static axl_status from_config(axl_model **out, const axl_config *cfg, const char *dir,
                               bool counting)
@@ -143,6 +157,12 @@ static axl_status from_config(axl_model **out, const axl_config *cfg, const char
     const char *revision = dir ? NULL : axl__cfg_str_or(cfg, "model_revision", NULL);
     axl_status status = open_model(out, ctx, path, revision, &o, counting);
     axl__free(ctx, path);
+    AXL_TRY(status);
+    status = check_class(*out, cfg);
+    if (status < 0) {
+        axl_model_free(*out);
+        *out = NULL;
+    }
     return status;
 }
 

@@ -17,6 +17,7 @@ typedef struct axl__param {
     int64_t at, rows, cols;
     bool vector;    /* of one dimension: a norm's weight, a bias */
     bool embedding; /* of the embedding or the head, which may have a learning rate of their own */
+    bool lookup;    /* the embedding's own weight */
     int64_t layer;  /* of a model's own: the decoder layer, or -1 */
 } axl__param;
 

@@ -52,6 +52,7 @@ static axl_status add_tensor(axl__weights *w, const axl_model *m, int64_t module
                        .cols = bias ? of->rows : of->cols,
                        .vector = bias || of->role == AXL__ROLE_NORM,
                        .embedding = of->role == AXL__ROLE_EMBEDDING || of->role == AXL__ROLE_HEAD,
+                       .lookup = of->role == AXL__ROLE_EMBEDDING,
                        .layer = of->layer };
     t->name = axl__format(m->ctx, "%s.%s", of->name, bias ? "bias" : "weight");
     if (!t->name)

@@ -38,9 +38,7 @@ static int64_t eightbit_blocks_of(const axl__optim_tensor *t)
 
 static uint32_t eightbit_kind_bitsandbytes(const axl__optim_tensor *t)
 {
-    bool embedding = strstr(t->name, "embed_tokens") && !strstr(t->name, "lora_");
-
-    return t->rows * t->cols < SMALLEST || embedding;
+    return t->rows * t->cols < SMALLEST || t->lookup;
 }
 
 static uint32_t eightbit_kind_torchao(const axl__optim_tensor *t)

@@ -13,7 +13,7 @@ enum { MOMENTUM = 2, X, Y, GRAM, POLY, NORM };
 
 static uint32_t muon_kind(const axl__optim_tensor *t)
 {
-    return t->vector || axl__names_embedding(t->name);
+    return t->vector || t->embedding;
 }
 
 static axl_status muon_lay_out(axl__optimizer *o)

@@ -18,8 +18,10 @@ typedef struct axl__optimizer axl__optimizer;
 typedef struct axl__optim_tensor {
     const char *name; /* as files have it; outlives the optimizer */
     int64_t at, rows, cols;
-    bool vector;   /* of one dimension: a norm's weight, a bias */
-    uint32_t part; /* what may rest on its own in a step; 0 never does */
+    bool vector;    /* of one dimension: a norm's weight, a bias */
+    bool embedding; /* of the embedding or the output head, which may have a rate of their own */
+    bool lookup;    /* the embedding's own weight, of which a step moves few rows */
+    uint32_t part;  /* what may rest on its own in a step; 0 never does */
 } axl__optim_tensor;
 
 typedef struct axl__optim_target {

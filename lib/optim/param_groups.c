@@ -59,12 +59,6 @@ static bool groups_decays(const char *name)
            !groups_has_word(low, "norm", false) && !groups_has_word(low, "_norm", true);
 }
 
-bool axl__names_embedding(const char *name)
-{
-    return strstr(name, "embed_tokens") || strstr(name, "lm_head") ||
-           axl__ends_with(name, "modules_to_save.default.weight");
-}
-
 /* LoRA+ has no weight decay: PEFT takes it from an argument that Axolotl does not give. */
 static axl__param_group groups_loraplus(const grouping *g, const axl__optim_tensor *t)
 {
@@ -77,13 +71,14 @@ static axl__param_group groups_loraplus(const grouping *g, const axl__optim_tens
     return (axl__param_group){ 1.0, 0.0 };
 }
 
-static axl__param_group groups_by_rates(const grouping *g, const char *name)
+static axl__param_group groups_by_rates(const grouping *g, const axl__optim_tensor *t,
+                                        const char *name)
 {
     const axl_optimizer_options *o = g->opts;
     double base = g->target->learning_rate;
     axl__param_group group = { 1.0, 0.0 };
 
-    if (axl__names_embedding(name)) {
+    if (t->embedding) {
         if (o->embedding_lr_scale > 0.0)
             group.rate = o->embedding_lr_scale;
         else if (o->embedding_lr > 0.0)
@@ -110,7 +105,7 @@ static axl__param_group groups_find(const grouping *g, const axl__optim_tensor *
     if (o->loraplus_lr_ratio > 0.0)
         return groups_loraplus(g, t);
     if (g->own || o->embedding_lr > 0.0 || o->embedding_lr_scale > 0.0 || o->n_lr_group_modules)
-        return groups_by_rates(g, name);
+        return groups_by_rates(g, t, name);
     return (axl__param_group){ 1.0, groups_decays(name) ? o->weight_decay : 0.0 };
 }
 

@@ -16,9 +16,6 @@ typedef struct axl__param_groups {
     uint32_t *of_tensor; /* (n_tensors) index into groups */
 } axl__param_groups;
 
-/* Whether a tensor is one of the embeddings' group: embed_tokens, lm_head, modules_to_save. */
-bool axl__names_embedding(const char *name);
-
 /* own: Axolotl makes this optimizer's groups itself, as it does wherever a rate is set. */
 axl_status axl__param_groups_new(axl__param_groups *out, const axl__optim_target *target,
                                  const axl_optimizer_options *opts, bool own);

@@ -133,10 +133,9 @@ axl_status axl__run_save_result(axl_run *r)
 
 axl_status axl__run_save_stopped(axl_run *r, axl_status stopped)
 {
-    char why[256];
+    axl__error why;
 
-    strncpy(why, axl_last_error(), sizeof why - 1);
-    why[sizeof why - 1] = '\0';
+    axl__error_hold(&why);
     axl_trainer_zero_grad(r->trainer);
     uint64_t step = axl_trainer_steps(r->trainer);
     axl__cancel_hold(r->ctx, true);
@@ -147,5 +146,5 @@ axl_status axl__run_save_stopped(axl_run *r, axl_status stopped)
     if (status < 0 && status != AXL_ERR_CANCELLED) /* the record callback asks again */
         return status;
     AXL_TRY(axl__run_write_report(r, "stopped"));
-    return axl__fail(stopped, "%s after step %llu", why, (unsigned long long)step);
+    return axl__fail(stopped, "%s after step %llu", why.text, (unsigned long long)step);
 }

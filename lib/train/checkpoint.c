@@ -116,10 +116,10 @@ static axl_status checkpoint_save(axl_trainer *tr, const axl__save_options *o, c
     if (status == AXL_OK)
         status = axl__replace_dir(tr->ctx, temp, dir);
     if (status < 0) {
-        char why[512];
-        snprintf(why, sizeof why, "%s", axl_last_error());
+        axl__error why;
+        axl__error_hold(&why);
         (void)axl__remove_tree(temp);
-        axl__fail(status, "%s", why);
+        axl__error_restore(&why);
     }
     axl__free(tr->ctx, temp);
     return status;

@@ -103,10 +103,16 @@ static axl_status make_optimizer(axl_trainer *tr, const axl_optimizer_options *g
         return axl__fail_nomem();
     for (size_t i = 0; i < a->n_tensors; i++) {
         const axl__param *t = &a->tensors[i];
-        tensors[i] =
-            (axl__optim_tensor){ t->name,   t->at,
-                                 t->rows,   t->cols,
-                                 t->vector, tr->lisa.n_picked > 0 ? (uint32_t)(t->layer + 1) : 0 };
+        tensors[i] = (axl__optim_tensor){
+            .name = t->name,
+            .at = t->at,
+            .rows = t->rows,
+            .cols = t->cols,
+            .vector = t->vector,
+            .embedding = t->embedding,
+            .lookup = t->lookup,
+            .part = tr->lisa.n_picked > 0 ? (uint32_t)(t->layer + 1) : 0,
+        };
     }
     axl__optim_target target = { tr->ctx, tr->model->ops, tr->model->dev, tr->model->compute,
                                  tensors, a->n_tensors,   a->params,      tr->opts.learning_rate };

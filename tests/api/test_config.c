@@ -16,6 +16,12 @@
     "learning_rate: 2e-5\n"                                                                        \
     "micro_batch_size: 2\n"
 #define MIN BASE "gradient_accumulation_steps: 1\n"
+#define TYPES                                                                                      \
+    "alpaca, alpaca_chat, alpaca_chat.load_concise, alpaca_chat.load_qa, "                         \
+    "alpaca_chat.load_camel_ai, alpaca_chat.load_no_prompt, alpaca_instruct, "                     \
+    "alpaca_instruct.load_no_prompt, gpteacher, oasst, jeopardy, explainchoice, concisechoice, "   \
+    "summarizetldr, orcamini, context_qa, context_qa.load_v2, creative_acr.load_answer, "          \
+    "completion"
 /* The lines that MIN has; a line added to it is number LINE + 1. */
 enum { LINE = 9 };
 
@@ -253,6 +259,66 @@ static void test_config__keeps_numbers_in_range(void **state)
     check(MIN "val_set_size: 100\n", NULL);
 }
 
+/* Whether a key of an entry is read is a question to its type. */
+static void test_config__answers_by_the_type_of_the_data(void **state)
+{
+#define ENTRY(members)                                                                             \
+    "{base_model: m, micro_batch_size: 1, gradient_accumulation_steps: 1, learning_rate: 1.0,\n"   \
+    "datasets: [{path: p, " members "}]}\n"
+    (void)state;
+    check(ENTRY("type: completion, field: body"), NULL);
+    check(ENTRY("type: alpaca, field: body"),
+          "c.yml:2:36: warning: datasets[0].field: no effect here: alpaca data does not read it "
+          "[AXL-C0211]");
+    check(ENTRY("type: 'alpaca:chat', roles_to_train: [a]"),
+          "c.yml:2:43: warning: datasets[0].roles_to_train: no effect here: alpaca data does not "
+          "read it [AXL-C0211]");
+    check(ENTRY("type: completion, message_field_role: from"),
+          "c.yml:2:40: warning: datasets[0].message_field_role: no effect here: completion data "
+          "does not read it; use message_property_mappings [AXL-C0211]");
+    check(ENTRY("type: completion, seed: 3"),
+          "c.yml:2:40: warning: datasets[0].seed: no effect here: only synthetic data reads it "
+          "[AXL-C0211]");
+    check(ENTRY("type: completion, length: 1000"), NULL);
+    check(ENTRY("type: {chosen_format: x}"),
+          "c.yml:2:29: error: datasets[0].type.chosen_format: not supported: preference training "
+          "does not exist yet [AXL-C0210]");
+    check(ENTRY("type: alpaca_chat, conversation: phi"), NULL);
+    check(ENTRY("type: alpaca_chat, conversation: vicuna"),
+          "c.yml:2:55: error: datasets[0].conversation: must be one of instruct, chat, chatml, "
+          "phi, found \"vicuna\" [AXL-C0204]");
+    check(ENTRY("type: alpaca, conversation: vicuna"),
+          "c.yml:2:36: warning: datasets[0].conversation: no effect here: alpaca data does not "
+          "read it [AXL-C0211]");
+    check(ENTRY("type: completion}], eot_tokens: [a], test_datasets: [{path: p, type: alpaca"),
+          "c.yml:2:42: warning: eot_tokens: no effect here: completion data does not read it "
+          "[AXL-C0211]");
+    check(ENTRY("type: chat_template, roles_to_train: [a]"), /* and no word about the second */
+          "c.yml:2:28: error: datasets[0].type: \"chat_template\" is not supported: other dataset "
+          "types do not exist yet; use " TYPES " [AXL-C0210]");
+}
+
+static void test_config__fills_in_what_the_type_reads(void **state)
+{
+    parsed p = parse(ENTRY("type: completion}, {path: p, type: alpaca}, "
+                           "{path: p, type: {format: '{input}{instruction}'}"));
+    const char *text;
+
+    (void)state;
+    assert_int_equal(p.status, AXL_OK);
+    assert_ok(axl_config_string(p.cfg, "datasets[0].field", &text));
+    assert_string_equal(text, "text");
+    assert_int_equal(axl_config_string(p.cfg, "datasets[1].field", &text), AXL_END);
+    assert_int_equal(axl_config_string(p.cfg, "datasets[1].type.format", &text), AXL_END);
+    assert_ok(axl_config_string(p.cfg, "datasets[2].type.format", &text));
+    assert_string_equal(text, "{input}{instruction}");
+    assert_ok(axl_config_string(p.cfg, "datasets[2].type.no_input_format", &text));
+    assert_string_equal(text, "{instruction} ");
+    assert_ok(axl_config_string(p.cfg, "datasets[2].type.field_system", &text));
+    assert_string_equal(text, "system");
+    drop(&p);
+}
+
 static void test_config__says_what_it_does_not_do(void **state)
 {
     (void)state;
@@ -440,8 +506,7 @@ static void test_config__asks_for_what_is_missing(void **state)
 {
     static const char *const lines[] = {
         "c.yml:1:12: error: datasets[0].path: required: a file, a folder or a Hub id [AXL-C0205]",
-        "c.yml:1:12: error: datasets[0].type: required: alpaca is the type that exists so far "
-        "[AXL-C0205]",
+        "c.yml:1:12: error: datasets[0].type: required: one of " TYPES " [AXL-C0205]",
         "c.yml: error: base_model: required: a folder or a Hub id [AXL-C0205]",
         "c.yml: error: learning_rate: required [AXL-C0205]",
         "c.yml: error: micro_batch_size: two of micro_batch_size, gradient_accumulation_steps and "
@@ -743,6 +808,8 @@ int main(void)
         cmocka_unit_test(test_config__converts_or_names_types),
         cmocka_unit_test(test_config__keeps_numbers_in_range),
         cmocka_unit_test(test_config__says_what_it_does_not_do),
+        cmocka_unit_test(test_config__answers_by_the_type_of_the_data),
+        cmocka_unit_test(test_config__fills_in_what_the_type_reads),
         cmocka_unit_test(test_config__checks_the_optimizer),
         cmocka_unit_test(test_config__rewrites_deprecated_spellings),
         cmocka_unit_test(test_config__checks_keys_together),

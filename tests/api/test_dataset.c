@@ -358,6 +358,15 @@ static void test_dataset__names_bad_rows(void **state)
     assert_fails(open_data(&f, ONE, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA,
                  "25 of 25 records cannot be used: ");
     assert_non_null(strstr(axl_last_error(), "a.jsonl:1:"));
+#define BOTH "datasets: [{path: ., data_files: [a.jsonl, b.json], type: alpaca}]\n"
+#define BAD "{\"instruction\": \"a\", \"output\": 1}\n"
+    write_text(in_dir(&f, "a.jsonl"), BAD);
+    write_text(in_dir(&f, "b.json"), BAD BAD);
+    assert_fails(open_data(&f, BOTH, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA,
+                 "3 of 3 records cannot be used: ");
+    assert_non_null(strstr(axl_last_error(), "a.jsonl:1: \"output\" must be a string, not an "));
+    assert_non_null(strstr(axl_last_error(), "b.json:1: \"output\" must be a string, not an "
+                                             "integer; 2: \"output\""));
     put_rows(&f, "a.jsonl", 20, 'a');
     FILE *file = fopen(in_dir(&f, "a.jsonl"), "a");
     fputs("{\"instruction\": 1, \"output\": \"x\"}\n", file);
@@ -368,10 +377,113 @@ static void test_dataset__names_bad_rows(void **state)
     assert_fails(open_data(&f, ONE, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA,
                  "has the column \"instruction\" that the type alpaca reads; the first record has: "
                  "prompt, output");
+#define CHOICES "datasets: [{path: a.jsonl, type: explainchoice}]\n"
+    write_text(in_dir(&f, "a.jsonl"), "{\"question\": \"a\", \"choices\": []}\n");
+    assert_fails(
+        open_data(&f, CHOICES, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA,
+        "has the column \"solution\" or \"explanation\" that the type explainchoice reads");
+    write_text(in_dir(&f, "a.jsonl"),
+               "{\"question\": \"a\", \"choices\": [\"b\"], \"explanation\": \"c\"}\n");
+    expect(&f, CHOICES, AXL_SPLIT_TRAIN, "c");
     write_text(in_dir(&f, "a.jsonl"), "");
     assert_fails(open_data(&f, ONE, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA, "no record");
     unlink(in_dir(&f, "a.jsonl"));
     assert_fails(open_data(&f, ONE, AXL_SPLIT_TRAIN, &data), AXL_ERR_NOT_FOUND, "datasets[0].path");
+    tear_down(&f);
+}
+
+/* A record's error is taken whole from the thread that met it to the caller. */
+static void test_dataset__keeps_the_end_of_a_long_error(void **state)
+{
+    char column[301], yaml[600], text[400];
+    fixture f;
+    axl_dataset *data;
+
+    (void)state;
+    set_up(&f);
+    memset(column, 'c', 300);
+    column[300] = '\0';
+    snprintf(text, sizeof text, "{\"%s\": 3}\n", column);
+    write_text(in_dir(&f, "a.jsonl"), text);
+    snprintf(yaml, sizeof yaml, "datasets: [{path: a.jsonl, type: completion, field: %s}]\n",
+             column);
+    snprintf(text, sizeof text, "a.jsonl:1: \"%s\" must be a string, not an integer", column);
+    assert_fails(open_data(&f, yaml, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA, text);
+    tear_down(&f);
+}
+
+/* ---- several samples of a record ---- */
+
+#define TEXTS "datasets: [{path: a.jsonl, type: completion}]\nshuffle_merged_datasets: false\n"
+
+static void test_dataset__takes_formats_of_your_own(void **state)
+{
+    fixture f;
+    axl_dataset *data;
+
+    (void)state;
+    set_up(&f);
+    write_text(in_dir(&f, "a.jsonl"), "{\"q\": \"1+1\", \"a\": \"2\"}\n");
+    expect(&f,
+           "datasets: [{path: a.jsonl, type: {field_instruction: q, field_output: a, "
+           "no_input_format: 'What is {instruction}?'}}]\n",
+           AXL_SPLIT_TRAIN, "2");
+    assert_fails(open_data(&f, "datasets: [{path: a.jsonl, type: {field_output: a}}]\n",
+                           AXL_SPLIT_TRAIN, &data),
+                 AXL_ERR_DATA,
+                 "has the column \"instruction\" that the type user_defined reads; the first "
+                 "record has: q, a");
+    assert_fails(open_data(&f, "datasets: [{path: a.jsonl, type: {format: '{q}'}}]\n",
+                           AXL_SPLIT_TRAIN, &data),
+                 AXL_ERR_INVALID, "datasets[0].type: format: \"{q}\" is no format: it may name ");
+    tear_down(&f);
+}
+
+static void test_dataset__cuts_texts_into_samples(void **state)
+{
+    static const struct {
+        const char *ids;
+        uint64_t row;
+        uint32_t part;
+    } want[] = { { "<abc", 0, 0 }, { "defg", 0, 1 }, { "hi>", 0, 2 }, { "<xyz", 2, 0 } };
+    fixture f;
+    axl_dataset *data;
+    axl_dataset_stats stats = AXL_DATASET_STATS_INIT;
+
+    (void)state;
+    set_up(&f);
+    write_text(in_dir(&f, "a.jsonl"), "{\"text\": \"abcdefghi\"}\n{\"text\": \"\"}\n"
+                                      "{\"text\": \"xyz\"}\n");
+    for (uint64_t cached = 0; cached < 2; cached++) {
+        assert_ok(open_data(&f, TEXTS "sequence_len: 4\n", AXL_SPLIT_TRAIN, &data));
+        assert_int_equal(axl_dataset_count(data), 4);
+        for (uint64_t i = 0; i < 4; i++) {
+            axl_sample s = AXL_SAMPLE_INIT;
+            assert_ok(axl_dataset_sample(data, i, &s));
+            assert_int_equal(s.row, want[i].row);
+            assert_int_equal(s.part, want[i].part);
+            assert_int_equal(s.length, strlen(want[i].ids));
+            for (uint32_t k = 0; k < s.length; k++) {
+                char c = want[i].ids[k];
+                int32_t id = c == '<' ? BYTE_BOS : c == '>' ? BYTE_EOS : c;
+                assert_int_equal(s.input_ids[k], id);
+                assert_int_equal(s.labels[k], id);
+            }
+        }
+        assert_ok(axl_dataset_get_stats(data, &stats));
+        assert_int_equal(stats.from_cache, cached);
+        assert_int_equal(stats.rows_read, 6); /* the last text's EOS is a piece of its own */
+        assert_int_equal(stats.dropped_too_short, 1);
+        assert_int_equal(stats.dropped_no_trained, 1); /* the empty text */
+        axl_dataset_free(data);
+    }
+    write_text(in_dir(&f, "a.jsonl"), "{\"body\": \"abc\"}\n");
+    assert_fails(
+        open_data(&f, TEXTS, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA,
+        "has the column \"text\" that the type completion reads; the first record has: body");
+    write_text(in_dir(&f, "a.jsonl"), "{\"text\": \"\"}\n{\"text\": null}\n");
+    assert_fails(open_data(&f, TEXTS, AXL_SPLIT_TRAIN, &data), AXL_ERR_DATA,
+                 "none of the 2 rows has a token to train on");
     tear_down(&f);
 }
 
@@ -659,8 +771,12 @@ static void test_dataset__survives_failed_allocations(void **state)
     f.tok = byte_tokenizer(f.ctx, 0);
     put_rows(&f, "a.jsonl", 6, 'a');
     write_text(in_dir(&f, "b.json"), "[{\"instruction\": \"x\", \"output\": \"y\"}]");
-    axl_config *cfg = config(&f, TWO "val_set_size: 0.1\nsample_packing: true\n"
-                                     "num_epochs: 2\nshuffle_before_merging_datasets: true\n");
+#define EVERY_METHOD                                                                               \
+    "datasets: [{path: a.jsonl, type: alpaca}, {path: b.json, type: completion, field: output}, "  \
+    "{path: b.json, type: {format: '{instruction}{input}'}}]\n"
+    axl_config *cfg =
+        config(&f, EVERY_METHOD "val_set_size: 0.1\nsample_packing: true\nnum_epochs: 2\n"
+                                "shuffle_before_merging_datasets: true\n");
     for (int cached = 0; cached < 2; cached++) {
         axl_status status = AXL_ERR_NOMEM;
         for (uint64_t n = 1; status != AXL_END; n++) {
@@ -690,6 +806,9 @@ int main(void)
         cmocka_unit_test(test_dataset__applies_the_length_rules),
         cmocka_unit_test(test_dataset__drops_rows_without_a_response),
         cmocka_unit_test(test_dataset__names_bad_rows),
+        cmocka_unit_test(test_dataset__keeps_the_end_of_a_long_error),
+        cmocka_unit_test(test_dataset__takes_formats_of_your_own),
+        cmocka_unit_test(test_dataset__cuts_texts_into_samples),
         cmocka_unit_test(test_dataset__splits_as_axolotl),
         cmocka_unit_test(test_dataset__keeps_what_it_prepared),
         cmocka_unit_test(test_dataset__trains_without_a_place_to_keep),

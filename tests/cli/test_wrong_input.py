@@ -312,7 +312,7 @@ class Model(WrongInput):
     def test_config(self):
         config = json.loads(read(self.path("m", "config.json")))
         for changes, text in (
-                ({"model_type": "mamba"}, ': model_type "mamba" is not supported yet; llama is'),
+                ({"model_type": "mamba"}, ': model_type "mamba" is not supported yet; axl knows llama, mistral, qwen2'),
                 ({"model_type": None}, ': "model_type" is missing'),
                 ({"hidden_size": "128"}, ': "hidden_size" must be a positive integer'),
                 ({"hidden_size": -1}, ': "hidden_size" must be a positive integer'),
@@ -329,6 +329,12 @@ class Model(WrongInput):
                           ("[]", " must be an object, not an array")):
             self.write("m/config.json", raw)
             self.unread("m/config.json" + text)
+
+    def test_class_of_another_family(self):
+        self.assertEqual(
+            self.untrained(base_model="m", model_type="Qwen2ForCausalLM"),
+            'axl train: model_type: Qwen2ForCausalLM, but config.json in m says "llama", which is '
+            "LlamaForCausalLM")
 
     def test_config_of_another_model(self):
         config = json.loads(read(self.path("m", "config.json")))

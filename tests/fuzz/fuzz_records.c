@@ -2,7 +2,7 @@
 /* fuzz_records.c - a data file: lines, an array, or either gzipped. */
 #include "fuzz.h"
 
-#include "data/source.h"
+#include "data/read/source.h"
 
 #include <stdlib.h>
 
@@ -11,12 +11,12 @@ static void read_records(axl__source *source)
     const axl__json *record;
     axl__arena arena;
     axl_status status;
-    uint64_t line;
+    axl__record_error error;
 
     axl__arena_init(&arena, fuzz_context());
     do {
         axl__arena_reset(&arena);
-        status = axl__source_next(source, &arena, &record, &line);
+        status = axl__source_next(source, &arena, &record, &error);
         fuzz_must(status != AXL_OK || record->type == AXL__JSON_OBJECT, "a record is an object");
         fuzz_must(axl__source_progress(source) <= axl__source_file(source)->size, "progress");
     } while (status == AXL_OK || status == AXL_ERR_DATA);

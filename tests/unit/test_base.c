@@ -85,6 +85,24 @@ static void test_num__integers_stop_at_64_bits(void **state)
     assert_false(axl__parse_int("-", 1, &v));
 }
 
+/* What a worker takes to its caller, or a cleaning up outlives, keeps its end. */
+static void test_fail__holds_a_long_error(void **state)
+{
+    char text[401];
+    axl__error saved;
+
+    (void)state;
+    memset(text, 'x', 400);
+    memcpy(text + 400 - 3, "end", 4);
+    assert_int_equal(axl__fail(AXL_ERR_DATA, "%s", text), AXL_ERR_DATA);
+    axl__error_hold(&saved);
+    assert_int_equal(axl__fail(AXL_ERR_IO, "another"), AXL_ERR_IO);
+    axl__error_restore(&saved);
+    assert_string_equal(axl_last_error(), text);
+    axl__error_clear();
+    assert_string_equal(saved.text, text);
+}
+
 static void test_json__keeps_what_cjson_loses(void **state)
 {
     static const char text[] = "{\"a\": 1.0, \"b\": 9007199254740993, "
@@ -123,6 +141,14 @@ static void test_json__names_the_place_of_an_error(void **state)
         assert_int_equal(axl__json_parse(&v, &arena, bad[i], strlen(bad[i]), NULL), AXL_ERR_FORMAT);
     assert_int_equal(axl__json_parse(&v, &arena, "{\n  \"a\": x}", 12, "f.json"), AXL_ERR_FORMAT);
     assert_string_equal(axl_last_error(), "f.json:2:8: not a JSON value");
+    axl__json_error error = { 0 };
+    axl__error_clear();
+    assert_int_equal(axl__json_read(&v, &arena, "[1,\n\"\xC3\xA9\" 2]", 11, &error),
+                     AXL_ERR_FORMAT);
+    assert_int_equal(error.line, 2);
+    assert_int_equal(error.column, 5);
+    assert_string_equal(error.text, "',' or ']' is missing");
+    assert_string_equal(axl_last_error(), "");
     axl__arena_free(&arena);
     axl_context_free(ctx);
 }
@@ -269,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_num__parses_and_prints_exactly),
         cmocka_unit_test(test_num__round_trips_random_bits),
         cmocka_unit_test(test_num__integers_stop_at_64_bits),
+        cmocka_unit_test(test_fail__holds_a_long_error),
         cmocka_unit_test(test_json__keeps_what_cjson_loses),
         cmocka_unit_test(test_json__names_the_place_of_an_error),
         cmocka_unit_test(test_json__reads_a_file_into_the_arena),

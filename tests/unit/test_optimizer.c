@@ -45,10 +45,25 @@ static void bed_open(bed *b, const machine *m, uint32_t threads)
     assert_ok(b->ops->device_open(&b->dev, b->ctx, 0));
 }
 
+/* What a model's module table says of such a tensor. */
+static axl__optim_tensor tensor_of(const char *name, int64_t at, int64_t rows, int64_t cols,
+                                   bool vector)
+{
+    bool lookup = strcmp(name, "model.embed_tokens.weight") == 0;
+
+    return (axl__optim_tensor){ .name = name,
+                                .at = at,
+                                .rows = rows,
+                                .cols = cols,
+                                .vector = vector,
+                                .embedding = lookup || strstr(name, "lm_head"),
+                                .lookup = lookup };
+}
+
 static void bed_add(bed *b, const char *name, int64_t rows, int64_t cols, bool vector)
 {
     assert_true(b->n_tensors < MAX_TENSORS);
-    b->tensors[b->n_tensors++] = (axl__optim_tensor){ name, b->n_params, rows, cols, vector, 0 };
+    b->tensors[b->n_tensors++] = tensor_of(name, b->n_params, rows, cols, vector);
     b->n_params += (rows * cols + 15) & ~(int64_t)15;
 }
 
@@ -576,9 +591,8 @@ static void test_optimizer__groups_as_axolotl(void **state)
     axl__optim_target target = { .ctx = g.ctx, .tensors = tensors };
     target.learning_rate = axl__json_double(g.root, "learning_rate", 0.0);
     for (const axl__json *t = axl__json_get(g.root, "tensors")->child; t; t = t->next)
-        tensors[target.n_tensors++] =
-            (axl__optim_tensor){ axl__json_string(t, "name", ""),       0, 1, 1,
-                                 axl__json_get(t, "shape")->count == 1, 0 };
+        tensors[target.n_tensors++] = tensor_of(axl__json_string(t, "name", ""), 0, 1, 1,
+                                                axl__json_get(t, "shape")->count == 1);
     for (const axl__json *c = axl__json_get(g.root, "cases")->child; c; c = c->next)
         check_groups(c, &target, axl__json_double(g.root, "weight_decay", 0.0));
     axl__file_close(&g.file);
@@ -589,9 +603,8 @@ static void test_optimizer__groups_as_axolotl(void **state)
 /* An embedding's pair, where PEFT 0.20 misses its own rule. */
 static void test_optimizer__loraplus_knows_embeddings(void **state)
 {
-    axl__optim_tensor t = {
-        "base_model.model.model.embed_tokens.lora_embedding_B", 0, 1, 1, false, 0
-    };
+    axl__optim_tensor t =
+        tensor_of("base_model.model.model.embed_tokens.lora_embedding_B", 0, 1, 1, false);
     axl_optimizer_options o = AXL_OPTIMIZER_OPTIONS_INIT;
     axl__param_groups groups;
 

@@ -4,7 +4,9 @@
 
 #include "base/os.h"
 #include "base/str.h"
+#include "config/dataset_types.h"
 #include "config/schema.h"
+#include "model/family/family.h"
 
 static void test_schema__has_every_key_of_axolotl(void **state)
 {
@@ -34,7 +36,7 @@ static void test_schema__has_every_key_of_axolotl(void **state)
 static void check_row(const axl__schema_key *k)
 {
     assert_true(k->answer <= A_DROPPED);
-    if (k->answer != A_IMPL && !k->reason)
+    if (k->answer != A_IMPL && !k->reason && !k->by_type)
         fail_msg("%s gives no reason", k->name);
     if (k->answer == A_MOVED && !k->use_instead)
         fail_msg("%s moves nowhere", k->name);
@@ -178,9 +180,106 @@ static void test_schema__has_the_only_defaults(void **state)
     axl_context_free(ctx);
 }
 
+static void add_name(char *names, const char *type, const char *style, int n)
+{
+    if (*names)
+        strcat(names, ", ");
+    strcat(names, type);
+    strcat(names, n ? ":" : "");
+    strncat(names, style, (size_t)n);
+}
+
+static void test_schema__lists_the_data_set_types(void **state)
+{
+    char names[2048] = "";
+
+    (void)state;
+    for (size_t i = 0; i < axl__n_dataset_types; i++) {
+        const axl__dataset_type *t = &axl__dataset_types[i];
+        assert_ptr_equal(axl__dataset_type_find(t->name), t->mapping ? NULL : t);
+        if (t->mapping)
+            continue;
+        add_name(names, t->name, "", 0);
+        for (const char *at = t->styles; at && *at;) {
+            size_t n = strcspn(at, ",");
+            add_name(names, t->name, at, (int)n);
+            at += n + (at[n] ? 2 : 0);
+        }
+    }
+    assert_string_equal(names, AXL__DATASET_TYPE_NAMES);
+    assert_string_equal(axl__schema_find("datasets[].type")->values, names);
+    assert_null(axl__dataset_type_find("alpac"));
+    assert_null(axl__dataset_type_find("alpaca:"));
+    assert_null(axl__dataset_type_find("alpaca:chat, chatml"));
+    assert_null(axl__dataset_type_find("completion:chat"));
+}
+
+/* A key that depends on the type is implemented when a type reads it, and only keys that do are
+ * said to be read. */
+static void test_schema__agrees_with_the_types_about_keys(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < axl__schema_size; i++) {
+        const axl__schema_key *k = &axl__schema_table[i];
+        const char *dot = strrchr(k->name, '.'), *name = dot ? dot + 1 : k->name;
+        bool read = false;
+        if (strncmp(k->name, "pretraining_dataset", 19) == 0)
+            continue;
+        for (size_t t = 0; t < axl__n_dataset_types; t++)
+            read = read || axl__dataset_type_reads(&axl__dataset_types[t], name);
+        if (k->by_type && read != (k->answer == A_IMPL))
+            fail_msg("%s: no type reads it, or it is not implemented", k->name);
+    }
+    for (size_t t = 0; t < axl__n_dataset_types; t++)
+        for (const char *at = axl__dataset_types[t].keys; at && *at;) {
+            char name[100];
+            size_t n = strcspn(at, ",");
+            snprintf(name, sizeof name, "datasets[].%.*s", (int)n, at);
+            assert_non_null(axl__schema_find(name));
+            assert_true(axl__schema_find(name)->by_type || strncmp(at, "type.", 5) == 0);
+            at += n + (at[n] ? 2 : 0);
+        }
+}
+
+static void test_schema__lists_the_families(void **state)
+{
+    char names[1024] = "AutoModelForCausalLM";
+    const axl__family *family;
+
+    (void)state;
+    for (size_t i = 0; (family = axl__family_at(i)); i++)
+        add_name(names, family->class_name, "", 0);
+    assert_string_equal(axl__schema_find("model_type")->values, names);
+}
+
+/* One page describes an entry: what is answered for one list is answered for the other. */
+static void test_schema__answers_alike_for_both_lists(void **state)
+{
+    char name[128];
+    int n = 0;
+
+    (void)state;
+    for (size_t i = 0; i < axl__schema_size; i++) {
+        const axl__schema_key *k = &axl__schema_table[i];
+        if (strncmp(k->name, "datasets[].", 11) != 0)
+            continue;
+        snprintf(name, sizeof name, "test_%s", k->name);
+        const axl__schema_key *other = axl__schema_find(name);
+        assert_non_null(other);
+        assert_int_equal(k->type, other->type);
+        assert_int_equal(k->answer, other->answer);
+        n++;
+    }
+    assert_true(n > 60);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_schema__lists_the_data_set_types),
+        cmocka_unit_test(test_schema__lists_the_families),
+        cmocka_unit_test(test_schema__agrees_with_the_types_about_keys),
+        cmocka_unit_test(test_schema__answers_alike_for_both_lists),
         cmocka_unit_test(test_schema__has_every_key_of_axolotl),
         cmocka_unit_test(test_schema__is_sound),
         cmocka_unit_test(test_schema__reads_ranges),

@@ -2,7 +2,10 @@
 /* test_source.c - records out of files, and where the bad ones are. */
 #include "testing.h"
 
-#include "data/source.h"
+#include "data/read/reader.h"
+#include "data/read/source_files.h"
+
+#include "config/schema.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,28 +29,34 @@ static const char *read_all(const char *path, const char *format)
     axl_context *ctx = test_context();
     axl__source *source;
     axl__arena arena;
+    axl__str place;
     size_t at = 0;
 
     out[0] = '\0';
+    axl__str_init(&place, ctx);
     axl__arena_init(&arena, ctx);
     assert_ok(axl__source_open(&source, ctx, path, format));
     for (;;) {
         const axl__json *record;
-        uint64_t line;
+        axl__record_error error;
         axl__arena_reset(&arena);
-        axl_status status = axl__source_next(source, &arena, &record, &line);
+        axl_status status = axl__source_next(source, &arena, &record, &error);
         if (status == AXL_END)
             break;
         if (status == AXL_OK)
             at += (size_t)snprintf(out + at, sizeof out - at, "%s@%d,",
-                                   axl__json_string(record, "a", "-"), (int)line);
-        else
-            at += (size_t)snprintf(out + at, sizeof out - at, "!%s,", axl_last_error());
+                                   axl__json_string(record, "a", "-"), (int)error.at);
+        else {
+            axl__str_clear(&place);
+            axl__record_error_put(&place, NULL, axl__source_place(source), &error);
+            at += (size_t)snprintf(out + at, sizeof out - at, "!%s,", axl__str_text(&place));
+        }
         assert_true(status == AXL_OK || status == AXL_ERR_DATA);
         assert_true(axl__source_progress(source) <= axl__source_file(source)->size);
     }
     axl__source_close(source);
     axl__arena_free(&arena);
+    axl__str_free(&place);
     axl_context_free(ctx);
     return out;
 }
@@ -95,6 +104,46 @@ static void test_source__names_the_place_of_bad_records(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_string_equal(read_all(put_file("f.json", cases[i].text), NULL), cases[i].want);
+}
+
+static void test_source__places_a_row_by_its_number(void **state)
+{
+    axl__record_error error = { .at = 3, .column = 0, .why = { "no such column" } };
+    axl_context *ctx = test_context();
+    axl__str s;
+
+    (void)state;
+    axl__str_init(&s, ctx);
+    axl__record_error_put(&s, "x.parquet", "row", &error);
+    axl__str_puts(&s, "; ");
+    axl__record_error_put(&s, NULL, "row", &error);
+    error.column = 7;
+    axl__str_puts(&s, "; ");
+    axl__record_error_put(&s, "x.jsonl", "line", &error);
+    assert_string_equal(s.data, "x.parquet: row 3: no such column; row 3: no such column; "
+                                "x.jsonl:3:7: no such column");
+    axl__str_free(&s);
+    axl_context_free(ctx);
+}
+
+/* What the schema says of ds_type is what the table of readers reads. */
+static void test_source__formats_are_those_of_the_schema(void **state)
+{
+    axl_context *ctx = test_context();
+    axl__str s;
+
+    (void)state;
+    axl__str_init(&s, ctx);
+    axl__readers_put_formats(&s);
+    assert_string_equal(s.data, axl__schema_find("datasets[].ds_type")->values);
+    axl__str_free(&s);
+    for (size_t i = 0; i < axl__n_readers; i++) {
+        const axl__reader *r = axl__readers[i];
+        assert_true(strcmp(r->place, "line") == 0 || strcmp(r->place, "row") == 0);
+        assert_true(!r->open == !r->next && !r->open == !r->close && !r->open == !r->progress);
+        assert_true(axl__readers_claim(r->suffix, r->open != NULL));
+    }
+    axl_context_free(ctx);
 }
 
 static void test_source__inflates(void **state)
@@ -184,6 +233,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_source__reads_lines_and_arrays),
         cmocka_unit_test(test_source__names_the_place_of_bad_records),
+        cmocka_unit_test(test_source__places_a_row_by_its_number),
+        cmocka_unit_test(test_source__formats_are_those_of_the_schema),
         cmocka_unit_test(test_source__inflates),
         cmocka_unit_test(test_source__says_what_it_cannot_read),
         cmocka_unit_test_teardown(test_source__takes_the_train_files_of_a_folder, clean_up),

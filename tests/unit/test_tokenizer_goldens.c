@@ -250,6 +250,7 @@ static void check_data(const axl_tokenizer *tok, const char *name, const axl__js
         axl__json *records = calloc(1, sizeof *records), **link = &records->child;
         axl__file f;
         axl__arena rows;
+        axl__json_error error;
         if (!path) {
             print_message("%s is not there\n", relative);
             goto next;
@@ -257,7 +258,7 @@ static void check_data(const axl_tokenizer *tok, const char *name, const axl__js
         axl__arena_init(&rows, ctx);
         assert_ok(axl__file_open(&f, ctx, path, false));
         for (size_t at = 0; at < f.size;) {
-            assert_ok(axl__json_parse_at(link, &rows, (const char *)f.data, f.size, &at, path));
+            assert_ok(axl__json_read_at(link, &rows, (const char *)f.data, f.size, &at, &error));
             link = &(*link)->next;
             while (at < f.size && strchr(" \r\n\t", f.data[at]))
                 at++;

@@ -21,6 +21,11 @@ const axl__family *axl__family_find(const char *model_type)
     return NULL;
 }
 
+const axl__family *axl__family_at(size_t index)
+{
+    return index < N_FAMILIES ? families[index] : NULL;
+}
+
 void axl__family_names(char *out, size_t size)
 {
     size_t used = 0;

@@ -11,6 +11,7 @@
 
 struct axl__family {
     const char *model_type; /* of config.json */
+    const char *class_name; /* that transformers loads such a model with */
     /* Fills the architecture in; it is zeroed but for the family. */
     axl_status (*read)(axl__arch *a, const axl__arch_source *s);
     /* Adds every module that a checkpoint of the family has. */
@@ -21,6 +22,8 @@ extern const axl__family axl__family_llama, axl__family_mistral, axl__family_qwe
 
 /* By model_type; NULL when axl does not know it. */
 const axl__family *axl__family_find(const char *model_type);
+/* The families in their order; NULL behind the last. */
+const axl__family *axl__family_at(size_t index);
 /* "llama, mistral, …" for messages, into out. */
 void axl__family_names(char *out, size_t size);
 

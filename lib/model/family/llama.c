@@ -12,6 +12,7 @@ static axl_status llama_read(axl__arch *a, const axl__arch_source *s)
 
 const axl__family axl__family_llama = {
     .model_type = "llama",
+    .class_name = "LlamaForCausalLM",
     .read = llama_read,
     .modules = axl__modules_add_decoder,
 };

@@ -16,6 +16,7 @@ static axl_status mistral_read(axl__arch *a, const axl__arch_source *s)
 
 const axl__family axl__family_mistral = {
     .model_type = "mistral",
+    .class_name = "MistralForCausalLM",
     .read = mistral_read,
     .modules = axl__modules_add_decoder,
 };

@@ -47,6 +47,7 @@ static axl_status qwen2_read(axl__arch *a, const axl__arch_source *s)
 
 const axl__family axl__family_qwen2 = {
     .model_type = "qwen2",
+    .class_name = "Qwen2ForCausalLM",
     .read = qwen2_read,
     .modules = axl__modules_add_decoder,
 };

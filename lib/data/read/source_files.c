@@ -4,7 +4,9 @@
  * words of their names (train.jsonl, my-data_test-00001.json): when a name says a split, those that
  * say "train" are the training data, else all are.
  */
-#include "data/source.h"
+#include "data/read/source_files.h"
+
+#include "data/read/reader.h"
 
 #include "base/str.h"
 
@@ -63,7 +65,7 @@ static bool is_data_file(const char *path)
     for (size_t i = 0; i < sizeof about / sizeof about[0]; i++)
         if (strcmp(name, about[i]) == 0)
             return false;
-    return path[0] != '.' && !strstr(path, "/.") && strstr(name, ".json");
+    return path[0] != '.' && !strstr(path, "/.") && axl__readers_claim(name, true);
 }
 
 void axl__pick_data_files(const void *arg, const char *const *paths, size_t n, bool *take)
@@ -123,22 +125,29 @@ static axl_status walk(axl__files *all, axl_context *ctx, const char *folder, co
     return status;
 }
 
-static axl_status nothing(const axl__files *all, const char *folder)
+/* Why a folder gives no file: its formats are not read, its splits are others, or it has none. */
+static axl_status nothing(const axl__files *all, axl_context *ctx, const char *folder)
 {
-    static const char *const other[] = { ".parquet", ".arrow", ".csv", ".txt" };
+    const char *other = NULL;
     bool any = false;
+    axl__str formats;
 
-    for (size_t i = 0; i < all->n; i++)
+    for (size_t i = 0; i < all->n; i++) {
         any |= is_data_file(all->paths[i]);
-    for (size_t i = 0; i < all->n && !any; i++)
-        for (size_t k = 0; k < sizeof other / sizeof other[0]; k++)
-            if (strstr(all->paths[i], other[k]))
-                return axl__fail(AXL_ERR_UNSUPPORTED,
-                                 "%s/%s: only json and jsonl files are read "
-                                 "yet",
-                                 folder, all->paths[i]);
-    return axl__fail(AXL_ERR_NOT_FOUND, "%s: no json or jsonl file%s", folder,
-                     any ? " of the split \"train\"" : "");
+        if (!other && axl__readers_claim(all->paths[i], false))
+            other = all->paths[i];
+    }
+    axl__str_init(&formats, ctx);
+    axl__readers_put_formats(&formats);
+    axl_status status = axl__str_status(&formats);
+    if (status == AXL_OK && other && !any)
+        status = axl__fail(AXL_ERR_UNSUPPORTED, "%s/%s: only these formats are read yet: %s",
+                           folder, other, formats.data);
+    else if (status == AXL_OK)
+        status = axl__fail(AXL_ERR_NOT_FOUND, "%s: no file%s of a format that is read (%s)", folder,
+                           any ? " of the split \"train\"" : "", formats.data);
+    axl__str_free(&formats);
+    return status;
 }
 
 static axl_status add_picked(axl__files *files, axl_context *ctx, const char *folder,
@@ -169,7 +178,7 @@ axl_status axl__files_of_folder(axl__files *files, axl_context *ctx, const char 
     if (status == AXL_OK)
         status = add_picked(files, ctx, folder, &all);
     if (status == AXL_OK && files->n == before)
-        status = nothing(&all, folder);
+        status = nothing(&all, ctx, folder);
     axl__files_free(&all, ctx);
     return status;
 }

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dataset_types.h - the data set types that axl has: how each is written in a config, which columns
+ * of a record and which keys of its entry it reads.  lib/data/prompt has a method for each.
+ */
+#ifndef AXL_CONFIG_DATASET_TYPES_H
+#define AXL_CONFIG_DATASET_TYPES_H
+
+#include "yaml_tree.h"
+
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A column is required, that is, some record must have it, unless it is optional or one of several
+ * that stand for each other. */
+typedef struct axl__dataset_column {
+    const char *name;
+    const char *key; /* of the entry, whose value takes the name's place; NULL: there is none */
+    bool optional;
+    uint8_t one_of; /* above 0: one of the type's columns with this number is enough */
+} axl__dataset_column;
+
+enum { AXL__DATASET_COLUMNS_MAX = 8 };
+
+typedef struct axl__dataset_type {
+    const char *name;   /* as in datasets[].type, without a style */
+    bool mapping;       /* meant by a mapping as datasets[].type, which no name is */
+    const char *method; /* several types may share one: it has a file in lib/data/prompt */
+    const char *styles; /* "instruct, chat": what may stand behind "name:"; the first is meant where
+                           there is none; NULL: nothing may */
+    const char *keys; /* "field": what it reads of its entry beyond what all types do, "type.format"
+                         of a mapping; NULL */
+    axl__dataset_column columns[AXL__DATASET_COLUMNS_MAX]; /* up to the first without a name */
+} axl__dataset_type;
+
+extern const axl__dataset_type axl__dataset_types[];
+extern const size_t axl__n_dataset_types;
+
+/* Every way to write one of them, for the schema; a test compares it with the list. */
+#define AXL__DATASET_TYPE_NAMES                                                                    \
+    "alpaca, alpaca:instruct, alpaca:chat, alpaca:chatml, alpaca:phi, alpaca_chat, "               \
+    "alpaca_chat.load_concise, alpaca_chat.load_qa, alpaca_chat.load_camel_ai, "                   \
+    "alpaca_chat.load_no_prompt, alpaca_instruct, alpaca_instruct.load_no_prompt, "                \
+    "gpteacher, gpteacher:instruct, gpteacher:chat, gpteacher:chatml, gpteacher:phi, "             \
+    "oasst, oasst:instruct, oasst:chat, oasst:chatml, oasst:phi, jeopardy, "                       \
+    "jeopardy:instruct, jeopardy:chat, jeopardy:chatml, jeopardy:phi, explainchoice, "             \
+    "explainchoice:instruct, explainchoice:chat, concisechoice, concisechoice:instruct, "          \
+    "concisechoice:chat, concisechoice:chatml, concisechoice:phi, summarizetldr, "                 \
+    "summarizetldr:instruct, summarizetldr:chat, summarizetldr:chatml, summarizetldr:phi, "        \
+    "orcamini, context_qa, context_qa.load_v2, creative_acr.load_answer, completion"
+
+/* The types without their styles, "alpaca, completion", for messages. */
+void axl__dataset_types_put(axl__str *out);
+
+/* Of "alpaca" or "alpaca:chat"; NULL: there is no such type, or it has no such style. */
+const axl__dataset_type *axl__dataset_type_find(const char *name);
+/* Of an entry of datasets[]; NULL too when it says none. */
+const axl__dataset_type *axl__dataset_type_of(const axl__yaml *entry);
+/* Whether the type reads a key of its entry that not all types read. */
+bool axl__dataset_type_reads(const axl__dataset_type *type, const char *key);
+
+#endif

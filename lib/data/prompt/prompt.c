@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* prompt.c - the methods that exist, drafts, and the basic tokenise step. */
+#include "data/prompt/prompt.h"
+
+#include <axl/dataset.h>
+
+#include <assert.h>
+#include <string.h>
+
+static const axl__prompt_method *const methods[] = { &axl__prompt_instruction,
+                                                     &axl__prompt_completion,
+                                                     &axl__prompt_user_defined };
+
+static axl_status no_such_type(const axl__prompt *p, const char *name)
+{
+    axl__str types;
+
+    axl__str_init(&types, p->setup.ctx);
+    axl__dataset_types_put(&types);
+    axl_status status = axl__str_status(&types);
+    if (status == AXL_OK)
+        status =
+            axl__fail(AXL_ERR_UNSUPPORTED, "the data set type \"%s\" does not exist; there are: %s",
+                      name, types.data);
+    axl__str_free(&types);
+    return status;
+}
+
+static axl_status find_type(axl__prompt *p)
+{
+    const axl__yaml *type = axl__yaml_get(p->setup.entry, "type");
+    const char *name = type && type->text ? type->text : "", *colon = strchr(name, ':');
+
+    p->type = axl__dataset_type_of(p->setup.entry);
+    if (!p->type)
+        return no_such_type(p, name);
+    p->style = colon ? colon + 1 : NULL;
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+        if (strcmp(methods[i]->name, p->type->method) == 0)
+            p->method = methods[i];
+    return p->method ? AXL_OK : axl__fail(AXL_ERR_INTERNAL, "%s has no method", p->type->name);
+}
+
+const char *axl__prompt_setting(const axl__prompt *p, const char *key, const char *otherwise)
+{
+    assert(axl__dataset_type_reads(p->type, key));
+    const axl__yaml *map = p->setup.entry;
+    if (axl__starts_with(key, "type.")) {
+        map = axl__yaml_get(map, "type");
+        key += strlen("type.");
+    }
+    const axl__yaml *value = axl__yaml_get(map, key);
+    return value && value->text ? value->text : otherwise;
+}
+
+axl_status axl__prompt_open(axl__prompt *p, const axl__prompt_setup *setup)
+{
+    memset(p, 0, sizeof *p);
+    p->setup = *setup;
+    axl_status status = find_type(p);
+    p->bos = axl_tokenizer_bos(setup->tok);
+    p->eos = axl_tokenizer_eos(setup->tok);
+    if (status == AXL_OK && p->eos < 0)
+        status = axl__fail(AXL_ERR_INVALID, "the tokenizer has no end-of-sequence token; set "
+                                            "special_tokens.eos_token");
+    for (size_t i = 0; status == AXL_OK && i < AXL__DATASET_COLUMNS_MAX; i++) {
+        const axl__dataset_column *c = &p->type->columns[i];
+        p->columns[i] = c->key ? axl__prompt_setting(p, c->key, c->name) : c->name;
+    }
+    if (status == AXL_OK && p->method->open)
+        status = p->method->open(p);
+    if (status != AXL_OK)
+        memset(p, 0, sizeof *p); /* nothing to close */
+    return status;
+}
+
+void axl__prompt_close(axl__prompt *p)
+{
+    if (p->method && p->method->close)
+        p->method->close(p);
+    memset(p, 0, sizeof *p);
+}
+
+/* ---- drafts ---- */
+
+void axl__draft_free(axl__draft *draft)
+{
+    axl__free(draft->ctx, draft->ids);
+    axl__free(draft->ctx, draft->labels);
+    axl__free(draft->ctx, draft->ends);
+    *draft = (axl__draft){ .ctx = draft->ctx };
+}
+
+void axl__draft_clear(axl__draft *draft)
+{
+    draft->n = draft->n_ends = 0;
+}
+
+axl_status axl__draft_emit(axl__draft *draft, uint32_t end)
+{
+    if (draft->n_ends == draft->ends_cap) {
+        uint32_t cap = draft->ends_cap ? 2 * draft->ends_cap : 4;
+        uint32_t *ends = axl__realloc(draft->ctx, draft->ends, (size_t)cap * sizeof *ends);
+        if (!ends)
+            return axl__fail_nomem();
+        draft->ends = ends;
+        draft->ends_cap = cap;
+    }
+    draft->ends[draft->n_ends++] = end;
+    return AXL_OK;
+}
+
+static axl_status draft_reserve(axl__draft *d, size_t extra)
+{
+    size_t need = d->n + extra, cap = need + need / 4;
+
+    if (need <= d->cap)
+        return AXL_OK;
+    if (cap > INT32_MAX)
+        return axl__fail(AXL_ERR_DATA, "the text is too long");
+    int32_t *ids = axl__realloc(d->ctx, d->ids, cap * sizeof *ids);
+    if (ids)
+        d->ids = ids;
+    int32_t *labels = axl__realloc(d->ctx, d->labels, cap * sizeof *labels);
+    if (labels)
+        d->labels = labels;
+    if (!ids || !labels)
+        return axl__fail_nomem();
+    d->cap = (uint32_t)cap;
+    return AXL_OK;
+}
+
+axl_status axl__prompt_text(const axl__json *record, const char *column, const char **text,
+                            size_t *len)
+{
+    const axl__json *value = axl__json_get(record, column);
+
+    *text = "";
+    *len = 0;
+    if (!value || value->type == AXL__JSON_NULL)
+        return AXL_OK;
+    if (value->type != AXL__JSON_STRING)
+        return axl__fail(AXL_ERR_DATA, "\"%s\" must be a string, not %s", column,
+                         axl__json_type_name(value));
+    *text = value->text;
+    *len = value->len;
+    return AXL_OK;
+}
+
+/*
+ * Cuts the ids of a text to max as transformers does: what the tokenizer puts behind the text (an
+ * EOS of its own) stays and the text gets shorter.  ids (n) were encoded with special tokens.
+ */
+static axl_status cut(const axl__prompt *p, const char *text, size_t len, int32_t *ids, size_t *n,
+                      size_t max)
+{
+    axl_buffer plain = AXL_BUFFER_INIT;
+    size_t before = 0;
+
+    AXL_TRY(axl_tokenizer_encode(p->setup.tok, text, len, AXL_TOKENIZE_NO_SPECIAL, &plain));
+    size_t n_plain = plain.length / sizeof *ids;
+    size_t added = *n > n_plain ? *n - n_plain : 0;
+    while (before < added &&
+           (n_plain == 0 || memcmp(ids + before, plain.data, n_plain * sizeof *ids) != 0))
+        before++;
+    axl_buffer_free(&plain);
+    size_t behind = added - before;
+    if (behind < max)
+        memmove(ids + max - behind, ids + *n - behind, behind * sizeof *ids);
+    *n = max;
+    return AXL_OK;
+}
+
+/* A prompt has no EOS and may be masked, a response no BOS, a document both. */
+typedef enum { PROMPT, RESPONSE, DOCUMENT } text_part;
+
+static axl_status put_ids(const axl__prompt *p, axl__draft *out, text_part which,
+                          const int32_t *ids, size_t n, size_t max)
+{
+    bool masked = which == PROMPT && !p->setup.train_on_inputs;
+    bool add_eos = which != PROMPT && ids[n - 1] != p->eos && n < max;
+
+    if (which == RESPONSE && p->bos >= 0 && ids[0] == p->bos) {
+        ids++;
+        n--;
+    }
+    AXL_TRY(draft_reserve(out, n + 1));
+    for (size_t i = 0; i < n + add_eos; i++) {
+        int32_t id = i < n ? ids[i] : p->eos;
+        out->ids[out->n] = id;
+        out->labels[out->n++] = masked ? AXL_LABEL_IGNORE : id;
+    }
+    return AXL_OK;
+}
+
+static axl_status put_text(const axl__prompt *p, axl__draft *out, text_part which, const char *text,
+                           size_t len, size_t max)
+{
+    axl_buffer buffer = AXL_BUFFER_INIT;
+    axl_status status = AXL_OK;
+
+    if (len == 0 || p->check_only)
+        return AXL_OK;
+    AXL_TRY(axl_tokenizer_encode(p->setup.tok, text, len, 0, &buffer));
+    int32_t *ids = buffer.data;
+    size_t n = buffer.length / sizeof *ids;
+    if (n > max)
+        status = cut(p, text, len, ids, &n, max);
+    if (status == AXL_OK && n > 0)
+        status = put_ids(p, out, which, ids, n, max);
+    axl_buffer_free(&buffer);
+    return status;
+}
+
+axl_status axl__prompt_put_prompt(const axl__prompt *p, axl__draft *out, const char *text,
+                                  size_t len)
+{
+    return put_text(p, out, PROMPT, text, len, p->setup.sequence_len);
+}
+
+axl_status axl__prompt_put_response(const axl__prompt *p, axl__draft *out, const char *text,
+                                    size_t len)
+{
+    return put_text(p, out, RESPONSE, text, len, p->setup.sequence_len);
+}
+
+axl_status axl__prompt_put_document(const axl__prompt *p, axl__draft *out, const char *text,
+                                    size_t len, size_t max)
+{
+    return put_text(p, out, DOCUMENT, text, len, max);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * prompt.h - from a record to samples of token ids and labels.  A method (a file each in this
+ * folder) puts the texts of one data set type together; what they have in common, the basic
+ * tokenise step and the cutting of a draft into samples, is here.  config/dataset_types.c says how
+ * a type is written and what it reads.
+ */
+#ifndef AXL_DATA_PROMPT_PROMPT_H
+#define AXL_DATA_PROMPT_PROMPT_H
+
+#include "base/json.h"
+#include "config/dataset_types.h"
+
+#include <axl/tokenizer.h>
+
+typedef struct axl__prompt axl__prompt;
+
+/*
+ * The samples of one record, ids and labels of all of them one after the other.  ends[i] is where
+ * sample i ends and sample i + 1 begins; ends[n_ends - 1] is n when a method has returned.  Of a
+ * record without anything to train on a method makes what Axolotl makes of it, since that moves the
+ * rows behind it in the shuffle: an empty sample, or none.
+ */
+typedef struct axl__draft {
+    axl_context *ctx;
+    int32_t *ids;    /* (n) */
+    int32_t *labels; /* (n) */
+    uint32_t n, cap;
+    uint32_t *ends; /* (n_ends) */
+    uint32_t n_ends, ends_cap;
+} axl__draft;
+
+/* How samples are made: static, one a file; several types may share one. */
+typedef struct axl__prompt_method {
+    const char *name; /* as in dataset_types.c */
+    /* Reads the entry once; AXL_ERR_INVALID names what is wrong with it.  NULL: nothing to do. */
+    axl_status (*open)(axl__prompt *p);
+    void (*close)(axl__prompt *p); /* what open made; NULL: nothing; not called when it failed */
+    /* Called by several threads at once.  AXL_ERR_DATA, without the record's place: a value of a
+     * wrong type. */
+    axl_status (*make)(const axl__prompt *p, const axl__json *record, axl__draft *out);
+} axl__prompt_method;
+
+/* What a type is opened with.  All borrowed, and must live as long as the prompt. */
+typedef struct axl__prompt_setup {
+    axl_context *ctx;
+    const axl_tokenizer *tok;
+    const axl__yaml *entry; /* of datasets[], as it is in the effective config */
+    uint32_t sequence_len;
+    bool train_on_inputs;
+} axl__prompt_setup;
+
+/* A type as one data set entry uses it. */
+struct axl__prompt {
+    axl__prompt_setup setup;
+    const axl__dataset_type *type;
+    const axl__prompt_method *method;
+    const char *style;                             /* behind "type:"; NULL: the type's first */
+    const char *columns[AXL__DATASET_COLUMNS_MAX]; /* the type's, as the entry names them */
+    const void *form;                              /* the method's own, from open to close */
+    bool check_only; /* the columns' types are checked and nothing is encoded */
+    int32_t bos, eos;
+};
+
+/* AXL_ERR_UNSUPPORTED names the types that exist; AXL_ERR_INVALID when the tokenizer has no EOS. */
+axl_status axl__prompt_open(axl__prompt *p, const axl__prompt_setup *setup);
+void axl__prompt_close(axl__prompt *p);
+
+void axl__draft_free(axl__draft *draft);
+void axl__draft_clear(axl__draft *draft); /* keeps the memory */
+
+/* ---- for the methods ---- */
+
+/* A text of the entry, or of the mapping that is its type ("type.format"); key is one that the type
+ * is said to read (else an assertion fails). */
+const char *axl__prompt_setting(const axl__prompt *p, const char *key, const char *otherwise);
+
+/* A column's text; missing and null read as "".  AXL_ERR_DATA for another type. */
+axl_status axl__prompt_text(const axl__json *record, const char *column, const char **text,
+                            size_t *len);
+
+/* The two halves of an instruction sample.  Each is encoded by itself with the tokenizer's special
+ * tokens and cut to sequence_len.  The prompt is masked unless train_on_inputs.  The response loses
+ * its BOS and gets an EOS unless it ends in one or was cut.  An empty text gives no token. */
+axl_status axl__prompt_put_prompt(const axl__prompt *p, axl__draft *out, const char *text,
+                                  size_t len);
+axl_status axl__prompt_put_response(const axl__prompt *p, axl__draft *out, const char *text,
+                                    size_t len);
+/* A text that is trained as a whole, with its BOS, cut to max tokens, and with an EOS as a
+ * response. */
+axl_status axl__prompt_put_document(const axl__prompt *p, axl__draft *out, const char *text,
+                                    size_t len, size_t max);
+
+/* Ends a sample at `end` tokens of the draft, which is not before the last sample's end. */
+axl_status axl__draft_emit(axl__draft *draft, uint32_t end);
+
+extern const axl__prompt_method axl__prompt_instruction, axl__prompt_completion,
+    axl__prompt_user_defined;
+
+#endif

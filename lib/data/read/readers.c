@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* readers.c - the table of file formats, and which of them a file is. */
+#include "data/read/reader.h"
+
+#include "base/str.h"
+
+#include <string.h>
+
+static const axl__reader parquet = { .format = "parquet", .suffix = ".parquet", .place = "row" };
+static const axl__reader arrow = { .format = "arrow", .suffix = ".arrow", .place = "row" };
+static const axl__reader csv = { .format = "csv", .suffix = ".csv", .place = "line" };
+static const axl__reader text_lines = { .format = "text", .suffix = ".txt", .place = "line" };
+
+const axl__reader *const axl__readers[] = {
+    &parquet, &arrow, &csv, &text_lines, &axl__read_json_array, &axl__read_json_lines,
+};
+const size_t axl__n_readers = sizeof axl__readers / sizeof axl__readers[0];
+
+bool axl__readers_claim(const char *name, bool read)
+{
+    for (size_t i = 0; i < axl__n_readers; i++)
+        if ((axl__readers[i]->open != NULL) == read && strstr(name, axl__readers[i]->suffix))
+            return true;
+    return false;
+}
+
+void axl__readers_put_formats(axl__str *out)
+{
+    const char *last = "";
+
+    for (size_t i = 0; i < axl__n_readers; i++) {
+        const axl__reader *r = axl__readers[i];
+        if (!r->open || strcmp(r->format, last) == 0)
+            continue;
+        axl__str_putf(out, "%s%s", *last ? ", " : "", r->format);
+        last = r->format;
+    }
+}
+
+/* Whether "a, b" has the format. */
+static bool names_format(const char *formats, const char *format)
+{
+    size_t len = strlen(format);
+
+    for (const char *at = formats; (at = strstr(at, format)); at += len)
+        if ((at == formats || at[-1] == ' ') && (at[len] == ',' || at[len] == '\0'))
+            return true;
+    return false;
+}
+
+/* The format that Axolotl's loader takes: ds_type, else by a part of the path, else JSON. */
+static const char *format_of(const char *path, const char *format)
+{
+    if (format)
+        return format;
+    for (size_t i = 0; i < axl__n_readers; i++)
+        if (strstr(path, axl__readers[i]->suffix))
+            return axl__readers[i]->format;
+    return axl__readers[axl__n_readers - 1]->format;
+}
+
+static bool is_of(const axl__reader *r, const char *format)
+{
+    return strcmp(r->format, format) == 0 || names_format(r->format, format);
+}
+
+axl_status axl__readers_check(const char *path, const char *format)
+{
+    static const char *const packed[] = { ".zst", ".xz", ".bz2", ".zip" };
+
+    format = format_of(path, format);
+    for (size_t i = 0; i < sizeof packed / sizeof packed[0]; i++)
+        if (axl__ends_with(path, packed[i]))
+            return axl__fail(AXL_ERR_UNSUPPORTED, "%s: of compressed files only .gz is read", path);
+    for (size_t i = 0; i < axl__n_readers; i++)
+        if (axl__readers[i]->open && is_of(axl__readers[i], format))
+            return AXL_OK;
+    return axl__fail(AXL_ERR_UNSUPPORTED, "%s: %s files are not read yet; convert it to jsonl",
+                     path, format);
+}
+
+const axl__reader *axl__readers_pick(const char *path, const char *format, const char *text,
+                                     size_t len)
+{
+    format = format_of(path, format);
+    for (size_t i = 0; i < axl__n_readers; i++) {
+        const axl__reader *r = axl__readers[i];
+        if (is_of(r, format) && (!r->knows || r->knows(text, len)))
+            return r;
+    }
+    return NULL;
+}

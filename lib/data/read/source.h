@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * source.h - records of a data file, one at a time, whatever its format; a gzipped file reads as
+ * what is in it.
+ */
+#ifndef AXL_DATA_READ_SOURCE_H
+#define AXL_DATA_READ_SOURCE_H
+
+#include "base/json.h"
+#include "base/os.h"
+
+typedef struct axl__source axl__source;
+
+/* Where a record stands and, when it cannot be used, why. */
+typedef struct axl__record_error {
+    uint64_t at;   /* 1-based: what axl__source_place() counts */
+    size_t column; /* 1-based, in code points; 0: the record as a whole */
+    axl__error why;
+} axl__record_error;
+
+/* format as in ds_type; NULL: from the path.  AXL_ERR_UNSUPPORTED names a format that is known but
+ * not read. */
+axl_status axl__source_open(axl__source **out, axl_context *ctx, const char *path,
+                            const char *format);
+void axl__source_close(axl__source *source);
+
+/* The bytes of the file as it lies on disk, for a hash. */
+const axl__file *axl__source_file(const axl__source *source);
+const char *axl__source_path(const axl__source *source);
+/* What the number of a record counts: "line" or "row". */
+const char *axl__source_place(const axl__source *source);
+/* How many of the file's bytes are read, as a share of its text. */
+uint64_t axl__source_progress(const axl__source *source);
+
+/*
+ * The next record, an object in the arena; error->at is where it starts.  AXL_END after the last.
+ * AXL_ERR_DATA: this record is malformed, *error says where and why, and the next call goes on
+ * behind it (with AXL_END where what follows cannot be found).
+ */
+axl_status axl__source_next(axl__source *source, axl__arena *arena, const axl__json **record,
+                            axl__record_error *error);
+
+/* "PATH:3:7: why" of a line, "PATH: row 3: why" of a row; without the path where it is NULL. */
+void axl__record_error_put(axl__str *out, const char *path, const char *place,
+                           const axl__record_error *error);
+
+#endif
