@@ -6,6 +6,7 @@
  */
 #include "base/os.h"
 #include "device_cpu.h"
+#include "kernels/matmul/matmul.h"
 #include "scratch_cpu.h"
 
 #include <assert.h>
@@ -213,6 +214,7 @@ static axl_status cpu_matmul(axl_device *dev, const axl_matmul_args *a)
     axl_matmul_args one = *a;
     bool done;
 
+    AXL_TRY(axl__matmul_check(a));
     one.n_more = 0;
     AXL_TRY(axl__matmul_plugin_run(dev, &one, &done));
     if (!done)

@@ -4,6 +4,7 @@
  * and slow, on host memory.  Tests compare other backends with it; a user may choose it to tell a
  * bug of a kernel from one of the model.
  */
+#include "kernels/matmul/matmul.h"
 #include "kernels/reference.h"
 
 #include <string.h>
@@ -112,7 +113,15 @@ static size_t reference_scratch(axl_device *dev, axl_op op, const void *args)
         axl__ref_##op(a);                                                                          \
         return AXL_OK;                                                                             \
     }
-AXL_BACKEND_OPS(REFERENCE_OP)
+AXL_BACKEND_OTHER_OPS(REFERENCE_OP)
+
+static axl_status reference_matmul(axl_device *dev, const axl_matmul_args *a)
+{
+    (void)dev;
+    AXL_TRY(axl__matmul_check(a));
+    axl__ref_matmul(a);
+    return AXL_OK;
+}
 
 #define MEMBER(op, args, use) .op = reference_##op,
 const axl_backend_ops axl__backend_reference = { .abi = AXL_BACKEND_ABI,

@@ -107,7 +107,7 @@ static bool takes(const axl_device *dev, const axl_matmul_args *a)
     int64_t k = a->trans_x ? a->x.rows : a->x.cols;
     axl_dtype t = a->x.dtype;
 
-    return takes_type(dev, t) && t == a->w.dtype && t == a->compute &&
+    return takes_type(dev, t) && t == a->w.mat.dtype && t == a->compute &&
            (a->y.dtype == AXL_F32 || a->y.dtype == t) && a->alpha == 1.0f &&
            a->y.rows >= MIN_ROWS && a->y.cols >= MIN_COLS && k >= MIN_DEPTH;
 }
@@ -145,7 +145,7 @@ static bool acquire_products(job *j)
     axl_matmul_shape s = {
         .k = a->trans_x ? a->x.rows : a->x.cols,
         .x_stride = a->x.stride,
-        .w_stride = a->w.stride,
+        .w_stride = a->w.mat.stride,
         .y_stride = a->y.stride,
         .trans_x = a->trans_x,
         .trans_w = a->trans_w,
@@ -191,7 +191,7 @@ static void run_tile(void *arg, uint64_t index)
     void *scratch = axl__scratch_acquire(j->dev);
     if (!j->dev->plugin->run(j->dev->library, p,
                              a->trans_x ? element(&a->x, 0, m0) : element(&a->x, m0, 0),
-                             a->trans_w ? element(&a->w, n0, 0) : element(&a->w, 0, n0),
+                             a->trans_w ? element(&a->w.mat, n0, 0) : element(&a->w.mat, 0, n0),
                              (void *)(uintptr_t)element(&a->y, m0, n0), scratch))
         atomic_store(&j->failed, true);
     axl__scratch_release(j->dev, scratch);

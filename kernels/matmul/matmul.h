@@ -13,4 +13,15 @@
 
 #include "kernels/reference.h"
 
+/* The built-in backends take dense weights. */
+static inline axl_status axl__matmul_check(const axl_matmul_args *a)
+{
+    bool dense = a->w.kind == AXL_WEIGHT_DENSE;
+
+    for (int64_t i = 0; i < a->n_more; i++)
+        dense &= a->more[i].w.kind == AXL_WEIGHT_DENSE;
+    return dense ? AXL_OK
+                 : axl__fail(AXL_ERR_UNSUPPORTED, "matmul: this backend takes dense weights alone");
+}
+
 #endif

@@ -503,8 +503,8 @@ static void run_thin(void *arg, uint64_t index)
     float *x = axl__scratch_acquire(j->dev);
     widen_rows(j, x);
     for (int64_t n = n0; n < n1; n += 4) {
-        dot_columns_of[j->m - 1](a->w.dtype, round, x, &a->w, n, (int)axl_min(4, n1 - n), a->x.cols,
-                                 sums);
+        dot_columns_of[j->m - 1](a->w.mat.dtype, round, x, &a->w.mat, n, (int)axl_min(4, n1 - n),
+                                 a->x.cols, sums);
         for (int64_t r = 0; r < j->m; r++)
             memcpy(&c[r][n - n0], sums[r], sizeof sums[r]);
     }
@@ -558,8 +558,8 @@ axl_status AXL_ISA_NAME(matmul)(axl_device *dev, const axl_matmul_args *a)
         j.m = a->y.cols;
         j.n = a->y.rows;
     }
-    add_term(&j, &a->x, a->trans_x, &a->w, a->trans_w);
+    add_term(&j, &a->x, a->trans_x, &a->w.mat, a->trans_w);
     for (int64_t i = 0; i < a->n_more; i++)
-        add_term(&j, &a->more[i].x, false, &a->more[i].w, a->more[i].trans_w);
+        add_term(&j, &a->more[i].x, false, &a->more[i].w.mat, a->more[i].trans_w);
     return run_tiled(&j);
 }

@@ -15,9 +15,10 @@ static double operand(const axl_mat *m, bool trans, axl_dtype compute, int64_t r
     return compute == AXL_BF16 ? axl__bf16_to_f32(axl__f32_to_bf16((float)v)) : v;
 }
 
-static double dot(const axl_mat *x, bool trans_x, const axl_mat *w, bool trans_w, axl_dtype compute,
-                  int64_t i, int64_t j)
+static double dot(const axl_mat *x, bool trans_x, const axl_weight *weight, bool trans_w,
+                  axl_dtype compute, int64_t i, int64_t j)
 {
+    const axl_mat *w = &weight->mat;
     int64_t depth = trans_x ? x->rows : x->cols;
     double sum = 0.0;
 

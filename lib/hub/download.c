@@ -622,14 +622,6 @@ static axl_status fetch_heads(download *d)
     return AXL_OK;
 }
 
-/* The weights are there now. */
-static axl_status drop_heads(download *d)
-{
-    char *dir = axl__hub_repo_path(d->repo, "headers", d->repo->commit);
-
-    return dir ? axl__remove_tree(dir) : axl__fail_nomem();
-}
-
 /* ---- all of it ---- */
 
 static axl_status run(download *d)
@@ -644,7 +636,8 @@ static axl_status run(download *d)
     for (size_t i = 0; i < d->n; i++)
         if (!d->items[i].header)
             AXL_TRY(fetch(d, &d->items[i]));
-    AXL_TRY(d->repo->wish->headers ? fetch_heads(d) : drop_heads(d));
+    if (d->repo->wish->headers)
+        AXL_TRY(fetch_heads(d));
     AXL_TRY(axl__hub_repo_save_list(d->repo));
     return write_ref(d);
 }

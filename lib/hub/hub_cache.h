@@ -3,9 +3,10 @@
  * hub_cache.h - one repository in the cache that huggingface_hub keeps:
  * models--org--name/refs/<branch> holds a commit, snapshots/<commit>/<path> links to blobs/<etag>.
  * Beside them axl keeps files/<commit>, the paths that the Hub listed, one a line: without it
- * nobody can tell a whole snapshot from one that Python took a single file of; and, until the
- * weights are there, headers/<commit>, where they have their header alone and the other files are
- * links into the snapshot.
+ * nobody can tell a whole snapshot from one that Python took a single file of; and
+ * headers/<commit>, where weights that were only planned with have their header alone and the other
+ * files are links into the snapshot.  It stays when the weights have come: another process may be
+ * reading it.
  */
 #ifndef AXL_HUB_HUB_CACHE_H
 #define AXL_HUB_HUB_CACHE_H

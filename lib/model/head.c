@@ -21,9 +21,10 @@ void axl__head_work_take(axl__step_arena *a, axl__head_work *w, const axl__pass 
     if (!p->wish.grads)
         return;
     w->dnorm = axl__step_arena_mat(a, t, rows, C);
-    axl_matmul_args back = {
-        .x = { NULL, t, rows, V, V }, .w = { NULL, t, V, C, C }, .y = w->dnorm, .compute = t
-    };
+    axl_matmul_args back = { .x = { NULL, t, rows, V, V },
+                             .w = axl__dense((axl_mat){ NULL, t, V, C, C }),
+                             .y = w->dnorm,
+                             .compute = t };
     w->linear.parts_size = p->ops->scratch(p->dev, AXL_OP_matmul, &back);
     w->linear.parts = axl__step_arena_take(a, w->linear.parts_size);
     w->drows = axl__step_arena_mat(a, t, rows, C);

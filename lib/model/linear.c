@@ -126,7 +126,7 @@ static axl_status multiply(const axl__pass *p, axl_mat x, bool trans_x, axl_mat 
                            axl_mat y, float alpha, float beta)
 {
     axl_matmul_args a = { .x = x,
-                          .w = w,
+                          .w = axl__dense(w),
                           .y = y,
                           .trans_x = trans_x,
                           .trans_w = trans_w,
@@ -183,12 +183,13 @@ static axl_status pair_terms(const axl__pass *p, int64_t index, axl_mat x, axl_m
 
     *n = 0;
     if (l)
-        terms[(*n)++] = (axl_matmul_term){ xa, mat_b(l, p->adapter->params), true };
+        terms[(*n)++] = (axl_matmul_term){ xa, axl__dense(mat_b(l, p->adapter->params)), true };
     if (f) {
         axl_mat fa = first_rows(s->frozen, x.rows, f->rank);
         AXL_TRY(multiply(p, x, false, mat_a(f, p->adapter->frozen->params), true, fa,
                          p->adapter->scale, 0.0f));
-        terms[(*n)++] = (axl_matmul_term){ fa, mat_b(f, p->adapter->frozen->params), true };
+        terms[(*n)++] =
+            (axl_matmul_term){ fa, axl__dense(mat_b(f, p->adapter->frozen->params)), true };
     }
     return AXL_OK;
 }
@@ -247,14 +248,14 @@ static axl_status input_gradient(const axl__pass *p, axl__linears g, const axl_m
     for (int64_t i = 0; i < g.n; i++)
         terms[n++] = (axl_matmul_term){ dy[i], module_of(p, g.first + i)->weight, false };
     if (dxa.cols > 0 && p->wish.dropout <= 0.0f && mat_all_a(p, g, p->adapter->params, &all)) {
-        terms[n++] = (axl_matmul_term){ dxa, all, false };
+        terms[n++] = (axl_matmul_term){ dxa, axl__dense(all), false };
     } else if (dxa.cols > 0 && p->wish.dropout <= 0.0f) {
         for (int64_t i = 0; i < g.n; i++) {
             const axl__lora *l = lora_of(p, g.first + i);
             if (!l)
                 continue;
-            terms[n++] =
-                (axl_matmul_term){ columns(dxa, at, l->rank), mat_a(l, p->adapter->params), false };
+            terms[n++] = (axl_matmul_term){ columns(dxa, at, l->rank),
+                                            axl__dense(mat_a(l, p->adapter->params)), false };
             at += l->rank;
         }
     }

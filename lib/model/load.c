@@ -253,7 +253,7 @@ static axl_status load_part(axl_model *m, axl__module *of, const char *part)
                       .vector = bias || of->role == AXL__ROLE_NORM,
                       .computed = bias,
                       .head = of->role == AXL__ROLE_HEAD,
-                      .out = bias ? &of->bias : &of->weight };
+                      .out = bias ? &of->bias : &of->weight.mat };
 
     if (!name)
         return axl__fail_nomem();

@@ -23,7 +23,7 @@ static axl_status add_pairs(axl__weights *w, const axl_adapter *a)
                              of->name);
         axl_matmul_args add = {
             .x = { a->params + l->b_at, AXL_F32, l->out, l->rank, l->rank },
-            .w = { a->params + l->a_at, AXL_F32, l->rank, l->in, l->in },
+            .w = axl__dense((axl_mat){ a->params + l->a_at, AXL_F32, l->rank, l->in, l->in }),
             .y = axl__weights_value(w, of),
             .alpha = a->scale,
             .beta = 1.0f,

@@ -55,9 +55,9 @@ typedef struct axl__module {
     int64_t layer;
     int64_t rows, cols; /* of the weight: (out, in) of a linear layer, (1, C) of a norm */
     bool has_bias, tied;
-    int64_t linear; /* its number among the linear layers and the head; -1: it is none */
-    axl_mat weight; /* (rows, cols) */
-    axl_mat bias;   /* (1, rows); data NULL without one */
+    int64_t linear;    /* its number among the linear layers and the head; -1: it is none */
+    axl_weight weight; /* (rows, cols) */
+    axl_mat bias;      /* (1, rows); data NULL without one */
     /* Where weight and bias lie, in elements, in any flat buffer of all of a model's tensors
      * (values that are trained, gradients).  A tied head has the embedding's place; -1: no bias. */
     int64_t weight_at, bias_at;

@@ -180,8 +180,8 @@ static axl_status embed(axl__network *n, const axl__pass *p, const axl__layout *
                         const int32_t *ids)
 {
     axl_mat h = n->h[0];
-    axl_rows_args g = { axl__modules_one(&n->model->modules, -1, AXL__SLOT_EMBED)->weight, h, ids,
-                        at->n_tokens };
+    axl_rows_args g = { axl__modules_one(&n->model->modules, -1, AXL__SLOT_EMBED)->weight.mat, h,
+                        ids, at->n_tokens };
 
     AXL_TRY(n->ops->gather_rows(n->dev, &g));
     if (!p->wish.grads || p->wish.noise_alpha <= 0.0)

@@ -39,7 +39,7 @@ static axl_mat *place_mat(axl_model *m, weights_place p)
 {
     axl__module *of = &m->modules.list[p.module];
 
-    return p.bias ? &of->bias : &of->weight;
+    return p.bias ? &of->bias : &of->weight.mat;
 }
 
 static axl_status add_tensor(axl__weights *w, const axl_model *m, int64_t module, bool bias)

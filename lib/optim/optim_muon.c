@@ -60,14 +60,18 @@ static axl_status muon_iterate(axl__optimizer *o, axl_mat x, axl_mat y)
     axl_mat g = muon_mat(axl__optim_at(o, GRAM), side, side);
     axl_mat p = muon_mat(axl__optim_at(o, POLY), side, side);
     axl_dtype compute = o->target.compute;
-    axl_matmul_args gram = {
-        .x = x, .w = x, .y = g, .trans_x = tall, .trans_w = !tall, .alpha = 1.0f, .compute = compute
-    };
+    axl_matmul_args gram = { .x = x,
+                             .w = axl__dense(x),
+                             .y = g,
+                             .trans_x = tall,
+                             .trans_w = !tall,
+                             .alpha = 1.0f,
+                             .compute = compute };
     axl_matmul_args square = {
-        .x = g, .w = g, .y = p, .alpha = (float)c, .beta = 1.0f, .compute = compute
+        .x = g, .w = axl__dense(g), .y = p, .alpha = (float)c, .beta = 1.0f, .compute = compute
     };
     axl_matmul_args step = { .x = tall ? x : p,
-                             .w = tall ? p : x,
+                             .w = axl__dense(tall ? p : x),
                              .y = y,
                              .trans_w = tall,
                              .alpha = 1.0f,

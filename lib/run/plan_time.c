@@ -78,7 +78,7 @@ static axl_status fill_model(axl_model *m)
     for (int64_t i = 0; i < m->modules.n; i++) {
         axl__module *of = &m->modules.list[i];
         if (!of->tied)
-            AXL_TRY(new_weight(m, &of->weight, of->rows, of->cols));
+            AXL_TRY(new_weight(m, &of->weight.mat, of->rows, of->cols));
         if (of->has_bias)
             AXL_TRY(new_weight(m, &of->bias, 1, of->rows));
     }

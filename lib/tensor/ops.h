@@ -21,9 +21,26 @@ typedef struct axl_mat {
     int64_t rows, cols, stride;
 } axl_mat;
 
+/* How the right operand of a product lies in memory.  What is quantised gets a kind of its own
+ * here, with its codes and scales below, and each backend says in its matmul which kinds it takes.
+ */
+typedef enum axl_weight_kind { AXL_WEIGHT_DENSE = 0 } axl_weight_kind;
+
+/* A weight: a frozen one of a model, or any matrix, which is a dense one. */
+typedef struct axl_weight {
+    axl_weight_kind kind;
+    axl_mat mat; /* its shape, and of a dense one its elements */
+} axl_weight;
+
+static inline axl_weight axl__dense(axl_mat mat)
+{
+    return (axl_weight){ AXL_WEIGHT_DENSE, mat };
+}
+
 /* One more product of a sum: x (m,k) as it is, op(w) (k,n). */
 typedef struct axl_matmul_term {
-    axl_mat x, w;
+    axl_mat x;
+    axl_weight w;
     bool trans_w;
 } axl_matmul_term;
 
@@ -35,9 +52,11 @@ enum { AXL_MATMUL_TERMS = 8 };
  * bf16.  beta is 0 (y is not read) or 1.  x and w may be the same memory, y neither.  plus (m,n),
  * of y's dtype and in other memory, goes with beta 0; its stride may be 0, one row for all (a
  * bias); without it plus.data is NULL.  Each output's bits depend on the shapes, the dtypes and
- * whether there is scratch, not on threads. */
+ * whether there is scratch, not on threads.  AXL_ERR_UNSUPPORTED for a kind of weight that the
+ * backend does not take. */
 typedef struct axl_matmul_args {
-    axl_mat x, w, y;
+    axl_mat x, y;
+    axl_weight w;
     bool trans_x, trans_w;
     float alpha, beta;
     axl_dtype compute;

@@ -242,7 +242,7 @@ static double matmul_gflops(const axl_backend_ops *ops, axl_device *dev, axl_dty
     check(ops->zero(dev, x, (size_t)(m * k) * 4), "zero");
     check(ops->zero(dev, w, (size_t)(n * k) * 4), "zero");
     axl_matmul_args a = { .x = { x, t, m, k, k },
-                          .w = { w, t, n, k, k },
+                          .w = axl__dense((axl_mat){ w, t, n, k, k }),
                           .y = { y, t, m, n, n },
                           .trans_w = true,
                           .alpha = 1.0f,

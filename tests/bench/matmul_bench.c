@@ -76,7 +76,7 @@ static double gflops(axl_device *dev, const shape *s, axl_dtype t, bool cold)
     const axl_backend_ops *cpu = &axl__backend_cpu;
     axl_matmul_args a = {
         .x = s->trans_x ? make(dev, s->k, s->m, t) : make(dev, s->m, s->k, t),
-        .w = s->trans_w ? make(dev, s->n, s->k, t) : make(dev, s->k, s->n, t),
+        .w = axl__dense(s->trans_w ? make(dev, s->n, s->k, t) : make(dev, s->k, s->n, t)),
         .y = make(dev, s->m, s->n, t),
         .trans_x = s->trans_x,
         .trans_w = s->trans_w,
@@ -85,23 +85,23 @@ static double gflops(axl_device *dev, const shape *s, axl_dtype t, bool cold)
         .compute = t,
     };
     axl_matmul_term pair = { make(dev, s->m, s->rank, t),
-                             s->trans_w ? make(dev, s->n, s->rank, AXL_F32)
-                                        : make(dev, s->rank, s->n, AXL_F32),
+                             axl__dense(s->trans_w ? make(dev, s->n, s->rank, AXL_F32)
+                                                   : make(dev, s->rank, s->n, AXL_F32)),
                              s->trans_w };
-    axl_mat w[COPIES_MAX] = { a.w }, y[COPIES_MAX] = { a.y };
+    axl_mat w[COPIES_MAX] = { a.w.mat }, y[COPIES_MAX] = { a.y };
     int64_t size = (s->n * s->k + s->m * s->n) * (int64_t)axl__dtype_size(t), copies = 1, n = 0;
 
     a.more = &pair;
     a.n_more = s->rank > 0;
     for (; cold && copies < COPIES_MAX && copies * size < COLD_BYTES; copies++) {
-        w[copies] = make(dev, a.w.rows, a.w.cols, t);
+        w[copies] = make(dev, a.w.mat.rows, a.w.mat.cols, t);
         y[copies] = make(dev, s->m, s->n, t);
     }
     static double times[TIMES_MAX];
     double best, begin = axl__now();
     for (; n < 3 || (n < TIMES_MAX && axl__now() - begin < 0.33); n++) {
         double t0 = axl__now();
-        a.w = w[n % copies];
+        a.w = axl__dense(w[n % copies]);
         a.y = y[n % copies];
         if (cpu->matmul(dev, &a) < 0)
             exit(1);
@@ -115,7 +115,7 @@ static double gflops(axl_device *dev, const shape *s, axl_dtype t, bool cold)
     }
     cpu->buffer_free(dev, a.x.data);
     cpu->buffer_free(dev, pair.x.data);
-    cpu->buffer_free(dev, pair.w.data);
+    cpu->buffer_free(dev, pair.w.mat.data);
     return 2e-9 * (double)s->m * (double)s->n * (double)(s->k + s->rank) / best;
 }
 

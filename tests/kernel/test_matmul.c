@@ -5,6 +5,8 @@
  */
 #include "kernel_testing.h"
 
+#include "tensor/registry.h"
+
 #include <math.h>
 
 typedef struct shape {
@@ -41,8 +43,8 @@ static void matmul_body(kernel_run *run, const kernel_case *c)
     axl_matmul_args a = {
         .x = o->trans_x ? kernel_random(run, s.k, s.m, c->dtype, c->pad, 1)
                         : kernel_random(run, s.m, s.k, c->dtype, c->pad, 1),
-        .w = o->trans_w ? kernel_random(run, s.n, s.k, c->other, c->pad, scale)
-                        : kernel_random(run, s.k, s.n, c->other, c->pad, scale),
+        .w = axl__dense(o->trans_w ? kernel_random(run, s.n, s.k, c->other, c->pad, scale)
+                                   : kernel_random(run, s.k, s.n, c->other, c->pad, scale)),
         .trans_x = o->trans_x,
         .trans_w = o->trans_w,
         .alpha = o->alpha,
@@ -135,8 +137,8 @@ static void sum_body(kernel_run *run, const kernel_case *c)
     axl_matmul_term more[3];
     axl_matmul_args a = {
         .x = kernel_random(run, s.m, s.k, c->dtype, c->pad, 1),
-        .w = o->trans_w ? kernel_random(run, s.n, s.k, c->other, c->pad, scale)
-                        : kernel_random(run, s.k, s.n, c->other, c->pad, scale),
+        .w = axl__dense(o->trans_w ? kernel_random(run, s.n, s.k, c->other, c->pad, scale)
+                                   : kernel_random(run, s.k, s.n, c->other, c->pad, scale)),
         .trans_w = o->trans_w,
         .alpha = o->alpha,
         .beta = o->beta,
@@ -149,8 +151,9 @@ static void sum_body(kernel_run *run, const kernel_case *c)
         int64_t k = i == 0 ? 16 : i == 1 ? s.k + 5 : 1;
         bool trans = i == 0;
         more[i].x = kernel_random(run, s.m, k, c->dtype, c->pad, 1);
-        more[i].w = trans ? kernel_random(run, s.n, k, AXL_F32, c->pad, scale)
-                          : kernel_random(run, k, s.n, i == 2 ? AXL_F32 : c->other, c->pad, scale);
+        more[i].w = axl__dense(
+            trans ? kernel_random(run, s.n, k, AXL_F32, c->pad, scale)
+                  : kernel_random(run, k, s.n, i == 2 ? AXL_F32 : c->other, c->pad, scale));
         more[i].trans_w = trans;
     }
     make_output(run, c, &a);
@@ -191,7 +194,8 @@ static void deep_body(kernel_run *run, const kernel_case *c)
     const shape *s = c->more;
     axl_matmul_args a = {
         .x = kernel_random(run, s->m, s->k, c->dtype, c->pad, 1),
-        .w = kernel_random(run, s->k, s->n, c->dtype, c->pad, 1.0f / sqrtf((float)s->k)),
+        .w =
+            axl__dense(kernel_random(run, s->k, s->n, c->dtype, c->pad, 1.0f / sqrtf((float)s->k))),
         .y = kernel_mat(run, s->m, s->n, c->other, c->pad),
         .alpha = 0.5f,
         .compute = c->dtype,
@@ -251,7 +255,7 @@ static void special_body(kernel_run *run, const kernel_case *c)
     assert_ok(run->ops->upload(run->dev, (float *)x.data + (s->m - 1) * s->k, &inf, sizeof inf));
     assert_ok(run->ops->upload(run->dev, (float *)x.data + s->k - 1, &nan, sizeof nan));
     axl_matmul_args a = {
-        .x = x, .w = w, .y = y, .trans_w = true, .alpha = 1, .compute = c->dtype
+        .x = x, .w = axl__dense(w), .y = y, .trans_w = true, .alpha = 1, .compute = c->dtype
     };
     assert_ok(run->ops->matmul(run->dev, &a));
     kernel_save(run, "y", y, 1e-5);
@@ -276,7 +280,7 @@ static void test_matmul__stops_when_cancelled(void **state)
     float x[64 * 64] = { 0 }, y[64 * 64];
     axl_mat m = { x, AXL_F32, 64, 64, 64 }, out = { y, AXL_F32, 64, 64, 64 };
     axl_matmul_args a = {
-        .x = m, .w = m, .y = out, .trans_w = true, .alpha = 1, .compute = AXL_F32
+        .x = m, .w = axl__dense(m), .y = out, .trans_w = true, .alpha = 1, .compute = AXL_F32
     };
     axl_cancel *cancel;
 
@@ -289,9 +293,34 @@ static void test_matmul__stops_when_cancelled(void **state)
     axl_cancel_free(cancel);
 }
 
+/* A weight that the backend cannot read is an error, not another matrix. */
+static void test_matmul__refuses_unknown_weights(void **state)
+{
+    static const char *const backends[] = { "cpu", "reference" };
+    float one[1] = { 1.0f };
+    axl_mat m = { one, AXL_F32, 1, 1, 1 };
+    axl_matmul_term more = { m, axl__dense(m), false };
+    axl_matmul_args a = { .x = m, .w = axl__dense(m), .y = m, .alpha = 1, .more = &more };
+
+    (void)state;
+    axl_context *ctx = test_context();
+    for (int i = 0; i < 4; i++) {
+        const axl_backend_ops *ops;
+        axl_device *dev;
+        assert_ok(axl__device_get(&ops, &dev, ctx, backends[i / 2], 0));
+        a.w.kind = i % 2 ? AXL_WEIGHT_DENSE : (axl_weight_kind)99;
+        more.w.kind = i % 2 ? (axl_weight_kind)99 : AXL_WEIGHT_DENSE;
+        a.n_more = 1;
+        assert_fails(ops->matmul(dev, &a), AXL_ERR_UNSUPPORTED, "dense weights alone");
+        axl__device_put(ctx, ops, dev);
+    }
+    axl_context_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_matmul__refuses_unknown_weights),
         cmocka_unit_test(test_matmul__every_form_at_odd_sizes),
         cmocka_unit_test(test_matmul__blocks_of_depth_rows_and_columns),
         cmocka_unit_test(test_matmul__many_columns_and_tall_tiles),

@@ -81,8 +81,8 @@ static axl_matmul_args make(const problem *p)
     float scale = 1.0f / sqrtf((float)p->k);
     axl_matmul_args a = {
         .x = p->trans_x ? random_mat(p->k, p->m, p->t, 1, 1) : random_mat(p->m, p->k, p->t, 1, 1),
-        .w = p->trans_w ? random_mat(p->n, p->k, p->t, 2, scale)
-                        : random_mat(p->k, p->n, p->t, 2, scale),
+        .w = axl__dense(p->trans_w ? random_mat(p->n, p->k, p->t, 2, scale)
+                                   : random_mat(p->k, p->n, p->t, 2, scale)),
         .y = random_mat(p->m, p->n, p->y, 3, 1),
         .trans_x = p->trans_x,
         .trans_w = p->trans_w,
@@ -97,7 +97,7 @@ static axl_matmul_args make(const problem *p)
 static void release(axl_matmul_args *a)
 {
     free(a->x.data);
-    free(a->w.data);
+    free(a->w.mat.data);
     free(a->y.data);
 }
 
@@ -172,8 +172,8 @@ static void test_matmul_plugin__addend_and_further_terms(void **state)
     require_plugin();
     dev = open_device(2, NULL, false, true);
     axl_matmul_args a = make(&p), ref = make(&p);
-    axl_matmul_term more = { random_mat(64, 16, AXL_F32, 4, 1), random_mat(128, 16, AXL_F32, 5, 1),
-                             true };
+    axl_matmul_term more = { random_mat(64, 16, AXL_F32, 4, 1),
+                             axl__dense(random_mat(128, 16, AXL_F32, 5, 1)), true };
     a.more = ref.more = &more;
     a.n_more = ref.n_more = 1;
     a.plus = ref.plus = random_mat(64, 128, AXL_F32, 6, 1);
@@ -182,7 +182,7 @@ static void test_matmul_plugin__addend_and_further_terms(void **state)
     check_near(&a, &ref);
     free(a.plus.data);
     free(more.x.data);
-    free(more.w.data);
+    free(more.w.mat.data);
     release(&a);
     release(&ref);
     axl__backend_cpu.device_close(dev);

@@ -54,7 +54,7 @@ static void matmul(axl_mat y, axl_mat x, bool trans_x, axl_mat w, bool trans_w, 
                    float beta)
 {
     axl__ref_matmul(&(axl_matmul_args){ .x = x,
-                                        .w = w,
+                                        .w = axl__dense(w),
                                         .y = y,
                                         .trans_x = trans_x,
                                         .trans_w = trans_w,
@@ -104,7 +104,7 @@ static void test_reference__matmul_rounds_operands_for_bf16(void **state)
 {
     float x[1] = { 1.0f + 0x1p-8f + 0x1p-12f }, w[1] = { 3.0f }, y[1] = { 1.0f };
     axl_matmul_args a = { .x = f32(x, 1, 1),
-                          .w = f32(w, 1, 1),
+                          .w = axl__dense(f32(w, 1, 1)),
                           .y = f32(y, 1, 1),
                           .alpha = 1,
                           .beta = 1,
