@@ -69,7 +69,8 @@ typedef struct axl_context_options {
     const char *plugin_dir; /**< sought first; NULL: the usual places.  Copied */
     const char *isa;        /**< cap: "baseline", "avx2", "avx512", "avx512_bf16", "amx";
                                  NULL: the best that the machine has.  Copied */
-    uint32_t threads;       /**< 0: from the affinity mask and the cgroup quota */
+    uint32_t threads;       /**< 0: from the affinity mask and the cgroup quota.  They start with
+                                 the first work that is worth sharing */
     uint32_t log_level;     /**< an axl_log_level */
     uint32_t allow_network; /**< 1 lets Hub ids be downloaded, but for HF_HUB_OFFLINE */
     uint32_t no_onednn;     /**< 1 keeps to axl's own matmul kernels */

@@ -15,6 +15,7 @@
  * well.
  */
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/loop_cpu.h"
 #include "kernels/cpu/op_cpu.h"
 #include "kernels/cpu/scratch_cpu.h"
 
@@ -155,10 +156,20 @@ static bool give_up(job *j)
     return true;
 }
 
-static axl_status run_tasks(job *j, axl_task_fn fn, int64_t n_tasks)
+/* For each score its products and the exponential, which takes as long as some of them. */
+static int64_t work_of_scores(const job *j)
 {
-    if (n_tasks > 0)
-        axl__parallel_for(j->dev->ctx, (uint64_t)n_tasks, fn, j);
+    const axl_attention_args *f = j->f;
+    int64_t scores = 0;
+
+    for (int64_t s = 0; s < f->n_seqs; s++)
+        scores += (int64_t)(f->cu_q[s + 1] - f->cu_q[s]) * (f->cu_k[s + 1] - f->cu_k[s]);
+    return scores * f->n_heads * (f->head_dim + 16);
+}
+
+static axl_status run_tasks(job *j, axl_task_fn fn, int64_t n_tasks, int64_t work)
+{
+    axl_loop(j->dev, n_tasks, work, fn, j);
     return atomic_load(&j->cancelled) ? axl__fail(AXL_ERR_CANCELLED, "cancelled") : AXL_OK;
 }
 
@@ -444,7 +455,7 @@ axl_status AXL_ISA_NAME(attention_forward)(axl_device *dev, const axl_attention_
     cut_heads(&j, TASK_HEADS);
     j.block = axl_min(TASK_Q, query_rows(a->head_dim) / j.heads);
     count_tasks(&j);
-    return run_tasks(&j, run_forward, j.n_tasks);
+    return run_tasks(&j, run_forward, j.n_tasks, work_of_scores(&j));
 }
 
 /* ---- backward ---- */
@@ -803,9 +814,10 @@ axl_status AXL_ISA_NAME(attention_backward)(axl_device *dev, const axl_attention
 
     assert(f->head_dim <= AXL__MAX_HEAD_DIM && f->n_heads % f->n_kv_heads == 0);
     j.window = window_of(f);
-    AXL_TRY(run_tasks(&j, run_delta, axl_div_up(f->q.rows, TASK_Q)));
+    int64_t n_blocks = axl_div_up(f->q.rows, TASK_Q), size = f->q.rows * f->q.cols;
+    AXL_TRY(run_tasks(&j, run_delta, n_blocks, 2 * size));
     cut_heads(&j, f->n_heads); /* a task adds up all heads of a group */
     count_tasks(&j);
-    AXL_TRY(run_tasks(&j, run_backward, j.n_tasks));
-    return run_tasks(&j, run_dq, axl_div_up(f->q.rows, TASK_Q));
+    AXL_TRY(run_tasks(&j, run_backward, j.n_tasks, 2 * work_of_scores(&j)));
+    return run_tasks(&j, run_dq, n_blocks, 4 * size);
 }

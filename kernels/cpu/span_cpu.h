@@ -7,10 +7,14 @@
 #ifndef AXL_CPU_SPAN_CPU_H
 #define AXL_CPU_SPAN_CPU_H
 
+#include "loop_cpu.h"
 #include "op_cpu.h"
 
 /* Elements of a tile: some ten microseconds of work, and a few of them fit the caches. */
 #define AXL_TILE_SIZE ((int64_t)1 << 15)
+
+/* What an element takes, in multiplications of a product. */
+#define AXL_ELEMENT_COST ((int64_t)16)
 
 /* Rows [row, row_end), columns [col, col_end). */
 typedef struct axl_tile {
@@ -47,8 +51,8 @@ AXL_INLINE void axl_tiles_run(axl_device *dev, int64_t rows, int64_t cols, bool 
         t.tile_cols = axl_min(cols, AXL_TILE_SIZE);
     t.tile_rows = axl_div_up(AXL_TILE_SIZE, t.tile_cols);
     t.n_across = axl_div_up(cols, t.tile_cols);
-    axl__parallel_for(dev->ctx, (uint64_t)(t.n_across * axl_div_up(rows, t.tile_rows)),
-                      axl_tile_task, &t);
+    axl_loop(dev, t.n_across * axl_div_up(rows, t.tile_rows), AXL_ELEMENT_COST * rows * cols,
+             axl_tile_task, &t);
 }
 
 /* Whether the rows follow each other without gaps, so that the matrix may be walked as one row. */

@@ -213,7 +213,7 @@ static void by_rows(axl_device *dev, struct step *s, axl_tile_fn *fn)
 
 static void by_strips(axl_device *dev, struct step *s, axl_task_fn fn)
 {
-    axl__parallel_for(dev->ctx, (uint64_t)axl_div_up(s->a->cols, STRIP), fn, s);
+    axl_loop(dev, axl_div_up(s->a->cols, STRIP), 8 * s->a->rows * s->a->cols, fn, s);
 }
 
 axl_status AXL_ISA_NAME(factored)(axl_device *dev, const axl_factored_args *a)

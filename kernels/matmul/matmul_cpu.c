@@ -17,6 +17,7 @@
  * bound by memory.
  */
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/loop_cpu.h"
 #include "kernels/cpu/op_cpu.h"
 #include "kernels/cpu/scratch_cpu.h"
 
@@ -36,7 +37,8 @@ enum {
     DEPTH_UNITS = 640, /* of a block: 480 KiB of panels, half of a second-level cache */
     STRIP_ROWS = 64,   /* of x packed at a time */
     THIN_ROWS = 4,     /* the most that the dot products take */
-    THIN_COLS = 64     /* of a task there */
+    THIN_COLS = 64,    /* of a task there */
+    THIN_COST = 8      /* an element of w comes from memory */
 };
 
 /* One product of the sum, in the form that tiles see: x rows of the left operand, w columns of the
@@ -395,6 +397,15 @@ static bool choose_parts(job *j)
     return true;
 }
 
+static int64_t multiplications(const job *j)
+{
+    int64_t deep = 0;
+
+    for (int64_t i = 0; i < j->n_terms; i++)
+        deep += j->terms[i].k;
+    return j->m * j->n * deep;
+}
+
 static axl_status run_tiled(job *j)
 {
     static_assert((DEPTH_UNITS + LONG_TILE_ROWS) * TILE_PANELS * GEMM_PANEL * sizeof(float) +
@@ -405,10 +416,9 @@ static axl_status run_tiled(job *j)
     j->n_threads = axl_context_threads(j->dev->ctx);
     if (!choose_parts(j))
         choose_tiles(j);
-    axl__parallel_for(j->dev->ctx, (uint64_t)(j->n_row_tiles * j->n_col_tiles * j->n_parts),
-                      run_tile, j);
+    axl_loop(j->dev, j->n_row_tiles * j->n_col_tiles * j->n_parts, multiplications(j), run_tile, j);
     if (j->n_parts > 1 && !atomic_load(&j->cancelled))
-        axl__parallel_for(j->dev->ctx, (uint64_t)j->m, add_parts, j);
+        axl_loop(j->dev, j->m, j->m * j->n * j->n_parts, add_parts, j);
     return atomic_load(&j->cancelled) ? axl__fail(AXL_ERR_CANCELLED, "cancelled") : AXL_OK;
 }
 
@@ -549,7 +559,7 @@ axl_status AXL_ISA_NAME(matmul)(axl_device *dev, const axl_matmul_args *a)
     if (j.m == 0 || j.n == 0)
         return AXL_OK;
     if (is_thin(a)) {
-        axl__parallel_for(dev->ctx, (uint64_t)axl_div_up(j.n, THIN_COLS), run_thin, &j);
+        axl_loop(dev, axl_div_up(j.n, THIN_COLS), THIN_COST * j.n * a->x.cols, run_thin, &j);
         return atomic_load(&j.cancelled) ? axl__fail(AXL_ERR_CANCELLED, "cancelled") : AXL_OK;
     }
     /* Few columns and many rows, both operands depth by depth: what is wide gets packed. */

@@ -165,6 +165,6 @@ axl_status AXL_ISA_NAME(optim_8bit)(axl_device *dev, const axl_optim_8bit_args *
 {
     struct step s = { a, axl__optim_8bit_fold(a) };
 
-    axl__parallel_for(dev->ctx, (uint64_t)axl_div_up(a->n_blocks, TASK_BLOCKS), step_task, &s);
+    axl_loop(dev, axl_div_up(a->n_blocks, TASK_BLOCKS), 16 * 256 * a->n_blocks, step_task, &s);
     return AXL_OK;
 }

@@ -187,6 +187,6 @@ axl_status AXL_ISA_NAME(rms_norm_weight_backward)(axl_device *dev,
 {
     axl_rms_norm_weight_backward_args copy = *a;
 
-    axl__parallel_for(dev->ctx, (uint64_t)axl_div_up(a->x.cols, STRIPE), weight_stripe, &copy);
+    axl_loop(dev, axl_div_up(a->x.cols, STRIPE), 4 * a->x.rows * a->x.cols, weight_stripe, &copy);
     return AXL_OK;
 }

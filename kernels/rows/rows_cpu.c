@@ -73,6 +73,6 @@ axl_status AXL_ISA_NAME(add_rows)(axl_device *dev, const axl_rows_args *a)
 {
     axl_rows_args copy = *a;
 
-    axl__parallel_for(dev->ctx, (uint64_t)axl_div_up(a->x.cols, STRIPE), add_stripe, &copy);
+    axl_loop(dev, axl_div_up(a->x.cols, STRIPE), 8 * a->n * a->x.cols, add_stripe, &copy);
     return AXL_OK;
 }

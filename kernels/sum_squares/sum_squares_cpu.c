@@ -42,7 +42,7 @@ axl_status AXL_ISA_NAME(sum_squares)(axl_device *dev, const axl_sum_squares_args
     if (c.chunk < MIN_CHUNK)
         c.chunk = MIN_CHUNK;
     int64_t n_chunks = axl_div_up(a->n, c.chunk);
-    axl__parallel_for(dev->ctx, (uint64_t)n_chunks, sum_chunk, &c);
+    axl_loop(dev, n_chunks, 4 * a->n, sum_chunk, &c);
     for (int64_t i = 0; i < n_chunks; i++)
         total += c.sums[i];
     *a->out += total;

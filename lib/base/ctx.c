@@ -95,7 +95,7 @@ static axl_status context_setup(axl_context *ctx, const axl_context_options *giv
     if (threads > 1) {
         ctx->pool = axl__pool_new(threads);
         if (!ctx->pool)
-            return axl__fail(AXL_ERR_NOMEM, "cannot start %u threads", threads);
+            return axl__fail_nomem();
     }
     return AXL_OK;
 }
@@ -300,7 +300,15 @@ void axl__parallel_for(axl_context *ctx, uint64_t count, axl_task_fn fn, void *a
     if (ctx->opts.parallel_for && count > 1)
         ctx->opts.parallel_for(ctx->opts.parallel_user, count, fn, arg);
     else
-        axl__pool_run(ctx->pool, count, fn, arg);
+        axl__pool_run(ctx->pool, count, true, fn, arg);
+}
+
+void axl__parallel_for_short(axl_context *ctx, uint64_t count, axl_task_fn fn, void *arg)
+{
+    if (ctx->opts.parallel_for && count > 1)
+        ctx->opts.parallel_for(ctx->opts.parallel_user, count, fn, arg);
+    else
+        axl__pool_run(ctx->pool, count, false, fn, arg);
 }
 
 /* ---- buffers ---- */

@@ -42,6 +42,9 @@ void axl__cancel_hold(axl_context *ctx, bool hold);
 /* Runs fn(arg, i) for each i < count, in any order, on the context's threads; returns when all
  * are done.  Inside a task, or while another thread's loop has the pool, it runs in the caller. */
 void axl__parallel_for(axl_context *ctx, uint64_t count, axl_task_fn fn, void *arg);
+/* The same for a loop that is shorter than waking a thread: it is shared with those that are awake,
+ * or runs in the caller. */
+void axl__parallel_for_short(axl_context *ctx, uint64_t count, axl_task_fn fn, void *arg);
 
 axl_isa axl__context_isa_level(const axl_context *ctx);
 

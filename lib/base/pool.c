@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pool.c - one loop at a time; threads take indices from a shared counter.  Which thread runs an
- * index never matters to the result, so a loop that finds the pool taken simply runs in its
- * caller.  Shaped for the training step: thousands of loops of 10 µs to 100 ms each, so workers
- * spin for a tenth of a millisecond before they sleep.
+ * pool.c - one loop at a time; threads take its tasks from one word that also says which loop they
+ * are of.  Which thread runs a task never matters to the result, so a loop that finds the pool
+ * taken simply runs in its caller.  A loop is over when its tasks are done: a worker that took
+ * none, as one whose processor another process has, is not waited for.
+ *
+ * Shaped for the training step: thousands of loops of 10 us to 100 ms each, so workers spin for a
+ * tenth of a millisecond before they sleep.  They are started by the first loop.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "pool.h"
@@ -48,48 +51,64 @@ static bool spin_on(spin *s)
 struct axl__pool {
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    pthread_t *threads;
-    uint32_t n_workers;
+    pthread_t *threads; /* (n_wanted), n_workers of them started */
+    uint32_t n_wanted, n_workers;
+    bool started; /* it was tried; only the loop that has the pool looks */
 
-    atomic_flag taken;          /* a loop is being run */
-    atomic_uint_fast64_t epoch; /* counts loops; a worker joins each once */
-    atomic_uint_fast64_t next;
-    atomic_uint busy; /* workers that have not left the current loop */
+    atomic_flag taken; /* a loop is being run */
+    /* The loop's number << 32 | its tasks that nobody has taken.  A task is taken by counting this
+     * down, which fails where the loop is another one by then. */
+    atomic_uint_fast64_t open;
+    atomic_uint_fast64_t undone; /* tasks of the loop that are not done */
     atomic_uint sleeping;
     atomic_bool stop;
 
+    /* Of the loop; they stand while a task of it is undone. */
     uint64_t count;
     axl_task_fn fn;
     void *arg;
 };
 
+enum { LOOP_SHIFT = 32 };
+#define OPEN_TASKS(word) ((uint64_t)(word)&UINT32_MAX)
+
 static _Thread_local bool in_loop;
 
 static void take_tasks(axl__pool *p)
 {
+    uint64_t word = atomic_load_explicit(&p->open, memory_order_acquire);
+
     in_loop = true;
-    for (;;) {
-        uint64_t i = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
-        if (i >= p->count)
-            break;
-        p->fn(p->arg, i);
+    while (OPEN_TASKS(word) > 0) {
+        if (!atomic_compare_exchange_weak_explicit(&p->open, &word, word - 1, memory_order_acquire,
+                                                   memory_order_acquire))
+            continue;
+        p->fn(p->arg, p->count - OPEN_TASKS(word));
+        atomic_fetch_sub_explicit(&p->undone, 1, memory_order_release);
+        word = atomic_load_explicit(&p->open, memory_order_acquire);
     }
     in_loop = false;
 }
 
-static bool wait_for_loop(axl__pool *p, uint64_t seen)
+static bool has_tasks(axl__pool *p)
+{
+    return OPEN_TASKS(atomic_load(&p->open)) > 0;
+}
+
+/* False when the pool ends. */
+static bool wait_for_tasks(axl__pool *p)
 {
     spin s = { 0 };
 
     do {
-        if (atomic_load_explicit(&p->epoch, memory_order_acquire) != seen)
+        if (OPEN_TASKS(atomic_load_explicit(&p->open, memory_order_relaxed)) > 0)
             return true;
         if (atomic_load_explicit(&p->stop, memory_order_relaxed))
             return false;
     } while (spin_on(&s));
     pthread_mutex_lock(&p->lock);
     atomic_fetch_add(&p->sleeping, 1);
-    while (atomic_load(&p->epoch) == seen && !atomic_load(&p->stop))
+    while (!has_tasks(p) && !atomic_load(&p->stop))
         pthread_cond_wait(&p->wake, &p->lock);
     atomic_fetch_sub(&p->sleeping, 1);
     pthread_mutex_unlock(&p->lock);
@@ -98,25 +117,18 @@ static bool wait_for_loop(axl__pool *p, uint64_t seen)
 
 static void *worker_main(void *pool)
 {
-    axl__pool *p = pool;
-    uint64_t seen = 0;
-
-    while (wait_for_loop(p, seen)) {
-        seen++;
-        take_tasks(p);
-        atomic_fetch_sub_explicit(&p->busy, 1, memory_order_release);
-    }
+    while (wait_for_tasks(pool))
+        take_tasks(pool);
     return NULL;
 }
 
 axl__pool *axl__pool_new(uint32_t n_threads)
 {
     axl__pool *p = calloc(1, sizeof *p);
-    sigset_t all, old;
-    bool ok = true;
 
     if (!p)
         return NULL;
+    p->n_wanted = n_threads > 0 ? n_threads - 1 : 0;
     p->threads = calloc(n_threads, sizeof *p->threads);
     if (!p->threads) {
         free(p);
@@ -125,19 +137,21 @@ axl__pool *axl__pool_new(uint32_t n_threads)
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
     atomic_flag_clear(&p->taken);
+    return p;
+}
 
+/* As many as the system gives; what is missing is done by the others. */
+static void start_workers(axl__pool *p)
+{
+    sigset_t all, old;
+
+    p->started = true;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old); /* inherited by the workers */
-    while (ok && p->n_workers + 1 < n_threads) {
-        ok = pthread_create(&p->threads[p->n_workers], NULL, worker_main, p) == 0;
-        p->n_workers += ok;
-    }
+    while (p->n_workers < p->n_wanted &&
+           pthread_create(&p->threads[p->n_workers], NULL, worker_main, p) == 0)
+        p->n_workers++;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (!ok) {
-        axl__pool_free(p);
-        return NULL;
-    }
-    return p;
 }
 
 void axl__pool_free(axl__pool *p)
@@ -169,27 +183,51 @@ static void run_here(uint64_t count, axl_task_fn fn, void *arg)
         fn(arg, i);
 }
 
-void axl__pool_run(axl__pool *p, uint64_t count, axl_task_fn fn, void *arg)
+static void open_loop(axl__pool *p, uint64_t count, bool wake, axl_task_fn fn, void *arg)
 {
-    if (count <= 1 || in_loop || !p || p->n_workers == 0 || atomic_flag_test_and_set(&p->taken)) {
-        run_here(count, fn, arg);
-        return;
-    }
+    uint64_t number = (atomic_load_explicit(&p->open, memory_order_relaxed) >> LOOP_SHIFT) + 1;
+
     p->count = count;
     p->fn = fn;
     p->arg = arg;
-    atomic_store_explicit(&p->next, 0, memory_order_relaxed);
-    atomic_store_explicit(&p->busy, p->n_workers, memory_order_relaxed);
-    atomic_fetch_add(&p->epoch, 1);
-    if (atomic_load(&p->sleeping) > 0) {
+    atomic_store_explicit(&p->undone, count, memory_order_relaxed);
+    atomic_store(&p->open, number << LOOP_SHIFT | count);
+    if (wake && atomic_load(&p->sleeping) > 0) {
         pthread_mutex_lock(&p->lock);
         pthread_cond_broadcast(&p->wake);
         pthread_mutex_unlock(&p->lock);
     }
+}
+
+static void run_shared(axl__pool *p, uint64_t count, bool wake, axl_task_fn fn, void *arg)
+{
     spin s = { 0 };
+
+    open_loop(p, count, wake, fn, arg);
     take_tasks(p);
-    while (atomic_load_explicit(&p->busy, memory_order_acquire) != 0)
+    while (atomic_load_explicit(&p->undone, memory_order_acquire) != 0)
         if (!spin_on(&s))
             axl__os_yield();
+}
+
+/* Whether a worker spins, or will when it has its processor back. */
+static bool has_company(axl__pool *p)
+{
+    return p->started && atomic_load_explicit(&p->sleeping, memory_order_relaxed) < p->n_workers;
+}
+
+void axl__pool_run(axl__pool *p, uint64_t count, bool wake, axl_task_fn fn, void *arg)
+{
+    if (count <= 1 || count > UINT32_MAX || in_loop || !p || p->n_wanted == 0 ||
+        atomic_flag_test_and_set(&p->taken)) {
+        run_here(count, fn, arg);
+        return;
+    }
+    if (wake && !p->started)
+        start_workers(p);
+    if (wake || has_company(p))
+        run_shared(p, count, wake, fn, arg);
+    else
+        run_here(count, fn, arg);
     atomic_flag_clear(&p->taken);
 }

@@ -5,18 +5,19 @@
 
 #include <axl/context.h>
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct axl__pool axl__pool;
 
-/* A pool of n_threads, the caller counted, so n_threads - 1 are started.  NULL on failure (no
- * memory or no thread); workers have all signals blocked and sleep when idle. */
+/* A pool of n_threads, the caller counted: the first loop starts the others.  NULL: no memory.
+ * Workers have all signals blocked and sleep when idle. */
 axl__pool *axl__pool_new(uint32_t n_threads);
 void axl__pool_free(axl__pool *pool);
 /* The same in a child after fork(), which has none of the threads. */
 void axl__pool_forget(axl__pool *pool);
 
-/* See axl__parallel_for. */
-void axl__pool_run(axl__pool *pool, uint64_t count, axl_task_fn fn, void *arg);
+/* See axl__parallel_for; without wake, axl__parallel_for_short. */
+void axl__pool_run(axl__pool *pool, uint64_t count, bool wake, axl_task_fn fn, void *arg);
 
 #endif

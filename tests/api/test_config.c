@@ -509,8 +509,8 @@ static void test_config__asks_for_what_is_missing(void **state)
         "c.yml:1:12: error: datasets[0].type: required: one of " TYPES " [AXL-C0205]",
         "c.yml: error: base_model: required: a folder or a Hub id [AXL-C0205]",
         "c.yml: error: learning_rate: required [AXL-C0205]",
-        "c.yml: error: micro_batch_size: two of micro_batch_size, gradient_accumulation_steps and "
-        "batch_size must be set [AXL-C0302]",
+        ("c.yml: error: micro_batch_size: two of micro_batch_size, gradient_accumulation_steps and "
+         "batch_size must be set [AXL-C0302]"),
     };
     parsed p = parse("datasets: [{}]\n");
     axl_diagnostic d = AXL_DIAGNOSTIC_INIT;

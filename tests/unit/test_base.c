@@ -251,6 +251,37 @@ static void test_pool__runs_every_index_once(void **state)
     }
 }
 
+static int count_threads(void)
+{
+    axl_context *ctx = test_context();
+    char **names;
+    size_t n;
+
+    assert_ok(axl__list_dir(ctx, "/proc/self/task", &names, &n));
+    axl__free(ctx, names);
+    axl_context_free(ctx);
+    return (int)n;
+}
+
+static void test_pool__starts_with_the_first_loop(void **state)
+{
+    axl_context_options o = AXL_CONTEXT_OPTIONS_INIT;
+    atomic_uint hits[100] = { 0 };
+    int before = count_threads();
+    axl_context *ctx;
+
+    (void)state;
+    o.threads = 64;
+    assert_ok(axl_context_new(&ctx, &o));
+    assert_int_equal(count_threads(), before);
+    axl__parallel_for(ctx, 1, count_task, hits); /* one task is the caller's */
+    assert_int_equal(count_threads(), before);
+    axl__parallel_for(ctx, 2, count_task, hits);
+    assert_int_equal(count_threads(), before + 63);
+    axl_context_free(ctx);
+    assert_int_equal(count_threads(), before);
+}
+
 static void test_os__writes_files_whole(void **state)
 {
     axl_context *ctx = test_context();
@@ -303,6 +334,7 @@ int main(void)
         cmocka_unit_test(test_map__finds_what_was_set),
         cmocka_unit_test(test_rng__equals_random123),
         cmocka_unit_test(test_pool__runs_every_index_once),
+        cmocka_unit_test(test_pool__starts_with_the_first_loop),
         cmocka_unit_test(test_os__writes_files_whole),
         cmocka_unit_test(test_str__suggests_near_names),
     };
