@@ -55,7 +55,8 @@ void *axl__realloc(axl_context *ctx, void *block, size_t size)
 
 void axl__free(axl_context *ctx, void *block)
 {
-    axl__allocator_free(memory_of(ctx), block);
+    if (block) /* without one there may be no context either */
+        axl__allocator_free(memory_of(ctx), block);
 }
 
 enum { ALIGNMENT = 64 };

@@ -159,10 +159,13 @@ static axl_status parse_batch(reading *r, axl__source *source, uint64_t *index, 
 static axl_status store_samples(reading *r, const job *j, uint32_t source)
 {
     const axl__draft *d = &j->draft;
+    uint32_t at = 0;
 
-    for (uint32_t part = 0, at = 0; part < d->n_ends; at = d->ends[part++])
-        AXL_TRY(axl__store_add(r->store, d->ids + at, d->labels + at, d->ends[part] - at, source,
-                               j->index, part));
+    for (uint32_t part = 0; part < d->n_ends; at = d->ends[part++]) {
+        const int32_t *ids = at ? d->ids + at : d->ids; /* NULL where all samples are empty */
+        const int32_t *labels = at ? d->labels + at : d->labels;
+        AXL_TRY(axl__store_add(r->store, ids, labels, d->ends[part] - at, source, j->index, part));
+    }
     r->n_without += d->n_ends == 0;
     return AXL_OK;
 }

@@ -18,6 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     axl_status status = axl_model_open(&model, fuzz_context(), dir, NULL);
     fuzz_must((status == AXL_OK) == (model != NULL), "a model or a failure");
     fuzz_must(read == AXL_OK || status != AXL_OK, "a bad config makes no model");
+    if (read == AXL_OK)
+        axl__arch_free(&arch, fuzz_context());
     axl_model_free(model);
     return 0;
 }
