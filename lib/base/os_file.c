@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -174,6 +176,43 @@ bool axl__has_file(const char *dir, const char *name)
     if (fd >= 0)
         close(fd);
     return yes;
+}
+
+bool axl__same_path(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+bool axl__path_is_in(const char *path, const char *dir)
+{
+    char p[PATH_MAX];
+    bool found = false;
+
+    if (!realpath(path, p))
+        return false;
+    for (size_t n = strlen(p); n > 0 && !found; n--) {
+        if (n > 1 && p[n] != '\0' && p[n] != '/')
+            continue;
+        p[n] = '\0';
+        found = axl__same_path(p, dir);
+    }
+    return found;
+}
+
+bool axl__path_is_link(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+char *axl__path_resolved(axl_context *ctx, const char *path)
+{
+    char p[PATH_MAX];
+
+    return axl__strdup(ctx, realpath(path, p) ? p : path);
 }
 
 axl_status axl__path_id(const char *path, axl__file_id *out)

@@ -87,6 +87,7 @@ axl_status axl_adapter_save(const axl_adapter *a, const char *dir)
     AXL_TRY(axl__adapter_enter(a));
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
+    AXL_TRY(axl__model_spare(a->model, dir, false));
     if (!a->frozen)
         return save(a, dir);
     AXL_TRY(axl__adapter_joined(&joined, a));

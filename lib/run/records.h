@@ -21,7 +21,7 @@ typedef struct axl__records {
     char *log_path;
     char *event_path;      /* NULL without use_tensorboard */
     char *prometheus_path; /* NULL without axl.prometheus_file */
-    bool prometheus_failed;
+    bool events_failed, prometheus_failed;
     double prometheus_at;            /* axl__now() of the last writing */
     double began;                    /* axl__now() where this process begins to train */
     double seconds_before;           /* that the run took until then */

@@ -103,12 +103,48 @@ static axl_status checkpoint_write_folder(axl_trainer *tr, const axl__save_optio
     return status;
 }
 
+static bool checkpoint_has_name(const char *name)
+{
+    static const char *const names[] = { "adapter_config.json", "adapter_model.safetensors",
+                                         "config.json",         "generation_config.json",
+                                         "model.safetensors",   "optimizer.safetensors",
+                                         "trainer_state.json" };
+    bool known = false;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        known = known || strcmp(name, names[i]) == 0;
+    return known;
+}
+
+/* A folder that is no checkpoint stays: without its state it may be what a removal left of one, if
+ * a checkpoint's files are all that is in it. */
+static axl_status checkpoint_may_replace(const axl_trainer *tr, const char *dir)
+{
+    char **names;
+    size_t n;
+    bool only = true;
+
+    if (axl__path_kind_of(dir) != AXL__PATH_DIR || axl__has_file(dir, "trainer_state.json"))
+        return AXL_OK;
+    AXL_TRY(axl__list_dir(tr->ctx, dir, &names, &n));
+    for (size_t i = 0; i < n; i++)
+        only = only && checkpoint_has_name(names[i]);
+    axl__free(tr->ctx, names);
+    return only ? AXL_OK
+                : axl__fail(AXL_ERR_INVALID,
+                            "%s is a folder that is no checkpoint, which is not "
+                            "replaced: name another",
+                            dir);
+}
+
 static axl_status checkpoint_save(axl_trainer *tr, const axl__save_options *o, const char *dir)
 {
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
     if (tr->batches > 0)
         return axl__fail(AXL_ERR_INVALID, "gradients are accumulated; step or zero them first");
+    AXL_TRY(axl__model_spare(tr->model, dir, true));
+    AXL_TRY(checkpoint_may_replace(tr, dir));
     char *temp = axl__format(tr->ctx, "%s.tmp%lld", dir, (long long)axl__process_id());
     if (!temp)
         return axl__fail_nomem();

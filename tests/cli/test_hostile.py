@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What is the user's stays: base models, names that axl did not make, what lies outside output_dir;
+and two runs do not share a folder."""
+import os
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+from cli_testing import TINY, TOOL, Case, environment, read
+
+WHOLE = {"adapter": None, "lora_r": None, "lora_alpha": None, "lora_target_linear": None}
+
+
+def contents(folder):
+    """{path below: bytes} of the files in a folder."""
+    found = {}
+    for path, _, files in os.walk(folder):
+        for name in files:
+            with open(os.path.join(path, name), "rb") as f:
+                found[os.path.relpath(os.path.join(path, name), folder)] = f.read()
+    return found
+
+
+class BaseModels(Case):
+    def setUp(self):
+        super().setUp()
+        self.base = shutil.copytree(TINY, self.path("models", "base"))
+        os.symlink("models", self.path("linked"))
+        self.before = contents(self.base)
+
+    def names(self):
+        """The base's folder, by every name that leads to it."""
+        return (self.base, self.base + "/", self.path("linked", "base"), self.path("models", "..", "models", "base"),
+                self.path("models", "base", "."))
+
+    def spared(self, line):
+        self.assertIn("not written over", line)
+        self.assertEqual(contents(self.base), self.before)
+
+    def test_a_result_of_training(self):
+        for out in self.names():
+            for changes in {}, WHOLE:
+                config = self.config(base_model=self.base, output_dir=out, max_steps=1, **changes)
+                self.spared(self.wrong("train", config))
+                self.assertEqual(self.axl("check", config).code, 2)
+
+    def test_files_that_the_base_links_to(self):
+        """The base is a folder of links, as in the Hub's cache."""
+        links = self.path("links")
+        os.mkdir(links)
+        for name in self.before:
+            os.symlink(os.path.join(self.base, name), os.path.join(links, name))
+        self.spared(self.axl("train", self.config(base_model=links, output_dir=self.base, **WHOLE)).errors[-1])
+
+    def test_a_base_in_a_checkpoint(self):
+        """Which saving replaces and prunes."""
+        inner = shutil.copytree(TINY, self.path("out", "checkpoint-1", "base"))
+        for base in inner, os.path.dirname(inner):
+            if not os.path.exists(os.path.join(base, "config.json")):
+                shutil.copytree(TINY, base, dirs_exist_ok=True)
+            before = contents(self.path("out"))
+            result = self.axl("train", self.config(base_model=base, **WHOLE))
+            self.assertEqual(result.code, 2, result)
+            self.assertIn("lies in a checkpoint of", result.errors[-1])
+            self.assertEqual(contents(self.path("out")), before)
+
+    def test_a_merged_model(self):
+        self.good("train", self.config(base_model=self.base, max_steps=1), "--quiet")
+        for out in self.names():
+            self.spared(self.wrong("merge-lora", "--model", self.base, "--adapter", self.path("out"), "--out", out,
+                                   "--quiet"))
+        self.good("merge-lora", "--model", self.base, "--adapter", self.path("out"), "--out",
+                  self.path("models", "base2"), "--quiet")
+
+
+class OwnNames(Case):
+    def test_only_own_leftovers_go(self):
+        for name in ("photos.tmp20240101/a", "notes.txt.tmp999999999", "checkpoint-x.tmp999999999/a",
+                     "checkpoint-5.old/a", "checkpoint-7/a"):
+            self.write(f"out/{name}", "mine")
+        for name in ("checkpoint-5.tmp999999999/a", "adapter_model.safetensors.tmp999999999"):
+            self.write(f"out/{name}", "half")
+        self.good("train", self.config(max_steps=1, save_strategy="steps", save_steps=1, save_total_limit=1))
+        left = [n for n in os.listdir(self.path("out")) if ".tmp" in n or ".old" in n]
+        self.assertEqual(sorted(left), ["checkpoint-5.old", "checkpoint-x.tmp999999999", "notes.txt.tmp999999999",
+                                        "photos.tmp20240101"])
+        self.assertEqual(read(self.path("out", "checkpoint-7", "a")), "mine")
+
+    def test_a_folder_in_a_checkpoints_place(self):
+        self.write("out/checkpoint-1/thesis.md", "mine")
+        result = self.axl("train", self.config(max_steps=1, save_strategy="steps", save_steps=1))
+        self.assertEqual(result.code, 2, result)
+        self.assertIn("is no checkpoint", result.errors[-1])
+        self.assertEqual(read(self.path("out", "checkpoint-1", "thesis.md")), "mine")
+
+    def test_a_link_in_a_checkpoints_place_is_not_pruned(self):
+        self.good("train", self.config(max_steps=1, save_strategy="steps", save_steps=1))
+        shutil.move(self.path("out", "checkpoint-1"), self.path("moved"))
+        os.symlink(self.path("moved"), self.path("out", "checkpoint-1"))
+        before = contents(self.path("moved"))
+        self.good("train", self.config(max_steps=3, save_strategy="steps", save_steps=1, save_total_limit=1),
+                  "--resume")
+        self.assertEqual(contents(self.path("moved")), before)
+
+    def test_a_prepared_file_is_a_cache_file(self):
+        config = self.config(max_steps=1, dataset_prepared_path=self.path("prepared"))
+        self.good("train", config)
+        (name,) = os.listdir(self.path("prepared"))
+        self.write(f"prepared/{name}", "my thesis")
+        self.assertIn("is not replaced", self.good("train", config).err)
+        self.assertEqual(read(self.path("prepared", name)), "my thesis")
+
+
+class Outside(Case):
+    def test_names_that_leave_output_dir(self):
+        self.write("victim/key", "mine")
+        for name in ("../victim/key", self.path("victim", "key"), "a/../../victim/key", ".."):
+            for keys in ({"dynamic_checkpoint": {"enabled": True, "trigger_file_path": name}},
+                         {"axl": {"prometheus_file": name}}):
+                config = self.config(**keys)
+                self.assertIn("must be a name below output_dir", self.wrong("train", config))
+                self.assertEqual(self.axl("check", config).code, 2)
+        self.assertEqual(read(self.path("victim", "key")), "mine")
+
+    def test_links_that_leave_output_dir(self):
+        self.write("victim/key.prom", "mine")
+        os.makedirs(self.path("out"))
+        os.symlink(self.path("victim"), self.path("out", "link"))
+        trigger = {"enabled": True, "check_interval": 1, "trigger_file_path": "link/key.prom"}
+        self.good("train", self.config(dynamic_checkpoint=trigger, max_steps=2))
+        self.assertFalse([n for n in os.listdir(self.path("out")) if n.startswith("checkpoint")])
+        line = self.axl("train", self.config(axl={"prometheus_file": "link/key.prom"})).errors[-1]
+        self.assertIn("leads out of output_dir", line)
+        self.assertEqual(read(self.path("victim", "key.prom")), "mine")
+
+    def test_an_override_may_name_any_place(self):
+        self.good("train", self.config(max_steps=1), f"--axl.prometheus_file={self.path('axl.prom')}")
+        self.assertIn("axl_step", read(self.path("axl.prom")))
+
+
+class Locks(Case):
+    def begin(self, config):
+        """A run that is at work in its output_dir."""
+        tool = subprocess.Popen([TOOL, "train", config], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                cwd=self.dir, env=environment())
+        self.addCleanup(tool.communicate)
+        self.addCleanup(tool.kill)
+        log = self.path("out", "training_log.jsonl")
+        while not os.path.exists(log) or not os.path.getsize(log):
+            self.assertIsNone(tool.poll())
+            time.sleep(0.02)
+        return tool
+
+    def test_a_second_run_stays_out(self):
+        config = self.config(max_steps=100000, save_strategy="steps", save_steps=1000)
+        tool = self.begin(config)
+        self.assertEqual(self.wrong("train", config, "--quiet", code=1),
+                         f"axl train: output_dir: {self.path('out')} is in use by another run, of process {tool.pid}: "
+                         "wait for its end or name another folder")
+        self.good("check", config)
+        self.good("plan", config)
+        tool.send_signal(signal.SIGKILL)
+        tool.wait(timeout=60)
+        self.good("train", self.config(max_steps=1))
+        self.assertNotIn(".axl.lock", os.listdir(self.path("out")))
+
+
+class Warnings(Case):
+    def test_a_report_that_cannot_be_written(self):
+        for name in ("report.html/a", "README.md/a"):
+            self.write(f"out/{name}", "in the way")
+        result = self.good("train", self.config(max_steps=1, save_strategy="steps", save_steps=1))
+        for name in ("report.html", "README.md"):
+            self.assertRegex(result.err, rf"warning: cannot write .*{name}: .*; the run goes on")
+        self.adapter()
+
+    def test_a_checkpoint_that_cannot_be_pruned(self):
+        keys = {"save_strategy": "steps", "save_steps": 1, "save_total_limit": 1}
+        self.good("train", self.config(max_steps=1, **keys))
+        inner = self.path("out", "checkpoint-1", "mounted")
+        os.mkdir(inner)
+        mount = shutil.which("mount")
+        if os.geteuid() != 0 or not mount or subprocess.run(
+                [mount, "-t", "tmpfs", "tmpfs", inner], stderr=subprocess.DEVNULL, check=False).returncode:
+            self.skipTest("no right to mount a file system")
+        self.addCleanup(subprocess.run, ["umount", inner], check=False)
+        result = self.good("train", self.config(max_steps=3, **keys), "--resume")
+        self.assertIn("warning: cannot remove", result.err)
+        self.assertTrue(os.path.exists(self.path("out", "checkpoint-3", "trainer_state.json")))
+
+
+if __name__ == "__main__":
+    unittest.main()
