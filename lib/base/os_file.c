@@ -98,7 +98,8 @@ static axl_status file_open(axl__file *out, axl_context *ctx, const char *path, 
 
     memset(out, 0, sizeof *out);
     out->ctx = ctx;
-    out->fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Opening a FIFO must not wait for a writer; a file's reads know no difference. */
+    out->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (out->fd < 0)
         return axl__fail_errno("cannot open", path);
     out->path = axl__strdup(ctx, path);
@@ -178,11 +179,22 @@ bool axl__has_file(const char *dir, const char *name)
     return yes;
 }
 
+bool axl__path_key_of(const char *path, axl__path_key *out)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return false;
+    *out = (axl__path_key){ (uint64_t)st.st_dev, (uint64_t)st.st_ino };
+    return true;
+}
+
 bool axl__same_path(const char *a, const char *b)
 {
-    struct stat x, y;
+    axl__path_key x, y;
 
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+    return axl__path_key_of(a, &x) && axl__path_key_of(b, &y) && x.device == y.device &&
+           x.inode == y.inode;
 }
 
 bool axl__path_is_in(const char *path, const char *dir)

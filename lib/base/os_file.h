@@ -43,6 +43,11 @@ typedef enum { AXL__PATH_NONE, AXL__PATH_FILE, AXL__PATH_DIR } axl__path_kind;
 axl__path_kind axl__path_kind_of(const char *path); /* links are followed */
 bool axl__has_file(const char *dir, const char *name);
 axl_status axl__path_id(const char *path, axl__file_id *out);
+/* What two paths to one folder or file have in common; false where there is none. */
+typedef struct axl__path_key {
+    uint64_t device, inode;
+} axl__path_key;
+bool axl__path_key_of(const char *path, axl__path_key *out);
 /* Whether two paths name one file or folder; false where one is missing. */
 bool axl__same_path(const char *a, const char *b);
 /* Whether path, its links followed, is the folder dir or lies in it; false where one is missing. */

@@ -101,7 +101,7 @@ axl_status axl__writer_resume(axl__writer *w, axl_context *ctx, const char *path
     struct stat st;
 
     memset(w, 0, sizeof *w);
-    w->fd = open(temp, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    w->fd = open(temp, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0666);
     if (w->fd < 0 || fstat(w->fd, &st) != 0) {
         axl_status status = axl__fail_errno("cannot write", temp);
         if (w->fd >= 0)
@@ -147,7 +147,7 @@ axl_status axl__write_file(axl_context *ctx, const char *path, const void *data,
 
 axl_status axl__append_file(const char *path, const void *data, size_t size)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0666);
 
     if (fd < 0)
         return axl__fail_errno("cannot write", path);

@@ -190,6 +190,7 @@ typedef struct {
     axl_adapter *joined; /* the adapter of the file, where there were restarts; or NULL */
     axl_model *model;    /* of the file, where a model's own weights are trained; or NULL */
     const axl__json *state;
+    axl__lisa lisa;     /* at the checkpoint's step */
     float *params_host; /* (n_params) */
     void *state_host;   /* the optimizer's */
 } checkpoint;
@@ -365,7 +366,9 @@ static axl_status checkpoint_apply(checkpoint *c, axl_loader *loader)
     c->state_host = NULL;
     AXL_TRY(checkpoint_apply_params(c));
     tr->step = (uint64_t)axl__json_int(c->state, "step", 0);
-    axl__lisa_go_to(&tr->lisa, tr->step);
+    axl__lisa_free(&tr->lisa);
+    tr->lisa = c->lisa;
+    c->lisa = (axl__lisa){ 0 };
     if (tr->schedule.kind == AXL_SCHEDULE_REDUCE_ON_PLATEAU)
         checkpoint_apply_plateau(&tr->plateau, c->state);
     snprintf(then, sizeof then, "%lld", (long long)axl__json_int(c->state, "seed", 0));
@@ -381,6 +384,7 @@ static axl_status checkpoint_apply(checkpoint *c, axl_loader *loader)
 
 static void checkpoint_close(checkpoint *c)
 {
+    axl__lisa_free(&c->lisa);
     axl_adapter_free(c->joined);
     axl_model_free(c->model);
     axl__safetensors_close(&c->params);
@@ -409,6 +413,8 @@ static axl_status checkpoint_load(axl_trainer *tr, axl_loader *loader, axl__run_
         status = checkpoint_read_params(&c, axl__json_int(c.state, "lora_restarts", 0) > 0);
     if (status == AXL_OK)
         status = checkpoint_read_optimizer(&c);
+    if (status == AXL_OK)
+        status = axl__lisa_at(&c.lisa, &tr->lisa, (uint64_t)axl__json_int(c.state, "step", 0));
     if (status == AXL_OK)
         status = checkpoint_apply(&c, loader);
     if (status == AXL_OK)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is the user's stays: base models, names that axl did not make, what lies outside output_dir;
 and two runs do not share a folder."""
+import json
 import os
 import shutil
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import time
 import unittest
 
-from cli_testing import TINY, TOOL, Case, environment, read
+from cli_testing import ALPACA, TINY, TOOL, Case, environment, read
 
 WHOLE = {"adapter": None, "lora_r": None, "lora_alpha": None, "lora_target_linear": None}
 
@@ -190,6 +191,54 @@ class Warnings(Case):
         result = self.good("train", self.config(max_steps=3, **keys), "--resume")
         self.assertIn("warning: cannot remove", result.err)
         self.assertTrue(os.path.exists(self.path("out", "checkpoint-3", "trainer_state.json")))
+
+
+class Ends(Case):
+    """Within seconds, where it would be hours or never."""
+
+    def test_a_fifo_is_no_file(self):
+        os.mkfifo(self.path("pipe.jsonl"))
+        tokenizer = shutil.copytree(TINY, self.path("model"))
+        for name in ("tokenizer.json", "tokenizer.model", "config.json"):
+            path = os.path.join(tokenizer, name)
+            if os.path.exists(path):
+                os.rename(path, path + ".kept")
+                os.mkfifo(path)
+                self.assertEqual(self.axl("train", self.config(base_model=tokenizer), timeout=20).code, 2)
+                os.remove(path)
+                os.rename(path + ".kept", path)
+        for args in (("train", self.path("pipe.jsonl")), ("check", self.path("pipe.jsonl")),
+                     ("train", self.config(datasets=[{"path": self.path("pipe.jsonl"), "type": "alpaca"}]))):
+            result = self.axl(*args, timeout=20)
+            self.assertEqual(result.code, 2, result)
+            self.assertIn("it is not a file", result.err + result.out)
+
+    def test_a_hub_reference_that_is_a_fifo(self):
+        repo = self.path("hub", "models--a--b")
+        os.makedirs(os.path.join(repo, "refs"))
+        os.mkfifo(os.path.join(repo, "refs", "main"))
+        result = self.axl("plan", self.config(base_model="a/b"), env={"HF_HUB_CACHE": self.path("hub")}, timeout=20)
+        self.assertEqual(result.code, 2, result)
+
+    def test_links_that_go_in_circles(self):
+        os.mkdir(self.path("loop"))
+        shutil.copy(ALPACA, self.path("loop", "a.jsonl"))
+        for i in range(4):
+            os.symlink(".", self.path("loop", f"l{i}"))
+        sets = [{"path": self.path("loop"), "type": "alpaca"}]
+        whole = self.good("inspect", self.config("file.yml"), "-n", "0", "--json").out
+        looped = self.good("inspect", self.config(datasets=sets), "-n", "0", "--json", timeout=20).out
+        self.assertEqual(looped.count('{"source"'), whole.count('{"source"'))
+
+    def test_many_special_tokens(self):
+        model = shutil.copytree(TINY, self.path("model"))
+        path = os.path.join(model, "tokenizer_config.json")
+        config = json.loads(read(path))
+        config.update({f"x{i}_token": f"<x{i}>" for i in range(60000)})
+        config["extra_special_tokens"] = [f"<y{i}>" for i in range(60000)]
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(config, f)
+        self.good("tokenize", "--model", model, stdin=b"a", timeout=20)
 
 
 if __name__ == "__main__":
