@@ -4,6 +4,7 @@
 and two runs do not share a folder."""
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -239,6 +240,36 @@ class Ends(Case):
         with open(path, "w", encoding="utf-8") as f:
             json.dump(config, f)
         self.good("tokenize", "--model", model, stdin=b"a", timeout=20)
+
+
+class Memory(Case):
+    """Bounded by what the input may need."""
+
+    LIMIT = 1 << 30
+
+    def limited(self, *args, **how):
+        """The tool with a gigabyte of addresses; it must refuse within that, in one line."""
+        done = subprocess.run([TOOL, *args], cwd=self.dir, env=environment(), capture_output=True, timeout=60,
+                              check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS,
+                                                                                 (self.LIMIT, self.LIMIT)), **how)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        (line,) = done.stderr.decode().splitlines()
+        return line
+
+    def test_replacements_that_multiply(self):
+        model = {"type": "BPE", "vocab": {"a": 0}, "merges": []}
+        steps = [{"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 1000}] * 4
+        os.mkdir(self.path("bomb"))
+        self.write("bomb/tokenizer.json", json.dumps({
+            "version": "1.0", "added_tokens": [], "normalizer": {"type": "Sequence", "normalizers": steps},
+            "pre_tokenizer": None, "post_processor": None, "decoder": None, "model": model}))
+        self.assertIn("64 times as long", self.limited("tokenize", "--model", self.path("bomb"), input=b"a"))
+
+    def test_a_large_tree_of_a_small_file(self):
+        model = shutil.copytree(TINY, self.path("model"))
+        with open(os.path.join(model, "config.json"), "w", encoding="utf-8") as f:
+            f.write('{"a": [' + "0," * (10 << 20) + "0]}")
+        self.assertIn("larger than the 16 MiB", self.limited("plan", self.config(base_model=model)))
 
 
 if __name__ == "__main__":
