@@ -246,7 +246,8 @@ axl_status axl__records_begin(axl__records *k, const axl__records_start *start)
     k->valid_rows = start->valid_rows;
     k->step = axl__record_blank(AXL_RUN_STEP);
     k->evaluation = axl__record_blank(AXL_RUN_EVALUATION);
-    AXL_TRY(axl__run_log_begin(k->ctx, k->log_path, start->resumed, k->first_step));
+    axl__log_end end = { start->step, start->evaluated };
+    AXL_TRY(axl__run_log_begin(k->ctx, k->log_path, start->resumed ? &end : NULL));
     if (start->resumed)
         AXL_TRY(records_read_past(k));
     return records_begin_events(k, start->resumed);

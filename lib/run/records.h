@@ -32,9 +32,10 @@ typedef struct axl__records {
 
 /* Where a process begins to train. */
 typedef struct axl__records_start {
-    bool resumed;   /* the files go on; else they start */
-    uint64_t step;  /* done before */
-    double seconds; /* that the run took until then */
+    bool resumed;       /* the files go on; else they start */
+    uint64_t step;      /* done before */
+    uint64_t evaluated; /* the last of them with an evaluation; UINT64_MAX: none */
+    double seconds;     /* that the run took until then */
     uint64_t valid_rows;
 } axl__records_start;
 
