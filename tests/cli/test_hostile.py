@@ -280,7 +280,8 @@ class Inputs(Case):
         text = read(path)
         for key, value in (("rms_norm_eps", -1), ("num_hidden_layers", 2147483647), ("num_hidden_layers", 10**15),
                            ("hidden_size", 2147483640), ("vocab_size", 2**31 - 1), ("num_attention_heads", 0),
-                           ("intermediate_size", -5), ("rope_parameters", {"rope_theta": -1}), ("rms_norm_eps", 1e999), ("max_position_embeddings", 0)):
+                           ("intermediate_size", -5), ("rope_parameters", {"rope_theta": -1}),
+                           ("rms_norm_eps", 1e999), ("max_position_embeddings", 0)):
             with open(path, "w", encoding="utf-8") as f:
                 f.write(json.dumps({**json.loads(text), key: value}).replace("Infinity", "1e999"))
             for args in (("plan", self.config(base_model=model)), ("train", self.config(base_model=model), "--quiet"),
