@@ -554,6 +554,12 @@ static void test_weights__nothing_is_written_over_a_base(void **state)
     }
     assert_fails(axl_trainer_save(tr, NULL, temp_path("models")), AXL_ERR_INVALID,
                  "would be replaced");
+    axl_tokenizer *tok;
+    assert_ok(axl_tokenizer_open(&tok, ctx, base, NULL));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        assert_fails(axl_tokenizer_save(tok, temp_path(names[i])), AXL_ERR_INVALID,
+                     "not written over");
+    axl_tokenizer_free(tok);
     axl_trainer_free(tr);
     axl_model_free(model);
     char command[512];

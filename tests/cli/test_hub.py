@@ -89,6 +89,8 @@ class Hub:
                 hub.log.append((self.command, path, self.headers.get("Range"),
                                 self.headers.get("Authorization")))
                 for part, (code, error) in hub.refuse.items():
+                    if part in path and "refusal" in hub.endless:
+                        return self.send_for_ever({}, b"", code)
                     if part in path:
                         return self.send(code, b"{}", {"X-Error-Code": error})
                 if hub.token and not far and \
@@ -140,8 +142,8 @@ class Hub:
                     data, end = data + b"more", end + 4
                 return self.send(code, data[start:end], headers, name)
 
-            def send_for_ever(self, headers, data):
-                self.send_response(206)
+            def send_for_ever(self, headers, data, code=206):
+                self.send_response(code)
                 for key, value in headers.items():
                     self.send_header(key, value)
                 self.end_headers()
@@ -417,6 +419,13 @@ class Broken(FromTheHub):
         """It is cut where what was asked for ends."""
         self.hub.endless.add("model.safetensors")
         self.good("plan", self.ids(), env=self.env(), timeout=20)
+        self.assertLess(self.hub.sent, 100 << 20)
+
+    def test_a_refusal_without_end(self):
+        """Nobody reads what goes with it."""
+        self.hub.endless.add("refusal")
+        self.hub.refuse["/revision/"] = (404, "RepoNotFound")
+        self.fails(self.ids(), MODEL)
         self.assertLess(self.hub.sent, 100 << 20)
 
     def test_sizes_that_are_none(self):
