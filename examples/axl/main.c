@@ -77,7 +77,10 @@ static size_t find_verb(const char *name)
 /* An answer that could not be written is no answer. */
 static int flush_answer(const tool *t, int code)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    bool whole = fflush(stdout) == 0 && !ferror(stdout);
+    if (tool_signal() == SIGPIPE && code == EXIT_DONE)
+        return 128 + SIGPIPE; /* as a shell says of what it ends */
+    if (whole)
         return code;
     fprintf(stderr, "axl %s: cannot write to standard output: %s\n", t->verb, strerror(errno));
     return code == EXIT_DONE ? EXIT_OTHER : code;

@@ -12,22 +12,31 @@
 static axl_cancel *volatile signal_cancel;
 static volatile sig_atomic_t signal_number;
 
+/* A second one ends the process; but what nobody reads may be printed again before a checkpoint is
+ * written. */
 static void on_signal(int number)
 {
-    signal_number = number;
+    if (signal_number == 0)
+        signal_number = number;
     axl_cancel_raise(signal_cancel);
-    signal(number, SIG_DFL); /* a second one ends the process */
+    signal(number, number == SIGPIPE ? SIG_IGN : SIG_DFL);
 }
 
 void tool_catch_signals(tool *t)
 {
-    struct sigaction a = { 0 };
+    static const int stops[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+    struct sigaction a = { 0 }, before;
 
     signal_cancel = t->cancel;
     a.sa_handler = on_signal;
     sigemptyset(&a.sa_mask);
-    sigaction(SIGINT, &a, NULL);
-    sigaction(SIGTERM, &a, NULL);
+    for (size_t i = 0; i < sizeof stops / sizeof stops[0]; i++) {
+        bool may_be_ignored = i > 1; /* by nohup, or a parent that reads errors instead */
+        if (sigaction(stops[i], NULL, &before) == 0 && may_be_ignored &&
+            before.sa_handler == SIG_IGN)
+            continue;
+        sigaction(stops[i], &a, NULL);
+    }
 }
 
 int tool_signal(void)

@@ -66,7 +66,8 @@ void tool_close(tool *t);
 char *tool_read(const tool *t, const char *path_or_dash, size_t *len);
 /* A JSON string with its quotes. */
 void tool_print_json(FILE *f, const char *text, size_t len);
-/* SIGINT and SIGTERM raise t->cancel; which one came (0: none). */
+/* SIGINT, SIGTERM, SIGHUP and SIGPIPE raise t->cancel, the last two unless they are ignored; which
+ * one came first (0: none). */
 void tool_catch_signals(tool *t);
 int tool_signal(void);
 

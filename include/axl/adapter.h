@@ -112,6 +112,7 @@ AXL_API void axl_adapter_free(axl_adapter *adapter);
  * @param[in] adapter Borrowed.
  * @param[in] dir     Made when it does not exist.  Borrowed for the call.
  *
+ * @retval AXL_ERR_INVALID   @p dir is the folder of the model.
  * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_IO
  * @retval AXL_ERR_NOMEM

@@ -128,7 +128,9 @@ AXL_API AXL_MUST_CHECK axl_status axl_model_get_info(const axl_model *model, axl
  * @param[in] dir   Made if need be; files of these names are replaced, each whole or not at all.
  *
  * @retval AXL_ERR_BUSY      A trainer of its weights is alive.
- * @retval AXL_ERR_INVALID   Neither was: the weights are what the folder holds.
+ * @retval AXL_ERR_INVALID   Neither was: the weights are what the folder holds.  Or @p dir, by any
+ *                           path or link, is the folder that the model was opened from, or holds
+ *                           its files: nothing is written over a base model.
  * @retval AXL_ERR_IO        A file cannot be written.
  * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM

@@ -73,7 +73,15 @@ typedef struct axl_run_options {
  * @param[in]  cfg  The run takes its own reference.
  * @param[in]  opts NULL for the defaults.  Copied.
  *
- * @return As the constructors of tokenizer, data set, model, adapter and trainer.
+ * The run has output_dir to itself until it is freed or the process ends: a lock on .axl.lock in it
+ * keeps out other runs, of this process too, and leaves with the process, however it ends.  What
+ * only reads the folder is not kept out.
+ *
+ * @retval AXL_ERR_BUSY    Another run has output_dir.
+ * @retval AXL_ERR_INVALID output_dir is the base model's folder, or the base model lies in one of
+ *                         its checkpoints.
+ *
+ * @return Else as the constructors of tokenizer, data set, model, adapter and trainer.
  *
  * Thread: any.
  * Since: 0.1
@@ -82,7 +90,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_run_new(axl_run **out, const axl_config *c
                                               const axl_run_options *opts);
 
 /**
- * Train to the end and write the result into output_dir.
+ * Train to the end and write the result into output_dir.  A checkpoint that cannot be pruned, and
+ * a report, card or monitor's file that cannot be written, is a warning.
  *
  * @param[in] run Borrowed.
  *

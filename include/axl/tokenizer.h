@@ -192,6 +192,7 @@ AXL_API int32_t axl_tokenizer_pad(const axl_tokenizer *tok);
  * @param[in] tok Borrowed.
  * @param[in] dir An existing folder.  Borrowed for the call.
  *
+ * @retval AXL_ERR_INVALID @p dir is where its files lie.
  * @retval AXL_ERR_IO
  * @retval AXL_ERR_NOMEM
  *

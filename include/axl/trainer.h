@@ -339,6 +339,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_trainer_evaluate(axl_trainer *tr, const ax
  * @param[in] tr  Borrowed.
  * @param[in] dir Made if need be.
  *
+ * @retval AXL_ERR_INVALID   @p dir is the folder of the base model, or holds its files.
  * @retval AXL_ERR_IO        A file cannot be written.
  * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM
@@ -356,7 +357,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_trainer_export(axl_trainer *tr, const char
  * @param[in] loader Borrowed; NULL for a host's own batches.
  * @param[in] dir    Must not exist, or be an older checkpoint, which is replaced.  Borrowed.
  *
- * @retval AXL_ERR_INVALID   Gradients are accumulated.
+ * @retval AXL_ERR_INVALID   Gradients are accumulated; or the base model lies in @p dir, or it is a
+ *                           folder that is no checkpoint.
  * @retval AXL_ERR_CANCELLED What @p dir was before is still there.
  * @retval AXL_ERR_IO        Likewise.
  * @retval AXL_ERR_NOMEM     Likewise.

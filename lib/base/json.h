@@ -54,8 +54,12 @@ axl_status axl__json_read(axl__json **out, axl__arena *arena, const char *text, 
 /* As axl__json_read(), with the last error "NAME:LINE:COLUMN: …"; name may be NULL. */
 axl_status axl__json_parse(axl__json **out, axl__arena *arena, const char *text, size_t len,
                            const char *name);
-/* The whole file must be one value; messages name it.  Its text goes into the arena too, so that
- * the tree needs nothing else. */
+/* What a file of settings may take: a tree takes up to some forty times the text. */
+enum { AXL__JSON_FILE_MAX = 16 << 20 };
+/* AXL_ERR_FORMAT for a file of more bytes. */
+axl_status axl__json_check_size(const char *path, size_t size, size_t limit);
+/* The whole file must be one value, of no more than AXL__JSON_FILE_MAX bytes; messages name it. Its
+ * text goes into the arena too, so that the tree needs nothing else. */
 axl_status axl__json_read_file(axl__json **out, axl__arena *arena, const char *path);
 
 /* The last member of that name, as Python reads duplicates; NULL when there is none or obj is NULL

@@ -105,19 +105,21 @@ axl_status axl__remove_tree(const char *path)
     return errno == ENOENT ? AXL_OK : axl__fail_errno("cannot remove", path);
 }
 
-static bool is_leftover(const char *name)
+static bool is_leftover(const char *name, bool (*ours)(const char *name, size_t len))
 {
     const char *at = strrchr(name, '.');
     long long pid = 0;
 
-    if (!at || strncmp(at, ".tmp", 4) != 0 || at[4] < '1' || at[4] > '9')
+    if (!at || strncmp(at, ".tmp", 4) != 0 || at[4] < '1' || at[4] > '9' ||
+        !ours(name, (size_t)(at - name)))
         return false;
     for (at += 4; *at >= '0' && *at <= '9'; at++)
         pid = pid > INT_MAX ? pid : 10 * pid + (*at - '0');
     return *at == '\0' && (pid > INT_MAX || (kill((pid_t)pid, 0) != 0 && errno == ESRCH));
 }
 
-axl_status axl__remove_leftovers(axl_context *ctx, const char *dir)
+axl_status axl__remove_leftovers(axl_context *ctx, const char *dir,
+                                 bool (*ours)(const char *name, size_t len))
 {
     char **names;
     size_t n;
@@ -125,7 +127,7 @@ axl_status axl__remove_leftovers(axl_context *ctx, const char *dir)
     AXL_TRY(axl__list_dir(ctx, dir, &names, &n));
     axl_status status = AXL_OK;
     for (size_t i = 0; i < n && status == AXL_OK; i++) {
-        if (!is_leftover(names[i]))
+        if (!is_leftover(names[i], ours))
             continue;
         char *path = axl__format(ctx, "%s/%s", dir, names[i]);
         status = path ? axl__remove_tree(path) : axl__fail_nomem();
@@ -157,12 +159,10 @@ static axl_status sync_parent(axl_context *ctx, const char *path)
  * have its place. */
 static axl_status replace_in_steps(axl_context *ctx, const char *from, const char *to)
 {
-    size_t len = strlen(to) + 8;
-    char *aside = axl__alloc(ctx, len);
+    char *aside = axl__format(ctx, "%s.old.tmp%lld", to, (long long)getpid());
 
     if (!aside)
         return axl__fail_nomem();
-    snprintf(aside, len, "%s.old", to);
     axl_status status = axl__remove_tree(aside);
     if (status == AXL_OK)
         status = axl__rename(to, aside);

@@ -5,6 +5,7 @@
 
 #include <axl/context.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,8 +17,10 @@ size_t axl__existing_part(const char *path);
 void axl__remove_empty_dirs(const char *path, size_t keep);
 axl_status axl__remove_file(const char *path); /* absent is fine */
 axl_status axl__remove_tree(const char *path); /* absent is fine; links stay */
-/* What processes that are gone were writing in a folder under a temporary name, NAME.tmpPID. */
-axl_status axl__remove_leftovers(axl_context *ctx, const char *dir);
+/* What processes that are gone were writing in a folder under a temporary name, NAME.tmpPID, of the
+ * NAMEs that are ours: others' are not touched. */
+axl_status axl__remove_leftovers(axl_context *ctx, const char *dir,
+                                 bool (*ours)(const char *name, size_t len));
 axl_status axl__rename(const char *from, const char *to);
 /* Puts a folder where another one may be, which is then gone; when it fails the other is still
  * there.  Synced. */

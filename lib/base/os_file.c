@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -96,7 +98,8 @@ static axl_status file_open(axl__file *out, axl_context *ctx, const char *path, 
 
     memset(out, 0, sizeof *out);
     out->ctx = ctx;
-    out->fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Opening a FIFO must not wait for a writer; a file's reads know no difference. */
+    out->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (out->fd < 0)
         return axl__fail_errno("cannot open", path);
     out->path = axl__strdup(ctx, path);
@@ -174,6 +177,54 @@ bool axl__has_file(const char *dir, const char *name)
     if (fd >= 0)
         close(fd);
     return yes;
+}
+
+bool axl__path_key_of(const char *path, axl__path_key *out)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return false;
+    *out = (axl__path_key){ (uint64_t)st.st_dev, (uint64_t)st.st_ino };
+    return true;
+}
+
+bool axl__same_path(const char *a, const char *b)
+{
+    axl__path_key x, y;
+
+    return axl__path_key_of(a, &x) && axl__path_key_of(b, &y) && x.device == y.device &&
+           x.inode == y.inode;
+}
+
+bool axl__path_is_in(const char *path, const char *dir)
+{
+    char p[PATH_MAX];
+    bool found = false;
+
+    if (!realpath(path, p))
+        return false;
+    for (size_t n = strlen(p); n > 0 && !found; n--) {
+        if (n > 1 && p[n] != '\0' && p[n] != '/')
+            continue;
+        p[n] = '\0';
+        found = axl__same_path(p, dir);
+    }
+    return found;
+}
+
+bool axl__path_is_link(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+char *axl__path_resolved(axl_context *ctx, const char *path)
+{
+    char p[PATH_MAX];
+
+    return axl__strdup(ctx, realpath(path, p) ? p : path);
 }
 
 axl_status axl__path_id(const char *path, axl__file_id *out)

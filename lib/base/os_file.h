@@ -43,5 +43,18 @@ typedef enum { AXL__PATH_NONE, AXL__PATH_FILE, AXL__PATH_DIR } axl__path_kind;
 axl__path_kind axl__path_kind_of(const char *path); /* links are followed */
 bool axl__has_file(const char *dir, const char *name);
 axl_status axl__path_id(const char *path, axl__file_id *out);
+/* What two paths to one folder or file have in common; false where there is none. */
+typedef struct axl__path_key {
+    uint64_t device, inode;
+} axl__path_key;
+bool axl__path_key_of(const char *path, axl__path_key *out);
+/* Whether two paths name one file or folder; false where one is missing. */
+bool axl__same_path(const char *a, const char *b);
+/* Whether path, its links followed, is the folder dir or lies in it; false where one is missing. */
+bool axl__path_is_in(const char *path, const char *dir);
+bool axl__path_is_link(const char *path);
+/* The path from the root, its links followed, which holds wherever the process goes; for axl__free.
+ * NULL only when memory is out: what cannot be resolved stays as it is. */
+char *axl__path_resolved(axl_context *ctx, const char *path);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -100,7 +101,7 @@ axl_status axl__writer_resume(axl__writer *w, axl_context *ctx, const char *path
     struct stat st;
 
     memset(w, 0, sizeof *w);
-    w->fd = open(temp, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    w->fd = open(temp, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0666);
     if (w->fd < 0 || fstat(w->fd, &st) != 0) {
         axl_status status = axl__fail_errno("cannot write", temp);
         if (w->fd >= 0)
@@ -146,7 +147,7 @@ axl_status axl__write_file(axl_context *ctx, const char *path, const void *data,
 
 axl_status axl__append_file(const char *path, const void *data, size_t size)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0666);
 
     if (fd < 0)
         return axl__fail_errno("cannot write", path);
@@ -164,24 +165,60 @@ axl_status axl__truncate_file(const char *path, uint64_t size)
     return truncate(path, (off_t)size) == 0 ? AXL_OK : axl__fail_errno("cannot write", path);
 }
 
-axl_status axl__lock_file(const char *path, int *out)
+/* Whether the lock is had; *again: the one who had it removed the file meanwhile, and a lock on
+ * that keeps nobody out. */
+static axl_status try_lock(const char *path, int *out, bool *again)
 {
     struct stat here, there;
 
-    *out = -1;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0664);
+    *again = false;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0664);
     if (fd < 0)
         return axl__fail_errno("cannot write", path);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
         close(fd);
         return AXL_OK;
     }
-    /* The one who had it may have removed the file: a lock on that keeps nobody out. */
-    if (fstat(fd, &here) == 0 && stat(path, &there) == 0 && here.st_ino == there.st_ino)
-        *out = fd;
-    else
+    *again = fstat(fd, &here) != 0 || stat(path, &there) != 0 || here.st_ino != there.st_ino;
+    if (*again)
         close(fd);
+    else
+        *out = fd;
     return AXL_OK;
+}
+
+axl_status axl__lock_file(const char *path, int *out)
+{
+    bool again = true;
+
+    *out = -1;
+    for (int i = 0; i < 16 && again; i++)
+        AXL_TRY(try_lock(path, out, &again));
+    return AXL_OK;
+}
+
+void axl__lock_sign(int fd)
+{
+    char text[24];
+    int n = snprintf(text, sizeof text, "%lld\n", (long long)getpid());
+
+    if (ftruncate(fd, 0) == 0)
+        (void)!pwrite(fd, text, (size_t)n, 0);
+}
+
+int64_t axl__lock_owner(const char *path)
+{
+    char text[24];
+    int64_t pid = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0)
+        return 0;
+    ssize_t n = pread(fd, text, sizeof text, 0);
+    close(fd);
+    for (ssize_t i = 0; i < n && i < 18 && text[i] >= '0' && text[i] <= '9'; i++)
+        pid = 10 * pid + (text[i] - '0');
+    return pid;
 }
 
 void axl__unlock_file(int fd)

@@ -36,5 +36,9 @@ axl_status axl__truncate_file(const char *path, uint64_t size);
  * Where the file system has no locks, nobody is kept out. */
 axl_status axl__lock_file(const char *path, int *fd);
 void axl__unlock_file(int fd);
+/* Writes this process's number into the file of a lock, and reads it for those kept out: 0 where it
+ * is not there. */
+void axl__lock_sign(int fd);
+int64_t axl__lock_owner(const char *path);
 
 #endif

@@ -28,6 +28,7 @@ struct axl_config {
 /* What the passes work on.  They run in this order; each returns AXL_ERR_NOMEM or AXL_OK and adds
  * what it finds to diags. */
 typedef struct axl__config_pass {
+    const axl_config *cfg; /* whose tree it is */
     axl__arena *arena;
     axl_diagnostics *diags;
     axl__yaml *root;

@@ -7,6 +7,7 @@
 
 #include "dataset_types.h"
 
+#include "base/os.h"
 #include "base/str.h"
 
 #include <math.h>
@@ -282,6 +283,49 @@ static void check_precision(axl__config_pass *p)
     warn(p, AXL__C_FP16, "fp16", "computed as f32 on a CPU");
 }
 
+/* Links and folders that come later are the run's to see. */
+static void check_output_is_base(axl__config_pass *p)
+{
+    const axl__yaml *base = get(p, "base_model"), *out = get(p, "output_dir");
+    axl_context *ctx = p->arena->ctx;
+
+    if (!base || base->type != AXL__YAML_STRING || !out || out->type != AXL__YAML_STRING)
+        return;
+    char *a = axl__config_path(p->cfg, base->text), *b = axl__config_path(p->cfg, out->text);
+    if (a && b && axl__same_path(a, b))
+        say(p, AXL__C_OUTPUT_PLACE, "output_dir",
+            "is the folder of base_model, which is not written over: name another folder");
+    axl__free(ctx, a);
+    axl__free(ctx, b);
+}
+
+/* A name that cannot lead out of the folder that it is below, links aside. */
+static bool stays_below(const char *name)
+{
+    for (const char *s = name; s; s = strchr(s, '/'), s += s != NULL)
+        if (strncmp(s, "..", 2) == 0 && (s[2] == '/' || s[2] == '\0'))
+            return false;
+    return *name != '/';
+}
+
+/* What a file may make axl write or delete lies in output_dir; the one who types an override may
+ * name any place. */
+static void check_places(axl__config_pass *p)
+{
+    static const char *const keys[] = { "dynamic_checkpoint.trigger_file_path",
+                                        "axl.prometheus_file" };
+
+    check_output_is_base(p);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const axl__yaml *n = axl__config_find(p->root, keys[i]);
+        bool free_to_roam = i == 1 && n && n->line == 0;
+        if (n && n->type == AXL__YAML_STRING && !free_to_roam && !stays_below(n->text))
+            axl__config_say(p, AXL__C_OUTPUT_PLACE, AXL_SEVERITY_ERROR, n, AT_VALUE, keys[i],
+                            "must be a name below output_dir%s, found \"%s\"",
+                            i == 1 ? "; on the command line it may be any path" : "", n->text);
+    }
+}
+
 /* A plugin that only makes training faster or writes logs changes no result. */
 static void check_plugins(axl__config_pass *p)
 {
@@ -317,6 +361,7 @@ axl_status axl__config_validate(axl__config_pass *p)
     check_attention(p);
     check_precision(p);
     check_plugins(p);
+    check_places(p);
     axl__config_check_optimizer(p);
     axl__config_check_schedule(p);
     return AXL_OK;

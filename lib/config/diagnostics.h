@@ -60,7 +60,8 @@ typedef enum {
     AXL__C_OPTIM_ARGS = 330,
     AXL__C_SCHEDULE = 331,
     AXL__C_BEST_WITHOUT_EVAL = 332,
-    AXL__C_RATES_CONFLICT = 333
+    AXL__C_RATES_CONFLICT = 333,
+    AXL__C_OUTPUT_PLACE = 334
 } axl__diag_id;
 
 axl_status axl__diagnostics_new(axl_diagnostics **out, axl_context *ctx, const char *file);

@@ -1216,7 +1216,8 @@ const axl__schema_key axl__schema_table[] = {
       .description = "false keeps to the own matmul kernels" },
     { "axl.prometheus_file", T_S, A_IMPL,
       .description = "a file of the run's numbers for the textfile collector of Prometheus' node "
-                     "exporter, replaced at each record" },
+                     "exporter, replaced at each record; its name below output_dir, or on the "
+                     "command line any absolute path" },
     { "axl.threads", T_I, A_IMPL, .range = ">= 1",
       .description = "threads that compute; by default as many as the context has" },
     { "axl.unknown_keys", T_S, A_IMPL, .fallback = "error", .values = "error, warn",

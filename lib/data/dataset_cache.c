@@ -114,6 +114,22 @@ static axl_status put_all(cache_writer *w, axl_context *ctx, const axl__store *s
     return axl__writer_put(&w->file, &crc, sizeof crc);
 }
 
+/* What is there under the name of a cache file stays unless it begins as one, of any version. */
+static axl_status cache_may_replace(axl_context *ctx, const char *path)
+{
+    const size_t n = sizeof magic - 1;
+    axl__file f;
+
+    if (axl__path_kind_of(path) == AXL__PATH_NONE)
+        return AXL_OK;
+    AXL_TRY(axl__file_open_start(&f, ctx, path, n));
+    bool ours = f.size == 0 || (f.size > n && memcmp(f.data, magic, n) == 0);
+    axl__file_close(&f);
+    return ours
+               ? AXL_OK
+               : axl__fail(AXL_ERR_INVALID, "%s is no prepared data set: it is not replaced", path);
+}
+
 axl_status axl__cache_save(const axl__store *store, const axl_dataset_stats *stats,
                            axl_context *ctx, const char *dir, const char *key)
 {
@@ -124,6 +140,8 @@ axl_status axl__cache_save(const axl__store *store, const axl_dataset_stats *sta
         return axl__fail_nomem();
     axl__str_init(&w.buffer, ctx);
     axl_status status = axl__make_dirs(ctx, dir);
+    if (status == AXL_OK)
+        status = cache_may_replace(ctx, path);
     if (status == AXL_OK)
         status = axl__writer_open(&w.file, ctx, path);
     if (status == AXL_OK) {

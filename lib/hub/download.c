@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-enum { TRIES = 4, LIST_MAX = 64 << 20 };
+enum { TRIES = 4, LIST_MAX = 16 << 20, FILES_MAX = 10000 };
 
 typedef struct {
     const char *path;
@@ -156,7 +156,7 @@ static axl_status take_text(void *user, const axl__reply *reply, const void *dat
     if (reply->sent == 0)
         s->len = 0; /* the answer begins anew */
     if (len > LIST_MAX - s->len)
-        return axl__fail(AXL_ERR_FORMAT, "the Hub's list of files is longer than 64 MiB");
+        return axl__fail(AXL_ERR_FORMAT, "the Hub's list of files is longer than 16 MiB");
     axl__str_put(s, data, len);
     return axl__str_status(s);
 }
@@ -225,6 +225,9 @@ static axl_status ask_about(download *d, item *it)
     memcpy(it->etag, reply.etag, sizeof it->etag);
     it->size = reply.size;
     it->header = axl__hub_header_will_do(d->repo->wish, it->path);
+    if (it->size > INT64_MAX - d->total)
+        return axl__fail(AXL_ERR_FORMAT, "%s \"%s\": the sizes that %s says are impossible",
+                         axl__hub_noun(d->repo->wish), d->repo->wish->name, d->env->endpoint);
     d->total += it->header ? 0 : it->size;
     return AXL_OK;
 }
@@ -250,6 +253,9 @@ static axl_status list_items(download *d)
     if (wanted == 0)
         return axl__fail(AXL_ERR_NOT_FOUND, "%s \"%s\" has no file on %s that axl reads here",
                          axl__hub_noun(r->wish), r->wish->name, d->env->endpoint);
+    if (d->n > FILES_MAX)
+        return axl__fail(AXL_ERR_FORMAT, "%s \"%s\" has %zu files to load, of which %d may be",
+                         axl__hub_noun(r->wish), r->wish->name, d->n, FILES_MAX);
     for (size_t i = 0; i < d->n; i++)
         AXL_TRY(ask_about(d, &d->items[i]));
     return AXL_OK;
@@ -502,6 +508,7 @@ enum { HEAD_FIRST = 256 << 10, HEAD_MAX = 100 << 20 };
 typedef struct {
     const item *it;
     axl__str bytes; /* the first ones of the file */
+    uint64_t until; /* how many of them are asked for */
 } head;
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -528,6 +535,8 @@ static axl_status take_head(void *user, const axl__reply *reply, const void *dat
         h->bytes.len = reply->code == 206 ? (size_t)reply->start : 0;
     axl__str_put(&h->bytes, data, len);
     AXL_TRY(axl__str_status(&h->bytes));
+    if (h->bytes.len > h->until) /* whatever the server goes on to send */
+        return AXL_END;
     return reply->code == 200 && h->bytes.len >= head_size(h) ? AXL_END : AXL_OK;
 }
 
@@ -539,11 +548,10 @@ static axl_status read_head(download *d, head *h)
 
     while (status == AXL_OK && h->bytes.len < head_size(h)) {
         uint64_t had = h->bytes.len, size = head_size(h);
-        axl__http_request q = { .url = url,
-                                .from = had,
-                                .sink = take_head,
-                                .user = h,
-                                .until = size > HEAD_FIRST ? size : HEAD_FIRST };
+        h->until = size > HEAD_FIRST ? size : HEAD_FIRST;
+        axl__http_request q = {
+            .url = url, .from = had, .sink = take_head, .user = h, .until = h->until
+        };
         status = ask(d, &q, &reply, h->it->path);
         if (status == AXL_END)
             status = AXL_OK;

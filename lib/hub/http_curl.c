@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { CONNECT_SECONDS = 30, STALL_SECONDS = 60, REDIRECTS = 10 };
+enum { CONNECT_SECONDS = 30, STALL_SECONDS = 60, REDIRECTS = 10, IDLE_BYTES = 1 << 20 };
 
 struct axl__http {
     axl_context *ctx;
@@ -85,7 +85,8 @@ static void take_header(axl__reply *r, const char *name, const char *v, size_t l
     } else if (strcmp(name, "etag") == 0 && !r->linked_etag) {
         take_etag(r, v, len);
     } else if (strcmp(name, "x-linked-size") == 0) {
-        r->linked_size = r->has_size = take_number(&r->size, v, len);
+        r->linked_size = true; /* one that is no number leaves none */
+        r->has_size = take_number(&r->size, v, len);
     } else if (strcmp(name, "content-length") == 0 && !r->linked_size && r->code != 206) {
         r->has_size = take_number(&r->size, v, len);
     } else if (strcmp(name, "content-range") == 0) {
@@ -145,7 +146,12 @@ static int on_progress(void *user, curl_off_t total, curl_off_t now, curl_off_t 
     axl__http *h = user;
     const axl__http_request *q = h->request;
 
-    (void)total, (void)now, (void)up_total, (void)up_now;
+    long code = 0;
+
+    (void)total, (void)up_total, (void)up_now;
+    curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &code);
+    if (now > IDLE_BYTES && code >= 300 && h->status == AXL_OK) /* nobody reads what goes with it */
+        h->status = axl__fail(AXL_ERR_IO, "the answer with the code %ld has no end", code);
     if (h->status == AXL_OK)
         h->status =
             q->done ? axl__poll(h->ctx, "download", *q->done, q->total) : axl__cancelled(h->ctx);

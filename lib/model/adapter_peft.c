@@ -87,6 +87,7 @@ axl_status axl_adapter_save(const axl_adapter *a, const char *dir)
     AXL_TRY(axl__adapter_enter(a));
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
+    AXL_TRY(axl__model_spare(a->model, dir, false));
     if (!a->frozen)
         return save(a, dir);
     AXL_TRY(axl__adapter_joined(&joined, a));
@@ -300,6 +301,7 @@ static axl_status read_config(peft_reader *r, const char *dir)
         return axl__fail(AXL_ERR_NOT_FOUND, "%s holds no adapter: there is no adapter_config.json",
                          dir);
     AXL_TRY(axl__file_open(&r->config_file, r->model->ctx, r->config_path, true));
+    AXL_TRY(axl__json_check_size(r->config_path, r->config_file.size, AXL__JSON_FILE_MAX));
     AXL_TRY(axl__json_parse(&root, &r->arena, (const char *)r->config_file.data,
                             r->config_file.size, r->config_path));
     if (root->type != AXL__JSON_OBJECT)

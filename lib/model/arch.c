@@ -6,6 +6,7 @@
 #include "base/os.h"
 #include "base/str.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- what every decoder has ---- */
@@ -52,8 +53,8 @@ static axl_status arch_read_sizes(axl__arch *a, const axl__arch_source *s)
     if (a->n_layers > AXL__LAYERS_MAX)
         return axl__fail(AXL_ERR_FORMAT, "%s: num_hidden_layers is %lld; at most %d", s->path,
                          (long long)a->n_layers, AXL__LAYERS_MAX);
-    if (!(a->rms_norm_eps >= 0.0))
-        return axl__fail(AXL_ERR_FORMAT, "%s: rms_norm_eps must be at least 0", s->path);
+    if (!(a->rms_norm_eps >= 0.0) || !isfinite(a->rms_norm_eps))
+        return axl__fail(AXL_ERR_FORMAT, "%s: rms_norm_eps must be at least 0 and finite", s->path);
     if (a->n_kv_heads <= 0 || a->n_heads % a->n_kv_heads != 0)
         return axl__fail(AXL_ERR_FORMAT, "%s: %lld heads cannot share %lld key-value heads",
                          s->path, (long long)a->n_heads, (long long)a->n_kv_heads);

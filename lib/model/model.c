@@ -44,6 +44,9 @@ static axl_status model_load(axl_model *m, const char *path, const char *revisio
     if (!m->name)
         return axl__fail_nomem();
     AXL_TRY(axl__hub_resolve(m->ctx, &wish, &m->dir));
+    m->home = axl__path_resolved(m->ctx, m->dir);
+    if (!m->home)
+        return axl__fail_nomem();
     AXL_TRY(axl__model_open_device(m, o->backend));
     if (counting)
         AXL_TRY(count_only(m));
@@ -229,6 +232,7 @@ void axl_model_free(axl_model *m)
     axl__arch_free(&m->arch, ctx);
     axl__free(ctx, m->name);
     axl__free(ctx, m->dir);
+    axl__free(ctx, m->home);
     axl__free(ctx, m);
     axl_context_free(ctx);
 }
@@ -280,6 +284,42 @@ axl_status axl_model_get_info(const axl_model *m, axl_model_info *out)
     info.compute = m->compute == AXL_BF16 ? AXL_COMPUTE_BF16 : AXL_COMPUTE_F32;
     info.tied_head = a->tied_head;
     return AXL__EXPORT(axl_model_info, out, &info);
+}
+
+/* A file of a result that is one of the model's, through a link on either side. */
+static bool shares_a_file(const axl_model *m, const char *dir, bool *failed)
+{
+    static const char *const names[] = { "config.json", "generation_config.json",
+                                         "model.safetensors" };
+    bool shares = false;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && !shares && !*failed; i++) {
+        char *a = axl__format(m->ctx, "%s/%s", m->home, names[i]);
+        char *b = axl__format(m->ctx, "%s/%s", dir, names[i]);
+        *failed = !a || !b;
+        shares = a && b && axl__same_path(a, b);
+        axl__free(m->ctx, a);
+        axl__free(m->ctx, b);
+    }
+    return shares;
+}
+
+axl_status axl__model_spare(const axl_model *m, const char *dir, bool whole)
+{
+    bool failed = false;
+
+    if (!m->home)
+        return AXL_OK;
+    if (axl__same_path(m->home, dir) || shares_a_file(m, dir, &failed))
+        return axl__fail(AXL_ERR_INVALID,
+                         "%s is where the base model lies, which is not written over: name another "
+                         "folder",
+                         dir);
+    if (whole && axl__path_is_in(m->home, dir))
+        return axl__fail(AXL_ERR_INVALID,
+                         "the base model lies in %s, which would be replaced: name another folder",
+                         dir);
+    return failed ? axl__fail_nomem() : AXL_OK;
 }
 
 axl_status axl__model_unchanged(const axl_model *m)

@@ -41,6 +41,7 @@ struct axl_model {
     axl_context *ctx;
     char *name; /* as the caller gave it: base_model_name_or_path of adapters */
     char *dir;  /* where it lies */
+    char *home; /* the same from the root: what no result may be written over; NULL: no folder */
     const axl_backend_ops *ops;
     axl_device *dev;
     axl_device_info device;
@@ -78,6 +79,10 @@ axl_status axl__model_keep(axl_model *m, void *p, bool owned);
 
 axl_model *axl__model_ref(axl_model *model);
 axl_status axl__model_enter(const axl_model *model); /* live and of this process */
+
+/* AXL_ERR_INVALID where dir is the folder that the model was opened from, or files of a model in
+ * dir are its files; with `whole`, where all of dir is replaced, also where it lies in dir. */
+axl_status axl__model_spare(const axl_model *m, const char *dir, bool whole);
 
 /* AXL_ERR_IO when a mapped weight file has changed. */
 axl_status axl__model_unchanged(const axl_model *m);

@@ -356,6 +356,7 @@ axl_status axl__weights_save(axl_model *m, const char *dir, bool exact)
 {
     axl__weights *w = m->weights;
 
+    AXL_TRY(axl__model_spare(m, dir, false));
     AXL_TRY(axl__make_dirs(m->ctx, dir));
     char *path = axl__format(m->ctx, "%s/model.safetensors", dir);
     axl_status status = path ? save_tensors(m, path, exact) : axl__fail_nomem();

@@ -128,8 +128,16 @@ size_t axl__run_count(const axl__run_history *h, axl_run_event event)
 
 /* ---- writing ---- */
 
-/* The length of the leading lines whose step is at most `step`. */
-static axl_status run_log_kept_length(axl_context *ctx, const axl__file *f, uint64_t step,
+static bool run_log_is_kept(const axl__json *line, const axl__log_end *end)
+{
+    bool evaluation = axl__json_get(line, "eval_loss") != NULL;
+    int64_t last = (int64_t)(evaluation ? end->evaluated : end->step); /* -1: none */
+
+    return axl__json_int(line, "step", INT64_MAX) <= last;
+}
+
+/* The length of the leading lines up to there. */
+static axl_status run_log_kept_length(axl_context *ctx, const axl__file *f, const axl__log_end *end,
                                       size_t *keep)
 {
     axl__arena arena;
@@ -139,22 +147,21 @@ static axl_status run_log_kept_length(axl_context *ctx, const axl__file *f, uint
 
     *keep = 0;
     axl__arena_init(&arena, ctx);
-    while ((status = run_log_next_line(f, &arena, &at, &v)) == AXL_OK &&
-           axl__json_int(v, "step", INT64_MAX) <= (int64_t)step)
+    while ((status = run_log_next_line(f, &arena, &at, &v)) == AXL_OK && run_log_is_kept(v, end))
         *keep = at;
     axl__arena_free(&arena);
     return status < 0 ? status : AXL_OK;
 }
 
-axl_status axl__run_log_begin(axl_context *ctx, const char *path, bool resume, uint64_t step)
+axl_status axl__run_log_begin(axl_context *ctx, const char *path, const axl__log_end *kept)
 {
     axl__file f;
     size_t keep;
 
-    if (!resume || axl__path_kind_of(path) == AXL__PATH_NONE)
+    if (!kept || axl__path_kind_of(path) == AXL__PATH_NONE)
         return axl__write_file(ctx, path, "", 0);
     AXL_TRY(axl__file_open(&f, ctx, path, true));
-    axl_status status = run_log_kept_length(ctx, &f, step, &keep);
+    axl_status status = run_log_kept_length(ctx, &f, kept, &keep);
     axl__file_close(&f);
     return status == AXL_OK ? axl__truncate_file(path, keep) : status;
 }

@@ -11,8 +11,13 @@
 /* Every number absent: NaN, or 0 for a count. */
 axl_run_record axl__record_blank(axl_run_event event);
 
-/* Empties the file, or, to go on after `step`, cuts what follows that step's records. */
-axl_status axl__run_log_begin(axl_context *ctx, const char *path, bool resume, uint64_t step);
+/* Where a run goes on: what was done before, and which of it was evaluated last.  A step whose
+ * evaluation was stopped is done and not evaluated, and will be. */
+typedef struct axl__log_end {
+    uint64_t step, evaluated; /* evaluated UINT64_MAX: none */
+} axl__log_end;
+/* Empties the file, or, to go on, cuts what comes after that; kept NULL: it starts. */
+axl_status axl__run_log_begin(axl_context *ctx, const char *path, const axl__log_end *kept);
 /* A record of a step or of an evaluation; others are no lines.  But for tokens_per_second the line
  * is the same on any machine and across a stop. */
 axl_status axl__run_log_append(axl_context *ctx, const char *path, const axl_run_record *record);

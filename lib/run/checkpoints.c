@@ -17,9 +17,30 @@ char *axl__checkpoint_path(axl_context *ctx, const char *output_dir, uint64_t st
     return axl__format(ctx, "%s/%s%llu", output_dir, folder_prefix, (unsigned long long)step);
 }
 
+axl_status axl__checkpoints_spare(axl_context *ctx, const char *output_dir, const char *path)
+{
+    bool held = false;
+    char *p = axl__strdup(ctx, path);
+
+    if (!p)
+        return axl__fail_nomem();
+    for (char *s = strrchr(p, '/'); s && s != p && !held; s = strrchr(p, '/')) {
+        *s = '\0';
+        held = strncmp(s + 1, folder_prefix, sizeof folder_prefix - 1) == 0 &&
+               axl__same_path(p, output_dir);
+    }
+    axl__free(ctx, p);
+    if (!held)
+        return AXL_OK;
+    return axl__fail(AXL_ERR_INVALID,
+                     "%s lies in a checkpoint of %s, which saving would remove: name another "
+                     "folder",
+                     path, output_dir);
+}
+
 typedef struct {
     int64_t step, serial; /* serial 0: not of a run */
-    bool own;             /* else Hugging Face's */
+    bool own;             /* else Hugging Face's, or a link to somewhere else */
     bool only_model;      /* cannot be resumed */
 } found;
 
@@ -45,21 +66,37 @@ static axl_status checkpoints_read_serial(axl_context *ctx, const char *path, fo
     return status;
 }
 
+/* -1: no checkpoint's name. */
+static int64_t checkpoints_step_of(const char *name, size_t len)
+{
+    const size_t p = sizeof folder_prefix - 1;
+    int64_t step;
+
+    if (len <= p || strncmp(name, folder_prefix, p) != 0 || name[p] < '0' || name[p] > '9' ||
+        !axl__parse_int(name + p, len - p, &step))
+        return -1;
+    return step;
+}
+
+bool axl__checkpoint_is_name(const char *name, size_t len)
+{
+    return checkpoints_step_of(name, len) >= 0;
+}
+
 /* Fails for want of memory alone: what cannot be read is not whole. */
 static axl_status checkpoints_look_at(axl_context *ctx, const char *output_dir, const char *name,
                                       found *out, bool *whole)
 {
-    size_t p = sizeof folder_prefix - 1;
-
     *whole = false;
-    if (strncmp(name, folder_prefix, p) != 0 ||
-        !axl__parse_int(name + p, strlen(name + p), &out->step) || out->step < 0 || name[p] == '+')
+    out->step = checkpoints_step_of(name, strlen(name));
+    if (out->step < 0)
         return AXL_OK;
-    char *state = axl__format(ctx, "%s/%s/trainer_state.json", output_dir, name);
-    if (!state)
-        return axl__fail_nomem();
-    axl_status status = checkpoints_read_serial(ctx, state, out);
+    char *dir = axl__format(ctx, "%s/%s", output_dir, name);
+    char *state = dir ? axl__format(ctx, "%s/trainer_state.json", dir) : NULL;
+    axl_status status = state ? checkpoints_read_serial(ctx, state, out) : axl__fail_nomem();
+    out->own = state && out->own && !axl__path_is_link(dir);
     axl__free(ctx, state);
+    axl__free(ctx, dir);
     *whole = status == AXL_OK;
     return status == AXL_ERR_NOMEM ? status : AXL_OK;
 }

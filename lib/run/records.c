@@ -14,22 +14,32 @@
 #include <math.h>
 #include <string.h>
 
-/* The folder must be there: it is the collector's, or a typing error. */
+/* The folder must be there, for it is the collector's or a typing error, and in output_dir whatever
+ * links say; an absolute path can only be an override, which may lie anywhere. */
+static axl_status records_check_prometheus(axl__records *k, const char *file)
+{
+    char *dir = axl__strdup(k->ctx, k->prometheus_path);
+
+    if (!dir)
+        return axl__fail_nomem();
+    char *slash = strrchr(dir, '/');
+    slash[slash == dir] = '\0';
+    axl_status status = axl__check_writable(k->ctx, dir);
+    if (status == AXL_OK && file[0] != '/' && !axl__path_is_in(dir, k->output_dir))
+        status = axl__fail(AXL_ERR_INVALID, "%s leads out of output_dir", file);
+    axl__free(k->ctx, dir);
+    return status;
+}
+
 static axl_status records_init_prometheus(axl__records *k)
 {
     const char *file = axl__cfg_str_or(k->cfg, "axl.prometheus_file", NULL);
 
     if (!file)
         return AXL_OK;
-    k->prometheus_path = axl__config_path(k->cfg, file);
-    char *dir = axl__strdup(k->ctx, k->prometheus_path);
-    if (!dir)
-        return axl__fail_nomem();
-    char *slash = strrchr(dir, '/');
-    if (slash)
-        slash[slash == dir] = '\0';
-    axl_status status = axl__check_writable(k->ctx, slash ? dir : ".");
-    axl__free(k->ctx, dir);
+    k->prometheus_path = file[0] == '/' ? axl__strdup(k->ctx, file)
+                                        : axl__format(k->ctx, "%s/%s", k->output_dir, file);
+    axl_status status = k->prometheus_path ? records_check_prometheus(k, file) : axl__fail_nomem();
     if (status < 0)
         return axl__fail_prefix(status, "axl.prometheus_file");
     if (!axl__ends_with(file, ".prom"))
@@ -57,6 +67,19 @@ void axl__records_free(axl__records *k)
     axl__free(k->ctx, k->log_path);
     axl__free(k->ctx, k->event_path);
     axl__free(k->ctx, k->prometheus_path);
+}
+
+/* What only tells of the run may fail: the first time is said, and nothing follows in that file. */
+static axl_status records_give_up(const axl__records *k, axl_status status, bool *failed,
+                                  const char *key)
+{
+    if (status >= 0 || status == AXL_ERR_NOMEM)
+        return status;
+    if (!*failed)
+        axl__log(k->ctx, AXL_LOG_WARNING, "%s: %s; the run goes on", key, axl_last_error());
+    *failed = true;
+    axl__error_clear();
+    return AXL_OK;
 }
 
 /* ---- TensorBoard ---- */
@@ -148,7 +171,7 @@ static axl_status records_put_events(axl__records *k, const axl_run_record *e)
     axl__str s;
     size_t n;
 
-    if (!k->event_path)
+    if (!k->event_path || k->events_failed)
         return AXL_OK;
     if (e->event == AXL_RUN_STEP)
         n = records_step_scalars(k, e, scalars);
@@ -158,7 +181,7 @@ static axl_status records_put_events(axl__records *k, const axl_run_record *e)
         return AXL_OK;
     axl__str_init(&s, k->ctx);
     axl__event_put_scalars(&s, axl__wall_time(), e->step, scalars, n);
-    return records_append(k, &s);
+    return records_give_up(k, records_append(k, &s), &k->events_failed, "use_tensorboard");
 }
 
 /* ---- Prometheus ---- */
@@ -182,12 +205,7 @@ static axl_status records_put_prometheus(axl__records *k, const axl_run_record *
     axl__str_free(&s);
     if (status == AXL_OK || e->event == AXL_RUN_BEGIN)
         return status < 0 ? axl__fail_prefix(status, "axl.prometheus_file") : AXL_OK;
-    if (!k->prometheus_failed)
-        axl__log(k->ctx, AXL_LOG_WARNING, "axl.prometheus_file: %s; the run goes on",
-                 axl_last_error());
-    k->prometheus_failed = true;
-    axl__error_clear();
-    return AXL_OK;
+    return records_give_up(k, status, &k->prometheus_failed, "axl.prometheus_file");
 }
 
 /* ---- records ---- */
@@ -228,7 +246,8 @@ axl_status axl__records_begin(axl__records *k, const axl__records_start *start)
     k->valid_rows = start->valid_rows;
     k->step = axl__record_blank(AXL_RUN_STEP);
     k->evaluation = axl__record_blank(AXL_RUN_EVALUATION);
-    AXL_TRY(axl__run_log_begin(k->ctx, k->log_path, start->resumed, k->first_step));
+    axl__log_end end = { start->step, start->evaluated };
+    AXL_TRY(axl__run_log_begin(k->ctx, k->log_path, start->resumed ? &end : NULL));
     if (start->resumed)
         AXL_TRY(records_read_past(k));
     return records_begin_events(k, start->resumed);

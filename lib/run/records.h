@@ -21,7 +21,7 @@ typedef struct axl__records {
     char *log_path;
     char *event_path;      /* NULL without use_tensorboard */
     char *prometheus_path; /* NULL without axl.prometheus_file */
-    bool prometheus_failed;
+    bool events_failed, prometheus_failed;
     double prometheus_at;            /* axl__now() of the last writing */
     double began;                    /* axl__now() where this process begins to train */
     double seconds_before;           /* that the run took until then */
@@ -32,9 +32,10 @@ typedef struct axl__records {
 
 /* Where a process begins to train. */
 typedef struct axl__records_start {
-    bool resumed;   /* the files go on; else they start */
-    uint64_t step;  /* done before */
-    double seconds; /* that the run took until then */
+    bool resumed;       /* the files go on; else they start */
+    uint64_t step;      /* done before */
+    uint64_t evaluated; /* the last of them with an evaluation; UINT64_MAX: none */
+    double seconds;     /* that the run took until then */
     uint64_t valid_rows;
 } axl__records_start;
 

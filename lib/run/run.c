@@ -4,6 +4,8 @@
  * stop (cancel, callback) falls back to the last whole step, so that what is resumed is what would
  * have been.
  */
+#include "checkpoints.h"
+#include "output.h"
 #include "plan.h"
 #include "run.h"
 
@@ -12,6 +14,7 @@
 #include "base/str.h"
 #include "base/structs.h"
 #include "data/dataset.h"
+#include "text/tokenizer.h"
 
 /* ---- making one ---- */
 
@@ -24,6 +27,8 @@ static axl_status run_prepare_output(axl_run *r)
     axl_status status = axl__make_dirs(r->ctx, r->output_dir);
     if (status == AXL_OK)
         status = axl__check_writable(r->ctx, r->output_dir);
+    if (status == AXL_OK)
+        status = axl__output_lock(r->ctx, r->output_dir, &r->lock);
     return status < 0 ? axl__fail_prefix(status, "output_dir") : AXL_OK;
 }
 
@@ -78,6 +83,18 @@ static axl_status run_check_memory(axl_run *r, axl__batches *batches)
     return axl__plan_fits(&r->plan);
 }
 
+/* Neither the result nor a checkpoint may take the base model's place. */
+static axl_status run_spare_base(const axl_run *r)
+{
+    axl_status status = axl__model_spare(r->model, r->output_dir, false);
+
+    if (status == AXL_OK)
+        status = axl__tokenizer_spare(r->tok, r->output_dir);
+    if (status == AXL_OK)
+        status = axl__checkpoints_spare(r->ctx, r->output_dir, r->model->home);
+    return status < 0 ? axl__fail_prefix(status, "output_dir") : AXL_OK;
+}
+
 static axl_status run_load_all(axl_run *r, const axl_run_options *o)
 {
     axl__batches batches;
@@ -87,6 +104,7 @@ static axl_status run_load_all(axl_run *r, const axl_run_options *o)
     AXL_TRY(run_load_data(r));
     AXL_TRY(run_check_memory(r, &batches));
     AXL_TRY(axl_model_from_config(&r->model, r->cfg));
+    AXL_TRY(run_spare_base(r));
     run_warn_about_lengths(r);
     AXL_TRY(axl_adapter_from_config(&r->adapter, r->cfg, r->model));
     AXL_TRY(axl_trainer_from_config(&r->trainer, r->cfg, r->model, r->adapter, r->total_steps));
@@ -110,6 +128,7 @@ axl_status axl_run_new(axl_run **out, const axl_config *cfg, const axl_run_optio
     if (!r)
         return axl__fail_nomem();
     r->magic = AXL__MAGIC_RUN;
+    r->lock = -1;
     r->ctx = axl__context_ref(ctx);
     r->cfg = axl__config_ref(cfg);
     r->resume = axl__strdup(ctx, o.resume);
@@ -138,8 +157,10 @@ void axl_run_free(axl_run *r)
     axl_dataset_free(r->valid);
     axl_tokenizer_free(r->tok);
     axl_config_free(r->cfg);
-    if (r->output_dir) /* a run that came to nothing leaves nothing */
+    if (r->output_dir) { /* a run that came to nothing leaves nothing */
+        axl__output_release(ctx, r->output_dir, r->lock);
         axl__remove_empty_dirs(r->output_dir, r->dir_existed);
+    }
     axl__free(ctx, r->resume);
     axl__free(ctx, r->output_dir);
     axl__free(ctx, r->steer.trigger);

@@ -56,6 +56,7 @@ struct axl_run {
     axl_context *ctx;
     axl_config *cfg;
     char *resume, *output_dir;
+    int lock;           /* on output_dir; -1: none */
     size_t dir_existed; /* the length of that part of output_dir that was there before */
 
     /* what the config made, in this order; whole once axl_run_new() is done, */
@@ -114,6 +115,10 @@ axl_status axl__run_skip_step(axl_run *r, bool window_ended);
 /* Whether the batch belongs to a skipped step. */
 bool axl__run_skips_batch(axl_run *r, const axl_batch *b);
 bool axl__run_save_is_due(axl_run *r);
+
+/* What the result does not hang on: its failure is a warning, unless memory is out or the run is to
+ * stop. */
+axl_status axl__run_only_warn(const axl_run *r, axl_status status);
 
 /* run_save.c.  resume loads the checkpoint that was asked for; begin makes ready to train from
  * there, or from where train stopped. */

@@ -34,6 +34,7 @@ axl_status axl__run_begin_records(axl_run *r, bool goes_on)
 {
     axl__records_start start = { .resumed = goes_on,
                                  .step = axl_trainer_steps(r->trainer),
+                                 .evaluated = r->state.evaluated_step,
                                  .seconds = r->state.seconds,
                                  .valid_rows = r->valid ? axl_dataset_count(r->valid) : 0 };
 

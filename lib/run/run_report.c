@@ -77,10 +77,11 @@ static axl_status run_write_summary(axl_run *r, const char *state, const char *n
 
 axl_status axl__run_write_report(axl_run *r, const char *state)
 {
-    return run_write_summary(r, state, "report.html", axl__report_put);
+    return axl__run_only_warn(r, run_write_summary(r, state, "report.html", axl__report_put));
 }
 
 axl_status axl__run_write_card(axl_run *r)
 {
-    return run_write_summary(r, "finished", "README.md", axl__model_card_put);
+    return axl__run_only_warn(r,
+                              run_write_summary(r, "finished", "README.md", axl__model_card_put));
 }

@@ -2,11 +2,30 @@
 /* run_save.c - checkpoints of a run, where it resumes, and its result. */
 #include "run.h"
 #include "checkpoints.h"
+#include "output.h"
 
 #include "base/os.h"
 #include "base/str.h"
 
 #include <string.h>
+
+axl_status axl__run_only_warn(const axl_run *r, axl_status status)
+{
+    if (status >= 0 || status == AXL_ERR_NOMEM || status == AXL_ERR_CANCELLED)
+        return status;
+    axl__log(r->ctx, AXL_LOG_WARNING, "%s; the run goes on", axl_last_error());
+    axl__error_clear();
+    return AXL_OK;
+}
+
+/* An older checkpoint that cannot go stays. */
+static axl_status save_prune(const axl_run *r)
+{
+    int64_t best = r->steer.keep_best && r->state.has_best ? (int64_t)r->state.best_step : -1;
+
+    return axl__run_only_warn(r,
+                              axl__checkpoints_prune(r->ctx, r->output_dir, r->saves.limit, best));
+}
 
 axl_status axl__run_save_checkpoint(axl_run *r, bool stopped)
 {
@@ -25,9 +44,7 @@ axl_status axl__run_save_checkpoint(axl_run *r, bool stopped)
     if (status == AXL_OK) {
         r->saves.newest = step;
         axl__log(r->ctx, AXL_LOG_INFO, "saved %s", dir);
-        status = axl__checkpoints_prune(
-            r->ctx, r->output_dir, r->saves.limit,
-            r->steer.keep_best && r->state.has_best ? (int64_t)r->state.best_step : -1);
+        status = save_prune(r);
     }
     if (status == AXL_OK)
         status = axl__run_write_report(r, "running");
@@ -96,7 +113,7 @@ axl_status axl__run_begin(axl_run *r)
 {
     bool goes_on = r->saves.goes_on;
 
-    AXL_TRY(axl__remove_leftovers(r->ctx, r->output_dir));
+    AXL_TRY(axl__output_clean(r->ctx, r->output_dir));
     axl_trainer_zero_grad(r->trainer);
     AXL_TRY(axl_loader_set_cursor(r->loader, &r->at_step));
     r->skips = (axl__skips){ 0, false };

@@ -126,11 +126,23 @@ bool axl__run_skips_batch(axl_run *r, const axl_batch *b)
 
 /* ---- saving ---- */
 
+/* What links lead to outside output_dir is no one's to delete. */
+static bool steer_trigger_is_inside(const axl_run *r)
+{
+    char *dir = axl__strdup(r->ctx, r->steer.trigger);
+
+    if (dir)
+        *strrchr(dir, '/') = '\0';
+    bool inside = dir && axl__path_is_in(dir, r->output_dir);
+    axl__free(r->ctx, dir);
+    return inside;
+}
+
 /* The file is gone once it was seen, saved or not. */
 static bool steer_was_triggered(axl_run *r, uint64_t step)
 {
     if (!r->steer.trigger || step % r->steer.check_interval != 0 ||
-        axl__path_kind_of(r->steer.trigger) != AXL__PATH_FILE)
+        axl__path_kind_of(r->steer.trigger) != AXL__PATH_FILE || !steer_trigger_is_inside(r))
         return false;
     if (axl__remove_file(r->steer.trigger) < 0)
         axl__log(r->ctx, AXL_LOG_WARNING, "%s", axl_last_error());

@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * added_tokens.c - see added_tokens.h.  Search is leftmost-longest over a tree of bytes; a table of
- * first bytes keeps it at one look a byte for text without tokens.
- */
+/* added_tokens.c - see added_tokens.h.  Search is leftmost-longest. */
 #include "added_tokens.h"
 
 #include "base/utf8.h"
 #include "unicode_word.h"
 
 #include <string.h>
-
-static void trie_free(axl_context *ctx, axl__trie *t)
-{
-    axl__pairs_free(&t->edges);
-    axl__free(ctx, t->entries);
-    memset(t, 0, sizeof *t);
-}
 
 void axl__added_init(axl__added *a, axl_context *ctx, axl__arena *arena)
 {
@@ -32,8 +22,8 @@ void axl__added_free(axl__added *a)
 {
     if (!a->ctx)
         return;
-    trie_free(a->ctx, &a->tries[0]);
-    trie_free(a->ctx, &a->tries[1]);
+    axl__search_free(&a->searches[0], a->ctx);
+    axl__search_free(&a->searches[1], a->ctx);
     axl__pairs_free(&a->by_id);
     axl__map_free(&a->ids);
     axl__map_free(&a->special);
@@ -154,8 +144,11 @@ axl_status axl__added_add(axl__added *a, const axl__added_token *tokens, size_t 
 
     if (a->max_id >= next)
         next = (int64_t)a->max_id + 1;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (i % 1024 == 0)
+            AXL_TRY(axl__cancelled(a->ctx));
         AXL_TRY(add_one(a, tokens[i], bpe, pipeline, &next));
+    }
     return AXL_OK;
 }
 
@@ -165,105 +158,52 @@ axl_status axl__added_mark_special(axl__added *a, axl__slice text)
     return axl__map_set(&a->special, text.text, text.len, 1);
 }
 
-/* ---- the trees ---- */
-
-static axl_status trie_node(axl_context *ctx, axl__trie *t, uint32_t *out)
+static axl__slice searched_text(const axl__added_entry *e)
 {
-    if (t->n_nodes == t->cap_nodes) {
-        uint32_t cap = t->cap_nodes ? t->cap_nodes * 2 : 64;
-        int32_t *entries = axl__realloc(ctx, t->entries, cap * sizeof *entries);
-        if (!entries)
-            return axl__fail_nomem();
-        t->entries = entries;
-        t->cap_nodes = cap;
-    }
-    *out = t->n_nodes;
-    t->entries[t->n_nodes++] = -1;
-    return AXL_OK;
-}
-
-static axl_status trie_add(axl_context *ctx, axl__trie *t, axl__slice pattern, uint32_t entry)
-{
-    uint32_t node = 0;
-
-    if (pattern.len == 0)
-        return axl__fail(AXL_ERR_FORMAT, "the normalizer leaves nothing of an added token");
-    if (t->n_nodes == 0) {
-        axl__pairs_init(&t->edges, ctx);
-        AXL_TRY(trie_node(ctx, t, &node));
-    }
-    t->first[(unsigned char)pattern.text[0]] = true;
-    for (size_t i = 0; i < pattern.len; i++) {
-        uint64_t key = axl__pair_key(node, (unsigned char)pattern.text[i]), next;
-        if (axl__pairs_get(&t->edges, key, &next)) {
-            node = (uint32_t)next;
-            continue;
-        }
-        AXL_TRY(trie_node(ctx, t, &node));
-        AXL_TRY(axl__pairs_set(&t->edges, key, node));
-    }
-    if (t->entries[node] >= 0)
-        return axl__fail(AXL_ERR_FORMAT, "two added tokens are searched as the same text \"%.*s\"",
-                         (int)(pattern.len < 64 ? pattern.len : 64), pattern.text);
-    t->entries[node] = (int32_t)entry;
-    return AXL_OK;
+    return e->token.normalized && e->changed.text ? e->changed : e->token.text;
 }
 
 axl_status axl__added_finish(axl__added *a)
 {
-    trie_free(a->ctx, &a->tries[0]);
-    trie_free(a->ctx, &a->tries[1]);
+    axl__search_free(&a->searches[0], a->ctx);
+    axl__search_free(&a->searches[1], a->ctx);
     for (uint32_t i = 0; i < a->count; i++) {
         const axl__added_entry *e = &a->entries[i];
-        bool normalized = e->token.normalized;
-        axl__slice pattern = normalized && e->changed.text ? e->changed : e->token.text;
-        AXL_TRY(trie_add(a->ctx, &a->tries[normalized], pattern, i));
+        AXL_TRY(axl__search_add(&a->searches[e->token.normalized], a->ctx, searched_text(e), i));
     }
-    return AXL_OK;
+    AXL_TRY(axl__search_finish(&a->searches[0], a->ctx));
+    return axl__search_finish(&a->searches[1], a->ctx);
 }
 
 /* ---- searching ---- */
 
 void axl__finder_init(axl__finder *f, const axl__added *a, bool normalized, const char *text,
-                      size_t len)
+                      size_t len, axl__hits *hits)
 {
     memset(f, 0, sizeof *f);
     f->added = a;
-    f->trie = &a->tries[normalized];
+    f->walk = (axl__search_walk){ &a->searches[normalized], hits, a->ctx, text, len, 0 };
     f->text = text;
     f->len = len;
+    hits->count = 0;
 }
 
-/* The longest pattern at the first place from f->search on where there is one. */
-static const axl__added_entry *next_match(axl__finder *f, size_t *from, size_t *to)
+/* The longest pattern at the first place from f->search on where there is one; AXL_END. */
+static axl_status next_match(axl__finder *f, const axl__added_entry **out, size_t *from, size_t *to)
 {
-    const axl__trie *t = f->trie;
+    const axl__added_entry *e;
+    axl__hit hit;
+    axl_status status;
 
-    if (t->n_nodes == 0)
-        return NULL;
-    for (size_t i = f->search; i < f->len; i++) {
-        const axl__added_entry *found = NULL;
-        uint64_t node = 0;
-        if (!t->first[(unsigned char)f->text[i]])
-            continue;
-        for (size_t j = i;
-             j < f->len &&
-             axl__pairs_get(&t->edges, axl__pair_key((uint32_t)node, (unsigned char)f->text[j]),
-                            &node);
-             j++) {
-            if (t->entries[node] >= 0) {
-                found = &f->added->entries[t->entries[node]];
-                *to = j + 1;
-            }
-        }
-        if (found) {
-            *from = i;
-            f->search = *to;
-            return found;
-        }
-    }
-    f->search = f->len;
-    return NULL;
+    do
+        status = axl__search_next(&f->walk, &hit);
+    while (status == AXL_OK && hit.at < f->search);
+    if (status != AXL_OK)
+        return status;
+    *out = e = &f->added->entries[hit.entry];
+    *from = hit.at;
+    *to = f->search = hit.at + searched_text(e).len;
+    return AXL_OK;
 }
 
 /* The character that ends before text[at], at > 0; moves *at to its beginning. */
@@ -295,51 +235,66 @@ static size_t space_before(const axl__finder *f, size_t from)
     return from < f->at ? f->at : from;
 }
 
-static size_t space_behind(const axl__finder *f, size_t to)
+/* Within white space that was gone through before, its end is known. */
+static size_t space_behind(axl__finder *f, size_t to)
 {
+    if (to >= f->space_from && to <= f->space_to)
+        return f->space_to;
+    f->space_from = to;
     for (size_t i = to; i < f->len; to = i)
         if (!axl__unicode_space(axl__utf8_next(f->text, f->len, &i)))
             break;
+    f->space_to = to;
     return to;
 }
 
-bool axl__finder_next(axl__finder *f, int32_t *id, size_t *from, size_t *to)
+/* The match becomes the piece behind the text before it, unless it does not count. */
+static void take_match(axl__finder *f, const axl__added_entry *e, size_t a, size_t b)
+{
+    const axl__added_token *t = &e->token;
+
+    if ((f->added->split_special && axl__added_is_special(f->added, t->text)) ||
+        (t->single_word && inside_word(f, a, b)))
+        return;
+    if (t->lstrip)
+        a = space_before(f, a);
+    if (t->rstrip)
+        b = space_behind(f, b);
+    if (a >= b) /* within what the token before has stripped */
+        return;
+    f->pending = true;
+    f->pending_id = e->id;
+    f->pending_from = a;
+    f->pending_to = b;
+}
+
+static axl_status give_pending(axl__finder *f, int32_t *id, size_t *from, size_t *to)
+{
+    f->pending = false;
+    *id = f->pending_id;
+    *from = f->pending_from;
+    *to = f->at = f->pending_to;
+    return AXL_OK;
+}
+
+axl_status axl__finder_next(axl__finder *f, int32_t *id, size_t *from, size_t *to)
 {
     const axl__added_entry *e;
-    size_t a = 0, b = 0;
+    axl_status status = AXL_OK;
+    size_t a, b;
 
-    if (f->pending) {
-        f->pending = false;
-        *id = f->pending_id;
-        *from = f->pending_from;
-        *to = f->at = f->pending_to;
-        return true;
-    }
-    while ((e = next_match(f, &a, &b))) {
-        const axl__added_token *t = &e->token;
-        if ((f->added->split_special && axl__added_is_special(f->added, t->text)) ||
-            (t->single_word && inside_word(f, a, b)))
-            continue;
-        if (t->lstrip)
-            a = space_before(f, a);
-        if (t->rstrip)
-            b = space_behind(f, b);
-        if (a >= b) /* within what the token before has stripped */
-            continue;
-        f->pending = f->at < a;
-        f->pending_id = e->id;
-        f->pending_from = a;
-        f->pending_to = b;
-        *id = f->pending ? -1 : e->id;
-        *from = f->pending ? f->at : a;
-        *to = f->pending ? a : b;
-        if (!f->pending)
-            f->at = b;
-        return true;
-    }
+    if (f->pending)
+        return give_pending(f, id, from, to);
+    while (!f->pending && (status = next_match(f, &e, &a, &b)) == AXL_OK)
+        take_match(f, e, a, b);
+    if (status < 0)
+        return status;
+    if (f->pending && f->at >= f->pending_from)
+        return give_pending(f, id, from, to);
     *id = -1;
     *from = f->at;
-    *to = f->len;
-    f->at = f->len;
-    return *from < *to;
+    *to = f->pending ? f->pending_from : f->len;
+    if (!f->pending)
+        f->at = f->len;
+    return *from < *to ? AXL_OK : AXL_END;
 }

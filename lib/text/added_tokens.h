@@ -8,6 +8,7 @@
 
 #include "bpe.h"
 #include "pipeline.h"
+#include "token_search.h"
 
 typedef struct axl__added_token {
     axl__slice text; /* no NUL inside is assumed, none needed behind */
@@ -20,25 +21,17 @@ typedef struct axl__added_entry {
     axl__slice changed; /* what the normalizer made of it; NULL text: nothing else */
 } axl__added_entry;
 
-/* Patterns as a tree over bytes; node 0 is the root. */
-typedef struct axl__trie {
-    axl__pairs edges; /* (node, byte) to node */
-    int32_t *entries; /* by node: index of the token that ends here, -1: none */
-    uint32_t n_nodes, cap_nodes;
-    bool first[256];
-} axl__trie;
-
 typedef struct axl__added {
     axl_context *ctx;
     axl__arena *arena; /* borrowed; texts are copied into it */
     axl__added_entry *entries;
     uint32_t count, cap;
-    int32_t max_id;     /* -1: none */
-    axl__pairs by_id;   /* id to index */
-    axl__map ids;       /* text to id */
-    axl__map special;   /* texts that are special */
-    axl__trie tries[2]; /* of the tokens not normalized, and normalized */
-    bool split_special; /* special tokens in a text are text */
+    int32_t max_id;          /* -1: none */
+    axl__pairs by_id;        /* id to index */
+    axl__map ids;            /* text to id */
+    axl__map special;        /* texts that are special */
+    axl__search searches[2]; /* of the tokens not normalized, and normalized */
+    bool split_special;      /* special tokens in a text are text */
 } axl__added;
 
 void axl__added_init(axl__added *a, axl_context *ctx, axl__arena *arena);
@@ -49,7 +42,7 @@ axl_status axl__added_add(axl__added *a, const axl__added_token *tokens, size_t 
                           const axl__bpe *bpe, const axl__pipeline *pipeline);
 /* Makes a text special without adding a token: it is only left out when decoding. */
 axl_status axl__added_mark_special(axl__added *a, axl__slice text);
-/* Builds the search trees, after the last token. */
+/* Makes ready to search, after the last token. */
 axl_status axl__added_finish(axl__added *a);
 
 /* The entry of an id, NULL for none. */
@@ -57,19 +50,20 @@ const axl__added_entry *axl__added_of(const axl__added *a, int64_t id);
 bool axl__added_is_special(const axl__added *a, axl__slice text);
 bool axl__added_has(const axl__added *a, axl__slice text);
 
-/* Walks over a text: pieces of text (id -1) and tokens found, in turn. */
+/* Walks over a text: pieces of text (id -1) and tokens found, in turn, until AXL_END. */
 typedef struct axl__finder {
     const axl__added *added;
-    const axl__trie *trie;
+    axl__search_walk walk;
     const char *text;
     size_t len, at, search;
+    size_t space_from, space_to; /* white space that was gone through last */
     bool pending;
     int32_t pending_id;
     size_t pending_from, pending_to;
 } axl__finder;
 
 void axl__finder_init(axl__finder *f, const axl__added *a, bool normalized, const char *text,
-                      size_t len);
-bool axl__finder_next(axl__finder *f, int32_t *id, size_t *from, size_t *to);
+                      size_t len, axl__hits *hits);
+axl_status axl__finder_next(axl__finder *f, int32_t *id, size_t *from, size_t *to);
 
 #endif

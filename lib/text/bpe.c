@@ -11,7 +11,10 @@
 
 #include "base/utf8.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+enum { POLL_PIECES = 1024 };
 
 void axl__bpe_init(axl__bpe *b, axl_context *ctx)
 {
@@ -125,23 +128,134 @@ axl_status axl__bpe_merge(axl__bpe *b, const char *left, size_t left_len, const 
     return put_merge(b, (uint32_t)l, (uint32_t)r, b->n_merges++, (uint32_t)product);
 }
 
-axl_status axl__bpe_derive_merges(axl__bpe *b, const uint32_t *ranks, const unsigned char *joinable)
+/* A piece among others in an order where what begins alike (or ends alike) stands together. */
+typedef struct {
+    const char *text;
+    uint32_t len, id;
+} affix;
+
+/* By id; splits is room for one piece's. */
+typedef struct {
+    uint32_t *begins, *ends, *splits; /* (n_pieces) */
+} affix_table;
+
+static int affix_lengths(const affix *x, const affix *y)
 {
-    for (uint32_t id = 0; id < b->n_pieces; id++) {
-        axl__piece p = b->pieces[id];
-        if (!p.text || (joinable && !joinable[id]))
+    return (x->len > y->len) - (x->len < y->len);
+}
+
+static int by_beginning(const void *a, const void *b)
+{
+    const affix *x = a, *y = b;
+    int order = memcmp(x->text, y->text, x->len < y->len ? x->len : y->len);
+
+    return order ? order : affix_lengths(x, y);
+}
+
+static int by_ending(const void *a, const void *b)
+{
+    const affix *x = a, *y = b;
+    uint32_t n = x->len < y->len ? x->len : y->len;
+
+    for (uint32_t i = 1; i <= n; i++) {
+        unsigned char p = (unsigned char)x->text[x->len - i];
+        unsigned char q = (unsigned char)y->text[y->len - i];
+        if (p != q)
+            return p < q ? -1 : 1;
+    }
+    return affix_lengths(x, y);
+}
+
+static bool is_affix(const affix *a, const affix *of, bool ending)
+{
+    size_t at = ending && a->len < of->len ? of->len - a->len : 0;
+
+    return a->len < of->len && memcmp(a->text, of->text + at, a->len) == 0;
+}
+
+/* outer[id]: the longest other piece that the piece begins (ends) with, UINT32_MAX where there is
+ * none.  In the order of the list that is the one before, or one that the one before has. */
+static axl_status find_affixes(const axl__bpe *b, affix *list, uint32_t n, bool ending,
+                               uint32_t *outer)
+{
+    affix *open = axl__alloc(b->ctx, n * sizeof *open); /* each begins the next */
+    uint32_t n_open = 0;
+    axl_status status = open ? AXL_OK : axl__fail_nomem();
+
+    qsort(list, n, sizeof *list, ending ? by_ending : by_beginning);
+    for (uint32_t i = 0; i < n && status == AXL_OK; i++) {
+        while (n_open > 0 && !is_affix(&open[n_open - 1], &list[i], ending))
+            n_open--;
+        outer[list[i].id] = n_open > 0 ? open[n_open - 1].id : UINT32_MAX;
+        open[n_open++] = list[i];
+        if (i % POLL_PIECES == 0)
+            status = axl__cancelled(b->ctx);
+    }
+    axl__free(b->ctx, open);
+    return status;
+}
+
+/* Every split of a piece: beginnings that are pieces, longest first, against the endings. */
+static axl_status derive_of(axl__bpe *b, uint32_t id, const uint32_t *ranks, affix_table t)
+{
+    uint32_t len = b->pieces[id].len, n = 0, end = t.ends[id];
+
+    for (uint32_t l = t.begins[id]; l != UINT32_MAX; l = t.begins[l])
+        t.splits[n++] = l;
+    while (n-- > 0) { /* the shortest first, so that endings get shorter */
+        uint32_t l = t.splits[n], rest = len - b->pieces[l].len;
+        while (end != UINT32_MAX && b->pieces[end].len > rest)
+            end = t.ends[end];
+        if (end == UINT32_MAX)
+            break;
+        if (b->pieces[end].len != rest || ((unsigned char)b->pieces[end].text[0] & 0xC0) == 0x80)
             continue;
-        for (uint32_t k = 1; k < p.len; k++) {
-            if (((unsigned char)p.text[k] & 0xC0) == 0x80)
-                continue;
-            int32_t l = axl__bpe_id(b, p.text, k), r = axl__bpe_id(b, p.text + k, p.len - k);
-            if (l < 0 || r < 0 || (joinable && (!joinable[l] || !joinable[r])))
-                continue;
-            AXL_TRY(put_merge(b, (uint32_t)l, (uint32_t)r, ranks ? ranks[id] : b->n_merges, id));
-            b->n_merges++;
-        }
+        AXL_TRY(put_merge(b, l, end, ranks ? ranks[id] : b->n_merges, id));
+        b->n_merges++;
     }
     return AXL_OK;
+}
+
+static axl_status derive_all(axl__bpe *b, affix *list, affix_table t, const uint32_t *ranks,
+                             const unsigned char *joinable)
+{
+    uint32_t n = 0;
+
+    for (uint32_t id = 0; id < b->n_pieces; id++) {
+        axl__piece p = b->pieces[id];
+        if (p.text && p.len > 0 && (!joinable || joinable[id]))
+            list[n++] = (affix){ p.text, p.len, id };
+        else
+            t.begins[id] = t.ends[id] = UINT32_MAX;
+    }
+    AXL_TRY(find_affixes(b, list, n, false, t.begins));
+    AXL_TRY(find_affixes(b, list, n, true, t.ends));
+    for (uint32_t id = 0; id < b->n_pieces; id++) {
+        AXL_TRY(derive_of(b, id, ranks, t));
+        if (id % POLL_PIECES == 0)
+            AXL_TRY(axl__cancelled(b->ctx));
+    }
+    return AXL_OK;
+}
+
+/* A split's parts are pieces that the piece begins and ends with, which sorting finds, whatever its
+ * length: asking for each split would take the square of that. */
+axl_status axl__bpe_derive_merges(axl__bpe *b, const uint32_t *ranks, const unsigned char *joinable)
+{
+    uint32_t n = b->n_pieces;
+    affix *list = axl__alloc(b->ctx, n * sizeof *list);
+    affix_table t = { axl__alloc(b->ctx, n * sizeof *t.begins),
+                      axl__alloc(b->ctx, n * sizeof *t.ends),
+                      axl__alloc(b->ctx, n * sizeof *t.splits) };
+    axl_status status = list && t.begins && t.ends && t.splits
+                            ? derive_all(b, list, t, ranks, joinable)
+                            : axl__fail_nomem();
+
+    axl__free(b->ctx, list);
+    axl__free(b->ctx, t.begins);
+    axl__free(b->ctx, t.ends);
+    axl__free(b->ctx, t.splits);
+    return status;
 }
 
 /* ---- tables for encoding ---- */

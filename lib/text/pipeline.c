@@ -21,17 +21,30 @@ static size_t find_slice(const char *text, size_t len, size_t at, axl__slice wha
     return len;
 }
 
-static void put_replaced(axl__str *out, const char *text, size_t len, axl__slice from,
-                         axl__slice to)
+/* A tokenizer's replacements make a text a few times as long; those of a hostile one multiply each
+ * other.  What out may be long where a text of so many bytes goes in. */
+static size_t grown_limit(size_t len)
+{
+    const size_t least = (size_t)1 << 20;
+
+    return len > (SIZE_MAX - least) / 64 ? SIZE_MAX : least + 64 * len;
+}
+
+static axl_status put_replaced(axl__str *out, const char *text, size_t len, axl__slice from,
+                               axl__slice to, size_t limit)
 {
     for (size_t at = 0; at < len;) {
         size_t hit = find_slice(text, len, at, from);
         axl__str_put(out, text + at, hit - at);
         if (hit == len)
             break;
+        if (to.len > limit || out->len > limit - to.len)
+            return axl__fail(AXL_ERR_FORMAT,
+                             "the tokenizer's replacements make a text more than 64 times as long");
         axl__str_put(out, to.text, to.len);
         at = hit + from.len;
     }
+    return AXL_OK;
 }
 
 static bool begins_with(const char *text, size_t len, axl__slice what)
@@ -41,43 +54,48 @@ static bool begins_with(const char *text, size_t len, axl__slice what)
 
 /* ---- encoding ---- */
 
-static void normalize_step(const axl__normalizer_step *s, const char *text, size_t len,
-                           axl__str *out)
+static axl_status normalize_step(const axl__normalizer_step *s, const char *text, size_t len,
+                                 axl__str *out, size_t limit)
 {
-    if (s->kind == AXL__REPLACE) {
-        put_replaced(out, text, len, s->from, s->to);
-    } else if (len > 0) {
+    if (s->kind == AXL__REPLACE)
+        return put_replaced(out, text, len, s->from, s->to, limit);
+    if (len > 0) {
         axl__str_put(out, s->to.text, s->to.len);
         axl__str_put(out, text, len);
     }
+    return AXL_OK;
 }
 
 axl_status axl__normalize(const axl__pipeline *p, const char *text, size_t len, axl__str *out)
 {
     axl__str work[2];
+    size_t limit = out->len + grown_limit(len);
+    axl_status status = AXL_OK;
 
     if (p->n_normalizer < 2) {
         if (p->n_normalizer == 1)
-            normalize_step(&p->normalizer[0], text, len, out);
+            AXL_TRY(normalize_step(&p->normalizer[0], text, len, out, limit));
         else
             axl__str_put(out, text, len);
         return axl__str_status(out);
     }
     axl__str_init(&work[0], out->ctx);
     axl__str_init(&work[1], out->ctx);
-    for (uint32_t i = 0; i < p->n_normalizer; i++) {
+    for (uint32_t i = 0; i < p->n_normalizer && status == AXL_OK; i++) {
         axl__str *to = i + 1 == p->n_normalizer ? out : &work[i % 2];
         if (to != out)
             axl__str_clear(to);
-        normalize_step(&p->normalizer[i], text, len, to);
-        if (to->failed)
-            out->failed = true;
+        status = normalize_step(&p->normalizer[i], text, len, to, limit);
+        if (status == AXL_OK)
+            status = axl__str_status(to);
+        if (status == AXL_OK)
+            status = axl__cancelled(out->ctx);
         text = axl__str_text(to);
         len = to->len;
     }
     axl__str_free(&work[0]);
     axl__str_free(&work[1]);
-    return axl__str_status(out);
+    return status;
 }
 
 axl_status axl__put_metaspace(const axl__metaspace *m, const char *text, size_t len, bool at_start,
@@ -90,7 +108,7 @@ axl_status axl__put_metaspace(const axl__metaspace *m, const char *text, size_t 
     if (!marked &&
         (m->scheme == AXL__PREFIX_ALWAYS || (m->scheme == AXL__PREFIX_FIRST && at_start)))
         axl__str_put(out, m->mark.text, m->mark.len);
-    put_replaced(out, text, len, space, m->mark);
+    AXL_TRY(put_replaced(out, text, len, space, m->mark, SIZE_MAX));
     return axl__str_status(out);
 }
 
@@ -209,7 +227,7 @@ static axl__slice stripped(axl__slice t, const axl__decoder_step *s)
 }
 
 static axl_status decode_step(const axl__decoder_step *s, const axl__token_texts *in,
-                              axl__token_texts *out, bool first)
+                              axl__token_texts *out, bool first, size_t limit)
 {
     static const axl__slice space = { " ", 1 }, nothing = { "", 0 };
 
@@ -224,10 +242,10 @@ static axl_status decode_step(const axl__decoder_step *s, const axl__token_texts
         if (s->kind == AXL__DECODE_STRIP)
             t = stripped(t, s), axl__str_put(&out->bytes, t.text, t.len);
         else if (s->kind == AXL__DECODE_REPLACE)
-            put_replaced(&out->bytes, t.text, t.len, s->from, s->to);
+            AXL_TRY(put_replaced(&out->bytes, t.text, t.len, s->from, s->to, limit));
         else
-            put_replaced(&out->bytes, t.text, t.len, s->from,
-                         i == 0 && first && s->drop ? nothing : space);
+            AXL_TRY(put_replaced(&out->bytes, t.text, t.len, s->from,
+                                 i == 0 && first && s->drop ? nothing : space, limit));
         AXL_TRY(end_token(out));
     }
     return AXL_OK;
@@ -245,6 +263,7 @@ axl_status axl__decode_tokens(const axl__pipeline *p, axl__token_texts *tokens, 
                               axl__str *out)
 {
     axl__token_texts next;
+    const size_t limit = grown_limit(tokens->bytes.len);
     axl_status status = AXL_OK;
     bool fused = false;
 
@@ -257,7 +276,7 @@ axl_status axl__decode_tokens(const axl__pipeline *p, axl__token_texts *tokens, 
             step.start = 0;
         axl__str_clear(&next.bytes);
         next.count = 0;
-        status = decode_step(&step, tokens, &next, first);
+        status = decode_step(&step, tokens, &next, first, limit);
         swap_texts(tokens, &next);
     }
     for (size_t i = 0; i < tokens->count && status == AXL_OK; i++) {

@@ -28,13 +28,15 @@ typedef struct {
 typedef struct {
     axl_tokenizer *t;
     const axl__token_files *files;
-    wanted_list decoder;            /* D: by ascending id */
-    axl__pairs decoder_ids;         /* id to index, before D is sorted */
-    wanted named[AXL__N_SPECIALS];  /* text.text NULL: none */
-    bool has_name[AXL__N_SPECIALS]; /* the key is there, be it null */
-    wanted_list others;             /* further *_token keys */
-    wanted_list extra;              /* X */
-    wanted_list todo;               /* L */
+    wanted_list decoder;               /* D: by ascending id */
+    axl__map decoder_texts;            /* text to index, once D is sorted */
+    axl__pairs decoder_ids;            /* id to index, before D is sorted */
+    wanted named[AXL__N_SPECIALS];     /* text.text NULL: none */
+    bool has_name[AXL__N_SPECIALS];    /* the key is there, be it null */
+    wanted_list others;                /* further *_token keys */
+    wanted_list extra;                 /* X */
+    axl__map other_texts, extra_texts; /* what is in them */
+    wanted_list todo;                  /* L */
 } loader;
 
 static axl_status list_put(axl_context *ctx, wanted_list *list, wanted item)
@@ -49,6 +51,20 @@ static axl_status list_put(axl_context *ctx, wanted_list *list, wanted item)
     }
     list->items[list->count++] = item;
     return AXL_OK;
+}
+
+/* With its text, so that it is found again. */
+static axl_status list_put_text(axl_context *ctx, wanted_list *list, axl__map *texts, wanted item)
+{
+    AXL_TRY(axl__map_set(texts, item.token.text.text, item.token.text.len, 1));
+    return list_put(ctx, list, item);
+}
+
+static bool map_has(const axl__map *texts, axl__slice text)
+{
+    int64_t unused;
+
+    return axl__map_get(texts, text.text, text.len, &unused);
 }
 
 static bool same_text(axl__slice a, axl__slice b)
@@ -110,7 +126,8 @@ static axl_status read_named(loader *l, const axl__json *obj, bool plain)
             l->named[i] = w;
             l->has_name[i] = true;
         } else if (!plain && v->type == AXL__JSON_STRING && axl__ends_with(v->key, "_token")) {
-            AXL_TRY(list_put(l->t->ctx, &l->others, from_text(v->text, v->len)));
+            AXL_TRY(
+                list_put_text(l->t->ctx, &l->others, &l->other_texts, from_text(v->text, v->len)));
         }
     }
     return AXL_OK;
@@ -120,12 +137,9 @@ static axl_status read_extra_list(loader *l, const axl__json *list, const char *
 {
     for (const axl__json *v = list ? list->child : NULL; v; v = v->next) {
         wanted w;
-        bool known = false;
         AXL_TRY(read_token(v, key, plain, &w));
-        for (size_t i = 0; i < l->extra.count; i++)
-            known = known || same_text(l->extra.items[i].token.text, w.token.text);
-        if (!known || !plain)
-            AXL_TRY(list_put(l->t->ctx, &l->extra, w));
+        if (!plain || !map_has(&l->extra_texts, w.token.text))
+            AXL_TRY(list_put_text(l->t->ctx, &l->extra, &l->extra_texts, w));
     }
     return AXL_OK;
 }
@@ -139,7 +153,7 @@ static axl_status read_extra_pieces(loader *l)
         wanted w = { { .text = spm->pieces[i].text }, 0, -1 };
         w.token.special = spm->pieces[i].type == AXL__SPM_CONTROL;
         if (w.token.special || spm->pieces[i].type == AXL__SPM_USER_DEFINED)
-            AXL_TRY(list_put(l->t->ctx, &l->extra, w));
+            AXL_TRY(list_put_text(l->t->ctx, &l->extra, &l->extra_texts, w));
     }
     return AXL_OK;
 }
@@ -155,7 +169,8 @@ static axl_status read_extra(loader *l)
     if (v && v->type == AXL__JSON_OBJECT) {
         for (const axl__json *m = v->child; m; m = m->next)
             if (m->type == AXL__JSON_STRING)
-                AXL_TRY(list_put(l->t->ctx, &l->others, from_text(m->text, m->len)));
+                AXL_TRY(list_put_text(l->t->ctx, &l->others, &l->other_texts,
+                                      from_text(m->text, m->len)));
     } else if (v && v->type == AXL__JSON_ARRAY) {
         AXL_TRY(read_extra_list(l, v, key, false));
     }
@@ -211,10 +226,7 @@ static bool is_special_text(const loader *l, axl__slice text)
     for (int i = 0; i < AXL__N_SPECIALS; i++)
         if (l->named[i].token.text.text && same_text(l->named[i].token.text, text))
             return true;
-    for (size_t i = 0; i < l->extra.count; i++)
-        if (same_text(l->extra.items[i].token.text, text))
-            return true;
-    return false;
+    return map_has(&l->extra_texts, text);
 }
 
 static axl_status read_decoder_files(loader *l)
@@ -250,12 +262,9 @@ static int by_id(const void *a, const void *b)
 
 static const wanted *in_decoder(const loader *l, axl__slice text)
 {
-    const wanted *found = NULL;
+    int64_t i;
 
-    for (size_t i = 0; i < l->decoder.count; i++)
-        if (same_text(l->decoder.items[i].token.text, text))
-            found = &l->decoder.items[i];
-    return found;
+    return axl__map_get(&l->decoder_texts, text.text, text.len, &i) ? &l->decoder.items[i] : NULL;
 }
 
 static void default_name(loader *l, int which, axl__slice text)
@@ -308,10 +317,7 @@ static bool is_named(const loader *l, axl__slice text)
     for (int i = 0; i < AXL__N_SPECIALS; i++)
         if (l->named[i].token.text.len > 0 && same_text(l->named[i].token.text, text))
             return true;
-    for (size_t i = 0; i < l->others.count; i++)
-        if (same_text(l->others.items[i].token.text, text))
-            return true;
-    return false;
+    return map_has(&l->other_texts, text);
 }
 
 static axl_status add_collected(loader *l)
@@ -367,6 +373,10 @@ static axl_status load(loader *l)
     }
     if (l->decoder.count > 0)
         qsort(l->decoder.items, l->decoder.count, sizeof *l->decoder.items, by_id);
+    for (size_t i = 0; i < l->decoder.count; i++) {
+        axl__slice text = l->decoder.items[i].token.text;
+        AXL_TRY(axl__map_set(&l->decoder_texts, text.text, text.len, (int64_t)i));
+    }
     default_names(l);
     AXL_TRY(collect(l));
     AXL_TRY(add_collected(l));
@@ -378,9 +388,14 @@ axl_status axl__load_special_tokens(axl_tokenizer *t, const axl__token_files *fi
     loader l = { .t = t, .files = files };
 
     axl__pairs_init(&l.decoder_ids, t->ctx);
+    axl__map_init(&l.decoder_texts, t->ctx);
+    axl__map_init(&l.other_texts, t->ctx);
+    axl__map_init(&l.extra_texts, t->ctx);
     axl_status status = load(&l);
     axl__pairs_free(&l.decoder_ids);
-
+    axl__map_free(&l.decoder_texts);
+    axl__map_free(&l.other_texts);
+    axl__map_free(&l.extra_texts);
     axl__free(t->ctx, l.decoder.items);
     axl__free(t->ctx, l.others.items);
     axl__free(t->ctx, l.extra.items);

@@ -146,6 +146,7 @@ typedef struct {
     axl__bpe_scratch scratch;
     axl__str normal, marked; /* the normalized piece; its part with marks for spaces */
     axl__token_ids *out;
+    axl__hits hits[2]; /* of the two passes of searching */
 } encoder;
 
 /* Metaspace's split: a part begins at each mark. */
@@ -186,6 +187,7 @@ static axl_status encode_piece(encoder *e, const char *text, size_t len, bool at
     axl__finder f;
     int32_t id;
     size_t from, to;
+    axl_status status;
 
     if (e->t->pipeline.n_normalizer > 0) {
         axl__str_clear(&e->normal);
@@ -193,14 +195,14 @@ static axl_status encode_piece(encoder *e, const char *text, size_t len, bool at
         text = axl__str_text(&e->normal);
         len = e->normal.len;
     }
-    axl__finder_init(&f, &e->t->added, true, text, len);
-    while (axl__finder_next(&f, &id, &from, &to)) {
+    axl__finder_init(&f, &e->t->added, true, text, len, &e->hits[1]);
+    while ((status = axl__finder_next(&f, &id, &from, &to)) == AXL_OK) {
         if (id >= 0)
             AXL_TRY(axl__token_ids_put(e->out, id));
         else
             AXL_TRY(encode_text(e, text + from, to - from, at_start && from == 0));
     }
-    return AXL_OK;
+    return status < 0 ? status : AXL_OK;
 }
 
 static axl_status encode_all(encoder *e, const char *text, size_t len)
@@ -208,15 +210,16 @@ static axl_status encode_all(encoder *e, const char *text, size_t len)
     axl__finder f;
     int32_t id;
     size_t from, to;
+    axl_status status;
 
-    axl__finder_init(&f, &e->t->added, false, text, len);
-    while (axl__finder_next(&f, &id, &from, &to)) {
+    axl__finder_init(&f, &e->t->added, false, text, len, &e->hits[0]);
+    while ((status = axl__finder_next(&f, &id, &from, &to)) == AXL_OK) {
         if (id >= 0)
             AXL_TRY(axl__token_ids_put(e->out, id));
         else
             AXL_TRY(encode_piece(e, text + from, to - from, from == 0));
     }
-    return AXL_OK;
+    return status < 0 ? status : AXL_OK;
 }
 
 /* Ill-formed parts become U+FFFD. */
@@ -245,6 +248,8 @@ static axl_status encode_valid(const axl_tokenizer *tok, const char *text, size_
     }
     if (status == AXL_OK)
         status = encode_all(&e, text, len);
+    axl__free(tok->ctx, e.hits[0].items);
+    axl__free(tok->ctx, e.hits[1].items);
     axl__str_free(&repaired);
     axl__str_free(&e.marked);
     axl__str_free(&e.normal);

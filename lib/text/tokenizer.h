@@ -21,6 +21,8 @@ const char *axl__tokenizer_special_text(const axl_tokenizer *tok, const char *na
 int32_t axl__tokenizer_unk(const axl_tokenizer *tok);
 /* The folder or file it was opened from. */
 const char *axl__tokenizer_source(const axl_tokenizer *tok);
+/* AXL_ERR_INVALID where its files lie in dir, which saving would write over. */
+axl_status axl__tokenizer_spare(const axl_tokenizer *tok, const char *dir);
 /* tokenizer_config.json as it was read; "" where there is none. */
 const char *axl__tokenizer_config_text(const axl_tokenizer *tok, size_t *len);
 

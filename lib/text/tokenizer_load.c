@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+enum { TOKENIZER_MAX = 64 << 20 }; /* vocabularies of 256k pieces take 35 MiB */
+
 /* The files of a folder while it is being read. */
 typedef struct {
     axl_tokenizer *t;
@@ -42,9 +44,10 @@ static axl_status read_json(folder *f, const char *name, bool keep, const axl__j
         return AXL_OK;
     AXL_TRY(axl__file_open(&file, ctx, f->path, false));
     const char *text = (const char *)file.data;
-    if (!axl__utf8_valid(text, file.size))
+    status = axl__json_check_size(f->path, file.size, TOKENIZER_MAX);
+    if (status == AXL_OK && !axl__utf8_valid(text, file.size))
         status = axl__fail(AXL_ERR_FORMAT, "%s is not UTF-8", f->path);
-    else
+    if (status == AXL_OK)
         status = axl__json_parse(&root, &f->arena, text, file.size, f->path);
     if (status == AXL_OK && root->type != AXL__JSON_OBJECT)
         status = axl__fail(AXL_ERR_FORMAT, "%s must be an object, not %s", f->path,

@@ -116,6 +116,16 @@ static axl_status save_named(const axl_tokenizer *t, const char *dir, const char
     return status;
 }
 
+axl_status axl__tokenizer_spare(const axl_tokenizer *t, const char *dir)
+{
+    if (!axl__same_path(t->source, dir) && !(t->bare && axl__path_is_in(t->source, dir)))
+        return AXL_OK;
+    return axl__fail(AXL_ERR_INVALID,
+                     "%s is where the tokenizer lies, which is not written over: name another "
+                     "folder",
+                     dir);
+}
+
 axl_status axl__tokenizer_write(const axl_tokenizer *t, const char *dir)
 {
     static const char *const names[] = { "tokenizer.model",     "tokenizer.json",
@@ -125,6 +135,7 @@ axl_status axl__tokenizer_write(const axl_tokenizer *t, const char *dir)
 
     if (axl__path_kind_of(dir) != AXL__PATH_DIR)
         return axl__fail(AXL_ERR_IO, "cannot write %s: it is not a folder", dir);
+    AXL_TRY(axl__tokenizer_spare(t, dir));
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (t->bare && i > 0)
             break;

@@ -103,12 +103,48 @@ static axl_status checkpoint_write_folder(axl_trainer *tr, const axl__save_optio
     return status;
 }
 
+static bool checkpoint_has_name(const char *name)
+{
+    static const char *const names[] = { "adapter_config.json", "adapter_model.safetensors",
+                                         "config.json",         "generation_config.json",
+                                         "model.safetensors",   "optimizer.safetensors",
+                                         "trainer_state.json" };
+    bool known = false;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        known = known || strcmp(name, names[i]) == 0;
+    return known;
+}
+
+/* A folder that is no checkpoint stays: without its state it may be what a removal left of one, if
+ * a checkpoint's files are all that is in it. */
+static axl_status checkpoint_may_replace(const axl_trainer *tr, const char *dir)
+{
+    char **names;
+    size_t n;
+    bool only = true;
+
+    if (axl__path_kind_of(dir) != AXL__PATH_DIR || axl__has_file(dir, "trainer_state.json"))
+        return AXL_OK;
+    AXL_TRY(axl__list_dir(tr->ctx, dir, &names, &n));
+    for (size_t i = 0; i < n; i++)
+        only = only && checkpoint_has_name(names[i]);
+    axl__free(tr->ctx, names);
+    return only ? AXL_OK
+                : axl__fail(AXL_ERR_INVALID,
+                            "%s is a folder that is no checkpoint, which is not "
+                            "replaced: name another",
+                            dir);
+}
+
 static axl_status checkpoint_save(axl_trainer *tr, const axl__save_options *o, const char *dir)
 {
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
     if (tr->batches > 0)
         return axl__fail(AXL_ERR_INVALID, "gradients are accumulated; step or zero them first");
+    AXL_TRY(axl__model_spare(tr->model, dir, true));
+    AXL_TRY(checkpoint_may_replace(tr, dir));
     char *temp = axl__format(tr->ctx, "%s.tmp%lld", dir, (long long)axl__process_id());
     if (!temp)
         return axl__fail_nomem();
@@ -154,6 +190,7 @@ typedef struct {
     axl_adapter *joined; /* the adapter of the file, where there were restarts; or NULL */
     axl_model *model;    /* of the file, where a model's own weights are trained; or NULL */
     const axl__json *state;
+    axl__lisa lisa;     /* at the checkpoint's step */
     float *params_host; /* (n_params) */
     void *state_host;   /* the optimizer's */
 } checkpoint;
@@ -329,7 +366,9 @@ static axl_status checkpoint_apply(checkpoint *c, axl_loader *loader)
     c->state_host = NULL;
     AXL_TRY(checkpoint_apply_params(c));
     tr->step = (uint64_t)axl__json_int(c->state, "step", 0);
-    axl__lisa_go_to(&tr->lisa, tr->step);
+    axl__lisa_free(&tr->lisa);
+    tr->lisa = c->lisa;
+    c->lisa = (axl__lisa){ 0 };
     if (tr->schedule.kind == AXL_SCHEDULE_REDUCE_ON_PLATEAU)
         checkpoint_apply_plateau(&tr->plateau, c->state);
     snprintf(then, sizeof then, "%lld", (long long)axl__json_int(c->state, "seed", 0));
@@ -345,6 +384,7 @@ static axl_status checkpoint_apply(checkpoint *c, axl_loader *loader)
 
 static void checkpoint_close(checkpoint *c)
 {
+    axl__lisa_free(&c->lisa);
     axl_adapter_free(c->joined);
     axl_model_free(c->model);
     axl__safetensors_close(&c->params);
@@ -373,6 +413,8 @@ static axl_status checkpoint_load(axl_trainer *tr, axl_loader *loader, axl__run_
         status = checkpoint_read_params(&c, axl__json_int(c.state, "lora_restarts", 0) > 0);
     if (status == AXL_OK)
         status = checkpoint_read_optimizer(&c);
+    if (status == AXL_OK)
+        status = axl__lisa_at(&c.lisa, &tr->lisa, (uint64_t)axl__json_int(c.state, "step", 0));
     if (status == AXL_OK)
         status = checkpoint_apply(&c, loader);
     if (status == AXL_OK)

@@ -57,15 +57,26 @@ void axl__lisa_count(axl__lisa *l)
         l->steps[i] += !l->rests[i];
 }
 
-void axl__lisa_go_to(axl__lisa *l, uint64_t step)
+axl_status axl__lisa_at(axl__lisa *out, const axl__lisa *of, uint64_t step)
 {
-    if (l->n_picked == 0)
-        return;
-    memset(l->steps, 0, (l->n_layers + 1) * sizeof *l->steps);
-    axl__twister_seed(&l->twister, l->seed);
-    l->next_pick = 0;
-    for (uint64_t s = 0; s < step; s++) {
-        axl__lisa_pick(l, s);
-        axl__lisa_count(l);
+    axl__lisa l;
+
+    memset(out, 0, sizeof *out);
+    if (of->n_picked == 0)
+        return AXL_OK;
+    axl_status status =
+        axl__lisa_init(&l, of->ctx, of->n_layers, of->n_picked, of->every, of->seed);
+    for (uint64_t s = 0; s < step && status == AXL_OK;) {
+        axl__lisa_pick(&l, s);
+        uint64_t next = l.next_pick < step ? l.next_pick : step;
+        for (uint32_t i = 0; i <= l.n_layers; i++)
+            l.steps[i] += l.rests[i] ? 0 : (int64_t)(next - s);
+        s = next;
+        status = axl__cancelled(of->ctx);
     }
+    if (status == AXL_OK)
+        *out = l;
+    else
+        axl__lisa_free(&l);
+    return status;
 }

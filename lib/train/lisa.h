@@ -15,7 +15,7 @@
 #include <stdbool.h>
 
 /* By part: 0 is what always trains, l + 1 decoder layer l.  Picks depend on the seed and on how
- * many there were, so the twister's state needs no place in a checkpoint: axl__lisa_go_to() draws
+ * many there were, so the twister's state needs no place in a checkpoint: axl__lisa_at() draws
  * them again. */
 typedef struct axl__lisa {
     axl_context *ctx;
@@ -38,7 +38,8 @@ void axl__lisa_free(axl__lisa *l);
 void axl__lisa_pick(axl__lisa *l, uint64_t step);
 /* The step with the picked ones is done. */
 void axl__lisa_count(axl__lisa *l);
-/* As if that many steps had been done. */
-void axl__lisa_go_to(axl__lisa *l, uint64_t step);
+/* One as `of` would be had that many steps been done: a draw for each pick till then, so that a far
+ * step takes long and polls. */
+axl_status axl__lisa_at(axl__lisa *out, const axl__lisa *of, uint64_t step);
 
 #endif

@@ -484,6 +484,23 @@ static void test_run__is_dead_in_a_forked_child(void **state)
     axl_run_free(run);
 }
 
+static void test_run__has_its_folder_to_itself(void **state)
+{
+    axl_context *ctx = tiny_context(1);
+    axl_config *cfg = parse(ctx, "shared", "gradient_accumulation_steps: 1\nmax_steps: 2\n");
+    axl_run *first, *second;
+
+    (void)state;
+    assert_ok(axl_run_new(&first, cfg, NULL));
+    assert_fails(axl_run_new(&second, cfg, NULL), AXL_ERR_BUSY, "in use by another run");
+    assert_ok(axl_run_train(first));
+    axl_run_free(first);
+    assert_ok(axl_run_new(&second, cfg, NULL));
+    axl_run_free(second);
+    axl_config_free(cfg);
+    axl_context_free(ctx);
+}
+
 static void test_run__refuses_what_cannot_be(void **state)
 {
     static const char keys[] = "gradient_accumulation_steps: 1\nmax_steps: 2\n";
@@ -527,6 +544,7 @@ int main(void)
         cmocka_unit_test(test_run__keeps_as_many_checkpoints_as_asked),
         cmocka_unit_test(test_run__is_busy_in_its_own_callback),
         cmocka_unit_test(test_run__is_dead_in_a_forked_child),
+        cmocka_unit_test(test_run__has_its_folder_to_itself),
         cmocka_unit_test(test_run__refuses_what_cannot_be),
     };
 

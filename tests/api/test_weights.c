@@ -5,6 +5,8 @@
  */
 #include "tiny_model.h"
 
+#include <unistd.h>
+
 enum { N_SEQS = 5, N_STEPS = 6, N_LOGITS = 9 };
 static const uint32_t lengths[N_SEQS] = { 40, 5, 17, 64, 9 };
 static const int32_t prompt[N_LOGITS] = { 1, 5, 300, 42, 700, 8, 8, 91, 3 };
@@ -506,6 +508,87 @@ static void test_weights__takes_a_hosts_values(void **state)
     teardown(&f);
 }
 
+/* A copy of the tiny model that may be lost, for the name of its folder. */
+static const char *base_copy(void)
+{
+    static char dir[128], command[1024];
+
+    snprintf(dir, sizeof dir, "%s/models/base", test_temp_dir());
+    snprintf(command, sizeof command,
+             "mkdir -p '%s' && cp '%s'/* '%s' && ln -sfn models '%s/linked'", dir,
+             test_source_path("examples/tiny-llama"), dir, test_temp_dir());
+    assert_int_equal(system(command), 0);
+    return dir;
+}
+
+/* By any path, and where a checkpoint would replace a folder around it; what was opened by a path
+ * that no longer leads there is known still. */
+static void test_weights__nothing_is_written_over_a_base(void **state)
+{
+    axl_context *ctx = tiny_context(1);
+    axl_model *model;
+    axl_trainer *tr;
+    const char *base = base_copy();
+    const char *const names[] = { "models/base", "models/base/", "linked/base",
+                                  "models/../models/base", "models/base/." };
+
+    (void)state;
+    assert_int_equal(chdir(test_temp_dir()), 0);
+    assert_ok(axl_model_open(&model, ctx, "models/base", NULL));
+    axl_adapter *adapter = tiny_adapter(model, 0.0);
+    assert_ok(axl_adapter_merge(adapter));
+    assert_int_equal(chdir("/"), 0);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        assert_fails(axl_adapter_save(adapter, temp_path(names[i])), AXL_ERR_INVALID,
+                     "not written over");
+    axl_adapter_free(adapter);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        assert_fails(axl_model_save(model, temp_path(names[i])), AXL_ERR_INVALID,
+                     "not written over");
+    assert_ok(axl_trainer_new(&tr, model, NULL, NULL));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        assert_fails(axl_trainer_export(tr, temp_path(names[i])), AXL_ERR_INVALID,
+                     "not written over");
+        assert_fails(axl_trainer_save(tr, NULL, temp_path(names[i])), AXL_ERR_INVALID,
+                     "not written over");
+    }
+    assert_fails(axl_trainer_save(tr, NULL, temp_path("models")), AXL_ERR_INVALID,
+                 "would be replaced");
+    axl_tokenizer *tok;
+    assert_ok(axl_tokenizer_open(&tok, ctx, base, NULL));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        assert_fails(axl_tokenizer_save(tok, temp_path(names[i])), AXL_ERR_INVALID,
+                     "not written over");
+    axl_tokenizer_free(tok);
+    axl_trainer_free(tr);
+    axl_model_free(model);
+    char command[512];
+    snprintf(command, sizeof command, "diff -r '%s' '%s'", base,
+             test_source_path("examples/tiny-llama"));
+    assert_int_equal(system(command), 0);
+    axl_context_free(ctx);
+}
+
+/* A folder of something else is none that a checkpoint may replace. */
+static void test_weights__a_checkpoint_replaces_a_checkpoint(void **state)
+{
+    fixture f = setup("cpu", AXL_COMPUTE_F32, 1, NULL);
+    char command[512];
+
+    (void)state;
+    snprintf(command, sizeof command, "mkdir '%s' && touch '%s/thesis.md'", temp_path("mine"),
+             test_temp_dir());
+    assert_int_equal(system(command), 0);
+    assert_ok(axl_trainer_save(f.tr, NULL, temp_path("mine")));
+    assert_ok(axl_trainer_save(f.tr, NULL, temp_path("mine")));
+    snprintf(command, sizeof command, "mkdir '%s/other' && touch '%s/other/thesis.md'",
+             test_temp_dir(), test_temp_dir());
+    assert_int_equal(system(command), 0);
+    assert_fails(axl_trainer_save(f.tr, NULL, temp_path("other")), AXL_ERR_INVALID,
+                 "is no checkpoint");
+    teardown(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -523,6 +606,8 @@ int main(void)
         cmocka_unit_test(test_weights__the_model_has_one_owner),
         cmocka_unit_test(test_weights__refuses_what_cannot_be),
         cmocka_unit_test(test_weights__takes_a_hosts_values),
+        cmocka_unit_test(test_weights__nothing_is_written_over_a_base),
+        cmocka_unit_test(test_weights__a_checkpoint_replaces_a_checkpoint),
     };
 
     return test_run(tests);

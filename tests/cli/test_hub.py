@@ -48,8 +48,11 @@ class Hub:
         self.refuse = {}     # path in the URL: (code, X-Error-Code)
         self.cut = {}        # file: how many bytes an answer may have
         self.longer = set()  # files of which more comes than is said
+        self.endless = set() # files of which it never ends when a part is asked for
+        self.linked_size = None # said instead of the size of large files
         self.stuck = set()   # files of which one byte comes, and then nothing until the end
         self.over = threading.Event()
+        self.sent = 0        # bytes of endless answers
         self.ranges = True
         self.token = None
         self.log = []        # (method, path, range, authorization)
@@ -86,6 +89,8 @@ class Hub:
                 hub.log.append((self.command, path, self.headers.get("Range"),
                                 self.headers.get("Authorization")))
                 for part, (code, error) in hub.refuse.items():
+                    if part in path and "refusal" in hub.endless:
+                        return self.send_for_ever({}, b"", code)
                     if part in path:
                         return self.send(code, b"{}", {"X-Error-Code": error})
                 if hub.token and not far and \
@@ -122,7 +127,7 @@ class Hub:
                     return self.send(302, b"", {
                         "Location": hub.far + self.path, "X-Repo-Commit": hub.commit,
                         "X-Linked-Etag": f'"{hashlib.sha256(data).hexdigest()}"',
-                        "X-Linked-Size": str(len(data)), "ETag": '"of the redirect"'})
+                        "X-Linked-Size": hub.linked_size or str(len(data)), "ETag": '"of the redirect"'})
                 headers = {"X-Repo-Commit": hub.commit,
                            "ETag": f'W/"{hashlib.sha1(data).hexdigest()}"'}
                 code, start, end = 200, 0, len(data)
@@ -131,9 +136,22 @@ class Hub:
                     start, end = int(first), min(end, int(last) + 1 if last else end)
                     headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(data)}"
                     code = 206
+                if name in hub.endless and code == 206:
+                    return self.send_for_ever(headers, data[start:])
                 if name in hub.longer and self.command == "GET":
                     data, end = data + b"more", end + 4
                 return self.send(code, data[start:end], headers, name)
+
+            def send_for_ever(self, headers, data, code=206):
+                self.send_response(code)
+                for key, value in headers.items():
+                    self.send_header(key, value)
+                self.end_headers()
+                self.close_connection = True
+                self.wfile.write(data)
+                while not hub.over.is_set(): # until the client goes
+                    self.wfile.write(bytes(1 << 16))
+                    hub.sent += 1 << 16
 
             def send(self, code, body, headers, name=None):
                 self.send_response(code)
@@ -396,6 +414,33 @@ class Broken(FromTheHub):
         self.fails(self.ids(), MODEL, "model.safetensors is longer than the")
         self.assertFalse(os.path.exists(self.blob()))
         self.assertFalse(os.path.exists(self.blob() + ".incomplete"))
+
+    def test_an_answer_without_end(self):
+        """It is cut where what was asked for ends."""
+        self.hub.endless.add("model.safetensors")
+        self.good("plan", self.ids(), env=self.env(), timeout=20)
+        self.assertLess(self.hub.sent, 100 << 20)
+
+    def test_a_refusal_without_end(self):
+        """Nobody reads what goes with it."""
+        self.hub.endless.add("refusal")
+        self.hub.refuse["/revision/"] = (404, "RepoNotFound")
+        self.fails(self.ids(), MODEL)
+        self.assertLess(self.hub.sent, 100 << 20)
+
+    def test_sizes_that_are_none(self):
+        for size in "99999999999999999999999", "-1", "12x", str(2**63 - 1):
+            self.hub.linked_size = size
+            self.fails(self.ids(), MODEL)
+            self.assertFalse(os.path.exists(self.repo("blobs")) and
+                             [n for n in os.listdir(self.repo("blobs")) if len(n) == 64], size)
+
+    def test_a_list_of_many_files(self):
+        self.hub.repos["models", MODEL].update({f"x-{i}.safetensors": b"x" for i in range(10001)})
+        index = {"weight_map": {f"x{i}": f"x-{i}.safetensors" for i in range(10001)}}
+        self.hub.repos["models", MODEL]["model.safetensors.index.json"] = json.dumps(index).encode()
+        del self.hub.repos["models", MODEL]["model.safetensors"]
+        self.fails(self.ids(), MODEL, "files to load")
 
     def test_cancel(self):
         self.good("plan", self.ids(), env=self.env())

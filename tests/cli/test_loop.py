@@ -353,13 +353,39 @@ class Stops(LoopCase):
 
     def test_a_signal_leaves_a_checkpoint_to_go_on_from(self):
         whole = self.run_to("whole", **self.LONG)
-        for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
             self.assertEqual(self.interrupt(number), status, self.error)
             (checkpoint,) = (n for n in os.listdir(self.path("stopped")) if "checkpoint" in n)
             self.assertIn(f"after step {checkpoint[11:]}", self.error)
             self.assertEqual(whole, self.run_to("stopped", "--resume", **self.LONG))
             self.assertEqual(self.losses("whole"), self.losses("stopped"))
             shutil.rmtree(self.path("stopped"))
+
+    def test_a_reader_that_goes_leaves_a_checkpoint(self):
+        """As in `axl train run.yml 2>&1 | head -3`."""
+        whole = self.run_to("whole", **self.LONG)
+        config = self.config(output_dir=self.path("stopped"), **self.LONG)
+        with subprocess.Popen([TOOL, "train", config], cwd=self.dir, env={**os.environ, **NO_HUB},
+                              stderr=subprocess.STDOUT, stdout=subprocess.PIPE) as tool:
+            for _ in range(5):
+                tool.stdout.readline()
+            tool.stdout.close()
+        self.assertEqual(tool.returncode, 141)
+        (_,) = (n for n in os.listdir(self.path("stopped")) if "checkpoint" in n)
+        self.assertEqual(whole, self.run_to("stopped", "--resume", **self.LONG))
+        self.assertEqual(self.losses("whole"), self.losses("stopped"))
+
+    def test_what_is_hung_up_under_nohup_goes_on(self):
+        config = self.config(output_dir=self.path("kept"), **self.LONG)
+        log = self.path("kept", "training_log.jsonl")
+        with subprocess.Popen([TOOL, "train", config], cwd=self.dir, env={**os.environ, **NO_HUB},
+                              stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as tool:
+            while not (os.path.exists(log) and len(read(log).splitlines()) > 5):
+                self.assertIsNone(tool.poll())
+                time.sleep(0.002)
+            tool.send_signal(signal.SIGHUP)
+        self.assertEqual(tool.returncode, 0)
 
     def test_a_full_disk_leaves_the_last_checkpoint(self):
         """No file may grow past 20,000 bytes, which the adapter does."""

@@ -143,7 +143,7 @@ class Page(HTMLParser):
 class Records(Case):
     def run_with_everything(self, *args, **changes):
         path = self.config(**{"val_set_size": 20, "eval_steps": 2, "max_steps": 6, "use_tensorboard": True,
-                              "axl": {"prometheus_file": self.path("axl.prom")}, **changes})
+                              "axl": {"prometheus_file": "axl.prom"}, **changes})
         return self.good("train", path, *args)
 
     def event_files(self):
@@ -186,7 +186,7 @@ class Records(Case):
 
     def test_prometheus(self):
         self.run_with_everything()
-        values, label = read_prometheus(self.path("axl.prom"))
+        values, label = read_prometheus(self.path("out", "axl.prom"))
         self.assertEqual(label, self.path("out"))
         step, evaluation = read_json_lines(self.path("out", "training_log.jsonl"))[-2:]
         for name, value in (("step", 6), ("planned_steps", 6), ("finished", 1), ("eta_seconds", 0),
@@ -194,15 +194,15 @@ class Records(Case):
                             ("tokens_total", step["tokens"]), ("eval_loss", evaluation["eval_loss"]),
                             ("eval_perplexity", evaluation["eval_perplexity"])):
             self.assertEqual(values["axl_" + name], value, name)
-        self.assertEqual([n for n in os.listdir(self.dir) if "axl.prom" in n], ["axl.prom"])
+        self.assertEqual([n for n in os.listdir(self.path("out")) if "axl.prom" in n], ["axl.prom"])
 
     def test_prometheus_file_that_cannot_be_written(self):
-        path = self.config(axl={"prometheus_file": self.path("none", "axl.prom")})
+        path = self.config(axl={"prometheus_file": "none/axl.prom"})
         result = self.axl("train", path)
         self.assertEqual(result.code, 2, result)
         self.assertIn("axl.prometheus_file: ", result.err)
-        self.assertIn(self.path("none"), result.err)
-        other = self.config(axl={"prometheus_file": self.path("axl.txt")}, max_steps=1)
+        self.assertIn(self.path("out", "none"), result.err)
+        other = self.config(axl={"prometheus_file": "axl.txt"}, max_steps=1)
         self.assertIn("end in .prom", self.good("train", other).err)
 
     def test_resumed_run(self):

@@ -128,9 +128,9 @@ static axl_status parse(void *w_)
              "lr_scheduler: cosine\nmax_steps: 2\nsave_steps: 1\nlogging_steps: 1\ntf32: true\n"
              "flash_attention: true\nval_set_size: 0.3\nsample_packing: true\neval_steps: 1\n"
              "dataset_prepared_path: %s\noutput_dir: %s\nno_key: 1\nuse_tensorboard: true\n"
-             "axl: {unknown_keys: warn, prometheus_file: %s}\n",
+             "axl: {unknown_keys: warn, prometheus_file: run.prom}\n",
              test_source_path("examples/tiny-llama"), rows_path(), temp_path("prepared"),
-             temp_path(w->dir ? w->dir : "out"), temp_path("run.prom"));
+             temp_path(w->dir ? w->dir : "out"));
     o.diagnostics = &diags;
     o.overrides = overrides;
     o.n_overrides = 2;

@@ -60,7 +60,7 @@ static void setup(fixture *f, uint64_t steps, uint64_t eval_every)
     assert_ok(axl__make_dirs(f->ctx, test_temp_dir()));
     assert_ok(axl_config_parse(&f->cfg, f->ctx, yaml, sizeof yaml - 1, NULL, NULL));
     char *log = axl__format(f->ctx, "%s/log.jsonl", test_temp_dir());
-    assert_ok(axl__run_log_begin(f->ctx, log, false, 0));
+    assert_ok(axl__run_log_begin(f->ctx, log, NULL));
     for (uint64_t s = 0; s <= steps; s++) {
         axl_run_record r = s == 0 ? axl__record_blank(AXL_RUN_BEGIN) : step_record(s);
         assert_ok(axl__run_log_append(f->ctx, log, &r));
@@ -257,7 +257,7 @@ static void test_log(void **state)
 
     assert_ok(axl__make_dirs(ctx, test_temp_dir()));
     snprintf(path, sizeof path, "%s/resumed.jsonl", test_temp_dir());
-    assert_ok(axl__run_log_begin(ctx, path, true, 7)); /* nothing there yet */
+    assert_ok(axl__run_log_begin(ctx, path, &(axl__log_end){ 7, 7 })); /* nothing there yet */
     e.eval_perplexity = INFINITY;
     assert_ok(axl__run_log_append(ctx, path, &r));
     assert_ok(axl__run_log_append(ctx, path, &e));
@@ -274,10 +274,18 @@ static void test_log(void **state)
     assert_true(isnan(h.records[1].eval_perplexity));
     axl__run_history_free(&h);
 
-    assert_ok(axl__run_log_begin(ctx, path, true, 4));
+    assert_ok(axl__run_log_begin(ctx, path, &(axl__log_end){ 4, 4 }));
     assert_ok(axl__run_log_read(&h, ctx, path));
     assert_int_equal(h.n, 2);
     axl__run_history_free(&h);
+    /* the step was done when the evaluation was not: it comes again */
+    for (int kill = 0; kill < 2; kill++) {
+        assert_ok(axl__run_log_begin(ctx, path, &(axl__log_end){ 4, kill ? 3 : UINT64_MAX }));
+        assert_ok(axl__run_log_append(ctx, path, &e));
+        assert_ok(axl__run_log_read(&h, ctx, path));
+        assert_int_equal(axl__run_count(&h, AXL_RUN_EVALUATION), 1);
+        axl__run_history_free(&h);
+    }
     assert_ok(axl__remove_tree(test_temp_dir()));
     axl_context_free(ctx);
 }

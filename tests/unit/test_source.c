@@ -146,6 +146,19 @@ static void test_source__formats_are_those_of_the_schema(void **state)
     axl_context_free(ctx);
 }
 
+typedef struct {
+    axl__source *source;
+    axl__arena arena;
+    const axl__json *record;
+    axl__record_error error;
+} side;
+
+static void open_side(side *s, axl_context *ctx, const char *path)
+{
+    axl__arena_init(&s->arena, ctx);
+    assert_ok(axl__source_open(&s->source, ctx, path, NULL));
+}
+
 static void test_source__inflates(void **state)
 {
     const char *path = temp_path("f.jsonl.gz");
@@ -161,9 +174,112 @@ static void test_source__inflates(void **state)
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(truncate(path, st.st_size - 4), 0);
     axl_context *ctx = test_context();
-    axl__source *source;
-    assert_fails(axl__source_open(&source, ctx, path, NULL), AXL_ERR_FORMAT, "ends early");
-    assert_null(source);
+    side s;
+    open_side(&s, ctx, path);
+    axl_status status;
+    do
+        status = axl__source_next(s.source, &s.arena, &s.record, &s.error);
+    while (status == AXL_OK);
+    assert_fails(status, AXL_ERR_FORMAT, "ends early");
+    axl__source_close(s.source);
+    axl__arena_free(&s.arena);
+    axl_context_free(ctx);
+}
+
+/* A text gives the same records and the same errors at the same places plain and gzipped. */
+static void compare_gzipped(const char *text, size_t len, size_t wanted)
+{
+    axl_context *ctx = test_context();
+    axl_status status[2];
+    side s[2];
+    size_t n = 0;
+    FILE *f = fopen(temp_path("plain.json"), "w");
+    assert_int_equal(fwrite(text, 1, len, f), len);
+    fclose(f);
+    gzFile g = gzopen(temp_path("packed.json.gz"), "wb");
+    assert_int_equal(gzwrite(g, text, (unsigned)len), (int)len);
+    gzclose(g);
+    open_side(&s[0], ctx, temp_path("plain.json"));
+    open_side(&s[1], ctx, temp_path("packed.json.gz"));
+    do {
+        for (int i = 0; i < 2; i++) {
+            axl__arena_reset(&s[i].arena);
+            status[i] = axl__source_next(s[i].source, &s[i].arena, &s[i].record, &s[i].error);
+        }
+        assert_int_equal(status[0], status[1]);
+        n += status[0] == AXL_OK;
+        if (status[0] != AXL_END)
+            assert_int_equal(s[0].error.at, s[1].error.at);
+        if (status[0] == AXL_ERR_DATA) {
+            assert_int_equal(s[0].error.column, s[1].error.column);
+            assert_string_equal(s[0].error.why.text, s[1].error.why.text);
+        } else if (status[0] == AXL_OK) {
+            assert_string_equal(axl__json_string(s[0].record, "a", "-"),
+                                axl__json_string(s[1].record, "a", "-"));
+        }
+    } while (status[0] != AXL_END);
+    assert_int_equal(n, wanted);
+    assert_true(s[1].source->window.cap < (4u << 20));
+    for (int i = 0; i < 2; i++) {
+        axl__source_close(s[i].source);
+        axl__arena_free(&s[i].arena);
+    }
+    axl_context_free(ctx);
+}
+
+enum { MANY = 20000 };
+
+/* Records of different lengths, so that pieces end anywhere in them; a broken one near the end. */
+static size_t many_records(char *out, const char *between, const char *broken)
+{
+    size_t len = 0;
+
+    for (int i = 0; i < MANY; i++)
+        len += (size_t)sprintf(
+            out + len, "{\"a\": \"%d [}\\\"\xC3\xA9 %.*s\", \"b\": [[%d], {}]}%s", i, i % 90,
+            "#########################################################"
+            "###################################",
+            i, i == MANY - 1 ? broken : between);
+    return len;
+}
+
+static void test_source__gzipped_in_pieces(void **state)
+{
+    char *text = malloc((size_t)MANY * 256);
+
+    (void)state;
+    compare_gzipped(text, many_records(text, "\n", "\n{\"a\": }\n3\n{}"), MANY + 1);
+    text[0] = '[';
+    compare_gzipped(text, 1 + many_records(text + 1, ", ", ",\n \xC3\xA9]"), MANY);
+    compare_gzipped(text, 1 + many_records(text + 1, ",", ", {\"a\": \"\xC3\xA9\" 1}]"), MANY);
+    compare_gzipped(text, 1 + many_records(text + 1, ",\n", "] x"), MANY);
+    compare_gzipped(text, 1 + many_records(text + 1, ",\r\n", ", {\"a"), MANY);
+    compare_gzipped(text, 1 + many_records(text + 1, " , ", ", \"s\", 3, tru, {}]"), MANY);
+    memset(text, '\n', 1 << 20);
+    compare_gzipped(text, (1 << 20) + (size_t)sprintf(text + (1 << 20), "[{}]"), 1);
+    free(text);
+}
+
+/* A small file that inflates without end is a record without end. */
+static void test_source__a_bomb(void **state)
+{
+    const char *path = temp_path("bomb.jsonl.gz");
+    char *block = malloc(1 << 20);
+    gzFile f = gzopen(path, "wb1");
+
+    (void)state;
+    memset(block, 'a', 1 << 20);
+    for (int i = 0; i < 300; i++)
+        gzwrite(f, block, 1 << 20);
+    gzclose(f);
+    free(block);
+    axl_context *ctx = test_context();
+    side s;
+    open_side(&s, ctx, path);
+    assert_fails(axl__source_next(s.source, &s.arena, &s.record, &s.error), AXL_ERR_FORMAT,
+                 "longer than 256 MiB");
+    axl__source_close(s.source);
+    axl__arena_free(&s.arena);
     axl_context_free(ctx);
 }
 
@@ -185,7 +301,7 @@ static void folder_gives(const char *const *names, const char *want)
 {
     axl_context *ctx = test_context();
     axl__files files = { 0 };
-    char dir[300], path[600], out[600] = "";
+    char dir[300], path[300], out[600] = "";
 
     snprintf(dir, sizeof dir, "%s/folder", test_temp_dir());
     mkdir(dir, 0777);
@@ -236,6 +352,8 @@ int main(void)
         cmocka_unit_test(test_source__places_a_row_by_its_number),
         cmocka_unit_test(test_source__formats_are_those_of_the_schema),
         cmocka_unit_test(test_source__inflates),
+        cmocka_unit_test(test_source__gzipped_in_pieces),
+        cmocka_unit_test(test_source__a_bomb),
         cmocka_unit_test(test_source__says_what_it_cannot_read),
         cmocka_unit_test_teardown(test_source__takes_the_train_files_of_a_folder, clean_up),
     };

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gunzip.c - a gzipped file into memory; zlib allocates from the context. */
+/* gunzip.c - what a gzipped file holds, piece by piece; zlib allocates from the context. */
 #include "data/read/reader.h"
 
-#include "base/str.h"
-
 #include <zlib.h>
+
+struct axl__gunzip {
+    const axl__file *file;
+    z_stream z;
+    size_t left; /* of the file, not yet given to zlib */
+    bool ended;
+};
 
 static void *gz_alloc(void *ctx, uInt count, uInt size)
 {
@@ -16,62 +21,75 @@ static void gz_free(void *ctx, void *block)
     axl__free(ctx, block);
 }
 
-/* Fills out until the file ends; several gzip members read as one text. */
-static axl_status inflate_into(axl__str *out, z_stream *z, const axl__file *file)
-{
-    size_t left = file->size;
-
-    z->next_in = (Bytef *)(uintptr_t)file->data; /* zlib's input is not const everywhere */
-    for (;;) {
-        if (z->avail_in == 0) {
-            z->avail_in = left > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uInt)left;
-            left -= z->avail_in;
-        }
-        if (!axl__str_reserve(out, 1 << 20))
-            return axl__fail_nomem();
-        size_t room = out->cap - out->len - 1;
-        z->avail_out = room > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uInt)room;
-        uInt before = z->avail_out;
-        z->next_out = (Bytef *)out->data + out->len;
-        int code = inflate(z, Z_NO_FLUSH);
-        out->len += before - z->avail_out;
-        if (code == Z_MEM_ERROR)
-            return axl__fail_nomem();
-        if (code == Z_STREAM_END && (z->avail_in > 0 || left > 0))
-            code = inflateReset(z);
-        if (code == Z_STREAM_END)
-            return AXL_OK;
-        if (code != Z_OK || (z->avail_in == 0 && left == 0 && z->avail_out > 0))
-            return axl__fail(AXL_ERR_FORMAT, "%s: %s", file->path,
-                             code == Z_DATA_ERROR ? "broken gzip data"
-                                                  : "the gzip data ends early");
-        AXL_TRY(axl__cancelled(file->ctx));
-    }
-}
-
 bool axl__is_gzip(const axl__file *file)
 {
     return file->size >= 2 && file->data[0] == 0x1F && file->data[1] == 0x8B;
 }
 
-axl_status axl__gunzip(const axl__file *file, char **text, size_t *len)
+axl_status axl__gunzip_open(axl__gunzip **out, const axl__file *file)
 {
-    z_stream z = { 0 };
-    axl__str out;
+    axl__gunzip *g = axl__calloc(file->ctx, 1, sizeof *g);
 
-    z.zalloc = gz_alloc;
-    z.zfree = gz_free;
-    z.opaque = file->ctx;
-    if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK)
+    *out = NULL;
+    if (!g)
         return axl__fail_nomem();
-    axl__str_init(&out, file->ctx);
-    axl_status status = inflate_into(&out, &z, file);
-    inflateEnd(&z);
-    if (status != AXL_OK) {
-        axl__str_free(&out);
-        return status;
+    g->file = file;
+    g->left = file->size;
+    g->z.zalloc = gz_alloc;
+    g->z.zfree = gz_free;
+    g->z.opaque = file->ctx;
+    g->z.next_in = (Bytef *)(uintptr_t)file->data; /* zlib's input is not const everywhere */
+    if (inflateInit2(&g->z, 16 + MAX_WBITS) != Z_OK) {
+        axl__free(file->ctx, g);
+        return axl__fail_nomem();
     }
-    *text = out.data;
-    *len = out.len;
+    *out = g;
     return AXL_OK;
+}
+
+void axl__gunzip_close(axl__gunzip *g)
+{
+    if (!g)
+        return;
+    inflateEnd(&g->z);
+    axl__free(g->file->ctx, g);
+}
+
+/* Several gzip members read as one text. */
+static axl_status gunzip_check(axl__gunzip *g, int code)
+{
+    if (code == Z_MEM_ERROR)
+        return axl__fail_nomem();
+    if (code == Z_STREAM_END && (g->z.avail_in > 0 || g->left > 0))
+        code = inflateReset(&g->z);
+    g->ended = code == Z_STREAM_END;
+    if (g->ended)
+        return AXL_OK;
+    if (code != Z_OK || (g->z.avail_in == 0 && g->left == 0 && g->z.avail_out > 0))
+        return axl__fail(AXL_ERR_FORMAT, "%s: %s", g->file->path,
+                         code == Z_DATA_ERROR ? "broken gzip data" : "the gzip data ends early");
+    return AXL_OK;
+}
+
+axl_status axl__gunzip_read(axl__gunzip *g, char *data, size_t room, size_t *n)
+{
+    *n = 0;
+    g->z.next_out = (Bytef *)data;
+    g->z.avail_out = (uInt)(room < UINT32_MAX / 2 ? room : UINT32_MAX / 2);
+    const uInt size = g->z.avail_out;
+    while (!g->ended && g->z.avail_out == size) {
+        if (g->z.avail_in == 0) {
+            g->z.avail_in = g->left > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uInt)g->left;
+            g->left -= g->z.avail_in;
+        }
+        AXL_TRY(gunzip_check(g, inflate(&g->z, Z_NO_FLUSH)));
+        AXL_TRY(axl__cancelled(g->file->ctx));
+    }
+    *n = size - g->z.avail_out;
+    return g->ended && *n == 0 ? AXL_END : AXL_OK;
+}
+
+size_t axl__gunzip_progress(const axl__gunzip *g)
+{
+    return g->file->size - g->left - g->z.avail_in;
 }

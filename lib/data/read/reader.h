@@ -8,18 +8,30 @@
 
 #include "data/read/source.h"
 
+#include "base/str.h"
+
 typedef struct axl__reader axl__reader;
 
-/* An open file.  text is what the reader reads: the mapped file, or what was gzipped in it. */
+typedef struct axl__gunzip axl__gunzip;
+
+/* An open file.  text is what the reader reads: the mapped file, or of a gzipped one what is
+ * inflated and not yet dropped, which more and drop move. */
 struct axl__source {
     axl_context *ctx;
     const axl__reader *reader;
     axl__file file;
-    char *inflated; /* NULL: text is the file's */
+    axl__gunzip *gunzip; /* NULL: text is the whole file */
+    axl__str window;     /* of a gzipped file */
     const char *text;
     size_t len;
     void *state; /* the reader's own, from open to close */
 };
+
+/* Makes text longer; AXL_END where it is all there is.  Of a gzipped file no more than a record may
+ * take: AXL_ERR_FORMAT. */
+axl_status axl__source_more(axl__source *s);
+/* Takes the first n bytes of a gzipped file's text away. */
+void axl__source_drop(axl__source *s, size_t n);
 
 struct axl__reader {
     const char *format; /* values of ds_type that mean it, "json, jsonl" */
@@ -53,8 +65,12 @@ axl_status axl__readers_check(const char *path, const char *format);
 const axl__reader *axl__readers_pick(const char *path, const char *format, const char *text,
                                      size_t len);
 
-/* What a gzipped file holds, several members read as one text; for axl__free. */
+/* What a gzipped file holds, several members as one text.  read fills up to room bytes, some unless
+ * it is AXL_END; progress is in bytes of the file. */
 bool axl__is_gzip(const axl__file *file);
-axl_status axl__gunzip(const axl__file *file, char **text, size_t *len);
+axl_status axl__gunzip_open(axl__gunzip **out, const axl__file *file);
+axl_status axl__gunzip_read(axl__gunzip *g, char *data, size_t room, size_t *n);
+size_t axl__gunzip_progress(const axl__gunzip *g);
+void axl__gunzip_close(axl__gunzip *g);
 
 #endif

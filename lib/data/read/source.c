@@ -1,21 +1,59 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* source.c - see source.h.  The file is mapped; a gzipped one is inflated into memory first. */
+/* source.c - see source.h.  The file is mapped; of a gzipped one a window is in memory, which grows
+ * to what the longest record takes. */
 #include "data/read/reader.h"
 
 #include "base/str.h"
 
 #include <string.h>
 
+/* A record of a gzipped file takes this much memory at most, whatever a small file inflates to. */
+static const size_t window_max = (size_t)256 << 20;
+static const size_t window_step = (size_t)64 << 10;
+
+axl_status axl__source_more(axl__source *s)
+{
+    size_t n;
+
+    if (!s->gunzip)
+        return AXL_END;
+    if (s->window.len > window_max)
+        return axl__fail(AXL_ERR_FORMAT, "%s: a record is longer than %zu MiB", s->file.path,
+                         window_max >> 20);
+    if (!axl__str_reserve(&s->window, window_step))
+        return axl__fail_nomem();
+    axl_status status =
+        axl__gunzip_read(s->gunzip, s->window.data + s->window.len, window_step, &n);
+    s->window.len += n;
+    s->text = axl__str_text(&s->window);
+    s->len = s->window.len;
+    return status;
+}
+
+void axl__source_drop(axl__source *s, size_t n)
+{
+    memmove(s->window.data, s->window.data + n, s->len - n);
+    s->len = s->window.len -= n;
+}
+
+/* As much of the text as shows which reader it is for. */
 static axl_status open_text(axl__source *s)
 {
-    if (axl__is_gzip(&s->file)) {
-        AXL_TRY(axl__gunzip(&s->file, &s->inflated, &s->len));
-        s->text = s->inflated;
-    } else {
-        s->text = (const char *)s->file.data;
-        s->len = s->file.size;
+    axl_status status = AXL_OK;
+
+    s->text = (const char *)s->file.data;
+    s->len = s->file.size;
+    if (!axl__is_gzip(&s->file))
+        return AXL_OK;
+    s->text = "";
+    s->len = 0;
+    AXL_TRY(axl__gunzip_open(&s->gunzip, &s->file));
+    for (size_t blank = 0; status == AXL_OK && blank >= s->len;) {
+        status = axl__source_more(s);
+        while (blank < s->len && memchr(" \t\r\n\xEF\xBB\xBF", s->text[blank], 7))
+            blank++;
     }
-    return AXL_OK;
+    return status < 0 ? status : AXL_OK;
 }
 
 axl_status axl__source_open(axl__source **out, axl_context *ctx, const char *path,
@@ -27,6 +65,7 @@ axl_status axl__source_open(axl__source **out, axl_context *ctx, const char *pat
     if (!s)
         return axl__fail_nomem();
     s->ctx = ctx;
+    axl__str_init(&s->window, ctx);
     axl_status status = axl__file_open(&s->file, ctx, path, false);
     if (status != AXL_OK) {
         axl__free(ctx, s);
@@ -53,8 +92,9 @@ void axl__source_close(axl__source *source)
         return;
     if (source->reader)
         source->reader->close(source);
+    axl__gunzip_close(source->gunzip);
     axl__file_close(&source->file);
-    axl__free(source->ctx, source->inflated);
+    axl__str_free(&source->window);
     axl__free(source->ctx, source);
 }
 
@@ -75,6 +115,8 @@ const char *axl__source_place(const axl__source *source)
 
 uint64_t axl__source_progress(const axl__source *source)
 {
+    if (source->gunzip)
+        return axl__gunzip_progress(source->gunzip);
     size_t at = source->reader->progress(source);
     double share = source->len > 0 ? (double)at / (double)source->len : 1.0;
 

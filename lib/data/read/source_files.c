@@ -8,6 +8,8 @@
 
 #include "data/read/reader.h"
 
+#include "base/arena.h"
+#include "base/map.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -20,9 +22,12 @@ void axl__files_free(axl__files *files, axl_context *ctx)
     memset(files, 0, sizeof *files);
 }
 
+/* The list has room for a power of two. */
 axl_status axl__files_add(axl__files *files, axl_context *ctx, const char *path)
 {
-    char **paths = axl__realloc(ctx, files->paths, (files->n + 1) * sizeof *paths);
+    bool full = (files->n & (files->n - 1)) == 0;
+    size_t room = files->n ? files->n * 2 : 1;
+    char **paths = full ? axl__realloc(ctx, files->paths, room * sizeof *paths) : files->paths;
     char *copy = axl__strdup(ctx, path);
 
     if (paths)
@@ -81,47 +86,86 @@ void axl__pick_data_files(const void *arg, const char *const *paths, size_t n, b
 
 /* ---- folders ---- */
 
-static axl_status walk(axl__files *all, axl_context *ctx, const char *folder, const char *below);
+/* A folder, and those below it, each gone through once whatever links lead to it. */
+typedef struct {
+    axl_context *ctx;
+    const char *top;
+    axl__files *all; /* paths relative to top */
+    axl__map seen;   /* keys of folders */
+    axl__arena keys;
+} folder_walk;
+
+static axl_status walk(folder_walk *w, const char *dir, const char *below);
+
+/* Whether the folder was there before; it is from now on. */
+static axl_status walk_mark(folder_walk *w, const char *dir, bool *before)
+{
+    axl__path_key key;
+    int64_t unused;
+
+    *before = true; /* one that is gone by now is none */
+    if (!axl__path_key_of(dir, &key) ||
+        axl__map_get(&w->seen, (const char *)&key, sizeof key, &unused))
+        return AXL_OK;
+    *before = false;
+    char *kept = axl__arena_strndup(&w->keys, (const char *)&key, sizeof key);
+    return kept ? axl__map_set(&w->seen, kept, sizeof key, 1) : axl__fail_nomem();
+}
 
 /* One name of a folder: a file's path relative to the top, or all below a folder. */
-static axl_status add_name(axl__files *all, axl_context *ctx, const char *folder, const char *path)
+static axl_status add_name(folder_walk *w, const char *path)
 {
-    char *full = axl__format(ctx, "%s/%s", folder, path);
-    axl_status status = AXL_OK;
+    char *full = axl__format(w->ctx, "%s/%s", w->top, path);
+    axl_status status = axl__cancelled(w->ctx);
 
     if (!full)
         return axl__fail_nomem();
-    switch (axl__path_kind_of(full)) {
-    case AXL__PATH_FILE: status = axl__files_add(all, ctx, path); break;
-    case AXL__PATH_DIR: status = walk(all, ctx, folder, path); break;
-    case AXL__PATH_NONE: break;
+    if (status == AXL_OK) {
+        switch (axl__path_kind_of(full)) {
+        case AXL__PATH_FILE: status = axl__files_add(w->all, w->ctx, path); break;
+        case AXL__PATH_DIR: status = walk(w, full, path); break;
+        case AXL__PATH_NONE: break;
+        }
     }
-    axl__free(ctx, full);
+    axl__free(w->ctx, full);
     return status;
 }
 
-enum { DEPTH_MAX = 16 }; /* links may go in circles */
-
-static axl_status walk(axl__files *all, axl_context *ctx, const char *folder, const char *below)
+/* below: the folder's path relative to the top; as deep as a path may be long. */
+static axl_status walk(folder_walk *w, const char *dir, const char *below)
 {
-    char *dir = axl__format(ctx, "%s%s%s", folder, *below ? "/" : "", below), **names;
-    size_t n, depth = 0;
+    char **names;
+    size_t n;
+    bool before;
 
-    if (!dir)
-        return axl__fail_nomem();
-    axl_status status = axl__list_dir(ctx, dir, &names, &n);
-    axl__free(ctx, dir);
-    AXL_TRY(status);
-    for (const char *p = below; (p = strchr(p, '/')); p++)
-        depth++;
-    for (size_t i = 0; i < n && status == AXL_OK && depth < DEPTH_MAX; i++) {
+    AXL_TRY(walk_mark(w, dir, &before));
+    if (before)
+        return AXL_OK;
+    AXL_TRY(axl__list_dir(w->ctx, dir, &names, &n));
+    axl_status status = AXL_OK;
+    for (size_t i = 0; i < n && status == AXL_OK; i++) {
         if (names[i][0] == '.')
             continue;
-        char *path = axl__format(ctx, "%s%s%s", below, *below ? "/" : "", names[i]);
-        status = path ? add_name(all, ctx, folder, path) : axl__fail_nomem();
-        axl__free(ctx, path);
+        char *path = axl__format(w->ctx, "%s%s%s", below, *below ? "/" : "", names[i]);
+        status = path ? add_name(w, path) : axl__fail_nomem();
+        axl__free(w->ctx, path);
     }
-    axl__free(ctx, names);
+    axl__free(w->ctx, names);
+    return status;
+}
+
+static axl_status list_folder(axl__files *all, axl_context *ctx, const char *folder)
+{
+    folder_walk w = { .ctx = ctx, .top = folder, .all = all };
+
+    axl__map_init(&w.seen, ctx);
+    axl__arena_init(&w.keys, ctx);
+    axl_status status =
+        axl__path_kind_of(folder) == AXL__PATH_DIR
+            ? walk(&w, folder, "")
+            : axl__fail(AXL_ERR_NOT_FOUND, "cannot list %s: no such folder", folder);
+    axl__map_free(&w.seen);
+    axl__arena_free(&w.keys);
     return status;
 }
 
@@ -174,7 +218,7 @@ axl_status axl__files_of_folder(axl__files *files, axl_context *ctx, const char 
     axl__files all = { 0 };
     size_t before = files->n;
 
-    axl_status status = walk(&all, ctx, folder, "");
+    axl_status status = list_folder(&all, ctx, folder);
     if (status == AXL_OK)
         status = add_picked(files, ctx, folder, &all);
     if (status == AXL_OK && files->n == before)
