@@ -46,6 +46,11 @@ static inline axl__trained axl__adapter_trained(const axl_adapter *a)
     return (axl__trained){ a->tensors, a->n_tensors, a->n_params, a->params };
 }
 
+enum { AXL__RANK_MAX = 4096 };
+
+/* PEFT's rule for a list of targets: the whole path, or its end after a dot. */
+bool axl__target_matches(const char *module, const char *target);
+
 axl_adapter *axl__adapter_ref(axl_adapter *adapter);
 axl_status axl__adapter_enter(const axl_adapter *adapter);
 

@@ -436,6 +436,23 @@ class Adapter(WrongInput):
             self.put_config(**changes)
             self.unread(f"a/adapter_config.json: {text} is not supported yet")
 
+    def test_an_init_that_changes_the_base(self):
+        self.put_config(init_lora_weights="pissa_niter_4")
+        text = "a/adapter_config.json: init_lora_weights pissa_niter_4 is not supported: "
+        for verb in (("inference", "--prompt", "x"), ("merge-lora", "--out", "m")):
+            self.assertIn(text, self.wrong(verb[0], "--model", TINY, "--adapter", "a", *verb[1:]))
+        self.assertIn(text, self.wrong("evaluate", self.config(output_dir="a", val_set_size=5),
+                                       "--quiet"))
+        self.assertIn(text, self.untrained(lora_model_dir="a"))
+
+    def test_a_layer_is_missing(self):
+        self.put({k: v for k, v in self.tensors.items() if "layers.3" not in k})
+        text = ("a/adapter_model.safetensors lacks the tensors of layers that its "
+                "adapter_config.json names: model.layers.3.self_attn.q_proj, ")
+        for verb in (("inference", "--prompt", "x"), ("merge-lora", "--out", "m")):
+            self.assertIn(text, self.wrong(verb[0], "--model", TINY, "--adapter", "a", *verb[1:]))
+        self.assertIn(text, self.untrained(lora_model_dir="a"))
+
     def test_targets(self):
         self.assertIn('lora_target_modules: "foo_proj" names no linear layer of this model; it has '
                       "q_proj, ", self.untrained(lora_target_linear=False,
