@@ -115,6 +115,16 @@ class Data(WrongInput):
                          line)
         return line.replace(path, name)
 
+    def test_a_number_that_is_none_where_it_is_read(self):
+        """A column that no one reads may hold one: Python writes it."""
+        row = '{"instruction": "n", "input": "", "output": "x", "score": NaN}\n'
+        self.write("d.jsonl", row * 2)
+        config = self.config(datasets=[{"path": "d.jsonl", "type": "alpaca"}], max_steps=1)
+        self.good("inspect", config, "-n", "0")
+        self.write("d.jsonl", row + row.replace('"x"', "-Infinity"))
+        self.assertIn('d.jsonl:2: "output" must be a string, not a number',
+                      self.axl("inspect", config, "-n", "0").err)
+
     def test_missing_file(self):
         for path in ("none.jsonl", "some/hub-name"):
             line = self.untrained(datasets=[{"path": path, "type": "alpaca"}])
