@@ -69,6 +69,10 @@ axl_status axl__adapter_restart(axl_adapter *adapter, uint64_t seed);
 axl_status axl__adapter_joined(axl_adapter **out, const axl_adapter *adapter);
 axl_status axl__adapter_take(axl_adapter *adapter, const axl_adapter *joined);
 
+/* AXL_ERR_FORMAT unless the folder's adapter is of the same layers, rank and scale, so that it can
+ * be gone on with; joined: its rank is a multiple. */
+axl_status axl__adapter_check_folder(const axl_adapter *adapter, const char *dir, bool joined);
+
 /* Reads the tensors from an open file into host (n_params), laid out as params; AXL_ERR_FORMAT when
  * one is missing or has another shape. */
 axl_status axl__adapter_read_tensors(const axl_adapter *adapter, const axl__safetensors *st,

@@ -5,8 +5,10 @@
 
 #include "base/json.h"
 #include "base/json_write.h"
+#include "base/num.h"
 #include "base/str.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -336,6 +338,78 @@ static axl_status read_folder(peft_reader *r, axl_adapter **out, const char *dir
     axl__free(ctx, pickle);
     return status;
 }
+
+/* ---- going on ---- */
+
+static axl_status check_same_layers(peft_reader *r, const axl_adapter *a)
+{
+    int64_t n = a->model->modules.n;
+    bool *lacks = axl__arena_alloc(&r->arena, (size_t)n * sizeof *lacks);
+    bool *extra = axl__arena_alloc(&r->arena, (size_t)n * sizeof *extra);
+    bool any_lacks = false, any_extra = false;
+
+    if (!lacks || !extra)
+        return axl__fail_nomem();
+    for (int64_t i = 0; i < n; i++) {
+        any_lacks |= lacks[i] = a->loras[i].on && !r->on[i];
+        any_extra |= extra[i] = r->on[i] && !a->loras[i].on;
+    }
+    if (any_extra)
+        return fail_layers(r, extra, "adapts layers that this run does not");
+    return any_lacks ? fail_layers(r, lacks, "does not adapt layers that this run does") : AXL_OK;
+}
+
+/* With joined pairs alpha has grown with the rank. */
+static axl_status check_same_scale(const peft_reader *r, const axl_adapter *a, bool joined)
+{
+    const axl_adapter_options *o = &r->config.opts;
+    char then[AXL__NUM_MAX], now[AXL__NUM_MAX];
+    double rank = (double)o->rank;
+    double scale = o->alpha / (o->rslora ? sqrt(rank) : rank);
+
+    if (joined ? o->rank % a->rank != 0 : o->rank != a->rank)
+        return axl__fail(AXL_ERR_FORMAT, "%s is of rank %u, and lora_r is %lld", r->config_path,
+                         o->rank, (long long)a->rank);
+    if ((o->rslora != 0) != a->rslora)
+        return axl__fail(AXL_ERR_FORMAT, "%s has use_rslora %s, and peft_use_rslora is %s",
+                         r->config_path, o->rslora ? "true" : "false",
+                         a->rslora ? "true" : "false");
+    if (fabs(scale - (double)a->scale) <= 1e-6 * fabs(scale))
+        return AXL_OK;
+    axl__format_double(then, o->alpha);
+    axl__format_double(now, a->alpha);
+    return axl__fail(AXL_ERR_FORMAT, "%s has lora_alpha %s, and this run %s", r->config_path, then,
+                     now);
+}
+
+axl_status axl__adapter_check_folder(const axl_adapter *a, const char *dir, bool joined)
+{
+    peft_reader r = { .model = a->model };
+    char *config = axl__format(a->ctx, "%s/adapter_config.json", dir);
+    char *tensors = axl__format(a->ctx, "%s/adapter_model.safetensors", dir);
+    axl_status status = config && tensors ? AXL_OK : axl__fail_nomem();
+
+    axl__arena_init(&r.arena, a->ctx);
+    r.config_path = config;
+    if (status == AXL_OK)
+        status = read_config(&r, dir);
+    if (status == AXL_OK)
+        status = axl__safetensors_open_header(&r.st, a->ctx, tensors, true);
+    if (status == AXL_OK)
+        status = match_tensors(&r);
+    if (status == AXL_OK)
+        status = check_same_layers(&r, a);
+    if (status == AXL_OK)
+        status = check_same_scale(&r, a, joined);
+    axl__safetensors_close(&r.st);
+    axl__file_close(&r.config_file);
+    axl__arena_free(&r.arena);
+    axl__free(a->ctx, config);
+    axl__free(a->ctx, tensors);
+    return status;
+}
+
+/* ---- opening ---- */
 
 axl_status axl_adapter_open(axl_adapter **out, axl_model *model, const char *dir)
 {

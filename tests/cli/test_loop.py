@@ -123,6 +123,25 @@ class Best(LoopCase):
         best = self.check_stopped_early("out", 1)
         self.assertEqual(result, self.weights_of("out", best + 1))
 
+    def test_a_best_checkpoint_that_is_gone(self):
+        """Only the newest was copied to another machine; the run still ends with a result."""
+        changes = {"early_stopping_patience": 2, "save_steps": 1, "save_total_limit": 20,
+                   **self.WILD}
+        self.run_to("whole", **changes)
+        best = [r for r in self.log("whole") if "eval_loss" in r and r["step"] > 0]
+        best = min(best, key=lambda r: r["eval_loss"])["step"]
+        last = best + 1
+        for name in ("training_log.jsonl", f"checkpoint-{last}"):
+            whole, there = self.path("whole", name), self.path("rest", name)
+            os.makedirs(self.path("rest"), exist_ok=True)
+            (shutil.copytree if os.path.isdir(whole) else shutil.copy)(whole, there)
+        config = self.config(output_dir=self.path("rest"), **changes)
+        result = self.good("train", config, "--resume")
+        gone = f"checkpoint-{best}, the best evaluation"
+        self.assertLess(result.err.index(gone + " so far, is gone"), result.err.index("saved "))
+        self.assertIn(gone + ", is gone: the result is the last step's", result.err)
+        self.adapter("rest")
+
     def test_save_strategy_best(self):
         result = self.run_to("out", save_strategy="best", metric_for_best_model="perplexity",
                              load_best_model_at_end=True, **self.WILD)

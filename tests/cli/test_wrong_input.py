@@ -525,13 +525,21 @@ class Checkpoint(WrongInput):
         self.unread("ck/trainer_state.json:1:11: ',' or '}' is missing")
 
     def test_other_data(self):
-        self.state(batch=99999)
-        self.unread("ck is of a run over other data or batches: the cursor is at batch 99999 of an "
-                    "epoch of 356")
+        self.state(items=99999)
+        self.assertIn("ck is of a run over other data or batches: the cursor is at batch ",
+                      self.untrained("--resume", "ck"))
 
-    def test_other_rank(self):
-        self.unread(f'ck/adapter_model.safetensors: tensor "{Adapter.NAME}A.weight" is [4, 128] of '
-                    "F32; r 8 and this model want [8, 128] of F32, BF16 or F16", lora_r=8)
+    def test_other_adapter(self):
+        self.unread("ck/adapter_config.json is of rank 4, and lora_r is 8", lora_r=8)
+        self.unread("ck/adapter_config.json has lora_alpha 8.0, and this run 16.0", lora_alpha=16)
+        self.unread("ck/adapter_config.json has use_rslora false, and peft_use_rslora is true",
+                    peft_use_rslora=True)
+        targets = {"lora_target_linear": False, "lora_target_modules": ["q_proj"]}
+        self.assertIn("ck/adapter_model.safetensors adapts layers that this run does not: "
+                      "model.layers.0.self_attn.k_proj, ",
+                      self.untrained("--resume", "ck", **targets))
+        self.assertIn("ck/adapter_model.safetensors does not adapt layers that this run does: "
+                      "lm_head", self.untrained("--resume", "ck", lora_target_modules=["lm_head"]))
 
     def test_files(self):
         for name in ("optimizer.safetensors", "adapter_model.safetensors"):
