@@ -123,9 +123,9 @@ AXL_API void axl_adapter_free(axl_adapter *adapter);
 AXL_API AXL_MUST_CHECK axl_status axl_adapter_save(const axl_adapter *adapter, const char *dir);
 
 /**
- * Add an adapter into the weights of its model, in f32 and rounded once to the type that the model
- * computes in; axl_model_save() then writes a model that needs no adapter.  The adapter is not
- * changed, and adding it again would count it twice.
+ * Add an adapter into the weights of its model as its files have them, in f32; axl_model_save()
+ * then writes a model that needs no adapter, rounded once to the type of each tensor there.  The
+ * adapter is not changed, and adding it again would count it twice.
  *
  * @param[in] adapter Borrowed.
  *

@@ -121,8 +121,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_model_get_info(const axl_model *model, axl
 
 /**
  * Write a model whose weights were trained or merged as a folder in Hugging Face form:
- * model.safetensors in the type that it computes in, config.json, and generation_config.json where
- * the base had one.
+ * model.safetensors with each tensor in the type that the base's files have it in, config.json, and
+ * generation_config.json where the base had one.  What neither changed is written bit for bit.
  *
  * @param[in] model Borrowed; no trainer of its weights may be alive.
  * @param[in] dir   Made if need be; files of these names are replaced, each whole or not at all.

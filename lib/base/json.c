@@ -5,6 +5,7 @@
 #include "num.h"
 #include "utf8.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { DEPTH_MAX = 256 };
@@ -15,6 +16,7 @@ typedef struct {
     size_t len, at;
     axl__json_error *error;
     int depth;
+    bool words; /* Python's NaN and Infinity are numbers */
 } reader;
 
 void axl__text_position(const char *text, size_t len, size_t at, size_t *line, size_t *column)
@@ -214,6 +216,27 @@ static axl_status take_number(reader *r, axl__json *v)
     return AXL_OK;
 }
 
+/* What Python's json writes of numbers that are none. */
+static bool take_number_word(reader *r, axl__json *v)
+{
+    static const struct {
+        const char *text;
+        double number;
+    } words[] = { { "NaN", NAN }, { "Infinity", INFINITY }, { "-Infinity", -INFINITY } };
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0] && r->words; i++) {
+        size_t at = r->at;
+        if (!take_word(r, words[i].text))
+            continue;
+        v->type = AXL__JSON_FLOAT;
+        v->number = words[i].number;
+        v->text = r->text + at;
+        v->len = r->at - at;
+        return true;
+    }
+    return false;
+}
+
 /* ---- values ---- */
 
 static axl_status take_value(reader *r, axl__json **out);
@@ -291,6 +314,8 @@ static axl_status take_value(reader *r, axl__json **out)
         v->type = AXL__JSON_BOOL;
     } else if (take_word(r, "null")) {
         v->type = AXL__JSON_NULL;
+    } else if (take_number_word(r, v)) {
+        return AXL_OK;
     } else if (peek(r) == '-' || (peek(r) >= '0' && peek(r) <= '9')) {
         return take_number(r, v);
     } else {
@@ -302,7 +327,7 @@ static axl_status take_value(reader *r, axl__json **out)
 axl_status axl__json_read_at(axl__json **out, axl__arena *arena, const char *text, size_t len,
                              size_t *at, axl__json_error *error)
 {
-    reader r = { arena, text, len, *at, error, 0 };
+    reader r = { arena, text, len, *at, error, 0, true };
 
     *out = NULL;
     axl_status status = take_value(&r, out);
@@ -310,10 +335,10 @@ axl_status axl__json_read_at(axl__json **out, axl__arena *arena, const char *tex
     return status;
 }
 
-axl_status axl__json_read(axl__json **out, axl__arena *arena, const char *text, size_t len,
-                          axl__json_error *error)
+static axl_status read_whole(axl__json **out, axl__arena *arena, const char *text, size_t len,
+                             axl__json_error *error, bool words)
 {
-    reader r = { arena, text, len, 0, error, 0 };
+    reader r = { arena, text, len, 0, error, 0, words };
 
     *out = NULL;
     if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
@@ -323,11 +348,17 @@ axl_status axl__json_read(axl__json **out, axl__arena *arena, const char *text, 
     return r.at == len ? AXL_OK : fail(&r, "something follows the JSON value");
 }
 
+axl_status axl__json_read(axl__json **out, axl__arena *arena, const char *text, size_t len,
+                          axl__json_error *error)
+{
+    return read_whole(out, arena, text, len, error, true);
+}
+
 axl_status axl__json_parse(axl__json **out, axl__arena *arena, const char *text, size_t len,
                            const char *name)
 {
     axl__json_error error;
-    axl_status status = axl__json_read(out, arena, text, len, &error);
+    axl_status status = read_whole(out, arena, text, len, &error, false);
 
     if (status == AXL_ERR_FORMAT)
         return axl__fail(status, "%s%s%zu:%zu: %s", name ? name : "", name ? ":" : "", error.line,

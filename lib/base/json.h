@@ -43,7 +43,8 @@ typedef struct axl__json_error {
     const char *text;    /* static; without the place */
 } axl__json_error;
 
-/* Parses the value at text[*at], leaving *at behind it (white space before it is skipped, behind
+/* For rows, in which NaN, Infinity and -Infinity are numbers, as Python writes them.  Parses the
+ * value at text[*at], leaving *at behind it (white space before it is skipped, behind
  * it not).  AXL_ERR_FORMAT fills *error and leaves no last error: the caller knows better what the
  * text is. */
 axl_status axl__json_read_at(axl__json **out, axl__arena *arena, const char *text, size_t len,
@@ -51,7 +52,8 @@ axl_status axl__json_read_at(axl__json **out, axl__arena *arena, const char *tex
 /* As that, where the whole text must be one value. */
 axl_status axl__json_read(axl__json **out, axl__arena *arena, const char *text, size_t len,
                           axl__json_error *error);
-/* As axl__json_read(), with the last error "NAME:LINE:COLUMN: …"; name may be NULL. */
+/* As axl__json_read(), but RFC 8259 alone, with the last error "NAME:LINE:COLUMN: …"; name may be
+ * NULL. */
 axl_status axl__json_parse(axl__json **out, axl__arena *arena, const char *text, size_t len,
                            const char *name);
 /* What a file of settings may take: a tree takes up to some forty times the text. */

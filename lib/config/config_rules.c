@@ -173,6 +173,21 @@ static void check_batch(axl__config_pass *p)
                         (long long)micro->integer, (long long)whole->integer);
 }
 
+/* Steps between events: a share of the run, or so many whole ones. */
+static void check_steps_are_whole(axl__config_pass *p)
+{
+    static const char *const keys[] = { "save_steps", "eval_steps" };
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const axl__yaml *n = get(p, keys[i]);
+        if (n && n->type == AXL__YAML_FLOAT && n->number > 1 &&
+            !(n->number == floor(n->number) && n->number < 0x1p53))
+            axl__config_say(p, AXL__C_OUT_OF_RANGE, AXL_SEVERITY_ERROR, n, AT_VALUE, keys[i],
+                            "must be a share below 1 or a whole number of steps, found %s",
+                            n->text);
+    }
+}
+
 static void check_saves(axl__config_pass *p)
 {
     if (on(p, "warmup_steps") && on(p, "warmup_ratio"))
@@ -355,6 +370,7 @@ axl_status axl__config_validate(axl__config_pass *p)
     check_required(p);
     check_adapter(p);
     check_batch(p);
+    check_steps_are_whole(p);
     check_saves(p);
     check_evals(p);
     check_best(p);

@@ -36,6 +36,7 @@ struct axl_loader {
     uint32_t bin_tokens;  /* capacity of a bin */
     uint32_t batch_items; /* samples a batch, or bins a batch with packing */
     uint64_t tokens;      /* of all samples */
+    uint64_t rows_hash;   /* see axl__loader_print; 0: not yet known */
     uint64_t epoch;       /* of the plan */
     uint64_t before;      /* steps of the epochs before it; kept when max_steps ends the loader */
     uint64_t batch;       /* batches of it done */
@@ -543,6 +544,61 @@ axl_status axl_loader_total_steps(axl_loader *loader, uint64_t *steps)
     }
     *steps = sum;
     return AXL_OK;
+}
+
+/* ---- what a checkpoint knows of the data ---- */
+
+static uint64_t mix(uint64_t hash, uint64_t x)
+{
+    hash = (hash ^ x) * UINT64_C(0x9E3779B97F4A7C15);
+    return hash ^ hash >> 32;
+}
+
+enum { ROWS_BETWEEN_LOOKS = 1024 };
+
+static axl_status hash_rows(const axl_loader *l, uint64_t *out)
+{
+    const axl__row *rows = axl__dataset_rows(l->data);
+    uint64_t hash = mix(0, l->n);
+
+    for (uint32_t i = 0; i < l->n; i++) {
+        const axl__row *row = &rows[i];
+        if (i % ROWS_BETWEEN_LOOKS == 0)
+            AXL_TRY(axl__cancelled(l->ctx));
+        hash = mix(hash, (uint64_t)row->length << 32 | row->role);
+        for (uint32_t k = 0; k < row->length; k++)
+            hash = mix(hash, (uint64_t)(uint32_t)row->ids[k] << 32 | (uint32_t)row->labels[k]);
+    }
+    *out = hash ? hash : 1;
+    return AXL_OK;
+}
+
+axl_status axl__loader_print_of(const axl_loader *loader, axl__loader_print *out)
+{
+    axl_loader *l = (axl_loader *)(uintptr_t)loader; /* what is found is kept */
+    const axl_loader_options *o = &l->opts;
+
+    if (l->rows_hash == 0)
+        AXL_TRY(hash_rows(l, &l->rows_hash));
+    *out = (axl__loader_print){
+        .seed = o->seed,
+        .n_rows = l->n,
+        .rows_hash = l->rows_hash,
+        .step_items = (uint64_t)l->batch_items * o->gradient_accumulation_steps,
+        .bin_tokens = o->sample_packing ? l->bin_tokens : 0,
+        .order = o->shuffle | o->keep_order << 1,
+    };
+    return AXL_OK;
+}
+
+uint64_t axl__loader_items_before(const axl_loader *l, uint64_t batch)
+{
+    return batch * l->batch_items;
+}
+
+uint64_t axl__loader_batch_after(const axl_loader *l, uint64_t items)
+{
+    return (items + l->batch_items - 1) / l->batch_items;
 }
 
 static void survey_batch(const axl_loader *l, const epoch_plan *plan, uint64_t batch,

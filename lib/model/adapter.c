@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RANK_MAX = 4096, KINDS_MAX = 32 };
+enum { KINDS_MAX = 32 };
 
 /* ---- life ---- */
 
@@ -177,8 +177,7 @@ axl_status axl__adapter_make(axl_adapter **out, axl_model *model, const bool *on
 
 /* ---- a new one ---- */
 
-/* PEFT's rule for a list: the whole path, or its end after a dot. */
-static bool module_matches(const char *module, const char *target)
+bool axl__target_matches(const char *module, const char *target)
 {
     size_t n = strlen(module), m = strlen(target);
 
@@ -214,7 +213,7 @@ static axl_status mark_targets(const axl_model *m, const axl_adapter_options *o,
         bool any = false;
         for (int64_t i = 0; i < t->n; i++)
             if (axl__module_is_linear(&t->list[i]) &&
-                module_matches(t->list[i].name, o->target_modules[k]))
+                axl__target_matches(t->list[i].name, o->target_modules[k]))
                 on[i] = any = true;
         if (!any)
             return fail_target(m, o->target_modules[k]);
@@ -251,8 +250,8 @@ axl_status axl__adapter_init(axl_adapter *a, uint64_t seed)
 
 static axl_status check_options(const axl_adapter_options *o)
 {
-    if (o->rank < 1 || o->rank > RANK_MAX)
-        return axl__fail(AXL_ERR_INVALID, "lora_r must be 1 to %d, got %u", RANK_MAX, o->rank);
+    if (o->rank < 1 || o->rank > AXL__RANK_MAX)
+        return axl__fail(AXL_ERR_INVALID, "lora_r must be 1 to %d, got %u", AXL__RANK_MAX, o->rank);
     if (!(o->dropout >= 0.0 && o->dropout < 1.0))
         return axl__fail(AXL_ERR_INVALID, "lora_dropout must be at least 0 and below 1");
     if (!isfinite(o->alpha))

@@ -46,6 +46,11 @@ static inline axl__trained axl__adapter_trained(const axl_adapter *a)
     return (axl__trained){ a->tensors, a->n_tensors, a->n_params, a->params };
 }
 
+enum { AXL__RANK_MAX = 4096 };
+
+/* PEFT's rule for a list of targets: the whole path, or its end after a dot. */
+bool axl__target_matches(const char *module, const char *target);
+
 axl_adapter *axl__adapter_ref(axl_adapter *adapter);
 axl_status axl__adapter_enter(const axl_adapter *adapter);
 
@@ -63,6 +68,10 @@ axl_status axl__adapter_init(axl_adapter *adapter, uint64_t seed);
 axl_status axl__adapter_restart(axl_adapter *adapter, uint64_t seed);
 axl_status axl__adapter_joined(axl_adapter **out, const axl_adapter *adapter);
 axl_status axl__adapter_take(axl_adapter *adapter, const axl_adapter *joined);
+
+/* AXL_ERR_FORMAT unless the folder's adapter is of the same layers, rank and scale, so that it can
+ * be gone on with; joined: its rank is a multiple. */
+axl_status axl__adapter_check_folder(const axl_adapter *adapter, const char *dir, bool joined);
 
 /* Reads the tensors from an open file into host (n_params), laid out as params; AXL_ERR_FORMAT when
  * one is missing or has another shape. */

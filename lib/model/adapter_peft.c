@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* adapter_peft.c - an adapter's folder as PEFT 0.20 reads and writes it. */
 #include "adapter.h"
+#include "peft_config.h"
 
 #include "base/json.h"
 #include "base/json_write.h"
+#include "base/num.h"
 #include "base/str.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -98,91 +101,17 @@ axl_status axl_adapter_save(const axl_adapter *a, const char *dir)
 
 /* ---- reading ---- */
 
-/* A folder that is being read.  opts is what adapter_config.json says, on (modules.n flags) the
- * linear layers that the tensors' file has pairs of: what the file holds decides. */
+/* A folder that is being read: on (modules.n flags) are the linear layers that the tensors' file
+ * has pairs of, which are those that adapter_config.json names. */
 typedef struct {
     axl_model *model;
     axl__arena arena;
     axl__file config_file;
     axl__safetensors st;
-    const axl__json *config;
+    axl__peft_config config;
     const char *config_path;
-    axl_adapter_options opts;
     bool *on;
 } peft_reader;
-
-static axl_status refuse(const peft_reader *r, const char *key, const char *why)
-{
-    return axl__fail(AXL_ERR_UNSUPPORTED, "%s: %s %s is not supported yet", r->config_path, key,
-                     why);
-}
-
-static bool is_set(const axl__json *v)
-{
-    if (!v || v->type == AXL__JSON_NULL || (v->type == AXL__JSON_BOOL && !v->boolean))
-        return false;
-    if (v->type == AXL__JSON_ARRAY || v->type == AXL__JSON_OBJECT)
-        return v->count > 0;
-    return true;
-}
-
-static axl_status read_kind(const peft_reader *r)
-{
-    static const char *const refused[] = { "use_dora",
-                                           "rank_pattern",
-                                           "alpha_pattern",
-                                           "modules_to_save",
-                                           "fan_in_fan_out",
-                                           "layer_replication",
-                                           "target_parameters",
-                                           "trainable_token_indices",
-                                           "alora_invocation_tokens",
-                                           "lora_bias" };
-    const char *type = axl__json_string(r->config, "peft_type", "LORA");
-    const char *bias = axl__json_string(r->config, "bias", "none");
-
-    if (strcmp(type, "LORA") != 0)
-        return refuse(r, "peft_type", type);
-    if (strcmp(bias, "none") != 0)
-        return refuse(r, "bias", bias);
-    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
-        if (is_set(axl__json_get(r->config, refused[i])))
-            return refuse(r, refused[i], "with a value");
-    return AXL_OK;
-}
-
-static axl_status read_options(peft_reader *r)
-{
-    const axl__json *targets = axl__json_get(r->config, "target_modules");
-    int64_t rank = axl__json_int(r->config, "r", 0);
-
-    AXL_TRY(read_kind(r));
-    if (rank < 1 || rank > 4096)
-        return axl__fail(AXL_ERR_FORMAT, "%s: \"r\" must be 1 to 4096", r->config_path);
-    r->opts.rank = (uint32_t)rank;
-    r->opts.alpha = axl__json_double(r->config, "lora_alpha", 8.0);
-    r->opts.dropout = axl__json_double(r->config, "lora_dropout", 0.0);
-    if (!(r->opts.dropout >= 0.0 && r->opts.dropout < 1.0))
-        return axl__fail(AXL_ERR_FORMAT, "%s: \"lora_dropout\" must be at least 0 and below 1",
-                         r->config_path);
-    r->opts.rslora = axl__json_bool(r->config, "use_rslora", false);
-    if (!targets || (targets->type != AXL__JSON_ARRAY && targets->type != AXL__JSON_STRING))
-        return axl__fail(AXL_ERR_FORMAT, "%s: \"target_modules\" is missing", r->config_path);
-    size_t n = targets->type == AXL__JSON_ARRAY ? targets->count : 1;
-    const char **names = axl__arena_alloc(&r->arena, (n + 1) * sizeof *names);
-    if (!names)
-        return axl__fail_nomem();
-    const axl__json *t = targets->type == AXL__JSON_ARRAY ? targets->child : targets;
-    for (size_t i = 0; i < n; i++, t = t->next) {
-        if (t->type != AXL__JSON_STRING)
-            return axl__fail(AXL_ERR_FORMAT, "%s: \"target_modules\" must hold strings",
-                             r->config_path);
-        names[i] = t->text;
-    }
-    r->opts.target_modules = names;
-    r->opts.n_target_modules = n;
-    return AXL_OK;
-}
 
 /* The linear layer whose lora_A or lora_B the tensor is, or -1. */
 static int64_t layer_of_tensor(const axl__modules *t, const char *tensor)
@@ -218,7 +147,71 @@ static axl_status find_half(const peft_reader *r, const char *module, const char
     return AXL_OK;
 }
 
-/* The tensors decide which layers have a pair; each must be of a layer that the model has. */
+enum { NAMED_AT_MOST = 6 };
+
+/* Says which layers are not as wanted: the first of them by name. */
+static axl_status fail_layers(const peft_reader *r, const bool *wrong, const char *what)
+{
+    const axl__modules *t = &r->model->modules;
+    axl__str names;
+    int n = 0;
+
+    axl__str_init(&names, r->model->ctx);
+    for (int64_t i = 0; i < t->n; i++)
+        if (wrong[i] && n++ < NAMED_AT_MOST)
+            axl__str_putf(&names, "%s%s", n > 1 ? ", " : "", t->list[i].name);
+    if (n > NAMED_AT_MOST)
+        axl__str_putf(&names, " and %d more", n - NAMED_AT_MOST);
+    axl_status status = axl__str_status(&names);
+    if (status == AXL_OK)
+        status = axl__fail(AXL_ERR_FORMAT, "%s %s: %s", r->st.file.path, what, names.data);
+    axl__str_free(&names);
+    return status;
+}
+
+/* The file must have the pairs that the config names, and no others: PEFT would begin what lacks
+ * with new values, and leave out what is too much. */
+static axl_status check_against_config(peft_reader *r)
+{
+    const axl__modules *t = &r->model->modules;
+    bool *lacks = axl__arena_alloc(&r->arena, (size_t)t->n * sizeof *lacks);
+    bool *extra = axl__arena_alloc(&r->arena, (size_t)t->n * sizeof *extra);
+    bool any_lacks = false, any_extra = false;
+
+    if (!lacks || !extra)
+        return axl__fail_nomem();
+    for (int64_t i = 0; i < t->n; i++) {
+        bool named = axl__peft_names(&r->config.targets, &t->list[i]);
+        any_lacks |= lacks[i] = named && !r->on[i];
+        any_extra |= extra[i] = r->on[i] && !named;
+    }
+    if (any_lacks)
+        return fail_layers(r, lacks,
+                           "lacks the tensors of layers that its adapter_config.json names");
+    return any_extra
+               ? fail_layers(r, extra,
+                             "has tensors of layers that its adapter_config.json does not name")
+               : AXL_OK;
+}
+
+/* Where more than names says which layers are meant, the adapter's own targets are their paths. */
+static axl_status name_targets(peft_reader *r)
+{
+    const axl__modules *t = &r->model->modules;
+    axl_adapter_options *o = &r->config.opts;
+    const char **paths = axl__arena_alloc(&r->arena, (size_t)t->n * sizeof *paths);
+
+    if (!paths)
+        return axl__fail_nomem();
+    o->n_target_modules = 0;
+    for (int64_t i = 0; i < t->n; i++)
+        if (r->on[i])
+            paths[o->n_target_modules++] = t->list[i].name;
+    o->target_modules = paths;
+    return AXL_OK;
+}
+
+/* Finds the layers that have a pair; each tensor must be of a layer that the model has. */
 static axl_status match_tensors(peft_reader *r)
 {
     const axl__modules *t = &r->model->modules;
@@ -307,8 +300,7 @@ static axl_status read_config(peft_reader *r, const char *dir)
     if (root->type != AXL__JSON_OBJECT)
         return axl__fail(AXL_ERR_FORMAT, "%s must be an object, not %s", r->config_path,
                          axl__json_type_name(root));
-    r->config = root;
-    return read_options(r);
+    return axl__peft_config_read(&r->config, &r->arena, root, r->config_path);
 }
 
 static axl_status open_tensors(peft_reader *r, const char *path, const char *pickle,
@@ -320,7 +312,8 @@ static axl_status open_tensors(peft_reader *r, const char *path, const char *pic
                          "read; convert it to adapter_model.safetensors (PEFT: save_pretrained)",
                          dir);
     AXL_TRY(axl__safetensors_open(&r->st, r->model->ctx, path, true));
-    return match_tensors(r);
+    AXL_TRY(match_tensors(r));
+    return axl__peft_names_are_all(&r->config.targets) ? AXL_OK : name_targets(r);
 }
 
 static axl_status read_folder(peft_reader *r, axl_adapter **out, const char *dir)
@@ -337,19 +330,92 @@ static axl_status read_folder(peft_reader *r, axl_adapter **out, const char *dir
     if (status == AXL_OK)
         status = open_tensors(r, tensors, pickle, dir);
     if (status == AXL_OK)
-        status = axl__adapter_make(out, r->model, r->on, &r->opts);
+        status = axl__adapter_make(out, r->model, r->on, &r->config.opts);
     if (status == AXL_OK)
         status = read_values(r, *out);
+    if (status == AXL_OK && !r->config.targets.regex) /* after a shape that fits no tensor */
+        status = check_against_config(r);
     axl__free(ctx, config);
     axl__free(ctx, tensors);
     axl__free(ctx, pickle);
     return status;
 }
 
+/* ---- going on ---- */
+
+static axl_status check_same_layers(peft_reader *r, const axl_adapter *a)
+{
+    int64_t n = a->model->modules.n;
+    bool *lacks = axl__arena_alloc(&r->arena, (size_t)n * sizeof *lacks);
+    bool *extra = axl__arena_alloc(&r->arena, (size_t)n * sizeof *extra);
+    bool any_lacks = false, any_extra = false;
+
+    if (!lacks || !extra)
+        return axl__fail_nomem();
+    for (int64_t i = 0; i < n; i++) {
+        any_lacks |= lacks[i] = a->loras[i].on && !r->on[i];
+        any_extra |= extra[i] = r->on[i] && !a->loras[i].on;
+    }
+    if (any_extra)
+        return fail_layers(r, extra, "adapts layers that this run does not");
+    return any_lacks ? fail_layers(r, lacks, "does not adapt layers that this run does") : AXL_OK;
+}
+
+/* With joined pairs alpha has grown with the rank. */
+static axl_status check_same_scale(const peft_reader *r, const axl_adapter *a, bool joined)
+{
+    const axl_adapter_options *o = &r->config.opts;
+    char then[AXL__NUM_MAX], now[AXL__NUM_MAX];
+    double rank = (double)o->rank;
+    double scale = o->alpha / (o->rslora ? sqrt(rank) : rank);
+
+    if (joined ? o->rank % a->rank != 0 : o->rank != a->rank)
+        return axl__fail(AXL_ERR_FORMAT, "%s is of rank %u, and lora_r is %lld", r->config_path,
+                         o->rank, (long long)a->rank);
+    if ((o->rslora != 0) != a->rslora)
+        return axl__fail(AXL_ERR_FORMAT, "%s has use_rslora %s, and peft_use_rslora is %s",
+                         r->config_path, o->rslora ? "true" : "false",
+                         a->rslora ? "true" : "false");
+    if (fabs(scale - (double)a->scale) <= 1e-6 * fabs(scale))
+        return AXL_OK;
+    axl__format_double(then, o->alpha);
+    axl__format_double(now, a->alpha);
+    return axl__fail(AXL_ERR_FORMAT, "%s has lora_alpha %s, and this run %s", r->config_path, then,
+                     now);
+}
+
+axl_status axl__adapter_check_folder(const axl_adapter *a, const char *dir, bool joined)
+{
+    peft_reader r = { .model = a->model };
+    char *config = axl__format(a->ctx, "%s/adapter_config.json", dir);
+    char *tensors = axl__format(a->ctx, "%s/adapter_model.safetensors", dir);
+    axl_status status = config && tensors ? AXL_OK : axl__fail_nomem();
+
+    axl__arena_init(&r.arena, a->ctx);
+    r.config_path = config;
+    if (status == AXL_OK)
+        status = read_config(&r, dir);
+    if (status == AXL_OK)
+        status = axl__safetensors_open_header(&r.st, a->ctx, tensors, true);
+    if (status == AXL_OK)
+        status = match_tensors(&r);
+    if (status == AXL_OK)
+        status = check_same_layers(&r, a);
+    if (status == AXL_OK)
+        status = check_same_scale(&r, a, joined);
+    axl__safetensors_close(&r.st);
+    axl__file_close(&r.config_file);
+    axl__arena_free(&r.arena);
+    axl__free(a->ctx, config);
+    axl__free(a->ctx, tensors);
+    return status;
+}
+
+/* ---- opening ---- */
+
 axl_status axl_adapter_open(axl_adapter **out, axl_model *model, const char *dir)
 {
     peft_reader r = { 0 };
-    axl_adapter_options defaults = AXL_ADAPTER_OPTIONS_INIT;
 
     if (!out)
         return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
@@ -358,7 +424,6 @@ axl_status axl_adapter_open(axl_adapter **out, axl_model *model, const char *dir
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
     r.model = model;
-    r.opts = defaults;
     axl__arena_init(&r.arena, model->ctx);
     axl_status status = read_folder(&r, out, dir);
     axl__safetensors_close(&r.st);

@@ -117,6 +117,30 @@ static const axl__st_tensor *find_tensor(const axl_model *m, const char *name,
     return NULL;
 }
 
+static const axl__st_tensor *find_weight(const axl_model *m, const axl__module *of,
+                                         const axl__safetensors **in)
+{
+    char *name = axl__format(m->ctx, "%s.weight", of->name);
+    const axl__st_tensor *t = name ? find_tensor(m, name, in) : NULL;
+
+    axl__free(m->ctx, name);
+    return t;
+}
+
+/* As transformers 5: a tied head that the files have stands for an embedding that they lack. */
+static const axl__st_tensor *find_stored(const axl_model *m, const char *name,
+                                         const axl__safetensors **in)
+{
+    const axl__module *embed = axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED);
+    const axl__module *head = axl__modules_one(&m->modules, -1, AXL__SLOT_HEAD);
+    const axl__st_tensor *t = find_tensor(m, name, in);
+    size_t n = strlen(embed->name);
+
+    if (t || !head->tied || strncmp(name, embed->name, n) != 0 || strcmp(name + n, ".weight") != 0)
+        return t;
+    return find_weight(m, head, in);
+}
+
 /* What a module wants of a file: one tensor, a weight or a bias. */
 typedef struct {
     const char *name;
@@ -125,6 +149,7 @@ typedef struct {
     bool computed; /* of the compute type and no other */
     bool head;
     axl_mat *out;
+    axl_dtype *stored;
 } tensor_wish;
 
 /* The type that the tensor gets on the device: bf16 under f32 compute widens exactly where it is
@@ -226,7 +251,7 @@ static axl_status check_tensor(const axl_model *m, const tensor_wish *w, const a
 static axl_status load_tensor(axl_model *m, const tensor_wish *w)
 {
     const axl__safetensors *in = NULL;
-    const axl__st_tensor *t = find_tensor(m, w->name, &in);
+    const axl__st_tensor *t = find_stored(m, w->name, &in);
     int64_t n = w->rows * w->cols;
     void *p = NULL;
 
@@ -235,6 +260,7 @@ static axl_status load_tensor(axl_model *m, const tensor_wish *w)
     AXL_TRY(readable_in_place(m, t, dtype) ? load_mapped(m, t, &p)
                                            : load_copied(m, t, n, dtype, &p));
     *w->out = (axl_mat){ p, dtype, w->rows, w->cols, w->cols };
+    *w->stored = (axl_dtype)t->dtype;
     m->file_bytes += in->mapped ? t->size : 0;
     m->n_params += (uint64_t)n;
     m->weights_bytes += (uint64_t)n * axl__dtype_size(dtype);
@@ -253,7 +279,8 @@ static axl_status load_part(axl_model *m, axl__module *of, const char *part)
                       .vector = bias || of->role == AXL__ROLE_NORM,
                       .computed = bias,
                       .head = of->role == AXL__ROLE_HEAD,
-                      .out = bias ? &of->bias : &of->weight.mat };
+                      .out = bias ? &of->bias : &of->weight.mat,
+                      .stored = bias ? &of->bias_stored : &of->weight_stored };
 
     if (!name)
         return axl__fail_nomem();
@@ -273,12 +300,10 @@ static axl_status load_module(axl_model *m, axl__module *of)
 /* That of the embedding stands for all. */
 static axl_dtype stored_dtype(const axl_model *m)
 {
-    const char *embed = axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED)->name;
-    char *name = axl__format(m->ctx, "%s.weight", embed);
     const axl__safetensors *in;
-    const axl__st_tensor *t = name ? find_tensor(m, name, &in) : NULL;
+    const axl__st_tensor *t =
+        find_weight(m, axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED), &in);
 
-    axl__free(m->ctx, name);
     return t && t->dtype == AXL_BF16 ? AXL_BF16 : AXL_F32;
 }
 
@@ -291,11 +316,35 @@ static axl_dtype pick_compute(const axl_model *m, uint32_t wanted)
     return wanted == AXL_COMPUTE_BF16 ? AXL_BF16 : AXL_F32;
 }
 
+/* A config.json that ties the head may stand beside files that have one.  As transformers 5 does,
+ * it is used where it has other values than the embedding.  Where only headers were read, it is
+ * taken to have others. */
+static void untie_own_head(axl_model *m)
+{
+    const axl__module *head = axl__modules_one(&m->modules, -1, AXL__SLOT_HEAD);
+    const axl__safetensors *in;
+    const axl__st_tensor *own = head->tied ? find_weight(m, head, &in) : NULL;
+    const axl__st_tensor *embed =
+        own ? find_weight(m, axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED), &in) : NULL;
+
+    if (!embed || (!m->device.counts_only && own->dtype == embed->dtype &&
+                   own->size == embed->size && memcmp(own->data, embed->data, own->size) == 0))
+        return;
+    axl__modules_untie(&m->modules);
+    m->arch.tied_head = false;
+    if (!m->device.counts_only)
+        axl__log(m->ctx, AXL_LOG_WARNING,
+                 "%s: config.json ties %s to the embedding, but the files have one of its own, "
+                 "which is used",
+                 m->dir, head->name);
+}
+
 axl_status axl__model_load(axl_model *m, uint32_t compute, bool read)
 {
     uint64_t layers = (uint64_t)m->arch.n_layers;
 
     AXL_TRY(open_files(m, read));
+    untie_own_head(m);
     m->compute = pick_compute(m, compute);
     for (int64_t i = 0; i < m->modules.n; i++) {
         axl__module *of = &m->modules.list[i];
@@ -305,6 +354,17 @@ axl_status axl__model_load(axl_model *m, uint32_t compute, bool read)
     }
     axl__modules_tie(&m->modules);
     return axl__poll(m->ctx, "load", layers, layers);
+}
+
+axl_status axl__model_read_stored(const axl_model *m, const char *name, float *out)
+{
+    const axl__safetensors *in;
+    const axl__st_tensor *t = find_stored(m, name, &in);
+
+    if (!t)
+        return axl__fail(AXL_ERR_INTERNAL, "%s was loaded and is no longer known", name);
+    return fill_buffer(m, t, (int64_t)(t->size / axl__dtype_size((axl_dtype)t->dtype)), out,
+                       AXL_F32);
 }
 
 void axl__model_release_files(axl_model *m)

@@ -95,8 +95,10 @@ axl_status axl__model_take(axl_model *m, bool weights);
 void axl__model_give_back(axl_model *m, bool weights);
 
 /* load.c.  Opens the weights' files, picks the compute type (an axl_compute) and gives each module
- * its weight; release lets go of the files and of what was made of their tensors. */
+ * its weight; release lets go of the files and of what was made of their tensors.  Until then
+ * read_stored gives a tensor's values as the file has them, in device memory. */
 axl_status axl__model_load(axl_model *m, uint32_t compute, bool read);
+axl_status axl__model_read_stored(const axl_model *m, const char *name, float *out);
 void axl__model_release_files(axl_model *m);
 
 #endif

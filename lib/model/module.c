@@ -153,6 +153,14 @@ void axl__modules_tie(axl__modules *t)
         head->weight = axl__modules_one(t, -1, AXL__SLOT_EMBED)->weight;
 }
 
+void axl__modules_untie(axl__modules *t)
+{
+    axl__module *head = &t->list[axl__modules_in(t, -1, AXL__SLOT_HEAD).first];
+
+    head->tied = false;
+    head->weight_at = modules_place(t, head->rows * head->cols);
+}
+
 /* ---- looking up ---- */
 
 const char *axl__module_kind(const axl__module *m)

@@ -58,6 +58,7 @@ typedef struct axl__module {
     int64_t linear;    /* its number among the linear layers and the head; -1: it is none */
     axl_weight weight; /* (rows, cols) */
     axl_mat bias;      /* (1, rows); data NULL without one */
+    axl_dtype weight_stored, bias_stored; /* the files' types, which a result is written in */
     /* Where weight and bias lie, in elements, in any flat buffer of all of a model's tensors
      * (values that are trained, gradients).  A tied head has the embedding's place; -1: no bias. */
     int64_t weight_at, bias_at;
@@ -101,6 +102,8 @@ void axl__modules_free(axl__modules *t); /* of a zeroed one, too */
 
 /* A tied head gets the weight that the embedding has by now. */
 void axl__modules_tie(axl__modules *t);
+/* Gives a tied head a weight and a place of its own, before anything is loaded. */
+void axl__modules_untie(axl__modules *t);
 
 /* The last part of its name: "q_proj", by which adapters speak of it. */
 const char *axl__module_kind(const axl__module *m);

@@ -30,7 +30,8 @@ struct axl__weights {
     void *rounded; /* device, (n_params) bf16; NULL with f32 compute */
     axl__arena texts;
     axl__json *config, *generation; /* of the folder; generation may be NULL */
-    axl__json *dtype;               /* of config: what the weights are written in */
+    axl__json *dtype;               /* of config: the type of the weights, */
+    const char *dtype_kept;         /* as the folder said it, or as most of its files would */
 };
 
 /* ---- layout ---- */
@@ -40,6 +41,13 @@ static axl_mat *place_mat(axl_model *m, weights_place p)
     axl__module *of = &m->modules.list[p.module];
 
     return p.bias ? &of->bias : &of->weight.mat;
+}
+
+static axl_dtype place_stored(const axl_model *m, weights_place p)
+{
+    const axl__module *of = &m->modules.list[p.module];
+
+    return p.bias ? of->bias_stored : of->weight_stored;
 }
 
 static axl_status add_tensor(axl__weights *w, const axl_model *m, int64_t module, bool bias)
@@ -100,15 +108,24 @@ static axl_status allocate(axl_model *m, axl__weights *w)
     return m->ops->zero(m->dev, w->params, n * sizeof(float));
 }
 
+/* From the file where the model computes with less than that has. */
+static axl_status take_value(axl_model *m, axl__weights *w, size_t i)
+{
+    axl_unary_args a = { *place_mat(m, w->places[i]), trained_mat(w, i) };
+
+    if (a.x.dtype == AXL_BF16 && place_stored(m, w->places[i]) != AXL_BF16 && m->n_files > 0)
+        return axl__model_read_stored(m, w->tensors[i].name, w->params + w->tensors[i].at);
+    return m->ops->convert(m->dev, &a);
+}
+
 static axl_status take_values(axl_model *m, axl__weights *w)
 {
     if (m->weights)
         return m->ops->copy(m->dev, w->params, m->weights->params,
                             (size_t)w->n_params * sizeof(float));
     for (size_t i = 0; i < w->n_tensors && !m->device.counts_only; i++) {
-        axl_unary_args a = { *place_mat(m, w->places[i]), trained_mat(w, i) };
         AXL_TRY(axl__poll(m->ctx, "load", i, w->n_tensors));
-        AXL_TRY(m->ops->convert(m->dev, &a));
+        AXL_TRY(take_value(m, w, i));
     }
     return AXL_OK;
 }
@@ -172,8 +189,16 @@ static axl_status read_json(axl_model *m, axl__weights *w, const char *name, axl
     return status;
 }
 
+/* What config.json calls the embedding's type. */
+static const char *embed_dtype(const axl_model *m)
+{
+    static const char *const names[] = { "float32", "bfloat16", "float16" };
+
+    return names[axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED)->weight_stored];
+}
+
 /* The member that names the type of the weights, added where there is none. */
-static axl_status find_dtype(axl__weights *w)
+static axl_status find_dtype(axl__weights *w, const axl_model *m)
 {
     axl__json **end = &w->config->child;
 
@@ -187,15 +212,25 @@ static axl_status find_dtype(axl__weights *w)
         *w->dtype = (axl__json){ .key = "dtype", .key_len = 5 };
         w->config->count++;
     }
+    w->dtype_kept = w->dtype->type == AXL__JSON_STRING ? w->dtype->text : embed_dtype(m);
     w->dtype->type = AXL__JSON_STRING;
     return AXL_OK;
+}
+
+/* A head that the folder's config.json ties, but that has values of its own, is written as one. */
+static void say_whether_tied(axl__weights *w, const axl_model *m)
+{
+    for (axl__json *v = w->config->child; v; v = v->next)
+        if (strcmp(v->key, "tie_word_embeddings") == 0 && v->type == AXL__JSON_BOOL)
+            v->boolean = v->boolean && m->arch.tied_head;
 }
 
 static axl_status weights_fill(axl_model *m, axl__weights *w)
 {
     if (m->dir && !m->weights) { /* a model that is only timed has no folder */
         AXL_TRY(read_json(m, w, "config.json", &w->config));
-        AXL_TRY(find_dtype(w));
+        AXL_TRY(find_dtype(w, m));
+        say_whether_tied(w, m);
         if (axl__has_file(m->dir, "generation_config.json"))
             AXL_TRY(read_json(m, w, "generation_config.json", &w->generation));
     }
@@ -245,6 +280,7 @@ static void move_texts(axl__weights *to, axl__weights *from)
     to->config = from->config;
     to->generation = from->generation;
     to->dtype = from->dtype;
+    to->dtype_kept = from->dtype_kept;
     from->texts = none;
 }
 
@@ -311,15 +347,65 @@ static axl_status write_json(const axl_model *m, const char *dir, const char *na
     return status;
 }
 
-/* Host copies of what lies in device memory; host has room for all. */
-static axl_status download(const axl_model *m, axl__st_entry *e, size_t n, char *host)
+/* A tensor on its way into a file: mat as the device has it, dtype as it is written. */
+typedef struct {
+    axl_mat mat;
+    axl_dtype dtype;
+    int64_t n;
+} weights_out;
+
+/* exact: what is trained; else as the files had it, from what is computed with where that is of the
+ * same type, so that the result is what was evaluated. */
+static weights_out weights_pick(axl_model *m, const axl__weights *w, size_t i, bool exact)
 {
-    for (size_t i = 0; i < n; i++) {
-        size_t size = (size_t)(e[i].dims[0] * (e[i].n_dims > 1 ? e[i].dims[1] : 1)) *
-                      axl__dtype_size(e[i].dtype);
-        AXL_TRY(m->ops->download(m->dev, host, e[i].data, size));
-        e[i].data = host;
-        host += size;
+    axl_mat used = *place_mat(m, w->places[i]);
+    axl_dtype dtype = exact ? AXL_F32 : place_stored(m, w->places[i]);
+
+    return (weights_out){ !exact && used.dtype == dtype ? used : trained_mat(w, i), dtype,
+                          w->tensors[i].rows * w->tensors[i].cols };
+}
+
+/* Bytes of host memory that writing it takes: for its own type, and for the device's. */
+static size_t out_room(const axl_model *m, const weights_out *o)
+{
+    size_t own = o->dtype != o->mat.dtype ? (size_t)o->n * axl__dtype_size(o->dtype) : 0;
+    size_t copy = m->device.host_memory ? 0 : (size_t)o->n * axl__dtype_size(o->mat.dtype);
+
+    return ((own + 63) & ~(size_t)63) + ((copy + 63) & ~(size_t)63);
+}
+
+/* The values in host memory, in *room where the device's own will not do. */
+static axl_status out_values(const axl_model *m, const weights_out *o, char **room,
+                             const void **values)
+{
+    *values = o->mat.data;
+    if (!m->device.host_memory) {
+        size_t size = (size_t)o->n * axl__dtype_size(o->mat.dtype);
+        AXL_TRY(m->ops->download(m->dev, *room, o->mat.data, size));
+        *values = *room;
+        *room += (size + 63) & ~(size_t)63;
+    }
+    if (o->dtype != o->mat.dtype) {
+        axl__convert(*room, o->dtype, *values, o->mat.dtype, o->n);
+        *values = *room;
+        *room += ((size_t)o->n * axl__dtype_size(o->dtype) + 63) & ~(size_t)63;
+    }
+    return AXL_OK;
+}
+
+static axl_status fill_entries(axl_model *m, axl__st_entry *entries, char *room, bool exact)
+{
+    const axl__weights *w = m->weights;
+
+    for (size_t i = 0; i < w->n_tensors; i++) {
+        const axl__param *t = &w->tensors[i];
+        weights_out o = weights_pick(m, w, i, exact);
+        entries[i] = (axl__st_entry){ .name = t->name,
+                                      .dtype = o.dtype,
+                                      .n_dims = t->vector ? 1 : 2,
+                                      .dims = { (uint64_t)(t->vector ? t->cols : t->rows),
+                                                (uint64_t)(t->vector ? 0 : t->cols) } };
+        AXL_TRY(out_values(m, &o, &room, &entries[i].data));
     }
     return AXL_OK;
 }
@@ -328,26 +414,19 @@ static axl_status save_tensors(axl_model *m, const char *path, bool exact)
 {
     const axl__weights *w = m->weights;
     axl__st_entry *entries = axl__calloc(m->ctx, w->n_tensors, sizeof *entries);
-    char *host = NULL;
-    axl_status status = entries ? AXL_OK : axl__fail_nomem();
+    size_t bytes = 0;
 
-    for (size_t i = 0; i < w->n_tensors && entries; i++) {
-        const axl__param *t = &w->tensors[i];
-        axl_mat mat = exact ? trained_mat(w, i) : *place_mat(m, w->places[i]);
-        entries[i] = (axl__st_entry){ .name = t->name,
-                                      .dtype = mat.dtype,
-                                      .data = mat.data,
-                                      .n_dims = t->vector ? 1 : 2,
-                                      .dims = { (uint64_t)(t->vector ? t->cols : t->rows),
-                                                (uint64_t)(t->vector ? 0 : t->cols) } };
+    for (size_t i = 0; i < w->n_tensors; i++) {
+        weights_out o = weights_pick(m, w, i, exact);
+        bytes += out_room(m, &o);
     }
-    if (status == AXL_OK && !m->device.host_memory) {
-        host = axl__alloc_aligned(m->ctx, (size_t)w->n_params * sizeof(float));
-        status = host ? download(m, entries, w->n_tensors, host) : axl__fail_nomem();
-    }
+    char *room = bytes ? axl__alloc_aligned(m->ctx, bytes) : NULL;
+    axl_status status = entries && (room || !bytes) ? AXL_OK : axl__fail_nomem();
+    if (status == AXL_OK)
+        status = fill_entries(m, entries, room, exact);
     if (status == AXL_OK)
         status = axl__safetensors_write(m->ctx, path, entries, w->n_tensors);
-    axl__free_aligned(m->ctx, host);
+    axl__free_aligned(m->ctx, room);
     axl__free(m->ctx, entries);
     return status;
 }
@@ -360,7 +439,7 @@ axl_status axl__weights_save(axl_model *m, const char *dir, bool exact)
     AXL_TRY(axl__make_dirs(m->ctx, dir));
     char *path = axl__format(m->ctx, "%s/model.safetensors", dir);
     axl_status status = path ? save_tensors(m, path, exact) : axl__fail_nomem();
-    w->dtype->text = exact || m->compute == AXL_F32 ? "float32" : "bfloat16";
+    w->dtype->text = exact ? "float32" : w->dtype_kept;
     w->dtype->len = strlen(w->dtype->text);
     if (status == AXL_OK)
         status = write_json(m, dir, "config.json", w->config);

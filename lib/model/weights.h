@@ -31,8 +31,8 @@ axl_status axl__weights_use(axl_model *m, float *values);
 /* Takes the values of another model of the same architecture over. */
 axl_status axl__weights_copy(axl_model *m, const axl_model *from);
 
-/* Writes the model as a folder in Hugging Face form.  exact: the trained values in f32, else what
- * the model computes with. */
+/* Writes the model as a folder in Hugging Face form.  exact: the trained values in f32, else each
+ * tensor in the type that the model's files had it in. */
 axl_status axl__weights_save(axl_model *m, const char *dir, bool exact);
 
 #endif

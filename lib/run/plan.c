@@ -39,12 +39,12 @@ static void plan_rhythms(axl__batches *out, const axl_config *cfg, bool has_vali
     axl__rhythms r;
 
     axl__rhythms_read(&r, cfg, out->total_steps, has_valid);
-    out->checkpoints = r.save.epochs || (r.save.steps > 0 && r.save.steps <= out->total_steps) ||
+    out->checkpoints = axl__rhythm_is_on(&r.save) ||
                        strcmp(axl__cfg_str(cfg, "save_strategy"), "best") == 0 ||
                        axl__cfg_bool(cfg, "save_first_step");
     out->n_evals = r.eval_on_start;
     if (r.eval.steps > 0)
-        out->n_evals += out->total_steps / r.eval.steps;
+        out->n_evals += (out->total_steps + r.eval.steps - 1) / r.eval.steps;
     else if (r.eval.epochs)
         out->n_evals += (uint64_t)ceil(axl__cfg_double(cfg, "num_epochs"));
 }

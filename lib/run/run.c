@@ -217,7 +217,7 @@ static axl_status run_advance(axl_run *r, const axl_batch *b)
     return run_after_step(r, &s);
 }
 
-/* Step rhythms end with the run, wherever that is; so do what a stop kept from being done. */
+/* Rhythms end with the run, wherever that is; so does what a stop kept from being done. */
 static axl_status run_finish(axl_run *r)
 {
     uint64_t step = axl_trainer_steps(r->trainer);
@@ -227,7 +227,7 @@ static axl_status run_finish(axl_run *r)
                          "the loss or gradient of the last %llu steps was not finite",
                          (unsigned long long)r->skips.n);
     AXL_TRY(axl__run_evaluate_when_due(r, true));
-    bool last = r->when.save.steps > 0 && step > 0;
+    bool last = axl__rhythm_is_on(&r->when.save) && step > 0;
     if (step != r->saves.newest && (last || axl__run_save_is_due(r)))
         AXL_TRY(axl__run_save_checkpoint(r, false));
     AXL_TRY(axl__run_load_best(r));

@@ -46,7 +46,7 @@ axl_status axl__run_evaluate_when_due(axl_run *r, bool ended)
                          : axl__rhythm_due(&r->when.eval, step, r->at_step.batch == 0);
 
     if (ended && step > 0)
-        due = due || r->when.eval.steps > 0;
+        due = due || axl__rhythm_is_on(&r->when.eval);
     return due && r->state.evaluated_step != step ? run_evaluate_and_log(r) : AXL_OK;
 }
 

@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* When something happens: every n steps, at each epoch's end, or never.  One of the two at most. */
+/* When something happens: every n steps, at each epoch's end, or never.  One of the two at most.
+ * What is on also happens after the run's last step, wherever that is. */
 typedef struct axl__rhythm {
     uint64_t steps; /* 0: not by steps */
     bool epochs;
@@ -23,6 +24,7 @@ typedef struct axl__rhythms {
 /* Without validation data nothing is evaluated, whatever the config says. */
 void axl__rhythms_read(axl__rhythms *out, const axl_config *cfg, uint64_t total_steps,
                        bool has_valid);
+bool axl__rhythm_is_on(const axl__rhythm *when);
 /* After a step; epoch_ended: it was an epoch's last. */
 bool axl__rhythm_due(const axl__rhythm *when, uint64_t step, bool epoch_ended);
 

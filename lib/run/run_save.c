@@ -37,7 +37,7 @@ axl_status axl__run_save_checkpoint(axl_run *r, bool stopped)
         return axl__fail_nomem();
     r->state.seconds = axl__records_seconds(&r->records);
     axl_status status = axl__checkpoints_next_serial(r->ctx, r->output_dir, &r->state.serial);
-    axl__save_options o = { &r->at_step, r->state, r->steer.only_model && !stopped };
+    axl__save_options o = { r->loader, &r->at_step, r->state, r->steer.only_model && !stopped };
 
     if (status == AXL_OK)
         status = axl__trainer_save_run(r->trainer, &o, dir);
@@ -84,6 +84,29 @@ static axl_status save_find_checkpoint(axl_run *r, char **out)
     return *out ? AXL_OK : axl__fail_nomem();
 }
 
+static bool save_has_best(const axl_run *r, const char *dir)
+{
+    return axl__has_file(dir, r->adapter ? "adapter_model.safetensors" : "model.safetensors");
+}
+
+/* Where the best checkpoint was not copied along, the run is not told so at its end alone. */
+static axl_status save_look_for_best(const axl_run *r)
+{
+    if (!r->steer.load_best || !r->state.has_best ||
+        r->state.best_step == axl_trainer_steps(r->trainer))
+        return AXL_OK;
+    char *dir = axl__checkpoint_path(r->ctx, r->output_dir, r->state.best_step);
+    if (!dir)
+        return axl__fail_nomem();
+    if (!save_has_best(r, dir))
+        axl__log(r->ctx, AXL_LOG_WARNING,
+                 "%s, the best evaluation so far, is gone: unless a better one comes, "
+                 "load_best_model_at_end gives the last step's result",
+                 dir);
+    axl__free(r->ctx, dir);
+    return AXL_OK;
+}
+
 axl_status axl__run_resume(axl_run *r)
 {
     char *dir;
@@ -106,6 +129,8 @@ axl_status axl__run_resume(axl_run *r)
     r->saves.goes_on = dir != NULL;
     axl__free(r->ctx, dir);
     AXL_TRY(status);
+    if (r->saves.goes_on)
+        AXL_TRY(save_look_for_best(r));
     return axl_loader_get_cursor(r->loader, &r->at_step);
 }
 
@@ -130,8 +155,12 @@ axl_status axl__run_load_best(axl_run *r)
     char *dir = axl__checkpoint_path(r->ctx, r->output_dir, r->state.best_step);
     if (!dir)
         return axl__fail_nomem();
-    axl_status status = axl__trainer_load_weights(r->trainer, dir);
-    if (status < 0)
+    bool there = save_has_best(r, dir);
+    axl_status status = there ? axl__trainer_load_weights(r->trainer, dir) : AXL_OK;
+    if (!there)
+        axl__log(r->ctx, AXL_LOG_WARNING,
+                 "%s, the best evaluation, is gone: the result is the last step's", dir);
+    else if (status < 0)
         axl__fail_prefix(status, "load_best_model_at_end");
     else
         axl__log(r->ctx, AXL_LOG_INFO, "the result is %s, the best evaluation", dir);

@@ -25,6 +25,20 @@ float axl__f16_to_f32(uint16_t h)
     return axl__bits_float(sign | (e + 112) << 23 | m << 13);
 }
 
+uint16_t axl__f32_to_f16(float f)
+{
+    uint32_t u = axl__float_bits(f), a = u & 0x7FFFFFFF;
+    uint16_t sign = (uint16_t)(u >> 16 & 0x8000);
+
+    if (a > 0x7F800000)
+        return (uint16_t)(sign | 0x7E00 | (a >> 13 & 0x3FF));
+    if (a >= 0x477FF000) /* 65520, half way to what would come after the largest */
+        return sign | 0x7C00;
+    if (a < 0x38800000) /* subnormal: beside 0.5 the last bit of an f32 is 2^-24 */
+        return (uint16_t)(sign | (axl__float_bits(axl__bits_float(a) + 0.5F) - 0x3F000000));
+    return (uint16_t)(sign | (a - 0x38000000 + 0xFFF + (a >> 13 & 1)) >> 13);
+}
+
 static float load(const void *src, axl_dtype t, int64_t i)
 {
     if (t == AXL_F32)
@@ -35,7 +49,7 @@ static float load(const void *src, axl_dtype t, int64_t i)
 
 void axl__convert(void *dst, axl_dtype dt, const void *src, axl_dtype st, int64_t n)
 {
-    assert(dt == AXL_F32 || dt == AXL_BF16);
+    assert(dt != AXL_I32 && st != AXL_I32);
     if (dt == st) {
         memcpy(dst, src, (size_t)n * axl__dtype_size(dt));
         return;
@@ -45,6 +59,6 @@ void axl__convert(void *dst, axl_dtype dt, const void *src, axl_dtype st, int64_
         if (dt == AXL_F32)
             ((float *)dst)[i] = f;
         else
-            ((uint16_t *)dst)[i] = axl__f32_to_bf16(f);
+            ((uint16_t *)dst)[i] = dt == AXL_BF16 ? axl__f32_to_bf16(f) : axl__f32_to_f16(f);
     }
 }

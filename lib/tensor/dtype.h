@@ -52,6 +52,8 @@ static inline uint16_t axl__f32_to_bf16(float f)
 }
 
 float axl__f16_to_f32(uint16_t h);
+/* Round to nearest, ties to even; what is too large becomes infinite, a NaN stays a quiet NaN. */
+uint16_t axl__f32_to_f16(float f);
 
 /* dst[i] = src[i] with rounding; the types may be equal.  No I32. */
 void axl__convert(void *dst, axl_dtype dst_type, const void *src, axl_dtype src_type, int64_t n);

@@ -3,13 +3,17 @@
  * checkpoint.c - a checkpoint folder: the adapter as PEFT reads it, or the model as transformers
  * does, in f32 so that nothing is rounded; optimizer.safetensors with the optimizer's state under
  * the tensors' names, and trainer_state.json.  Random numbers need no file: they follow from the
- * seed, the step and the place in the data.
+ * seed, the step and the place in the data.  That place is in samples (or bins), beside a print of
+ * what makes the order of them: a run may go on in another cut of the same steps, and not over
+ * other rows.
  */
 #include "relora.h"
 
 #include "base/json.h"
 #include "base/json_write.h"
+#include "base/num.h"
 #include "base/str.h"
+#include "data/loader.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,9 +42,55 @@ static void checkpoint_put_plateau(axl__jw *j, const axl__plateau *p)
     axl__jw_int(j, "plateau_cooldown", (int64_t)p->cooldown);
 }
 
+static void checkpoint_put_place(axl__jw *j, const axl__save_options *o, const axl__loader_print *p)
+{
+    char hash[20];
+
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)p->rows_hash);
+    axl__jw_bool(j, "has_loader", o->loader != NULL);
+    axl__jw_int(j, "epoch", o->loader ? (int64_t)o->at->epoch : 0);
+    axl__jw_int(j, "items",
+                o->loader ? (int64_t)axl__loader_items_before(o->loader, o->at->batch) : 0);
+    axl__jw_int(j, "data_seed", (int64_t)p->seed);
+    axl__jw_int(j, "data_rows", (int64_t)p->n_rows);
+    axl__jw_string(j, "data_hash", hash);
+    axl__jw_int(j, "step_items", (int64_t)p->step_items);
+    axl__jw_int(j, "bin_tokens", (int64_t)p->bin_tokens);
+    axl__jw_int(j, "order", (int64_t)p->order);
+}
+
+/* What may differ when a run goes on, and is then named. */
+typedef struct {
+    const char *name;
+    double value;
+} checkpoint_setting;
+
+enum { N_SETTINGS = 8 };
+
+static void checkpoint_settings(const axl_trainer *tr, checkpoint_setting out[N_SETTINGS])
+{
+    const checkpoint_setting all[N_SETTINGS] = {
+        { "learning_rate", tr->opts.learning_rate },
+        { "max_grad_norm", tr->opts.max_grad_norm },
+        { "neftune_noise_alpha", tr->opts.neftune_noise_alpha },
+        { "label_smoothing", tr->opts.label_smoothing },
+        { "loss_average", tr->opts.loss_average },
+        { "lora_dropout", tr->adapter ? tr->adapter->dropout : 0.0 },
+        { "lr_scheduler", tr->schedule.kind },
+        { "total_steps", (double)tr->schedule.total_steps },
+    };
+
+    memcpy(out, all, sizeof all);
+}
+
 static axl_status checkpoint_write_state(axl_trainer *tr, const axl__save_options *o,
                                          const char *path)
 {
+    checkpoint_setting settings[N_SETTINGS];
+    axl__loader_print print = { 0 };
+
+    if (o->loader)
+        AXL_TRY(axl__loader_print_of(o->loader, &print));
     axl__jw *j = axl__jw_new();
 
     axl__jw_int(j, "axl_checkpoint", CHECKPOINT_FORMAT);
@@ -54,9 +104,10 @@ static axl_status checkpoint_write_state(axl_trainer *tr, const axl__save_option
     axl__jw_int(j, "seed", (int64_t)tr->opts.seed);
     axl__jw_int(j, "lora_restarts", (int64_t)axl__relora_restarts(tr));
     axl__jw_bool(j, "only_model", o->only_model);
-    axl__jw_bool(j, "has_loader", o->at != NULL);
-    axl__jw_int(j, "epoch", o->at ? (int64_t)o->at->epoch : 0);
-    axl__jw_int(j, "batch", o->at ? (int64_t)o->at->batch : 0);
+    checkpoint_put_place(j, o, &print);
+    checkpoint_settings(tr, settings);
+    for (size_t i = 0; i < N_SETTINGS; i++)
+        axl__jw_double(j, settings[i].name, settings[i].value);
     axl__run_state_put(j, &o->run);
     if (tr->schedule.kind == AXL_SCHEDULE_REDUCE_ON_PLATEAU)
         checkpoint_put_plateau(j, &tr->plateau);
@@ -172,7 +223,7 @@ axl_status axl__trainer_save_run(axl_trainer *tr, const axl__save_options *opts,
 axl_status axl_trainer_save(axl_trainer *tr, const axl_loader *loader, const char *dir)
 {
     axl_loader_cursor at = AXL_LOADER_CURSOR_INIT;
-    axl__save_options o = { .at = loader ? &at : NULL };
+    axl__save_options o = { .loader = loader, .at = &at };
 
     if (loader)
         AXL_TRY(axl_loader_get_cursor(loader, &at));
@@ -228,7 +279,7 @@ static axl_status checkpoint_read_state(checkpoint *c)
             c->dir, c->tr->adapter ? "lora_model_dir" : "base_model",
             c->tr->adapter ? "adapter" : "weights");
     if (format != CHECKPOINT_FORMAT || !is_count(root, "step", -1) || !is_count(root, "epoch", 0) ||
-        !is_count(root, "batch", 0))
+        !is_count(root, "items", 0))
         return axl__fail(AXL_ERR_FORMAT, "%s: trainer_state.json is not one that axl %s wrote",
                          c->dir, AXL_VERSION);
     return AXL_OK;
@@ -244,6 +295,74 @@ static axl_status checkpoint_check_resumable(const checkpoint *c)
                      c->dir, c->tr->adapter ? "lora_model_dir" : "base_model",
                      c->tr->adapter ? "adapter" : "weights");
 }
+
+/* ---- the data of a run ---- */
+
+static axl_status checkpoint_fail_count(const checkpoint *c, const char *what, uint64_t then,
+                                        uint64_t now)
+{
+    return axl__fail(AXL_ERR_INVALID, "%s is of a run with %llu %s, this one has %llu", c->dir,
+                     (unsigned long long)then, what, (unsigned long long)now);
+}
+
+static uint64_t checkpoint_count(const checkpoint *c, const char *key)
+{
+    return (uint64_t)axl__json_int(c->state, key, 0);
+}
+
+/* The rows that are left, in the order in which they would have come. */
+static axl_status checkpoint_check_data(const checkpoint *c, const axl_loader *loader)
+{
+    axl__loader_print now;
+    char hash[20];
+
+    if (!loader || !axl__json_bool(c->state, "has_loader", false))
+        return AXL_OK;
+    AXL_TRY(axl__loader_print_of(loader, &now));
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)now.rows_hash);
+    if (checkpoint_count(c, "data_seed") != now.seed)
+        return checkpoint_fail_count(c, "as the seed of the rows' order",
+                                     checkpoint_count(c, "data_seed"), now.seed);
+    if (checkpoint_count(c, "bin_tokens") != now.bin_tokens)
+        return checkpoint_fail_count(c, "tokens in a packed row (0: no sample_packing)",
+                                     checkpoint_count(c, "bin_tokens"), now.bin_tokens);
+    if (checkpoint_count(c, "order") != now.order)
+        return axl__fail(AXL_ERR_INVALID, "%s is of a run with another order of rows", c->dir);
+    if (checkpoint_count(c, "step_items") != now.step_items)
+        return checkpoint_fail_count(
+            c, "rows in a step (micro_batch_size x gradient_accumulation_steps)",
+            checkpoint_count(c, "step_items"), now.step_items);
+    if (checkpoint_count(c, "data_rows") != now.n_rows)
+        return checkpoint_fail_count(c, "rows of data", checkpoint_count(c, "data_rows"),
+                                     now.n_rows);
+    if (strcmp(axl__json_string(c->state, "data_hash", ""), hash) != 0)
+        return axl__fail(AXL_ERR_INVALID,
+                         "%s is of a run over other data: its rows, or what is trained of them "
+                         "(datasets, their order, sequence_len, train_on_inputs, the tokenizer), "
+                         "were others",
+                         c->dir);
+    return AXL_OK;
+}
+
+static void checkpoint_name_settings(const checkpoint *c)
+{
+    checkpoint_setting now[N_SETTINGS];
+
+    checkpoint_settings(c->tr, now);
+    for (size_t i = 0; i < N_SETTINGS; i++) {
+        char was[AXL__NUM_MAX], is[AXL__NUM_MAX];
+        double then = axl__json_double(c->state, now[i].name, now[i].value);
+        if (then == now[i].value)
+            continue;
+        axl__format_double(was, then);
+        axl__format_double(is, now[i].value);
+        axl__log(c->tr->ctx, AXL_LOG_WARNING,
+                 "%s was written with %s %s, this is %s: the run goes on with that", c->dir,
+                 now[i].name, was, is);
+    }
+}
+
+/* ---- its files ---- */
 
 typedef axl_status open_fn(axl__safetensors *out, axl_context *ctx, const char *path, bool read);
 
@@ -276,6 +395,7 @@ static axl_status checkpoint_read_params(checkpoint *c, bool restarted)
 
     if (!a)
         return checkpoint_read_model(c);
+    AXL_TRY(axl__adapter_check_folder(a, c->dir, restarted || a->frozen));
     if (!restarted && !a->frozen) {
         c->params_host = axl__alloc_aligned(c->tr->ctx, (size_t)a->n_params * sizeof(float));
         if (!c->params_host)
@@ -356,7 +476,8 @@ static axl_status checkpoint_apply(checkpoint *c, axl_loader *loader)
     char then[24], now[24];
 
     at.epoch = (uint64_t)axl__json_int(c->state, "epoch", 0);
-    at.batch = (uint64_t)axl__json_int(c->state, "batch", 0);
+    if (loader)
+        at.batch = axl__loader_batch_after(loader, checkpoint_count(c, "items"));
     axl_status status = loader ? axl_loader_set_cursor(loader, &at) : AXL_OK;
     if (status == AXL_ERR_INVALID)
         return axl__fail_prefix(status, "%s is of a run over other data or batches", c->dir);
@@ -374,6 +495,7 @@ static axl_status checkpoint_apply(checkpoint *c, axl_loader *loader)
     snprintf(then, sizeof then, "%lld", (long long)axl__json_int(c->state, "seed", 0));
     snprintf(now, sizeof now, "%lld", (long long)tr->opts.seed);
     checkpoint_warn_if(c, "the seed", then, now);
+    checkpoint_name_settings(c);
     checkpoint_warn_if_other(c, "axl_version", AXL_VERSION, "axl");
     checkpoint_warn_if_other(c, "backend", tr->model->ops->name, "the backend");
     checkpoint_warn_if_other(c, "compute", axl__dtype_name(tr->model->compute), "the compute type");
@@ -409,6 +531,8 @@ static axl_status checkpoint_load(axl_trainer *tr, axl_loader *loader, axl__run_
     axl_status status = checkpoint_read_state(&c);
     if (status == AXL_OK)
         status = checkpoint_check_resumable(&c);
+    if (status == AXL_OK)
+        status = checkpoint_check_data(&c, loader);
     if (status == AXL_OK)
         status = checkpoint_read_params(&c, axl__json_int(c.state, "lora_restarts", 0) > 0);
     if (status == AXL_OK)

@@ -49,7 +49,8 @@ struct axl_trainer {
 
 /* What a checkpoint holds and how it is written. */
 typedef struct axl__save_options {
-    const axl_loader_cursor *at; /* the loader's place; NULL: there is no loader */
+    const axl_loader *loader;    /* NULL: there is none */
+    const axl_loader_cursor *at; /* its place */
     axl__run_state run;          /* a run's own */
     bool only_model;             /* no optimizer state: it cannot be resumed */
 } axl__save_options;

@@ -385,30 +385,50 @@ static void test_adapter__writes_what_it_is(void **state)
     axl_context_free(ctx);
 }
 
-/* A folder with a changed config or tensor file. */
-static void check_bad_folder(axl_model *model, const char *name, const char *from, const char *to,
-                             axl_status want, const char *text)
+/* The folder "bad": a variant's adapter with a changed config or tensor file. */
+static const char *change_folder(const char *name, const char *from, const char *to)
 {
     const char *dir = variant_path("rope_linear_new", "/adapter");
-    axl_adapter *adapter;
 
     for (int i = 0; i < 2; i++) {
         const char *file = i ? "adapter_config.json" : "adapter_model.safetensors";
         size_t n;
         char *bytes = read_all(dir, file, &n), *at = NULL;
+        char *changed = malloc(n + strlen(to));
+        assert_non_null(changed);
+        memcpy(changed, bytes, n);
         if (strcmp(name, file) == 0) {
             for (size_t k = 0; k + strlen(from) <= n && !at; k++)
-                at = memcmp(bytes + k, from, strlen(from)) == 0 ? bytes + k : NULL;
-            assert_non_null(at);
-            memmove(at + strlen(to), at + strlen(from), n - (size_t)(at - bytes) - strlen(from));
+                at = memcmp(bytes + k, from, strlen(from)) == 0 ? changed + k : NULL;
+            if (!at)
+                fail_msg("%s has no %s", file, from);
+            memmove(at + strlen(to), at + strlen(from), n - (size_t)(at - changed) - strlen(from));
             memcpy(at, to, strlen(to));
             n = n + strlen(to) - strlen(from);
         }
-        write_all(temp_path("bad"), file, bytes, n);
+        write_all(temp_path("bad"), file, changed, n);
         free(bytes);
+        free(changed);
     }
-    assert_fails(axl_adapter_open(&adapter, model, temp_path("bad")), want, text);
+    return temp_path("bad");
+}
+
+static void check_bad_folder(axl_model *model, const char *name, const char *from, const char *to,
+                             axl_status want, const char *text)
+{
+    axl_adapter *adapter;
+
+    assert_fails(axl_adapter_open(&adapter, model, change_folder(name, from, to)), want, text);
     assert_null(adapter);
+}
+
+static axl_adapter *open_changed(axl_model *model, const char *name, const char *from,
+                                 const char *to)
+{
+    axl_adapter *adapter;
+
+    assert_ok(axl_adapter_open(&adapter, model, change_folder(name, from, to)));
+    return adapter;
 }
 
 static void test_adapter__refuses_folders_that_do_not_fit(void **state)
@@ -425,7 +445,7 @@ static void test_adapter__refuses_folders_that_do_not_fit(void **state)
           "bias" },
         { "adapter_config.json", "\"r\": 4", "\"r\": 5", AXL_ERR_FORMAT, "[5, 32]" },
         { "adapter_config.json", "\"r\": 4", "\"r\": 0", AXL_ERR_FORMAT, "\"r\"" },
-        { "adapter_config.json", "\"target_modules\"", "\"target\"", AXL_ERR_FORMAT,
+        { "adapter_config.json", "\"target_modules\": [\n", "\"auto_mapping\": [\n", AXL_ERR_FORMAT,
           "target_modules" },
         { "adapter_config.json", "{", "[", AXL_ERR_FORMAT, "adapter_config.json" },
         { "adapter_model.safetensors", "layers.0.mlp.down_proj.lora_A",
@@ -450,6 +470,156 @@ static void test_adapter__refuses_folders_that_do_not_fit(void **state)
     assert_fails(axl_adapter_open(&adapter, model, NULL), AXL_ERR_INVALID, "dir");
     assert_fails(axl_adapter_open(NULL, model, "x"), AXL_ERR_INVALID, "out");
     axl_model_free(other);
+    axl_model_free(model);
+    axl_context_free(ctx);
+}
+
+/* What a member of a good adapter_config.json does to opening the folder. */
+static void check_field(axl_model *model, const char *member, axl_status want, const char *text)
+{
+    char to[300];
+
+    snprintf(to, sizeof to, "{ %s,", member);
+    if (want < 0) {
+        check_bad_folder(model, "adapter_config.json", "{", to, want, text);
+        return;
+    }
+    axl_adapter *adapter = open_changed(model, "adapter_config.json", "{", to);
+    axl_adapter_free(adapter);
+}
+
+static const struct {
+    const char *member, *refused; /* the reason, or NULL */
+} added_fields[] = {
+    { "\"new_in_peft_9\": null, \"other\": false, \"list\": []", NULL },
+    { "\"new_in_peft_9\": {\"a\": 1}", "\"new_in_peft_9\" is no field" },
+    { "\"typo_alpha\": 3", "\"typo_alpha\" is no field" },
+};
+
+/* The last of several members counts, so these are changed where they stand. */
+static const struct {
+    const char *from, *to, *refused;
+} changed_fields[] = {
+    { "\"init_lora_weights\": true", "\"init_lora_weights\": false", NULL },
+    { "\"init_lora_weights\": true", "\"init_lora_weights\": null", NULL },
+    { "\"init_lora_weights\": true", "\"init_lora_weights\": \"gaussian\"", NULL },
+    { "\"init_lora_weights\": true", "\"init_lora_weights\": \"orthogonal\"", NULL },
+    { "\"init_lora_weights\": true", "\"init_lora_weights\": \"eva\"", NULL },
+    { "\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa\"",
+      "init_lora_weights pissa is not supported: it changes the weights" },
+    { "\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa_niter_16\"",
+      "init_lora_weights pissa_niter_16" },
+    { "\"init_lora_weights\": true", "\"init_lora_weights\": \"corda\"", "corda" },
+    { "\"init_lora_weights\": true", "\"init_lora_weights\": \"olora\"", "olora" },
+    { "\"init_lora_weights\": true", "\"init_lora_weights\": \"lora_ga\"", "lora_ga" },
+    { "\"init_lora_weights\": true", "\"init_lora_weights\": \"loftq\"",
+      "loftq is not supported: it quantises" },
+    { "\"init_lora_weights\": true", "\"init_lora_weights\": \"mica\"", "mica" },
+    { "\"init_lora_weights\": true", "\"init_lora_weights\": \"lora_xs\"",
+      "init_lora_weights lora_xs is not known" },
+    { "\"init_lora_weights\": true", "\"init_lora_weights\": 3", "an integer is not known" },
+    { "\"alora_invocation_tokens\": null", "\"alora_invocation_tokens\": [1]", "alora" },
+    { "\"alpha_pattern\": {}", "\"alpha_pattern\": {\"q_proj\": 2}",
+      "alpha_pattern with a value is not supported yet: layers with an alpha" },
+    { "\"arrow_config\": null", "\"arrow_config\": {\"top_k\": 3}", "arrow_config" },
+    { "\"auto_mapping\": null", "\"auto_mapping\": {\"a\": 1}", NULL },
+    { "\"corda_config\": null", "\"corda_config\": {\"a\": 1}", NULL },
+    { "\"ensure_weight_tying\": false", "\"ensure_weight_tying\": true", "ensure_weight" },
+    { "\"eva_config\": null", "\"eva_config\": {\"rho\": 1.0}", NULL },
+    { "\"fan_in_fan_out\": false", "\"fan_in_fan_out\": true", "fan_in_fan_out" },
+    { "\"inference_mode\": true", "\"inference_mode\": false", NULL },
+    { "\"layer_replication\": null", "\"layer_replication\": [[0, 2]]", "layer_repl" },
+    { "\"loftq_config\": {}", "\"loftq_config\": {\"loftq_bits\": 4}", NULL },
+    { "\"lora_bias\": false", "\"lora_bias\": true", "lora_bias" },
+    { "\"lora_ga_config\": null", "\"lora_ga_config\": {\"a\": 1}", NULL },
+    { "\"megatron_config\": null", "\"megatron_config\": {\"a\": 1}", "megatron_config" },
+    { "\"modules_to_save\": null", "\"modules_to_save\": [\"lm_head\"]", "modules_to_save" },
+    { "\"monteclora_config\": null", "\"monteclora_config\": {\"a\": 1}", "monteclora" },
+    { "\"rank_pattern\": {}", "\"rank_pattern\": {\"q_proj\": 2}", "rank_pattern" },
+    { "\"revision\": null", "\"revision\": \"main\"", NULL },
+    { "\"target_parameters\": null", "\"target_parameters\": [\"x\"]", "target_parameters" },
+    { "\"task_type\": \"CAUSAL_LM\"", "\"task_type\": null", NULL },
+    { "\"trainable_token_indices\": null", "\"trainable_token_indices\": [1]", "trainable" },
+    { "\"use_bdlora\": null", "\"use_bdlora\": {\"nblocks\": 1}", "use_bdlora" },
+    { "\"use_dora\": false", "\"use_dora\": true", "use_dora" },
+    { "\"use_qalora\": false", "\"use_qalora\": true", "use_qalora" },
+    { "\"velora_config\": null", "\"velora_config\": {\"a\": 1}", "velora_config" },
+    { "\"layers_to_transform\": null", "\"layers_to_transform\": [0, 1]", NULL },
+};
+
+static void test_adapter__every_field_of_peft_is_known(void **state)
+{
+    axl_context *ctx = tiny_context(1);
+    axl_model *model;
+
+    (void)state;
+    assert_ok(axl_model_open(&model, ctx, variant_path("rope_linear_new", ""), NULL));
+    for (size_t i = 0; i < sizeof added_fields / sizeof added_fields[0]; i++)
+        check_field(model, added_fields[i].member,
+                    added_fields[i].refused ? AXL_ERR_UNSUPPORTED : AXL_OK,
+                    added_fields[i].refused);
+    for (size_t i = 0; i < sizeof changed_fields / sizeof changed_fields[0]; i++) {
+        if (changed_fields[i].refused)
+            check_bad_folder(model, "adapter_config.json", changed_fields[i].from,
+                             changed_fields[i].to, AXL_ERR_UNSUPPORTED, changed_fields[i].refused);
+        else
+            axl_adapter_free(open_changed(model, "adapter_config.json", changed_fields[i].from,
+                                          changed_fields[i].to));
+    }
+    axl_model_free(model);
+    axl_context_free(ctx);
+}
+
+/* The file has down_proj, q_proj and v_proj of two layers. */
+static void test_adapter__has_the_layers_that_its_config_names(void **state)
+{
+    static const char old[] = "\"target_modules\": [\n    \"down_proj\",";
+    static const struct {
+        const char *from, *to, *refused;
+    } cases[] = {
+        { old, "\"target_modules\": [\n    \"down_proj\", \"k_proj\",",
+          "lacks the tensors of layers that its adapter_config.json names: "
+          "model.layers.0.self_attn.k_proj, model.layers.1.self_attn.k_proj" },
+        { old, "\"target_modules\": [\n",
+          "has tensors of layers that its adapter_config.json does not name: "
+          "model.layers.0.mlp.down_proj, model.layers.1.mlp.down_proj" },
+        { old, "\"target_modules\": [ \"w9\", \"mlp.down_proj\",", NULL },
+        { old, "\"target_modules\": [\"model.layers.0.mlp.down_proj\",",
+          "does not name: model.layers.1.mlp.down_proj" },
+        { old, "\"target_modules\": [\"embed_tokens\", \"down_proj\",",
+          "names: model.embed_tokens" },
+        { "\"layers_to_transform\": null", "\"layers_to_transform\": 0",
+          "does not name: model.layers.1.self_attn.q_proj, model.layers.1.self_attn.v_proj, "
+          "model.layers.1.mlp.down_proj" },
+        { "\"layers_to_transform\": null", "\"layers_to_transform\": [\"a\"]",
+          "numbers of layers" },
+        { "\"exclude_modules\": null", "\"exclude_modules\": [\"q_proj\"]", "does not name" },
+        { "\"exclude_modules\": null", "\"exclude_modules\": [\"k_proj\"]", NULL },
+    };
+    axl_context *ctx = tiny_context(1);
+    axl_model *model;
+    size_t n;
+
+    (void)state;
+    assert_ok(axl_model_open(&model, ctx, variant_path("rope_linear_new", ""), NULL));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (cases[i].refused)
+            check_bad_folder(model, "adapter_config.json", cases[i].from, cases[i].to,
+                             AXL_ERR_FORMAT, cases[i].refused);
+        else
+            axl_adapter_free(
+                open_changed(model, "adapter_config.json", cases[i].from, cases[i].to));
+    }
+    /* What is written of an adapter of a regular expression says the same without one. */
+    axl_adapter *adapter = open_changed(model, "adapter_config.json", "\"exclude_modules\": null",
+                                        "\"exclude_modules\": \".*k_proj\"");
+    assert_ok(axl_adapter_save(adapter, temp_path("paths")));
+    axl_adapter_free(adapter);
+    char *text = read_all(temp_path("paths"), "adapter_config.json", &n);
+    assert_non_null(strstr(text, "\"model.layers.1.mlp.down_proj\""));
+    free(text);
+    assert_ok(axl_adapter_open(&adapter, model, temp_path("paths")));
+    axl_adapter_free(adapter);
     axl_model_free(model);
     axl_context_free(ctx);
 }
@@ -523,6 +693,8 @@ int main(void)
         cmocka_unit_test(test_adapter__pefts_folders_go_there_and_back),
         cmocka_unit_test(test_adapter__writes_what_it_is),
         cmocka_unit_test(test_adapter__refuses_folders_that_do_not_fit),
+        cmocka_unit_test(test_adapter__every_field_of_peft_is_known),
+        cmocka_unit_test(test_adapter__has_the_layers_that_its_config_names),
         cmocka_unit_test(test_adapter__is_as_the_config_says),
     };
 

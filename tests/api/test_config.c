@@ -456,6 +456,19 @@ static void test_config__checks_keys_together(void **state)
     check(MIN "save_steps: 3\nsave_strategy: epoch\n",
           "c.yml:11:1: error: save_strategy: save_steps is set too; set save_strategy: steps or "
           "remove save_steps [AXL-C0307]");
+    check(
+        MIN "save_steps: 2.5\n",
+        "c.yml:10:13: error: save_steps: must be a share below 1 or a whole number of steps, found "
+        "2.5 [AXL-C0203]");
+    check(
+        MIN "val_set_size: 0.1\neval_steps: 1.5\n",
+        "c.yml:11:13: error: eval_steps: must be a share below 1 or a whole number of steps, found "
+        "1.5 [AXL-C0203]");
+    check(
+        MIN "save_steps: 1.0e+20\n",
+        "c.yml:10:13: error: save_steps: must be a share below 1 or a whole number of steps, found "
+        "1.0e+20 [AXL-C0203]");
+    check(MIN "val_set_size: 0.1\nsave_steps: 0.5\neval_steps: 4.0\n", NULL);
     check(MIN "val_set_size: 0\neval_steps: 3\n",
           "c.yml:11:1: error: eval_steps: there is nothing to evaluate on: val_set_size is 0 and "
           "test_datasets is not set [AXL-C0309]");

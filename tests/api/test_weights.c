@@ -171,7 +171,10 @@ static void check_result(uint32_t compute, const char *optimizer)
     for (int i = 0; i < 2; i++) {
         assert_ok(axl_model_open(&saved, f.ctx, temp_path(i ? "saved" : "exported"), &mo));
         float *theirs = logits_of(saved);
-        assert_memory_equal(mine, theirs, bytes);
+        if (compute == AXL_COMPUTE_BF16)
+            assert_memory_equal(mine, theirs, bytes);
+        else /* the base's files are bf16, and so is the result */
+            assert_true(tiny_distance(mine, theirs, N_LOGITS * TINY_VOCAB) < 0.01);
         free(theirs);
         axl_model_free(saved);
     }

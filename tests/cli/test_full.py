@@ -21,7 +21,7 @@ class Full(Case):
                 if "loss" in r]
 
     def test_the_result_is_a_model(self):
-        for bf16, dtype in ((False, "F32"), (True, "BF16")):
+        for bf16 in (False, True):
             config = self.config(bf16=bf16, max_steps=8)
             shutil.rmtree(self.path("out"), ignore_errors=True)
             self.good("train", config)
@@ -33,15 +33,10 @@ class Full(Case):
             self.assertFalse({"adapter_config.json", "adapter_model.safetensors"} & files)
             mine = read_safetensors(self.path("out", "model.safetensors"))
             base = read_safetensors(os.path.join(TINY, "model.safetensors"))
-            self.assertEqual({k: v[1] for k, v in mine.items()},
-                             {k: v[1] for k, v in base.items()})
-            self.assertEqual({v[0] for v in mine.values()}, {dtype})
+            self.assertEqual({k: v[:2] for k, v in mine.items()},  # dtype and shape
+                             {k: v[:2] for k, v in base.items()})
             written = json.loads(read(self.path("out", "config.json")))
             given = json.loads(read(os.path.join(TINY, "config.json")))
-            key = "dtype" if "dtype" in written else "torch_dtype"
-            self.assertEqual(written[key], "bfloat16" if bf16 else "float32")
-            for settings in (written, given):
-                settings.pop("dtype", None), settings.pop("torch_dtype", None)
             self.assertEqual(written, given)
             card = read(self.path("out", "README.md"))
             self.assertIn("library_name: transformers", card)
@@ -60,7 +55,8 @@ class Full(Case):
         self.assertLess(loss[1], loss[0])
         evaluated = [r["eval_loss"] for r in read_json_lines(self.path("out", "training_log.jsonl"))
                      if "eval_loss" in r]
-        self.assertAlmostEqual(evaluated[-1], loss[1], places=4)
+        # trained in f32, the result is rounded once to the base's bf16
+        self.assertAlmostEqual(evaluated[-1], loss[1], delta=0.002)
         how = ("--prompt", PROMPT, "--greedy", "--max-new-tokens", "8")
         self.assertEqual(self.good("inference", config, *how).out,
                          self.good("inference", "--model", self.path("out"), *how).out)

@@ -123,6 +123,25 @@ class Best(LoopCase):
         best = self.check_stopped_early("out", 1)
         self.assertEqual(result, self.weights_of("out", best + 1))
 
+    def test_a_best_checkpoint_that_is_gone(self):
+        """Only the newest was copied to another machine; the run still ends with a result."""
+        changes = {"early_stopping_patience": 2, "save_steps": 1, "save_total_limit": 20,
+                   **self.WILD}
+        self.run_to("whole", **changes)
+        best = [r for r in self.log("whole") if "eval_loss" in r and r["step"] > 0]
+        best = min(best, key=lambda r: r["eval_loss"])["step"]
+        last = best + 1
+        for name in ("training_log.jsonl", f"checkpoint-{last}"):
+            whole, there = self.path("whole", name), self.path("rest", name)
+            os.makedirs(self.path("rest"), exist_ok=True)
+            (shutil.copytree if os.path.isdir(whole) else shutil.copy)(whole, there)
+        config = self.config(output_dir=self.path("rest"), **changes)
+        result = self.good("train", config, "--resume")
+        gone = f"checkpoint-{best}, the best evaluation"
+        self.assertLess(result.err.index(gone + " so far, is gone"), result.err.index("saved "))
+        self.assertIn(gone + ", is gone: the result is the last step's", result.err)
+        self.adapter("rest")
+
     def test_save_strategy_best(self):
         result = self.run_to("out", save_strategy="best", metric_for_best_model="perplexity",
                              load_best_model_at_end=True, **self.WILD)
@@ -168,9 +187,36 @@ class Rhythms(LoopCase):
         self.run_to("out", max_steps=2, val_set_size=20, eval_steps=2, axl={"eval_on_start": False})
         self.assertEqual(self.steps("eval_loss"), [2])
         self.run_to("out", max_steps=2, val_set_size=20)  # no word about when
-        self.assertEqual(self.steps("eval_loss"), [])
+        self.assertEqual(self.steps("eval_loss"), [2])
         self.run_to("out", max_steps=2, val_set_size=20, eval_strategy="epoch")
-        self.assertEqual(self.steps("eval_loss"), [0])
+        self.assertEqual(self.steps("eval_loss"), [0, 2])
+
+    def checkpoints(self):
+        return sorted(n for n in os.listdir(self.path("out")) if "checkpoint" in n)
+
+    def test_epochs_end_with_the_run(self):
+        """As Axolotl: a run that ends inside an epoch saves and evaluates there."""
+        rows = self.rows("d.jsonl", [{"instruction": f"{i}", "output": f"{i}"} for i in range(8)])
+        data = {"datasets": [{"path": rows, "type": "alpaca"}], "val_set_size": 2,
+                "save_strategy": None, "micro_batch_size": 1, "gradient_accumulation_steps": 2}
+        self.run_to("out", max_steps=5, eval_strategy="epoch", **data)
+        self.assertEqual(self.steps("eval_loss"), [0, 3, 5])
+        self.assertEqual(self.checkpoints(), ["checkpoint-3", "checkpoint-5"])
+        shutil.rmtree(self.path("out"))
+        self.run_to("out", max_steps=2, **data)  # shorter than an epoch, nothing said
+        self.assertEqual(self.steps("eval_loss"), [2])
+        self.assertEqual(self.checkpoints(), ["checkpoint-2"])
+        shutil.rmtree(self.path("out"))
+        self.run_to("out", max_steps=None, num_epochs=2, **data)  # once at an epoch's end
+        self.assertEqual(self.steps("eval_loss"), [3, 6])
+        self.assertEqual(self.checkpoints(), ["checkpoint-3", "checkpoint-6"])
+
+    def test_evaluating_by_steps_follows_logging(self):
+        changes = {"max_steps": 5, "val_set_size": 20, "eval_strategy": "steps"}
+        self.run_to("out", logging_steps=2, **changes)
+        self.assertEqual(self.steps("eval_loss"), [0, 2, 4, 5])
+        self.run_to("out", logging_steps=None, **changes)  # every step of so short a run
+        self.assertEqual(self.steps("eval_loss"), [0, 1, 2, 3, 4, 5])
 
     def test_saves_after_the_first_step(self):
         self.run_to("out", max_steps=4, save_first_step=True, save_steps=3)

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import shutil
 import unittest
 
 from cli_testing import ALPACA, TINY, Case, read, read_json_lines, read_safetensors
@@ -284,10 +285,63 @@ class Resume(Train):
             self.train("--resume", f"out/checkpoint-{step}", "--output-dir", "two", **changes)
             self.assertEqual(self.adapter("two"), adapter, step)
 
-    def test_another_seed_is_told(self):
+    def check_refused(self, text, **changes):
+        result = self.axl("train", self.config(**{**self.SAVING, **changes}), "--quiet",
+                          "--resume", "out/checkpoint-4")
+        self.assertEqual(result.code, 2, result)
+        self.assertIn("out/checkpoint-4 is of a run " + text, result.err)
+
+    def test_over_other_rows(self):
+        """What would skip rows, or train them again, in silence."""
+        rows = [{"instruction": f"{i}", "output": f"{i} {i}"} for i in range(40)]
+        data = self.rows("d.jsonl", rows)
+        self.SAVING = {**self.SAVING, "datasets": [{"path": data, "type": "alpaca"}],
+                       "train_on_inputs": False}
         self.train(**self.SAVING)
-        result = self.train("--resume", "out/checkpoint-4", "--seed", "7", **self.SAVING)
-        self.assertIn("out/checkpoint-4 was written with the seed 42, this is 7", result.err)
+        self.check_refused("with 42 as the seed of the rows' order, this one has 7", seed=7)
+        self.check_refused("with 2 rows in a step", micro_batch_size=1)
+        self.check_refused("with 2 rows in a step", gradient_accumulation_steps=3)
+        self.check_refused("with 0 tokens in a packed row", sample_packing=True)
+        self.check_refused("with another order of rows", curriculum_sampling=True)
+        self.check_refused("over other data", train_on_inputs=True)
+        self.check_refused("with 40 rows of data, this one has 36", val_set_size=4)
+        self.rows("d.jsonl", rows[:20] + [{"instruction": "x", "output": "20 20"}] + rows[21:])
+        self.check_refused("over other data")
+
+    def test_in_another_cut(self):
+        """As many rows a step, in other batches: the same rows follow."""
+        rows = [{"instruction": f"{i}", "output": f"{i} {i}"} for i in range(22)]
+        changes = {**self.SAVING, "datasets": [{"path": self.rows("d.jsonl", rows), "type": "alpaca"}],
+                   "bf16": False, "max_steps": 12, "save_steps": 4, "learning_rate": 0.01}
+        whole = self.cut_run("whole", 1, 4, **changes)
+        for micro, steps in ((2, 2), (4, 1), (1, 4)):
+            for step in (4, 8):  # within the first epoch of six, and the second
+                rest = self.cut_run("rest", micro, steps, "--resume",
+                                    f"whole/checkpoint-{step}", **changes)
+                self.assertEqual(len(rest), 12 - step)
+                for a, b in zip(whole[step:], rest):
+                    self.assertAlmostEqual(a, b, places=4)
+                shutil.rmtree(self.path("rest"))
+
+    def cut_run(self, out, micro, steps, *args, **changes):
+        self.train("--output-dir", out, *args, **{
+            **changes, "micro_batch_size": micro, "gradient_accumulation_steps": steps})
+        return [r["loss"] for r in read_json_lines(self.path(out, "training_log.jsonl"))]
+
+    def test_bins_in_another_cut(self):
+        changes = {**self.SAVING, "bf16": False, "sample_packing": True, "sequence_len": 128,
+                   "multipack_real_batches": True}
+        whole = self.cut_run("whole", 1, 4, **changes)
+        rest = self.cut_run("rest", 2, 2, "--resume", "whole/checkpoint-4", **changes)
+        for a, b in zip(whole[4:], rest):
+            self.assertAlmostEqual(a, b, places=4)
+
+    def test_other_settings_are_named(self):
+        self.train(**self.SAVING)
+        result = self.train("--resume", "out/checkpoint-4", **{
+            **self.SAVING, "learning_rate": 0.25, "max_steps": 7, "lora_dropout": 0.5})
+        for text in ("learning_rate", "total_steps 6.0, this is 7.0", "lora_dropout 0.0, this is 0.5"):
+            self.assertIn("out/checkpoint-4 was written with " + text, result.err)
 
 
 class Failure(Train):

@@ -115,6 +115,16 @@ class Data(WrongInput):
                          line)
         return line.replace(path, name)
 
+    def test_a_number_that_is_none_where_it_is_read(self):
+        """A column that no one reads may hold one: Python writes it."""
+        row = '{"instruction": "n", "input": "", "output": "x", "score": NaN}\n'
+        self.write("d.jsonl", row * 2)
+        config = self.config(datasets=[{"path": "d.jsonl", "type": "alpaca"}], max_steps=1)
+        self.good("inspect", config, "-n", "0")
+        self.write("d.jsonl", row + row.replace('"x"', "-Infinity"))
+        self.assertIn('d.jsonl:2: "output" must be a string, not a number',
+                      self.axl("inspect", config, "-n", "0").err)
+
     def test_missing_file(self):
         for path in ("none.jsonl", "some/hub-name"):
             line = self.untrained(datasets=[{"path": path, "type": "alpaca"}])
@@ -436,6 +446,23 @@ class Adapter(WrongInput):
             self.put_config(**changes)
             self.unread(f"a/adapter_config.json: {text} is not supported yet")
 
+    def test_an_init_that_changes_the_base(self):
+        self.put_config(init_lora_weights="pissa_niter_4")
+        text = "a/adapter_config.json: init_lora_weights pissa_niter_4 is not supported: "
+        for verb in (("inference", "--prompt", "x"), ("merge-lora", "--out", "m")):
+            self.assertIn(text, self.wrong(verb[0], "--model", TINY, "--adapter", "a", *verb[1:]))
+        self.assertIn(text, self.wrong("evaluate", self.config(output_dir="a", val_set_size=5),
+                                       "--quiet"))
+        self.assertIn(text, self.untrained(lora_model_dir="a"))
+
+    def test_a_layer_is_missing(self):
+        self.put({k: v for k, v in self.tensors.items() if "layers.3" not in k})
+        text = ("a/adapter_model.safetensors lacks the tensors of layers that its "
+                "adapter_config.json names: model.layers.3.self_attn.q_proj, ")
+        for verb in (("inference", "--prompt", "x"), ("merge-lora", "--out", "m")):
+            self.assertIn(text, self.wrong(verb[0], "--model", TINY, "--adapter", "a", *verb[1:]))
+        self.assertIn(text, self.untrained(lora_model_dir="a"))
+
     def test_targets(self):
         self.assertIn('lora_target_modules: "foo_proj" names no linear layer of this model; it has '
                       "q_proj, ", self.untrained(lora_target_linear=False,
@@ -498,13 +525,21 @@ class Checkpoint(WrongInput):
         self.unread("ck/trainer_state.json:1:11: ',' or '}' is missing")
 
     def test_other_data(self):
-        self.state(batch=99999)
-        self.unread("ck is of a run over other data or batches: the cursor is at batch 99999 of an "
-                    "epoch of 356")
+        self.state(items=99999)
+        self.assertIn("ck is of a run over other data or batches: the cursor is at batch ",
+                      self.untrained("--resume", "ck"))
 
-    def test_other_rank(self):
-        self.unread(f'ck/adapter_model.safetensors: tensor "{Adapter.NAME}A.weight" is [4, 128] of '
-                    "F32; r 8 and this model want [8, 128] of F32, BF16 or F16", lora_r=8)
+    def test_other_adapter(self):
+        self.unread("ck/adapter_config.json is of rank 4, and lora_r is 8", lora_r=8)
+        self.unread("ck/adapter_config.json has lora_alpha 8.0, and this run 16.0", lora_alpha=16)
+        self.unread("ck/adapter_config.json has use_rslora false, and peft_use_rslora is true",
+                    peft_use_rslora=True)
+        targets = {"lora_target_linear": False, "lora_target_modules": ["q_proj"]}
+        self.assertIn("ck/adapter_model.safetensors adapts layers that this run does not: "
+                      "model.layers.0.self_attn.k_proj, ",
+                      self.untrained("--resume", "ck", **targets))
+        self.assertIn("ck/adapter_model.safetensors does not adapt layers that this run does: "
+                      "lm_head", self.untrained("--resume", "ck", lora_target_modules=["lm_head"]))
 
     def test_files(self):
         for name in ("optimizer.safetensors", "adapter_model.safetensors"):

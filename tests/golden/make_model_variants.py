@@ -2,7 +2,7 @@
 # Makes tests/golden/model_variants: tiny random models of each family in the forms
 # that checkpoints come in, and what they compute.
 #
-#   make_model_variants.py OUT
+#   make_model_variants.py OUT [NAME…]
 #
 # Each OUT/NAME is a model directory without a tokenizer, with a PEFT adapter in OUT/NAME/adapter, and
 #   expect.json         input_ids of two sequences; loss with the adapter, without, and with it in f64
@@ -83,6 +83,11 @@ VARIANTS = {
         config=dict(vocab_size=96, hidden_size=32, intermediate_size=48, num_attention_heads=2, num_key_value_heads=2,
                     num_hidden_layers=3, use_sliding_window=True, sliding_window=4, max_window_layers=1,
                     tie_word_embeddings=False, rms_norm_eps=1e-6)),
+    # a head of its own that config.json does not know of: it says that the head is the embedding
+    "own_head_said_to_be_tied": dict(
+        dtype="float16", targets=ALL, old=False, shard=None, say_tied=True,
+        config=dict(vocab_size=88, hidden_size=32, intermediate_size=48, num_attention_heads=4, num_key_value_heads=2,
+                    tie_word_embeddings=False, rms_norm_eps=1e-6)),
 }
 
 
@@ -101,7 +106,10 @@ def make_model(out, v):
     kwargs = {"max_shard_size": v["shard"]} if v["shard"] else {}
     model.to(getattr(torch, v["dtype"])).save_pretrained(out, **kwargs)
     (out / "generation_config.json").unlink(missing_ok=True)
-    return json.loads((out / "config.json").read_text())
+    config = json.loads((out / "config.json").read_text())
+    if v.get("say_tied"):
+        config["tie_word_embeddings"] = True
+    return config
 
 
 def old_form(config):
@@ -203,11 +211,14 @@ def make_variant(out, v):
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("out", type=Path)
-    out = p.parse_args().out
+    p.add_argument("names", nargs="*", help="of variants; all of them by default")
+    args = p.parse_args()
+    out, names = args.out, args.names
     torch.set_num_threads(1)
     for i, (name, v) in enumerate(VARIANTS.items()):
         torch.manual_seed(SEED + i)
-        make_variant(out / name, v)
+        if not names or name in names:
+            make_variant(out / name, v)
     (out / "versions.json").write_text(json.dumps({
         "seed": SEED, "python": platform.python_version(), "device": "cpu", "attention": "eager",
         **{n: importlib.metadata.version(n) for n in ("torch", "transformers", "peft", "safetensors")}}, indent=1) + "\n")

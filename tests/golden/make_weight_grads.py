@@ -2,7 +2,7 @@
 # Makes VARIANT/weights.safetensors for the models of tests/golden/model_variants: the gradient of the loss without an
 # adapter, that of expect.json, by every weight, in f32, named as transformers names them.  A tied head has none.
 #
-#   make_weight_grads.py MODEL_VARIANTS
+#   make_weight_grads.py MODEL_VARIANTS [NAME…]
 #
 # versions.json there names the packages; they must be the same.
 import json
@@ -16,7 +16,7 @@ from make_model_variants import VARIANTS, load, logits_of, loss_of
 
 
 def main():
-    for name in VARIANTS:
+    for name in sys.argv[2:] or VARIANTS:
         out = Path(sys.argv[1]) / name
         expect = json.loads((out / "expect.json").read_text())
         model = load(out, torch.float32)

@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "base/str.h"
 #include "base/utf8.h"
+#include "tensor/dtype.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -124,6 +125,54 @@ static void test_json__keeps_what_cjson_loses(void **state)
     assert_true(axl__json_get(v, "d")->child->next->next->number == -300.0);
     axl__arena_free(&arena);
     axl_context_free(ctx);
+}
+
+static void test_json__rows_may_hold_what_python_writes(void **state)
+{
+    static const char text[] = "{\"a\": NaN, \"b\": [Infinity, -Infinity], \"c\": -1}";
+    static const char *const bad[] = { "{\"a\": nan}", "{\"a\": -NaN}", "{\"a\": Inf}", "NaNs" };
+    axl_context *ctx = test_context();
+    axl__json_error error;
+    axl__json *v;
+    axl__arena arena;
+
+    (void)state;
+    axl__arena_init(&arena, ctx);
+    assert_ok(axl__json_read(&v, &arena, text, sizeof text - 1, &error));
+    assert_true(isnan(axl__json_get(v, "a")->number));
+    const axl__json *b = axl__json_get(v, "b")->child;
+    assert_true(isinf(b->number) && b->number > 0 && isinf(b->next->number) && b->next->number < 0);
+    assert_int_equal(axl__json_get(v, "c")->integer, -1);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(axl__json_read(&v, &arena, bad[i], strlen(bad[i]), &error),
+                         AXL_ERR_FORMAT);
+    assert_fails(axl__json_parse(&v, &arena, text, sizeof text - 1, "x"), AXL_ERR_FORMAT,
+                 "x:1:7: not a JSON value");
+    axl__arena_free(&arena);
+    axl_context_free(ctx);
+}
+
+/* Those of f16 are exact in f32, and go back to themselves; others to the nearest. */
+static void test_dtype__f16_goes_there_and_back(void **state)
+{
+    (void)state;
+    for (uint32_t h = 0; h < 0x10000; h++) {
+        float f = axl__f16_to_f32((uint16_t)h);
+        if (!isnan(f))
+            assert_int_equal(axl__f32_to_f16(f), h);
+        else
+            assert_true(isnan(axl__f16_to_f32(axl__f32_to_f16(f))));
+    }
+    for (uint32_t h = 0; h < 0x7BFF; h++) {
+        float a = axl__f16_to_f32((uint16_t)h), b = axl__f16_to_f32((uint16_t)(h + 1));
+        float half = a + (b - a) / 2;
+        assert_int_equal(axl__f32_to_f16(half), h + (h & 1)); /* to the even one */
+        assert_int_equal(axl__f32_to_f16(nextafterf(half, 0.0F)), h);
+        assert_int_equal(axl__f32_to_f16(-nextafterf(half, 1e9F)), 0x8000 | (h + 1));
+    }
+    assert_int_equal(axl__f32_to_f16(65519.99F), 0x7BFF);
+    assert_int_equal(axl__f32_to_f16(65520.0F), 0x7C00);
+    assert_int_equal(axl__f32_to_f16(-1e30F), 0xFC00);
 }
 
 static void test_json__names_the_place_of_an_error(void **state)
@@ -329,6 +378,8 @@ int main(void)
         cmocka_unit_test(test_fail__holds_a_long_error),
         cmocka_unit_test(test_json__keeps_what_cjson_loses),
         cmocka_unit_test(test_json__names_the_place_of_an_error),
+        cmocka_unit_test(test_json__rows_may_hold_what_python_writes),
+        cmocka_unit_test(test_dtype__f16_goes_there_and_back),
         cmocka_unit_test(test_json__reads_a_file_into_the_arena),
         cmocka_unit_test(test_utf8__replaces_maximal_ill_formed_parts),
         cmocka_unit_test(test_map__finds_what_was_set),

@@ -89,6 +89,9 @@ static void test_source__names_the_place_of_bad_records(void **state)
     } cases[] = {
         { "{\"a\": \"x\"}\n{\"a\": x}\n{\"a\": \"y\"}\n", "x@1,!2:7: not a JSON value,y@3," },
         { "3\n{\"a\": \"y\"}\n", "!1: a record must be an object, not an integer,y@2," },
+        { "{\"a\": \"x\", \"n\": NaN}\n{\"a\": \"y\", \"n\": [-Infinity, Infinity]}\n",
+          "x@1,y@2," },
+        { "[{\"n\": NaN, \"a\": \"x\"},\n{\"a\": \"y\"}]", "x@1,y@2," },
         { "{\"a\": \"x\"} {\"a\": \"y\"}\n", "!1:12: something follows the JSON value," },
         { "{\n\"a\": \"x\"\n}\n",
           "!1:1: one object over several lines, where a list of records or a record a line is "
