@@ -39,10 +39,10 @@ def _numbers(record: RunRecord) -> Dict[str, float]:
 
 
 def _result_files(folder: str) -> Iterator[str]:
-    """What a run wrote into output_dir itself, without its checkpoints and other folders."""
+    """What a run wrote into output_dir itself, without its lock, checkpoints and other folders."""
     for name in sorted(os.listdir(folder)):
         path = os.path.join(folder, name)
-        if os.path.isfile(path):
+        if not name.startswith(".") and os.path.isfile(path):
             yield path
 
 
