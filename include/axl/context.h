@@ -6,7 +6,8 @@
  *
  * Threads, once for all of axl: different handles, any threads; one handle, one thread at a
  * time; datasets and configs are immutable once built and may be shared, models too while no
- * trainer writes their weights.  A function that differs says so on its "Thread:" line.
+ * trainer writes their weights.  A function that differs says so on its "Thread:" line.  A second
+ * thread that calls into a busy trainer, run or loader is answered with AXL_ERR_BUSY.
  * Callbacks run on the calling thread and may not use the handle they were called from.
  */
 #ifndef AXL_CONTEXT_H

@@ -93,7 +93,8 @@ typedef struct axl_step_stats {
  * @param[in]  opts    NULL for the defaults.  Copied.
  *
  * @retval AXL_ERR_INVALID An option is out of range; axl_last_error() names it.
- * @retval AXL_ERR_BUSY    The model's weights are being trained, or are to be while an adapter is.
+ * @retval AXL_ERR_BUSY    The model's weights are being trained, or are to be while an adapter is;
+ *                         or @p adapter has a trainer already.
  * @retval AXL_ERR_ABI     @p opts sets a field this library does not know.
  * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM

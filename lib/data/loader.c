@@ -16,6 +16,7 @@
 #include "config/config.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 /* One epoch's batches: batch b is order[starts[b] .. starts[b + 1]). */
@@ -28,6 +29,7 @@ typedef struct {
 
 struct axl_loader {
     uint32_t magic;
+    atomic_bool in_call;
     axl_context *ctx;
     axl_dataset *data;
     axl_loader_options opts;
@@ -54,6 +56,21 @@ static axl_status loader_enter(const axl_loader *l)
     if (!l || l->magic != AXL__MAGIC_LOADER)
         return axl__fail(AXL_ERR_INVALID, "not a live axl_loader");
     return axl__context_enter(l->ctx);
+}
+
+/* For the calls that change it, and those that read what these change. */
+static axl_status loader_begin(axl_loader *l)
+{
+    AXL_TRY(loader_enter(l));
+    if (atomic_exchange(&l->in_call, true))
+        return axl__fail(AXL_ERR_BUSY, "axl_loader used by two threads at once");
+    return AXL_OK;
+}
+
+static axl_status loader_end(axl_loader *l, axl_status status)
+{
+    atomic_store(&l->in_call, false);
+    return status;
 }
 
 /* ---- an epoch's plan ---- */
@@ -499,11 +516,10 @@ static axl_status fill_batch(axl_loader *l, axl_batch *b)
     return AXL_OK;
 }
 
-axl_status axl_loader_next(axl_loader *loader, axl_batch *batch)
+static axl_status next_batch(axl_loader *loader, axl_batch *batch)
 {
     axl_batch b = AXL_BATCH_INIT, none = AXL_BATCH_INIT;
 
-    AXL_TRY(loader_enter(loader));
     AXL_TRY(AXL__EXPORT(axl_batch, batch, &none));
     if (loader->batch == loader->plan.n_batches && goes_on(loader))
         AXL_TRY(go_to(loader, loader->epoch + 1, 0));
@@ -516,18 +532,21 @@ axl_status axl_loader_next(axl_loader *loader, axl_batch *batch)
     return AXL__EXPORT(axl_batch, batch, &b);
 }
 
+axl_status axl_loader_next(axl_loader *loader, axl_batch *batch)
+{
+    AXL_TRY(loader_begin(loader));
+    return loader_end(loader, next_batch(loader, batch));
+}
+
 uint64_t axl_loader_batches_per_epoch(const axl_loader *loader)
 {
     return loader_enter(loader) == AXL_OK ? loader->plan.n_batches : 0;
 }
 
-axl_status axl_loader_total_steps(axl_loader *loader, uint64_t *steps)
+static axl_status total_steps(const axl_loader *loader, uint64_t *steps)
 {
     uint64_t sum = 0, each;
 
-    AXL_TRY(loader_enter(loader));
-    if (!steps)
-        return axl__fail(AXL_ERR_INVALID, "steps must not be NULL");
     *steps = loader->opts.max_steps;
     if (loader->opts.max_steps > 0)
         return AXL_OK;
@@ -544,6 +563,13 @@ axl_status axl_loader_total_steps(axl_loader *loader, uint64_t *steps)
     }
     *steps = sum;
     return AXL_OK;
+}
+
+axl_status axl_loader_total_steps(axl_loader *loader, uint64_t *steps)
+{
+    AXL_TRY(loader_begin(loader));
+    return loader_end(loader, steps ? total_steps(loader, steps)
+                                    : axl__fail(AXL_ERR_INVALID, "steps must not be NULL"));
 }
 
 /* ---- what a checkpoint knows of the data ---- */
@@ -671,5 +697,6 @@ axl_status axl_loader_set_cursor(axl_loader *loader, const axl_loader_cursor *cu
     if (c.epoch > UINT32_MAX)
         return axl__fail(AXL_ERR_INVALID, "the cursor is at epoch %llu",
                          (unsigned long long)c.epoch);
-    return go_to(loader, c.epoch, c.batch);
+    AXL_TRY(loader_begin(loader));
+    return loader_end(loader, go_to(loader, c.epoch, c.batch));
 }

@@ -52,6 +52,19 @@ void axl_adapter_free(axl_adapter *a)
     axl_context_free(ctx);
 }
 
+axl_status axl__adapter_own(axl_adapter *a)
+{
+    if (atomic_exchange(&a->owned, true))
+        return axl__fail(AXL_ERR_BUSY,
+                         "the adapter is being trained by another trainer; free that one first");
+    return AXL_OK;
+}
+
+void axl__adapter_disown(axl_adapter *a)
+{
+    atomic_store(&a->owned, false);
+}
+
 static axl_status add_tensor(axl_adapter *a, const axl__module *of, const char *part, int64_t at,
                              int64_t rows, int64_t cols)
 {

@@ -39,6 +39,7 @@ struct axl_adapter {
     int64_t n_params;           /* elements in all */
     float *params;              /* device, (n_params) f32 */
     struct axl_adapter *frozen; /* the pairs before the last restart, added to these; or NULL */
+    atomic_bool owned;          /* a trainer of it lives: there is one at a time */
 };
 
 static inline axl__trained axl__adapter_trained(const axl_adapter *a)
@@ -53,6 +54,10 @@ bool axl__target_matches(const char *module, const char *target);
 
 axl_adapter *axl__adapter_ref(axl_adapter *adapter);
 axl_status axl__adapter_enter(const axl_adapter *adapter);
+
+/* For the life of a trainer of it; AXL_ERR_BUSY where there is one. */
+axl_status axl__adapter_own(axl_adapter *adapter);
+void axl__adapter_disown(axl_adapter *adapter);
 
 /* Makes an adapter with room for the pairs of `on` (modules.n flags), values undefined.  targets
  * are copied. */

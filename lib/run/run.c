@@ -175,9 +175,9 @@ axl_status axl__run_enter(axl_run *r)
     if (!r || r->magic != AXL__MAGIC_RUN)
         return axl__fail(AXL_ERR_INVALID, "not a live axl_run");
     AXL_TRY(axl__context_enter(r->ctx));
-    if (r->in_call)
-        return axl__fail(AXL_ERR_BUSY, "axl_run used from inside its own callback");
-    r->in_call = true;
+    if (atomic_exchange(&r->in_call, true))
+        return axl__fail(AXL_ERR_BUSY, "axl_run used from inside its own callback, or by two "
+                                       "threads at once");
     return AXL_OK;
 }
 
@@ -262,6 +262,6 @@ axl_status axl_run_train(axl_run *r)
 {
     AXL_TRY(axl__run_enter(r));
     axl_status status = run_train(r);
-    r->in_call = false;
+    atomic_store(&r->in_call, false);
     return status;
 }

@@ -15,6 +15,8 @@
 #include <axl/plan.h>
 #include <axl/run.h>
 
+#include <stdatomic.h>
+
 /* What evaluations, losses and files may do to the run; from the config, then constant. */
 typedef struct axl__steering {
     bool by_perplexity, best_is_high; /* metric_for_best_model, greater_is_better */
@@ -52,7 +54,7 @@ typedef struct axl__saves {
 struct axl_run {
     /* run.c: the handle, */
     uint32_t magic;
-    bool in_call;
+    atomic_bool in_call;
     axl_context *ctx;
     axl_config *cfg;
     char *resume, *output_dir;

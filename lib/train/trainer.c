@@ -123,7 +123,7 @@ static axl_status make_optimizer(axl_trainer *tr, const axl_optimizer_options *g
     return status;
 }
 
-/* What is trained.  A model's own weights have one trainer at a time. */
+/* What is trained.  It has one trainer at a time. */
 static axl_status take_trained(axl_trainer *tr)
 {
     if (!tr->adapter && tr->opts.relora_steps > 0)
@@ -135,6 +135,8 @@ static axl_status take_trained(axl_trainer *tr)
     AXL_TRY(axl__model_take(tr->model, !tr->adapter));
     tr->took_model = true;
     if (tr->adapter) {
+        AXL_TRY(axl__adapter_own(tr->adapter));
+        tr->took_adapter = true;
         tr->trained = axl__adapter_trained(tr->adapter);
         return AXL_OK;
     }
@@ -277,6 +279,8 @@ void axl_trainer_free(axl_trainer *tr)
         (void)axl__trainer_use_trained(tr);
     if (tr->took_model)
         axl__model_give_back(tr->model, !tr->adapter);
+    if (tr->took_adapter)
+        axl__adapter_disown(tr->adapter);
     axl__optimizer_free(tr->optimizer);
     axl__lisa_free(&tr->lisa);
     axl_adapter_free(tr->adapter);
@@ -292,15 +296,15 @@ axl_status axl__trainer_enter(axl_trainer *tr)
     if (!tr || tr->magic != AXL__MAGIC_TRAINER)
         return axl__fail(AXL_ERR_INVALID, "not a live axl_trainer");
     AXL_TRY(axl__context_enter(tr->ctx));
-    if (tr->in_call)
-        return axl__fail(AXL_ERR_BUSY, "axl_trainer used from inside its own callback");
-    tr->in_call = true;
+    if (atomic_exchange(&tr->in_call, true))
+        return axl__fail(AXL_ERR_BUSY, "axl_trainer used from inside its own callback, or by two "
+                                       "threads at once");
     return AXL_OK;
 }
 
 void axl__trainer_leave(axl_trainer *tr)
 {
-    tr->in_call = false;
+    atomic_store(&tr->in_call, false);
 }
 
 /* ---- accumulating ---- */

@@ -21,8 +21,8 @@
 struct axl_trainer {
     uint32_t magic;
     atomic_int refs;
-    bool in_call;
-    bool took_model; /* see axl__model_take() */
+    atomic_bool in_call;
+    bool took_model, took_adapter; /* see axl__model_take(), axl__adapter_own() */
     axl_context *ctx;
     axl_model *model;
     axl_adapter *adapter;     /* NULL: the model's own weights are trained */

@@ -6,6 +6,7 @@
  */
 #include "tiny_model.h"
 
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -514,6 +515,7 @@ static void test_trainer__refuses_bad_options(void **state)
     fixture f = setup(NULL, 0.0), g = setup(NULL, 0.0);
     axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
     axl_trainer *tr;
+    axl_adapter *idle = tiny_adapter(f.model, 0.0);
 
     (void)state;
     for (int i = 0; i < 12; i++) {
@@ -535,17 +537,36 @@ static void test_trainer__refuses_bad_options(void **state)
         case 10: bad.label_smoothing = 1.0, what = "label_smoothing"; break;
         default: bad.loss_average = 2, what = "loss_average 2"; break;
         }
-        assert_fails(axl_trainer_new(&tr, f.model, f.adapter, &bad), AXL_ERR_INVALID, what);
+        assert_fails(axl_trainer_new(&tr, f.model, idle, &bad), AXL_ERR_INVALID, what);
         assert_null(tr);
     }
     o.size = 12;
-    assert_fails(axl_trainer_new(&tr, f.model, f.adapter, &o), AXL_ERR_ABI, "size 12");
+    assert_fails(axl_trainer_new(&tr, f.model, idle, &o), AXL_ERR_ABI, "size 12");
     assert_fails(axl_trainer_new(NULL, f.model, f.adapter, NULL), AXL_ERR_INVALID, "out");
     assert_fails(axl_trainer_new(&tr, NULL, f.adapter, NULL), AXL_ERR_INVALID, "axl_model");
     assert_fails(axl_trainer_new(&tr, f.model, NULL, NULL), AXL_ERR_BUSY, "adapter");
     assert_fails(axl_trainer_new(&tr, f.model, g.adapter, NULL), AXL_ERR_INVALID, "another model");
+    axl_adapter_free(idle);
     teardown(&f);
     teardown(&g);
+}
+
+static void test_trainer__an_adapter_has_one(void **state)
+{
+    fixture f = setup(NULL, 0.0);
+    axl_trainer *second;
+
+    (void)state;
+    assert_fails(axl_trainer_new(&second, f.model, f.adapter, NULL), AXL_ERR_BUSY,
+                 "the adapter is being trained by another trainer");
+    assert_null(second);
+    axl_adapter *other = tiny_adapter(f.model, 0.0);
+    assert_ok(axl_trainer_new(&second, f.model, other, NULL)); /* of one model as many as wanted */
+    axl_trainer_free(second);
+    axl_adapter_free(other);
+    axl_trainer_free(f.tr);
+    assert_ok(axl_trainer_new(&f.tr, f.model, f.adapter, NULL));
+    teardown(&f);
 }
 
 static void test_trainer__refuses_bad_batches(void **state)
@@ -718,6 +739,53 @@ static void test_trainer__is_busy_in_its_own_callback(void **state)
     teardown(&other);
 }
 
+/* A thread that goes into the trainer while another is in it. */
+typedef struct {
+    axl_trainer *tr;
+    axl_status status;
+    char text[256];
+} intruder;
+
+static void *intrude(void *arg)
+{
+    intruder *x = arg;
+
+    x->status = axl_trainer_step(x->tr, NULL);
+    snprintf(x->text, sizeof x->text, "%s", axl_last_error());
+    return NULL;
+}
+
+static int on_progress_intrude(void *user, const axl_progress *p)
+{
+    intruder *x = user;
+    pthread_t thread;
+
+    (void)p;
+    if (!x->tr)
+        return 0;
+    assert_int_equal(pthread_create(&thread, NULL, intrude, x), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    x->tr = NULL;
+    return 0;
+}
+
+static void test_trainer__two_threads_are_told(void **state)
+{
+    tiny_data *d = tiny_batch(lengths, N_SEQS, 1);
+    intruder x = { NULL, AXL_OK, "" };
+    fixture f = setup_with_progress(on_progress_intrude, &x);
+
+    (void)state;
+    x.tr = f.tr;
+    assert_ok(axl_trainer_forward_backward(f.tr, &d->batch, NULL));
+    assert_null(x.tr);
+    assert_int_equal(x.status, AXL_ERR_BUSY);
+    assert_non_null(strstr(x.text, "two threads at once"));
+    assert_ok(axl_trainer_step(f.tr, NULL));
+    free(d);
+    teardown(&f);
+}
+
 static int on_progress_stop(void *user, const axl_progress *p)
 {
     callback *c = user;
@@ -853,6 +921,8 @@ int main(void)
         cmocka_unit_test(test_trainer__names_a_gradient_that_is_not_finite),
         cmocka_unit_test(test_trainer__smooths_labels_in_training),
         cmocka_unit_test(test_trainer__refuses_bad_options),
+        cmocka_unit_test(test_trainer__an_adapter_has_one),
+        cmocka_unit_test(test_trainer__two_threads_are_told),
         cmocka_unit_test(test_trainer__refuses_bad_batches),
         cmocka_unit_test(test_trainer__refuses_preferences),
         cmocka_unit_test(test_trainer__refuses_what_is_no_trainer),

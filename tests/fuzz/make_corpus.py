@@ -125,9 +125,9 @@ def tensor_files():
     put("adapter", "other", b"\1", tensors({"x": ("F32", [1], floats(1))}))
     state = {"axl_checkpoint": 1, "axl_version": "0.1.0", "isa": "avx2", "matmul": "axl", "backend": "cpu",
              "compute": "f32", "optimizer": "adamw", "step": 3, "seed": 42, "lora_restarts": 0, "only_model": False,
-             "has_loader": True, "epoch": 1, "batch": 1, "seconds": 1.5, "tokens": 100}
+             "has_loader": True, "epoch": 1, "items": 1, "seconds": 1.5, "tokens": 100}
     put("checkpoint", "state", b"\0", json.dumps(state))
-    put("checkpoint", "far", b"\0", json.dumps({**state, "step": 2 ** 63 - 1, "epoch": 2 ** 62, "batch": 2 ** 63 - 1,
+    put("checkpoint", "far", b"\0", json.dumps({**state, "step": 2 ** 63 - 1, "epoch": 2 ** 62, "items": 2 ** 63 - 1,
                                                "seconds": 1e308, "serial": 2 ** 63 - 1}))
     put("checkpoint", "restarts", b"\0", json.dumps({**state, "lora_restarts": 2}))
     put("checkpoint", "theirs", b"\0", '{"log_history": [], "global_step": 3}')
