@@ -16,10 +16,13 @@ class Optimizers(Case):
         result = self.axl("check", self.config("unknown.yml", optimizer="no_such_optimizer"))
         return re.search(r"; use (.*) \[AXL-C0210\]", result.out).group(1).split(", ")
 
+    def few(self):
+        path = self.write("few.jsonl", "".join(read(ALPACA).splitlines(True)[:6]))
+        return [{"path": path, "type": "alpaca", "split": "train"}]
+
     def run_of(self, name, out, *args, **changes):
         rate = next((r for part, r in RATES.items() if part in name), 5e-3)
-        few = self.write("few.jsonl", "".join(read(ALPACA).splitlines(True)[:6]))
-        data = [{"path": few, "type": "alpaca", "split": "train"}]
+        data = self.few()
         config = self.config(f"{out}.yml", optimizer=name, learning_rate=rate,
                              output_dir=self.path(out), max_steps=12, lr_scheduler="constant",
                              warmup_steps=0, lora_r=16, lora_alpha=32, eval_steps=6,
@@ -50,7 +53,7 @@ class Optimizers(Case):
     def test_a_checkpoint_of_another(self):
         self.run_of("sgd", "out", save_strategy="steps", save_steps=12)
         config = self.config("other.yml", optimizer="adamw_8bit", output_dir=self.path("out2"),
-                             lora_r=16, lora_alpha=32)
+                             lora_r=16, lora_alpha=32, datasets=self.few())
         result = self.axl("train", config, "--quiet", "--resume", self.path("out", "checkpoint-12"))
         self.assertEqual(result.code, 2, result)
         self.assertIn("was written with the optimizer sgd, this is adamw_8bit", result.err)
