@@ -19,11 +19,6 @@ axl__jw *axl__jw_new(void)
     return cJSON_CreateObject();
 }
 
-void axl__jw_free(axl__jw *obj)
-{
-    cJSON_Delete(obj);
-}
-
 static void add(axl__jw *obj, const char *key, cJSON *item)
 {
     if (!obj)

@@ -15,7 +15,6 @@ typedef struct cJSON axl__jw; /* an object under construction */
 
 /* NULL when memory is out; every put then does nothing and write reports it. */
 axl__jw *axl__jw_new(void);
-void axl__jw_free(axl__jw *obj);
 void axl__jw_null(axl__jw *obj, const char *key);
 void axl__jw_bool(axl__jw *obj, const char *key, bool value);
 void axl__jw_int(axl__jw *obj, const char *key, int64_t value);

@@ -26,11 +26,6 @@ void *axl__dl_symbol(void *lib, const char *name)
     return dlsym(lib, name);
 }
 
-void axl__dl_close(void *lib)
-{
-    dlclose(lib);
-}
-
 char *axl__own_dir(axl_context *ctx)
 {
     Dl_info info;

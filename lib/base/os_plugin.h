@@ -8,7 +8,6 @@
 /* dlopen and friends.  open gives NULL and records the loader's message. */
 void *axl__dl_open(const char *path);
 void *axl__dl_symbol(void *lib, const char *name);
-void axl__dl_close(void *lib);
 /* The folder that the running libaxl was loaded from; NULL when it is not known. */
 char *axl__own_dir(axl_context *ctx);
 

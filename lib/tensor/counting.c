@@ -10,7 +10,7 @@ struct axl_device {
     axl_device *real;
     size_t *sizes; /* (n) of the buffers; 0: freed */
     size_t n, cap;
-    uint64_t bytes, peak;
+    uint64_t bytes;
 };
 
 static axl_status counting_device_open(axl_device **out, axl_context *ctx, int32_t ordinal)
@@ -52,7 +52,6 @@ static axl_status counting_buffer_new(axl_device *dev, void **out, size_t size)
     }
     dev->sizes[dev->n++] = size;
     dev->bytes += size;
-    dev->peak = dev->bytes > dev->peak ? dev->bytes : dev->peak;
     *out = (void *)(uintptr_t)(dev->n * 64);
     return AXL_OK;
 }
@@ -159,9 +158,4 @@ axl_status axl__counting_open(const axl_backend_ops **ops, axl_device **dev, axl
 uint64_t axl__counting_bytes(const axl_device *dev)
 {
     return dev->bytes;
-}
-
-uint64_t axl__counting_peak(const axl_device *dev)
-{
-    return dev->peak;
 }

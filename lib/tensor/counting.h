@@ -12,8 +12,7 @@
  * failure nothing has changed. */
 axl_status axl__counting_open(const axl_backend_ops **ops, axl_device **dev, axl_context *ctx);
 
-/* Of a counting device: the bytes of the buffers that it has now, and the most that it had. */
+/* Of a counting device: the bytes of the buffers that it has now. */
 uint64_t axl__counting_bytes(const axl_device *dev);
-uint64_t axl__counting_peak(const axl_device *dev);
 
 #endif

@@ -458,22 +458,12 @@ int32_t axl_tokenizer_pad(const axl_tokenizer *tok)
     return pad >= 0 ? pad : tok->specials[AXL__EOS].id;
 }
 
-int32_t axl__tokenizer_unk(const axl_tokenizer *tok)
-{
-    return tok->specials[AXL__UNK].id;
-}
-
 axl_status axl_tokenizer_save(const axl_tokenizer *tok, const char *dir)
 {
     AXL_TRY(enter(tok));
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
     return axl__tokenizer_write(tok, dir);
-}
-
-axl_context *axl__tokenizer_context(const axl_tokenizer *tok)
-{
-    return tok->ctx;
 }
 
 const char *axl__tokenizer_source(const axl_tokenizer *tok)

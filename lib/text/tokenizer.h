@@ -12,13 +12,11 @@
 
 /* A new reference; returns tok. */
 axl_tokenizer *axl__tokenizer_ref(const axl_tokenizer *tok);
-axl_context *axl__tokenizer_context(const axl_tokenizer *tok);
 
 /* A special token by its name ("bos", "eos", "unk", "sep", "pad", "cls", "mask") as the files and
  * options say, for chat templates: its text, or NULL.  Valid while the tokenizer lives. */
 const char *axl__tokenizer_special_text(const axl_tokenizer *tok, const char *name);
 /* The id that stands for unknown text; -1: none. */
-int32_t axl__tokenizer_unk(const axl_tokenizer *tok);
 /* The folder or file it was opened from. */
 const char *axl__tokenizer_source(const axl_tokenizer *tok);
 /* AXL_ERR_INVALID where its files lie in dir, which saving would write over. */
