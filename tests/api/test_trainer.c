@@ -237,8 +237,9 @@ static void test_trainer__backends_agree(void **state)
         first = i == 0 ? last : first;
     }
     assert_true(last < first);
+    /* AdamW divides by a gradient's own size: in the smallest ones rounding counts whole. */
     print_message("cpu and reference after 3 steps: adapters %.2g apart\n",
-                  tiny_compare(a, NULL, b, NULL, 1e-5));
+                  tiny_compare(a, NULL, b, NULL, 5e-5));
     axl_trainer_free(x);
     axl_trainer_free(y);
     axl_adapter_free(a);
