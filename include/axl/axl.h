@@ -11,6 +11,7 @@
 #include <axl/context.h>
 #include <axl/dataset.h>
 #include <axl/generate.h>
+#include <axl/job.h>
 #include <axl/loader.h>
 #include <axl/model.h>
 #include <axl/optimizer.h>

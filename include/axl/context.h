@@ -21,6 +21,7 @@ extern "C" {
 
 typedef struct axl_context axl_context;
 typedef struct axl_cancel axl_cancel;
+typedef struct axl_job axl_job;
 
 /** Log levels; a sink gets the messages at or below its context's log_level. */
 typedef enum axl_log_level {
@@ -36,11 +37,12 @@ typedef void (*axl_log_fn)(void *user, uint32_t level, const char *message);
 
 /** How far a long call is. */
 typedef struct axl_progress {
-    size_t size;       /**< sizeof(axl_progress) in the library */
-    const char *phase; /**< "download" (in bytes), "load", "tokenize", "train", "evaluate",
-                            "generate", "save" */
-    uint64_t done;     /**< units done */
-    uint64_t total;    /**< units in all; 0 when not known */
+    size_t size;        /**< sizeof(axl_progress) in the library */
+    const char *phase;  /**< "download" (in bytes), "load", "tokenize", "train", "evaluate",
+                             "generate", "merge", "save" */
+    uint64_t done;      /**< units done */
+    uint64_t total;     /**< units in all; 0 when not known */
+    const axl_job *job; /**< whose call it is, see job.h; NULL: no job's.  Borrowed */
 } axl_progress;
 
 /** Called at most ten times a second; a non-zero return stops the call: AXL_ERR_CANCELLED. */
@@ -134,7 +136,7 @@ AXL_API uint32_t axl_context_threads(const axl_context *ctx);
 AXL_API const char *axl_context_isa(const axl_context *ctx);
 
 /**
- * Create a flag that stops long calls.
+ * Create a flag that stops long calls, whichever jobs they are of (job.h stops one alone).
  *
  * @param[out] out The flag; NULL on failure.  Release with axl_cancel_free().
  * @param[in]  ctx Borrowed for the call.  Every long call of every handle on this context looks

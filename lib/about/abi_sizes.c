@@ -8,6 +8,7 @@
 
 #include <axl/config.h>
 #include <axl/generate.h>
+#include <axl/job.h>
 #include <axl/plan.h>
 #include <axl/run.h>
 #include <axl/sweep.h>

@@ -2,6 +2,7 @@
 /* ctx.c - the context: what every handle shares.  See ctx.h. */
 #include "ctx.h"
 
+#include "call.h"
 #include "magic.h"
 #include "os_machine.h"
 #include "os_time.h"
@@ -30,7 +31,6 @@ struct axl_context {
     axl_isa isa;
     int64_t process;
     axl_cancel *_Atomic cancel;
-    atomic_int cancel_held;
     _Atomic double last_progress;
     void **parts; /* (n_parts) what each of axl__context_parts has opened so far */
     size_t n_parts;
@@ -265,50 +265,95 @@ void axl_cancel_free(axl_cancel *c)
 
 axl_status axl__cancelled(axl_context *ctx)
 {
+    const axl__call_state *call = axl__call_state_here();
     axl_cancel *c = atomic_load_explicit(&ctx->cancel, memory_order_acquire);
 
-    if (c && atomic_load_explicit(&c->raised, memory_order_relaxed) &&
-        atomic_load(&ctx->cancel_held) == 0)
+    if (call->held > 0)
+        return AXL_OK;
+    if ((c && atomic_load_explicit(&c->raised, memory_order_relaxed)) ||
+        (call->state && atomic_load_explicit(&call->state->cancelled, memory_order_relaxed)))
         return axl__fail(AXL_ERR_CANCELLED, "cancelled");
     return AXL_OK;
 }
 
-void axl__cancel_hold(axl_context *ctx, bool hold)
+void axl__cancel_hold(bool hold)
 {
-    atomic_fetch_add(&ctx->cancel_held, hold ? 1 : -1);
+    axl__call_state_here()->held += hold ? 1u : -1u;
+}
+
+/* Tells whose callback it is how far the call is, if it is time to; *stop: what it answered. */
+static void report_progress(axl_context *ctx, const char *phase, uint64_t done, uint64_t total,
+                            bool *stop)
+{
+    const axl__call_state *call = axl__call_state_here();
+    axl__job_state *job = call->state;
+    bool own = job && job->progress;
+    axl_progress_fn tell = own ? job->progress : ctx->opts.progress;
+    void *user = own ? job->progress_user : ctx->opts.progress_user;
+    _Atomic double *last = job ? &job->last_progress : &ctx->last_progress;
+
+    *stop = false;
+    if (!tell)
+        return;
+    double now = axl__now();
+    if (now - atomic_load(last) < 0.1 && done != total)
+        return;
+    atomic_store(last, now);
+    axl_progress p = { sizeof p, phase, done, total, call->job };
+    *stop = tell(user, &p) != 0;
 }
 
 axl_status axl__poll(axl_context *ctx, const char *phase, uint64_t done, uint64_t total)
 {
+    bool stop;
+
     AXL_TRY(axl__cancelled(ctx));
-    if (!ctx->opts.progress)
-        return AXL_OK;
-    double now = axl__now();
-    if (now - atomic_load(&ctx->last_progress) < 0.1 && done != total)
-        return AXL_OK;
-    atomic_store(&ctx->last_progress, now);
-    axl_progress p = { sizeof p, phase, done, total };
-    bool stop = ctx->opts.progress(ctx->opts.progress_user, &p) != 0;
+    report_progress(ctx, phase, done, total, &stop);
     AXL_TRY(check_process(ctx)); /* a fork in the callback: the child has no pool */
-    if (stop && atomic_load(&ctx->cancel_held) == 0)
+    if (stop && axl__call_state_here()->held == 0)
         return axl__fail(AXL_ERR_CANCELLED, "stopped by the progress callback");
     return AXL_OK;
 }
 
-void axl__parallel_for(axl_context *ctx, uint64_t count, axl_task_fn fn, void *arg)
+/* A loop's task with the state of the call that began the loop. */
+typedef struct {
+    axl_task_fn fn;
+    void *arg;
+    axl__call_state call;
+} stateful_task;
+
+static void run_stateful(void *arg, uint64_t index)
 {
+    const stateful_task *t = arg;
+    axl__call_state *here = axl__call_state_here(), mine = *here;
+
+    *here = t->call;
+    t->fn(t->arg, index);
+    *here = mine;
+}
+
+static void run_loop(axl_context *ctx, uint64_t count, bool wake, axl_task_fn fn, void *arg)
+{
+    stateful_task task = { fn, arg, *axl__call_state_here() };
+
+    if (count > 1 && (task.call.job || task.call.held > 0)) {
+        fn = run_stateful;
+        arg = &task;
+    }
     if (ctx->opts.parallel_for && count > 1)
         ctx->opts.parallel_for(ctx->opts.parallel_user, count, fn, arg);
     else
-        axl__pool_run(ctx->pool, count, true, fn, arg);
+        axl__pool_run(ctx->pool, count, wake, fn, arg);
+}
+
+void axl__parallel_for(axl_context *ctx, uint64_t count, axl_task_fn fn, void *arg)
+{
+    run_loop(ctx, count, true, fn, arg);
 }
 
 void axl__parallel_for_short(axl_context *ctx, uint64_t count, axl_task_fn fn, void *arg)
 {
-    if (ctx->opts.parallel_for && count > 1)
-        ctx->opts.parallel_for(ctx->opts.parallel_user, count, fn, arg);
-    else
-        axl__pool_run(ctx->pool, count, false, fn, arg);
+    run_loop(ctx, count, false, fn, arg);
 }
 
 /* ---- buffers ---- */

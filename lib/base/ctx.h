@@ -28,16 +28,17 @@ axl_status axl__context_enter(axl_context *ctx);
 
 void axl__log(axl_context *ctx, axl_log_level level, const char *fmt, ...) AXL_PRINTF(3, 4);
 
-/* Whether the cancel flag is up: AXL_ERR_CANCELLED, or AXL_OK.  Cheap: one atomic load. */
+/* Whether the context's flag or the calling thread's job's is up: AXL_ERR_CANCELLED, or AXL_OK.
+ * Cheap: two atomic loads. */
 axl_status axl__cancelled(axl_context *ctx);
 
 /* axl__cancelled, and the progress callback when a tenth of a second has passed or done == total.
  * Call at least once per layer, shard or 1,000 rows. */
 axl_status axl__poll(axl_context *ctx, const char *phase, uint64_t done, uint64_t total);
 
-/* While it is held neither of the two cancels: what a stop asks for, as a checkpoint, must not be
- * stopped itself. */
-void axl__cancel_hold(axl_context *ctx, bool hold);
+/* While the calling thread holds it neither of the two cancels what it does: what a stop asks for,
+ * as a checkpoint, must not be stopped itself. */
+void axl__cancel_hold(bool hold);
 
 /* Runs fn(arg, i) for each i < count, in any order, on the context's threads; returns when all
  * are done.  Inside a task, or while another thread's loop has the pool, it runs in the caller. */

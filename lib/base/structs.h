@@ -32,13 +32,14 @@
     X(axl_diagnostic, 64)                                                                          \
     X(axl_evaluation, 40)                                                                          \
     X(axl_generate_options, 80)                                                                    \
+    X(axl_job_options, 24)                                                                         \
     X(axl_loader_cursor, 24)                                                                       \
     X(axl_loader_options, 64)                                                                      \
     X(axl_model_info, 64)                                                                          \
     X(axl_model_options, 24)                                                                       \
     X(axl_optimizer_options, 136)                                                                  \
     X(axl_plan, 88)                                                                                \
-    X(axl_progress, 32)                                                                            \
+    X(axl_progress, 40)                                                                            \
     X(axl_run_options, 32)                                                                         \
     X(axl_run_record, 152)                                                                         \
     X(axl_sample, 64)                                                                              \

@@ -184,11 +184,11 @@ axl_status axl__run_save_stopped(axl_run *r, axl_status stopped)
     axl__error_hold(&why);
     axl_trainer_zero_grad(r->trainer);
     uint64_t step = axl_trainer_steps(r->trainer);
-    axl__cancel_hold(r->ctx, true);
+    axl__cancel_hold(true);
     axl_status status = AXL_OK;
     if (step > 0 && step != r->saves.newest)
         status = axl__run_save_checkpoint(r, true);
-    axl__cancel_hold(r->ctx, false);
+    axl__cancel_hold(false);
     if (status < 0 && status != AXL_ERR_CANCELLED) /* the record callback asks again */
         return status;
     AXL_TRY(axl__run_write_report(r, "stopped"));

@@ -8,6 +8,7 @@
 #include <axl/context.h>
 #include <axl/dataset.h>
 #include <axl/generate.h>
+#include <axl/job.h>
 #include <axl/loader.h>
 #include <axl/model.h>
 #include <axl/optimizer.h>
@@ -74,7 +75,8 @@ HOLDS(axl_progress, size, 0);
 HOLDS(axl_progress, phase, 8);
 HOLDS(axl_progress, done, 16);
 HOLDS(axl_progress, total, 24);
-SPANS(axl_progress, 32);
+HOLDS(axl_progress, job, 32);
+SPANS(axl_progress, 40);
 
 HOLDS(axl_context_options, size, 0);
 HOLDS(axl_context_options, alloc, 8);
@@ -132,6 +134,11 @@ HOLDS(axl_generate_options, max_new_tokens, 68);
 HOLDS(axl_generate_options, greedy, 72);
 HOLDS(axl_generate_options, reserved0, 76);
 SPANS(axl_generate_options, 80);
+
+HOLDS(axl_job_options, size, 0);
+HOLDS(axl_job_options, progress, 8);
+HOLDS(axl_job_options, progress_user, 16);
+SPANS(axl_job_options, 24);
 
 HOLDS(axl_batch, size, 0);
 HOLDS(axl_batch, input_ids, 8);

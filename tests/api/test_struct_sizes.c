@@ -158,6 +158,15 @@ static axl_status take_axl_generate_options(void *given)
     return status;
 }
 
+static axl_status take_axl_job_options(void *given)
+{
+    axl_job *made;
+    axl_status status = axl_job_new(&made, w.ctx, given);
+
+    axl_job_free(made);
+    return status;
+}
+
 static axl_status take_axl_loader_cursor(void *given)
 {
     return axl_loader_set_cursor(w.loader, given);
@@ -384,6 +393,7 @@ static axl_status tell_axl_run_record(void)
 #define ROW_axl_evaluation RESULT(axl_evaluation, FROM(axl_evaluation, AXL_EVALUATION_INIT))
 #define ROW_axl_generate_options                                                                   \
     OPTIONS(axl_generate_options, FROM(axl_generate_options, AXL_GENERATE_OPTIONS_INIT))
+#define ROW_axl_job_options OPTIONS(axl_job_options, FROM(axl_job_options, AXL_JOB_OPTIONS_INIT))
 #define ROW_axl_loader_cursor                                                                      \
     BOTH(axl_loader_cursor, FROM(axl_loader_cursor, AXL_LOADER_CURSOR_INIT))
 #define ROW_axl_loader_options                                                                     \

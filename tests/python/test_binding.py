@@ -178,6 +178,29 @@ class ContextTest(Case):
         cancel.clear()
         self.assertGreater(trainer.forward_backward(axl.Batch(IDS, IDS)), 0)
 
+    def test_a_job_is_cancelled_and_reports_by_itself(self):
+        seen, others = [], []
+        context = axl.Context(progress=others.append)
+        trainer, _, _ = self.trainer(context)
+        batch, others[:] = axl.Batch(IDS, IDS), []
+        job, quiet = axl.Job(context, progress=seen.append), axl.Job(context)
+        with job:
+            trainer.forward_backward(batch)
+            with self.assertRaises(axl.BusyError):
+                quiet.__enter__()
+            job.cancel()
+            with self.assertRaises(axl.Cancelled):
+                trainer.forward_backward(batch)
+        self.assertTrue(seen and all(p.job is job for p in seen))
+        self.assertEqual(others, [])
+        with quiet:
+            trainer.forward_backward(batch)
+        trainer.forward_backward(batch)
+        self.assertEqual({p.job for p in others}, {quiet, None})
+        job.clear()
+        with job:
+            trainer.forward_backward(batch)
+
 
 class ConfigTest(Case):
     def test_values_have_their_types(self):

@@ -25,8 +25,8 @@ from . import callbacks
 from ._config import Config, Diagnostic
 from ._core import (
     AbiError, BusyError, Cancel, Cancelled, ConfigError, Context, DataError, DeviceError, Error,
-    ForkedError, FormatError, InputOutputError, InvalidError, NotFound, NumericError, OutOfMemory,
-    Progress, UnsupportedError)
+    ForkedError, FormatError, InputOutputError, InvalidError, Job, NotFound, NumericError,
+    OutOfMemory, Progress, UnsupportedError)
 from ._data import IGNORE, Batch, Cursor, Dataset, DatasetStats, Loader, Sample, Tokenizer
 from ._library import LibraryError, lib as _lib
 from ._plan import Plan, estimate, plan
@@ -47,7 +47,7 @@ __all__ = [
     "AbiError", "Adapter", "Batch", "BusyError", "Callback", "Cancel", "Cancelled", "Config",
     "ConfigError", "Context", "Cursor", "DataError", "Dataset", "DatasetStats", "DeviceError",
     "Diagnostic", "Error", "Evaluation", "ForkedError", "FormatError", "IGNORE",
-    "InputOutputError", "InvalidError", "LibraryError", "Loader", "Model", "ModelInfo", "NotFound",
+    "InputOutputError", "InvalidError", "Job", "LibraryError", "Loader", "Model", "ModelInfo", "NotFound",
     "NumericError", "OutOfMemory", "Plan", "Progress", "Run", "RunRecord", "Sample", "Schedule",
     "StepStats", "SweepRun", "Tokenizer", "Trainer", "UnsupportedError", "callbacks", "estimate",
     "evaluate", "feature", "finetune", "generate", "plan", "sweep"]

@@ -112,6 +112,10 @@ class axl_diagnostics(c.Structure):
     """Opaque."""
 
 
+class axl_job(c.Structure):
+    """Opaque."""
+
+
 class axl_loader(c.Structure):
     """Opaque."""
 
@@ -173,6 +177,10 @@ class axl_dataset_stats(Struct):
 
 
 class axl_generate_options(Struct):
+    pass
+
+
+class axl_job_options(Struct):
     pass
 
 
@@ -303,6 +311,7 @@ axl_progress._fields_ = [
     ("phase", c.c_char_p),
     ("done", c.c_uint64),
     ("total", c.c_uint64),
+    ("job", c.POINTER(axl_job)),
 ]
 axl_context_options._fields_ = [
     ("size", c.c_size_t),
@@ -367,6 +376,11 @@ axl_generate_options._fields_ = [
 axl_generate_options._defaults_ = (
     None, None, 42, 0.9, 0.95, 0.0, 1.1, 40, 1024, 0, 0,
 )
+axl_job_options._fields_ = [
+    ("size", c.c_size_t),
+    ("progress", axl_progress_fn),
+    ("progress_user", c.c_void_p),
+]
 axl_batch._fields_ = [
     ("size", c.c_size_t),
     ("input_ids", c.POINTER(c.c_int32)),
@@ -608,6 +622,7 @@ STRUCTS = [
     axl_sample,
     axl_dataset_stats,
     axl_generate_options,
+    axl_job_options,
     axl_batch,
     axl_loader_options,
     axl_loader_cursor,
@@ -690,6 +705,13 @@ FUNCTIONS = {
     "axl_generate": (c.c_int, [c.POINTER(axl_model), c.POINTER(axl_adapter),
         c.POINTER(axl_tokenizer), c.c_char_p, c.c_size_t, c.POINTER(axl_generate_options),
         c.POINTER(axl_buffer)]),
+    "axl_job_cancel": (None, [c.POINTER(axl_job)]),
+    "axl_job_clear": (None, [c.POINTER(axl_job)]),
+    "axl_job_enter": (c.c_int, [c.POINTER(axl_job)]),
+    "axl_job_free": (None, [c.POINTER(axl_job)]),
+    "axl_job_leave": (None, []),
+    "axl_job_new": (c.c_int, [c.POINTER(c.POINTER(axl_job)), c.POINTER(axl_context),
+        c.POINTER(axl_job_options)]),
     "axl_last_error": (c.c_char_p, []),
     "axl_loader_batches_per_epoch": (c.c_uint64, [c.POINTER(axl_loader)]),
     "axl_loader_fill": (c.c_double, [c.POINTER(axl_loader)]),

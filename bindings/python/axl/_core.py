@@ -14,6 +14,7 @@ import ctypes
 import logging
 import signal
 import threading
+import weakref
 from dataclasses import dataclass
 from typing import Any, Callable, Iterable, Optional, Sequence, Tuple
 
@@ -279,10 +280,26 @@ class Handle:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a long call is; `total` is 0 when not known."""
+    """How far a long call is; `total` is 0 when not known, `job` None where the call is no job's."""
     phase: str
     done: int
     total: int
+    job: Optional["Job"] = None
+
+
+# Every live job by its handle's address: a report has no more than that.
+_jobs: Any = weakref.WeakValueDictionary()
+
+
+def _progress_function(progress: Optional[Callable[[Progress], Any]]) -> Any:
+    """The library's callback, which also runs pending signal handlers, as every callback does."""
+    def on_progress(_user, p):
+        def tell():
+            seen = p.contents
+            job = _jobs.get(ctypes.cast(seen.job, ctypes.c_void_p).value)
+            return progress(Progress(string(seen.phase), seen.done, seen.total, job))
+        return calls.inside(tell if progress else bool)
+    return _abi.axl_progress_fn(on_progress)
 
 
 _LOG_LEVELS = {
@@ -312,16 +329,10 @@ class Context(Handle):
         def on_log(_user, level, message):
             calls.inside(lambda: log(_LOG_LEVELS.get(level, logging.INFO), string(message)) and None)
 
-        def on_progress(_user, p):
-            def tell():
-                seen = p.contents
-                return progress(Progress(string(seen.phase), seen.done, seen.total))
-            return calls.inside(tell if progress else bool)
-
         level = max((l for l, python in _LOG_LEVELS.items() if python >= log_level),
                     default=_abi.AXL_LOG_ERROR)
         # Kept here: the library calls them as long as a handle of this context lives.
-        self._callbacks = (_abi.axl_log_fn(on_log), _abi.axl_progress_fn(on_progress))
+        self._callbacks = (_abi.axl_log_fn(on_log), _progress_function(progress))
         self._fill(None, lib.axl_context_new, ctypes.byref(options(
             _abi.axl_context_options, threads=threads, log=self._callbacks[0], log_level=level,
             progress=self._callbacks[1], allow_network=int(allow_network), isa=isa,
@@ -356,6 +367,42 @@ class Cancel(Handle):
     def clear(self) -> None:
         """Lower the flag."""
         lib.axl_cancel_clear(self.pointer)
+
+
+class Job(Handle):
+    """What is cancelled, and reports its progress, by itself, beside others on one context or model.
+
+        job = axl.Job(context)
+        with job:
+            axl.Run(config).train()     # on another thread: job.cancel()
+
+    Every call that a thread makes within the `with` is the job's; a thread is in one job at a time,
+    several threads may be in one.  progress(Progress) is called instead of the context's.
+    """
+    _type = _abi.axl_job
+    _free = "axl_job_free"
+
+    def __init__(self, context: Context, *,
+                 progress: Optional[Callable[[Progress], Any]] = None) -> None:
+        self._callback = _progress_function(progress) if progress else None
+        self._fill(context, lib.axl_job_new, context, ctypes.byref(options(
+            _abi.axl_job_options, progress=self._callback)))
+        _jobs[ctypes.cast(self.pointer, ctypes.c_void_p).value] = self
+
+    def __enter__(self) -> "Job":
+        check(lib.axl_job_enter(self.pointer))
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        lib.axl_job_leave()
+
+    def cancel(self) -> None:
+        """The job's calls in progress raise Cancelled soon, later ones at once, until clear()."""
+        lib.axl_job_cancel(self.pointer)
+
+    def clear(self) -> None:
+        """Let the job's calls run again."""
+        lib.axl_job_clear(self.pointer)
 
 
 # ---- arrays ----
