@@ -21,7 +21,8 @@ typedef struct axl_loader axl_loader;
 typedef struct axl_batch {
     size_t size;               /**< sizeof(axl_batch); set by AXL_BATCH_INIT */
     const int32_t *input_ids;  /**< (n_tokens) */
-    const int32_t *labels;     /**< (n_tokens) not shifted; AXL_LABEL_IGNORE: not trained */
+    const int32_t *labels;     /**< (n_tokens) not shifted; AXL_LABEL_IGNORE: not trained.  NULL
+                                    where a call says that it needs none */
     const int32_t *positions;  /**< (n_tokens) from 0 in each sequence; NULL: so */
     const int32_t *cu_seqlens; /**< (n_seqs + 1) starts, the first 0, the last n_tokens */
     const float *weights;      /**< (n_tokens) factors of each label's loss; NULL: all 1.  Means are

@@ -8,6 +8,7 @@
 
 #include <axl/config.h>
 #include <axl/context.h>
+#include <axl/loader.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -146,7 +147,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_model_save(axl_model *model, const char *d
  * @param[in]  model   Borrowed.
  * @param[in]  adapter Borrowed; NULL for the base model alone.
  * @param[in]  ids     (n) ids below vocab_size.  Borrowed.
- * @param[in]  n       Tokens; 1 <= n <= max_seq_len.
+ * @param[in]  n       Tokens; at least 1, and at most max_seq_len.
  * @param[out] logits  (n, vocab_size) f32, the caller's memory.
  *
  * @retval AXL_ERR_INVALID An id or @p n is out of range, or the adapter is of another model.
@@ -158,6 +159,66 @@ AXL_API AXL_MUST_CHECK axl_status axl_model_save(axl_model *model, const char *d
  */
 AXL_API AXL_MUST_CHECK axl_status axl_model_logits(axl_model *model, axl_adapter *adapter,
                                                    const int32_t *ids, size_t n, float *logits);
+
+/**
+ * Logits of a packed batch, as axl_model_logits() gives them for each of its sequences alone.
+ *
+ * @param[in]  model   Borrowed.
+ * @param[in]  adapter Borrowed; NULL for the base model alone.
+ * @param[in]  batch   Borrowed; its labels may be NULL.
+ * @param[in]  rows    (n_rows) the tokens that are asked for, ascending.  NULL: all of them.
+ * @param[in]  n_rows  Ignored where @p rows is NULL.
+ * @param[out] logits  (n_rows or n_tokens, vocab_size) f32, the caller's memory.
+ *
+ * @retval AXL_ERR_INVALID An id, a row or an offset is out of range, or the adapter is of another
+ *                         model.
+ * @retval AXL_ERR_BUSY    The model's weights are being trained.
+ * @retval AXL_ERR_CANCELLED
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.  Progress phase "evaluate".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_model_batch_logits(axl_model *model, axl_adapter *adapter,
+                                                         const axl_batch *batch,
+                                                         const int32_t *rows, size_t n_rows,
+                                                         float *logits);
+
+/**
+ * The loss of each label of a batch: -log p(label | what is before it).
+ *
+ * @param[in]  model   Borrowed.
+ * @param[in]  adapter Borrowed; NULL for the base model alone.
+ * @param[in]  batch   Borrowed; weights of labels play no part.
+ * @param[out] losses  (n_tokens) f32, the caller's memory: each at its label's place; 0 where the
+ *                     label is AXL_LABEL_IGNORE or the first of a sequence.
+ *
+ * @return As axl_model_batch_logits().
+ *
+ * Thread: any.  Progress phase "evaluate".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_model_batch_losses(axl_model *model, axl_adapter *adapter,
+                                                         const axl_batch *batch, float *losses);
+
+/**
+ * Hidden states of a batch, as transformers' output_hidden_states numbers them, but for the last,
+ * which is here as the last layer leaves it, before the final norm.
+ *
+ * @param[in]  model   Borrowed.
+ * @param[in]  adapter Borrowed; NULL for the base model alone.
+ * @param[in]  batch   Borrowed; its labels may be NULL.
+ * @param[in]  layer   0: the embeddings; l: what comes out of layer l, at most n_layers.
+ * @param[out] hidden  (n_tokens, hidden_size) f32, the caller's memory.
+ *
+ * @return As axl_model_batch_logits().
+ *
+ * Thread: any.  Progress phase "evaluate".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_model_batch_hidden(axl_model *model, axl_adapter *adapter,
+                                                         const axl_batch *batch, uint32_t layer,
+                                                         float *hidden);
 
 #ifdef __cplusplus
 }

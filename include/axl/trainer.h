@@ -71,7 +71,8 @@ typedef struct axl_step_stats {
     double grad_norm;     /**< before clipping */
     double learning_rate; /**< that this step used */
     uint64_t n_tokens;    /**< tokens of the step's batches */
-    uint64_t n_trained;   /**< of them, predictions that counted */
+    uint64_t n_trained;   /**< of them, predictions that counted: trained labels, or the rows of a
+                               host's own loss */
 } axl_step_stats;
 
 #define AXL_STEP_STATS_INIT                                                                        \
@@ -157,6 +158,63 @@ AXL_API AXL_MUST_CHECK axl_status axl_trainer_forward_backward(axl_trainer *tr,
                                                                const axl_batch *batch,
                                                                double *loss);
 
+/** Rows of logits on their way through a host's own loss; row r of a batch predicts token r + 1. */
+typedef struct axl_logits {
+    size_t size;            /**< sizeof(axl_logits) in the library */
+    const axl_batch *batch; /**< as it was given */
+    const int32_t *rows;    /**< (n_rows) tokens of the batch, ascending */
+    float *logits;          /**< (n_rows, vocab_size); the callback leaves the loss's gradient by
+                                 each of them in its place */
+    double loss;            /**< 0; receives these rows' part of the loss */
+    uint64_t first;         /**< rows of the batch that came before */
+    uint64_t total;         /**< rows of the batch in all */
+    uint32_t n_rows;
+    uint32_t vocab_size;
+} axl_logits;
+
+/** A host's own loss; everything is borrowed for the call.  Non-zero stops: AXL_ERR_CANCELLED. */
+typedef int (*axl_loss_fn)(void *user, axl_logits *rows);
+
+typedef struct axl_loss_options {
+    size_t size;      /**< sizeof(axl_loss_options); set by _INIT */
+    axl_loss_fn loss; /**< called for some rows at a time, at most 256, in order */
+    void *user;       /**< passed to it */
+    float *logits;    /**< (rows, vocab_size) the host's memory: loss is called once, for all rows
+                           of the batch, there; the logits are then computed twice.  NULL: none */
+    uint64_t terms;   /**< the loss is the sum of so many: what the step divides by, over all
+                           batches of the step.  0: as many as there are rows */
+    uint32_t
+        all_rows; /**< 1: the logits of every token; 0: of those that predict a trained label */
+    uint32_t reserved0; /**< must be 0 */
+} axl_loss_options;
+
+#define AXL_LOSS_OPTIONS_INIT                                                                      \
+    {                                                                                              \
+        sizeof(axl_loss_options), NULL, NULL, NULL, 0, 0u, 0u                                      \
+    }
+
+/**
+ * As axl_trainer_forward_backward() with a loss of the host's own.  Gradients of such batches and
+ * of others add up.  Label smoothing and the weights of labels are axl's loss's and play no part.
+ *
+ * @param[in]  tr    Borrowed.
+ * @param[in]  batch Borrowed for the call; with all_rows its labels may be NULL.
+ * @param[in]  opts  Borrowed for the call.
+ * @param[out] loss  Sum of what the callback said, divided by the terms; 0 where there are no rows.
+ *                   May be NULL.
+ *
+ * @retval AXL_ERR_INVALID   There is no callback.
+ * @retval AXL_ERR_CANCELLED Also when the callback returned non-zero; the gradients are as before.
+ * @return Else as axl_trainer_forward_backward().
+ *
+ * Thread: one at a time.  The callback runs on the calling thread.  Progress phase "train".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_trainer_forward_backward_with(axl_trainer *tr,
+                                                                    const axl_batch *batch,
+                                                                    const axl_loss_options *opts,
+                                                                    double *loss);
+
 /**
  * Whether a step is due: gradient_accumulation_steps batches have come since the last, or the last
  * one had last_of_step set.
@@ -171,11 +229,12 @@ AXL_API int axl_trainer_ready(const axl_trainer *tr);
 
 /**
  * Clip the gradients, move the adapter by the optimizer, advance the schedule, zero the gradients.
+ * Where no batch had a trained token nothing moves, but the step counts: the loss is 0.
  *
  * @param[in]     tr    Borrowed.
  * @param[in,out] stats What was done; its size is set by the caller.  May be NULL.
  *
- * @retval AXL_ERR_INVALID No batch, or no trained token, has come since the last step.
+ * @retval AXL_ERR_INVALID No batch, and no gradient, has come since the last step.
  * @retval AXL_ERR_NUMERIC The gradient norm is not finite; nothing was moved, the gradients are
  *                         zero.
  * @retval AXL_ERR_CANCELLED Nothing was moved.
@@ -317,6 +376,22 @@ AXL_API AXL_MUST_CHECK axl_status axl_trainer_write(axl_trainer *tr, size_t inde
  */
 AXL_API AXL_MUST_CHECK axl_status axl_trainer_read_gradient(axl_trainer *tr, size_t index,
                                                             float *values);
+
+/**
+ * Set a gradient, as axl_trainer_read_gradient() gives it, for a host's own clipping, noise or sum
+ * over machines before the step.  Where no batch has come the step moves by what was written alone.
+ *
+ * @param[in] tr     Borrowed.
+ * @param[in] index  Below axl_trainer_count().
+ * @param[in] values (rows, cols) f32.  Copied.
+ *
+ * @retval AXL_ERR_INVALID
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_trainer_write_gradient(axl_trainer *tr, size_t index,
+                                                             const float *values);
 
 /**
  * A batch's loss without gradients or dropout.

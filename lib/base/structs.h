@@ -35,6 +35,8 @@
     X(axl_job_options, 24)                                                                         \
     X(axl_loader_cursor, 24)                                                                       \
     X(axl_loader_options, 64)                                                                      \
+    X(axl_logits, 64)                                                                              \
+    X(axl_loss_options, 48)                                                                        \
     X(axl_model_info, 64)                                                                          \
     X(axl_model_options, 24)                                                                       \
     X(axl_optimizer_options, 136)                                                                  \

@@ -11,10 +11,10 @@ enum { POSITION_MAX = 1 << 24 }; /* beyond it f32 does not tell neighbours apart
 
 /* ---- whether it is sound ---- */
 
-static axl_status check_sequences(const axl_batch *b)
+static axl_status check_sequences(const axl_batch *b, bool need_labels)
 {
-    if (!b->input_ids || !b->labels || !b->cu_seqlens || b->n_tokens == 0 || b->n_seqs == 0 ||
-        b->n_tokens > INT32_MAX)
+    if (!b->input_ids || (need_labels && !b->labels) || !b->cu_seqlens || b->n_tokens == 0 ||
+        b->n_seqs == 0 || b->n_tokens > INT32_MAX)
         return axl__fail(AXL_ERR_INVALID, "the batch is empty, or one of its arrays is NULL");
     if (b->cu_seqlens[0] != 0 || b->cu_seqlens[b->n_seqs] != (int32_t)b->n_tokens)
         return axl__fail(AXL_ERR_INVALID, "cu_seqlens must begin with 0 and end with n_tokens");
@@ -35,10 +35,9 @@ axl_status axl__ids_check(const int32_t *ids, size_t n, const axl__arch *arch)
 
 static axl_status check_batch(const axl_batch *b, const axl__arch *arch)
 {
-    AXL_TRY(check_sequences(b));
     AXL_TRY(axl__ids_check(b->input_ids, b->n_tokens, arch));
     for (uint32_t t = 0; t < b->n_tokens; t++) {
-        if (b->labels[t] != AXL_LABEL_IGNORE &&
+        if (b->labels && b->labels[t] != AXL_LABEL_IGNORE &&
             (b->labels[t] < 0 || b->labels[t] >= arch->vocab_size))
             return axl__fail(AXL_ERR_INVALID, "label %d at %u is outside the model's %lld",
                              b->labels[t], t, (long long)arch->vocab_size);
@@ -49,13 +48,15 @@ static axl_status check_batch(const axl_batch *b, const axl__arch *arch)
     return AXL_OK;
 }
 
-axl_status axl__batch_take(axl_batch *out, const axl_batch *given, const axl__arch *arch)
+axl_status axl__batch_take(axl_batch *out, const axl_batch *given, const axl__arch *arch,
+                           bool need_labels)
 {
     *out = (axl_batch)AXL_BATCH_INIT;
     AXL_TRY(AXL__IMPORT(axl_batch, out, given));
     if (out->roles || out->pairs)
         return axl__fail(AXL_ERR_UNSUPPORTED, "the batch has %s; there is no loss of preferences",
                          out->roles ? "roles" : "pairs");
+    AXL_TRY(check_sequences(out, need_labels));
     return check_batch(out, arch);
 }
 
@@ -65,7 +66,7 @@ uint32_t axl__batch_trained(const axl_batch *b)
 {
     uint32_t n = 0;
 
-    for (uint32_t s = 0; s < b->n_seqs; s++)
+    for (uint32_t s = 0; s < b->n_seqs && b->labels; s++)
         for (int32_t t = b->cu_seqlens[s] + 1; t < b->cu_seqlens[s + 1]; t++)
             n += b->labels[t] != AXL_LABEL_IGNORE;
     return n;
@@ -133,46 +134,65 @@ typedef struct {
     int32_t *rows, *targets;
     float *weights; /* or NULL */
     int64_t n;
-} trained_rows;
+} picked_rows;
 
 /* Labels are not shifted: the token before a label predicts it, so the first label of a sequence
  * is predicted by nothing and the last token predicts nothing. */
-static void take_sequence(const axl_batch *b, uint32_t s, int32_t *positions, trained_rows *r,
-                          int64_t *max_position)
+static void pick_trained(const axl_batch *b, picked_rows *r)
 {
-    int32_t first = b->cu_seqlens[s];
+    for (uint32_t s = 0; s < b->n_seqs; s++)
+        for (int32_t t = b->cu_seqlens[s] + 1; t < b->cu_seqlens[s + 1]; t++) {
+            if (b->labels[t] == AXL_LABEL_IGNORE)
+                continue;
+            r->rows[r->n] = t - 1;
+            r->targets[r->n] = b->labels[t];
+            if (r->weights)
+                r->weights[r->n] = b->weights ? b->weights[t] : 1.0f;
+            r->n++;
+        }
+}
 
-    for (int32_t t = first; t < b->cu_seqlens[s + 1]; t++) {
-        positions[t] = b->positions ? b->positions[t] : t - first;
-        *max_position = positions[t] > *max_position ? positions[t] : *max_position;
-        if (t == first || b->labels[t] == AXL_LABEL_IGNORE)
-            continue;
-        r->rows[r->n] = t - 1;
-        r->targets[r->n] = b->labels[t];
-        if (r->weights)
-            r->weights[r->n] = b->weights ? b->weights[t] : 1.0f;
-        r->n++;
+static void pick_rows(const axl_batch *b, const axl__rows_wish *wish, int64_t n, picked_rows *r)
+{
+    if (!wish->all && !wish->given) {
+        pick_trained(b, r);
+        return;
     }
+    for (r->n = 0; r->n < n; r->n++)
+        r->rows[r->n] = wish->given ? wish->given[r->n] : (int32_t)r->n;
+}
+
+/* The largest one comes back. */
+static int64_t put_positions(const axl_batch *b, int32_t *positions)
+{
+    int64_t max = 0;
+
+    for (uint32_t s = 0; s < b->n_seqs; s++)
+        for (int32_t t = b->cu_seqlens[s]; t < b->cu_seqlens[s + 1]; t++) {
+            positions[t] = b->positions ? b->positions[t] : t - b->cu_seqlens[s];
+            max = positions[t] > max ? positions[t] : max;
+        }
+    return max;
 }
 
 axl_status axl__batch_load(axl__batch_index *out, axl__index *x, const axl_batch *b,
-                           bool with_weights, const axl_backend_ops *ops, axl_device *dev)
+                           const axl__rows_wish *wish, const axl_backend_ops *ops, axl_device *dev)
 {
-    int64_t T = b->n_tokens, n = axl__batch_trained(b);
+    int64_t T = b->n_tokens;
+    int64_t n = wish->given ? wish->n_given : wish->all ? T : axl__batch_trained(b);
     const int32_t *weights = NULL;
-    trained_rows r = { 0 };
+    picked_rows r = { 0 };
 
-    *out = (axl__batch_index){ .n_trained = n };
+    *out = (axl__batch_index){ .n_rows = n };
     memcpy(axl__index_take(x, T, &out->ids), b->input_ids, (size_t)T * sizeof(int32_t));
-    int32_t *positions = axl__index_take(x, T, &out->positions);
-    r.rows = axl__index_take(x, n, &out->rows);
+    out->max_position = put_positions(b, axl__index_take(x, T, &out->positions));
+    out->host_rows = r.rows = axl__index_take(x, n, &out->rows);
     r.targets = axl__index_take(x, n, &out->targets);
-    if (with_weights || b->weights)
+    if (wish->weights || b->weights)
         r.weights = (float *)axl__index_take(x, n, &weights);
     memcpy(axl__index_take(x, b->n_seqs + 1, &out->cu), b->cu_seqlens,
            (b->n_seqs + 1) * sizeof(int32_t));
-    for (uint32_t s = 0; s < b->n_seqs; s++)
-        take_sequence(b, s, positions, &r, &out->max_position);
+    pick_rows(b, wish, n, &r);
     out->weights = (float *)(uintptr_t)weights;
     return axl__index_upload(x, ops, dev);
 }

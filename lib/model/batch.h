@@ -9,15 +9,19 @@
 
 #include <axl/loader.h>
 
-/* From a batch as a host or a loader made it, whatever its struct's age, to one that the loss can
+#include <stdbool.h>
+
+/* From a batch as a host or a loader made it, whatever its struct's age, to one that a pass can
  * take; its arrays stay the caller's.  AXL_ERR_INVALID names what is out of range;
  * AXL_ERR_UNSUPPORTED for roles and pairs, which no loss reads: trained as plain samples they would
- * teach the rejected answers. */
-axl_status axl__batch_take(axl_batch *out, const axl_batch *given, const axl__arch *arch);
+ * teach the rejected answers.  Without need_labels they may be NULL. */
+axl_status axl__batch_take(axl_batch *out, const axl_batch *given, const axl__arch *arch,
+                           bool need_labels);
 /* The same of n token ids alone. */
 axl_status axl__ids_check(const int32_t *ids, size_t n, const axl__arch *arch);
 
-/* Labels that are predicted: those of a sequence but its first, which nothing precedes. */
+/* Labels that are predicted: those of a sequence but its first, which nothing precedes; 0 where the
+ * batch has no labels. */
 uint32_t axl__batch_trained(const axl_batch *batch);
 int64_t axl__batch_longest(const axl_batch *batch);
 
@@ -30,14 +34,23 @@ typedef struct axl__index {
     int64_t used;
 } axl__index;
 
-/* Where a batch's numbers lie on the device.  Rows and targets are those of the trained labels: the
- * token that predicts, and what. */
+/* Which of a batch's tokens the head looks at; zeroed: those that predict a trained label. */
+typedef struct axl__rows_wish {
+    bool all;             /* every token */
+    bool weights;         /* room for weights even where the batch has none */
+    const int32_t *given; /* (n_given) these, host; NULL: none are given */
+    int64_t n_given;      /* at most n_tokens */
+} axl__rows_wish;
+
+/* Where a batch's numbers lie on the device.  A row is the token that predicts; its target is what,
+ * and stands for nothing where rows were not picked by their labels. */
 typedef struct axl__batch_index {
     const int32_t *ids, *positions; /* (n_tokens) */
-    const int32_t *rows, *targets;  /* (n_trained) */
-    float *weights;                 /* (n_trained), or NULL: all 1 */
+    const int32_t *rows, *targets;  /* (n_rows) */
+    const int32_t *host_rows;       /* the same as rows, host; valid until the next load */
+    float *weights;                 /* (n_rows), or NULL: all 1 */
     const int32_t *cu;              /* (n_seqs + 1) */
-    int64_t n_trained, max_position;
+    int64_t n_rows, max_position;
 } axl__batch_index;
 
 axl_status axl__index_reserve(axl__index *x, axl_context *ctx, const axl_backend_ops *ops,
@@ -47,8 +60,7 @@ void axl__index_free(axl__index *x, axl_context *ctx, const axl_backend_ops *ops
 int32_t *axl__index_take(axl__index *x, int64_t n, const int32_t **device);
 axl_status axl__index_upload(axl__index *x, const axl_backend_ops *ops, axl_device *dev);
 
-/* with_weights makes room for weights even where the batch has none. */
 axl_status axl__batch_load(axl__batch_index *out, axl__index *x, const axl_batch *batch,
-                           bool with_weights, const axl_backend_ops *ops, axl_device *dev);
+                           const axl__rows_wish *wish, const axl_backend_ops *ops, axl_device *dev);
 
 #endif

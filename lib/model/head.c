@@ -58,7 +58,7 @@ axl_status axl__head_logits(const axl__pass *p, axl__head_work *w, axl_mat h, co
 }
 
 /* The gradient of the logits lies over them: in bf16 with twice the stride. */
-static axl_mat over_logits(const axl__pass *p, const axl__head_work *w)
+axl_mat axl__head_over_logits(const axl__pass *p, const axl__head_work *w)
 {
     axl_mat d = w->logits;
 
@@ -70,8 +70,8 @@ static axl_mat over_logits(const axl__pass *p, const axl__head_work *w)
 }
 
 /* From dlogits (count, V) to the rows of dh. */
-static axl_status head_backward(const axl__pass *p, axl__head_work *w, const int32_t *rows,
-                                axl_mat dlogits, axl_mat dh)
+axl_status axl__head_rows_backward(const axl__pass *p, axl__head_work *w, const int32_t *rows,
+                                   axl_mat dlogits, axl_mat dh)
 {
     axl_rows_args s = { w->drows, dh, rows, dlogits.rows };
 
@@ -86,8 +86,8 @@ static axl_status head_backward(const axl__pass *p, axl__head_work *w, const int
 static axl_status head_run(const axl__pass *p, axl__head_work *w, axl_mat h,
                            const axl__batch_index *x, axl_mat dh)
 {
-    for (int64_t i = 0; i < x->n_trained; i += AXL__HEAD_ROWS) {
-        int64_t count = x->n_trained - i < AXL__HEAD_ROWS ? x->n_trained - i : AXL__HEAD_ROWS;
+    for (int64_t i = 0; i < x->n_rows; i += AXL__HEAD_ROWS) {
+        int64_t count = x->n_rows - i < AXL__HEAD_ROWS ? x->n_rows - i : AXL__HEAD_ROWS;
         axl_cross_entropy_args c = {
             .targets = x->targets + i,
             .losses = w->losses + i,
@@ -99,10 +99,10 @@ static axl_status head_run(const axl__pass *p, axl__head_work *w, axl_mat h,
         AXL_TRY(axl__head_logits(p, w, h, x->rows + i, count));
         c.logits = w->logits;
         if (dh.data)
-            c.dlogits = over_logits(p, w);
+            c.dlogits = axl__head_over_logits(p, w);
         AXL_TRY(p->ops->cross_entropy(p->dev, &c));
         if (dh.data)
-            AXL_TRY(head_backward(p, w, x->rows + i, c.dlogits, dh));
+            AXL_TRY(axl__head_rows_backward(p, w, x->rows + i, c.dlogits, dh));
     }
     return AXL_OK;
 }
@@ -122,7 +122,7 @@ axl_status axl__head_gradients(const axl__pass *p, axl__head_work *w, axl_mat h,
 
 axl_status axl__head_sum(const axl__pass *p, axl__head_work *w, const axl__batch_index *x)
 {
-    axl_sum_args a = { w->losses, x->weights, x->n_trained, w->sum };
+    axl_sum_args a = { w->losses, x->weights, x->n_rows, w->sum };
 
     AXL_TRY(p->ops->zero(p->dev, w->sum, sizeof *w->sum));
     return p->ops->sum(p->dev, &a);

@@ -41,6 +41,15 @@ axl_status axl__head_losses(const axl__pass *p, axl__head_work *w, axl_mat h,
  * what is trained its part.  w->losses are written too. */
 axl_status axl__head_gradients(const axl__pass *p, axl__head_work *w, axl_mat h,
                                const axl__batch_index *x, axl_mat dh);
+/* head_own.c: both phases with a host's own loss, wish.own; *value: what it says. */
+axl_status axl__head_own_gradients(const axl__pass *p, axl__head_work *w, axl_mat h,
+                                   const axl__batch_index *x, const axl_batch *batch, axl_mat dh,
+                                   double *value);
+/* What it is made of: where gradients of w->logits lie, and the way from there to dh, zeroed. */
+axl_mat axl__head_over_logits(const axl__pass *p, const axl__head_work *w);
+axl_status axl__head_rows_backward(const axl__pass *p, axl__head_work *w, const int32_t *rows,
+                                   axl_mat dlogits, axl_mat dh);
+
 /* w->sum: sum_i weights[i] * losses[i], in order. */
 axl_status axl__head_sum(const axl__pass *p, axl__head_work *w, const axl__batch_index *x);
 

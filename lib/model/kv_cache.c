@@ -91,7 +91,7 @@ axl_status axl__network_continue(axl__network *n, axl__kv_cache *c, const int32_
     AXL_TRY(axl__network_room(n, &w, &p, count, count));
     use_cache(n, c, count);
     axl__layout at = { count, 1, count, cu_q, cu_k, x.cu_q, x.cu_k, x.positions, n->ropes };
-    AXL_TRY(axl__network_layers(n, &p, &at, x.ids, &w));
+    AXL_TRY(axl__network_layers(n, &p, &at, x.ids, n->model->arch.n_layers, &w));
     AXL_TRY(axl__head_logits(&p, &w.head, n->h[n->model->arch.n_layers], x.last, 1));
     AXL_TRY(n->ops->download(n->dev, logits, w.head.logits.data,
                              (size_t)n->model->arch.vocab_size * sizeof *logits));

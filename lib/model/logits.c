@@ -1,24 +1,107 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* logits.c - a model's plain answer to a sequence, for hosts that compare or sample themselves. */
+/* logits.c - a model's plain answers, for hosts that compare, sample or compute themselves. */
 #include "network.h"
+
+/* What to compute with, and the batch, checked. */
+typedef struct {
+    axl_model *model;
+    axl_adapter *adapter;
+    axl_batch batch;
+} question;
+
+static axl_status take_question(question *q, const axl_batch *batch, const void *out,
+                                bool need_labels)
+{
+    const axl__arch *arch;
+
+    AXL_TRY(axl__model_use(q->model));
+    if (q->adapter) {
+        AXL_TRY(axl__adapter_enter(q->adapter));
+        if (q->adapter->model != q->model)
+            return axl__fail(AXL_ERR_INVALID, "the adapter was made for another model");
+    }
+    arch = &q->model->arch;
+    AXL_TRY(axl__batch_take(&q->batch, batch, arch, need_labels));
+    int64_t longest = axl__batch_longest(&q->batch);
+    if (longest > arch->max_seq_len)
+        return axl__fail(AXL_ERR_INVALID, "a sequence of %lld tokens; the model takes %lld",
+                         (long long)longest, (long long)arch->max_seq_len);
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "there must be memory for the answer");
+    return axl__model_unchanged(q->model);
+}
+
+static axl_status check_rows(const int32_t *rows, size_t n, const axl_batch *b)
+{
+    for (size_t i = 0; i < n; i++)
+        if (rows[i] < 0 || (uint32_t)rows[i] >= b->n_tokens || (i > 0 && rows[i] <= rows[i - 1]))
+            return axl__fail(AXL_ERR_INVALID,
+                             "row %d at %zu: rows ascend, and are below the batch's %u tokens",
+                             rows[i], i, b->n_tokens);
+    return AXL_OK;
+}
+
+static axl_status answer_logits(question *q, const int32_t *rows, size_t n_rows, float *logits)
+{
+    axl__network net;
+
+    AXL_TRY(axl__network_init(&net, q->model, q->adapter, false));
+    axl_status status = axl__network_logits(&net, &q->batch, rows, (int64_t)n_rows, logits);
+    axl__network_free(&net);
+    return status;
+}
 
 axl_status axl_model_logits(axl_model *model, axl_adapter *adapter, const int32_t *ids, size_t n,
                             float *logits)
 {
+    question q = { .model = model, .adapter = adapter };
+    int32_t cu[2] = { 0, n <= INT32_MAX ? (int32_t)n : -1 };
+    axl_batch b = AXL_BATCH_INIT;
+
+    b.input_ids = ids;
+    b.cu_seqlens = cu;
+    b.n_tokens = cu[1] < 0 ? UINT32_MAX : (uint32_t)n;
+    b.n_seqs = 1;
+    AXL_TRY(take_question(&q, &b, logits, false));
+    return answer_logits(&q, NULL, 0, logits);
+}
+
+axl_status axl_model_batch_logits(axl_model *model, axl_adapter *adapter, const axl_batch *batch,
+                                  const int32_t *rows, size_t n_rows, float *logits)
+{
+    question q = { .model = model, .adapter = adapter };
+
+    AXL_TRY(take_question(&q, batch, logits, false));
+    if (rows)
+        AXL_TRY(check_rows(rows, n_rows, &q.batch));
+    return rows && n_rows == 0 ? AXL_OK : answer_logits(&q, rows, n_rows, logits);
+}
+
+axl_status axl_model_batch_losses(axl_model *model, axl_adapter *adapter, const axl_batch *batch,
+                                  float *losses)
+{
+    question q = { .model = model, .adapter = adapter };
     axl__network net;
 
-    AXL_TRY(axl__model_use(model));
-    if (adapter) {
-        AXL_TRY(axl__adapter_enter(adapter));
-        if (adapter->model != model)
-            return axl__fail(AXL_ERR_INVALID, "the adapter was made for another model");
-    }
-    if (!ids || !logits || n == 0 || n > (size_t)model->arch.max_seq_len)
-        return axl__fail(AXL_ERR_INVALID, "1 to %lld tokens and room for their logits are needed",
-                         (long long)model->arch.max_seq_len);
-    AXL_TRY(axl__ids_check(ids, n, &model->arch));
+    AXL_TRY(take_question(&q, batch, losses, true));
     AXL_TRY(axl__network_init(&net, model, adapter, false));
-    axl_status status = axl__network_logits(&net, ids, (int64_t)n, logits);
+    axl_status status = axl__network_token_losses(&net, &q.batch, losses);
+    axl__network_free(&net);
+    return status;
+}
+
+axl_status axl_model_batch_hidden(axl_model *model, axl_adapter *adapter, const axl_batch *batch,
+                                  uint32_t layer, float *hidden)
+{
+    question q = { .model = model, .adapter = adapter };
+    axl__network net;
+
+    AXL_TRY(take_question(&q, batch, hidden, false));
+    if (layer > model->arch.n_layers)
+        return axl__fail(AXL_ERR_INVALID, "layer %u of a model that has %lld", layer,
+                         (long long)model->arch.n_layers);
+    AXL_TRY(axl__network_init(&net, model, adapter, false));
+    axl_status status = axl__network_hidden(&net, &q.batch, layer, hidden);
     axl__network_free(&net);
     return status;
 }

@@ -197,11 +197,10 @@ static axl_status embed(axl__network *n, const axl__pass *p, const axl__layout *
 }
 
 axl_status axl__network_layers(axl__network *n, const axl__pass *p, const axl__layout *at,
-                               const int32_t *ids, axl__network_work *w)
+                               const int32_t *ids, int64_t count, axl__network_work *w)
 {
     axl_context *ctx = n->model->ctx;
-    uint64_t layers = (uint64_t)n->model->arch.n_layers;
-    uint64_t total = p->wish.grads ? 2 * layers : layers;
+    uint64_t layers = (uint64_t)count, total = p->wish.grads ? 2 * layers : layers;
 
     AXL_TRY(embed(n, p, at, ids));
     for (uint64_t l = 0; l < layers; l++) {
@@ -249,16 +248,16 @@ static axl_status network_backward(axl__network *n, const axl__pass *p, const ax
 static axl_status weigh(axl__network *n, const axl__pass *p, const axl_batch *b,
                         const axl__batch_index *x, axl__network_work *w, double *value)
 {
-    size_t bytes = (size_t)x->n_trained * sizeof(float);
+    size_t bytes = (size_t)x->n_rows * sizeof(float);
     float *losses = axl__alloc_aligned(n->model->ctx, 2 * bytes), *scales;
 
     if (!losses)
         return axl__fail_nomem();
-    scales = losses + x->n_trained;
+    scales = losses + x->n_rows;
     axl_status status = n->ops->download(n->dev, losses, w->head.losses, bytes);
     if (status == AXL_OK)
-        status = p->wish.objective->scales(p->wish.objective->user, b, losses, x->n_trained, scales,
-                                           value);
+        status =
+            p->wish.objective->scales(p->wish.objective->user, b, losses, x->n_rows, scales, value);
     if (status == AXL_OK)
         status = n->ops->upload(n->dev, x->weights, scales, bytes);
     axl__free_aligned(n->model->ctx, losses);
@@ -271,6 +270,8 @@ static axl_status network_head(axl__network *n, const axl__pass *p, const axl_ba
 {
     axl_mat h = n->h[n->model->arch.n_layers];
 
+    if (p->wish.own)
+        return axl__head_own_gradients(p, &w->head, h, x, b, w->dh, value);
     if (p->wish.objective) {
         AXL_TRY(axl__head_losses(p, &w->head, h, x));
         AXL_TRY(weigh(n, p, b, x, w, value));
@@ -289,31 +290,40 @@ static axl_status check_finite(double loss)
                      isnan(loss) ? "NaN" : "infinite");
 }
 
-/* The device is waited for once, at the end, when the loss is read. */
+axl_status axl__network_begin(axl__network *n, const axl__pass *p, const axl_batch *b,
+                              const axl__rows_wish *rows, axl__network_batch *out)
+{
+    int64_t longest = axl__batch_longest(b);
+
+    AXL_TRY(network_index(n, b->n_tokens));
+    AXL_TRY(axl__batch_load(&out->x, &n->index, b, rows, n->ops, n->dev));
+    AXL_TRY(axl__network_positions(n, out->x.max_position + 1));
+    out->at = (axl__layout){ b->n_tokens, b->n_seqs, longest,          b->cu_seqlens, b->cu_seqlens,
+                             out->x.cu,   out->x.cu, out->x.positions, n->ropes };
+    return axl__network_room(n, &out->work, p, b->n_tokens, longest);
+}
+
+/* The device is waited for once, at the end, when the loss is read; a host's own loss is told of
+ * logits before. */
 axl_status axl__network_loss(axl__network *n, const axl_batch *b, const axl__wish *wish,
                              double *loss_sum)
 {
     axl__pass p = axl__network_pass(n, wish);
-    int64_t longest = axl__batch_longest(b);
-    axl__batch_index x;
-    axl__network_work w;
+    axl__rows_wish rows = { .all = wish->own && wish->own->all_rows,
+                            .weights = wish->objective != NULL };
+    axl__network_batch on;
     double value = 0.0;
 
     *loss_sum = 0.0;
-    AXL_TRY(network_index(n, b->n_tokens));
-    AXL_TRY(axl__batch_load(&x, &n->index, b, wish->objective != NULL, n->ops, n->dev));
-    AXL_TRY(axl__network_positions(n, x.max_position + 1));
-    AXL_TRY(axl__network_room(n, &w, &p, b->n_tokens, longest));
-    if (x.n_trained == 0)
+    AXL_TRY(axl__network_begin(n, &p, b, &rows, &on));
+    if (on.x.n_rows == 0)
         return AXL_OK;
-    axl__layout at = { b->n_tokens, b->n_seqs, longest,     b->cu_seqlens, b->cu_seqlens,
-                       x.cu,        x.cu,      x.positions, n->ropes };
-    AXL_TRY(axl__network_layers(n, &p, &at, x.ids, &w));
-    AXL_TRY(network_head(n, &p, b, &x, &w, &value));
+    AXL_TRY(axl__network_layers(n, &p, &on.at, on.x.ids, n->model->arch.n_layers, &on.work));
+    AXL_TRY(network_head(n, &p, b, &on.x, &on.work, &value));
     if (wish->grads)
-        AXL_TRY(network_backward(n, &p, &at, x.ids, &w));
-    if (!wish->objective)
-        AXL_TRY(n->ops->download(n->dev, &value, w.head.sum, sizeof value));
+        AXL_TRY(network_backward(n, &p, &on.at, on.x.ids, &on.work));
+    if (!wish->objective && !wish->own)
+        AXL_TRY(n->ops->download(n->dev, &value, on.work.head.sum, sizeof value));
     AXL_TRY(check_finite(value));
     *loss_sum = value;
     return AXL_OK;
@@ -325,39 +335,7 @@ axl_status axl__network_evaluate(axl__network *n, const axl_batch *given, const 
     axl__wish wish = { .phase = phase };
     axl_batch b;
 
-    AXL_TRY(axl__batch_take(&b, given, &n->model->arch));
+    AXL_TRY(axl__batch_take(&b, given, &n->model->arch, true));
     AXL_TRY(axl__model_unchanged(n->model));
     return axl__network_loss(n, &b, &wish, loss_sum);
-}
-
-/* ---- logits ---- */
-
-axl_status axl__network_logits(axl__network *n, const int32_t *ids, int64_t count, float *logits)
-{
-    const int32_t cu[2] = { 0, (int32_t)count }, *ids_dev, *positions_dev, *cu_dev;
-    axl__wish wish = { .phase = "generate" };
-    axl__pass p = axl__network_pass(n, &wish);
-    int64_t V = n->model->arch.vocab_size;
-    axl__network_work w;
-
-    AXL_TRY(network_index(n, count));
-    AXL_TRY(axl__network_positions(n, count));
-    memcpy(axl__index_take(&n->index, count, &ids_dev), ids, (size_t)count * sizeof *ids);
-    int32_t *positions = axl__index_take(&n->index, count, &positions_dev);
-    for (int64_t t = 0; t < count; t++)
-        positions[t] = (int32_t)t;
-    memcpy(axl__index_take(&n->index, 2, &cu_dev), cu, sizeof cu);
-    AXL_TRY(axl__index_upload(&n->index, n->ops, n->dev));
-    AXL_TRY(axl__network_room(n, &w, &p, count, count));
-    axl__layout at = { count, 1, count, cu, cu, cu_dev, cu_dev, positions_dev, n->ropes };
-    AXL_TRY(axl__network_layers(n, &p, &at, ids_dev, &w));
-    for (int64_t i = 0; i < count; i += AXL__HEAD_ROWS) {
-        int64_t k = count - i < AXL__HEAD_ROWS ? count - i : AXL__HEAD_ROWS;
-        AXL_TRY(axl__cancelled(n->model->ctx));
-        /* Positions double as row numbers. */
-        AXL_TRY(axl__head_logits(&p, &w.head, n->h[n->model->arch.n_layers], positions_dev + i, k));
-        AXL_TRY(n->ops->download(n->dev, logits + i * V, w.head.logits.data,
-                                 (size_t)(k * V) * sizeof *logits));
-    }
-    return AXL_OK;
 }

@@ -48,8 +48,15 @@ axl_status axl__network_loss(axl__network *n, const axl_batch *batch, const axl_
 axl_status axl__network_evaluate(axl__network *n, const axl_batch *batch, const char *phase,
                                  double *loss_sum);
 
-/* logits (n, V) f32, host, of every token of one sequence. */
-axl_status axl__network_logits(axl__network *n, const int32_t *ids, int64_t count, float *logits);
+/* network_read.c: what a pass without gradients sees, f32, in host memory.  The batch was taken.
+ * Logits (n_rows, V) of these rows, or with rows NULL of all; the loss (n_tokens) of each label at
+ * its own place, 0 where nothing is trained; the input (n_tokens, C) of a layer, or of the last
+ * norm. */
+axl_status axl__network_logits(axl__network *n, const axl_batch *batch, const int32_t *rows,
+                               int64_t n_rows, float *logits);
+axl_status axl__network_token_losses(axl__network *n, const axl_batch *batch, float *losses);
+axl_status axl__network_hidden(axl__network *n, const axl_batch *batch, int64_t layer,
+                               float *hidden);
 
 /* Keys (already rotated) and values of the tokens so far, per layer (cap, G*D).  Rows below len
  * are valid; a pass that fails writes behind them and leaves len as it was. */

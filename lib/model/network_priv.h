@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* network_priv.h - what network.c lends to kv_cache.c. */
+/* network_priv.h - what network.c lends to kv_cache.c and network_read.c. */
 #ifndef AXL_MODEL_NETWORK_PRIV_H
 #define AXL_MODEL_NETWORK_PRIV_H
 
@@ -20,8 +20,17 @@ axl_status axl__network_positions(axl__network *n, int64_t positions);
 axl_status axl__network_room(axl__network *n, axl__network_work *w, const axl__pass *p, int64_t T,
                              int64_t longest);
 
-/* Embedding and layers, forward: n->h[n_layers] is the last hidden state. */
+/* A batch on the device, and the room for a pass over it. */
+typedef struct axl__network_batch {
+    axl__batch_index x;
+    axl__layout at;
+    axl__network_work work;
+} axl__network_batch;
+axl_status axl__network_begin(axl__network *n, const axl__pass *p, const axl_batch *b,
+                              const axl__rows_wish *rows, axl__network_batch *out);
+
+/* Embedding and the first `count` layers, forward: n->h[count] is what comes out of the last. */
 axl_status axl__network_layers(axl__network *n, const axl__pass *p, const axl__layout *at,
-                               const int32_t *ids, axl__network_work *w);
+                               const int32_t *ids, int64_t count, axl__network_work *w);
 
 #endif

@@ -6,6 +6,7 @@
 #include "adapter.h"
 
 #include <axl/loader.h>
+#include <axl/trainer.h>
 
 /* How a pass comes from the losses of single labels to what is trained.  Without one it is their
  * sum, each times its weight in the batch, and gradients need no second look. */
@@ -16,6 +17,14 @@ typedef struct axl__objective {
                          float *scales, double *value);
     void *user;
 } axl__objective;
+
+/* A host's own loss, which looks at logits (axl_trainer_forward_backward_with()). */
+typedef struct axl__own_loss {
+    axl_loss_fn fn;
+    void *user;
+    float *logits; /* (rows, V) the host's, for all rows at once; NULL: some at a time */
+    bool all_rows; /* every token's logits, not only those before a trained label */
+} axl__own_loss;
 
 /* What one pass is asked for; zeroed, it is an evaluation.  It is an argument of the call and not
  * a setting of the network, so that a training batch and an evaluation can use the same network
@@ -29,6 +38,7 @@ typedef struct axl__wish {
     float dropout;                   /* of the adapter's pairs; 0 outside training */
     uint64_t seed;                   /* of this pass's dropout and noise */
     const axl__objective *objective; /* NULL: the sum */
+    const axl__own_loss *own;        /* in place of both, with gradients; NULL: none */
     const char *phase;               /* names the progress in layers; NULL: none */
 } axl__wish;
 

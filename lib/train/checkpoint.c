@@ -192,7 +192,7 @@ static axl_status checkpoint_save(axl_trainer *tr, const axl__save_options *o, c
 {
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
-    if (tr->batches > 0)
+    if (tr->batches > 0 || tr->terms > 0.0)
         return axl__fail(AXL_ERR_INVALID, "gradients are accumulated; step or zero them first");
     AXL_TRY(axl__model_spare(tr->model, dir, true));
     AXL_TRY(checkpoint_may_replace(tr, dir));
@@ -523,7 +523,7 @@ static axl_status checkpoint_load(axl_trainer *tr, axl_loader *loader, axl__run_
 
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
-    if (tr->batches > 0)
+    if (tr->batches > 0 || tr->terms > 0.0)
         return axl__fail(AXL_ERR_INVALID, "gradients are accumulated; step or zero them first");
     c.tr = tr;
     c.dir = dir;

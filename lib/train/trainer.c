@@ -313,7 +313,7 @@ void axl__trainer_leave(axl_trainer *tr)
 static axl_status pick_target(axl_trainer *tr, float **out)
 {
     *out = tr->grads;
-    if (tr->batches == 0)
+    if (tr->terms == 0.0)
         return AXL_OK;
     AXL_TRY(need_fresh(tr));
     *out = tr->fresh;
@@ -366,7 +366,27 @@ static axl_status run_batch(axl_trainer *tr, const axl_batch *b, const axl__wish
     return status;
 }
 
-static axl_status trainer_forward_backward(axl_trainer *tr, const axl_batch *b, double *mean)
+/* What a batch adds to its step besides gradients.  Its loss is the sum of `terms` losses. */
+typedef struct {
+    const axl_batch *batch;
+    const axl__own_loss *own; /* NULL: the labels' */
+    uint64_t terms, n_rows;
+    double mean; /* receives the loss's */
+} trainer_batch;
+
+static void count_batch(axl_trainer *tr, const trainer_batch *t, double sum)
+{
+    bool tokens = tr->opts.loss_average == AXL_LOSS_TOKENS;
+
+    tr->loss_sum += tokens ? sum : t->mean;
+    tr->terms += tokens ? (double)t->terms : t->terms > 0; /* nothing has no mean */
+    tr->n_tokens += t->batch->n_tokens;
+    tr->n_trained += t->n_rows;
+    tr->batches++;
+    tr->window_closed = t->batch->last_of_step != 0;
+}
+
+static axl_status accumulate(axl_trainer *tr, trainer_batch *t)
 {
     axl__wish wish = training_wish(tr);
     double sum;
@@ -374,38 +394,68 @@ static axl_status trainer_forward_backward(axl_trainer *tr, const axl_batch *b, 
     AXL_TRY(axl__model_unchanged(tr->model));
     AXL_TRY(axl__relora_when_due(tr));
     axl__lisa_pick(&tr->lisa, tr->step);
-    uint32_t trained = axl__batch_trained(b);
-    if (tr->opts.loss_average == AXL_LOSS_MICRO_BATCHES && trained > 0)
-        wish.scale = 1.0 / trained;
+    wish.own = t->own;
+    if (tr->opts.loss_average == AXL_LOSS_MICRO_BATCHES && t->terms > 0)
+        wish.scale = 1.0 / (double)t->terms;
     AXL_TRY(pick_target(tr, &wish.grads));
     wish.seed = tr->opts.seed ^ (tr->step + 1) * 0x9E3779B97F4A7C15u ^
                 (tr->batches + 1) * 0xC2B2AE3D27D4EB4Fu;
-    axl_status status = run_batch(tr, b, &wish, &sum);
+    axl_status status = run_batch(tr, t->batch, &wish, &sum);
     if (status == AXL_OK)
         status = take_gradients(tr, wish.grads);
     if (status < 0) {
         trainer_undo_batch(tr, wish.grads);
         return status;
     }
-    *mean = trained ? sum / trained : 0.0;
-    tr->loss_sum += tr->opts.loss_average == AXL_LOSS_TOKENS ? sum : *mean;
-    tr->n_tokens += b->n_tokens;
-    tr->n_trained += trained;
-    tr->n_means += trained > 0; /* a batch without a trained token has no mean */
-    tr->batches++;
-    tr->window_closed = b->last_of_step != 0;
+    t->mean = t->terms > 0 ? sum / (double)t->terms : 0.0;
+    count_batch(tr, t, sum);
     return AXL_OK;
 }
 
 axl_status axl_trainer_forward_backward(axl_trainer *tr, const axl_batch *batch, double *loss)
 {
+    trainer_batch t = { 0 };
     axl_batch b;
+
+    AXL_TRY(axl__trainer_enter(tr));
+    axl_status status = axl__batch_take(&b, batch, &tr->model->arch, true);
+    if (status == AXL_OK) {
+        t.batch = &b;
+        t.terms = t.n_rows = axl__batch_trained(&b);
+        status = accumulate(tr, &t);
+    }
+    axl__trainer_leave(tr);
+    if (status == AXL_OK && loss)
+        *loss = t.mean;
+    return status;
+}
+
+static axl_status own_forward_backward(axl_trainer *tr, const axl_batch *batch,
+                                       const axl_loss_options *given, double *mean)
+{
+    axl_loss_options o = AXL_LOSS_OPTIONS_INIT;
+    axl_batch b;
+
+    AXL_TRY(AXL__IMPORT(axl_loss_options, &o, given));
+    if (!o.loss)
+        return axl__fail(AXL_ERR_INVALID, "a loss of the host's own needs its callback");
+    AXL_TRY(axl__batch_take(&b, batch, &tr->model->arch, o.all_rows == 0));
+    axl__own_loss own = { o.loss, o.user, o.logits, o.all_rows != 0 };
+    trainer_batch t = { .batch = &b, .own = &own };
+    t.n_rows = own.all_rows ? b.n_tokens : axl__batch_trained(&b);
+    t.terms = o.terms > 0 && t.n_rows > 0 ? o.terms : t.n_rows;
+    AXL_TRY(accumulate(tr, &t));
+    *mean = t.mean;
+    return AXL_OK;
+}
+
+axl_status axl_trainer_forward_backward_with(axl_trainer *tr, const axl_batch *batch,
+                                             const axl_loss_options *opts, double *loss)
+{
     double mean = 0.0;
 
     AXL_TRY(axl__trainer_enter(tr));
-    axl_status status = axl__batch_take(&b, batch, &tr->model->arch);
-    if (status == AXL_OK)
-        status = trainer_forward_backward(tr, &b, &mean);
+    axl_status status = own_forward_backward(tr, batch, opts, &mean);
     axl__trainer_leave(tr);
     if (status == AXL_OK && loss)
         *loss = mean;
@@ -444,13 +494,8 @@ static void reset_window(axl_trainer *tr)
 {
     tr->batches = 0;
     tr->window_closed = false;
-    tr->n_tokens = tr->n_trained = tr->n_means = 0;
-    tr->loss_sum = 0.0;
-}
-
-static double divisor(const axl_trainer *tr)
-{
-    return tr->opts.loss_average == AXL_LOSS_TOKENS ? (double)tr->n_trained : (double)tr->n_means;
+    tr->n_tokens = tr->n_trained = 0;
+    tr->loss_sum = tr->terms = 0.0;
 }
 
 static double current_rate(const axl_trainer *tr)
@@ -469,14 +514,14 @@ static axl_status grad_norm(axl_trainer *tr, double *out)
     AXL_TRY(tr->model->ops->zero(tr->model->dev, tr->norm_sq, sizeof(double)));
     AXL_TRY(tr->model->ops->sum_squares(tr->model->dev, &a));
     AXL_TRY(tr->model->ops->download(tr->model->dev, &sum, tr->norm_sq, sizeof sum));
-    *out = sqrt(sum) / divisor(tr);
+    *out = sqrt(sum) / tr->terms;
     return AXL_OK;
 }
 
 static axl_status trainer_optimize(axl_trainer *tr, double norm, double rate)
 {
     const axl_trainer_options *o = &tr->opts;
-    double scale = 1.0 / divisor(tr), beta1;
+    double scale = 1.0 / tr->terms, beta1;
 
     beta1 = axl__schedule_beta1(&tr->schedule, tr->step, axl__optimizer_beta1(tr->optimizer));
     if (o->max_grad_norm > 0.0 && norm > 0.0) { /* torch.nn.utils.clip_grad_norm_ */
@@ -491,29 +536,40 @@ static axl_status trainer_optimize(axl_trainer *tr, double norm, double rate)
     return axl__optimizer_step(tr->optimizer, &s);
 }
 
-static axl_status trainer_take_step(axl_trainer *tr, axl_step_stats *stats)
+/* Moves what is trained by the gradients of the window. */
+static axl_status trainer_move(axl_trainer *tr, double rate, double *norm)
 {
-    double norm, rate = current_rate(tr), loss = tr->loss_sum / divisor(tr);
-
-    if (tr->n_trained == 0)
-        return axl__fail(AXL_ERR_INVALID, "a step needs a batch with a trained token");
-    if (stats)
-        AXL_TRY(AXL__CHECK_STRUCT(axl_step_stats, stats));
-    AXL_TRY(axl__cancelled(tr->ctx));
-    AXL_TRY(grad_norm(tr, &norm));
-    if (!isfinite(norm)) {
+    AXL_TRY(grad_norm(tr, norm));
+    if (!isfinite(*norm)) {
         AXL_TRY(tr->model->ops->zero(tr->model->dev, tr->grads, grad_bytes(tr)));
         reset_window(tr);
         return axl__fail(AXL_ERR_NUMERIC, "the gradient norm is not finite at step %llu",
                          (unsigned long long)tr->step + 1);
     }
-    axl_status status = trainer_optimize(tr, norm, rate);
+    axl_status status = trainer_optimize(tr, *norm, rate);
     tr->used = NULL;
     AXL_TRY(status);
     axl__lisa_count(&tr->lisa);
-    AXL_TRY(tr->model->ops->zero(tr->model->dev, tr->grads, grad_bytes(tr)));
-    tr->step++;
-    axl_step_stats s = { sizeof s, tr->step, loss, norm, rate, tr->n_tokens, tr->n_trained };
+    return tr->model->ops->zero(tr->model->dev, tr->grads, grad_bytes(tr));
+}
+
+static axl_status trainer_take_step(axl_trainer *tr, axl_step_stats *stats)
+{
+    axl_step_stats s = AXL_STEP_STATS_INIT;
+
+    if (tr->batches == 0 && tr->terms == 0.0)
+        return axl__fail(AXL_ERR_INVALID, "a step needs a batch, or gradients of the host's");
+    if (stats)
+        AXL_TRY(AXL__CHECK_STRUCT(axl_step_stats, stats));
+    AXL_TRY(axl__cancelled(tr->ctx));
+    s.learning_rate = current_rate(tr);
+    if (tr->terms > 0.0) {
+        s.loss = tr->loss_sum / tr->terms;
+        AXL_TRY(trainer_move(tr, s.learning_rate, &s.grad_norm));
+    }
+    s.step = ++tr->step;
+    s.n_tokens = tr->n_tokens;
+    s.n_trained = tr->n_trained;
     reset_window(tr);
     return stats ? AXL__EXPORT(axl_step_stats, stats, &s) : AXL_OK;
 }
@@ -617,8 +673,27 @@ axl_status axl_trainer_read_gradient(axl_trainer *tr, size_t index, float *value
     const axl__param *t = &tr->trained.tensors[index];
     AXL_TRY(tr->model->ops->download(tr->model->dev, values, tr->grads + t->at, tensor_bytes(t)));
     int64_t n = t->rows * t->cols;
-    double scale = tr->n_trained ? 1.0 / divisor(tr) : 0.0;
+    double scale = tr->terms > 0.0 ? 1.0 / tr->terms : 0.0;
     for (int64_t i = 0; i < n; i++)
         values[i] = (float)((double)values[i] * scale);
     return AXL_OK;
+}
+
+axl_status axl_trainer_write_gradient(axl_trainer *tr, size_t index, const float *values)
+{
+    AXL_TRY(check_tensor(tr, index, values));
+    const axl__param *t = &tr->trained.tensors[index];
+    int64_t n = t->rows * t->cols;
+    double terms = tr->terms > 0.0 ? tr->terms : 1.0;
+    float *sums = axl__alloc(tr->ctx, tensor_bytes(t));
+    if (!sums)
+        return axl__fail_nomem();
+    for (int64_t i = 0; i < n; i++)
+        sums[i] = (float)((double)values[i] * terms);
+    axl_status status =
+        tr->model->ops->upload(tr->model->dev, tr->grads + t->at, sums, tensor_bytes(t));
+    axl__free(tr->ctx, sums);
+    if (status == AXL_OK)
+        tr->terms = terms;
+    return status;
 }

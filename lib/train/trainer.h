@@ -15,9 +15,9 @@
 
 #include <stdatomic.h>
 
-/* Between calls either batches is 0 and grads are all 0, or grads hold the sum of so many batches
- * of the window, not yet divided.  A step divides, moves, and empties the window.  loss_sum,
- * n_tokens, n_trained and n_means are of the window too. */
+/* Between calls either terms is 0 and grads are all 0, or grads hold the sum of so many losses of
+ * the window's batches (or of what a host wrote), not yet divided.  A step divides, moves, and
+ * empties the window.  loss_sum, n_tokens and n_trained are of the window too. */
 struct axl_trainer {
     uint32_t magic;
     atomic_int refs;
@@ -40,11 +40,12 @@ struct axl_trainer {
     double *norm_sq;      /* device, 1 */
     double rate_override; /* negative: the schedule's */
 
-    uint64_t step;                         /* optimizer steps done */
-    uint64_t batches;                      /* since the last step */
-    bool window_closed;                    /* the last batch said last_of_step */
-    uint64_t n_tokens, n_trained, n_means; /* since the last step */
-    double loss_sum;                       /* of tokens, or of batch means */
+    uint64_t step;                /* optimizer steps done */
+    uint64_t batches;             /* since the last step */
+    bool window_closed;           /* the last batch said last_of_step */
+    uint64_t n_tokens, n_trained; /* since the last step */
+    double loss_sum;              /* of tokens, or of batch means */
+    double terms;                 /* how many of them: what the sums are divided by */
 };
 
 /* What a checkpoint holds and how it is written. */

@@ -344,6 +344,26 @@ HOLDS(axl_step_stats, n_tokens, 40);
 HOLDS(axl_step_stats, n_trained, 48);
 SPANS(axl_step_stats, 56);
 
+HOLDS(axl_logits, size, 0);
+HOLDS(axl_logits, batch, 8);
+HOLDS(axl_logits, rows, 16);
+HOLDS(axl_logits, logits, 24);
+HOLDS(axl_logits, loss, 32);
+HOLDS(axl_logits, first, 40);
+HOLDS(axl_logits, total, 48);
+HOLDS(axl_logits, n_rows, 56);
+HOLDS(axl_logits, vocab_size, 60);
+SPANS(axl_logits, 64);
+
+HOLDS(axl_loss_options, size, 0);
+HOLDS(axl_loss_options, loss, 8);
+HOLDS(axl_loss_options, user, 16);
+HOLDS(axl_loss_options, logits, 24);
+HOLDS(axl_loss_options, terms, 32);
+HOLDS(axl_loss_options, all_rows, 40);
+HOLDS(axl_loss_options, reserved0, 44);
+SPANS(axl_loss_options, 48);
+
 int main(void)
 {
     return 0;

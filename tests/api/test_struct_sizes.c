@@ -158,6 +158,28 @@ static axl_status take_axl_generate_options(void *given)
     return status;
 }
 
+static size_t logits_size;
+
+static int no_loss(void *user, axl_logits *rows)
+{
+    (void)user;
+    logits_size = rows->size;
+    for (size_t i = 0; i < (size_t)rows->n_rows * rows->vocab_size; i++)
+        rows->logits[i] = 0.0f;
+    return 0;
+}
+
+static axl_status take_axl_loss_options(void *given)
+{
+    axl_loss_options *o = given;
+
+    o->loss = no_loss;
+    axl_status status = axl_trainer_forward_backward_with(w.tr, &w.batch->batch, o, NULL);
+    if (status == AXL_OK)
+        axl_trainer_zero_grad(w.tr);
+    return status;
+}
+
 static axl_status take_axl_job_options(void *given)
 {
     axl_job *made;
@@ -344,6 +366,15 @@ static axl_status tell_axl_progress(void)
     return axl_evaluate(w.cfg, &e); /* the last batch is always reported */
 }
 
+static axl_status tell_axl_logits(void)
+{
+    axl_loss_options o = AXL_LOSS_OPTIONS_INIT;
+    axl_status status = take_axl_loss_options(&o);
+
+    told = logits_size; /* progress was told of since */
+    return status;
+}
+
 static axl_status tell_axl_run_record(void)
 {
     axl_run_options o = AXL_RUN_OPTIONS_INIT;
@@ -398,6 +429,9 @@ static axl_status tell_axl_run_record(void)
     BOTH(axl_loader_cursor, FROM(axl_loader_cursor, AXL_LOADER_CURSOR_INIT))
 #define ROW_axl_loader_options                                                                     \
     OPTIONS(axl_loader_options, FROM(axl_loader_options, AXL_LOADER_OPTIONS_INIT))
+#define ROW_axl_logits TOLD(axl_logits)
+#define ROW_axl_loss_options                                                                       \
+    OPTIONS(axl_loss_options, FROM(axl_loss_options, AXL_LOSS_OPTIONS_INIT))
 #define ROW_axl_model_info RESULT(axl_model_info, FROM(axl_model_info, AXL_MODEL_INFO_INIT))
 #define ROW_axl_model_options                                                                      \
     OPTIONS(axl_model_options, FROM(axl_model_options, AXL_MODEL_OPTIONS_INIT))

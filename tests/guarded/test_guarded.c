@@ -392,6 +392,40 @@ static void test_guarded__planning(void **state)
     axl_context_free(ctx);
 }
 
+/* ---- a host's own loss ---- */
+
+/* Half the square of each logit: the gradient is the logit itself, which is left as it is. */
+static int half_squares(void *user, axl_logits *l)
+{
+    (void)user;
+    for (size_t i = 0; i < (size_t)l->n_rows * l->vocab_size; i++)
+        l->loss += 0.5 * (double)l->logits[i] * (double)l->logits[i];
+    return 0;
+}
+
+static void test_guarded__own_losses(void **state)
+{
+    axl_loss_options o = AXL_LOSS_OPTIONS_INIT;
+    tiny_data *d = tiny_batch(lengths, N_SEQS, 1);
+
+    (void)state;
+    o.loss = half_squares;
+    for (uint32_t compute = AXL_COMPUTE_F32; compute <= AXL_COMPUTE_BF16; compute++) {
+        const setting s = { .compute = compute };
+        rig x = begin("guarded", &s), y = begin("reference", &s);
+        double a, b;
+        assert_ok(axl_trainer_forward_backward_with(x.tr, &d->batch, &o, &a));
+        assert_ok(axl_trainer_forward_backward_with(y.tr, &d->batch, &o, &b));
+        assert_true(a == b && a > 0.0);
+        assert_ok(axl_trainer_step(x.tr, NULL));
+        assert_ok(axl_trainer_step(y.tr, NULL));
+        assert_same_values(&x, &y);
+        end(&x);
+        end(&y);
+    }
+    free(d);
+}
+
 /* ---- waiting ---- */
 
 /* A batch's loss is read behind its backward, once. */
@@ -460,6 +494,7 @@ int main(void)
         cmocka_unit_test(test_guarded__merging),
         cmocka_unit_test(test_guarded__generating),
         cmocka_unit_test(test_guarded__planning),
+        cmocka_unit_test(test_guarded__own_losses),
         cmocka_unit_test(test_guarded__a_batch_waits_once_at_its_end),
         cmocka_unit_test(test_guarded__sequences_are_in_device_memory),
         cmocka_unit_test(test_guarded__a_step_waits_for_the_norm_alone),

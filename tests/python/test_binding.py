@@ -178,6 +178,35 @@ class ContextTest(Case):
         cancel.clear()
         self.assertGreater(trainer.forward_backward(axl.Batch(IDS, IDS)), 0)
 
+    def test_a_loss_of_ones_own(self):
+        trainer, adapter, model = self.trainer(axl.Context())
+        batch, seen = axl.Batch(IDS, IDS), []
+
+        def squares(given):
+            seen.append((list(given.rows), given.first, given.total, given.batch is batch))
+            flat = [x for row in given.logits.tolist() for x in row]
+            return sum(x * x for x in flat), [2 * x for x in flat]
+
+        mean = trainer.forward_backward(batch, loss=squares, terms=1)
+        self.assertEqual(seen, [(list(range(len(IDS) - 1)), 0, len(IDS) - 1, True)])
+        name = list(trainer)[1]
+        first = trainer.gradient(name).tolist()
+        self.assertTrue(any(x for row in first for x in row))
+        trainer.zero_grad()
+        self.assertEqual(trainer.forward_backward(batch, loss=squares, terms=1, at_once=True), mean)
+        self.assertEqual(trainer.gradient(name).tolist(), first)
+        with self.assertRaisesRegex(ValueError, "values for a tensor"):
+            trainer.forward_backward(batch, loss=lambda given: (0.0, [1.0]))
+        trainer.set_gradient(name, [[2 * x for x in row] for row in first])
+        self.assertAlmostEqual(trainer.gradient(name).tolist()[0][0], 2 * first[0][0], places=6)
+        logits = model.batch_logits(batch, adapter).tolist()
+        self.assertAlmostEqual(model.batch_logits(batch, adapter, rows=[2]).tolist()[0][5],
+                               logits[2][5], places=4)
+        losses = model.batch_losses(batch, adapter).tolist()
+        self.assertEqual(losses[0], 0.0)
+        self.assertAlmostEqual(sum(losses), trainer.evaluate(batch), places=3)
+        self.assertEqual(len(model.batch_hidden(batch, 0).tolist()), len(IDS))
+
     def test_a_job_is_cancelled_and_reports_by_itself(self):
         seen, others = [], []
         context = axl.Context(progress=others.append)

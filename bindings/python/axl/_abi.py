@@ -248,12 +248,21 @@ class axl_step_stats(Struct):
     pass
 
 
+class axl_logits(Struct):
+    pass
+
+
+class axl_loss_options(Struct):
+    pass
+
+
 axl_log_fn = c.CFUNCTYPE(None, c.c_void_p, c.c_uint32, c.c_char_p)
 axl_progress_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_progress))
 axl_task_fn = c.CFUNCTYPE(None, c.c_void_p, c.c_uint64)
 axl_parallel_for_fn = c.CFUNCTYPE(None, c.c_void_p, c.c_uint64, axl_task_fn, c.c_void_p)
 axl_text_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, c.c_size_t)
 axl_record_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_run_record))
+axl_loss_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_logits))
 
 axl_adapter_options._fields_ = [
     ("size", c.c_size_t),
@@ -610,6 +619,26 @@ axl_step_stats._fields_ = [
 axl_step_stats._defaults_ = (
     0, 0.0, 0.0, 0.0, 0, 0,
 )
+axl_logits._fields_ = [
+    ("size", c.c_size_t),
+    ("batch", c.POINTER(axl_batch)),
+    ("rows", c.POINTER(c.c_int32)),
+    ("logits", c.POINTER(c.c_float)),
+    ("loss", c.c_double),
+    ("first", c.c_uint64),
+    ("total", c.c_uint64),
+    ("n_rows", c.c_uint32),
+    ("vocab_size", c.c_uint32),
+]
+axl_loss_options._fields_ = [
+    ("size", c.c_size_t),
+    ("loss", axl_loss_fn),
+    ("user", c.c_void_p),
+    ("logits", c.POINTER(c.c_float)),
+    ("terms", c.c_uint64),
+    ("all_rows", c.c_uint32),
+    ("reserved0", c.c_uint32),
+]
 
 STRUCTS = [
     axl_adapter_options,
@@ -639,6 +668,8 @@ STRUCTS = [
     axl_tokenizer_options,
     axl_trainer_options,
     axl_step_stats,
+    axl_logits,
+    axl_loss_options,
 ]
 
 # name: (result, [arguments])
@@ -724,6 +755,12 @@ FUNCTIONS = {
     "axl_loader_next": (c.c_int, [c.POINTER(axl_loader), c.POINTER(axl_batch)]),
     "axl_loader_set_cursor": (c.c_int, [c.POINTER(axl_loader), c.POINTER(axl_loader_cursor)]),
     "axl_loader_total_steps": (c.c_int, [c.POINTER(axl_loader), c.POINTER(c.c_uint64)]),
+    "axl_model_batch_hidden": (c.c_int, [c.POINTER(axl_model), c.POINTER(axl_adapter),
+        c.POINTER(axl_batch), c.c_uint32, c.POINTER(c.c_float)]),
+    "axl_model_batch_logits": (c.c_int, [c.POINTER(axl_model), c.POINTER(axl_adapter),
+        c.POINTER(axl_batch), c.POINTER(c.c_int32), c.c_size_t, c.POINTER(c.c_float)]),
+    "axl_model_batch_losses": (c.c_int, [c.POINTER(axl_model), c.POINTER(axl_adapter),
+        c.POINTER(axl_batch), c.POINTER(c.c_float)]),
     "axl_model_estimate": (c.c_int, [c.POINTER(axl_context), c.c_char_p,
         c.POINTER(axl_model_options), c.POINTER(axl_adapter_options),
         c.POINTER(axl_trainer_options), c.POINTER(axl_plan)]),
@@ -776,6 +813,8 @@ FUNCTIONS = {
     "axl_trainer_export": (c.c_int, [c.POINTER(axl_trainer), c.c_char_p]),
     "axl_trainer_forward_backward": (c.c_int, [c.POINTER(axl_trainer), c.POINTER(axl_batch),
         c.POINTER(c.c_double)]),
+    "axl_trainer_forward_backward_with": (c.c_int, [c.POINTER(axl_trainer),
+        c.POINTER(axl_batch), c.POINTER(axl_loss_options), c.POINTER(c.c_double)]),
     "axl_trainer_free": (None, [c.POINTER(axl_trainer)]),
     "axl_trainer_from_config": (c.c_int, [c.POINTER(c.POINTER(axl_trainer)),
         c.POINTER(axl_config), c.POINTER(axl_model), c.POINTER(axl_adapter), c.c_uint64]),
@@ -795,6 +834,8 @@ FUNCTIONS = {
     "axl_trainer_tensor": (c.c_int, [c.POINTER(axl_trainer), c.c_size_t,
         c.POINTER(axl_tensor_info)]),
     "axl_trainer_write": (c.c_int, [c.POINTER(axl_trainer), c.c_size_t, c.POINTER(c.c_float)]),
+    "axl_trainer_write_gradient": (c.c_int, [c.POINTER(axl_trainer), c.c_size_t,
+        c.POINTER(c.c_float)]),
     "axl_trainer_zero_grad": (None, [c.POINTER(axl_trainer)]),
     "axl_version": (c.c_char_p, []),
 }

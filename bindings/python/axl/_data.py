@@ -186,15 +186,15 @@ class Batch:
     """Sequences one behind another, without padding; its arrays are its own.
 
     Sequence s is tokens cu_seqlens[s] to cu_seqlens[s + 1]; without cu_seqlens there is one.
-    weights are factors of each label's loss.
+    weights are factors of each label's loss; without labels a batch is for logits alone.
     """
 
-    def __init__(self, input_ids: Iterable[int], labels: Iterable[int],
+    def __init__(self, input_ids: Iterable[int], labels: Optional[Iterable[int]] = None,
                  cu_seqlens: Optional[Iterable[int]] = None,
                  positions: Optional[Iterable[int]] = None, last_of_step: bool = False,
                  weights: Optional[Sequence[float]] = None) -> None:
-        ids, targets = ints(input_ids), ints(labels)
-        if len(ids) != len(targets):
+        ids, targets = ints(input_ids), None if labels is None else ints(labels)
+        if targets is not None and len(ids) != len(targets):
             raise ValueError(f"{len(ids)} ids, {len(targets)} labels")
         starts = ints([0, len(ids)] if cu_seqlens is None else cu_seqlens)
         places = None if positions is None else ints(positions)
@@ -202,7 +202,7 @@ class Batch:
             raise ValueError(f"{len(ids)} ids, {len(places)} positions")
         factors = None if weights is None else floats(weights, len(ids))
         firsts = set(starts)
-        trained = sum(t != IGNORE and i not in firsts for i, t in enumerate(targets))
+        trained = sum(t != IGNORE and i not in firsts for i, t in enumerate(targets or ()))
         self._set(ids, targets, starts, places, trained, last_of_step, weights=factors)
 
     def _set(self, ids: Any, labels: Any, starts: Any, positions: Any, n_trained: int,
@@ -235,8 +235,8 @@ class Batch:
 
     @property
     def labels(self) -> Any:
-        """(n_tokens) int32, not shifted."""
-        return view(self._arrays[1], len(self))
+        """(n_tokens) int32, not shifted; None where there are none."""
+        return None if self._arrays[1] is None else view(self._arrays[1], len(self))
 
     @property
     def cu_seqlens(self) -> Any:

@@ -87,6 +87,31 @@ class Model(Handle):
         return view(out, len(array), vocab)
 
 
+    def batch_logits(self, batch: Batch, adapter: Optional["Adapter"] = None, *,
+                     rows: Optional[Iterable[int]] = None) -> Any:
+        """(rows or tokens, vocab_size) f32: the logits of a packed batch's tokens, or of some,
+        ascending."""
+        picked = None if rows is None else ints(rows)
+        count, vocab = len(batch) if picked is None else len(picked), self.info.vocab_size
+        out = (ctypes.c_float * (count * vocab))()
+        calls.run(lib.axl_model_batch_logits, self, adapter, batch, picked, count, out)
+        return view(out, count, vocab)
+
+    def batch_losses(self, batch: Batch, adapter: Optional["Adapter"] = None) -> Any:
+        """(tokens) f32: each label's loss at its place, 0 where nothing is trained."""
+        out = (ctypes.c_float * len(batch))()
+        calls.run(lib.axl_model_batch_losses, self, adapter, batch, out)
+        return view(out, len(batch))
+
+    def batch_hidden(self, batch: Batch, layer: int, adapter: Optional["Adapter"] = None) -> Any:
+        """(tokens, hidden_size) f32: 0 are the embeddings, l is what comes out of layer l; the last
+        is before the final norm."""
+        hidden = self.info.hidden_size
+        out = (ctypes.c_float * (len(batch) * hidden))()
+        calls.run(lib.axl_model_batch_hidden, self, adapter, batch, layer, out)
+        return view(out, len(batch), hidden)
+
+
 class _Tensors(Handle):
     """A mapping of names to (rows, cols) f32 arrays, which are copies."""
 
@@ -173,6 +198,37 @@ class Adapter(_Tensors):
 
 
 @dataclass(frozen=True)
+class Logits:
+    """What a loss of one's own sees: the logits (n, vocab_size) of some rows of the batch, where it
+    may also leave their gradient.  Row r predicts token r + 1.  The arrays are the library's and
+    end with the call."""
+    batch: Batch
+    rows: Any
+    logits: Any
+    first: int
+    total: int
+
+
+def _loss_function(batch: Batch, loss: Callable[[Logits], Any]) -> Any:
+    """The library's callback over one that gives the loss, or the loss and its gradient."""
+    def on_rows(_user: Any, pointer: Any) -> int:
+        def tell() -> None:
+            p = pointer.contents
+            shape = (p.n_rows, p.vocab_size)
+            memory = (ctypes.c_float * (shape[0] * shape[1])).from_address(
+                ctypes.addressof(p.logits.contents))
+            rows = (ctypes.c_int32 * p.n_rows).from_address(ctypes.addressof(p.rows.contents))
+            answer = loss(Logits(batch, view(rows, p.n_rows), view(memory, *shape), p.first,
+                                 p.total))
+            if isinstance(answer, tuple):
+                answer, gradient = answer
+                ctypes.memmove(memory, floats(gradient, len(memory)), ctypes.sizeof(memory))
+            p.loss = float(answer)
+        return calls.inside(tell)
+    return _abi.axl_loss_fn(on_rows)
+
+
+@dataclass(frozen=True)
 class StepStats:
     """What one optimizer step did."""
     step: int
@@ -232,6 +288,7 @@ class Trainer(_Tensors):
             loraplus_lr_ratio=loraplus_lr_ratio, loraplus_lr_embedding=loraplus_lr_embedding,
             embedding_lr=embedding_lr, embedding_lr_scale=embedding_lr_scale,
             warmup_steps=warmup_steps)
+        self._model = model
         self._fill(model._context, lib.axl_trainer_new, model, adapter, ctypes.byref(options(
             _abi.axl_trainer_options, learning_rate=learning_rate,
             optimizer=ctypes.pointer(rule), max_grad_norm=max_grad_norm,
@@ -249,14 +306,31 @@ class Trainer(_Tensors):
                     total_steps: int) -> "Trainer":
         """A trainer with a config's optimizer, schedule and accumulation; total_steps is
         Loader.total_steps."""
-        return cls._make(config.context, lib.axl_trainer_from_config, config, model, adapter,
+        made = cls._make(config.context, lib.axl_trainer_from_config, config, model, adapter,
                          total_steps)
+        made._model = model
+        return made
 
-    def forward_backward(self, batch: Batch) -> float:
-        """Add a batch's gradients to the step's; its mean loss."""
-        loss = ctypes.c_double()
-        calls.run(lib.axl_trainer_forward_backward, self, batch, ctypes.byref(loss))
-        return loss.value
+    def forward_backward(self, batch: Batch, *, loss: Optional[Callable[[Logits], Any]] = None,
+                         all_rows: bool = False, at_once: bool = False,
+                         terms: Optional[int] = None) -> float:
+        """Add a batch's gradients to the step's; its mean loss.
+
+        loss(Logits) is one of your own, a sum over rows: it gives (loss, gradient), the gradient of
+        the shape of the logits, or the loss alone where it left the gradient in their place.  It is
+        called for some rows at a time, at_once for all; all_rows: for every token, else for those
+        that predict a trained label.  The step divides by terms, by default the rows."""
+        mean = ctypes.c_double()
+        if loss is None:
+            calls.run(lib.axl_trainer_forward_backward, self, batch, ctypes.byref(mean))
+            return mean.value
+        function, memory = _loss_function(batch, loss), None
+        if at_once:
+            memory = (ctypes.c_float * (len(batch) * self._model.info.vocab_size))()
+        calls.run(lib.axl_trainer_forward_backward_with, self, batch, ctypes.byref(options(
+            _abi.axl_loss_options, loss=function, logits=memory, terms=terms,
+            all_rows=int(all_rows))), ctypes.byref(mean))
+        return mean.value
 
     @property
     def ready(self) -> bool:
@@ -297,6 +371,12 @@ class Trainer(_Tensors):
         out = (ctypes.c_float * (rows * cols))()
         calls.run(lib.axl_trainer_read_gradient, self, index, out)
         return view(out, rows, cols)
+
+    def set_gradient(self, name: str, values: Any) -> None:
+        """Set a tensor's gradient, as gradient() gives it: for clipping, noise or a sum over machines
+        of your own before the step."""
+        index, rows, cols = self._find(name)
+        calls.run(lib.axl_trainer_write_gradient, self, index, floats(values, rows * cols))
 
     def evaluate(self, batch: Batch) -> float:
         """The sum of a batch's loss over its trained tokens, without gradients or dropout."""
