@@ -55,11 +55,14 @@ typedef struct axl_config_options {
     axl_diagnostics **diagnostics; /**< optional: receives the list, also on success, on
                                         AXL_ERR_CONFIG and when the file cannot be read; NULL on
                                         other failures.  Release with axl_diagnostics_free() */
+    uint32_t own_data;             /**< 1: the host brings the samples (axl_run_options.train), and
+                                        `datasets` may be missing */
+    uint32_t reserved0;            /**< must be 0 */
 } axl_config_options;
 
 #define AXL_CONFIG_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        sizeof(axl_config_options), NULL, NULL, 0, NULL                                            \
+        sizeof(axl_config_options), NULL, NULL, 0, NULL, 0u, 0u                                    \
     }
 
 /**

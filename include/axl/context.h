@@ -70,11 +70,15 @@ typedef struct axl_context_options {
     axl_parallel_for_fn parallel_for; /**< NULL: a pool of the context's own */
     void *parallel_user;
     const char *plugin_dir; /**< sought first; NULL: the usual places.  Copied */
-    const char *isa;        /**< cap: "baseline", "avx2", "avx512", "avx512_bf16", "amx";
-                                 NULL: the best that the machine has.  Copied */
-    uint32_t threads;       /**< 0: from the affinity mask and the cgroup quota.  They start with
-                                 the first work that is worth sharing */
-    uint32_t log_level;     /**< an axl_log_level */
+    const char *hub_cache; /**< folder of the Hub's cache (the one with models--…), made when it is
+                                needed; NULL: as the environment says.  Copied */
+    const char *hub_token; /**< sent to the Hub's own host alone; "": none; NULL: as the environment
+                                says.  Copied */
+    const char *isa;       /**< cap: "baseline", "avx2", "avx512", "avx512_bf16", "amx";
+                                NULL: the best that the machine has.  Copied */
+    uint32_t threads;      /**< 0: from the affinity mask and the cgroup quota.  They start with
+                                the first work that is worth sharing */
+    uint32_t log_level;    /**< an axl_log_level */
     uint32_t allow_network; /**< 1 lets Hub ids be downloaded, but for HF_HUB_OFFLINE */
     uint32_t no_onednn;     /**< 1 keeps to axl's own matmul kernels */
 } axl_context_options;
@@ -82,12 +86,13 @@ typedef struct axl_context_options {
 #define AXL_CONTEXT_OPTIONS_INIT                                                                   \
     {                                                                                              \
         sizeof(axl_context_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,   \
-            NULL, NULL, 0u, AXL_LOG_WARNING, 0u, 0u                                                \
+            NULL, NULL, NULL, NULL, 0u, AXL_LOG_WARNING, 0u, 0u                                    \
     }
 
 /**
- * Create a context.  The environment (HOME, HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN,
- * HF_HUB_OFFLINE and the rest that huggingface_hub knows of where files are) is read here, once.
+ * Create a context.  Where the options do not say, the environment does (HOME, HF_HOME,
+ * HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and the rest that huggingface_hub knows of
+ * where files are): it is read here, once.
  *
  * @param[out] out  The context; NULL on failure.  Release with axl_context_free().
  * @param[in]  opts NULL for the defaults.  Copied; the callbacks must outlive the context.

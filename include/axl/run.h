@@ -58,11 +58,14 @@ typedef struct axl_run_options {
     void *record_user;
     const char *resume; /**< a checkpoint's folder, "auto" for the newest in output_dir, or
                              NULL: as the config says.  Copied */
+    axl_dataset *train; /**< the host's own samples in place of the config's data, its validation
+                             data included; the run takes a reference.  NULL: the config's */
+    axl_dataset *validation; /**< with train: the split that is evaluated; NULL: none */
 } axl_run_options;
 
 #define AXL_RUN_OPTIONS_INIT                                                                       \
     {                                                                                              \
-        sizeof(axl_run_options), NULL, NULL, NULL                                                  \
+        sizeof(axl_run_options), NULL, NULL, NULL, NULL, NULL                                      \
     }
 
 /**
@@ -78,6 +81,7 @@ typedef struct axl_run_options {
  * only reads the folder is not kept out.
  *
  * @retval AXL_ERR_BUSY    Another run has output_dir.
+ * @retval AXL_ERR_INVALID validation without train, or no data: the config names none either.
  * @retval AXL_ERR_INVALID output_dir is the base model's folder, or the base model lies in one of
  *                         its checkpoints.
  *
@@ -162,6 +166,50 @@ AXL_API AXL_MUST_CHECK axl_status axl_evaluate(const axl_config *cfg, axl_evalua
  * Since: 0.1
  */
 AXL_API const char *axl_run_output_dir(const axl_run *run);
+
+/**
+ * The model of a run, which the record callback may compute with: sample by axl_generate(), ask for
+ * logits.  Where its own weights are trained it is lent for the time of the callback, with the
+ * values of that step; at other times it is AXL_ERR_BUSY.
+ *
+ * @param[in] run Borrowed.
+ * @return Borrowed from the run.
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API axl_model *axl_run_model(const axl_run *run);
+/**
+ * The adapter that a run trains.
+ *
+ * @param[in] run Borrowed.
+ * @return Borrowed from the run; NULL where all weights are trained.
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API axl_adapter *axl_run_adapter(const axl_run *run);
+/**
+ * The trainer of a run: to be read, as its tensors and gradients are.  Training, loading and saving
+ * are the run's.
+ *
+ * @param[in] run Borrowed.
+ * @return Borrowed from the run.
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API axl_trainer *axl_run_trainer(const axl_run *run);
+/**
+ * The tokenizer of a run.
+ *
+ * @param[in] run Borrowed.
+ * @return Borrowed from the run.
+ *
+ * Thread: one at a time.
+ * Since: 0.1
+ */
+AXL_API axl_tokenizer *axl_run_tokenizer(const axl_run *run);
 
 /**
  * Release a run.

@@ -152,6 +152,26 @@ AXL_API uint32_t axl_tokenizer_vocab_size(const axl_tokenizer *tok);
 AXL_API int32_t axl_tokenizer_id(const axl_tokenizer *tok, const char *token);
 
 /**
+ * A token's own text, as transformers' convert_ids_to_tokens gives it: what axl_tokenizer_id()
+ * takes, with the marks of its model ("\xE2\x96\x81the", "<0x0A>"); axl_tokenizer_decode() makes
+ * text of it.
+ *
+ * @param[in]     tok Borrowed.
+ * @param[in]     id  Any number.
+ * @param[in,out] out UTF-8 with a NUL behind it; what it held is released.  Release with
+ *                    axl_buffer_free().
+ *
+ * @retval AXL_END     There is no token of this id; @p out is as before.
+ * @retval AXL_ERR_ABI @p out has no valid size.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any, several at once.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_token(const axl_tokenizer *tok, int32_t id,
+                                                      axl_buffer *out);
+
+/**
  * The begin-of-sequence id.
  *
  * @param[in] tok Borrowed.

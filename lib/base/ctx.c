@@ -87,11 +87,13 @@ static axl_status context_setup(axl_context *ctx, const axl_context_options *giv
     ctx->isa = axl__isa_detect();
     if (given->isa && axl__isa_parse(given->isa) < (int)ctx->isa)
         ctx->isa = (axl_isa)axl__isa_parse(given->isa);
-    ctx->opts.isa = NULL; /* the caller's strings are not ours to keep */
+    ctx->opts.isa = NULL;
     ctx->opts.plugin_dir = axl__strdup(ctx, given->plugin_dir);
     if (given->plugin_dir && !ctx->opts.plugin_dir)
         return axl__fail_nomem();
     AXL_TRY(open_parts(ctx));
+    ctx->opts.hub_cache = ctx->opts.hub_token =
+        NULL; /* the caller's strings are not ours to keep */
     if (threads > 1) {
         ctx->pool = axl__pool_new(threads);
         if (!ctx->pool)

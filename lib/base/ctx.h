@@ -50,7 +50,7 @@ void axl__parallel_for_short(axl_context *ctx, uint64_t count, axl_task_fn fn, v
 axl_isa axl__context_isa_level(const axl_context *ctx);
 
 /* As the context was made: plugin_dir is its own copy, threads the number that there is, isa NULL
- * (see axl__context_isa_level). */
+ * (see axl__context_isa_level); hub_cache and hub_token are there while parts are opened alone. */
 const axl_context_options *axl__context_options(const axl_context *ctx);
 
 /* What a module above keeps in each context, as what it reads of the environment: opened with the

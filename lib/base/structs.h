@@ -26,12 +26,13 @@
     X(axl_batch, 80)                                                                               \
     X(axl_buffer, 32)                                                                              \
     X(axl_config_key_info, 80)                                                                     \
-    X(axl_config_options, 40)                                                                      \
-    X(axl_context_options, 120)                                                                    \
+    X(axl_config_options, 48)                                                                      \
+    X(axl_context_options, 136)                                                                    \
     X(axl_dataset_stats, 72)                                                                       \
     X(axl_diagnostic, 64)                                                                          \
     X(axl_evaluation, 40)                                                                          \
-    X(axl_generate_options, 80)                                                                    \
+    X(axl_generate_options, 104)                                                                   \
+    X(axl_generation, 32)                                                                          \
     X(axl_job_options, 24)                                                                         \
     X(axl_loader_cursor, 24)                                                                       \
     X(axl_loader_options, 64)                                                                      \
@@ -42,7 +43,7 @@
     X(axl_optimizer_options, 136)                                                                  \
     X(axl_plan, 88)                                                                                \
     X(axl_progress, 40)                                                                            \
-    X(axl_run_options, 32)                                                                         \
+    X(axl_run_options, 48)                                                                         \
     X(axl_run_record, 152)                                                                         \
     X(axl_sample, 64)                                                                              \
     X(axl_schedule_options, 224)                                                                   \

@@ -162,7 +162,9 @@ static axl_status keep_overrides(axl_config *cfg, const axl_config_options *opts
 static axl_status run_passes(axl_config *cfg, axl_diagnostics *diags,
                              const axl_config_options *opts)
 {
-    axl__config_pass p = { .cfg = cfg, .arena = &cfg->arena, .diags = diags };
+    axl__config_pass p = {
+        .cfg = cfg, .arena = &cfg->arena, .diags = diags, .own_data = opts->own_data != 0
+    };
 
     AXL_TRY(axl__yaml_parse(&p.root, &cfg->arena, cfg->text, cfg->text_len, diags));
     cfg->root = p.root;

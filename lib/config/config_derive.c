@@ -87,7 +87,7 @@ static bool is_no(const axl__yaml *n)
  * where a key says when. */
 static axl_status derive_strategies(axl__config_pass *p)
 {
-    bool data = axl__yaml_truthy(get(p, "val_set_size")) || get(p, "test_datasets");
+    bool data = axl__config_has_validation(p);
     bool steps = get(p, "eval_steps") || get(p, "evals_per_epoch");
     bool said = data && (steps || get(p, "eval_strategy")) && !is_no(get(p, "eval_strategy"));
 

@@ -33,6 +33,7 @@ typedef struct axl__config_pass {
     axl_diagnostics *diags;
     axl__yaml *root;
     bool warn_unknown; /* axl.unknown_keys: warn */
+    bool own_data;     /* the host brings the samples: no key has to name any */
 } axl__config_pass;
 
 /* "key=value" over the tree.  AXL_ERR_INVALID when it is no such text. */
@@ -48,6 +49,9 @@ void axl__config_check_optimizer(axl__config_pass *p);
 void axl__config_check_schedule(axl__config_pass *p);
 /* Derived values and defaults; then every scalar's text is the canonical one. */
 axl_status axl__config_derive(axl__config_pass *p);
+
+/* Whether there may be something to evaluate on. */
+bool axl__config_has_validation(const axl__config_pass *p);
 
 /* The node at a dotted path; NULL when there is none. */
 axl__yaml *axl__config_find(const axl__yaml *root, const char *path);

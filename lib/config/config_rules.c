@@ -78,6 +78,11 @@ static void require_in_entry(axl__config_pass *p, const axl__yaml *entry, const 
     axl__str_free(&types);
 }
 
+bool axl__config_has_validation(const axl__config_pass *p)
+{
+    return p->own_data || on(p, "val_set_size") || get(p, "test_datasets");
+}
+
 static void require_in_sets(axl__config_pass *p, const char *list_key)
 {
     const axl__yaml *list = get(p, list_key);
@@ -99,7 +104,7 @@ static void check_required(axl__config_pass *p)
         say(p, AXL__C_REQUIRED, "base_model", "required: a folder or a Hub id");
     if (!get(p, "learning_rate"))
         say(p, AXL__C_REQUIRED, "learning_rate", "required");
-    if (!get(p, "datasets") && !get(p, "pretraining_dataset"))
+    if (!get(p, "datasets") && !get(p, "pretraining_dataset") && !p->own_data)
         say(p, AXL__C_REQUIRED, "datasets", "required: a list of what to train on");
     require_in_sets(p, "datasets");
     require_in_sets(p, "test_datasets");
@@ -202,7 +207,7 @@ static void check_saves(axl__config_pass *p)
 static void check_evals(axl__config_pass *p)
 {
     const axl__yaml *share = get(p, "val_set_size");
-    bool data = on(p, "val_set_size") || get(p, "test_datasets");
+    bool data = axl__config_has_validation(p);
 
     if (on(p, "eval_steps") && get(p, "eval_strategy") && !is(p, "eval_strategy", "steps"))
         say(p, AXL__C_EVAL_CONFLICT, "eval_strategy",
@@ -242,7 +247,7 @@ static void check_best(axl__config_pass *p)
 {
     static const char *const keys[] = { "early_stopping_patience", "load_best_model_at_end",
                                         "metric_for_best_model" };
-    bool data = on(p, "val_set_size") || get(p, "test_datasets");
+    bool data = axl__config_has_validation(p);
 
     if (on(p, "loss_watchdog_patience") && !get(p, "loss_watchdog_threshold"))
         warn(p, AXL__C_NO_EFFECT, "loss_watchdog_patience",

@@ -107,7 +107,7 @@ static void check_plateau(axl__config_pass *p)
     const axl__yaml *when = get(p, "eval_strategy");
     bool never = when && when->type == AXL__YAML_STRING && strcmp(when->text, "no") == 0;
 
-    if (never || (!axl__yaml_truthy(get(p, "val_set_size")) && !get(p, "test_datasets")))
+    if (never || !axl__config_has_validation(p))
         say(p, "lr_scheduler",
             "reduce_lr_on_plateau follows evaluations: set val_set_size or test_datasets, and no "
             "eval_strategy: no");

@@ -250,6 +250,8 @@ static axl_status from_test_datasets(axl_dataset **out, const axl_config *cfg,
 axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validation,
                                      const axl_config *cfg, const axl_tokenizer *tok)
 {
+    if (train && axl__cfg_count(cfg, "datasets") == 0)
+        return axl__fail(AXL_ERR_INVALID, "the config names no datasets: the host brings its own");
     bool tests = axl__cfg_count(cfg, "test_datasets") > 0;
     bool share = axl__cfg_double(cfg, "val_set_size") > 0.0;
     axl_status status = AXL_OK;

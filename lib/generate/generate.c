@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* generate.c - prompt in, tokens out one at a time, over a cache of keys and values. */
+#include "continuation.h"
 #include "model/network.h"
 #include "sampler.h"
 
 #include "base/num.h"
 #include "base/structs.h"
-#include "text/tokenizer.h"
+#include "base/utf8.h"
 
 #include <axl/generate.h>
 
@@ -14,13 +15,14 @@
 
 typedef struct {
     axl_model *model;
-    const axl_tokenizer *tok;
+    const axl_tokenizer *tok; /* NULL: ids alone */
     const axl_generate_options *opts;
     axl__network net;
     axl__kv_cache cache;
     axl__token_ids ids; /* prompt and what has come */
-    axl__decode_stream stream;
-    axl__str piece, text; /* new text of a token; all of it */
+    size_t n_prompt;
+    axl__continuation text;
+    axl_generation result;
     float *logits;
     axl__candidate *scratch;
 } generator;
@@ -44,6 +46,12 @@ static axl_status check_options(const axl_generate_options *o)
         return out_of_range("min_p must be in [0, 1]", o->min_p);
     if (!(o->repetition_penalty > 0.0) || !isfinite(o->repetition_penalty))
         return out_of_range("repetition_penalty must be > 0", o->repetition_penalty);
+    for (size_t i = 0; i < o->n_stop; i++)
+        if (!o->stop || !o->stop[i] || !o->stop[i][0] ||
+            !axl__utf8_valid(o->stop[i], strlen(o->stop[i])))
+            return axl__fail(AXL_ERR_INVALID, "stop string %zu must be text, and not empty", i);
+    if (o->result)
+        AXL_TRY(AXL__CHECK_STRUCT(axl_generation, o->result));
     return o->reserved0 ? axl__fail(AXL_ERR_INVALID, "reserved0 must be 0") : AXL_OK;
 }
 
@@ -51,7 +59,7 @@ static bool is_stop(const generator *g, int32_t id)
 {
     const axl__arch *a = &g->model->arch;
 
-    if (id == axl_tokenizer_eos(g->tok))
+    if (g->tok && id == axl_tokenizer_eos(g->tok))
         return true;
     for (int i = 0; i < a->n_eos_ids; i++)
         if (id == a->eos_ids[i])
@@ -59,34 +67,21 @@ static bool is_stop(const generator *g, int32_t id)
     return false;
 }
 
-/* Hands new text to the callback and the result. */
-static axl_status emit(generator *g)
+/* The prompt's ids, whoever made them. */
+static axl_status take_prompt(generator *g)
 {
-    AXL_TRY(axl__str_status(&g->piece));
-    if (g->piece.len == 0)
-        return AXL_OK;
-    axl__str_put(&g->text, g->piece.data, g->piece.len);
-    if (g->opts->text && g->opts->text(g->opts->text_user, g->piece.data, g->piece.len) != 0)
-        return axl__fail(AXL_ERR_CANCELLED, "stopped by the text callback");
-    axl__str_clear(&g->piece);
-    return axl__str_status(&g->text);
-}
-
-static axl_status read_prompt(generator *g, const char *prompt, size_t length)
-{
-    AXL_TRY(axl__tokenizer_encode(g->tok, prompt, length, 0, &g->ids));
     if (g->ids.count == 0) {
-        if (axl_tokenizer_bos(g->tok) < 0)
-            return axl__fail(AXL_ERR_INVALID, "the prompt is empty and the tokenizer has no BOS");
+        if (!g->tok || axl_tokenizer_bos(g->tok) < 0)
+            return axl__fail(AXL_ERR_INVALID, "the prompt is empty and %s",
+                             g->tok ? "the tokenizer has no BOS" : "there is no tokenizer");
         AXL_TRY(axl__token_ids_put(&g->ids, axl_tokenizer_bos(g->tok)));
     }
     if ((int64_t)g->ids.count >= g->model->arch.max_seq_len)
         return axl__fail(AXL_ERR_INVALID, "the prompt has %zu tokens, the model takes %lld",
                          g->ids.count, (long long)g->model->arch.max_seq_len);
-    if (axl__ids_check(g->ids.data, g->ids.count, &g->model->arch) < 0)
-        return axl__fail_prefix(AXL_ERR_INVALID, "the tokenizer is another model's");
-    return axl__decode_stream_init(&g->stream, g->tok, AXL_DECODE_SKIP_SPECIAL, g->ids.data,
-                                   g->ids.count);
+    AXL_TRY(axl__ids_check(g->ids.data, g->ids.count, &g->model->arch));
+    g->n_prompt = g->ids.count;
+    return AXL_OK;
 }
 
 static axl_status prepare(generator *g, int64_t new_tokens)
@@ -100,82 +95,152 @@ static axl_status prepare(generator *g, int64_t new_tokens)
     return axl__kv_cache_init(&g->cache, &g->net, (int64_t)g->ids.count + new_tokens);
 }
 
-static axl_status run(generator *g, const char *prompt, size_t length)
+/* The next id into *id, behind those that the cache has. */
+static axl_status pick_next(generator *g, uint64_t i, size_t *fed, int32_t *id)
+{
+    AXL_TRY(axl__network_continue(&g->net, &g->cache, g->ids.data + *fed,
+                                  (int64_t)(g->ids.count - *fed), g->logits));
+    *fed = g->ids.count;
+    *id = axl__sample(g->logits, g->model->arch.vocab_size, g->ids.data, (int64_t)g->ids.count,
+                      g->opts, i, g->scratch);
+    return AXL_OK;
+}
+
+static axl_status generate_ids(generator *g, int64_t wanted)
 {
     axl_context *ctx = g->model->ctx;
+    bool stopped = false;
+    size_t fed = 0;
+    int32_t id;
 
-    AXL_TRY(read_prompt(g, prompt, length));
+    g->result.finish = AXL_FINISH_LENGTH;
+    for (int64_t i = 0; i < wanted && !stopped; i++) {
+        AXL_TRY(axl__poll(ctx, "generate", (uint64_t)i, (uint64_t)wanted));
+        AXL_TRY(pick_next(g, (uint64_t)i, &fed, &id));
+        if (is_stop(g, id)) {
+            g->result.finish = AXL_FINISH_EOS;
+            break;
+        }
+        AXL_TRY(axl__token_ids_put(&g->ids, id));
+        AXL_TRY(axl__continuation_put(&g->text, id, &stopped));
+    }
+    if (!stopped)
+        AXL_TRY(axl__continuation_end(&g->text, &stopped));
+    if (stopped)
+        g->result.finish = AXL_FINISH_STOP;
+    return AXL_OK;
+}
+
+static axl_status run(generator *g)
+{
+    AXL_TRY(take_prompt(g));
     int64_t room = g->model->arch.max_seq_len - (int64_t)g->ids.count;
     int64_t wanted =
         (int64_t)g->opts->max_new_tokens < room ? (int64_t)g->opts->max_new_tokens : room;
-    if (wanted == 0)
+    AXL_TRY(axl__continuation_init(&g->text, g->model->ctx, g->tok, g->opts, g->ids.data,
+                                   g->ids.count));
+    if (wanted > 0)
+        AXL_TRY(prepare(g, wanted));
+    return generate_ids(g, wanted);
+}
+
+/* Where the prompt comes from and the continuation goes: text and text, or ids and ids. */
+typedef struct {
+    const char *text;
+    const int32_t *ids;
+    size_t length;
+    axl_buffer *out;
+} prompt;
+
+static axl_status read_prompt(generator *g, const prompt *from)
+{
+    if (from->text)
+        return axl__tokenizer_encode(g->tok, from->text, from->length, 0, &g->ids);
+    for (size_t i = 0; i < from->length; i++)
+        AXL_TRY(axl__token_ids_put(&g->ids, from->ids[i]));
+    return AXL_OK;
+}
+
+static axl_status give_result(generator *g, const prompt *to)
+{
+    size_t n = g->ids.count - g->n_prompt;
+
+    g->result.n_prompt = g->n_prompt;
+    g->result.n_new = n;
+    if (g->opts->result)
+        AXL_TRY(AXL__EXPORT(axl_generation, g->opts->result, &g->result));
+    if (!to->out)
         return AXL_OK;
-    AXL_TRY(prepare(g, wanted));
-    size_t fed = 0;
-    for (int64_t i = 0; i < wanted; i++) {
-        AXL_TRY(axl__poll(ctx, "generate", (uint64_t)i, (uint64_t)wanted));
-        AXL_TRY(axl__network_continue(&g->net, &g->cache, g->ids.data + fed,
-                                      (int64_t)(g->ids.count - fed), g->logits));
-        fed = g->ids.count;
-        int32_t id = axl__sample(g->logits, g->model->arch.vocab_size, g->ids.data,
-                                 (int64_t)g->ids.count, g->opts, (uint64_t)i, g->scratch);
-        if (is_stop(g, id))
-            break;
-        AXL_TRY(axl__token_ids_put(&g->ids, id));
-        AXL_TRY(axl__decode_stream_put(&g->stream, id, &g->piece));
-        AXL_TRY(emit(g));
-    }
-    AXL_TRY(axl__decode_stream_end(&g->stream, &g->piece));
-    return emit(g);
+    if (to->text)
+        return axl__str_to_buffer(&g->text.text, to->out);
+    return axl__buffer_set(g->model->ctx, to->out, g->ids.data + g->n_prompt,
+                           n * sizeof *g->ids.data);
 }
 
 static axl_status generate(axl_model *model, axl_adapter *adapter, const axl_tokenizer *tok,
-                           const char *prompt, size_t length, const axl_generate_options *o,
-                           axl_buffer *out)
+                           const prompt *from, const axl_generate_options *o)
 {
     axl_context *ctx = model->ctx;
-    generator g = { 0 };
+    generator g = { .model = model, .tok = tok, .opts = o, .result = AXL_GENERATION_INIT };
 
-    g.model = model;
-    g.tok = tok;
-    g.opts = o;
     axl__token_ids_init(&g.ids, ctx);
-    axl__str_init(&g.piece, ctx);
-    axl__str_init(&g.text, ctx);
     axl_status status = axl__network_init(&g.net, model, adapter, false);
     if (status == AXL_OK) {
-        status = run(&g, prompt, length);
-        if (status == AXL_OK && out)
-            status = axl__str_to_buffer(&g.text, out);
+        status = read_prompt(&g, from);
+        if (status == AXL_OK)
+            status = run(&g);
+        if (status == AXL_OK)
+            status = give_result(&g, from);
         axl__kv_cache_free(&g.cache, &g.net);
         axl__network_free(&g.net);
     }
-    axl__decode_stream_free(&g.stream);
+    axl__continuation_free(&g.text);
     axl__token_ids_free(&g.ids);
-    axl__str_free(&g.piece);
-    axl__str_free(&g.text);
     axl__free_aligned(ctx, g.logits);
     axl__free(ctx, g.scratch);
     return status;
 }
 
-axl_status axl_generate(axl_model *model, axl_adapter *adapter, const axl_tokenizer *tok,
-                        const char *prompt, size_t length, const axl_generate_options *opts,
-                        axl_buffer *out)
+static axl_status check_call(axl_model *model, axl_adapter *adapter,
+                             const axl_generate_options *given, const axl_buffer *out,
+                             axl_generate_options *o)
 {
-    axl_generate_options o = AXL_GENERATE_OPTIONS_INIT;
-
-    AXL_TRY(axl__model_use(model));
+    AXL_TRY(axl__model_compute(model));
     if (adapter) {
         AXL_TRY(axl__adapter_enter(adapter));
         if (adapter->model != model)
             return axl__fail(AXL_ERR_INVALID, "the adapter was made for another model");
     }
-    AXL_TRY(AXL__IMPORT_OPTIONS(axl_generate_options, &o, opts));
-    AXL_TRY(check_options(&o));
-    if (!tok || (!prompt && length > 0))
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_generate_options, o, given));
+    AXL_TRY(check_options(o));
+    return out ? AXL__CHECK_STRUCT(axl_buffer, out) : AXL_OK;
+}
+
+axl_status axl_generate(axl_model *model, axl_adapter *adapter, const axl_tokenizer *tok,
+                        const char *text, size_t length, const axl_generate_options *opts,
+                        axl_buffer *out)
+{
+    axl_generate_options o = AXL_GENERATE_OPTIONS_INIT;
+    prompt p = { .text = text ? text : "", .length = length, .out = out };
+
+    AXL_TRY(check_call(model, adapter, opts, out, &o));
+    if (!tok || (!text && length > 0))
         return axl__fail(AXL_ERR_INVALID, "a tokenizer and a prompt are needed");
-    if (out)
-        AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, out));
-    return generate(model, adapter, tok, prompt ? prompt : "", length, &o, out);
+    return generate(model, adapter, tok, &p, &o);
+}
+
+axl_status axl_generate_ids(axl_model *model, axl_adapter *adapter, const axl_tokenizer *tok,
+                            const int32_t *ids, size_t n, const axl_generate_options *opts,
+                            axl_buffer *out)
+{
+    axl_generate_options o = AXL_GENERATE_OPTIONS_INIT;
+    prompt p = { .ids = ids, .length = n, .out = out };
+
+    AXL_TRY(check_call(model, adapter, opts, out, &o));
+    if (!ids && n > 0)
+        return axl__fail(AXL_ERR_INVALID, "ids must not be NULL");
+    if (!tok && (o.text || o.n_stop > 0))
+        return axl__fail(AXL_ERR_INVALID,
+                         "text, for a callback or stop strings, needs a tokenizer");
+    return generate(model, adapter, tok, &p, &o);
 }

@@ -69,8 +69,11 @@ static axl_status set_token(axl__hub_env *e, axl_context *ctx, const char *text,
 static axl_status read_token(axl__hub_env *e, axl_context *ctx, const char *home)
 {
     static const char *const names[] = { "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN" };
-    const char *at = env("HF_TOKEN_PATH");
+    const char *given = axl__context_options(ctx)->hub_token, *at = env("HF_TOKEN_PATH");
     axl__file f;
+
+    if (given)
+        return set_token(e, ctx, given, strlen(given), "the context's hub_token");
 
     if (is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN"))
         return AXL_OK;
@@ -100,8 +103,12 @@ static axl_status read_token(axl__hub_env *e, axl_context *ctx, const char *home
 
 static axl_status read_cache(axl__hub_env *e, axl_context *ctx, const char *home)
 {
-    const char *cache = env("HF_HUB_CACHE");
+    const char *given = axl__context_options(ctx)->hub_cache, *cache = env("HF_HUB_CACHE");
 
+    if (given) {
+        e->cache = axl__strdup(ctx, given);
+        return e->cache ? AXL_OK : axl__fail_nomem();
+    }
     if (!cache)
         cache = env("HUGGINGFACE_HUB_CACHE");
     if (!cache && !home)

@@ -14,7 +14,7 @@ static axl_status take_question(question *q, const axl_batch *batch, const void 
 {
     const axl__arch *arch;
 
-    AXL_TRY(axl__model_use(q->model));
+    AXL_TRY(axl__model_compute(q->model));
     if (q->adapter) {
         AXL_TRY(axl__adapter_enter(q->adapter));
         if (q->adapter->model != q->model)

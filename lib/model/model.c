@@ -246,6 +246,17 @@ axl_status axl__model_use(const axl_model *m)
     return AXL_OK;
 }
 
+axl_status axl__model_compute(const axl_model *m)
+{
+    AXL_TRY(axl__model_enter(m));
+    return atomic_load(&m->lent) ? AXL_OK : axl__model_use(m);
+}
+
+void axl__model_lend(axl_model *m, bool lent)
+{
+    atomic_store(&m->lent, lent);
+}
+
 /* trainers counts those of adapters, which may be several; -1 is one trainer of the weights, which
  * tolerates no other. */
 axl_status axl__model_take(axl_model *m, bool weights)

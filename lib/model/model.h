@@ -60,6 +60,7 @@ struct axl_model {
     uint64_t file_bytes;   /* resident of the files once all is used: what is mapped, or all */
     axl__weights *weights; /* once they were trained; NULL: frozen, as the files have them */
     atomic_int trainers;   /* of adapters; -1: one is at work on the weights */
+    atomic_bool lent;      /* its trainer pauses, and the model computes with what it has trained */
 };
 
 /* A model that knows its shapes and no values, on a counting device (tensor/counting.h): of the
@@ -87,8 +88,11 @@ axl_status axl__model_spare(const axl_model *m, const char *dir, bool whole);
 /* AXL_ERR_IO when a mapped weight file has changed. */
 axl_status axl__model_unchanged(const axl_model *m);
 
-/* enter, and AXL_ERR_BUSY while a trainer trains the weights. */
+/* enter, and AXL_ERR_BUSY while a trainer trains the weights; to compute alone it is also free
+ * while they are lent. */
 axl_status axl__model_use(const axl_model *m);
+axl_status axl__model_compute(const axl_model *m);
+void axl__model_lend(axl_model *m, bool lent);
 
 /* For the life of a trainer, of the weights or of an adapter; AXL_ERR_BUSY. */
 axl_status axl__model_take(axl_model *m, bool weights);

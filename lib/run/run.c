@@ -51,10 +51,20 @@ static void run_log_data(axl_run *r)
                  (unsigned long long)s.dropped_no_trained);
 }
 
-static axl_status run_load_data(axl_run *r)
+static axl_status run_load_data(axl_run *r, const axl_run_options *o)
 {
+    if (o->validation && !o->train)
+        return axl__fail(AXL_ERR_INVALID, "validation data need train beside them");
     AXL_TRY(axl_tokenizer_from_config(&r->tok, r->cfg));
-    AXL_TRY(axl__datasets_from_config(&r->train, &r->valid, r->cfg, r->tok));
+    if (o->train) {
+        AXL_TRY(axl__dataset_enter(o->train));
+        if (o->validation)
+            AXL_TRY(axl__dataset_enter(o->validation));
+        r->train = axl__dataset_ref(o->train);
+        r->valid = o->validation ? axl__dataset_ref(o->validation) : NULL;
+    } else {
+        AXL_TRY(axl__datasets_from_config(&r->train, &r->valid, r->cfg, r->tok));
+    }
     run_log_data(r);
     AXL_TRY(axl_loader_from_config(&r->loader, r->cfg, r->train, AXL_SPLIT_TRAIN));
     return axl_loader_total_steps(r->loader, &r->total_steps);
@@ -101,7 +111,7 @@ static axl_status run_load_all(axl_run *r, const axl_run_options *o)
 
     AXL_TRY(run_prepare_output(r));
     AXL_TRY(axl__records_init(&r->records, r->cfg, r->output_dir, o));
-    AXL_TRY(run_load_data(r));
+    AXL_TRY(run_load_data(r, o));
     AXL_TRY(run_check_memory(r, &batches));
     AXL_TRY(axl_model_from_config(&r->model, r->cfg));
     AXL_TRY(run_spare_base(r));
@@ -184,6 +194,26 @@ axl_status axl__run_enter(axl_run *r)
 const char *axl_run_output_dir(const axl_run *r)
 {
     return r && r->magic == AXL__MAGIC_RUN ? r->output_dir : NULL;
+}
+
+axl_model *axl_run_model(const axl_run *r)
+{
+    return r && r->magic == AXL__MAGIC_RUN ? r->model : NULL;
+}
+
+axl_adapter *axl_run_adapter(const axl_run *r)
+{
+    return r && r->magic == AXL__MAGIC_RUN ? r->adapter : NULL;
+}
+
+axl_trainer *axl_run_trainer(const axl_run *r)
+{
+    return r && r->magic == AXL__MAGIC_RUN ? r->trainer : NULL;
+}
+
+axl_tokenizer *axl_run_tokenizer(const axl_run *r)
+{
+    return r && r->magic == AXL__MAGIC_RUN ? r->tok : NULL;
 }
 
 /* ---- the loop ---- */

@@ -92,6 +92,7 @@ axl_status axl__run_enter(axl_run *r);
 /* run_record.c.  A record has the numbers that every event has; the others are NaN. */
 double axl__run_epoch(const axl_run *r); /* at the last whole step */
 axl_run_record axl__run_record_of(const axl_run *r, axl_run_event event);
+axl_status axl__run_put_record(axl_run *r, const axl_run_record *record);
 axl_status axl__run_begin_records(axl_run *r, bool goes_on);
 axl_status axl__run_log_step(axl_run *r, const axl_step_stats *s);
 axl_status axl__run_put_path(axl_run *r, axl_run_event event, const char *path);

@@ -36,7 +36,7 @@ static axl_status run_evaluate_and_log(axl_run *r)
     if (e.step > 0)
         AXL_TRY(axl__run_note_evaluation(r, x.loss, x.perplexity));
     axl__run_pace_pause(r, began);
-    return axl__records_put(&r->records, &e);
+    return axl__run_put_record(r, &e);
 }
 
 axl_status axl__run_evaluate_when_due(axl_run *r, bool ended)

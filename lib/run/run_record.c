@@ -30,6 +30,19 @@ axl_run_record axl__run_record_of(const axl_run *r, axl_run_event event)
     return e;
 }
 
+/* A model whose own weights are trained is the host's to compute with while it is told. */
+axl_status axl__run_put_record(axl_run *r, const axl_run_record *record)
+{
+    bool lend = r->records.tell && !r->adapter;
+
+    if (lend)
+        AXL_TRY(axl__trainer_use_trained(r->trainer));
+    axl__model_lend(r->model, lend);
+    axl_status status = axl__records_put(&r->records, record);
+    axl__model_lend(r->model, false);
+    return status;
+}
+
 axl_status axl__run_begin_records(axl_run *r, bool goes_on)
 {
     axl__records_start start = { .resumed = goes_on,
@@ -40,7 +53,7 @@ axl_status axl__run_begin_records(axl_run *r, bool goes_on)
 
     AXL_TRY(axl__records_begin(&r->records, &start));
     axl_run_record begin = axl__run_record_of(r, AXL_RUN_BEGIN);
-    return axl__records_put(&r->records, &begin);
+    return axl__run_put_record(r, &begin);
 }
 
 axl_status axl__run_put_path(axl_run *r, axl_run_event event, const char *path)
@@ -48,7 +61,7 @@ axl_status axl__run_put_path(axl_run *r, axl_run_event event, const char *path)
     axl_run_record e = axl__run_record_of(r, event);
 
     e.path = path;
-    return axl__records_put(&r->records, &e);
+    return axl__run_put_record(r, &e);
 }
 
 /* ---- steps ---- */
@@ -82,5 +95,5 @@ axl_status axl__run_log_step(axl_run *r, const axl_step_stats *s)
     r->state.loss_sum = 0.0;
     r->state.loss_tokens = 0;
     r->pace = (axl__pace){ now, 0 };
-    return axl__records_put(&r->records, &e);
+    return axl__run_put_record(r, &e);
 }

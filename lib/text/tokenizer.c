@@ -292,17 +292,24 @@ axl_status axl_tokenizer_encode(const axl_tokenizer *tok, const char *text, size
 /* ---- decoding ---- */
 
 /* The text that stands for an id when decoding; false when there is none, or it is left out. */
-static bool token_text(const axl_tokenizer *t, int32_t id, uint32_t flags, axl__slice *out)
+/* A token as it is looked for in a text, or as it was written down. */
+static bool own_text(const axl_tokenizer *t, int32_t id, bool changed, axl__slice *out)
 {
     const axl__added_entry *e = axl__added_of(&t->added, id);
 
     if (e)
-        *out = e->changed.text ? e->changed : e->token.text;
+        *out = changed && e->changed.text ? e->changed : e->token.text;
     else if (id >= 0 && (uint32_t)id < t->bpe.n_pieces && t->bpe.pieces[id].text)
         *out = (axl__slice){ t->bpe.pieces[id].text, t->bpe.pieces[id].len };
     else
         return false;
-    return !(flags & AXL_DECODE_SKIP_SPECIAL) || !axl__added_is_special(&t->added, *out);
+    return true;
+}
+
+static bool token_text(const axl_tokenizer *t, int32_t id, uint32_t flags, axl__slice *out)
+{
+    return own_text(t, id, true, out) &&
+           (!(flags & AXL_DECODE_SKIP_SPECIAL) || !axl__added_is_special(&t->added, *out));
 }
 
 static axl_status decode(const axl_tokenizer *t, const int32_t *ids, size_t n, uint32_t flags,
@@ -438,6 +445,16 @@ uint32_t axl_tokenizer_vocab_size(const axl_tokenizer *tok)
 int32_t axl_tokenizer_id(const axl_tokenizer *tok, const char *token)
 {
     return alive(tok) && token ? axl__token_id(tok, (axl__slice){ token, strlen(token) }) : -1;
+}
+
+axl_status axl_tokenizer_token(const axl_tokenizer *tok, int32_t id, axl_buffer *out)
+{
+    axl__slice text;
+
+    AXL_TRY(enter(tok));
+    if (!own_text(tok, id, false, &text))
+        return AXL_END;
+    return axl__buffer_set(tok->ctx, out, text.text, text.len);
 }
 
 int32_t axl_tokenizer_bos(const axl_tokenizer *tok)

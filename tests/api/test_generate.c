@@ -101,11 +101,172 @@ static void test_generate__a_raised_cancel_ends_it(void **state)
     axl_context_free(ctx);
 }
 
+/* ---- ids, stop strings and how it ended ---- */
+
+typedef struct {
+    axl_context *ctx;
+    axl_model *model;
+    axl_tokenizer *tok;
+    axl_generate_options o;
+    axl_generation how;
+} rig;
+
+static void rig_make(rig *r)
+{
+    *r =
+        (rig){ .ctx = tiny_context(1), .o = AXL_GENERATE_OPTIONS_INIT, .how = AXL_GENERATION_INIT };
+    r->model = tiny_model(r->ctx, "cpu", AXL_COMPUTE_F32);
+    assert_ok(axl_tokenizer_open(&r->tok, r->ctx, test_source_path("examples/tiny-llama"), NULL));
+    r->o.greedy = 1;
+    r->o.max_new_tokens = 40;
+    r->o.result = &r->how;
+}
+
+static void rig_free(rig *r)
+{
+    axl_tokenizer_free(r->tok);
+    axl_model_free(r->model);
+    axl_context_free(r->ctx);
+}
+
+static void generate_text(rig *r, axl_buffer *out)
+{
+    assert_ok(axl_generate(r->model, NULL, r->tok, "Once upon a time", 16, &r->o, out));
+}
+
+static int on_piece(void *user, const char *text, size_t length)
+{
+    strncat(user, text, length);
+    return 0;
+}
+
+static void test_generate__goes_from_ids_to_ids(void **state)
+{
+    axl_buffer text = AXL_BUFFER_INIT, prompt = AXL_BUFFER_INIT, ids = AXL_BUFFER_INIT;
+    axl_buffer same = AXL_BUFFER_INIT;
+    rig r;
+
+    (void)state;
+    rig_make(&r);
+    generate_text(&r, &text);
+    assert_int_equal(r.how.finish, AXL_FINISH_LENGTH);
+    assert_int_equal(r.how.n_new, 40);
+    assert_ok(axl_tokenizer_encode(r.tok, "Once upon a time", 16, 0, &prompt));
+    assert_int_equal(r.how.n_prompt, prompt.length / 4);
+    r.how = (axl_generation)AXL_GENERATION_INIT;
+    assert_ok(axl_generate_ids(r.model, NULL, NULL, prompt.data, prompt.length / 4, &r.o, &ids));
+    assert_int_equal(ids.length, 40 * 4);
+    assert_int_equal(r.how.n_new, 40);
+    size_t n = prompt.length / 4;
+    int32_t all[64];
+    memcpy(all, prompt.data, prompt.length);
+    memcpy(all + n, ids.data, ids.length);
+    assert_ok(axl_tokenizer_decode(r.tok, all, n + 40, AXL_DECODE_SKIP_SPECIAL, &same));
+    assert_string_equal((char *)same.data + 16, text.data);
+    const int32_t outside = 1 << 20;
+    assert_fails(axl_generate_ids(r.model, NULL, NULL, &outside, 1, &r.o, NULL), AXL_ERR_INVALID,
+                 "outside");
+    assert_fails(axl_generate_ids(r.model, NULL, NULL, NULL, 0, &r.o, NULL), AXL_ERR_INVALID,
+                 "no tokenizer");
+    axl_buffer_free(&text);
+    axl_buffer_free(&prompt);
+    axl_buffer_free(&ids);
+    axl_buffer_free(&same);
+    rig_free(&r);
+}
+
+/* Wherever a stop string lies, across pieces or not, the text ends right before it, and neither
+ * it nor a part of it was told. */
+static void test_generate__ends_before_a_stop_string(void **state)
+{
+    axl_buffer whole = AXL_BUFFER_INIT, text = AXL_BUFFER_INIT;
+    rig r;
+
+    (void)state;
+    rig_make(&r);
+    generate_text(&r, &whole);
+    r.o.text = on_piece;
+    for (size_t at = 1; at + 7 < whole.length; at += 3) {
+        char stop[8] = { 0 }, told[512] = { 0 };
+        memcpy(stop, (char *)whole.data + at, 7);
+        const char *const stops[] = { "never comes \xE2\x82\xAC", stop };
+        const char *found = strstr(whole.data, stop);
+        r.o.stop = stops;
+        r.o.n_stop = 2;
+        r.o.text_user = told;
+        generate_text(&r, &text);
+        assert_int_equal(r.how.finish, AXL_FINISH_STOP);
+        assert_int_equal(text.length, found - (char *)whole.data);
+        assert_memory_equal(text.data, whole.data, text.length);
+        assert_string_equal(told, text.data);
+    }
+    char half[16] = { 0 }, told[512] = { 0 }; /* held back to the end, and then said */
+    memcpy(half, (char *)whole.data + whole.length - 3, 3);
+    strcat(half, "#");
+    r.o.stop = &(const char *const){ half };
+    r.o.n_stop = 1;
+    r.o.text_user = told;
+    generate_text(&r, &text);
+    assert_int_equal(r.how.finish, AXL_FINISH_LENGTH);
+    assert_string_equal(text.data, whole.data);
+    assert_string_equal(told, whole.data);
+    axl_buffer_free(&whole);
+    axl_buffer_free(&text);
+    rig_free(&r);
+}
+
+static void test_generate__refuses_wrong_stop_strings(void **state)
+{
+    rig r;
+
+    (void)state;
+    rig_make(&r);
+    static const char *const wrong[] = { "", "\xC3" };
+    for (int i = 0; i < 2; i++) {
+        r.o.stop = &wrong[i];
+        r.o.n_stop = 1;
+        assert_fails(axl_generate(r.model, NULL, r.tok, "a", 1, &r.o, NULL), AXL_ERR_INVALID,
+                     "stop string 0");
+    }
+    static const char *const right[] = { "." };
+    r.o.stop = right;
+    const int32_t id = 5;
+    assert_fails(axl_generate_ids(r.model, NULL, NULL, &id, 1, &r.o, NULL), AXL_ERR_INVALID,
+                 "needs a tokenizer");
+    rig_free(&r);
+}
+
+/* The model's EOS comes after a while. */
+static void test_generate__says_that_the_model_ended_it(void **state)
+{
+    axl_buffer ids = AXL_BUFFER_INIT;
+    rig r;
+
+    (void)state;
+    rig_make(&r);
+    r.o.max_new_tokens = 500;
+    r.o.greedy = 0;
+    r.o.temperature = 0.7;
+    for (r.o.seed = 0; r.o.seed < 20 && r.how.finish != AXL_FINISH_EOS; r.o.seed++)
+        assert_ok(axl_generate_ids(r.model, NULL, r.tok, NULL, 0, &r.o, &ids));
+    assert_int_equal(r.how.finish, AXL_FINISH_EOS);
+    assert_int_equal(r.how.n_prompt, 1);
+    assert_int_equal(r.how.n_new * 4, ids.length);
+    for (size_t i = 0; i < r.how.n_new; i++)
+        assert_int_not_equal(((int32_t *)ids.data)[i], axl_tokenizer_eos(r.tok));
+    axl_buffer_free(&ids);
+    rig_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_generate__can_be_watched_and_stopped),
         cmocka_unit_test(test_generate__a_raised_cancel_ends_it),
+        cmocka_unit_test(test_generate__goes_from_ids_to_ids),
+        cmocka_unit_test(test_generate__ends_before_a_stop_string),
+        cmocka_unit_test(test_generate__refuses_wrong_stop_strings),
+        cmocka_unit_test(test_generate__says_that_the_model_ended_it),
     };
 
     return test_run(tests);

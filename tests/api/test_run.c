@@ -461,6 +461,160 @@ static void test_run__is_busy_in_its_own_callback(void **state)
     assert_int_equal(w.n, 2);
 }
 
+/* ---- a host's own data, and what a run works with ---- */
+
+/* Samples of a run's data sets, copied. */
+static axl_dataset *own_samples(axl_context *ctx, const axl_config *cfg, uint64_t first, uint64_t n)
+{
+    axl_sample samples[N_ROWS];
+    axl_tokenizer *tok;
+    axl_dataset *from, *own;
+
+    assert_ok(axl_tokenizer_from_config(&tok, cfg));
+    assert_ok(axl_dataset_from_config(&from, cfg, tok, AXL_SPLIT_TRAIN));
+    for (uint64_t i = 0; i < n; i++) {
+        samples[i] = (axl_sample)AXL_SAMPLE_INIT;
+        assert_ok(axl_dataset_sample(from, first + i, &samples[i]));
+    }
+    assert_ok(axl_dataset_from_samples(&own, ctx, samples, n));
+    axl_dataset_free(from);
+    axl_tokenizer_free(tok);
+    return own;
+}
+
+static axl_config *parse_own(axl_context *ctx, const char *out, const char *keys)
+{
+    axl_config_options o = AXL_CONFIG_OPTIONS_INIT;
+    axl_config *cfg;
+    char text[4096];
+
+    o.own_data = 1;
+    snprintf(text, sizeof text,
+             "base_model: %s\nadapter: lora\nlora_r: 4\nlora_alpha: 8\nlora_target_modules: "
+             "[q_proj, down_proj]\nsequence_len: 256\nmicro_batch_size: 2\noptimizer: "
+             "adamw_torch\nlearning_rate: 1e-2\nbf16: false\nlr_scheduler: cosine\n"
+             "output_dir: %s\n%s",
+             tiny_folder(), temp_path(out), keys);
+    assert_ok(axl_config_parse(&cfg, ctx, text, strlen(text), "own.yml", &o));
+    return cfg;
+}
+
+/* A run over the same samples is the same run; there is validation data with them, too. */
+static void test_run__trains_on_samples_of_the_hosts(void **state)
+{
+    static const char keys[] = "max_steps: 3\ngradient_accumulation_steps: 1\nlogging_steps: "
+                               "1\nshuffle_merged_datasets: false\n";
+    axl_run_options o = AXL_RUN_OPTIONS_INIT;
+    watcher named = { 0 }, own = { 0 };
+    axl_config *cfg;
+    axl_run *run;
+
+    (void)state;
+    axl_run *first = make_run(&named, "named", keys, NULL);
+    assert_ok(axl_run_train(first));
+    axl_context *ctx = watched_context(&own);
+    axl_config *with_data = parse(ctx, "unused", keys);
+    axl_dataset *train = own_samples(ctx, with_data, 0, N_ROWS - 4);
+    axl_dataset *valid = own_samples(ctx, with_data, N_ROWS - 4, 4);
+    axl_dataset *all = own_samples(ctx, with_data, 0, N_ROWS);
+    cfg = parse_own(ctx, "own", keys);
+    assert_fails(axl_run_new(&run, cfg, NULL), AXL_ERR_INVALID, "names no datasets");
+    o.validation = valid;
+    assert_fails(axl_run_new(&run, cfg, &o), AXL_ERR_INVALID, "need train");
+    o = (axl_run_options)AXL_RUN_OPTIONS_INIT;
+    o.record = on_record;
+    o.record_user = &own;
+    o.train = all;
+    assert_ok(axl_run_new(&run, cfg, &o));
+    assert_ok(axl_run_train(run));
+    assert_int_equal(own.n, named.n);
+    for (int i = 0; i < own.n; i++)
+        assert_true(own.records[i].loss == named.records[i].loss);
+    axl_run_free(run);
+    o.train = train;
+    o.validation = valid;
+    own.n = 0;
+    axl_config_free(cfg);
+    cfg = parse_own(ctx, "own2", "max_steps: 2\neval_steps: 1\ngradient_accumulation_steps: 1\n");
+    assert_ok(axl_run_new(&run, cfg, &o));
+    axl_dataset_free(train); /* the run has its own references */
+    axl_dataset_free(valid);
+    assert_ok(axl_run_train(run));
+    assert_true(own.n > 2 && own.records[0].event == AXL_RUN_EVALUATION);
+    axl_evaluation e = AXL_EVALUATION_INIT;
+    assert_ok(axl_run_evaluate(run, &e));
+    assert_int_equal(e.rows, 4);
+    axl_run_free(run);
+    axl_run_free(first);
+    axl_dataset_free(all);
+    axl_config_free(cfg);
+    axl_config_free(with_data);
+    axl_context_free(ctx);
+}
+
+typedef struct {
+    axl_run *run;
+    float logits[8]; /* of one token, at each step */
+    int n, full;
+} sampler;
+
+static int on_record_sample(void *user, const axl_run_record *r)
+{
+    axl_generate_options o = AXL_GENERATE_OPTIONS_INIT;
+    axl_buffer text = AXL_BUFFER_INIT;
+    sampler *s = user;
+
+    if (r->event != AXL_RUN_STEP)
+        return 0;
+    assert_true((axl_run_adapter(s->run) == NULL) == (s->full != 0));
+    assert_int_equal(axl_trainer_steps(axl_run_trainer(s->run)), r->step);
+    o.greedy = 1;
+    o.max_new_tokens = 12;
+    assert_ok(axl_generate(axl_run_model(s->run), axl_run_adapter(s->run),
+                           axl_run_tokenizer(s->run), "Once", 4, &o, &text));
+    assert_true(text.length > 0);
+    axl_buffer_free(&text);
+    float logits[1024];
+    const int32_t id = 5;
+    assert_ok(axl_model_logits(axl_run_model(s->run), axl_run_adapter(s->run), &id, 1, logits));
+    s->logits[s->n++] = logits[7];
+    return 0;
+}
+
+/* With an adapter, and with all weights, which are lent to the callback alone. */
+static void test_run__a_callback_samples(void **state)
+{
+    (void)state;
+    for (int full = 0; full < 2; full++) {
+        watcher w = { 0 };
+        sampler s = { .full = full };
+        axl_run_options o = AXL_RUN_OPTIONS_INIT;
+        axl_context *ctx = watched_context(&w);
+        axl_config *cfg =
+            parse(ctx, full ? "sampled-full" : "sampled",
+                  full ? "adapter: null\nlora_r: null\nlora_alpha: null\n"
+                         "lora_target_modules: null\nmax_steps: 3\ngradient_accumulation_steps: 1\n"
+                       : "max_steps: 3\ngradient_accumulation_steps: 1\n");
+        o.record = on_record_sample;
+        o.record_user = &s;
+        assert_ok(axl_run_new(&s.run, cfg, &o));
+        assert_ok(axl_run_train(s.run));
+        assert_int_equal(s.n, 3);
+        assert_true(s.logits[0] != s.logits[1] && s.logits[1] != s.logits[2]); /* it learns */
+        float logits[1024];
+        const int32_t id = 5;
+        assert_int_equal(axl_model_logits(axl_run_model(s.run), NULL, &id, 1, logits),
+                         full ? AXL_ERR_BUSY : AXL_OK);
+        axl_run_free(s.run);
+        axl_config_free(cfg);
+        axl_context_free(ctx);
+    }
+    assert_null(axl_run_model(NULL));
+    assert_null(axl_run_adapter(NULL));
+    assert_null(axl_run_trainer(NULL));
+    assert_null(axl_run_tokenizer(NULL));
+}
+
 static void test_run__is_dead_in_a_forked_child(void **state)
 {
     watcher w = { .forked = 1 };
@@ -543,6 +697,8 @@ int main(void)
         cmocka_unit_test(test_run__an_earlier_runs_checkpoints_do_not_win),
         cmocka_unit_test(test_run__keeps_as_many_checkpoints_as_asked),
         cmocka_unit_test(test_run__is_busy_in_its_own_callback),
+        cmocka_unit_test(test_run__trains_on_samples_of_the_hosts),
+        cmocka_unit_test(test_run__a_callback_samples),
         cmocka_unit_test(test_run__is_dead_in_a_forked_child),
         cmocka_unit_test(test_run__has_its_folder_to_itself),
         cmocka_unit_test(test_run__refuses_what_cannot_be),

@@ -180,6 +180,15 @@ static axl_status take_axl_loss_options(void *given)
     return status;
 }
 
+static axl_status fill_axl_generation(void *given)
+{
+    axl_generate_options o = AXL_GENERATE_OPTIONS_INIT;
+
+    o.max_new_tokens = 1;
+    o.result = given;
+    return axl_generate(w.model, NULL, w.tok, "a", 1, &o, NULL);
+}
+
 static axl_status take_axl_job_options(void *given)
 {
     axl_job *made;
@@ -424,6 +433,7 @@ static axl_status tell_axl_run_record(void)
 #define ROW_axl_evaluation RESULT(axl_evaluation, FROM(axl_evaluation, AXL_EVALUATION_INIT))
 #define ROW_axl_generate_options                                                                   \
     OPTIONS(axl_generate_options, FROM(axl_generate_options, AXL_GENERATE_OPTIONS_INIT))
+#define ROW_axl_generation RESULT(axl_generation, FROM(axl_generation, AXL_GENERATION_INIT))
 #define ROW_axl_job_options OPTIONS(axl_job_options, FROM(axl_job_options, AXL_JOB_OPTIONS_INIT))
 #define ROW_axl_loader_cursor                                                                      \
     BOTH(axl_loader_cursor, FROM(axl_loader_cursor, AXL_LOADER_CURSOR_INIT))

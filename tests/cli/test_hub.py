@@ -17,7 +17,7 @@ import time
 import unittest
 import urllib.parse
 
-from cli_testing import ALPACA, LONG, TINY, TOOL, Case, environment, read
+from cli_testing import ALPACA, LONG, SOURCE, TINY, TOOL, Case, environment, read
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 OTHER = "89abcdef0123456789abcdef0123456789abcdef"
@@ -251,6 +251,32 @@ class Download(FromTheHub):
         far = [a for method, path, _, a in self.hub.log
                if method == "GET" and path.endswith(".safetensors")]
         self.assertEqual(far, ["Bearer hf_secret", None] * 2) # of the header, of the whole
+
+    def test_a_hosts_cache_and_token_win(self):
+        """As options of the context, over what the environment says."""
+        self.hub.token = "hf_secret"
+        script = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import axl
+context = axl.Context(allow_network=True, hub_cache=sys.argv[2], hub_token=sys.argv[3])
+print(axl.Model.open(sys.argv[4], context=context).info.n_layers)
+"""
+        def host(token):
+            library = os.path.join(os.path.dirname(TOOL), "..", "..", "libaxl.so.0")
+            env = self.env(HF_TOKEN="hf_wrong", HF_HUB_CACHE=self.path("elsewhere"),
+                           AXL_LIBRARY=library, PYTHONDONTWRITEBYTECODE="1")
+            return subprocess.run(
+                [sys.executable, "-c", script, os.path.join(SOURCE, "bindings", "python"),
+                 self.cache, token, MODEL], env=environment(env), capture_output=True, text=True,
+                check=False)
+        self.assertIn("the context's hub_token", host("hf_other").stderr)
+        self.assertNotIn("hf_other", host("hf_other").stderr)
+        self.assertIn("401", host("").stderr)
+        self.assertEqual(host("hf_secret").stdout, "4\n")
+        self.check_whole()
+        self.assertFalse(os.path.exists(self.path("elsewhere")))
+        self.assertEqual(host("").stdout, "4\n", "what is whole needs no token")
 
     def test_nested_files_and_revision(self):
         self.hub.repos["datasets", SET] = {"data/train-0.jsonl": content(ALPACA),

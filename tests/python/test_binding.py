@@ -207,6 +207,46 @@ class ContextTest(Case):
         self.assertAlmostEqual(sum(losses), trainer.evaluate(batch), places=3)
         self.assertEqual(len(model.batch_hidden(batch, 0).tolist()), len(IDS))
 
+    def test_generating_says_how_it_ended(self):
+        model = axl.Model.open(MODEL, compute="f32")
+        tokenizer = axl.Tokenizer.open(MODEL)
+        whole = axl.generate(model, tokenizer, "Once upon", greedy=True, max_new_tokens=20)
+        self.assertEqual((whole.finish, whole.n_new), ("length", 20))
+        seen, cut = [], whole[5:9]
+        text = axl.generate(model, tokenizer, "Once upon", greedy=True, max_new_tokens=20, stop=cut,
+                            on_text=lambda piece: seen.append(piece))
+        self.assertEqual((text, text.finish), (whole[:whole.index(cut)], "stop"))
+        self.assertEqual("".join(seen), text)
+        prompt = tokenizer.encode("Once upon")
+        ids = axl.generate_ids(model, prompt, greedy=True, max_new_tokens=20)
+        self.assertEqual((len(ids), ids.finish, ids.n_prompt), (20, "length", len(prompt)))
+        self.assertEqual(tokenizer.decode([*prompt, *ids], skip_special=True), "Once upon" + whole)
+        self.assertEqual(tokenizer.token(tokenizer.id("</s>")), "</s>")
+        self.assertIsNone(tokenizer.token(-1))
+
+    def test_a_run_on_samples_of_ones_own_lends_what_it_has(self):
+        tokenizer = axl.Tokenizer.open(MODEL)
+        ids = tokenizer.encode("The fox is yellow.")
+        data = axl.Dataset.from_samples([(ids, ids)] * 4)
+        keys = config(self.folder, max_steps=2, logging_steps=1)
+        del keys["datasets"]
+        seen = []
+
+        def record(event):
+            text = axl.generate(run.model, run.tokenizer, "The", adapter=run.adapter, greedy=True,
+                                max_new_tokens=3)
+            seen.append((event.event, text.n_new, run.trainer.steps))
+
+        run = axl.Run(axl.Config.parse(keys, own_data=True), record=record, train=data,
+                      validation=data)
+        run.train()
+        self.assertIn(("step", 3, 2), seen)
+        self.assertEqual(run.evaluate().rows, 4)
+        model = run.model
+        run.close()
+        with self.assertRaisesRegex(ValueError, "closed"):
+            model.info  # pylint: disable=pointless-statement
+
     def test_a_job_is_cancelled_and_reports_by_itself(self):
         seen, others = [], []
         context = axl.Context(progress=others.append)

@@ -33,7 +33,9 @@ from ._plan import Plan, estimate, plan
 from ._run import Callback, Evaluation, Run, RunRecord, evaluate, finetune
 from ._schedule import Schedule
 from ._sweep import SweepRun, sweep
-from ._training import Adapter, Logits, Model, ModelInfo, StepStats, Trainer, generate
+from ._training import (
+    Adapter, Continuation, ContinuationIds, Logits, Model, ModelInfo, StepStats, Trainer, generate,
+    generate_ids)
 
 __version__: str = _lib.axl_version().decode()  #: the library's
 
@@ -45,9 +47,10 @@ def feature(name: str) -> bool:
 
 __all__ = [
     "AbiError", "Adapter", "Batch", "BusyError", "Callback", "Cancel", "Cancelled", "Config",
-    "ConfigError", "Context", "Cursor", "DataError", "Dataset", "DatasetStats", "DeviceError",
+    "ConfigError", "Context", "Continuation",
+    "ContinuationIds", "Cursor", "DataError", "Dataset", "DatasetStats", "DeviceError",
     "Diagnostic", "Error", "Evaluation", "ForkedError", "FormatError", "IGNORE",
     "InputOutputError", "InvalidError", "Job", "LibraryError", "Loader", "Logits", "Model", "ModelInfo", "NotFound",
     "NumericError", "OutOfMemory", "Plan", "Progress", "Run", "RunRecord", "Sample", "Schedule",
     "StepStats", "SweepRun", "Tokenizer", "Trainer", "UnsupportedError", "callbacks", "estimate",
-    "evaluate", "feature", "finetune", "generate", "plan", "sweep"]
+    "evaluate", "feature", "finetune", "generate", "generate_ids", "plan", "sweep"]

@@ -24,6 +24,9 @@ AXL_ROLE_CHOSEN = 1
 AXL_ROLE_REJECTED = 2
 AXL_ROLE_DESIRABLE = 3
 AXL_ROLE_UNDESIRABLE = 4
+AXL_FINISH_EOS = 1
+AXL_FINISH_STOP = 2
+AXL_FINISH_LENGTH = 3
 AXL_COMPUTE_AUTO = 0
 AXL_COMPUTE_F32 = 1
 AXL_COMPUTE_BF16 = 2
@@ -176,6 +179,10 @@ class axl_dataset_stats(Struct):
     pass
 
 
+class axl_generation(Struct):
+    pass
+
+
 class axl_generate_options(Struct):
     pass
 
@@ -301,6 +308,8 @@ axl_config_options._fields_ = [
     ("overrides", c.POINTER(c.c_char_p)),
     ("n_overrides", c.c_size_t),
     ("diagnostics", c.POINTER(c.POINTER(axl_diagnostics))),
+    ("own_data", c.c_uint32),
+    ("reserved0", c.c_uint32),
 ]
 axl_config_key_info._fields_ = [
     ("size", c.c_size_t),
@@ -335,6 +344,8 @@ axl_context_options._fields_ = [
     ("parallel_for", axl_parallel_for_fn),
     ("parallel_user", c.c_void_p),
     ("plugin_dir", c.c_char_p),
+    ("hub_cache", c.c_char_p),
+    ("hub_token", c.c_char_p),
     ("isa", c.c_char_p),
     ("threads", c.c_uint32),
     ("log_level", c.c_uint32),
@@ -342,7 +353,7 @@ axl_context_options._fields_ = [
     ("no_onednn", c.c_uint32),
 ]
 axl_context_options._defaults_ = (
-    None, None, None, None, None, None, None, None, None, None, None, None, 0, 2, 0, 0,
+    None, None, None, None, None, None, None, None, None, None, None, None, None, None, 0, 2, 0, 0,
 )
 axl_sample._fields_ = [
     ("size", c.c_size_t),
@@ -368,10 +379,20 @@ axl_dataset_stats._fields_ = [
     ("dropped_no_trained", c.c_uint64),
     ("from_cache", c.c_uint64),
 ]
+axl_generation._fields_ = [
+    ("size", c.c_size_t),
+    ("n_prompt", c.c_uint64),
+    ("n_new", c.c_uint64),
+    ("finish", c.c_uint32),
+    ("reserved0", c.c_uint32),
+]
 axl_generate_options._fields_ = [
     ("size", c.c_size_t),
     ("text", axl_text_fn),
     ("text_user", c.c_void_p),
+    ("stop", c.POINTER(c.c_char_p)),
+    ("n_stop", c.c_size_t),
+    ("result", c.POINTER(axl_generation)),
     ("seed", c.c_uint64),
     ("temperature", c.c_double),
     ("top_p", c.c_double),
@@ -383,7 +404,7 @@ axl_generate_options._fields_ = [
     ("reserved0", c.c_uint32),
 ]
 axl_generate_options._defaults_ = (
-    None, None, 42, 0.9, 0.95, 0.0, 1.1, 40, 1024, 0, 0,
+    None, None, None, 0, None, 42, 0.9, 0.95, 0.0, 1.1, 40, 1024, 0, 0,
 )
 axl_job_options._fields_ = [
     ("size", c.c_size_t),
@@ -512,6 +533,8 @@ axl_run_options._fields_ = [
     ("record", axl_record_fn),
     ("record_user", c.c_void_p),
     ("resume", c.c_char_p),
+    ("train", c.POINTER(axl_dataset)),
+    ("validation", c.POINTER(axl_dataset)),
 ]
 axl_evaluation._fields_ = [
     ("size", c.c_size_t),
@@ -650,6 +673,7 @@ STRUCTS = [
     axl_context_options,
     axl_sample,
     axl_dataset_stats,
+    axl_generation,
     axl_generate_options,
     axl_job_options,
     axl_batch,
@@ -736,6 +760,9 @@ FUNCTIONS = {
     "axl_generate": (c.c_int, [c.POINTER(axl_model), c.POINTER(axl_adapter),
         c.POINTER(axl_tokenizer), c.c_char_p, c.c_size_t, c.POINTER(axl_generate_options),
         c.POINTER(axl_buffer)]),
+    "axl_generate_ids": (c.c_int, [c.POINTER(axl_model), c.POINTER(axl_adapter),
+        c.POINTER(axl_tokenizer), c.POINTER(c.c_int32), c.c_size_t,
+        c.POINTER(axl_generate_options), c.POINTER(axl_buffer)]),
     "axl_job_cancel": (None, [c.POINTER(axl_job)]),
     "axl_job_clear": (None, [c.POINTER(axl_job)]),
     "axl_job_enter": (c.c_int, [c.POINTER(axl_job)]),
@@ -773,13 +800,17 @@ FUNCTIONS = {
     "axl_model_open": (c.c_int, [c.POINTER(c.POINTER(axl_model)), c.POINTER(axl_context),
         c.c_char_p, c.POINTER(axl_model_options)]),
     "axl_model_save": (c.c_int, [c.POINTER(axl_model), c.c_char_p]),
+    "axl_run_adapter": (c.POINTER(axl_adapter), [c.POINTER(axl_run)]),
     "axl_run_evaluate": (c.c_int, [c.POINTER(axl_run), c.POINTER(axl_evaluation)]),
     "axl_run_free": (None, [c.POINTER(axl_run)]),
+    "axl_run_model": (c.POINTER(axl_model), [c.POINTER(axl_run)]),
     "axl_run_new": (c.c_int, [c.POINTER(c.POINTER(axl_run)), c.POINTER(axl_config),
         c.POINTER(axl_run_options)]),
     "axl_run_output_dir": (c.c_char_p, [c.POINTER(axl_run)]),
     "axl_run_plan": (c.c_int, [c.POINTER(axl_config), c.POINTER(axl_plan)]),
+    "axl_run_tokenizer": (c.POINTER(axl_tokenizer), [c.POINTER(axl_run)]),
     "axl_run_train": (c.c_int, [c.POINTER(axl_run)]),
+    "axl_run_trainer": (c.POINTER(axl_trainer), [c.POINTER(axl_run)]),
     "axl_schedule_from_config": (c.c_int, [c.POINTER(axl_schedule_options),
         c.POINTER(axl_config), c.c_uint64]),
     "axl_schedule_share": (c.c_int, [c.POINTER(axl_schedule_options), c.c_uint64,
@@ -806,6 +837,8 @@ FUNCTIONS = {
         c.POINTER(axl_context), c.c_char_p, c.POINTER(axl_tokenizer_options)]),
     "axl_tokenizer_pad": (c.c_int32, [c.POINTER(axl_tokenizer)]),
     "axl_tokenizer_save": (c.c_int, [c.POINTER(axl_tokenizer), c.c_char_p]),
+    "axl_tokenizer_token": (c.c_int, [c.POINTER(axl_tokenizer), c.c_int32,
+        c.POINTER(axl_buffer)]),
     "axl_tokenizer_vocab_size": (c.c_uint32, [c.POINTER(axl_tokenizer)]),
     "axl_trainer_count": (c.c_size_t, [c.POINTER(axl_trainer)]),
     "axl_trainer_evaluate": (c.c_int, [c.POINTER(axl_trainer), c.POINTER(axl_batch),

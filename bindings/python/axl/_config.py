@@ -66,30 +66,32 @@ class Config(Handle):
 
     @classmethod
     def open(cls, path: Any, *, context: Optional[Context] = None, base_dir: Any = None,
-             overrides: Optional[Mapping[str, Any]] = None) -> "Config":
+             overrides: Optional[Mapping[str, Any]] = None, own_data: bool = False) -> "Config":
         """Read a file, or a folder that holds one YAML file.  Relative paths in it start from
-        base_dir, by default the current folder; overrides lie over the YAML."""
-        return cls._read(context, base_dir, overrides, lib.axl_config_open, text(path))
+        base_dir, by default the current folder; overrides lie over the YAML.  own_data: Run is given
+        data sets of yours, and `datasets` may be missing."""
+        return cls._read(context, base_dir, overrides, own_data, lib.axl_config_open, text(path))
 
     @classmethod
     def parse(cls, source: Union[str, bytes, Mapping[str, Any]], *,
               context: Optional[Context] = None, name: str = "config", base_dir: Any = None,
-              overrides: Optional[Mapping[str, Any]] = None) -> "Config":
+              overrides: Optional[Mapping[str, Any]] = None, own_data: bool = False) -> "Config":
         """Read a YAML text, or a mapping of keys to values."""
         data = json.dumps(source) if isinstance(source, Mapping) else source
         data = data.encode() if isinstance(data, str) else data
-        return cls._read(context, base_dir, overrides, lib.axl_config_parse, data, len(data),
-                         text(name))
+        return cls._read(context, base_dir, overrides, own_data, lib.axl_config_parse, data,
+                         len(data), text(name))
 
     @classmethod
     def _read(cls, context: Optional[Context], base_dir: Any,
-              overrides: Optional[Mapping[str, Any]], function: Any, *what: Any) -> "Config":
+              overrides: Optional[Mapping[str, Any]], own_data: bool, function: Any,
+              *what: Any) -> "Config":
         context = context or Context()
         lines = [text(o) for o in _overrides(overrides or {})]
         listed = ctypes.POINTER(_abi.axl_diagnostics)()
         opts = options(_abi.axl_config_options, base_dir=text(base_dir),
                        overrides=(ctypes.c_char_p * len(lines))(*lines), n_overrides=len(lines),
-                       diagnostics=ctypes.pointer(listed))
+                       own_data=int(own_data), diagnostics=ctypes.pointer(listed))
         try:
             made = cls._make(context, function, context, *what, ctypes.byref(opts))
         except ConfigError as e:

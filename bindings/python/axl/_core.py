@@ -231,6 +231,7 @@ class Handle:
     """What every class over a library's handle has: close(), `with`, and release at the end."""
     _type: Any = None
     _free = ""
+    _owner: Optional["Handle"] = None  #: whose handle it is, where it is borrowed
 
     def __init__(self) -> None:
         raise TypeError(f"use the class methods of {type(self).__name__}")
@@ -255,14 +256,23 @@ class Handle:
     @property
     def pointer(self) -> Any:
         """The library's handle, for calls of one's own; borrowed."""
-        if not getattr(self, "_pointer", None):
+        if not getattr(self, "_pointer", None) or (self._owner and not self._owner._pointer):
             raise ValueError(f"the {type(self).__name__} is closed")
         return self._pointer
+
+    @classmethod
+    def _lent(cls, owner: "Handle", pointer: Any) -> Any:
+        """An object over a handle that another one owns and keeps; None where there is none."""
+        if not pointer:
+            return None
+        made = cls.__new__(cls)
+        made._context, made._owner, made._pointer = owner._context, owner, pointer
+        return made
 
     def close(self) -> None:
         """Drop the reference; the object cannot be used any more."""
         pointer, self._pointer = getattr(self, "_pointer", None), None
-        if pointer:
+        if pointer and self._owner is None:
             getattr(lib, self._free)(pointer)
 
     def __enter__(self) -> Any:
@@ -323,7 +333,8 @@ class Context(Handle):
                  log_level: int = logging.INFO,
                  progress: Optional[Callable[[Progress], Any]] = None,
                  allow_network: bool = False, isa: Optional[str] = None, onednn: bool = True,
-                 plugin_dir: Optional[str] = None) -> None:
+                 plugin_dir: Any = None, hub_cache: Any = None,
+                 hub_token: Optional[str] = None) -> None:
         log = log or logging.getLogger("axl").log
 
         def on_log(_user, level, message):
@@ -336,7 +347,8 @@ class Context(Handle):
         self._fill(None, lib.axl_context_new, ctypes.byref(options(
             _abi.axl_context_options, threads=threads, log=self._callbacks[0], log_level=level,
             progress=self._callbacks[1], allow_network=int(allow_network), isa=isa,
-            no_onednn=int(not onednn), plugin_dir=text(plugin_dir))))
+            no_onednn=int(not onednn), plugin_dir=text(plugin_dir), hub_cache=text(hub_cache),
+            hub_token=hub_token)))
 
     @property
     def threads(self) -> int:

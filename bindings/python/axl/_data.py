@@ -70,6 +70,13 @@ class Tokenizer(Handle):
         """The id of a token by its exact text, for example "</s>"."""
         return _id(lib.axl_tokenizer_id(self.pointer, text(token)))
 
+    def token(self, id: int) -> Optional[str]:  # pylint: disable=redefined-builtin
+        """A token's own text, with the marks of its model ("\u2581the"); None where there is none."""
+        buffer = _abi.axl_buffer.init()
+        if calls.run(lib.axl_tokenizer_token, self, id, ctypes.byref(buffer)) == _abi.AXL_END:
+            return None
+        return take_buffer(buffer).decode("utf-8", "replace")
+
     @property
     def bos(self) -> Optional[int]:
         """The begin-of-sequence id."""

@@ -11,7 +11,9 @@ from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional
 from . import _abi
 from ._config import Config
 from ._core import Context, Handle, calls, options, text
+from ._data import Dataset, Tokenizer
 from ._library import lib
+from ._training import Adapter, Model, Trainer
 
 
 @dataclass(frozen=True)
@@ -104,13 +106,15 @@ class Run(Handle):
 
     record(RunRecord) is called after each line of the log (a step or an evaluation); a true result
     or an exception stops the run after a checkpoint.  callbacks are told of every event.  resume is
-    a checkpoint's folder, "auto" for the newest one, or None: as the config says.
+    a checkpoint's folder, "auto" for the newest one, or None: as the config says.  train, and with it
+    validation, are data sets of your own in place of the config's.
     """
     _type = _abi.axl_run
     _free = "axl_run_free"
 
     def __init__(self, config: Config, *, record: Optional[Callable[[RunRecord], Any]] = None,
-                 callbacks: Iterable[Callback] = (), resume: Any = None) -> None:
+                 callbacks: Iterable[Callback] = (), resume: Any = None,
+                 train: Optional[Dataset] = None, validation: Optional[Dataset] = None) -> None:
         self.config = config
         self._callbacks = tuple(callbacks)
         this = weakref.ref(self)  # the library's handle holds on_record, and this object the handle
@@ -121,7 +125,32 @@ class Run(Handle):
         used = record or self._callbacks
         self._record = _abi.axl_record_fn(on_record) if used else None
         self._fill(config.context, lib.axl_run_new, config, ctypes.byref(options(
-            _abi.axl_run_options, record=self._record, resume=text(resume))))
+            _abi.axl_run_options, record=self._record, resume=text(resume),
+            train=None if train is None else train.pointer,
+            validation=None if validation is None else validation.pointer)))
+
+    @property
+    def model(self) -> Model:
+        """The run's model, for callbacks to compute with; lent while it is told of something where
+        its own weights are trained."""
+        return Model._lent(self, lib.axl_run_model(self.pointer))
+
+    @property
+    def adapter(self) -> Optional[Adapter]:
+        """The adapter that is trained; None where all weights are."""
+        return Adapter._lent(self, lib.axl_run_adapter(self.pointer))
+
+    @property
+    def trainer(self) -> Trainer:
+        """The trainer, to be read."""
+        made = Trainer._lent(self, lib.axl_run_trainer(self.pointer))
+        made._model = self.model
+        return made
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The run's tokenizer."""
+        return Tokenizer._lent(self, lib.axl_run_tokenizer(self.pointer))
 
     def _tell(self, event: RunRecord, record: Optional[Callable[[RunRecord], Any]]) -> bool:
         stop = False

@@ -397,25 +397,79 @@ class Trainer(_Tensors):
         calls.run(lib.axl_trainer_load, self, loader, text(folder))
 
 
-def generate(model: Model, tokenizer: Tokenizer, prompt: str, *,
-             adapter: Optional[Adapter] = None, on_text: Optional[Callable[[str], Any]] = None,
-             max_new_tokens: Optional[int] = None, greedy: bool = False,
-             temperature: Optional[float] = None, top_k: Optional[int] = None,
-             top_p: Optional[float] = None, min_p: Optional[float] = None,
-             repetition_penalty: Optional[float] = None, seed: Optional[int] = None) -> str:
-    """The continuation of a prompt.  on_text receives each new piece; a true result stops the call,
-    which then raises Cancelled.  Arguments that are None take the library's default."""
+class Continuation(str):
+    """A text that was generated, and how it ended: finish is "eos", "stop" (a stop string came) or
+    "length"; n_prompt and n_new count tokens."""
+    finish: str
+    n_prompt: int
+    n_new: int
+
+
+class ContinuationIds(list):
+    """The ids that were generated, and how it ended, as of Continuation."""
+    finish: str
+    n_prompt: int
+    n_new: int
+
+
+_FINISHES = {_abi.AXL_FINISH_EOS: "eos", _abi.AXL_FINISH_STOP: "stop",
+             _abi.AXL_FINISH_LENGTH: "length"}
+
+
+def _generate(function: Any, model: Model, adapter: Optional[Adapter],
+              tokenizer: Optional[Tokenizer], prompt: Any,
+              on_text: Optional[Callable[[str], Any]], stop: Sequence[str],
+              **values: Any) -> Tuple[bytes, Any]:
     def on_piece(_user: Any, data: int, length: int) -> int:
         def tell():
             return on_text(ctypes.string_at(data, length).decode("utf-8", "replace"))
         return calls.inside(tell)
 
     piece = _abi.axl_text_fn(on_piece) if on_text else None
-    opts = options(
-        _abi.axl_generate_options, text=piece, max_new_tokens=max_new_tokens, greedy=int(greedy),
-        temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
-        repetition_penalty=repetition_penalty, seed=seed)
-    data, buffer = text(prompt) or b"", _abi.axl_buffer.init()
-    calls.run(lib.axl_generate, model, adapter, tokenizer, data, len(data), ctypes.byref(opts),
+    stops, n_stop = names([stop] if isinstance(stop, str) else stop)
+    buffer, how = _abi.axl_buffer.init(), _abi.axl_generation.init()
+    opts = options(_abi.axl_generate_options, text=piece, stop=stops, n_stop=n_stop,
+                   result=ctypes.pointer(how), **values)
+    calls.run(function, model, adapter, tokenizer, prompt, len(prompt), ctypes.byref(opts),
               ctypes.byref(buffer))
-    return take_buffer(buffer).decode("utf-8", "replace")
+    return take_buffer(buffer), how
+
+
+def _ended(made: Any, how: Any) -> Any:
+    made.finish = _FINISHES.get(how.finish, "length")
+    made.n_prompt, made.n_new = how.n_prompt, how.n_new
+    return made
+
+
+def generate(model: Model, tokenizer: Tokenizer, prompt: str, *,
+             adapter: Optional[Adapter] = None, on_text: Optional[Callable[[str], Any]] = None,
+             stop: Union[str, Sequence[str]] = (), max_new_tokens: Optional[int] = None,
+             greedy: bool = False, temperature: Optional[float] = None,
+             top_k: Optional[int] = None, top_p: Optional[float] = None,
+             min_p: Optional[float] = None, repetition_penalty: Optional[float] = None,
+             seed: Optional[int] = None) -> Continuation:
+    """The continuation of a prompt, up to the first of the stop strings.  on_text receives each new
+    piece; a true result stops the call, which then raises Cancelled.  Arguments that are None take
+    the library's default."""
+    data, how = _generate(
+        lib.axl_generate, model, adapter, tokenizer, text(prompt) or b"", on_text, stop,
+        max_new_tokens=max_new_tokens, greedy=int(greedy), temperature=temperature, top_k=top_k,
+        top_p=top_p, min_p=min_p, repetition_penalty=repetition_penalty, seed=seed)
+    return _ended(Continuation(data.decode("utf-8", "replace")), how)
+
+
+def generate_ids(model: Model, ids: Iterable[int], *, tokenizer: Optional[Tokenizer] = None,
+                 adapter: Optional[Adapter] = None,
+                 on_text: Optional[Callable[[str], Any]] = None,
+                 stop: Union[str, Sequence[str]] = (), max_new_tokens: Optional[int] = None,
+                 greedy: bool = False, temperature: Optional[float] = None,
+                 top_k: Optional[int] = None, top_p: Optional[float] = None,
+                 min_p: Optional[float] = None, repetition_penalty: Optional[float] = None,
+                 seed: Optional[int] = None) -> ContinuationIds:
+    """As generate(), from ids to ids: nothing is added to the prompt.  The tokenizer is for its EOS,
+    stop strings and on_text."""
+    data, how = _generate(
+        lib.axl_generate_ids, model, adapter, tokenizer, ints(ids), on_text, stop,
+        max_new_tokens=max_new_tokens, greedy=int(greedy), temperature=temperature, top_k=top_k,
+        top_p=top_p, min_p=min_p, repetition_penalty=repetition_penalty, seed=seed)
+    return _ended(ContinuationIds(memoryview(data).cast("i")), how)
