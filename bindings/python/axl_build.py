@@ -74,7 +74,8 @@ def need_tools():
 
 def meson(*arguments, **options):
     # pip hides the packages of the interpreter that runs it; meson may be one of them.
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "DESTDIR")}
+    hidden = ("PYTHONPATH", "PYTHONNOUSERSITE", "DESTDIR")
+    environment = {k: v for k, v in os.environ.items() if k not in hidden}
     result = subprocess.run(["meson", *arguments], env=environment, **options)
     if result.returncode != 0:
         sys.exit(f"axl: meson {arguments[0]} failed; what the library needs is named in README.md")
