@@ -58,6 +58,8 @@ axl_status axl__writer_open(axl__writer *w, axl_context *ctx, const char *path)
 
 axl_status axl__writer_put(axl__writer *w, const void *data, size_t size)
 {
+    if (w->sum)
+        axl__checksum_add(w->sum, data, size);
     return write_fully(w->fd, data, size, w->path);
 }
 

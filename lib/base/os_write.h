@@ -3,6 +3,8 @@
 #ifndef AXL_BASE_OS_WRITE_H
 #define AXL_BASE_OS_WRITE_H
 
+#include "checksum.h"
+
 #include <axl/context.h>
 
 #include <stddef.h>
@@ -16,6 +18,7 @@ typedef struct axl__writer {
     axl_context *ctx;
     char *path, *temp;
     int fd;
+    axl__checksum *sum; /* set after opening: of what is put from then on; NULL: not wanted */
 } axl__writer;
 axl_status axl__writer_open(axl__writer *out, axl_context *ctx, const char *path);
 axl_status axl__writer_put(axl__writer *w, const void *data, size_t size);

@@ -78,6 +78,9 @@ axl_status axl__adapter_take(axl_adapter *adapter, const axl_adapter *joined);
  * be gone on with; joined: its rank is a multiple. */
 axl_status axl__adapter_check_folder(const axl_adapter *adapter, const char *dir, bool joined);
 
+/* axl_adapter_save(); sum: of adapter_model.safetensors; may be NULL. */
+axl_status axl__adapter_save(const axl_adapter *adapter, const char *dir, axl__checksum *sum);
+
 /* Reads the tensors from an open file into host (n_params), laid out as params; AXL_ERR_FORMAT when
  * one is missing or has another shape. */
 axl_status axl__adapter_read_tensors(const axl_adapter *adapter, const axl__safetensors *st,

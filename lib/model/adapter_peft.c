@@ -44,7 +44,7 @@ static axl_status write_config(const axl_adapter *a, const char *path)
     return axl__jw_write(j, a->ctx, path);
 }
 
-static axl_status write_tensors(const axl_adapter *a, const char *path)
+static axl_status write_tensors(const axl_adapter *a, const char *path, axl__checksum *sum)
 {
     size_t bytes = (size_t)a->n_params * sizeof(float);
     float *host = axl__alloc_aligned(a->ctx, bytes);
@@ -62,20 +62,20 @@ static axl_status write_tensors(const axl_adapter *a, const char *path)
                                       .data = host + t->at };
     }
     if (status == AXL_OK)
-        status = axl__safetensors_write(a->ctx, path, entries, a->n_tensors);
+        status = axl__safetensors_write(a->ctx, path, entries, a->n_tensors, sum);
     axl__free(a->ctx, entries);
     axl__free_aligned(a->ctx, host);
     return status;
 }
 
-static axl_status save(const axl_adapter *a, const char *dir)
+static axl_status save(const axl_adapter *a, const char *dir, axl__checksum *sum)
 {
     AXL_TRY(axl__make_dirs(a->ctx, dir));
     char *tensors = axl__format(a->ctx, "%s/adapter_model.safetensors", dir);
     char *config = axl__format(a->ctx, "%s/adapter_config.json", dir);
     axl_status status = tensors && config ? AXL_OK : axl__fail_nomem();
     if (status == AXL_OK)
-        status = write_tensors(a, tensors);
+        status = write_tensors(a, tensors, sum);
     if (status == AXL_OK)
         status = write_config(a, config);
     axl__free(a->ctx, tensors);
@@ -83,20 +83,25 @@ static axl_status save(const axl_adapter *a, const char *dir)
     return status;
 }
 
-axl_status axl_adapter_save(const axl_adapter *a, const char *dir)
+axl_status axl__adapter_save(const axl_adapter *a, const char *dir, axl__checksum *sum)
 {
     axl_adapter *joined;
 
+    AXL_TRY(axl__model_spare(a->model, dir, false));
+    if (!a->frozen)
+        return save(a, dir, sum);
+    AXL_TRY(axl__adapter_joined(&joined, a));
+    axl_status status = save(joined, dir, sum);
+    axl_adapter_free(joined);
+    return status;
+}
+
+axl_status axl_adapter_save(const axl_adapter *a, const char *dir)
+{
     AXL_TRY(axl__adapter_enter(a));
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
-    AXL_TRY(axl__model_spare(a->model, dir, false));
-    if (!a->frozen)
-        return save(a, dir);
-    AXL_TRY(axl__adapter_joined(&joined, a));
-    axl_status status = save(joined, dir);
-    axl_adapter_free(joined);
-    return status;
+    return axl__adapter_save(a, dir, NULL);
 }
 
 /* ---- reading ---- */

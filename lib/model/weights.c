@@ -410,7 +410,7 @@ static axl_status fill_entries(axl_model *m, axl__st_entry *entries, char *room,
     return AXL_OK;
 }
 
-static axl_status save_tensors(axl_model *m, const char *path, bool exact)
+static axl_status save_tensors(axl_model *m, const char *path, bool exact, axl__checksum *sum)
 {
     const axl__weights *w = m->weights;
     axl__st_entry *entries = axl__calloc(m->ctx, w->n_tensors, sizeof *entries);
@@ -425,20 +425,20 @@ static axl_status save_tensors(axl_model *m, const char *path, bool exact)
     if (status == AXL_OK)
         status = fill_entries(m, entries, room, exact);
     if (status == AXL_OK)
-        status = axl__safetensors_write(m->ctx, path, entries, w->n_tensors);
+        status = axl__safetensors_write(m->ctx, path, entries, w->n_tensors, sum);
     axl__free_aligned(m->ctx, room);
     axl__free(m->ctx, entries);
     return status;
 }
 
-axl_status axl__weights_save(axl_model *m, const char *dir, bool exact)
+axl_status axl__weights_save(axl_model *m, const char *dir, bool exact, axl__checksum *sum)
 {
     axl__weights *w = m->weights;
 
     AXL_TRY(axl__model_spare(m, dir, false));
     AXL_TRY(axl__make_dirs(m->ctx, dir));
     char *path = axl__format(m->ctx, "%s/model.safetensors", dir);
-    axl_status status = path ? save_tensors(m, path, exact) : axl__fail_nomem();
+    axl_status status = path ? save_tensors(m, path, exact, sum) : axl__fail_nomem();
     w->dtype->text = exact ? "float32" : w->dtype_kept;
     w->dtype->len = strlen(w->dtype->text);
     if (status == AXL_OK)
@@ -456,5 +456,5 @@ axl_status axl_model_save(axl_model *m, const char *dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
     if (!m->weights)
         return axl__fail(AXL_ERR_INVALID, "the model was not trained: it is what %s holds", m->dir);
-    return axl__weights_save(m, dir, false);
+    return axl__weights_save(m, dir, false, NULL);
 }
