@@ -9,6 +9,7 @@
 #include "base/str.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -366,27 +367,64 @@ static axl_status check_same_layers(peft_reader *r, const axl_adapter *a)
     return any_lacks ? fail_layers(r, lacks, "does not adapt layers that this run does") : AXL_OK;
 }
 
+static void put_difference(axl__str *out, const peft_reader *r, const char *fmt, ...)
+    AXL_PRINTF(3, 4);
+
+/* The first names the file. */
+static void put_difference(axl__str *out, const peft_reader *r, const char *fmt, ...)
+{
+    char text[160];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    axl__str_putf(out, "%s %s", out->len ? "," : r->config_path, text);
+}
+
 /* With joined pairs alpha has grown with the rank. */
-static axl_status check_same_scale(const peft_reader *r, const axl_adapter *a, bool joined)
+static bool is_same_alpha(const axl_adapter_options *o, const axl_adapter *a, bool joined)
+{
+    double rank = (double)o->rank;
+    double then = joined ? o->alpha / (o->rslora ? sqrt(rank) : rank) : o->alpha;
+    double now = joined ? (double)a->scale : a->alpha;
+
+    return fabs(then - now) <= 1e-6 * fabs(then);
+}
+
+/* Every difference between the folder and the adapter, in one line. */
+static axl_status put_differences(axl__str *out, peft_reader *r, const axl_adapter *a, bool joined)
 {
     const axl_adapter_options *o = &r->config.opts;
     char then[AXL__NUM_MAX], now[AXL__NUM_MAX];
-    double rank = (double)o->rank;
-    double scale = o->alpha / (o->rslora ? sqrt(rank) : rank);
 
     if (joined ? o->rank % a->rank != 0 : o->rank != a->rank)
-        return axl__fail(AXL_ERR_FORMAT, "%s is of rank %u, and lora_r is %lld", r->config_path,
-                         o->rank, (long long)a->rank);
+        put_difference(out, r, "is of rank %u, and lora_r is %lld", o->rank, (long long)a->rank);
     if ((o->rslora != 0) != a->rslora)
-        return axl__fail(AXL_ERR_FORMAT, "%s has use_rslora %s, and peft_use_rslora is %s",
-                         r->config_path, o->rslora ? "true" : "false",
-                         a->rslora ? "true" : "false");
-    if (fabs(scale - (double)a->scale) <= 1e-6 * fabs(scale))
-        return AXL_OK;
+        put_difference(out, r, "has use_rslora %s, and peft_use_rslora is %s",
+                       o->rslora ? "true" : "false", a->rslora ? "true" : "false");
     axl__format_double(then, o->alpha);
     axl__format_double(now, a->alpha);
-    return axl__fail(AXL_ERR_FORMAT, "%s has lora_alpha %s, and this run %s", r->config_path, then,
-                     now);
+    if (!is_same_alpha(o, a, joined))
+        put_difference(out, r, "has lora_alpha %s, and this run %s", then, now);
+    axl_status status = check_same_layers(r, a);
+    if (status == AXL_ERR_FORMAT)
+        axl__str_putf(out, "%s%s", out->len ? "; " : "", axl_last_error());
+    else
+        AXL_TRY(status);
+    return axl__str_status(out);
+}
+
+static axl_status check_same(peft_reader *r, const axl_adapter *a, bool joined)
+{
+    axl__str differences;
+
+    axl__str_init(&differences, r->model->ctx);
+    axl_status status = put_differences(&differences, r, a, joined);
+    if (status == AXL_OK && differences.len > 0)
+        status = axl__fail(AXL_ERR_FORMAT, "%s", differences.data);
+    axl__str_free(&differences);
+    return status;
 }
 
 axl_status axl__adapter_check_folder(const axl_adapter *a, const char *dir, bool joined)
@@ -405,9 +443,9 @@ axl_status axl__adapter_check_folder(const axl_adapter *a, const char *dir, bool
     if (status == AXL_OK)
         status = match_tensors(&r);
     if (status == AXL_OK)
-        status = check_same_layers(&r, a);
-    if (status == AXL_OK)
-        status = check_same_scale(&r, a, joined);
+        status = check_same(&r, a, joined);
+    if (status == AXL_OK && !r.config.targets.regex)
+        status = check_against_config(&r);
     axl__safetensors_close(&r.st);
     axl__file_close(&r.config_file);
     axl__arena_free(&r.arena);
