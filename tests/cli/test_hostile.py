@@ -4,6 +4,7 @@
 and two runs do not share a folder."""
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -143,6 +144,32 @@ class Outside(Case):
         self.assertIn("axl_step", read(self.path("axl.prom")))
 
 
+    def test_links_in_the_place_of_own_files(self):
+        """They are replaced or not written, and never followed."""
+        names = ("training_log.jsonl", "report.html", "README.md", "adapter_config.json", "axl.prom",
+                 "adapter_model.safetensors", "tokenizer_config.json")
+        keys = {"use_tensorboard": True, "axl": {"prometheus_file": "axl.prom"}}
+        os.makedirs(self.path("elsewhere"))
+        for resume in (), ("--resume",):
+            os.makedirs(self.path("out"), exist_ok=True)
+            for name in names:
+                self.write(f"victim/{name}", "mine")
+                if os.path.lexists(self.path("out", name)):
+                    os.remove(self.path("out", name))
+                os.symlink(self.path("victim", name), self.path("out", name))
+            shutil.rmtree(self.path("out", "runs"), ignore_errors=True)
+            os.symlink(self.path("elsewhere"), self.path("out", "runs"))
+            result = self.good("train", self.config(max_steps=1 + len(resume), save_strategy="steps", save_steps=1,
+                                                    **keys), *resume)
+            self.assertIn("use_tensorboard: " + self.path("out", "runs") + " leads out of output_dir; the run goes on",
+                          result.err)
+            self.assertEqual(os.listdir(self.path("elsewhere")), [])
+            self.assertEqual({read(self.path("victim", name)) for name in names}, {"mine"})
+            for name in names:
+                self.assertFalse(os.path.islink(self.path("out", name)), name)
+            os.remove(self.path("out", "runs"))
+
+
 class Locks(Case):
     def begin(self, config):
         """A run that is at work in its output_dir."""
@@ -178,6 +205,27 @@ class Warnings(Case):
         for name in ("report.html", "README.md"):
             self.assertRegex(result.err, rf"warning: cannot write .*{name}: .*; the run goes on")
         self.adapter()
+
+    def test_records_that_cannot_be_begun(self):
+        for name in ("training_log.jsonl/a", "runs", "axl.prom/a"):
+            self.write(f"out/{name}", "in the way")
+        keys = {"use_tensorboard": True, "axl": {"prometheus_file": "axl.prom"}, "save_strategy": "steps",
+                "save_steps": 1}
+        for steps, resume in (2, ()), (3, ("--resume",)):
+            result = self.good("train", self.config(max_steps=steps, **keys), *resume)
+            for key in "training_log.jsonl", "use_tensorboard", "axl.prometheus_file":
+                self.assertEqual(len(re.findall(f"warning: {key}: .*; the run goes on", result.err)), 1, result.err)
+            self.adapter()
+            self.assertIn("finished", read(self.path("out", "report.html")))
+
+    def test_a_log_that_can_no_longer_be_written(self):
+        self.good("train", self.config(max_steps=4, save_strategy="steps", save_steps=2), "--quiet")
+        os.remove(self.path("out", "training_log.jsonl"))
+        os.mkdir(self.path("out", "training_log.jsonl"))
+        config = self.config(max_steps=6, save_strategy="steps", save_steps=2)
+        result = self.good("train", config, "--resume", self.path("out", "checkpoint-2"))
+        self.assertIn("warning: training_log.jsonl: cannot read", result.err)
+        self.assertTrue(os.path.exists(self.path("out", "checkpoint-6")))
 
     def test_a_checkpoint_that_cannot_be_pruned(self):
         keys = {"save_strategy": "steps", "save_steps": 1, "save_total_limit": 1}
