@@ -3,6 +3,7 @@
 #include "ctx.h"
 
 #include "magic.h"
+#include "os_file.h"
 #include "os_machine.h"
 #include "os_time.h"
 #include "pool.h"
@@ -88,7 +89,8 @@ static axl_status context_setup(axl_context *ctx, const axl_context_options *giv
     if (given->isa && axl__isa_parse(given->isa) < (int)ctx->isa)
         ctx->isa = (axl_isa)axl__isa_parse(given->isa);
     ctx->opts.isa = NULL; /* the caller's strings are not ours to keep */
-    ctx->opts.plugin_dir = axl__strdup(ctx, given->plugin_dir);
+    if (given->plugin_dir)
+        ctx->opts.plugin_dir = axl__path_absolute(ctx, given->plugin_dir);
     if (given->plugin_dir && !ctx->opts.plugin_dir)
         return axl__fail_nomem();
     AXL_TRY(open_parts(ctx));

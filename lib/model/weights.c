@@ -182,7 +182,7 @@ axl_status axl__weights_copy(axl_model *m, const axl_model *from)
 /* Numbers stay as they are written. */
 static axl_status read_json(axl_model *m, axl__weights *w, const char *name, axl__json **out)
 {
-    char *path = axl__format(m->ctx, "%s/%s", m->dir, name);
+    char *path = axl__format(m->ctx, "%s/%s", m->home, name);
     axl_status status = path ? axl__json_read_file(out, &w->texts, path) : axl__fail_nomem();
 
     axl__free(m->ctx, path);
@@ -227,11 +227,11 @@ static void say_whether_tied(axl__weights *w, const axl_model *m)
 
 static axl_status weights_fill(axl_model *m, axl__weights *w)
 {
-    if (m->dir && !m->weights) { /* a model that is only timed has no folder */
+    if (m->home && !m->weights) { /* a model that is only timed has no folder */
         AXL_TRY(read_json(m, w, "config.json", &w->config));
         AXL_TRY(find_dtype(w, m));
         say_whether_tied(w, m);
-        if (axl__has_file(m->dir, "generation_config.json"))
+        if (axl__has_file(m->home, "generation_config.json"))
             AXL_TRY(read_json(m, w, "generation_config.json", &w->generation));
     }
     AXL_TRY(weights_lay_out(m, w));

@@ -475,7 +475,7 @@ class Output(WrongInput):
         self.write("file", "kept")
         for path in ("file", "file/below", "file/a/b"):
             self.assertEqual(self.untrained(output_dir=path), "axl train: output_dir: cannot make "
-                             "the folder file: a file has that name")
+                             f"the folder {self.path('file')}: a file has that name")
         self.assertEqual(read(self.path("file")), "kept")
 
     def test_where_nobody_may_write(self):
