@@ -177,5 +177,8 @@ axl_status axl_generate(axl_model *model, axl_adapter *adapter, const axl_tokeni
         return axl__fail(AXL_ERR_INVALID, "a tokenizer and a prompt are needed");
     if (out)
         AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, out));
-    return generate(model, adapter, tok, prompt ? prompt : "", length, &o, out);
+    AXL_TRY(axl__pass_begin(model, adapter));
+    axl_status status = generate(model, adapter, tok, prompt ? prompt : "", length, &o, out);
+    axl__pass_end(model, adapter);
+    return status;
 }

@@ -102,7 +102,10 @@ axl_status axl_adapter_save(const axl_adapter *a, const char *dir)
     AXL_TRY(axl__adapter_enter(a));
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
-    return axl__adapter_save(a, dir, NULL);
+    AXL_TRY(axl__adapter_begin(a, false));
+    axl_status status = axl__adapter_save(a, dir, NULL);
+    axl__adapter_end(a, false);
+    return status;
 }
 
 /* ---- reading ---- */

@@ -17,8 +17,12 @@ axl_status axl_model_logits(axl_model *model, axl_adapter *adapter, const int32_
         return axl__fail(AXL_ERR_INVALID, "1 to %lld tokens and room for their logits are needed",
                          (long long)model->arch.max_seq_len);
     AXL_TRY(axl__ids_check(ids, n, &model->arch));
-    AXL_TRY(axl__network_init(&net, model, adapter, false));
-    axl_status status = axl__network_logits(&net, ids, (int64_t)n, logits);
-    axl__network_free(&net);
+    AXL_TRY(axl__pass_begin(model, adapter));
+    axl_status status = axl__network_init(&net, model, adapter, false);
+    if (status == AXL_OK) {
+        status = axl__network_logits(&net, ids, (int64_t)n, logits);
+        axl__network_free(&net);
+    }
+    axl__pass_end(model, adapter);
     return status;
 }

@@ -246,8 +246,8 @@ axl_status axl__model_use(const axl_model *m)
     return AXL_OK;
 }
 
-/* trainers counts those of adapters, which may be several; -1 is one trainer of the weights, which
- * tolerates no other. */
+/* trainers counts those of adapters, and calls that compute, which may be several; -1 is one who
+ * writes the weights, a trainer or a merge, which tolerates no other. */
 axl_status axl__model_take(axl_model *m, bool weights)
 {
     int n = atomic_load(&m->trainers);
@@ -255,8 +255,9 @@ axl_status axl__model_take(axl_model *m, bool weights)
     while (n >= 0 && (n == 0 || !weights))
         if (atomic_compare_exchange_weak(&m->trainers, &n, weights ? -1 : n + 1))
             return AXL_OK;
-    return axl__fail(AXL_ERR_BUSY, n < 0 ? "the model's weights are being trained"
-                                         : "an adapter of the model is being trained");
+    return axl__fail(AXL_ERR_BUSY, n < 0 ? "the model's weights are being trained or changed"
+                                         : "an adapter of the model is being trained, or another "
+                                           "call computes with the model");
 }
 
 void axl__model_give_back(axl_model *m, bool weights)

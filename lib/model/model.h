@@ -56,10 +56,12 @@ struct axl_model {
     size_t n_owned, cap_owned;
 
     axl__modules modules;
-    uint64_t n_params, weights_bytes;
+    uint64_t n_params;
+    _Atomic uint64_t weights_bytes; /* another thread may ask while a trainer is made */
     uint64_t file_bytes;   /* resident of the files once all is used: what is mapped, or all */
     axl__weights *weights; /* once they were trained; NULL: frozen, as the files have them */
-    atomic_int trainers;   /* of adapters; -1: one is at work on the weights */
+    atomic_int trainers;   /* of adapters, and calls that compute; -1: the weights are written */
+    atomic_bool saving;    /* a call that writes its files is at work */
 };
 
 /* A model that knows its shapes and no values, on a counting device (tensor/counting.h): of the

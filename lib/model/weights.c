@@ -456,5 +456,9 @@ axl_status axl_model_save(axl_model *m, const char *dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
     if (!m->weights)
         return axl__fail(AXL_ERR_INVALID, "the model was not trained: it is what %s holds", m->dir);
-    return axl__weights_save(m, dir, false, NULL);
+    if (atomic_exchange(&m->saving, true)) /* which fills in config.json */
+        return axl__fail(AXL_ERR_BUSY, "the model is being saved by another thread");
+    axl_status status = axl__weights_save(m, dir, false, NULL);
+    atomic_store(&m->saving, false);
+    return status;
 }
