@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <unistd.h>
 
 enum { N_THREADS = 3, N_STEPS = 3, N_LOGITS = 4 };
 static const uint32_t lengths[] = { 11, 6 };
@@ -151,16 +152,25 @@ static void *keep_training(void *user)
 
     for (uint32_t i = 0; i < 4 * N_STEPS; i++) {
         tiny_data *d = tiny_batch(lengths, 2, i);
-        do
-            status = axl_trainer_forward_backward(j->tr, &d->batch, NULL);
-        while (is_busy(j, status));
-        do
-            status = status < 0 ? status : axl_trainer_step(j->tr, NULL);
-        while (is_busy(j, status));
+        while (is_busy(j, status = axl_trainer_forward_backward(j->tr, &d->batch, NULL)))
+            usleep(100);
+        while (status == AXL_OK && is_busy(j, status = axl_trainer_step(j->tr, NULL))) {
+            status = AXL_OK;
+            usleep(100);
+        }
         free(d);
     }
     atomic_fetch_add(j->done, 1);
     return NULL;
+}
+
+/* The number of a step that was not seen yet, so that readers leave the trainer time; or, when the
+ * trainer has ended, of the last. */
+static uint64_t await_step(const job *j, uint64_t seen)
+{
+    while (axl_trainer_steps(j->tr) == seen && atomic_load(j->done) == 0)
+        usleep(100);
+    return axl_trainer_steps(j->tr);
 }
 
 /* All that reads an adapter, and what anyone may ask. */
@@ -173,6 +183,7 @@ static void *keep_reading(void *user)
     uint64_t steps = 0;
 
     for (bool last = false; logits && !last && !j->failure[0];) {
+        uint64_t now = await_step(j, steps);
         last = atomic_load(j->done) > 0; /* once more with nobody at work */
         is_busy(j, axl_adapter_read(j->adapter, 0, values));
         is_busy(j, axl_trainer_read(j->tr, 1, values));
@@ -180,7 +191,6 @@ static void *keep_reading(void *user)
         failed(j, axl_model_logits(j->model, NULL, prompt, N_LOGITS, logits));
         failed(j, axl_adapter_tensor(j->adapter, 0, &t));
         failed(j, axl_model_get_info(j->model, &info));
-        uint64_t now = axl_trainer_steps(j->tr);
         if (now < steps)
             snprintf(j->failure, sizeof j->failure, "a step back");
         steps = now;
@@ -192,13 +202,15 @@ static void *keep_reading(void *user)
 static void *keep_saving(void *user)
 {
     job *j = user;
+    uint64_t steps = 0;
     char dir[600];
 
     snprintf(dir, sizeof dir, "%s/adapter-%u", test_temp_dir(), j->seed);
-    while (atomic_load(j->done) == 0 && !j->failure[0])
+    while (atomic_load(j->done) == 0 && !j->failure[0]) {
+        steps = await_step(j, steps);
         is_busy(j, axl_adapter_save(j->adapter, dir));
-    while (is_busy(j, axl_adapter_save(j->adapter, dir))) /* readers do not keep it off */
-        continue;
+    }
+    failed(j, axl_adapter_save(j->adapter, dir)); /* other readers do not keep it off */
     return NULL;
 }
 
