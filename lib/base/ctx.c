@@ -3,7 +3,6 @@
 #include "ctx.h"
 
 #include "magic.h"
-#include "os_file.h"
 #include "os_machine.h"
 #include "os_time.h"
 #include "pool.h"

@@ -5,7 +5,6 @@
 
 #include "ctx.h"
 #include "os_error.h"
-#include "str.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -219,17 +218,6 @@ bool axl__path_is_link(const char *path)
     struct stat st;
 
     return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
-}
-
-char *axl__path_absolute(axl_context *ctx, const char *path)
-{
-    char here[PATH_MAX];
-
-    if (path[0] == '/' || !getcwd(here, sizeof here))
-        return axl__strdup(ctx, path);
-    while (path[0] == '.' && path[1] == '/')
-        path += 2;
-    return axl__format(ctx, "%s%s%s", here, here[1] ? "/" : "", path);
 }
 
 char *axl__path_resolved(axl_context *ctx, const char *path)

@@ -53,9 +53,6 @@ bool axl__same_path(const char *a, const char *b);
 /* Whether path, its links followed, is the folder dir or lies in it; false where one is missing. */
 bool axl__path_is_in(const char *path, const char *dir);
 bool axl__path_is_link(const char *path);
-/* The path from the root, which holds wherever the process goes; it need not exist.  For axl__free;
- * NULL only when memory is out: where the current directory is gone, path is as it was. */
-char *axl__path_absolute(axl_context *ctx, const char *path);
 /* The path from the root, its links followed, which holds wherever the process goes; for axl__free.
  * NULL only when memory is out: what cannot be resolved stays as it is. */
 char *axl__path_resolved(axl_context *ctx, const char *path);

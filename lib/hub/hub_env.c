@@ -3,6 +3,7 @@
 #include "hub_env.h"
 
 #include "base/os_file.h"
+#include "base/os_machine.h"
 #include "base/str.h"
 
 #include <stdlib.h>

@@ -395,8 +395,7 @@ static bool is_same_alpha(const axl_adapter_options *o, const axl_adapter *a, bo
     return fabs(then - now) <= 1e-6 * fabs(then);
 }
 
-/* Every difference between the folder and the adapter, in one line. */
-static axl_status put_differences(axl__str *out, peft_reader *r, const axl_adapter *a, bool joined)
+static void put_differences(axl__str *out, const peft_reader *r, const axl_adapter *a, bool joined)
 {
     const axl_adapter_options *o = &r->config.opts;
     char then[AXL__NUM_MAX], now[AXL__NUM_MAX];
@@ -410,22 +409,24 @@ static axl_status put_differences(axl__str *out, peft_reader *r, const axl_adapt
     axl__format_double(now, a->alpha);
     if (!is_same_alpha(o, a, joined))
         put_difference(out, r, "has lora_alpha %s, and this run %s", then, now);
-    axl_status status = check_same_layers(r, a);
-    if (status == AXL_ERR_FORMAT)
-        axl__str_putf(out, "%s%s", out->len ? "; " : "", axl_last_error());
-    else
-        AXL_TRY(status);
-    return axl__str_status(out);
 }
 
+/* Every difference between the folder and the adapter is in the one line. */
 static axl_status check_same(peft_reader *r, const axl_adapter *a, bool joined)
 {
+    axl_status layers = check_same_layers(r, a);
     axl__str differences;
 
+    if (layers < 0 && layers != AXL_ERR_FORMAT)
+        return layers;
     axl__str_init(&differences, r->model->ctx);
-    axl_status status = put_differences(&differences, r, a, joined);
+    put_differences(&differences, r, a, joined);
+    axl_status status = axl__str_status(&differences);
     if (status == AXL_OK && differences.len > 0)
-        status = axl__fail(AXL_ERR_FORMAT, "%s", differences.data);
+        status = layers < 0 ? axl__fail_prefix(layers, "%s", differences.data)
+                            : axl__fail(AXL_ERR_FORMAT, "%s", differences.data);
+    else if (status == AXL_OK)
+        status = layers;
     axl__str_free(&differences);
     return status;
 }
