@@ -117,6 +117,46 @@ class OwnNames(Case):
         self.assertEqual(read(self.path("prepared", name)), "my thesis")
 
 
+class Damage(Case):
+    def test_a_prepared_file_that_was_damaged(self):
+        """It is said and made anew, wherever the bit is."""
+        config = self.config(max_steps=1, dataset_prepared_path=self.path("prepared"))
+        self.good("train", config)
+        (name,) = os.listdir(self.path("prepared"))
+        with open(self.path("prepared", name), "rb") as f:
+            whole = f.read()
+        n = len(whole)
+        damaged = [whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1:] for at in (0, 9, n // 2, n - 1)]
+        for data in damaged + [whole[:n // 2], whole + b"\0", b""]:
+            self.write(f"prepared/{name}", data)
+            self.assertIn("the prepared data set is broken; the data is prepared anew", self.good("train", config).err)
+            with open(self.path("prepared", name), "rb") as f:
+                self.assertEqual(f.read() == whole, data[:7] == whole[:7] or not data)
+
+    def test_a_checkpoint_that_was_damaged(self):
+        """The newest is not passed over in silence; the best is, with a warning, when its turn comes at the end."""
+        keys = {"save_strategy": "steps", "save_steps": 1, "val_set_size": 20, "eval_steps": 1,
+                "load_best_model_at_end": True, "metric_for_best_model": "loss", "greater_is_better": True}
+        self.good("train", self.config(max_steps=3, **keys))
+        best = self.path("out", "checkpoint-1", "adapter_model.safetensors")
+        with open(best, "r+b") as f:
+            f.seek(-1, os.SEEK_END)
+            byte = f.read(1)
+            f.seek(-1, os.SEEK_END)
+            f.write(bytes([byte[0] ^ 8]))
+        result = self.good("train", self.config(max_steps=3, **keys), "--resume", self.path("out", "checkpoint-2"))
+        self.assertRegex(result.err, r"checkpoint-1, the best evaluation, cannot be read: the result is the last step's "
+                         r"\(.*adapter_model.safetensors is damaged")
+        state = self.path("out", "checkpoint-3", "trainer_state.json")
+        self.write("out/checkpoint-3/trainer_state.json", read(state)[:-9])
+        line = self.wrong("train", self.config(max_steps=4, **keys), "--resume", "--quiet")
+        self.assertIn("the newest checkpoint cannot be read; remove its folder to go on from an earlier one: " + state,
+                      line)
+        shutil.rmtree(os.path.dirname(state))
+        self.assertIn("resumed from " + self.path("out", "checkpoint-2"),
+                      self.good("train", self.config(max_steps=3, **keys), "--resume").err)
+
+
 class Outside(Case):
     def test_names_that_leave_output_dir(self):
         self.write("victim/key", "mine")
