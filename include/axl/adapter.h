@@ -113,11 +113,12 @@ AXL_API void axl_adapter_free(axl_adapter *adapter);
  * @param[in] dir     Made when it does not exist.  Borrowed for the call.
  *
  * @retval AXL_ERR_INVALID   @p dir is the folder of the model.
+ * @retval AXL_ERR_BUSY      Its trainer is in a call, or its values are being written.
  * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_IO
  * @retval AXL_ERR_NOMEM
  *
- * Thread: one at a time.  Progress phase "save".
+ * Thread: any, each into a folder of its own.  Progress phase "save".
  * Since: 0.1
  */
 AXL_API AXL_MUST_CHECK axl_status axl_adapter_save(const axl_adapter *adapter, const char *dir);
@@ -129,7 +130,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_save(const axl_adapter *adapter, c
  *
  * @param[in] adapter Borrowed.
  *
- * @retval AXL_ERR_BUSY        A trainer of the model, or of one of its adapters, is alive.
+ * @retval AXL_ERR_BUSY        A trainer of the model, or of one of its adapters, is alive, or a
+ *                             call computes with the model or writes the adapter's values.
  * @retval AXL_ERR_UNSUPPORTED It changes the output head, which is the embedding in this model.
  * @retval AXL_ERR_CANCELLED   The model is as before.
  * @retval AXL_ERR_NOMEM       Likewise.
@@ -174,8 +176,9 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_tensor(const axl_adapter *adapter,
  * @param[out] values  (rows, cols) f32, the caller's memory.
  *
  * @retval AXL_ERR_INVALID
+ * @retval AXL_ERR_BUSY    Its trainer is in a call, or its values are being written.
  *
- * Thread: one at a time.
+ * Thread: any.
  * Since: 0.1
  */
 AXL_API AXL_MUST_CHECK axl_status axl_adapter_read(axl_adapter *adapter, size_t index,
@@ -189,6 +192,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_read(axl_adapter *adapter, size_t 
  * @param[in] values  (rows, cols) f32.  Copied.
  *
  * @retval AXL_ERR_INVALID
+ * @retval AXL_ERR_BUSY    Its trainer is in a call, or another call reads or writes its values.
  *
  * Thread: one at a time.
  * Since: 0.1

@@ -6,9 +6,15 @@
  *
  * Threads, once for all of axl: different handles, any threads; one handle, one thread at a
  * time; datasets and configs are immutable once built and may be shared, models too while no
- * trainer writes their weights.  A function that differs says so on its "Thread:" line.  A second
- * thread that calls into a busy trainer, run or loader is answered with AXL_ERR_BUSY.
+ * trainer writes their weights, and adapters be read by several threads.  A function that differs
+ * says so on its "Thread:" line.  A second thread that calls into a busy trainer, run or loader is
+ * answered with AXL_ERR_BUSY.  An adapter and its trainer count as one handle: who reads the
+ * adapter (its values, saving, generation) while the trainer is in a call is answered so, and a
+ * call of the trainer while the adapter is read, which has then done nothing and may be repeated.
  * Callbacks run on the calling thread and may not use the handle they were called from.
+ *
+ * Relative paths are of the current directory of the call that opens or parses; a host may change
+ * its directory afterwards.
  */
 #ifndef AXL_CONTEXT_H
 #define AXL_CONTEXT_H

@@ -75,10 +75,12 @@ typedef struct axl_generate_options {
  * @param[in,out] out     The continuation; what it held is released.  May be NULL.
  *
  * @retval AXL_ERR_INVALID   The prompt leaves no room, or an option is out of range.
+ * @retval AXL_ERR_BUSY      The model's weights are being trained or changed, or the adapter's
+ *                           trainer is in a call.
  * @retval AXL_ERR_CANCELLED Also when the text callback returned non-zero.
  * @retval AXL_ERR_NOMEM
  *
- * Thread: any; an adapter in training is to be left alone meanwhile.  Progress phase "generate".
+ * Thread: any.  Progress phase "generate".
  * Since: 0.1
  */
 AXL_API AXL_MUST_CHECK axl_status axl_generate(axl_model *model, axl_adapter *adapter,

@@ -128,7 +128,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_model_get_info(const axl_model *model, axl
  * @param[in] model Borrowed; no trainer of its weights may be alive.
  * @param[in] dir   Made if need be; files of these names are replaced, each whole or not at all.
  *
- * @retval AXL_ERR_BUSY      A trainer of its weights is alive.
+ * @retval AXL_ERR_BUSY      A trainer of its weights is alive, or another call saves it.
  * @retval AXL_ERR_INVALID   Neither was: the weights are what the folder holds.  Or @p dir, by any
  *                           path or link, is the folder that the model was opened from, or holds
  *                           its files: nothing is written over a base model.
@@ -151,6 +151,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_model_save(axl_model *model, const char *d
  * @param[out] logits  (n, vocab_size) f32, the caller's memory.
  *
  * @retval AXL_ERR_INVALID An id or @p n is out of range, or the adapter is of another model.
+ * @retval AXL_ERR_BUSY    The weights are being trained or changed, or the adapter's trainer is in
+ *                         a call.
  * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM
  *

@@ -95,7 +95,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_run_new(axl_run **out, const axl_config *c
 
 /**
  * Train to the end and write the result into output_dir.  A checkpoint that cannot be pruned, and
- * a report, card or monitor's file that cannot be written, is a warning.
+ * a log, report, card or monitor's file that cannot be written, is a warning.  A link in the place
+ * of one of them is replaced or not written, never followed.
  *
  * @param[in] run Borrowed.
  *
@@ -160,7 +161,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_evaluate(const axl_config *cfg, axl_evalua
  * Where the result is.
  *
  * @param[in] run Borrowed.
- * @return output_dir; borrowed from the run.
+ * @return output_dir from the root; borrowed from the run.
  *
  * Thread: any.
  * Since: 0.1

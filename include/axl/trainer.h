@@ -147,7 +147,8 @@ AXL_API void axl_trainer_free(axl_trainer *tr);
  * @retval AXL_ERR_UNSUPPORTED The batch has roles or pairs: there is no loss of preferences.
  * @retval AXL_ERR_NUMERIC   The loss is not finite; the gradients are as before the call.
  * @retval AXL_ERR_CANCELLED The gradients are as before the call.
- * @retval AXL_ERR_BUSY      Called from a callback of this trainer.
+ * @retval AXL_ERR_BUSY      Called from a callback of this trainer, or another call reads the
+ *                           adapter: nothing was done.
  * @retval AXL_ERR_IO        A mapped weight file was changed.
  * @retval AXL_ERR_NOMEM     The gradients are as before the call.
  *
@@ -237,6 +238,7 @@ AXL_API int axl_trainer_ready(const axl_trainer *tr);
  * @retval AXL_ERR_INVALID No batch, and no gradient, has come since the last step.
  * @retval AXL_ERR_NUMERIC The gradient norm is not finite; nothing was moved, the gradients are
  *                         zero.
+ * @retval AXL_ERR_BUSY    As axl_trainer_forward_backward().
  * @retval AXL_ERR_CANCELLED Nothing was moved.
  *
  * Thread: one at a time.
@@ -299,7 +301,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_trainer_report_metric(axl_trainer *tr, dou
  * @param[in] tr Borrowed.
  * @return The count.
  *
- * Thread: one at a time.
+ * Thread: any, also while a call of the trainer is at work.
  * Since: 0.1
  */
 AXL_API uint64_t axl_trainer_steps(const axl_trainer *tr);
@@ -339,6 +341,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_trainer_tensor(const axl_trainer *tr, size
  * @param[out] values (rows, cols) f32, the caller's memory.
  *
  * @retval AXL_ERR_INVALID
+ * @retval AXL_ERR_BUSY A call of the trainer is at work, or another reads the adapter.
  *
  * Thread: one at a time.
  * Since: 0.1
@@ -354,6 +357,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_trainer_read(axl_trainer *tr, size_t index
  * @param[in] values (rows, cols) f32.  Copied.
  *
  * @retval AXL_ERR_INVALID
+ * @retval AXL_ERR_BUSY A call of the trainer is at work, or another reads the adapter.
  *
  * Thread: one at a time.
  * Since: 0.1
@@ -370,6 +374,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_trainer_write(axl_trainer *tr, size_t inde
  * @param[out] values (rows, cols) f32, the caller's memory.
  *
  * @retval AXL_ERR_INVALID
+ * @retval AXL_ERR_BUSY A call of the trainer is at work, or another reads the adapter.
  *
  * Thread: one at a time.
  * Since: 0.1
@@ -447,15 +452,17 @@ AXL_API AXL_MUST_CHECK axl_status axl_trainer_save(axl_trainer *tr, const axl_lo
 
 /**
  * Continue from a checkpoint: with the same data and options, bit for bit.  What differs in the
- * library's version, the instruction set or oneDNN is logged as a warning.
+ * library's version, the instruction set or oneDNN is logged as a warning.  Every file is checked
+ * against its checksum first; a failure names the file and leaves the trainer as it was.
  *
  * @param[in] tr     Borrowed.
  * @param[in] loader Borrowed; moved to the checkpoint's place.  NULL for a host's own batches.
  * @param[in] dir    Borrowed.
  *
  * @retval AXL_ERR_NOT_FOUND   A file is missing.
- * @retval AXL_ERR_FORMAT      A file is broken, or of another adapter.
- * @retval AXL_ERR_UNSUPPORTED A checkpoint of Hugging Face's trainer; use lora_model_dir.
+ * @retval AXL_ERR_FORMAT      A file is not the one that was written, or of another adapter.
+ * @retval AXL_ERR_UNSUPPORTED A checkpoint of another format than this library's, or of Hugging
+ *                             Face's trainer; use lora_model_dir.
  * @retval AXL_ERR_NOMEM
  *
  * Thread: one at a time.

@@ -88,7 +88,8 @@ static axl_status context_setup(axl_context *ctx, const axl_context_options *giv
     if (given->isa && axl__isa_parse(given->isa) < (int)ctx->isa)
         ctx->isa = (axl_isa)axl__isa_parse(given->isa);
     ctx->opts.isa = NULL;
-    ctx->opts.plugin_dir = axl__strdup(ctx, given->plugin_dir);
+    if (given->plugin_dir)
+        ctx->opts.plugin_dir = axl__path_absolute(ctx, given->plugin_dir);
     if (given->plugin_dir && !ctx->opts.plugin_dir)
         return axl__fail_nomem();
     AXL_TRY(open_parts(ctx));

@@ -257,7 +257,8 @@ axl_status axl__check_writable(axl_context *ctx, const char *dir)
     if (!path)
         return axl__fail_nomem();
     snprintf(path, len, "%s/.axl-write-%lld", dir, (long long)getpid());
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    (void)unlink(path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0) {
         status = axl__fail_errno("cannot write into", dir);
     } else {

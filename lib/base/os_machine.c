@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "os_machine.h"
 
+#include "mem.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
@@ -20,6 +22,21 @@ void axl__host_name(char out[AXL__HOST_MAX])
     if (gethostname(out, AXL__HOST_MAX - 1) != 0 || out[0] == '\0')
         strcpy(out, "localhost");
     out[AXL__HOST_MAX - 1] = '\0';
+}
+
+char *axl__path_absolute(axl_context *ctx, const char *path)
+{
+    char here[PATH_MAX];
+
+    if (path[0] == '/' || !getcwd(here, sizeof here))
+        return axl__strdup(ctx, path);
+    while (path[0] == '.' && path[1] == '/')
+        path += 2;
+    size_t size = strlen(here) + strlen(path) + 2;
+    char *out = axl__alloc(ctx, size);
+    if (out)
+        snprintf(out, size, "%s%s%s", here, here[1] ? "/" : "", path);
+    return out;
 }
 
 int64_t axl__process_id(void)

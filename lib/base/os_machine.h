@@ -3,6 +3,8 @@
 #ifndef AXL_BASE_OS_MACHINE_H
 #define AXL_BASE_OS_MACHINE_H
 
+#include <axl/context.h>
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -10,6 +12,9 @@ enum { AXL__HOST_MAX = 65 };
 void axl__host_name(char out[AXL__HOST_MAX]); /* "localhost" where it is not known */
 int64_t axl__process_id(void);
 void axl__os_yield(void);
+/* The path from the root, which holds wherever the process goes; it need not exist.  For axl__free;
+ * NULL only when memory is out: where the current directory is gone, path is as it was. */
+char *axl__path_absolute(axl_context *ctx, const char *path);
 
 /* Processors this process may use: affinity mask, then the cgroup quota rounded up; at least 1. */
 uint32_t axl__cpu_count(void);

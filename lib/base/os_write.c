@@ -45,7 +45,8 @@ axl_status axl__writer_open(axl__writer *w, axl_context *ctx, const char *path)
         return axl__fail_nomem();
     }
     snprintf(w->temp, len, "%s.tmp%lld", path, (long long)getpid());
-    w->fd = open(w->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    (void)unlink(w->temp); /* of a process that had this number */
+    w->fd = open(w->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (w->fd < 0) {
         axl_status status = axl__fail_errno("cannot write", path);
         axl__free(ctx, w->temp);
@@ -58,6 +59,8 @@ axl_status axl__writer_open(axl__writer *w, axl_context *ctx, const char *path)
 
 axl_status axl__writer_put(axl__writer *w, const void *data, size_t size)
 {
+    if (w->sum)
+        axl__checksum_add(w->sum, data, size);
     return write_fully(w->fd, data, size, w->path);
 }
 
@@ -147,7 +150,7 @@ axl_status axl__write_file(axl_context *ctx, const char *path, const void *data,
 
 axl_status axl__append_file(const char *path, const void *data, size_t size)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0666);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0666);
 
     if (fd < 0)
         return axl__fail_errno("cannot write", path);
@@ -158,11 +161,6 @@ axl_status axl__append_file(const char *path, const void *data, size_t size)
     if (close(fd) != 0 && status == AXL_OK)
         status = axl__fail_errno("cannot write", path);
     return status;
-}
-
-axl_status axl__truncate_file(const char *path, uint64_t size)
-{
-    return truncate(path, (off_t)size) == 0 ? AXL_OK : axl__fail_errno("cannot write", path);
 }
 
 /* Whether the lock is had; *again: the one who had it removed the file meanwhile, and a lock on

@@ -3,12 +3,15 @@
 #ifndef AXL_BASE_OS_WRITE_H
 #define AXL_BASE_OS_WRITE_H
 
+#include "checksum.h"
+
 #include <axl/context.h>
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Writes a new file beside path, syncs it, renames it over path: all or nothing. */
+/* Writes a new file beside path, syncs it, renames it over path: all or nothing.  Where path is a
+ * link, the link is replaced. */
 axl_status axl__write_file(axl_context *ctx, const char *path, const void *data, size_t size);
 
 /* A file being written in pieces under a temporary name beside its path. */
@@ -16,6 +19,7 @@ typedef struct axl__writer {
     axl_context *ctx;
     char *path, *temp;
     int fd;
+    axl__checksum *sum; /* set after opening: of what is put from then on; NULL: not wanted */
 } axl__writer;
 axl_status axl__writer_open(axl__writer *out, axl_context *ctx, const char *path);
 axl_status axl__writer_put(axl__writer *w, const void *data, size_t size);
@@ -28,9 +32,8 @@ axl_status axl__writer_resume(axl__writer *out, axl_context *ctx, const char *pa
 axl_status axl__writer_restart(axl__writer *w); /* from the first byte */
 void axl__writer_keep(axl__writer *w);          /* closes; the temporary file stays */
 
-/* Appends to a file, creating it, all or nothing; truncate cuts to `size` bytes. */
+/* Appends to a file, creating it, all or nothing; a link is not followed. */
 axl_status axl__append_file(const char *path, const void *data, size_t size);
-axl_status axl__truncate_file(const char *path, uint64_t size);
 
 /* A lock between processes (flock) on a file that is made for it; *fd is -1 while another has it.
  * Where the file system has no locks, nobody is kept out. */

@@ -136,7 +136,10 @@ static axl_status config_new(axl_config **out, axl_context *ctx, const char *tex
     cfg->name = axl__arena_strndup(&cfg->arena, name, strlen(name));
     if (base_dir)
         cfg->base_dir = axl__arena_strndup(&cfg->arena, base_dir, strlen(base_dir));
-    if (!cfg->text || !cfg->name || (base_dir && !cfg->base_dir)) {
+    char *cwd = axl__path_absolute(ctx, ".");
+    cfg->cwd = cwd ? axl__arena_strndup(&cfg->arena, cwd, strlen(cwd)) : NULL;
+    axl__free(ctx, cwd);
+    if (!cfg->text || !cfg->name || (base_dir && !cfg->base_dir) || !cfg->cwd) {
         axl_config_free(cfg);
         return axl__fail_nomem();
     }
@@ -347,12 +350,16 @@ const char *axl__config_overrides(const axl_config *cfg)
     return cfg->overrides;
 }
 
+/* A relative path stays one, as users know it, while the process is where the config was parsed. */
 char *axl__config_path(const axl_config *cfg, const char *value)
 {
-    if (!cfg->base_dir || value[0] == '/')
-        return axl__strdup(cfg->ctx, value);
-    return axl__format(cfg->ctx, "%s%s%s", cfg->base_dir,
-                       axl__ends_with(cfg->base_dir, "/") ? "" : "/", value);
+    const char *base = cfg->base_dir && value[0] != '/' ? cfg->base_dir : "";
+    const char *slash = *base && !axl__ends_with(base, "/") ? "/" : "";
+    bool relative = (*base ? *base : *value) != '/';
+
+    if (relative && !axl__same_path(".", cfg->cwd))
+        return axl__format(cfg->ctx, "%s/%s%s%s", cfg->cwd, base, slash, value);
+    return axl__format(cfg->ctx, "%s%s%s", base, slash, value);
 }
 
 static const axl__yaml *known(const axl_config *cfg, const char *key)

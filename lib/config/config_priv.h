@@ -23,6 +23,7 @@ struct axl_config {
     const char *overrides; /* "key=value" a line */
     const char *name;
     const char *base_dir; /* NULL: the current directory */
+    const char *cwd;      /* that of the parsing, from the root: relative paths are of there */
 };
 
 /* What the passes work on.  They run in this order; each returns AXL_ERR_NOMEM or AXL_OK and adds

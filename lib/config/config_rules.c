@@ -304,19 +304,21 @@ static void check_precision(axl__config_pass *p)
 }
 
 /* Links and folders that come later are the run's to see. */
-static void check_output_is_base(axl__config_pass *p)
+static axl_status check_output_is_base(axl__config_pass *p)
 {
     const axl__yaml *base = get(p, "base_model"), *out = get(p, "output_dir");
     axl_context *ctx = p->arena->ctx;
 
     if (!base || base->type != AXL__YAML_STRING || !out || out->type != AXL__YAML_STRING)
-        return;
+        return AXL_OK;
     char *a = axl__config_path(p->cfg, base->text), *b = axl__config_path(p->cfg, out->text);
-    if (a && b && axl__same_path(a, b))
+    axl_status status = a && b ? AXL_OK : axl__fail_nomem();
+    if (status == AXL_OK && axl__same_path(a, b))
         say(p, AXL__C_OUTPUT_PLACE, "output_dir",
             "is the folder of base_model, which is not written over: name another folder");
     axl__free(ctx, a);
     axl__free(ctx, b);
+    return status;
 }
 
 /* A name that cannot lead out of the folder that it is below, links aside. */
@@ -335,7 +337,6 @@ static void check_places(axl__config_pass *p)
     static const char *const keys[] = { "dynamic_checkpoint.trigger_file_path",
                                         "axl.prometheus_file" };
 
-    check_output_is_base(p);
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         const axl__yaml *n = axl__config_find(p->root, keys[i]);
         bool free_to_roam = i == 1 && n && n->line == 0;
@@ -385,5 +386,5 @@ axl_status axl__config_validate(axl__config_pass *p)
     check_places(p);
     axl__config_check_optimizer(p);
     axl__config_check_schedule(p);
-    return AXL_OK;
+    return check_output_is_base(p);
 }

@@ -205,7 +205,7 @@ static axl_status check_call(axl_model *model, axl_adapter *adapter,
                              const axl_generate_options *given, const axl_buffer *out,
                              axl_generate_options *o)
 {
-    AXL_TRY(axl__model_compute(model));
+    AXL_TRY(axl__model_enter(model));
     if (adapter) {
         AXL_TRY(axl__adapter_enter(adapter));
         if (adapter->model != model)
@@ -226,7 +226,10 @@ axl_status axl_generate(axl_model *model, axl_adapter *adapter, const axl_tokeni
     AXL_TRY(check_call(model, adapter, opts, out, &o));
     if (!tok || (!text && length > 0))
         return axl__fail(AXL_ERR_INVALID, "a tokenizer and a prompt are needed");
-    return generate(model, adapter, tok, &p, &o);
+    AXL_TRY(axl__pass_begin(model, adapter));
+    axl_status status = generate(model, adapter, tok, &p, &o);
+    axl__pass_end(model, adapter);
+    return status;
 }
 
 axl_status axl_generate_ids(axl_model *model, axl_adapter *adapter, const axl_tokenizer *tok,
@@ -242,5 +245,8 @@ axl_status axl_generate_ids(axl_model *model, axl_adapter *adapter, const axl_to
     if (!tok && (o.text || o.n_stop > 0))
         return axl__fail(AXL_ERR_INVALID,
                          "text, for a callback or stop strings, needs a tokenizer");
-    return generate(model, adapter, tok, &p, &o);
+    AXL_TRY(axl__pass_begin(model, adapter));
+    axl_status status = generate(model, adapter, tok, &p, &o);
+    axl__pass_end(model, adapter);
+    return status;
 }

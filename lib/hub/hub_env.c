@@ -3,6 +3,7 @@
 #include "hub_env.h"
 
 #include "base/os_file.h"
+#include "base/os_machine.h"
 #include "base/str.h"
 
 #include <stdlib.h>
@@ -113,7 +114,9 @@ static axl_status read_cache(axl__hub_env *e, axl_context *ctx, const char *home
         cache = env("HUGGINGFACE_HUB_CACHE");
     if (!cache && !home)
         return AXL_OK;
-    e->cache = cache ? expanded(ctx, cache, "") : axl__format(ctx, "%s/hub", home);
+    char *path = cache ? expanded(ctx, cache, "") : axl__format(ctx, "%s/hub", home);
+    e->cache = path ? axl__path_absolute(ctx, path) : NULL;
+    axl__free(ctx, path);
     return e->cache ? AXL_OK : axl__fail_nomem();
 }
 

@@ -31,6 +31,48 @@ axl_status axl__adapter_enter(const axl_adapter *a)
     return axl__context_enter(a->ctx);
 }
 
+/* Reading counts itself in a handle that its caller does not change. */
+static atomic_int *users_of(const axl_adapter *a)
+{
+    return &((axl_adapter *)(uintptr_t)a)->users;
+}
+
+axl_status axl__adapter_begin(const axl_adapter *a, bool writes)
+{
+    int n = atomic_load(users_of(a));
+
+    while (writes ? n == 0 : n >= 0)
+        if (atomic_compare_exchange_weak(users_of(a), &n, writes ? -1 : n + 1))
+            return AXL_OK;
+    return axl__fail(AXL_ERR_BUSY, n < 0 ? "the adapter is being written, or its trainer is at work"
+                                         : "the adapter is being read by another call");
+}
+
+void axl__adapter_end(const axl_adapter *a, bool writes)
+{
+    atomic_fetch_add(users_of(a), writes ? 1 : -1);
+}
+
+axl_status axl__pass_begin(axl_model *m, const axl_adapter *a)
+{
+    bool lent = axl__model_is_lent(m);
+
+    if (!lent)
+        AXL_TRY(axl__model_take(m, false));
+    axl_status status = a ? axl__adapter_begin(a, false) : AXL_OK;
+    if (status < 0 && !lent)
+        axl__model_give_back(m, false);
+    return status;
+}
+
+void axl__pass_end(axl_model *m, const axl_adapter *a)
+{
+    if (a)
+        axl__adapter_end(a, false);
+    if (!axl__model_is_lent(m))
+        axl__model_give_back(m, false);
+}
+
 void axl_adapter_free(axl_adapter *a)
 {
     if (!a || a->magic != AXL__MAGIC_ADAPTER || atomic_fetch_sub(&a->refs, 1) != 1)
@@ -253,7 +295,7 @@ axl_status axl__adapter_init(axl_adapter *a, uint64_t seed)
                 host[j] =
                     (float)((2.0 * axl__random_double(seed, stream, (uint64_t)j) - 1.0) * bound);
         }
-        status = axl_adapter_write(a, i, host);
+        status = axl__adapter_put(a, i, host);
         axl__free(a->ctx, host);
         if (status == AXL_OK)
             status = axl__cancelled(a->ctx);
@@ -448,7 +490,18 @@ axl_status axl_adapter_read(axl_adapter *a, size_t index, float *values)
     if (!values)
         return axl__fail(AXL_ERR_INVALID, "values must not be NULL");
     const axl__param *t = &a->tensors[index];
-    return a->model->ops->download(a->model->dev, values, a->params + t->at, tensor_bytes(t));
+    AXL_TRY(axl__adapter_begin(a, false));
+    axl_status status =
+        a->model->ops->download(a->model->dev, values, a->params + t->at, tensor_bytes(t));
+    axl__adapter_end(a, false);
+    return status;
+}
+
+axl_status axl__adapter_put(axl_adapter *a, size_t index, const float *values)
+{
+    const axl__param *t = &a->tensors[index];
+
+    return a->model->ops->upload(a->model->dev, a->params + t->at, values, tensor_bytes(t));
 }
 
 axl_status axl_adapter_write(axl_adapter *a, size_t index, const float *values)
@@ -456,6 +509,8 @@ axl_status axl_adapter_write(axl_adapter *a, size_t index, const float *values)
     AXL_TRY(check_index(a, index));
     if (!values)
         return axl__fail(AXL_ERR_INVALID, "values must not be NULL");
-    const axl__param *t = &a->tensors[index];
-    return a->model->ops->upload(a->model->dev, a->params + t->at, values, tensor_bytes(t));
+    AXL_TRY(axl__adapter_begin(a, true));
+    axl_status status = axl__adapter_put(a, index, values);
+    axl__adapter_end(a, true);
+    return status;
 }

@@ -40,6 +40,7 @@ struct axl_adapter {
     float *params;              /* device, (n_params) f32 */
     struct axl_adapter *frozen; /* the pairs before the last restart, added to these; or NULL */
     atomic_bool owned;          /* a trainer of it lives: there is one at a time */
+    atomic_int users;           /* calls that read its values now; -1: one that writes them */
 };
 
 static inline axl__trained axl__adapter_trained(const axl_adapter *a)
@@ -54,6 +55,17 @@ bool axl__target_matches(const char *module, const char *target);
 
 axl_adapter *axl__adapter_ref(axl_adapter *adapter);
 axl_status axl__adapter_enter(const axl_adapter *adapter);
+
+/* Around what reads its values, which several calls may at once, or writes them, which is one's
+ * alone; AXL_ERR_BUSY where that cannot be.  Every call of its trainer is a writer, for a pass may
+ * exchange the values. */
+axl_status axl__adapter_begin(const axl_adapter *adapter, bool writes);
+void axl__adapter_end(const axl_adapter *adapter, bool writes);
+
+/* Around passes without a trainer: nobody writes the model's weights or the adapter's values
+ * meanwhile.  adapter may be NULL. */
+axl_status axl__pass_begin(axl_model *model, const axl_adapter *adapter);
+void axl__pass_end(axl_model *model, const axl_adapter *adapter);
 
 /* For the life of a trainer of it; AXL_ERR_BUSY where there is one. */
 axl_status axl__adapter_own(axl_adapter *adapter);
@@ -77,6 +89,11 @@ axl_status axl__adapter_take(axl_adapter *adapter, const axl_adapter *joined);
 /* AXL_ERR_FORMAT unless the folder's adapter is of the same layers, rank and scale, so that it can
  * be gone on with; joined: its rank is a multiple. */
 axl_status axl__adapter_check_folder(const axl_adapter *adapter, const char *dir, bool joined);
+
+/* axl_adapter_write() and axl_adapter_save() for one who has begun.  sum: of
+ * adapter_model.safetensors; may be NULL. */
+axl_status axl__adapter_put(axl_adapter *adapter, size_t index, const float *values);
+axl_status axl__adapter_save(const axl_adapter *adapter, const char *dir, axl__checksum *sum);
 
 /* Reads the tensors from an open file into host (n_params), laid out as params; AXL_ERR_FORMAT when
  * one is missing or has another shape. */

@@ -9,6 +9,7 @@
 #include "base/str.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,7 +45,7 @@ static axl_status write_config(const axl_adapter *a, const char *path)
     return axl__jw_write(j, a->ctx, path);
 }
 
-static axl_status write_tensors(const axl_adapter *a, const char *path)
+static axl_status write_tensors(const axl_adapter *a, const char *path, axl__checksum *sum)
 {
     size_t bytes = (size_t)a->n_params * sizeof(float);
     float *host = axl__alloc_aligned(a->ctx, bytes);
@@ -62,20 +63,20 @@ static axl_status write_tensors(const axl_adapter *a, const char *path)
                                       .data = host + t->at };
     }
     if (status == AXL_OK)
-        status = axl__safetensors_write(a->ctx, path, entries, a->n_tensors);
+        status = axl__safetensors_write(a->ctx, path, entries, a->n_tensors, sum);
     axl__free(a->ctx, entries);
     axl__free_aligned(a->ctx, host);
     return status;
 }
 
-static axl_status save(const axl_adapter *a, const char *dir)
+static axl_status save(const axl_adapter *a, const char *dir, axl__checksum *sum)
 {
     AXL_TRY(axl__make_dirs(a->ctx, dir));
     char *tensors = axl__format(a->ctx, "%s/adapter_model.safetensors", dir);
     char *config = axl__format(a->ctx, "%s/adapter_config.json", dir);
     axl_status status = tensors && config ? AXL_OK : axl__fail_nomem();
     if (status == AXL_OK)
-        status = write_tensors(a, tensors);
+        status = write_tensors(a, tensors, sum);
     if (status == AXL_OK)
         status = write_config(a, config);
     axl__free(a->ctx, tensors);
@@ -83,19 +84,27 @@ static axl_status save(const axl_adapter *a, const char *dir)
     return status;
 }
 
-axl_status axl_adapter_save(const axl_adapter *a, const char *dir)
+axl_status axl__adapter_save(const axl_adapter *a, const char *dir, axl__checksum *sum)
 {
     axl_adapter *joined;
 
+    AXL_TRY(axl__model_spare(a->model, dir, false));
+    if (!a->frozen)
+        return save(a, dir, sum);
+    AXL_TRY(axl__adapter_joined(&joined, a));
+    axl_status status = save(joined, dir, sum);
+    axl_adapter_free(joined);
+    return status;
+}
+
+axl_status axl_adapter_save(const axl_adapter *a, const char *dir)
+{
     AXL_TRY(axl__adapter_enter(a));
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
-    AXL_TRY(axl__model_spare(a->model, dir, false));
-    if (!a->frozen)
-        return save(a, dir);
-    AXL_TRY(axl__adapter_joined(&joined, a));
-    axl_status status = save(joined, dir);
-    axl_adapter_free(joined);
+    AXL_TRY(axl__adapter_begin(a, false));
+    axl_status status = axl__adapter_save(a, dir, NULL);
+    axl__adapter_end(a, false);
     return status;
 }
 
@@ -361,27 +370,65 @@ static axl_status check_same_layers(peft_reader *r, const axl_adapter *a)
     return any_lacks ? fail_layers(r, lacks, "does not adapt layers that this run does") : AXL_OK;
 }
 
+static void put_difference(axl__str *out, const peft_reader *r, const char *fmt, ...)
+    AXL_PRINTF(3, 4);
+
+/* The first names the file. */
+static void put_difference(axl__str *out, const peft_reader *r, const char *fmt, ...)
+{
+    char text[160];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    axl__str_putf(out, "%s %s", out->len ? "," : r->config_path, text);
+}
+
 /* With joined pairs alpha has grown with the rank. */
-static axl_status check_same_scale(const peft_reader *r, const axl_adapter *a, bool joined)
+static bool is_same_alpha(const axl_adapter_options *o, const axl_adapter *a, bool joined)
+{
+    double rank = (double)o->rank;
+    double then = joined ? o->alpha / (o->rslora ? sqrt(rank) : rank) : o->alpha;
+    double now = joined ? (double)a->scale : a->alpha;
+
+    return fabs(then - now) <= 1e-6 * fabs(then);
+}
+
+static void put_differences(axl__str *out, const peft_reader *r, const axl_adapter *a, bool joined)
 {
     const axl_adapter_options *o = &r->config.opts;
     char then[AXL__NUM_MAX], now[AXL__NUM_MAX];
-    double rank = (double)o->rank;
-    double scale = o->alpha / (o->rslora ? sqrt(rank) : rank);
 
     if (joined ? o->rank % a->rank != 0 : o->rank != a->rank)
-        return axl__fail(AXL_ERR_FORMAT, "%s is of rank %u, and lora_r is %lld", r->config_path,
-                         o->rank, (long long)a->rank);
+        put_difference(out, r, "is of rank %u, and lora_r is %lld", o->rank, (long long)a->rank);
     if ((o->rslora != 0) != a->rslora)
-        return axl__fail(AXL_ERR_FORMAT, "%s has use_rslora %s, and peft_use_rslora is %s",
-                         r->config_path, o->rslora ? "true" : "false",
-                         a->rslora ? "true" : "false");
-    if (fabs(scale - (double)a->scale) <= 1e-6 * fabs(scale))
-        return AXL_OK;
+        put_difference(out, r, "has use_rslora %s, and peft_use_rslora is %s",
+                       o->rslora ? "true" : "false", a->rslora ? "true" : "false");
     axl__format_double(then, o->alpha);
     axl__format_double(now, a->alpha);
-    return axl__fail(AXL_ERR_FORMAT, "%s has lora_alpha %s, and this run %s", r->config_path, then,
-                     now);
+    if (!is_same_alpha(o, a, joined))
+        put_difference(out, r, "has lora_alpha %s, and this run %s", then, now);
+}
+
+/* Every difference between the folder and the adapter is in the one line. */
+static axl_status check_same(peft_reader *r, const axl_adapter *a, bool joined)
+{
+    axl_status layers = check_same_layers(r, a);
+    axl__str differences;
+
+    if (layers < 0 && layers != AXL_ERR_FORMAT)
+        return layers;
+    axl__str_init(&differences, r->model->ctx);
+    put_differences(&differences, r, a, joined);
+    axl_status status = axl__str_status(&differences);
+    if (status == AXL_OK && differences.len > 0)
+        status = layers < 0 ? axl__fail_prefix(layers, "%s", differences.data)
+                            : axl__fail(AXL_ERR_FORMAT, "%s", differences.data);
+    else if (status == AXL_OK)
+        status = layers;
+    axl__str_free(&differences);
+    return status;
 }
 
 axl_status axl__adapter_check_folder(const axl_adapter *a, const char *dir, bool joined)
@@ -400,9 +447,9 @@ axl_status axl__adapter_check_folder(const axl_adapter *a, const char *dir, bool
     if (status == AXL_OK)
         status = match_tensors(&r);
     if (status == AXL_OK)
-        status = check_same_layers(&r, a);
-    if (status == AXL_OK)
-        status = check_same_scale(&r, a, joined);
+        status = check_same(&r, a, joined);
+    if (status == AXL_OK && !r.config.targets.regex)
+        status = check_against_config(&r);
     axl__safetensors_close(&r.st);
     axl__file_close(&r.config_file);
     axl__arena_free(&r.arena);

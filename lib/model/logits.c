@@ -2,11 +2,12 @@
 /* logits.c - a model's plain answers, for hosts that compare, sample or compute themselves. */
 #include "network.h"
 
-/* What to compute with, and the batch, checked. */
+/* What to compute with, and the batch. */
 typedef struct {
     axl_model *model;
     axl_adapter *adapter;
     axl_batch batch;
+    axl__network net; /* between begin_answer and end_answer */
 } question;
 
 static axl_status take_question(question *q, const axl_batch *batch, const void *out,
@@ -14,7 +15,7 @@ static axl_status take_question(question *q, const axl_batch *batch, const void 
 {
     const axl__arch *arch;
 
-    AXL_TRY(axl__model_compute(q->model));
+    AXL_TRY(axl__model_enter(q->model));
     if (q->adapter) {
         AXL_TRY(axl__adapter_enter(q->adapter));
         if (q->adapter->model != q->model)
@@ -41,13 +42,27 @@ static axl_status check_rows(const int32_t *rows, size_t n, const axl_batch *b)
     return AXL_OK;
 }
 
+/* A pass without a trainer begins, and has its network. */
+static axl_status begin_answer(question *q)
+{
+    AXL_TRY(axl__pass_begin(q->model, q->adapter));
+    axl_status status = axl__network_init(&q->net, q->model, q->adapter, false);
+    if (status < 0)
+        axl__pass_end(q->model, q->adapter);
+    return status;
+}
+
+static void end_answer(question *q)
+{
+    axl__network_free(&q->net);
+    axl__pass_end(q->model, q->adapter);
+}
+
 static axl_status answer_logits(question *q, const int32_t *rows, size_t n_rows, float *logits)
 {
-    axl__network net;
-
-    AXL_TRY(axl__network_init(&net, q->model, q->adapter, false));
-    axl_status status = axl__network_logits(&net, &q->batch, rows, (int64_t)n_rows, logits);
-    axl__network_free(&net);
+    AXL_TRY(begin_answer(q));
+    axl_status status = axl__network_logits(&q->net, &q->batch, rows, (int64_t)n_rows, logits);
+    end_answer(q);
     return status;
 }
 
@@ -81,12 +96,11 @@ axl_status axl_model_batch_losses(axl_model *model, axl_adapter *adapter, const 
                                   float *losses)
 {
     question q = { .model = model, .adapter = adapter };
-    axl__network net;
 
     AXL_TRY(take_question(&q, batch, losses, true));
-    AXL_TRY(axl__network_init(&net, model, adapter, false));
-    axl_status status = axl__network_token_losses(&net, &q.batch, losses);
-    axl__network_free(&net);
+    AXL_TRY(begin_answer(&q));
+    axl_status status = axl__network_token_losses(&q.net, &q.batch, losses);
+    end_answer(&q);
     return status;
 }
 
@@ -94,14 +108,13 @@ axl_status axl_model_batch_hidden(axl_model *model, axl_adapter *adapter, const 
                                   uint32_t layer, float *hidden)
 {
     question q = { .model = model, .adapter = adapter };
-    axl__network net;
 
     AXL_TRY(take_question(&q, batch, hidden, false));
     if (layer > model->arch.n_layers)
         return axl__fail(AXL_ERR_INVALID, "layer %u of a model that has %lld", layer,
                          (long long)model->arch.n_layers);
-    AXL_TRY(axl__network_init(&net, model, adapter, false));
-    axl_status status = axl__network_hidden(&net, &q.batch, layer, hidden);
-    axl__network_free(&net);
+    AXL_TRY(begin_answer(&q));
+    axl_status status = axl__network_hidden(&q.net, &q.batch, layer, hidden);
+    end_answer(&q);
     return status;
 }

@@ -53,7 +53,11 @@ axl_status axl_adapter_merge(axl_adapter *a)
 {
     AXL_TRY(axl__adapter_enter(a));
     AXL_TRY(axl__model_take(a->model, true));
-    axl_status status = merge(a);
+    axl_status status = axl__adapter_begin(a, false);
+    if (status == AXL_OK) {
+        status = merge(a);
+        axl__adapter_end(a, false);
+    }
     axl__model_give_back(a->model, true);
     return status;
 }

@@ -246,19 +246,23 @@ axl_status axl__model_use(const axl_model *m)
     return AXL_OK;
 }
 
-axl_status axl__model_compute(const axl_model *m)
+static _Thread_local const axl_model *lent_here;
+
+const axl_model *axl__model_lend(const axl_model *m)
 {
-    AXL_TRY(axl__model_enter(m));
-    return atomic_load(&m->lent) ? AXL_OK : axl__model_use(m);
+    const axl_model *before = lent_here;
+
+    lent_here = m;
+    return before;
 }
 
-void axl__model_lend(axl_model *m, bool lent)
+bool axl__model_is_lent(const axl_model *m)
 {
-    atomic_store(&m->lent, lent);
+    return lent_here == m;
 }
 
-/* trainers counts those of adapters, which may be several; -1 is one trainer of the weights, which
- * tolerates no other. */
+/* trainers counts those of adapters, and calls that compute, which may be several; -1 is one who
+ * writes the weights, a trainer or a merge, which tolerates no other. */
 axl_status axl__model_take(axl_model *m, bool weights)
 {
     int n = atomic_load(&m->trainers);
@@ -266,8 +270,9 @@ axl_status axl__model_take(axl_model *m, bool weights)
     while (n >= 0 && (n == 0 || !weights))
         if (atomic_compare_exchange_weak(&m->trainers, &n, weights ? -1 : n + 1))
             return AXL_OK;
-    return axl__fail(AXL_ERR_BUSY, n < 0 ? "the model's weights are being trained"
-                                         : "an adapter of the model is being trained");
+    return axl__fail(AXL_ERR_BUSY, n < 0 ? "the model's weights are being trained or changed"
+                                         : "an adapter of the model is being trained, or another "
+                                           "call computes with the model");
 }
 
 void axl__model_give_back(axl_model *m, bool weights)

@@ -56,11 +56,12 @@ struct axl_model {
     size_t n_owned, cap_owned;
 
     axl__modules modules;
-    uint64_t n_params, weights_bytes;
+    uint64_t n_params;
+    _Atomic uint64_t weights_bytes; /* another thread may ask while a trainer is made */
     uint64_t file_bytes;   /* resident of the files once all is used: what is mapped, or all */
     axl__weights *weights; /* once they were trained; NULL: frozen, as the files have them */
-    atomic_int trainers;   /* of adapters; -1: one is at work on the weights */
-    atomic_bool lent;      /* its trainer pauses, and the model computes with what it has trained */
+    atomic_int trainers;   /* of adapters, and calls that compute; -1: the weights are written */
+    atomic_bool saving;    /* a call that writes its files is at work */
 };
 
 /* A model that knows its shapes and no values, on a counting device (tensor/counting.h): of the
@@ -88,11 +89,13 @@ axl_status axl__model_spare(const axl_model *m, const char *dir, bool whole);
 /* AXL_ERR_IO when a mapped weight file has changed. */
 axl_status axl__model_unchanged(const axl_model *m);
 
-/* enter, and AXL_ERR_BUSY while a trainer trains the weights; to compute alone it is also free
- * while they are lent. */
+/* enter, and AXL_ERR_BUSY while a trainer trains the weights. */
 axl_status axl__model_use(const axl_model *m);
-axl_status axl__model_compute(const axl_model *m);
-void axl__model_lend(axl_model *m, bool lent);
+
+/* On this thread passes compute with m although its weights are being trained: the trainer pauses.
+ * NULL ends it; what was lent before comes back, to be lent again. */
+const axl_model *axl__model_lend(const axl_model *m);
+bool axl__model_is_lent(const axl_model *m);
 
 /* For the life of a trainer, of the weights or of an adapter; AXL_ERR_BUSY. */
 axl_status axl__model_take(axl_model *m, bool weights);

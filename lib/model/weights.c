@@ -182,7 +182,7 @@ axl_status axl__weights_copy(axl_model *m, const axl_model *from)
 /* Numbers stay as they are written. */
 static axl_status read_json(axl_model *m, axl__weights *w, const char *name, axl__json **out)
 {
-    char *path = axl__format(m->ctx, "%s/%s", m->dir, name);
+    char *path = axl__format(m->ctx, "%s/%s", m->home, name);
     axl_status status = path ? axl__json_read_file(out, &w->texts, path) : axl__fail_nomem();
 
     axl__free(m->ctx, path);
@@ -227,11 +227,11 @@ static void say_whether_tied(axl__weights *w, const axl_model *m)
 
 static axl_status weights_fill(axl_model *m, axl__weights *w)
 {
-    if (m->dir && !m->weights) { /* a model that is only timed has no folder */
+    if (m->home && !m->weights) { /* a model that is only timed has no folder */
         AXL_TRY(read_json(m, w, "config.json", &w->config));
         AXL_TRY(find_dtype(w, m));
         say_whether_tied(w, m);
-        if (axl__has_file(m->dir, "generation_config.json"))
+        if (axl__has_file(m->home, "generation_config.json"))
             AXL_TRY(read_json(m, w, "generation_config.json", &w->generation));
     }
     AXL_TRY(weights_lay_out(m, w));
@@ -410,7 +410,7 @@ static axl_status fill_entries(axl_model *m, axl__st_entry *entries, char *room,
     return AXL_OK;
 }
 
-static axl_status save_tensors(axl_model *m, const char *path, bool exact)
+static axl_status save_tensors(axl_model *m, const char *path, bool exact, axl__checksum *sum)
 {
     const axl__weights *w = m->weights;
     axl__st_entry *entries = axl__calloc(m->ctx, w->n_tensors, sizeof *entries);
@@ -425,20 +425,20 @@ static axl_status save_tensors(axl_model *m, const char *path, bool exact)
     if (status == AXL_OK)
         status = fill_entries(m, entries, room, exact);
     if (status == AXL_OK)
-        status = axl__safetensors_write(m->ctx, path, entries, w->n_tensors);
+        status = axl__safetensors_write(m->ctx, path, entries, w->n_tensors, sum);
     axl__free_aligned(m->ctx, room);
     axl__free(m->ctx, entries);
     return status;
 }
 
-axl_status axl__weights_save(axl_model *m, const char *dir, bool exact)
+axl_status axl__weights_save(axl_model *m, const char *dir, bool exact, axl__checksum *sum)
 {
     axl__weights *w = m->weights;
 
     AXL_TRY(axl__model_spare(m, dir, false));
     AXL_TRY(axl__make_dirs(m->ctx, dir));
     char *path = axl__format(m->ctx, "%s/model.safetensors", dir);
-    axl_status status = path ? save_tensors(m, path, exact) : axl__fail_nomem();
+    axl_status status = path ? save_tensors(m, path, exact, sum) : axl__fail_nomem();
     w->dtype->text = exact ? "float32" : w->dtype_kept;
     w->dtype->len = strlen(w->dtype->text);
     if (status == AXL_OK)
@@ -456,5 +456,9 @@ axl_status axl_model_save(axl_model *m, const char *dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
     if (!m->weights)
         return axl__fail(AXL_ERR_INVALID, "the model was not trained: it is what %s holds", m->dir);
-    return axl__weights_save(m, dir, false);
+    if (atomic_exchange(&m->saving, true)) /* which fills in config.json */
+        return axl__fail(AXL_ERR_BUSY, "the model is being saved by another thread");
+    axl_status status = axl__weights_save(m, dir, false, NULL);
+    atomic_store(&m->saving, false);
+    return status;
 }

@@ -32,7 +32,7 @@ axl_status axl__weights_use(axl_model *m, float *values);
 axl_status axl__weights_copy(axl_model *m, const axl_model *from);
 
 /* Writes the model as a folder in Hugging Face form.  exact: the trained values in f32, else each
- * tensor in the type that the model's files had it in. */
-axl_status axl__weights_save(axl_model *m, const char *dir, bool exact);
+ * tensor in the type that the model's files had it in.  sum: of model.safetensors; may be NULL. */
+axl_status axl__weights_save(axl_model *m, const char *dir, bool exact, axl__checksum *sum);
 
 #endif

@@ -352,7 +352,7 @@ size_t axl__optimizer_state_size(const axl__optimizer *o)
     return o->state_size;
 }
 
-axl_status axl__optimizer_save(axl__optimizer *o, const char *path)
+axl_status axl__optimizer_save(axl__optimizer *o, const char *path, axl__checksum *sum)
 {
     const axl__optim_target *t = &o->target;
     char *host = axl__alloc_aligned(t->ctx, o->state_size);
@@ -371,7 +371,7 @@ axl_status axl__optimizer_save(axl__optimizer *o, const char *path)
                                       .data = e->host ? (const void *)e->host : host + e->at };
     }
     if (status == AXL_OK)
-        status = axl__safetensors_write(t->ctx, path, entries, o->n_entries);
+        status = axl__safetensors_write(t->ctx, path, entries, o->n_entries, sum);
     axl__free(t->ctx, entries);
     axl__free_aligned(t->ctx, host);
     return status;

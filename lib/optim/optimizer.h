@@ -71,7 +71,7 @@ const char *axl__optimizer_method(const axl__optimizer *o);
  * then takes over, step steps having been done.  AXL_ERR_FORMAT when a tensor is missing or has
  * another type or shape. */
 size_t axl__optimizer_state_size(const axl__optimizer *o);
-axl_status axl__optimizer_save(axl__optimizer *o, const char *path);
+axl_status axl__optimizer_save(axl__optimizer *o, const char *path, axl__checksum *sum);
 axl_status axl__optimizer_read(const axl__optimizer *o, const axl__safetensors *st, void *host);
 axl_status axl__optimizer_load(axl__optimizer *o, const void *host, int64_t step);
 

@@ -261,6 +261,14 @@ static char *event_free_name(axl_context *ctx, const char *dir, const char *host
     }
 }
 
+/* A link in a folder's place may lead elsewhere. */
+static axl_status event_check_inside(const char *path, const char *output_dir)
+{
+    if (axl__path_kind_of(path) == AXL__PATH_NONE || axl__path_is_in(path, output_dir))
+        return AXL_OK;
+    return axl__fail(AXL_ERR_INVALID, "%s leads out of output_dir", path);
+}
+
 axl_status axl__event_file_path(char **out, axl_context *ctx, const char *output_dir, bool resume,
                                 int64_t now)
 {
@@ -270,12 +278,16 @@ axl_status axl__event_file_path(char **out, axl_context *ctx, const char *output
 
     *out = NULL;
     axl__host_name(host);
+    if (status == AXL_OK)
+        status = event_check_inside(runs, output_dir);
     if (status == AXL_OK && resume)
         status = event_newest_folder(ctx, runs, &dir);
     if (status == AXL_OK && !dir) {
         dir = event_new_folder(ctx, runs, host, now);
         status = dir ? axl__make_dirs(ctx, dir) : axl__fail_nomem();
     }
+    if (status == AXL_OK)
+        status = event_check_inside(dir, output_dir);
     if (status == AXL_OK) {
         *out = event_free_name(ctx, dir, host, now);
         status = *out ? AXL_OK : axl__fail_nomem();

@@ -25,7 +25,7 @@ void axl__event_put_text(axl__str *out, double when, const char *tag, const char
 
 /* Names a file that does not exist yet, in a folder that is made: "events.out.tfevents.TIME.HOST.
  * PROCESS.n" in output_dir/runs/DATE_HOST, or with `resume` in the folder of the newest file
- * there. */
+ * there.  AXL_ERR_INVALID where links lead out of output_dir. */
 axl_status axl__event_file_path(char **out, axl_context *ctx, const char *output_dir, bool resume,
                                 int64_t now);
 

@@ -162,8 +162,10 @@ axl_status axl__run_log_begin(axl_context *ctx, const char *path, const axl__log
         return axl__write_file(ctx, path, "", 0);
     AXL_TRY(axl__file_open(&f, ctx, path, true));
     axl_status status = run_log_kept_length(ctx, &f, kept, &keep);
+    if (status == AXL_OK)
+        status = axl__write_file(ctx, path, f.data, keep);
     axl__file_close(&f);
-    return status == AXL_OK ? axl__truncate_file(path, keep) : status;
+    return status;
 }
 
 /* JSON has no word for what is not finite. */

@@ -16,7 +16,8 @@ axl_run_record axl__record_blank(axl_run_event event);
 typedef struct axl__log_end {
     uint64_t step, evaluated; /* evaluated UINT64_MAX: none */
 } axl__log_end;
-/* Empties the file, or, to go on, cuts what comes after that; kept NULL: it starts. */
+/* Empties the file, or, to go on, cuts what comes after that; kept NULL: it starts.  A link in its
+ * place is replaced. */
 axl_status axl__run_log_begin(axl_context *ctx, const char *path, const axl__log_end *kept);
 /* A record of a step or of an evaluation; others are no lines.  But for tokens_per_second the line
  * is the same on any machine and across a stop. */

@@ -3,10 +3,10 @@
  * checkpoints are renamed into place after their last file. */
 #include "checkpoints.h"
 
-#include "base/json.h"
 #include "base/num.h"
 #include "base/os.h"
 #include "base/str.h"
+#include "train/checkpoint_state.h"
 
 #include <string.h>
 
@@ -50,17 +50,21 @@ static bool checkpoints_is_later(const found *a, const found *b)
     return a->serial != b->serial ? a->serial > b->serial : a->step > b->step;
 }
 
-static axl_status checkpoints_read_serial(axl_context *ctx, const char *path, found *out)
+/* Of another format, and of another trainer, too: what to do with it is said when it is resumed. */
+static axl_status checkpoints_read_serial(axl_context *ctx, const char *dir, found *out)
 {
+    const int64_t serial_max = INT64_C(1) << 53; /* one more is still a number */
     axl__arena arena;
     axl__json *root;
 
     axl__arena_init(&arena, ctx);
-    axl_status status = axl__json_read_file(&root, &arena, path);
-    if (status == AXL_OK) {
-        out->serial = axl__json_int(root, "serial", 0);
+    axl_status status = axl__checkpoint_state_read(&root, &arena, dir);
+    if (status == AXL_OK || status == AXL_ERR_UNSUPPORTED) {
+        int64_t serial = axl__json_int(root, "serial", 0);
+        out->serial = serial > 0 && serial <= serial_max ? serial : 0;
         out->own = axl__json_get(root, "axl_checkpoint") != NULL;
         out->only_model = axl__json_bool(root, "only_model", false);
+        status = AXL_OK;
     }
     axl__arena_free(&arena);
     return status;
@@ -83,21 +87,22 @@ bool axl__checkpoint_is_name(const char *name, size_t len)
     return checkpoints_step_of(name, len) >= 0;
 }
 
-/* Fails for want of memory alone: what cannot be read is not whole. */
+/* Fails for want of memory alone: what cannot be read is not whole, and damaged where it has a
+ * state.
+ */
 static axl_status checkpoints_look_at(axl_context *ctx, const char *output_dir, const char *name,
-                                      found *out, bool *whole)
+                                      found *out, bool *whole, bool *damaged)
 {
-    *whole = false;
+    *whole = *damaged = false;
     out->step = checkpoints_step_of(name, strlen(name));
     if (out->step < 0)
         return AXL_OK;
     char *dir = axl__format(ctx, "%s/%s", output_dir, name);
-    char *state = dir ? axl__format(ctx, "%s/trainer_state.json", dir) : NULL;
-    axl_status status = state ? checkpoints_read_serial(ctx, state, out) : axl__fail_nomem();
-    out->own = state && out->own && !axl__path_is_link(dir);
-    axl__free(ctx, state);
+    axl_status status = dir ? checkpoints_read_serial(ctx, dir, out) : axl__fail_nomem();
+    out->own = dir && out->own && !axl__path_is_link(dir);
     axl__free(ctx, dir);
     *whole = status == AXL_OK;
+    *damaged = status == AXL_ERR_FORMAT || status == AXL_ERR_IO;
     return status == AXL_ERR_NOMEM ? status : AXL_OK;
 }
 
@@ -105,6 +110,7 @@ typedef struct {
     found newest, resumable; /* step -1: none */
     found oldest;            /* of axl's own, without the kept step */
     size_t n_own;
+    int64_t damaged; /* the highest step of those whose state cannot be read, or -1 */
 } survey_result;
 
 static axl_status checkpoints_survey(axl_context *ctx, const char *output_dir, int64_t kept_step,
@@ -114,14 +120,16 @@ static axl_status checkpoints_survey(axl_context *ctx, const char *output_dir, i
     char **names;
     size_t n;
 
-    *out = (survey_result){ none, none, none, 0 };
+    *out = (survey_result){ none, none, none, 0, -1 };
     if (axl__path_kind_of(output_dir) != AXL__PATH_DIR)
         return AXL_OK;
     axl_status status = axl__list_dir(ctx, output_dir, &names, &n);
     for (size_t i = 0; i < n && status == AXL_OK; i++) {
         found f;
-        bool whole;
-        status = checkpoints_look_at(ctx, output_dir, names[i], &f, &whole);
+        bool whole, damaged;
+        status = checkpoints_look_at(ctx, output_dir, names[i], &f, &whole, &damaged);
+        if (damaged && f.step > out->damaged)
+            out->damaged = f.step;
         if (!whole)
             continue;
         if (checkpoints_is_later(&f, &out->newest))
@@ -149,12 +157,32 @@ axl_status axl__checkpoints_next_serial(axl_context *ctx, const char *output_dir
     return AXL_OK;
 }
 
+/* Why the state of that one cannot be read. */
+static axl_status checkpoints_fail_damaged(axl_context *ctx, const char *output_dir, int64_t step)
+{
+    char *dir = axl__checkpoint_path(ctx, output_dir, (uint64_t)step);
+    axl__arena arena;
+    axl__json *root;
+
+    if (!dir)
+        return axl__fail_nomem();
+    axl__arena_init(&arena, ctx);
+    axl_status status = axl__checkpoint_state_read(&root, &arena, dir);
+    axl__arena_free(&arena);
+    axl__free(ctx, dir);
+    return status < 0 ? axl__fail_prefix(status, "the newest checkpoint cannot be read; remove its "
+                                                 "folder to go on from an earlier one")
+                      : AXL_OK;
+}
+
 axl_status axl__checkpoints_newest(axl_context *ctx, const char *output_dir, char **out)
 {
     survey_result r;
 
     *out = NULL;
     AXL_TRY(checkpoints_survey(ctx, output_dir, -1, &r));
+    if (r.damaged > r.resumable.step)
+        AXL_TRY(checkpoints_fail_damaged(ctx, output_dir, r.damaged));
     if (r.resumable.step < 0)
         return AXL_OK;
     *out = axl__checkpoint_path(ctx, output_dir, (uint64_t)r.resumable.step);

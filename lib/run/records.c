@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * records.c - see records.h.  The log comes first: the report is made from it, and what was logged
- * is the truth that a resumed run goes on from.  A Prometheus file that can no longer be written is
- * a warning, for a monitor must not end what it watches.
+ * is the truth that a resumed run goes on from.  What cannot be written is a warning: the training
+ * does not hang on what tells of it.
  */
 #include "records.h"
 
 #include "base/os.h"
 #include "report/event_file.h"
 #include "report/prometheus.h"
-#include "report/run_log.h"
 
 #include <math.h>
 #include <string.h>
@@ -24,7 +23,9 @@ static axl_status records_check_prometheus(axl__records *k, const char *file)
         return axl__fail_nomem();
     char *slash = strrchr(dir, '/');
     slash[slash == dir] = '\0';
-    axl_status status = axl__check_writable(k->ctx, dir);
+    axl_status status = AXL_OK;
+    if (axl__path_kind_of(dir) != AXL__PATH_DIR)
+        status = axl__fail(AXL_ERR_NOT_FOUND, "there is no folder %s", dir);
     if (status == AXL_OK && file[0] != '/' && !axl__path_is_in(dir, k->output_dir))
         status = axl__fail(AXL_ERR_INVALID, "%s leads out of output_dir", file);
     axl__free(k->ctx, dir);
@@ -73,7 +74,7 @@ void axl__records_free(axl__records *k)
 static axl_status records_give_up(const axl__records *k, axl_status status, bool *failed,
                                   const char *key)
 {
-    if (status >= 0 || status == AXL_ERR_NOMEM)
+    if (status >= 0 || status == AXL_ERR_NOMEM || status == AXL_ERR_CANCELLED)
         return status;
     if (!*failed)
         axl__log(k->ctx, AXL_LOG_WARNING, "%s: %s; the run goes on", key, axl_last_error());
@@ -107,34 +108,12 @@ static void records_put_indented(axl__str *s, const char *text, size_t len)
     }
 }
 
-static axl_status records_begin_events(axl__records *k, bool resumed)
-{
-    double now = axl__wall_time();
-    axl__str s, yaml;
-    size_t len;
-    const char *text = axl__config_text(k->cfg, &len);
-
-    if (!axl__cfg_bool(k->cfg, "use_tensorboard"))
-        return AXL_OK;
-    axl__free(k->ctx, k->event_path);
-    AXL_TRY(axl__event_file_path(&k->event_path, k->ctx, k->output_dir, resumed, (int64_t)now));
-    axl__str_init(&s, k->ctx);
-    axl__str_init(&yaml, k->ctx);
-    axl__event_put_version(&s, now);
-    axl__event_put_start(&s, now, resumed ? k->first_step + 1 : 0);
-    records_put_indented(&yaml, text, len);
-    axl__event_put_text(&s, now, "config/text_summary", axl__str_text(&yaml), yaml.len);
-    s.failed |= yaml.failed;
-    axl__str_free(&yaml);
-    return records_append(k, &s);
-}
-
 /* The tags are those of transformers' TensorBoard callback on Axolotl's logs. */
-static size_t records_step_scalars(const axl__records *k, const axl_run_record *e,
+static size_t records_step_scalars(const axl_run_record *before, const axl_run_record *e,
                                    axl__event_scalar *out)
 {
-    double tokens = (double)(e->n_tokens - k->step.n_tokens);
-    double trained = (double)(e->n_trained - k->step.n_trained);
+    double tokens = (double)(e->n_tokens - before->n_tokens);
+    double trained = (double)(e->n_trained - before->n_trained);
     const axl__event_scalar all[SCALARS_MAX] = {
         { "train/loss", e->loss },
         { "train/grad_norm", e->grad_norm },
@@ -165,6 +144,47 @@ static size_t records_evaluation_scalars(const axl__records *k, const axl_run_re
     return sizeof all / sizeof all[0];
 }
 
+/* A start drops what older files have of its step and later ones.  Where that step is done and not
+ * evaluated, an evaluation that a kill followed may be there: the step goes too, and what the log
+ * has of it is put again. */
+static void records_put_start(const axl__records *k, const axl__records_start *start,
+                              const axl_run_record *before, double now, axl__str *out)
+{
+    bool evaluates = start->resumed && start->evaluated != start->step;
+    axl__event_scalar scalars[SCALARS_MAX];
+
+    axl__event_put_start(out, now, start->resumed ? start->step + !evaluates : 0);
+    if (!evaluates || k->step.step != start->step)
+        return;
+    size_t n = records_step_scalars(before, &k->step, scalars);
+    axl__event_put_scalars(out, now, start->step, scalars, n);
+}
+
+/* before: the record of a step before the newest. */
+static axl_status records_begin_events(axl__records *k, const axl__records_start *start,
+                                       const axl_run_record *before)
+{
+    double now = axl__wall_time();
+    axl__str s, yaml;
+    size_t len;
+    const char *text = axl__config_text(k->cfg, &len);
+
+    if (!axl__cfg_bool(k->cfg, "use_tensorboard"))
+        return AXL_OK;
+    axl__free(k->ctx, k->event_path);
+    AXL_TRY(
+        axl__event_file_path(&k->event_path, k->ctx, k->output_dir, start->resumed, (int64_t)now));
+    axl__str_init(&s, k->ctx);
+    axl__str_init(&yaml, k->ctx);
+    axl__event_put_version(&s, now);
+    records_put_start(k, start, before, now, &s);
+    records_put_indented(&yaml, text, len);
+    axl__event_put_text(&s, now, "config/text_summary", axl__str_text(&yaml), yaml.len);
+    s.failed |= yaml.failed;
+    axl__str_free(&yaml);
+    return records_append(k, &s);
+}
+
 static axl_status records_put_events(axl__records *k, const axl_run_record *e)
 {
     axl__event_scalar scalars[SCALARS_MAX];
@@ -174,7 +194,7 @@ static axl_status records_put_events(axl__records *k, const axl_run_record *e)
     if (!k->event_path || k->events_failed)
         return AXL_OK;
     if (e->event == AXL_RUN_STEP)
-        n = records_step_scalars(k, e, scalars);
+        n = records_step_scalars(&k->step, e, scalars);
     else if (e->event == AXL_RUN_EVALUATION)
         n = records_evaluation_scalars(k, e, scalars);
     else
@@ -203,8 +223,6 @@ static axl_status records_put_prometheus(axl__records *k, const axl_run_record *
     if (status == AXL_OK)
         status = axl__write_file(k->ctx, k->prometheus_path, s.data, s.len);
     axl__str_free(&s);
-    if (status == AXL_OK || e->event == AXL_RUN_BEGIN)
-        return status < 0 ? axl__fail_prefix(status, "axl.prometheus_file") : AXL_OK;
     return records_give_up(k, status, &k->prometheus_failed, "axl.prometheus_file");
 }
 
@@ -222,40 +240,72 @@ double axl__records_eta(const axl__records *k, uint64_t step, uint64_t total_ste
     return (axl__now() - k->began) / (double)(step - k->first_step) * (double)(total_steps - step);
 }
 
+axl_status axl__records_history(const axl__records *k, axl__run_history *out)
+{
+    if (!k->log_stale)
+        return axl__run_log_read(out, k->ctx, k->log_path);
+    *out = (axl__run_history){ k->ctx, NULL, 0 };
+    return AXL_OK;
+}
+
 /* What the kept part of the log tells of a run that goes on. */
-static axl_status records_read_past(axl__records *k)
+static axl_status records_read_past(axl__records *k, axl_run_record *before)
 {
     axl__run_history h;
-    axl_status status = axl__run_log_read(&h, k->ctx, k->log_path);
-    const axl_run_record *step = axl__run_last(&h, AXL_RUN_STEP);
+    axl_status status = axl__records_history(k, &h);
     const axl_run_record *evaluation = axl__run_last(&h, AXL_RUN_EVALUATION);
 
-    if (step)
-        k->step = *step;
+    for (size_t i = 0; i < h.n; i++) {
+        if (h.records[i].event != AXL_RUN_STEP)
+            continue;
+        *before = k->step;
+        k->step = h.records[i];
+    }
     if (evaluation)
         k->evaluation = *evaluation;
     axl__run_history_free(&h);
     return status;
 }
 
+static axl_status records_begin_log(axl__records *k, const axl__records_start *start,
+                                    axl_run_record *before)
+{
+    axl__log_end end = { start->step, start->evaluated };
+
+    k->log_stale = true;
+    AXL_TRY(axl__run_log_begin(k->ctx, k->log_path, start->resumed ? &end : NULL));
+    k->log_stale = false;
+    return start->resumed ? records_read_past(k, before) : AXL_OK;
+}
+
 axl_status axl__records_begin(axl__records *k, const axl__records_start *start)
 {
+    axl_run_record before = axl__record_blank(AXL_RUN_STEP);
+
     k->first_step = start->step;
     k->began = axl__now();
     k->seconds_before = start->seconds;
     k->valid_rows = start->valid_rows;
     k->step = axl__record_blank(AXL_RUN_STEP);
     k->evaluation = axl__record_blank(AXL_RUN_EVALUATION);
-    axl__log_end end = { start->step, start->evaluated };
-    AXL_TRY(axl__run_log_begin(k->ctx, k->log_path, start->resumed ? &end : NULL));
-    if (start->resumed)
-        AXL_TRY(records_read_past(k));
-    return records_begin_events(k, start->resumed);
+    k->log_failed = k->events_failed = k->prometheus_failed = false;
+    AXL_TRY(records_give_up(k, records_begin_log(k, start, &before), &k->log_failed,
+                            "training_log.jsonl"));
+    return records_give_up(k, records_begin_events(k, start, &before), &k->events_failed,
+                           "use_tensorboard");
+}
+
+static axl_status records_put_log(axl__records *k, const axl_run_record *e)
+{
+    if (k->log_failed)
+        return AXL_OK;
+    return records_give_up(k, axl__run_log_append(k->ctx, k->log_path, e), &k->log_failed,
+                           "training_log.jsonl");
 }
 
 axl_status axl__records_put(axl__records *k, const axl_run_record *e)
 {
-    AXL_TRY(axl__run_log_append(k->ctx, k->log_path, e));
+    AXL_TRY(records_put_log(k, e));
     AXL_TRY(records_put_events(k, e));
     if (e->event == AXL_RUN_STEP)
         k->step = *e;

@@ -9,6 +9,8 @@
 
 #include "config/config.h"
 
+#include "report/run_log.h"
+
 #include <axl/run.h>
 
 /* From init to free; began to step are set by begin. */
@@ -21,7 +23,8 @@ typedef struct axl__records {
     char *log_path;
     char *event_path;      /* NULL without use_tensorboard */
     char *prometheus_path; /* NULL without axl.prometheus_file */
-    bool events_failed, prometheus_failed;
+    bool log_stale;        /* what the file holds is of another run: it could not be begun */
+    bool log_failed, events_failed, prometheus_failed;
     double prometheus_at;            /* axl__now() of the last writing */
     double began;                    /* axl__now() where this process begins to train */
     double seconds_before;           /* that the run took until then */
@@ -39,7 +42,7 @@ typedef struct axl__records_start {
     uint64_t valid_rows;
 } axl__records_start;
 
-/* The paths, from the config; fails where one cannot be written. */
+/* The paths, from the config; fails where one is no place to write at all. */
 axl_status axl__records_init(axl__records *k, const axl_config *cfg, const char *output_dir,
                              const axl_run_options *opts);
 void axl__records_free(axl__records *k);
@@ -47,6 +50,8 @@ void axl__records_free(axl__records *k);
 /* Before the first step: starts the files, or cuts what is in them after the step that the run goes
  * on from. */
 axl_status axl__records_begin(axl__records *k, const axl__records_start *start);
+/* What the log has of the run; of one that could not be begun, nothing. */
+axl_status axl__records_history(const axl__records *k, axl__run_history *out);
 
 /* That the run has taken, what went before a stop included. */
 double axl__records_seconds(const axl__records *k);

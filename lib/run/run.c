@@ -20,7 +20,9 @@
 
 static axl_status run_prepare_output(axl_run *r)
 {
-    r->output_dir = axl__config_path(r->cfg, axl__cfg_str(r->cfg, "output_dir"));
+    char *dir = axl__config_path(r->cfg, axl__cfg_str(r->cfg, "output_dir"));
+    r->output_dir = dir ? axl__path_absolute(r->ctx, dir) : NULL;
+    axl__free(r->ctx, dir);
     if (!r->output_dir)
         return axl__fail_nomem();
     r->dir_existed = axl__existing_part(r->output_dir);

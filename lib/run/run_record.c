@@ -37,9 +37,9 @@ axl_status axl__run_put_record(axl_run *r, const axl_run_record *record)
 
     if (lend)
         AXL_TRY(axl__trainer_use_trained(r->trainer));
-    axl__model_lend(r->model, lend);
+    const axl_model *before = axl__model_lend(lend ? r->model : NULL);
     axl_status status = axl__records_put(&r->records, record);
-    axl__model_lend(r->model, false);
+    axl__model_lend(before);
     return status;
 }
 

@@ -60,7 +60,7 @@ static axl_status run_write_summary(axl_run *r, const char *state, const char *n
     if (!path)
         return axl__fail_nomem();
     axl__str_init(&text, r->ctx);
-    axl_status status = axl__run_log_read(&history, r->ctx, r->records.log_path);
+    axl_status status = axl__records_history(&r->records, &history);
     if (status == AXL_OK)
         status = run_summarize(r, state, &history, &summary);
     if (status == AXL_OK) {

@@ -146,6 +146,16 @@ axl_status axl__run_begin(axl_run *r)
     return axl__run_begin_records(r, goes_on);
 }
 
+/* Nothing of it was taken. */
+static axl_status save_pass_over_best(const axl_run *r, const char *dir)
+{
+    axl__log(r->ctx, AXL_LOG_WARNING,
+             "%s, the best evaluation, cannot be read: the result is the last step's (%s)", dir,
+             axl_last_error());
+    axl__error_clear();
+    return AXL_OK;
+}
+
 axl_status axl__run_load_best(axl_run *r)
 {
     uint64_t step = axl_trainer_steps(r->trainer);
@@ -160,6 +170,8 @@ axl_status axl__run_load_best(axl_run *r)
     if (!there)
         axl__log(r->ctx, AXL_LOG_WARNING,
                  "%s, the best evaluation, is gone: the result is the last step's", dir);
+    else if (status == AXL_ERR_FORMAT || status == AXL_ERR_NOT_FOUND || status == AXL_ERR_IO)
+        status = save_pass_over_best(r, dir);
     else if (status < 0)
         axl__fail_prefix(status, "load_best_model_at_end");
     else

@@ -95,7 +95,7 @@ void axl__run_note_step(axl_run *r, double loss)
 bool axl__run_stops_early(const axl_run *r)
 {
     return (r->steer.patience > 0 && r->state.n_worse >= r->steer.patience) ||
-           r->state.n_high >= r->steer.loss_patience;
+           (isfinite(r->steer.loss_limit) && r->state.n_high >= r->steer.loss_patience);
 }
 
 /* The rest of the window's batches is passed over too. */

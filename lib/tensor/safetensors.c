@@ -313,7 +313,7 @@ static void put_header(axl__str *s, const axl__st_entry *const *order, size_t n)
 }
 
 axl_status axl__safetensors_write(axl_context *ctx, const char *path, const axl__st_entry *entries,
-                                  size_t n)
+                                  size_t n, axl__checksum *sum)
 {
     axl__str header;
     axl__writer w;
@@ -332,6 +332,7 @@ axl_status axl__safetensors_write(axl_context *ctx, const char *path, const axl_
         status = axl__writer_open(&w, ctx, path);
     if (status == AXL_OK) {
         uint64_t len = header.len;
+        w.sum = sum;
         status = axl__writer_put(&w, &len, sizeof len);
         if (status == AXL_OK)
             status = axl__writer_put(&w, header.data, header.len);

@@ -64,8 +64,8 @@ typedef struct axl__st_entry {
 } axl__st_entry;
 
 /* Writes a file whole or not at all, tensors sorted by name as PEFT's are, with the metadata
- * {"format": "pt"}. */
+ * {"format": "pt"}.  sum: of the file; may be NULL. */
 axl_status axl__safetensors_write(axl_context *ctx, const char *path, const axl__st_entry *entries,
-                                  size_t n);
+                                  size_t n, axl__checksum *sum);
 
 #endif

@@ -62,7 +62,7 @@ static axl_status tokenizer_new(axl_tokenizer **out, axl_context *ctx, const cha
     axl__added_init(&t->added, ctx, &t->arena);
     for (int i = 0; i < AXL__N_SPECIALS; i++)
         t->specials[i].id = -1;
-    t->source = axl__strdup(ctx, path);
+    t->source = axl__path_absolute(ctx, path); /* its files are copied when it is saved */
     return t->source ? AXL_OK : axl__fail_nomem();
 }
 

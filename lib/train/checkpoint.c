@@ -7,20 +7,15 @@
  * what makes the order of them: a run may go on in another cut of the same steps, and not over
  * other rows.
  */
+#include "checkpoint_state.h"
 #include "relora.h"
 
-#include "base/json.h"
-#include "base/json_write.h"
 #include "base/num.h"
 #include "base/str.h"
 #include "data/loader.h"
 
 #include <stdio.h>
 #include <string.h>
-
-enum { CHECKPOINT_FORMAT = 1 };
-
-static const int64_t count_max = INT64_C(1) << 53;
 
 /* ---- writing ---- */
 
@@ -84,7 +79,7 @@ static void checkpoint_settings(const axl_trainer *tr, checkpoint_setting out[N_
 }
 
 static axl_status checkpoint_write_state(axl_trainer *tr, const axl__save_options *o,
-                                         const char *path)
+                                         const char *dir, const axl__checksum sums[AXL__N_PARTS])
 {
     checkpoint_setting settings[N_SETTINGS];
     axl__loader_print print = { 0 };
@@ -93,7 +88,7 @@ static axl_status checkpoint_write_state(axl_trainer *tr, const axl__save_option
         AXL_TRY(axl__loader_print_of(o->loader, &print));
     axl__jw *j = axl__jw_new();
 
-    axl__jw_int(j, "axl_checkpoint", CHECKPOINT_FORMAT);
+    axl__jw_int(j, "axl_checkpoint", AXL__CHECKPOINT_FORMAT);
     axl__jw_string(j, "axl_version", AXL_VERSION);
     axl__jw_string(j, "isa", tr->model->device.isa);
     axl__jw_string(j, "matmul", tr->model->device.matmul);
@@ -111,22 +106,24 @@ static axl_status checkpoint_write_state(axl_trainer *tr, const axl__save_option
     axl__run_state_put(j, &o->run);
     if (tr->schedule.kind == AXL_SCHEDULE_REDUCE_ON_PLATEAU)
         checkpoint_put_plateau(j, &tr->plateau);
-    return axl__jw_write(j, tr->ctx, path);
+    return axl__checkpoint_state_write(j, tr->ctx, dir, sums);
 }
 
-/* exact: what the optimizer goes on from; else, of a model, what it computes with. */
-static axl_status checkpoint_write_trained(axl_trainer *tr, const char *dir, bool exact)
+/* exact: what the optimizer goes on from; else, of a model, what it computes with.  sum: of the
+ * tensors' file; may be NULL. */
+static axl_status checkpoint_write_trained(axl_trainer *tr, const char *dir, bool exact,
+                                           axl__checksum *sum)
 {
     if (tr->adapter)
-        return axl_adapter_save(tr->adapter, dir);
+        return axl__adapter_save(tr->adapter, dir, sum);
     AXL_TRY(axl__trainer_use_trained(tr));
-    return axl__weights_save(tr->model, dir, exact);
+    return axl__weights_save(tr->model, dir, exact, sum);
 }
 
 axl_status axl_trainer_export(axl_trainer *tr, const char *dir)
 {
     AXL_TRY(axl__trainer_enter(tr));
-    axl_status status = dir ? checkpoint_write_trained(tr, dir, false)
+    axl_status status = dir ? checkpoint_write_trained(tr, dir, false, NULL)
                             : axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
     axl__trainer_leave(tr);
     return status;
@@ -135,35 +132,32 @@ axl_status axl_trainer_export(axl_trainer *tr, const char *dir)
 static axl_status checkpoint_write_folder(axl_trainer *tr, const axl__save_options *o,
                                           const char *temp)
 {
-    char *optimizer = axl__format(tr->ctx, "%s/optimizer.safetensors", temp);
-    char *state = axl__format(tr->ctx, "%s/trainer_state.json", temp);
-    axl_status status = optimizer && state ? AXL_OK : axl__fail_nomem();
+    axl__checkpoint_part trained = tr->adapter ? AXL__PART_ADAPTER : AXL__PART_MODEL;
+    axl__checksum sums[AXL__N_PARTS] = { 0 };
+    char *optimizer =
+        axl__format(tr->ctx, "%s/%s", temp, axl__checkpoint_parts[AXL__PART_OPTIMIZER]);
+    axl_status status = optimizer ? AXL_OK : axl__fail_nomem();
 
     if (status == AXL_OK)
         status = axl__remove_tree(temp);
     if (status == AXL_OK)
-        status = checkpoint_write_trained(tr, temp, !o->only_model);
+        status = checkpoint_write_trained(tr, temp, !o->only_model, &sums[trained]);
     if (status == AXL_OK && !o->only_model)
-        status = axl__optimizer_save(tr->optimizer, optimizer);
+        status = axl__optimizer_save(tr->optimizer, optimizer, &sums[AXL__PART_OPTIMIZER]);
     if (status == AXL_OK)
-        status = checkpoint_write_state(tr, o, state);
+        status = checkpoint_write_state(tr, o, temp, sums);
     if (status == AXL_OK)
         status = axl__sync_dir(temp);
     axl__free(tr->ctx, optimizer);
-    axl__free(tr->ctx, state);
     return status;
 }
 
 static bool checkpoint_has_name(const char *name)
 {
-    static const char *const names[] = { "adapter_config.json", "adapter_model.safetensors",
-                                         "config.json",         "generation_config.json",
-                                         "model.safetensors",   "optimizer.safetensors",
-                                         "trainer_state.json" };
-    bool known = false;
+    bool known = strcmp(name, "trainer_state.json") == 0;
 
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        known = known || strcmp(name, names[i]) == 0;
+    for (size_t i = 0; i < AXL__N_PARTS; i++)
+        known = known || strcmp(name, axl__checkpoint_parts[i]) == 0;
     return known;
 }
 
@@ -240,50 +234,11 @@ typedef struct {
     axl__safetensors params, optimizer;
     axl_adapter *joined; /* the adapter of the file, where there were restarts; or NULL */
     axl_model *model;    /* of the file, where a model's own weights are trained; or NULL */
-    const axl__json *state;
+    axl__json *state;
     axl__lisa lisa;     /* at the checkpoint's step */
     float *params_host; /* (n_params) */
     void *state_host;   /* the optimizer's */
 } checkpoint;
-
-/* Counts of steps and batches are added to, so that the largest numbers are none. */
-static bool is_count(const axl__json *root, const char *key, int64_t otherwise)
-{
-    int64_t n = axl__json_int(root, key, otherwise);
-
-    return n >= 0 && n <= count_max;
-}
-
-static axl_status checkpoint_read_state(checkpoint *c)
-{
-    axl__json *root;
-    char *path = axl__format(c->tr->ctx, "%s/trainer_state.json", c->dir);
-
-    if (!path)
-        return axl__fail_nomem();
-    axl_status status = AXL_OK;
-    if (axl__path_kind_of(path) == AXL__PATH_NONE)
-        status = axl__fail(AXL_ERR_NOT_FOUND,
-                           "%s is no checkpoint: there is no trainer_state.json in it", c->dir);
-    if (status == AXL_OK)
-        status = axl__json_read_file(&root, &c->arena, path);
-    axl__free(c->tr->ctx, path);
-    AXL_TRY(status);
-    c->state = root;
-    int64_t format = axl__json_int(root, "axl_checkpoint", 0);
-    if (format == 0 && axl__json_get(root, "log_history"))
-        return axl__fail(
-            AXL_ERR_UNSUPPORTED,
-            "%s is a checkpoint of Hugging Face's trainer: set %s to start from its %s; its "
-            "optimizer state is a pickle and cannot be read",
-            c->dir, c->tr->adapter ? "lora_model_dir" : "base_model",
-            c->tr->adapter ? "adapter" : "weights");
-    if (format != CHECKPOINT_FORMAT || !is_count(root, "step", -1) || !is_count(root, "epoch", 0) ||
-        !is_count(root, "items", 0))
-        return axl__fail(AXL_ERR_FORMAT, "%s: trainer_state.json is not one that axl %s wrote",
-                         c->dir, AXL_VERSION);
-    return AXL_OK;
-}
 
 static axl_status checkpoint_check_resumable(const checkpoint *c)
 {
@@ -366,7 +321,7 @@ static void checkpoint_name_settings(const checkpoint *c)
 
 typedef axl_status open_fn(axl__safetensors *out, axl_context *ctx, const char *path, bool read);
 
-static axl_status checkpoint_read_file(checkpoint *c, const char *name, open_fn *open,
+static axl_status checkpoint_open_file(checkpoint *c, const char *name, open_fn *open,
                                        axl__safetensors *out)
 {
     char *path = axl__format(c->tr->ctx, "%s/%s", c->dir, name);
@@ -400,7 +355,7 @@ static axl_status checkpoint_read_params(checkpoint *c, bool restarted)
         c->params_host = axl__alloc_aligned(c->tr->ctx, (size_t)a->n_params * sizeof(float));
         if (!c->params_host)
             return axl__fail_nomem();
-        AXL_TRY(checkpoint_read_file(c, "adapter_model.safetensors", axl__safetensors_open,
+        AXL_TRY(checkpoint_open_file(c, "adapter_model.safetensors", axl__safetensors_open,
                                      &c->params));
         axl_status status = axl__adapter_read_tensors(a, &c->params, c->params_host);
         axl__safetensors_close(&c->params);
@@ -439,7 +394,7 @@ static axl_status checkpoint_read_optimizer(checkpoint *c)
     if (!c->state_host)
         return axl__fail_nomem();
     /* tensor by tensor, so that reading takes no more memory than writing did */
-    AXL_TRY(checkpoint_read_file(c, "optimizer.safetensors", axl__safetensors_open_header,
+    AXL_TRY(checkpoint_open_file(c, "optimizer.safetensors", axl__safetensors_open_header,
                                  &c->optimizer));
     return axl__optimizer_read(o, &c->optimizer, c->state_host);
 }
@@ -528,13 +483,15 @@ static axl_status checkpoint_load(axl_trainer *tr, axl_loader *loader, axl__run_
     c.tr = tr;
     c.dir = dir;
     axl__arena_init(&c.arena, tr->ctx);
-    axl_status status = checkpoint_read_state(&c);
+    axl_status status = axl__checkpoint_state_read(&c.state, &c.arena, dir);
     if (status == AXL_OK)
         status = checkpoint_check_resumable(&c);
     if (status == AXL_OK)
+        status = axl__checkpoint_check_parts(c.state, tr->ctx, dir, true);
+    if (status == AXL_OK)
         status = checkpoint_check_data(&c, loader);
     if (status == AXL_OK)
-        status = checkpoint_read_params(&c, axl__json_int(c.state, "lora_restarts", 0) > 0);
+        status = checkpoint_read_params(&c, checkpoint_count(&c, "lora_restarts") > 0);
     if (status == AXL_OK)
         status = checkpoint_read_optimizer(&c);
     if (status == AXL_OK)
@@ -569,7 +526,11 @@ axl_status axl__trainer_load_weights(axl_trainer *tr, const char *dir)
 
     AXL_TRY(axl__trainer_enter(tr));
     axl__arena_init(&c.arena, tr->ctx);
-    axl_status status = checkpoint_read_params(&c, false);
+    axl_status status = axl__checkpoint_state_read(&c.state, &c.arena, dir);
+    if (status == AXL_OK)
+        status = axl__checkpoint_check_parts(c.state, tr->ctx, dir, false);
+    if (status == AXL_OK)
+        status = checkpoint_read_params(&c, checkpoint_count(&c, "lora_restarts") > 0);
     if (status == AXL_OK)
         status = checkpoint_apply_params(&c);
     checkpoint_close(&c);

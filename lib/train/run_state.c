@@ -26,26 +26,24 @@ void axl__run_state_put(axl__jw *j, const axl__run_state *s)
     axl__jw_int(j, "skipped_steps", (int64_t)s->n_skipped);
 }
 
-static uint64_t run_state_read_count(const axl__json *object, const char *key, uint64_t otherwise)
+static uint64_t run_state_count(const axl__json *object, const char *key, uint64_t otherwise)
 {
-    int64_t n = axl__json_int(object, key, -1);
-
-    return n < 0 ? otherwise : (uint64_t)n;
+    return (uint64_t)axl__json_int(object, key, (int64_t)otherwise);
 }
 
 void axl__run_state_read(axl__run_state *s, const axl__json *object)
 {
-    s->serial = run_state_read_count(object, "serial", 0);
+    s->serial = run_state_count(object, "serial", 0);
     s->loss_sum = axl__json_double(object, "loss_sum", 0.0);
-    s->loss_tokens = run_state_read_count(object, "loss_tokens", 0);
+    s->loss_tokens = run_state_count(object, "loss_tokens", 0);
     s->seconds = axl__json_double(object, "seconds", 0.0);
-    s->n_tokens = run_state_read_count(object, "tokens", 0);
-    s->n_trained = run_state_read_count(object, "trained_tokens", 0);
-    s->evaluated_step = run_state_read_count(object, "evaluated_step", UINT64_MAX);
+    s->n_tokens = run_state_count(object, "tokens", 0);
+    s->n_trained = run_state_count(object, "trained_tokens", 0);
+    s->evaluated_step = run_state_count(object, "evaluated_step", UINT64_MAX);
     s->has_best = axl__json_get(object, "best_metric") != NULL;
     s->best = axl__json_double(object, "best_metric", 0.0);
-    s->best_step = run_state_read_count(object, "best_step", 0);
-    s->n_worse = run_state_read_count(object, "worse_evaluations", 0);
-    s->n_high = run_state_read_count(object, "high_losses", 0);
-    s->n_skipped = run_state_read_count(object, "skipped_steps", 0);
+    s->best_step = run_state_count(object, "best_step", 0);
+    s->n_worse = run_state_count(object, "worse_evaluations", 0);
+    s->n_high = run_state_count(object, "high_losses", 0);
+    s->n_skipped = run_state_count(object, "skipped_steps", 0);
 }

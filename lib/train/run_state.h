@@ -29,6 +29,7 @@ typedef struct axl__run_state {
 /* Of a run that has not begun, and of a host's own loop. */
 void axl__run_state_init(axl__run_state *s);
 void axl__run_state_put(axl__jw *j, const axl__run_state *s);
+/* Of a state that was checked (checkpoint_state.h). */
 void axl__run_state_read(axl__run_state *s, const axl__json *object);
 
 #endif

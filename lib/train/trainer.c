@@ -299,11 +299,16 @@ axl_status axl__trainer_enter(axl_trainer *tr)
     if (atomic_exchange(&tr->in_call, true))
         return axl__fail(AXL_ERR_BUSY, "axl_trainer used from inside its own callback, or by two "
                                        "threads at once");
-    return AXL_OK;
+    axl_status status = tr->adapter ? axl__adapter_begin(tr->adapter, true) : AXL_OK;
+    if (status < 0)
+        atomic_store(&tr->in_call, false);
+    return status;
 }
 
 void axl__trainer_leave(axl_trainer *tr)
 {
+    if (tr->adapter)
+        axl__adapter_end(tr->adapter, true);
     atomic_store(&tr->in_call, false);
 }
 
@@ -593,11 +598,11 @@ void axl_trainer_zero_grad(axl_trainer *tr)
 
 axl_status axl_trainer_set_learning_rate(axl_trainer *tr, double learning_rate)
 {
-    AXL_TRY(axl__trainer_enter(tr));
-    axl__trainer_leave(tr);
     if (!isfinite(learning_rate))
         return axl__fail(AXL_ERR_INVALID, "the learning rate must be a number");
+    AXL_TRY(axl__trainer_enter(tr));
     tr->rate_override = learning_rate;
+    axl__trainer_leave(tr);
     return AXL_OK;
 }
 
@@ -609,9 +614,9 @@ double axl_trainer_learning_rate(const axl_trainer *tr)
 axl_status axl_trainer_report_metric(axl_trainer *tr, double metric)
 {
     AXL_TRY(axl__trainer_enter(tr));
-    axl__trainer_leave(tr);
     if (tr->schedule.kind == AXL_SCHEDULE_REDUCE_ON_PLATEAU)
         axl__plateau_take(&tr->plateau, &tr->schedule, metric);
+    axl__trainer_leave(tr);
     return AXL_OK;
 }
 
@@ -636,13 +641,15 @@ axl_status axl_trainer_tensor(const axl_trainer *tr, size_t index, axl_tensor_in
     return AXL__EXPORT(axl_tensor_info, out, &info);
 }
 
-static axl_status check_tensor(axl_trainer *tr, size_t index, const float *values)
+/* Enters the trainer where that succeeds. */
+static axl_status enter_tensor(axl_trainer *tr, size_t index, const float *values)
 {
     AXL_TRY(axl__trainer_enter(tr));
+    if (index < tr->trained.n_tensors && values)
+        return AXL_OK;
     axl__trainer_leave(tr);
-    if (index >= tr->trained.n_tensors)
-        return axl__fail(AXL_ERR_INVALID, "tensor %zu of %zu", index, tr->trained.n_tensors);
-    return values ? AXL_OK : axl__fail(AXL_ERR_INVALID, "values must not be NULL");
+    return values ? axl__fail(AXL_ERR_INVALID, "tensor %zu of %zu", index, tr->trained.n_tensors)
+                  : axl__fail(AXL_ERR_INVALID, "values must not be NULL");
 }
 
 static size_t tensor_bytes(const axl__param *t)
@@ -652,48 +659,54 @@ static size_t tensor_bytes(const axl__param *t)
 
 axl_status axl_trainer_read(axl_trainer *tr, size_t index, float *values)
 {
-    AXL_TRY(check_tensor(tr, index, values));
+    AXL_TRY(enter_tensor(tr, index, values));
     const axl__param *t = &tr->trained.tensors[index];
-    return tr->model->ops->download(tr->model->dev, values, tr->trained.params + t->at,
-                                    tensor_bytes(t));
+    axl_status status = tr->model->ops->download(tr->model->dev, values, tr->trained.params + t->at,
+                                                 tensor_bytes(t));
+    axl__trainer_leave(tr);
+    return status;
 }
 
 axl_status axl_trainer_write(axl_trainer *tr, size_t index, const float *values)
 {
-    AXL_TRY(check_tensor(tr, index, values));
+    AXL_TRY(enter_tensor(tr, index, values));
     const axl__param *t = &tr->trained.tensors[index];
     tr->used = NULL;
-    return tr->model->ops->upload(tr->model->dev, tr->trained.params + t->at, values,
-                                  tensor_bytes(t));
+    axl_status status =
+        tr->model->ops->upload(tr->model->dev, tr->trained.params + t->at, values, tensor_bytes(t));
+    axl__trainer_leave(tr);
+    return status;
 }
 
 axl_status axl_trainer_read_gradient(axl_trainer *tr, size_t index, float *values)
 {
-    AXL_TRY(check_tensor(tr, index, values));
+    AXL_TRY(enter_tensor(tr, index, values));
     const axl__param *t = &tr->trained.tensors[index];
-    AXL_TRY(tr->model->ops->download(tr->model->dev, values, tr->grads + t->at, tensor_bytes(t)));
-    int64_t n = t->rows * t->cols;
+    axl_status status =
+        tr->model->ops->download(tr->model->dev, values, tr->grads + t->at, tensor_bytes(t));
     double scale = tr->terms > 0.0 ? 1.0 / tr->terms : 0.0;
-    for (int64_t i = 0; i < n; i++)
+
+    for (int64_t i = 0; i < t->rows * t->cols && status == AXL_OK; i++)
         values[i] = (float)((double)values[i] * scale);
-    return AXL_OK;
+    axl__trainer_leave(tr);
+    return status;
 }
 
 axl_status axl_trainer_write_gradient(axl_trainer *tr, size_t index, const float *values)
 {
-    AXL_TRY(check_tensor(tr, index, values));
+    AXL_TRY(enter_tensor(tr, index, values));
     const axl__param *t = &tr->trained.tensors[index];
-    int64_t n = t->rows * t->cols;
     double terms = tr->terms > 0.0 ? tr->terms : 1.0;
     float *sums = axl__alloc(tr->ctx, tensor_bytes(t));
-    if (!sums)
-        return axl__fail_nomem();
-    for (int64_t i = 0; i < n; i++)
+    axl_status status = sums ? AXL_OK : axl__fail_nomem();
+
+    for (int64_t i = 0; i < t->rows * t->cols && sums; i++)
         sums[i] = (float)((double)values[i] * terms);
-    axl_status status =
-        tr->model->ops->upload(tr->model->dev, tr->grads + t->at, sums, tensor_bytes(t));
-    axl__free(tr->ctx, sums);
+    if (status == AXL_OK)
+        status = tr->model->ops->upload(tr->model->dev, tr->grads + t->at, sums, tensor_bytes(t));
     if (status == AXL_OK)
         tr->terms = terms;
+    axl__free(tr->ctx, sums);
+    axl__trainer_leave(tr);
     return status;
 }

@@ -40,7 +40,7 @@ struct axl_trainer {
     double *norm_sq;      /* device, 1 */
     double rate_override; /* negative: the schedule's */
 
-    uint64_t step;                /* optimizer steps done */
+    _Atomic uint64_t step;        /* optimizer steps done; other threads may ask */
     uint64_t batches;             /* since the last step */
     bool window_closed;           /* the last batch said last_of_step */
     uint64_t n_tokens, n_trained; /* since the last step */

@@ -143,7 +143,7 @@ static void write_weights(const bench *b, const char *path)
     if (!s->tied)
         add(w, "lm_head.weight", (uint64_t)s->vocab, (uint64_t)s->hidden);
     check(axl_context_new(&ctx, NULL), "context");
-    check(axl__safetensors_write(ctx, path, w->entries, w->n), "writing weights");
+    check(axl__safetensors_write(ctx, path, w->entries, w->n, NULL), "writing weights");
     axl_context_free(ctx);
     free(noise);
     free(w);

@@ -4,6 +4,7 @@
 and two runs do not share a folder."""
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -116,6 +117,46 @@ class OwnNames(Case):
         self.assertEqual(read(self.path("prepared", name)), "my thesis")
 
 
+class Damage(Case):
+    def test_a_prepared_file_that_was_damaged(self):
+        """It is said and made anew, wherever the bit is."""
+        config = self.config(max_steps=1, dataset_prepared_path=self.path("prepared"))
+        self.good("train", config)
+        (name,) = os.listdir(self.path("prepared"))
+        with open(self.path("prepared", name), "rb") as f:
+            whole = f.read()
+        n = len(whole)
+        damaged = [whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1:] for at in (0, 9, n // 2, n - 1)]
+        for data in damaged + [whole[:n // 2], whole + b"\0", b""]:
+            self.write(f"prepared/{name}", data)
+            self.assertIn("the prepared data set is broken; the data is prepared anew", self.good("train", config).err)
+            with open(self.path("prepared", name), "rb") as f:
+                self.assertEqual(f.read() == whole, data[:7] == whole[:7] or not data)
+
+    def test_a_checkpoint_that_was_damaged(self):
+        """The newest is not passed over in silence; the best is, with a warning, when its turn comes at the end."""
+        keys = {"save_strategy": "steps", "save_steps": 1, "val_set_size": 20, "eval_steps": 1,
+                "load_best_model_at_end": True, "metric_for_best_model": "loss", "greater_is_better": True}
+        self.good("train", self.config(max_steps=3, **keys))
+        best = self.path("out", "checkpoint-1", "adapter_model.safetensors")
+        with open(best, "r+b") as f:
+            f.seek(-1, os.SEEK_END)
+            byte = f.read(1)
+            f.seek(-1, os.SEEK_END)
+            f.write(bytes([byte[0] ^ 8]))
+        result = self.good("train", self.config(max_steps=3, **keys), "--resume", self.path("out", "checkpoint-2"))
+        self.assertRegex(result.err, r"checkpoint-1, the best evaluation, cannot be read: the result is the last step's "
+                         r"\(.*adapter_model.safetensors is damaged")
+        state = self.path("out", "checkpoint-3", "trainer_state.json")
+        self.write("out/checkpoint-3/trainer_state.json", read(state)[:-9])
+        line = self.wrong("train", self.config(max_steps=4, **keys), "--resume", "--quiet")
+        self.assertIn("the newest checkpoint cannot be read; remove its folder to go on from an earlier one: " + state,
+                      line)
+        shutil.rmtree(os.path.dirname(state))
+        self.assertIn("resumed from " + self.path("out", "checkpoint-2"),
+                      self.good("train", self.config(max_steps=3, **keys), "--resume").err)
+
+
 class Outside(Case):
     def test_names_that_leave_output_dir(self):
         self.write("victim/key", "mine")
@@ -141,6 +182,32 @@ class Outside(Case):
     def test_an_override_may_name_any_place(self):
         self.good("train", self.config(max_steps=1), f"--axl.prometheus_file={self.path('axl.prom')}")
         self.assertIn("axl_step", read(self.path("axl.prom")))
+
+
+    def test_links_in_the_place_of_own_files(self):
+        """They are replaced or not written, and never followed."""
+        names = ("training_log.jsonl", "report.html", "README.md", "adapter_config.json", "axl.prom",
+                 "adapter_model.safetensors", "tokenizer_config.json")
+        keys = {"use_tensorboard": True, "axl": {"prometheus_file": "axl.prom"}}
+        os.makedirs(self.path("elsewhere"))
+        for resume in (), ("--resume",):
+            os.makedirs(self.path("out"), exist_ok=True)
+            for name in names:
+                self.write(f"victim/{name}", "mine")
+                if os.path.lexists(self.path("out", name)):
+                    os.remove(self.path("out", name))
+                os.symlink(self.path("victim", name), self.path("out", name))
+            shutil.rmtree(self.path("out", "runs"), ignore_errors=True)
+            os.symlink(self.path("elsewhere"), self.path("out", "runs"))
+            result = self.good("train", self.config(max_steps=1 + len(resume), save_strategy="steps", save_steps=1,
+                                                    **keys), *resume)
+            self.assertIn("use_tensorboard: " + self.path("out", "runs") + " leads out of output_dir; the run goes on",
+                          result.err)
+            self.assertEqual(os.listdir(self.path("elsewhere")), [])
+            self.assertEqual({read(self.path("victim", name)) for name in names}, {"mine"})
+            for name in names:
+                self.assertFalse(os.path.islink(self.path("out", name)), name)
+            os.remove(self.path("out", "runs"))
 
 
 class Locks(Case):
@@ -178,6 +245,27 @@ class Warnings(Case):
         for name in ("report.html", "README.md"):
             self.assertRegex(result.err, rf"warning: cannot write .*{name}: .*; the run goes on")
         self.adapter()
+
+    def test_records_that_cannot_be_begun(self):
+        for name in ("training_log.jsonl/a", "runs", "axl.prom/a"):
+            self.write(f"out/{name}", "in the way")
+        keys = {"use_tensorboard": True, "axl": {"prometheus_file": "axl.prom"}, "save_strategy": "steps",
+                "save_steps": 1}
+        for steps, resume in (2, ()), (3, ("--resume",)):
+            result = self.good("train", self.config(max_steps=steps, **keys), *resume)
+            for key in "training_log.jsonl", "use_tensorboard", "axl.prometheus_file":
+                self.assertEqual(len(re.findall(f"warning: {key}: .*; the run goes on", result.err)), 1, result.err)
+            self.adapter()
+            self.assertIn("finished", read(self.path("out", "report.html")))
+
+    def test_a_log_that_can_no_longer_be_written(self):
+        self.good("train", self.config(max_steps=4, save_strategy="steps", save_steps=2), "--quiet")
+        os.remove(self.path("out", "training_log.jsonl"))
+        os.mkdir(self.path("out", "training_log.jsonl"))
+        config = self.config(max_steps=6, save_strategy="steps", save_steps=2)
+        result = self.good("train", config, "--resume", self.path("out", "checkpoint-2"))
+        self.assertIn("warning: training_log.jsonl: cannot read", result.err)
+        self.assertTrue(os.path.exists(self.path("out", "checkpoint-6")))
 
     def test_a_checkpoint_that_cannot_be_pruned(self):
         keys = {"save_strategy": "steps", "save_steps": 1, "save_total_limit": 1}

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import time
 import unittest
+import zlib
 from html.parser import HTMLParser
 
 from cli_testing import ALPACA, TOOL, Case, environment, read, read_json_lines
@@ -220,6 +221,34 @@ class Records(Case):
         page = Page(read(self.path("out", "report.html")))
         for line in resumed:
             self.assertIn(f"step {line['step']}: ", page.text)
+
+    def test_an_evaluation_is_there_once_whatever_kills_come(self):
+        """A stop in an evaluation leaves a checkpoint before it; what follows it may be killed too."""
+        keys = {"save_steps": 4, "save_strategy": "steps"}
+        self.run_with_everything(**keys)
+        state = self.path("out", "checkpoint-4", "trainer_state.json")
+        summed = read(state).split(',\n  "crc32"')[0].replace('"evaluated_step": 4', '"evaluated_step": 2')
+        self.write("out/checkpoint-4/trainer_state.json",
+                   f'{summed},\n  "crc32": "{zlib.crc32(summed.encode()):08x}"\n}}\n')
+        for _ in range(2):
+            self.good("train", self.path("run.yml"), f"--resume={self.path('out', 'checkpoint-4')}")
+        shown = []
+        for path in self.event_files():
+            for step, values in read_events(path):
+                if "start" in values:
+                    shown = [(s, tag) for s, tag in shown if s < step]
+                shown += [(step, tag) for tag in values]
+        self.assertEqual([s for s, tag in shown if tag == "eval/loss"], [0, 2, 4, 6])
+        self.assertEqual([s for s, tag in shown if tag == "train/loss"], [1, 2, 3, 4, 5, 6])
+        log = read_json_lines(self.path("out", "training_log.jsonl"))
+        self.assertEqual([r["step"] for r in log if "eval_loss" in r], [0, 2, 4, 6])
+        events = dict((s, v) for s, v in read_events(self.event_files()[-1]) if "train/loss" in v)
+        for line in log:
+            if "loss" in line and line["step"] in events:
+                self.assertEqual(events[line["step"]]["train/tokens/total"], line["tokens"])
+        rate = [v["train/tokens/train_per_sec_per_gpu"] for s, v in read_events(self.event_files()[0])
+                if s == 4 and "train/loss" in v]
+        self.assertEqual(events[4]["train/tokens/train_per_sec_per_gpu"], rate[0])
 
     def test_report(self):
         self.run_with_everything("--lora-alpha=7")

@@ -7,6 +7,7 @@ import os
 import shutil
 import struct
 import unittest
+import zlib
 
 from cli_testing import (ALPACA, TINY, Case, read, read_safetensors, write_safetensors, yaml_text)
 
@@ -474,7 +475,7 @@ class Output(WrongInput):
         self.write("file", "kept")
         for path in ("file", "file/below", "file/a/b"):
             self.assertEqual(self.untrained(output_dir=path), "axl train: output_dir: cannot make "
-                             "the folder file: a file has that name")
+                             f"the folder {self.path('file')}: a file has that name")
         self.assertEqual(read(self.path("file")), "kept")
 
     def test_where_nobody_may_write(self):
@@ -505,7 +506,9 @@ class Checkpoint(WrongInput):
     def state(self, **changes):
         state = json.loads(read(self.path("ck", "trainer_state.json")))
         state.update(changes)
-        self.write("ck/trainer_state.json", json.dumps(state))
+        del state["crc32"]
+        text = json.dumps(state)[:-1]
+        self.write("ck/trainer_state.json", f'{text},\n  "crc32": "{zlib.crc32(text.encode()):08x}"\n}}\n')
 
     def test_none(self):
         for path in ("none", "old"):
@@ -514,13 +517,16 @@ class Checkpoint(WrongInput):
 
     def test_of_hugging_face(self):
         self.write("ck/trainer_state.json", json.dumps({"log_history": [], "global_step": 2}))
-        self.unread("ck is a checkpoint of Hugging Face's trainer: set lora_model_dir to start from "
-                    "its adapter; its optimizer state is a pickle and cannot be read")
+        self.unread("ck is a checkpoint of Hugging Face's trainer: set lora_model_dir to start from its "
+                    "adapter, or base_model from its weights; its optimizer state is a pickle and cannot be "
+                    "read")
 
     def test_state(self):
-        self.state(axl_checkpoint=99)
-        self.assertIn("ck: trainer_state.json is not one that axl ",
-                      self.untrained("--resume", "ck"))
+        self.state(axl_checkpoint=1)
+        self.assertRegex(self.untrained("--resume", "ck"), r"ck/trainer_state\.json is of checkpoint format 1, "
+                         r"and this axl \(\S+\) reads format 2: go on with the axl that wrote it, or ")
+        self.state(axl_checkpoint="2")
+        self.assertIn("ck/trainer_state.json is not one that axl ", self.untrained("--resume", "ck"))
         self.write("ck/trainer_state.json", '{"step": 2')
         self.unread("ck/trainer_state.json:1:11: ',' or '}' is missing")
 
@@ -533,6 +539,9 @@ class Checkpoint(WrongInput):
         self.unread("ck/adapter_config.json is of rank 4, and lora_r is 8", lora_r=8)
         self.unread("ck/adapter_config.json has lora_alpha 8.0, and this run 16.0", lora_alpha=16)
         self.unread("ck/adapter_config.json has use_rslora false, and peft_use_rslora is true",
+                    peft_use_rslora=True)
+        self.unread("ck/adapter_config.json is of rank 4, and lora_r is 8, has use_rslora false, and "
+                    "peft_use_rslora is true, has lora_alpha 8.0, and this run 16.0", lora_r=8, lora_alpha=16,
                     peft_use_rslora=True)
         targets = {"lora_target_linear": False, "lora_target_modules": ["q_proj"]}
         self.assertIn("ck/adapter_model.safetensors adapts layers that this run does not: "
@@ -547,7 +556,7 @@ class Checkpoint(WrongInput):
             with open(path, "rb") as f:
                 data = f.read()
             self.write(f"ck/{name}", data[:-4])
-            self.assertIn(f"ck/{name} is cut short: tensor ", self.untrained("--resume", "ck"))
+            self.assertIn(f"ck/{name} is damaged: its size or checksum ", self.untrained("--resume", "ck"))
             os.remove(path)
             self.unread(f"cannot open ck/{name}: No such file or directory")
             self.write(f"ck/{name}", data)

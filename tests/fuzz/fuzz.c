@@ -128,7 +128,7 @@ static void write_weights(const char *path)
                                       .dims = { i == 0 ? VOCAB : HIDDEN, HIDDEN },
                                       .data = values };
     }
-    fuzz_must(axl__safetensors_write(fuzz_context(), path, entries, N) == AXL_OK, path);
+    fuzz_must(axl__safetensors_write(fuzz_context(), path, entries, N, NULL) == AXL_OK, path);
 }
 
 const char *fuzz_model_dir(void)

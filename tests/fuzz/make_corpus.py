@@ -5,6 +5,7 @@ for each thing that a format can say.  What fuzzing found since lies beside them
 """
 import gzip
 import json
+import math
 import os
 import struct
 import sys
@@ -123,12 +124,19 @@ def tensor_files():
     put("adapter", "tensors", b"\1", tensors(pair))
     put("adapter", "bf16", b"\1", tensors({k: ("BF16", v[1], v[2][:16]) for k, v in pair.items()}))
     put("adapter", "other", b"\1", tensors({"x": ("F32", [1], floats(1))}))
-    state = {"axl_checkpoint": 1, "axl_version": "0.1.0", "isa": "avx2", "matmul": "axl", "backend": "cpu",
+    state = {"axl_checkpoint": 2, "axl_version": "0.1.0", "isa": "avx2", "matmul": "axl", "backend": "cpu",
              "compute": "f32", "optimizer": "adamw", "step": 3, "seed": 42, "lora_restarts": 0, "only_model": False,
-             "has_loader": True, "epoch": 1, "items": 1, "seconds": 1.5, "tokens": 100}
+             "has_loader": False, "epoch": 1, "items": 1, "data_seed": 42, "data_rows": 4, "data_hash": "0" * 16,
+             "step_items": 1, "bin_tokens": 0, "order": 0, "learning_rate": 2e-4, "max_grad_norm": 1.0,
+             "neftune_noise_alpha": 0.0, "label_smoothing": 0.0, "loss_average": 0.0, "lora_dropout": 0.0,
+             "lr_scheduler": 0.0, "total_steps": 0.0, "serial": 1, "loss_sum": 0.5, "loss_tokens": 1, "seconds": 1.5,
+             "tokens": 100, "trained_tokens": 50, "worse_evaluations": 0, "high_losses": 0, "skipped_steps": 0}
     put("checkpoint", "state", b"\0", json.dumps(state))
+    put("checkpoint", "old", b"\0", json.dumps({**state, "axl_checkpoint": 1}))
     put("checkpoint", "far", b"\0", json.dumps({**state, "step": 2 ** 63 - 1, "epoch": 2 ** 62, "items": 2 ** 63 - 1,
                                                "seconds": 1e308, "serial": 2 ** 63 - 1}))
+    put("checkpoint", "evaluated", b"\0", json.dumps({**state, "evaluated_step": 2, "best_step": 1,
+                                                     "best_metric": 0.5, "max_grad_norm": math.inf}))
     put("checkpoint", "restarts", b"\0", json.dumps({**state, "lora_restarts": 2}))
     put("checkpoint", "theirs", b"\0", '{"log_history": [], "global_step": 3}')
     put("checkpoint", "optimizer", b"\1", tensors({k + "." + m: v for k, v in pair.items()

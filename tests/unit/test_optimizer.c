@@ -268,7 +268,7 @@ static void check_state(const goldens *g, axl__optimizer *o, outcome *out)
     size_t stride = (size_t)axl__json_int(g->root, "stride", 0);
     axl__safetensors st;
 
-    assert_ok(axl__optimizer_save(o, g->state_path));
+    assert_ok(axl__optimizer_save(o, g->state_path, NULL));
     assert_ok(axl__safetensors_open(&st, g->ctx, g->state_path, true));
     for (size_t i = 0; i < st.count; i++) {
         const axl__st_tensor *t = &st.tensors[i], *want = wanted(g, out->label, "", t->name);
@@ -366,7 +366,7 @@ static void check_resume(const goldens *g, const axl__json *c)
     run_steps(&a, whole, lr, 1, 20);
     assert_ok(axl__optimizer_new(&first, &b.target, &opts));
     run_steps(&b, first, lr, 1, 11);
-    assert_ok(axl__optimizer_save(first, g->state_path));
+    assert_ok(axl__optimizer_save(first, g->state_path, NULL));
     axl__optimizer_free(first);
     assert_ok(axl__optimizer_new(&second, &b.target, &opts));
     assert_ok(axl__safetensors_open(&st, b.ctx, g->state_path, true));
