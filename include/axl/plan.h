@@ -65,7 +65,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_model_estimate(axl_context *ctx, const cha
 
 /**
  * What axl_run_new() and axl_run_train() of a config will take.  The data is tokenised (or taken
- * from dataset_prepared_path) to know the batches.  The time comes from training two layers of the
+ * from where it is prepared) to know the batches; as in axl_dataset_from_config() nothing is written
+ * unless dataset_prepared_path is set.  The time comes from training two layers of the
  * model's shape on this machine for about a second; whatever else runs then or later changes it.
  *
  * The limit is what the process has, and what more the system can give without swapping or the

@@ -141,7 +141,6 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
 static axl_status read_settings(axl__data_plan *plan, const axl_config *cfg)
 {
     const char *rule = axl__cfg_str(cfg, "excess_length_strategy");
-    const char *prepared = axl__cfg_str(cfg, "dataset_prepared_path");
     int64_t sequence_len = axl__cfg_int(cfg, "sequence_len");
     int64_t min_len = axl__cfg_int(cfg, "min_sample_len");
 
@@ -156,12 +155,33 @@ static axl_status read_settings(axl__data_plan *plan, const axl_config *cfg)
     plan->shuffle = axl__cfg_bool(cfg, "shuffle_merged_datasets");
     plan->shuffle_each = axl__cfg_bool(cfg, "shuffle_before_merging_datasets");
     plan->curriculum = axl__cfg_bool(cfg, "curriculum_sampling");
-    plan->cache_dir = axl__config_path(cfg, prepared);
-    return plan->cache_dir ? AXL_OK : axl__fail_nomem();
+    return AXL_OK;
+}
+
+/* A folder appears only where it was asked for. */
+static axl_status choose_cache(axl__data_plan *plan, const axl_config *cfg, bool for_run)
+{
+    const char *asked = axl__cfg_str_or(cfg, "dataset_prepared_path", NULL);
+
+    if (asked && *asked) {
+        plan->cache_dir = axl__config_path(cfg, asked);
+    } else {
+        char *out = axl__config_path(cfg, axl__cfg_str(cfg, "output_dir"));
+        plan->cache_dir = out ? axl__format(plan->ctx, "%s/prepared", out) : NULL;
+        axl__free(plan->ctx, out);
+    }
+    if (!plan->cache_dir)
+        return axl__fail_nomem();
+    plan->keep = asked && *asked ? AXL__KEEP_NOW : for_run ? AXL__KEEP_LATER : AXL__KEEP_NEVER;
+    if (plan->keep == AXL__KEEP_NEVER && axl__path_kind_of(plan->cache_dir) != AXL__PATH_DIR) {
+        axl__free(plan->ctx, plan->cache_dir); /* so that no key is made for nothing */
+        plan->cache_dir = NULL;
+    }
+    return AXL_OK;
 }
 
 axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
-                               const axl_tokenizer *tok, const char *list)
+                               const axl_tokenizer *tok, const char *list, bool for_run)
 {
     memset(plan, 0, sizeof *plan);
     plan->ctx = axl__config_context(cfg);
@@ -169,6 +189,8 @@ axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
     plan->list = list;
     size_t n = axl__cfg_count(cfg, list);
     axl_status status = read_settings(plan, cfg);
+    if (status == AXL_OK)
+        status = choose_cache(plan, cfg, for_run);
     if (status == AXL_OK && n == 0)
         status = axl__fail(AXL_ERR_INVALID, "%s is not set", list);
     if (status == AXL_OK && !(plan->entries = axl__calloc(plan->ctx, n, sizeof *plan->entries)))

@@ -54,7 +54,7 @@ static void run_log_data(axl_run *r)
 static axl_status run_load_data(axl_run *r)
 {
     AXL_TRY(axl_tokenizer_from_config(&r->tok, r->cfg));
-    AXL_TRY(axl__datasets_from_config(&r->train, &r->valid, r->cfg, r->tok));
+    AXL_TRY(axl__datasets_from_config(&r->train, &r->valid, r->cfg, r->tok, true));
     run_log_data(r);
     AXL_TRY(axl_loader_from_config(&r->loader, r->cfg, r->train, AXL_SPLIT_TRAIN));
     return axl_loader_total_steps(r->loader, &r->total_steps);
@@ -251,8 +251,19 @@ static axl_status run_train_loop(axl_run *r)
     return run_finish(r);
 }
 
+/* Only now: a run that could not begin has left nothing.  A stop in between ends the loop. */
+static axl_status run_keep_data(axl_run *r)
+{
+    axl_status status = axl__dataset_keep(r->train);
+
+    if (status == AXL_OK)
+        status = axl__dataset_keep(r->valid);
+    return status == AXL_ERR_CANCELLED ? AXL_OK : status;
+}
+
 static axl_status run_train(axl_run *r)
 {
+    AXL_TRY(run_keep_data(r));
     AXL_TRY(axl__run_begin(r));
     axl_status status = run_train_loop(r);
     return status == AXL_ERR_CANCELLED ? axl__run_save_stopped(r, status) : status;

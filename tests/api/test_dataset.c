@@ -600,6 +600,30 @@ static void test_dataset__trains_without_a_place_to_keep(void **state)
     tear_down(&f);
 }
 
+/* What a run left below output_dir is found there; nothing is added to it. */
+static void test_dataset__writes_nothing_unasked(void **state)
+{
+#define UNASKED SHORT "dataset_prepared_path:\n"
+    fixture f;
+    axl_dataset *data;
+
+    (void)state;
+    set_up(&f);
+    put_rows(&f, "a.jsonl", 5, 'a');
+    int n = count_files(f.dir);
+    assert_int_equal(from_cache(&f, UNASKED, "ecba"), 0);
+    assert_int_equal(count_files(f.dir), n);
+    assert_int_equal(from_cache(&f, SHORT, "ecba"), 0);
+    mkdir(in_dir(&f, "out"), 0700);
+    assert_int_equal(rename(in_dir(&f, "prepared"), in_dir(&f, "out/prepared")), 0);
+    assert_int_equal(from_cache(&f, UNASKED, "ecba"), 1);
+    assert_ok(open_data(&f, UNASKED "train_on_inputs: true\n", AXL_SPLIT_TRAIN, &data));
+    axl_dataset_free(data);
+    assert_int_equal(count_files(in_dir(&f, "out/prepared")), 1);
+    assert_int_equal(count_files(f.dir), n + 1);
+    tear_down(&f);
+}
+
 /* ---- long calls ---- */
 
 static int stop_at_tokenize(void *user, const axl_progress *p)
@@ -811,6 +835,7 @@ int main(void)
         cmocka_unit_test(test_dataset__cuts_texts_into_samples),
         cmocka_unit_test(test_dataset__splits_as_axolotl),
         cmocka_unit_test(test_dataset__keeps_what_it_prepared),
+        cmocka_unit_test(test_dataset__writes_nothing_unasked),
         cmocka_unit_test(test_dataset__trains_without_a_place_to_keep),
         cmocka_unit_test(test_dataset__stops_when_told),
         cmocka_unit_test(test_dataset__is_the_same_with_any_threads),
