@@ -345,6 +345,23 @@ const char *axl__config_overrides(const axl_config *cfg)
     return cfg->overrides;
 }
 
+const char *axl__config_name(const axl_config *cfg)
+{
+    return cfg->name;
+}
+
+void axl__config_fault(const axl_config *cfg, axl_diagnostics *list, axl__diag_id id,
+                       const char *key)
+{
+    axl__config_pass p = { .cfg = cfg, .diags = list };
+    axl__error why;
+
+    axl__error_hold(&why);
+    axl__config_say(&p, id, AXL_SEVERITY_ERROR, axl__config_find(cfg->root, key), AT_KEY, key, "%s",
+                    why.text);
+    axl__error_clear();
+}
+
 char *axl__config_path(const axl_config *cfg, const char *value)
 {
     if (!cfg->base_dir || value[0] == '/')

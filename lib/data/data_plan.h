@@ -46,6 +46,11 @@ axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
                                const axl_tokenizer *tok, const char *list, bool for_run);
 void axl__data_plan_free(axl__data_plan *plan);
 
+/* Adds to the list what opening the i-th data set of datasets or test_datasets would not find or
+ * not read by its name.  No file is opened, and what may be on the Hub is not sought. */
+axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, const char *list,
+                                 size_t i);
+
 /* Text that says all that the samples depend on, the bytes of the data files and of the
  * tokenizer's included; reads them all. */
 axl_status axl__data_plan_key(axl__data_plan *plan, const axl_tokenizer *tok, axl__str *out);

@@ -714,6 +714,7 @@ FUNCTIONS = {
     "axl_model_open": (c.c_int, [c.POINTER(c.POINTER(axl_model)), c.POINTER(axl_context),
         c.c_char_p, c.POINTER(axl_model_options)]),
     "axl_model_save": (c.c_int, [c.POINTER(axl_model), c.c_char_p]),
+    "axl_run_check": (c.c_int, [c.POINTER(axl_config), c.POINTER(c.POINTER(axl_diagnostics))]),
     "axl_run_evaluate": (c.c_int, [c.POINTER(axl_run), c.POINTER(axl_evaluation)]),
     "axl_run_free": (None, [c.POINTER(axl_run)]),
     "axl_run_new": (c.c_int, [c.POINTER(c.POINTER(axl_run)), c.POINTER(axl_config),
