@@ -104,6 +104,32 @@ AXL_API AXL_MUST_CHECK axl_status axl_dataset_from_config(axl_dataset **out, con
                                                           axl_split split);
 
 /**
+ * The prompt that training with a config puts before an answer, of an instruction: what a model
+ * that was trained so expects, for axl_generate().  It is the form of the config's first data set.
+ *
+ * @param[in]     ctx         Borrowed for the call; not used where there is a config.
+ * @param[in]     cfg         Borrowed for the call; NULL: the form of the type "alpaca".
+ * @param[in]     instruction Borrowed for the call.
+ * @param[in]     input       What the instruction is about; NULL or "": nothing.  Borrowed for the
+ *                            call.
+ * @param[in,out] out         Its size is set by the caller; receives the text.  Release with
+ *                            axl_buffer_free().
+ *
+ * @retval AXL_ERR_UNSUPPORTED The type has no form of an instruction, or none of an input;
+ *                             axl_last_error() names it.
+ * @retval AXL_ERR_INVALID     The config has no datasets, or a text of its type is no format;
+ *                             @p instruction is NULL.
+ * @retval AXL_ERR_ABI         @p out has no valid size.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_dataset_prompt(axl_context *ctx, const axl_config *cfg,
+                                                     const char *instruction, const char *input,
+                                                     axl_buffer *out);
+
+/**
  * A data set of a host's own samples, kept in the given order.
  *
  * @param[out] out     The data set; NULL on failure.  Release with axl_dataset_free().

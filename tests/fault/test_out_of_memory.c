@@ -156,6 +156,16 @@ static axl_status look(void *w_)
     return status;
 }
 
+static axl_status ask(void *w_)
+{
+    world *w = w_;
+    axl_buffer text = AXL_BUFFER_INIT;
+    axl_status status = axl_dataset_prompt(w->ctx, NULL, "Tell me.", "Lily", &text);
+
+    axl_buffer_free(&text);
+    return status;
+}
+
 static axl_status tokenizer(void *w_)
 {
     world *w = w_;
@@ -213,6 +223,7 @@ static void test_out_of_memory__data(void **state)
     SWEEP(&w, parse, FAULT_MAKES);
     SWEEP(&w, dump, 0);
     SWEEP(&w, look, 0);
+    SWEEP(&w, ask, 0);
     SWEEP(&w, tokenizer, FAULT_MAKES);
     /* Absorbed: texts of errors that do not come. */
     SWEEP(&w, prepare, FAULT_MAKES | FAULT_ABSORBS);

@@ -677,6 +677,8 @@ FUNCTIONS = {
     "axl_dataset_from_samples": (c.c_int, [c.POINTER(c.POINTER(axl_dataset)),
         c.POINTER(axl_context), c.POINTER(axl_sample), c.c_size_t]),
     "axl_dataset_get_stats": (c.c_int, [c.POINTER(axl_dataset), c.POINTER(axl_dataset_stats)]),
+    "axl_dataset_prompt": (c.c_int, [c.POINTER(axl_context), c.POINTER(axl_config), c.c_char_p,
+        c.c_char_p, c.POINTER(axl_buffer)]),
     "axl_dataset_sample": (c.c_int, [c.POINTER(axl_dataset), c.c_uint64,
         c.POINTER(axl_sample)]),
     "axl_describe": (c.c_int, [c.POINTER(axl_context), c.c_uint32, c.POINTER(axl_buffer)]),
