@@ -89,9 +89,12 @@ static int print_checked(const tool *t, const axl_config *cfg, const axl_diagnos
 int verb_check(tool *t, int argc, char **argv)
 {
     bool effective = false, json = false;
-    const tool_option options[] = { { "effective", OPTION_FLAG, &effective, NULL },
-                                    { "json", OPTION_FLAG, &json, NULL },
-                                    { NULL, OPTION_FLAG, NULL, NULL } };
+    const tool_option options[] = {
+        { "effective", OPTION_FLAG, &effective, NULL, NULL,
+          "also print the config with every default and derived value filled in" },
+        { "json", OPTION_FLAG, &json, NULL, NULL, "one JSON object instead of lines" },
+        OPTIONS_END,
+    };
     axl_diagnostics *list = NULL;
     axl_config *cfg = NULL;
     int code = tool_parse(t, argc, argv, 2, options, true);

@@ -340,6 +340,9 @@ int train_sweep(tool *t, const char *grid, bool resume)
     code = open_sweep(&s, grid);
     if (code == EXIT_DONE) {
         code = run_trials(&s, resume);
+        for (size_t i = 0; i < s.n; i++)
+            if (s.trials[i].result.resumable)
+                train_say_how_to_go_on(t, grid);
         print_table(&s);
         const trial *best = best_trial(&s);
         if (best && best->dir)

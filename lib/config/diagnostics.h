@@ -26,6 +26,7 @@ typedef enum {
     AXL__C_KEY_NOT_SCALAR = 108,
     AXL__C_MERGE = 109,
     AXL__C_NUL = 110,
+    AXL__C_OTHER_FILE = 111,
     AXL__C_OVERRIDE = 120,
     AXL__C_SWEEP = 130,
     /* one key */

@@ -155,7 +155,7 @@ class Case(unittest.TestCase):
         main, side = pty.openpty()
         fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         with subprocess.Popen([TOOL, *map(str, args)], stdin=side, stdout=side, stderr=side,
-                              cwd=self.dir, env=environment(env)) as tool:
+                              cwd=self.dir, env=environment({"TERM": "xterm", **(env or {})})) as tool:
             os.close(side)
             shown = b""
             try:
