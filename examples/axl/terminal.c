@@ -7,6 +7,7 @@
 #define _DEFAULT_SOURCE
 #include "tool.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -100,6 +101,11 @@ static void draw_pace(tool *t)
     const tool_pace *p = &t->pace;
     char text[LIVE_ROOM], rate[32], eta[32];
 
+    if (isnan(p->loss)) { /* nothing was logged yet */
+        snprintf(text, sizeof text, "step %llu/%llu", p->step, p->total);
+        draw_live(t, text);
+        return;
+    }
     tool_duration(p->eta - (tool_now() - p->at), eta, sizeof eta);
     if (p->tokens_per_second < 99999.5)
         snprintf(rate, sizeof rate, "%.0f", p->tokens_per_second);

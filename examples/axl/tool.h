@@ -32,8 +32,8 @@ typedef struct tool_option {
 typedef struct tool_pace {
     bool on;
     unsigned long long step, total;
-    double loss, tokens_per_second;
-    double eta, at; /* seconds left as of a time of tool_now() */
+    double loss, tokens_per_second; /* NaN: before the first logged step */
+    double eta, at;                 /* seconds left as of a time of tool_now() */
 } tool_pace;
 
 enum { OVERRIDES_MAX = 256, POSITIONALS_MAX = 4 };

@@ -8,6 +8,14 @@
 
 enum { LINE_ROOM = 256 };
 
+/* Before the first logged step. */
+static void show_begin(tool *t, const axl_run_record *r)
+{
+    tool_pace pace = { true, r->step, r->total_steps, NAN, NAN, NAN, 0.0 };
+
+    tool_show_pace(t, &pace);
+}
+
 static void show_step(tool *t, const axl_run_record *r)
 {
     tool_pace pace = { true,           r->step,   r->total_steps, r->loss, r->tokens_per_second,
@@ -49,7 +57,9 @@ static int on_record(void *user, const axl_run_record *r)
         w->result->resumable = true;
     if (w->t->level < AXL_LOG_INFO)
         return 0;
-    if (r->event == AXL_RUN_STEP)
+    if (r->event == AXL_RUN_BEGIN)
+        show_begin(w->t, r);
+    else if (r->event == AXL_RUN_STEP)
         show_step(w->t, r);
     else if (r->event == AXL_RUN_EVALUATION)
         show_evaluation(w->t, r);
