@@ -36,8 +36,9 @@ static axl_status put_ask(axl_context *ctx, const axl__yaml *entry, const char *
 axl_status axl_dataset_prompt(axl_context *ctx, const axl_config *cfg, const char *instruction,
                               const char *input, axl_buffer *out)
 {
+    static const char first[] = "datasets[0]";
     axl__arena arena;
-    axl__yaml *entry = NULL;
+    axl__yaml *alpaca = NULL;
 
     AXL_TRY(cfg ? axl__config_enter(cfg) : axl__context_enter(ctx));
     if (!instruction || !out)
@@ -46,14 +47,13 @@ axl_status axl_dataset_prompt(axl_context *ctx, const axl_config *cfg, const cha
     AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, out));
     if (cfg)
         ctx = axl__config_context(cfg);
-    if (cfg && axl__cfg_count(cfg, "datasets") == 0)
+    const axl__yaml *entry = cfg ? axl__cfg_node(cfg, first) : NULL;
+    if (cfg && !entry)
         return axl__fail(AXL_ERR_INVALID, "datasets is not set");
     axl__arena_init(&arena, ctx);
-    axl_status status = cfg ? AXL_OK : alpaca_entry(&arena, &entry);
-    if (cfg)
-        entry = axl__yaml_item(axl__cfg_node(cfg, "datasets"), 0);
+    axl_status status = cfg ? AXL_OK : alpaca_entry(&arena, &alpaca);
     if (status == AXL_OK)
-        status = put_ask(ctx, entry, instruction, input, out);
+        status = put_ask(ctx, cfg ? entry : alpaca, instruction, input, out);
     axl__arena_free(&arena);
     return status;
 }
