@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * check_config.c - a config's diagnostics and effective values, as an editor or a service that
- * takes configs would want them; nothing is loaded.
+ * takes configs would want them; nothing is loaded or opened.
  *
  *   check_config CONFIG.yml [KEY…]
  *
@@ -54,6 +54,8 @@ int main(int argc, char **argv)
     options.diagnostics = &list;
     if ((status = axl_context_new(&ctx, &quiet)) == AXL_OK)
         status = axl_config_open(&cfg, ctx, argv[1], &options);
+    if (status == AXL_OK)
+        status = axl_run_check(cfg, &list); /* adds what the config names and is not there */
     if (status < 0 && status != AXL_ERR_CONFIG)
         fprintf(stderr, "check_config: %s\n", axl_last_error());
     if (list)

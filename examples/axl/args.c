@@ -121,11 +121,11 @@ static int take_long(tool *t, int argc, char **argv, int *i, const tool_option *
 {
     const char *launcher = NULL;
     const tool_option common[] = {
-        { "quiet", OPTION_FLAG, &t->quiet, NULL },
-        { "help", OPTION_FLAG, &t->help, NULL },
-        { "log-level", OPTION_VALUE, NULL, &t->log_level },
-        { takes_config ? "launcher" : NULL, OPTION_VALUE, NULL, &launcher },
-        { NULL, OPTION_FLAG, NULL, NULL },
+        { "quiet", OPTION_FLAG, &t->quiet, NULL, NULL, NULL },
+        { "help", OPTION_FLAG, &t->help, NULL, NULL, NULL },
+        { "log-level", OPTION_VALUE, NULL, &t->log_level, NULL, NULL },
+        { takes_config ? "launcher" : NULL, OPTION_VALUE, NULL, &launcher, NULL, NULL },
+        OPTIONS_END,
     };
     const char *name = argv[*i] + 2, *eq = strchr(name, '=');
     size_t len = eq ? (size_t)(eq - name) : strlen(name);
@@ -167,6 +167,48 @@ static int finish(tool *t, bool extra)
     return EXIT_DONE;
 }
 
+/* ---- help ---- */
+
+/* An option's own lines of at most 80 columns, the explanation in a column of its own. */
+static void print_option(const char *left, const char *help)
+{
+    enum { COLUMN = 26, WIDTH = 80 };
+    int at = printf("  %-*s", COLUMN - 2, left);
+
+    while (*help) {
+        size_t word = strcspn(help, " ");
+        if (at > COLUMN && (size_t)at + word + 1 > WIDTH)
+            at = printf("\n%*s", COLUMN, "") - 1;
+        at += printf("%s%.*s", at > COLUMN ? " " : "", (int)word, help);
+        help += word + strspn(help + word, " ");
+    }
+    putchar('\n');
+}
+
+static void print_help(const tool *t, const tool_option *options, bool takes_config)
+{
+    char left[64];
+
+    printf("axl %s\n      %s\n\n", t->usage, t->what);
+    for (const tool_option *o = options; o->name; o++) {
+        bool maybe = o->kind == OPTION_MAYBE;
+        snprintf(left, sizeof left, "-%s%s%s%s%s%s", o->name[1] ? "-" : "", o->name,
+                 o->kind == OPTION_FLAG ? "" : " ", maybe ? "[" : "", o->metavar ? o->metavar : "",
+                 maybe ? "]" : "");
+        print_option(left, o->help);
+    }
+    print_option("--quiet", "no log and no progress: errors alone");
+    print_option("--log-level LEVEL", "error, warning, info or debug");
+    print_option("-h, --help", "this");
+    if (!takes_config)
+        return;
+    print_option("--launcher NAME",
+                 "is taken and does nothing, as all behind --: one process runs");
+    puts("\nCONFIG is a YAML file, or a folder that holds one.  Any key of it can be given\n"
+         "here: --learning-rate 1e-4, --datasets[0].path=more.jsonl, --no-sample-packing;\n"
+         "an option of this verb wins over a key of its name.");
+}
+
 int tool_parse(tool *t, int argc, char **argv, int first, const tool_option *options,
                bool takes_config)
 {
@@ -190,6 +232,10 @@ int tool_parse(tool *t, int argc, char **argv, int first, const tool_option *opt
             t->positionals[t->n_positionals++] = argv[i];
         if (code != EXIT_DONE)
             return code;
+    }
+    if (t->help) {
+        print_help(t, options, takes_config);
+        return EXIT_DONE;
     }
     return finish(t, i + 1 < argc);
 }

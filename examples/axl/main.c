@@ -22,9 +22,9 @@ static const struct {
       "the loss of the validation split with the adapter in output_dir, else in lora_model_dir,\n"
       "      else of the base model" },
     { "inference", verb_inference,
-      "inference (CONFIG | --model DIR [--adapter DIR]) [--prompt TEXT | FILE | -]",
-      "continue a text; also --greedy, --max-new-tokens, --temperature, --top-k, --top-p,\n"
-      "      --min-p, --repetition-penalty, --seed" },
+      "inference (CONFIG | --model DIR [--adapter DIR])\n"
+      "            [--prompt TEXT | FILE | - | --instruction TEXT [--input TEXT]] [options]",
+      "continue a text with what a config trained, or with a model" },
     { "merge-lora", verb_merge, "merge-lora (CONFIG | --model DIR --adapter DIR) [--out DIR]",
       "the adapter added into its base: a whole model, in OUTPUT_DIR/merged if not --out" },
     { "tokenize", verb_tokenize, "tokenize --model DIR|FILE [--no-special] [--jsonl] [FILE | -]",
@@ -42,19 +42,9 @@ static void print_help(FILE *f)
     fputs("axl VERB CONFIG [--key value | --key=value | --no-key …] [options]\n\n", f);
     for (size_t i = 0; i < N_VERBS; i++)
         fprintf(f, "  %s\n      %s\n", verbs[i].usage, verbs[i].what);
-    fputs("\nAny key of the config can be given as --key value.  --quiet, --log-level "
-          "error|warning|info|debug.\naxl VERB --help says more of a verb.\n",
+    fputs("\nAny key of the config can be given as --key value.  axl VERB --help explains the "
+          "options of a verb.\n",
           f);
-}
-
-static int print_verb_help(size_t verb)
-{
-    printf("axl %s\n      %s\n\n", verbs[verb].usage, verbs[verb].what);
-    if (strstr(verbs[verb].usage, "CONFIG"))
-        puts("CONFIG is a YAML file, or a folder that holds one.  Any key of it can be given "
-             "here:\n--learning-rate 1e-4, --datasets[0].path=more.jsonl, --no-sample-packing.");
-    puts("Also --quiet and --log-level error|warning|info|debug.");
-    return EXIT_DONE;
 }
 
 /* N_VERBS after a message. */
@@ -89,6 +79,7 @@ static int flush_answer(const tool *t, int code)
 int main(int argc, char **argv)
 {
     static const char *const helps[] = { "--help", "-h", "help" };
+    char *asked[] = { argv[0], NULL, "--help", NULL };
     tool t = { 0 };
 
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of writing, no sudden end */
@@ -97,22 +88,24 @@ int main(int argc, char **argv)
         return EXIT_INPUT;
     }
     for (size_t i = 0; i < 3; i++) {
-        if (strcmp(argv[1], helps[i]) == 0 && argc == 2) {
+        if (strcmp(argv[1], helps[i]) != 0)
+            continue;
+        if (argc == 2) {
             print_help(stdout);
             return EXIT_DONE;
         }
-        if (strcmp(argv[1], helps[i]) == 0) {
-            size_t verb = find_verb(argv[2]);
-            return verb < N_VERBS ? print_verb_help(verb) : EXIT_INPUT;
-        }
+        asked[1] = argv[2]; /* axl help VERB is axl VERB --help */
+        argv = asked;
+        argc = 3;
+        break;
     }
     t.verb = strcmp(argv[1], "--version") == 0 ? "version" : argv[1];
     size_t verb = find_verb(t.verb);
     if (verb == N_VERBS)
         return EXIT_INPUT;
+    t.usage = verbs[verb].usage;
+    t.what = verbs[verb].what;
     int code = verbs[verb].run(&t, argc, argv);
-    if (t.help)
-        code = print_verb_help(verb);
     code = flush_answer(&t, code);
     tool_close(&t);
     return code;

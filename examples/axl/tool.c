@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tool.c - context, config, log and progress, signals. */
+/* tool.c - context, config, signals, input and output. */
 #define _POSIX_C_SOURCE 200809L
 #include "tool.h"
 
@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static axl_cancel *volatile signal_cancel;
 static volatile sig_atomic_t signal_number;
@@ -75,59 +74,16 @@ int tool_status(const tool *t, axl_status status)
     }
 }
 
-/* ---- log and progress, both on standard error ---- */
-
-void tool_end_progress(tool *t)
-{
-    if (t->progress_line)
-        fputs("\r\033[K", stderr);
-    t->progress_line = false;
-}
-
-static void on_log(void *user, uint32_t level, const char *message)
-{
-    static const char *const names[] = { "", "error: ", "warning: ", "", "" };
-    tool *t = user;
-
-    tool_end_progress(t);
-    fprintf(stderr, "%s%s\n", names[level < 5 ? level : 4], message);
-}
-
-/* Only on a terminal: a pipe gets the records. */
-static int on_progress(void *user, const axl_progress *p)
-{
-    tool *t = user;
-
-    if (p->total == 0 || strcmp(p->phase, "train") == 0 || strcmp(p->phase, "generate") == 0)
-        return 0;
-    bool bytes = strcmp(p->phase, "download") == 0;
-    unsigned long long unit = bytes ? 1000000 : 1;
-    t->progress_line = true;
-    fprintf(stderr, "\r\033[K%s %llu/%llu%s", p->phase, p->done / unit,
-            (p->total + unit - 1) / unit, bytes ? " MB" : "");
-    if (p->done == p->total)
-        tool_end_progress(t);
-    return 0;
-}
-
-static bool wants_color(int fd)
-{
-    const char *no = getenv("NO_COLOR");
-
-    return isatty(fd) && !(no && *no);
-}
-
 int tool_context(tool *t, const axl_context_options *opts)
 {
     axl_context_options defaults = AXL_CONTEXT_OPTIONS_INIT, o = opts ? *opts : defaults;
 
-    t->color_out = wants_color(STDOUT_FILENO);
-    t->color_err = wants_color(STDERR_FILENO);
+    tool_open_terminal(t);
     o.log_level = t->level;
-    o.log = on_log;
+    o.log = tool_on_log;
     o.log_user = t;
-    if (isatty(STDERR_FILENO) && !t->quiet) {
-        o.progress = on_progress;
+    if (t->live) {
+        o.progress = tool_on_progress;
         o.progress_user = t;
     }
     o.allow_network = 1;

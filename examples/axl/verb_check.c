@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* verb_check.c - parse and validate a config; no model or data is opened. */
+/* verb_check.c - parse and validate a config, and look whether what it names is there; no model or
+ * data is opened. */
 #include "tool.h"
 
 #include <string.h>
@@ -50,17 +51,52 @@ static void print_json(const axl_diagnostics *list, const axl_buffer *effective)
     puts("}");
 }
 
+/* What is wrong with the config and then, where it is good, with what it names. */
+static axl_status check_config(tool *t, axl_config **cfg, axl_diagnostics **list)
+{
+    axl_config_options o = AXL_CONFIG_OPTIONS_INIT;
+    axl_context_options c = AXL_CONTEXT_OPTIONS_INIT;
+
+    c.threads = 1;
+    o.overrides = (const char *const *)t->overrides;
+    o.n_overrides = t->n_overrides;
+    o.diagnostics = list;
+    axl_status status = axl_context_new(&t->ctx, &c);
+    if (status == AXL_OK)
+        status = axl_config_open(cfg, t->ctx, t->positionals[0], &o);
+    return status == AXL_OK ? axl_run_check(*cfg, list) : status;
+}
+
+static int print_checked(const tool *t, const axl_config *cfg, const axl_diagnostics *list,
+                         bool effective, bool json)
+{
+    axl_buffer dump = AXL_BUFFER_INIT;
+    int code = axl_diagnostics_error_count(list) ? EXIT_INPUT : EXIT_DONE;
+
+    if (cfg && effective &&
+        axl_config_dump(cfg, json ? AXL_CONFIG_JSON : AXL_CONFIG_YAML, &dump) < 0)
+        code = tool_status(t, AXL_ERR_NOMEM);
+    if (json)
+        print_json(list, &dump);
+    else
+        print_text(list);
+    if (!json && dump.data)
+        fputs(dump.data, stdout);
+    axl_buffer_free(&dump);
+    return code;
+}
+
 int verb_check(tool *t, int argc, char **argv)
 {
     bool effective = false, json = false;
-    const tool_option options[] = { { "effective", OPTION_FLAG, &effective, NULL },
-                                    { "json", OPTION_FLAG, &json, NULL },
-                                    { NULL, OPTION_FLAG, NULL, NULL } };
-    axl_config_options o = AXL_CONFIG_OPTIONS_INIT;
-    axl_context_options c = AXL_CONTEXT_OPTIONS_INIT;
+    const tool_option options[] = {
+        { "effective", OPTION_FLAG, &effective, NULL, NULL,
+          "also print the config with every default and derived value filled in" },
+        { "json", OPTION_FLAG, &json, NULL, NULL, "one JSON object instead of lines" },
+        OPTIONS_END,
+    };
     axl_diagnostics *list = NULL;
     axl_config *cfg = NULL;
-    axl_buffer dump = AXL_BUFFER_INIT;
     int code = tool_parse(t, argc, argv, 2, options, true);
 
     if (code != EXIT_DONE || t->help)
@@ -70,28 +106,10 @@ int verb_check(tool *t, int argc, char **argv)
     code = tool_at_most(t, 1);
     if (code != EXIT_DONE)
         return code;
-    c.threads = 1;
-    axl_status status = axl_context_new(&t->ctx, &c);
-    o.overrides = (const char *const *)t->overrides;
-    o.n_overrides = t->n_overrides;
-    o.diagnostics = &list;
-    if (status == AXL_OK)
-        status = axl_config_open(&cfg, t->ctx, t->positionals[0], &o);
-    if (status < 0 && !list) {
-        code = tool_status(t, status);
-    } else {
-        code = axl_diagnostics_error_count(list) ? EXIT_INPUT : EXIT_DONE;
-        if (cfg && effective &&
-            axl_config_dump(cfg, json ? AXL_CONFIG_JSON : AXL_CONFIG_YAML, &dump) < 0)
-            code = tool_status(t, AXL_ERR_NOMEM);
-        if (json)
-            print_json(list, &dump);
-        else
-            print_text(list);
-        if (!json && dump.data)
-            fputs(dump.data, stdout);
-    }
-    axl_buffer_free(&dump);
+    axl_status status = check_config(t, &cfg, &list);
+    code = status < 0 && (!list || status == AXL_ERR_NOMEM)
+               ? tool_status(t, status)
+               : print_checked(t, cfg, list, effective, json);
     axl_diagnostics_free(list);
     axl_config_free(cfg);
     return code;

@@ -18,8 +18,11 @@ static void print_json(const axl_evaluation *e)
 int verb_evaluate(tool *t, int argc, char **argv)
 {
     bool json = false;
-    const tool_option options[] = { { "json", OPTION_FLAG, &json, NULL },
-                                    { NULL, OPTION_FLAG, NULL, NULL } };
+    const tool_option options[] = {
+        { "json", OPTION_FLAG, &json, NULL, NULL,
+          "rows, tokens, loss and perplexity as one JSON object" },
+        OPTIONS_END,
+    };
     axl_evaluation e = AXL_EVALUATION_INIT;
     axl_config *cfg;
     int code = tool_parse(t, argc, argv, 2, options, true);

@@ -5,16 +5,18 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct {
-    const char *model, *adapter, *prompt;
+    const char *model, *adapter, *prompt, *instruction, *input;
     const char *max_new_tokens, *temperature, *top_k, *top_p, *min_p, *penalty, *seed;
     bool greedy, chat;
     axl_model *m;
     axl_adapter *a;
     axl_tokenizer *tok;
-    bool result; /* what was trained is being opened */
+    axl_buffer asked; /* the instruction in its form */
+    bool result;      /* what was trained is being opened */
 } inference;
 
 static int on_text(void *user, const char *text, size_t len)
@@ -107,26 +109,39 @@ static axl_status open_trained(const tool *t, inference *x, const axl_config *cf
     return axl_adapter_open(&x->a, x->m, dir);
 }
 
-/* NULL after a message. */
-static char *read_prompt(const tool *t, const char *input, size_t *len)
+/* What a line break at the end may have come from: an echo, or the key that ends a line. */
+static bool is_typed(const char *path)
 {
-    if (!input && isatty(STDIN_FILENO))
-        fputs("The prompt is read from the terminal; Ctrl-D ends it.\n", stderr);
-    return tool_read(t, input ? input : "-", len);
+    struct stat st;
+    bool dash = strcmp(path, "-") == 0;
+
+    return (dash ? fstat(STDIN_FILENO, &st) : stat(path, &st)) == 0 && !S_ISREG(st.st_mode);
 }
 
-static int run(const tool *t, inference *x, axl_generate_options *o, const char *input)
+/* NULL after a message.  Of a pipe or a terminal the one line break at the end is not the prompt's.
+ */
+static char *read_prompt(const tool *t, const char *path, size_t *len)
 {
-    size_t len = x->prompt ? strlen(x->prompt) : 0;
-    char *text = x->prompt ? NULL : read_prompt(t, input, &len);
+    if (strcmp(path, "-") == 0 && isatty(STDIN_FILENO))
+        fputs("The prompt is read from the terminal; Ctrl-D ends it.\n", stderr);
+    char *text = tool_read(t, path, len);
+    if (text && *len > 0 && text[*len - 1] == '\n' && is_typed(path))
+        text[--*len] = '\0';
+    return text;
+}
+
+static int run(const tool *t, inference *x, axl_generate_options *o, const char *path)
+{
+    const char *prompt = x->instruction ? x->asked.data : x->prompt;
+    size_t len = x->instruction ? x->asked.length : prompt ? strlen(prompt) : 0;
+    char *text = prompt ? NULL : read_prompt(t, path ? path : "-", &len);
     bool written = false;
 
-    if (!x->prompt && !text)
+    if (!prompt && !text)
         return EXIT_INPUT;
     o->text = on_text;
     o->text_user = &written;
-    axl_status status =
-        axl_generate(x->m, x->a, x->tok, x->prompt ? x->prompt : text, len, o, NULL);
+    axl_status status = axl_generate(x->m, x->a, x->tok, prompt ? prompt : text, len, o, NULL);
     free(text);
     if (status == AXL_OK || written)
         putchar('\n');
@@ -150,35 +165,71 @@ static int check_arguments(const tool *t, const inference *x)
     }
     if (!x->model && t->n_positionals == 0)
         return tool_fail(t, "a config file or --model DIR is needed");
-    return tool_at_most(t, (x->model ? 0 : 1) + (x->prompt ? 0 : 1));
+    if (x->prompt && x->instruction)
+        return tool_fail(t, "--prompt and --instruction are two prompts; give one");
+    if (x->input && !x->instruction)
+        return tool_fail(t, "--input needs an --instruction");
+    return tool_at_most(t, (x->model ? 0 : 1) + (x->prompt || x->instruction ? 0 : 1));
+}
+
+static axl_status open_all(const tool *t, inference *x, const axl_config *cfg)
+{
+    axl_status status = AXL_OK;
+
+    if (x->instruction)
+        status = axl_dataset_prompt(t->ctx, cfg, x->instruction, x->input, &x->asked);
+    if (status == AXL_OK)
+        status = x->model ? open_plain(t, x) : open_trained(t, x, cfg);
+    return status;
+}
+
+static int parse_inference(tool *t, inference *x, int argc, char **argv)
+{
+    const tool_option options[] = {
+        { "model", OPTION_VALUE, NULL, &x->model, "DIR",
+          "a model's folder, where there is no CONFIG" },
+        { "adapter", OPTION_VALUE, NULL, &x->adapter, "DIR",
+          "a LoRA adapter's folder; with a CONFIG the one in its output_dir" },
+        { "prompt", OPTION_VALUE, NULL, &x->prompt, "TEXT",
+          "the text that is continued, as it is; else FILE's or standard input's, of "
+          "which a pipe's or terminal's last line break is dropped" },
+        { "instruction", OPTION_VALUE, NULL, &x->instruction, "TEXT",
+          "what to do, in the prompt form of the config's first data set, or alpaca's" },
+        { "input", OPTION_VALUE, NULL, &x->input, "TEXT", "what the instruction is about" },
+        { "chat", OPTION_FLAG, &x->chat, NULL, NULL, "does not exist yet" },
+        { "greedy", OPTION_FLAG, &x->greedy, NULL, NULL,
+          "always the likeliest token; no repetition penalty unless it is given" },
+        { "max-new-tokens", OPTION_VALUE, NULL, &x->max_new_tokens, "N",
+          "1024; never past the model's max_position_embeddings" },
+        { "temperature", OPTION_VALUE, NULL, &x->temperature, "T",
+          "0.9; lower is nearer to greedy" },
+        { "top-k", OPTION_VALUE, NULL, &x->top_k, "K", "40: of the K likeliest tokens; 0: of all" },
+        { "top-p", OPTION_VALUE, NULL, &x->top_p, "P",
+          "0.95: of the likeliest tokens that have this share together" },
+        { "min-p", OPTION_VALUE, NULL, &x->min_p, "P",
+          "0: of tokens at least this share as likely as the likeliest" },
+        { "repetition-penalty", OPTION_VALUE, NULL, &x->penalty, "R",
+          "1.1: tokens that were there are less likely; 1: no penalty" },
+        { "seed", OPTION_VALUE, NULL, &x->seed, "S",
+          "of the choice: the same seed, the same text" },
+        OPTIONS_END,
+    };
+    int code = tool_parse(t, argc, argv, 2, options, true);
+
+    if (code == EXIT_DONE && !t->help && x->chat)
+        return tool_fail(t, "--chat is not supported yet: chat templates are still to come");
+    return code;
 }
 
 int verb_inference(tool *t, int argc, char **argv)
 {
-    inference x = { 0 };
-    const tool_option options[] = {
-        { "model", OPTION_VALUE, NULL, &x.model },
-        { "adapter", OPTION_VALUE, NULL, &x.adapter },
-        { "prompt", OPTION_VALUE, NULL, &x.prompt },
-        { "chat", OPTION_FLAG, &x.chat, NULL },
-        { "greedy", OPTION_FLAG, &x.greedy, NULL },
-        { "max-new-tokens", OPTION_VALUE, NULL, &x.max_new_tokens },
-        { "temperature", OPTION_VALUE, NULL, &x.temperature },
-        { "top-k", OPTION_VALUE, NULL, &x.top_k },
-        { "top-p", OPTION_VALUE, NULL, &x.top_p },
-        { "min-p", OPTION_VALUE, NULL, &x.min_p },
-        { "repetition-penalty", OPTION_VALUE, NULL, &x.penalty },
-        { "seed", OPTION_VALUE, NULL, &x.seed },
-        { NULL, OPTION_FLAG, NULL, NULL },
-    };
+    inference x = { .asked = AXL_BUFFER_INIT };
     axl_generate_options o = AXL_GENERATE_OPTIONS_INIT;
     axl_config *cfg = NULL;
-    int code = tool_parse(t, argc, argv, 2, options, true);
+    int code = parse_inference(t, &x, argc, argv);
 
     if (code != EXIT_DONE || t->help)
         return code;
-    if (x.chat)
-        return tool_fail(t, "--chat is not supported yet: chat templates are still to come");
     code = read_options(t, &x, &o);
     if (code != EXIT_DONE)
         return code;
@@ -189,9 +240,10 @@ int verb_inference(tool *t, int argc, char **argv)
     if (code != EXIT_DONE)
         return code;
     tool_catch_signals(t);
-    axl_status status = x.model ? open_plain(t, &x) : open_trained(t, &x, cfg);
+    axl_status status = open_all(t, &x, cfg);
     tool_end_progress(t);
     code = status < 0 ? open_failed(t, &x, status) : run(t, &x, &o, t->positionals[!x.model]);
+    axl_buffer_free(&x.asked);
     axl_adapter_free(x.a);
     axl_model_free(x.m);
     axl_tokenizer_free(x.tok);

@@ -98,9 +98,14 @@ int verb_inspect(tool *t, int argc, char **argv)
     bool json = false, types = false, html = false;
     const char *count = NULL, *split = "train", *file = NULL;
     const tool_option options[] = {
-        { "json", OPTION_FLAG, &json, NULL },    { "types", OPTION_FLAG, &types, NULL },
-        { "html", OPTION_VALUE, &html, &file },  { "n", OPTION_VALUE, NULL, &count },
-        { "split", OPTION_VALUE, NULL, &split }, { NULL, OPTION_FLAG, NULL, NULL }
+        { "n", OPTION_VALUE, NULL, &count, "N", "how many rows: 5, 0 for all" },
+        { "split", OPTION_VALUE, NULL, &split, "NAME", "train, the default, or validation" },
+        { "json", OPTION_FLAG, &json, NULL, NULL,
+          "one JSON object a row: source, row, input_ids, labels (-100: not trained)" },
+        { "types", OPTION_FLAG, &types, NULL, NULL,
+          "the data set types that exist, instead; no CONFIG is needed" },
+        { "html", OPTION_VALUE, &html, &file, "FILE", "does not exist yet" },
+        OPTIONS_END,
     };
     inspector x = { t, NULL, NULL, false };
     unsigned long long n = 5;

@@ -106,9 +106,14 @@ int verb_merge(tool *t, int argc, char **argv)
 {
     merging x = { 0 };
     const tool_option options[] = {
-        { "model", OPTION_VALUE, NULL, &x.model }, { "adapter", OPTION_VALUE, NULL, &x.adapter },
-        { "out", OPTION_VALUE, NULL, &x.out },     { "base", OPTION_VALUE, NULL, &x.base },
-        { NULL, OPTION_FLAG, NULL, NULL },
+        { "model", OPTION_VALUE, NULL, &x.model, "DIR",
+          "the base model's folder, where there is no CONFIG" },
+        { "adapter", OPTION_VALUE, NULL, &x.adapter, "DIR",
+          "the adapter's folder; with a CONFIG the one in its output_dir" },
+        { "out", OPTION_VALUE, NULL, &x.out, "DIR",
+          "where the whole model goes; OUTPUT_DIR/merged with a CONFIG" },
+        { "base", OPTION_VALUE, NULL, &x.base, "16bit", "the base's precision; 4bit is to come" },
+        OPTIONS_END,
     };
     int code = tool_parse(t, argc, argv, 2, options, true);
 

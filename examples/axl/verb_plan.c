@@ -44,8 +44,11 @@ static void print_text(const axl_plan *p)
 int verb_plan(tool *t, int argc, char **argv)
 {
     bool json = false;
-    const tool_option options[] = { { "json", OPTION_FLAG, &json, NULL },
-                                    { NULL, OPTION_FLAG, NULL, NULL } };
+    const tool_option options[] = {
+        { "json", OPTION_FLAG, &json, NULL, NULL,
+          "the figures as one JSON object, in bytes and seconds" },
+        OPTIONS_END,
+    };
     axl_plan plan = AXL_PLAN_INIT;
     axl_config *cfg;
     int code = tool_parse(t, argc, argv, 2, options, true);

@@ -207,18 +207,19 @@ static const trial *best_trial(const sweeper *s)
 static int make_tool(const tool *t, const trial *x, tool *out)
 {
     *out = *t;
-    if (t->n_overrides + x->run.n_overrides + 1 > OVERRIDES_MAX)
+    if (t->n_overrides + x->run.n_overrides + 2 > OVERRIDES_MAX)
         return tool_fail(t, "too many options");
     for (size_t i = 0; i < x->run.n_overrides; i++)
         out->overrides[out->n_overrides++] = (char *)x->run.overrides[i];
     return EXIT_DONE;
 }
 
-/* Where the run's config would write; false when there is none, which reading it again will say. */
-static bool find_output(const sweeper *s, const tool *t, char *out, size_t size)
+/* Where the run's config would write, and whether it says where prepared data is kept; false when
+ * there is none, which reading it again will say. */
+static bool find_output(const sweeper *s, const tool *t, char *out, size_t size, bool *prepared)
 {
     axl_config_options o = AXL_CONFIG_OPTIONS_INIT;
-    const char *dir = NULL;
+    const char *dir = NULL, *keeps;
     axl_config *cfg;
     bool found = false;
 
@@ -228,6 +229,7 @@ static bool find_output(const sweeper *s, const tool *t, char *out, size_t size)
         return false;
     if (axl_config_string(cfg, "output_dir", &dir) == AXL_OK)
         found = strlen(dir) + 32 < size && snprintf(out, size, "%s", dir) > 0;
+    *prepared = axl_config_string(cfg, "dataset_prepared_path", &keeps) == AXL_OK && *keeps;
     axl_config_free(cfg);
     return found;
 }
@@ -250,16 +252,20 @@ static int run_config(tool *t, bool resume, trial *x)
 
 static int run_trial(sweeper *s, trial *x, bool resume)
 {
-    char base[PATH_MAX_ - 64], override[PATH_MAX_];
+    char base[PATH_MAX_ - 64], override[PATH_MAX_], shared[PATH_MAX_];
     tool t;
+    bool prepared;
     int code = make_tool(s->t, x, &t);
 
-    if (code == EXIT_DONE && find_output(s, &t, base, sizeof base)) {
+    if (code == EXIT_DONE && find_output(s, &t, base, sizeof base, &prepared)) {
         if (!s->table[0])
             snprintf(s->table, sizeof s->table, "%s/sweep_results.tsv", base);
         snprintf(override, sizeof override, "output_dir=%s/%s", base, x->run.name);
         x->dir = strdup(strchr(override, '=') + 1);
         t.overrides[t.n_overrides++] = override;
+        snprintf(shared, sizeof shared, "dataset_prepared_path=%s/prepared", base);
+        if (!prepared) /* runs that differ in nothing that rows depend on prepare them once */
+            t.overrides[t.n_overrides++] = shared;
     }
     if (code == EXIT_DONE)
         code = run_config(&t, resume, x);
@@ -334,6 +340,9 @@ int train_sweep(tool *t, const char *grid, bool resume)
     code = open_sweep(&s, grid);
     if (code == EXIT_DONE) {
         code = run_trials(&s, resume);
+        for (size_t i = 0; i < s.n; i++)
+            if (s.trials[i].result.resumable)
+                train_say_how_to_go_on(t, grid);
         print_table(&s);
         const trial *best = best_trial(&s);
         if (best && best->dir)

@@ -136,11 +136,16 @@ int verb_tokenize(tool *t, int argc, char **argv)
 {
     bool no_special = false, jsonl = false, pattern = false;
     const char *model = NULL, *name = NULL;
-    const tool_option options[] = { { "model", OPTION_VALUE, NULL, &model },
-                                    { "no-special", OPTION_FLAG, &no_special, NULL },
-                                    { "jsonl", OPTION_FLAG, &jsonl, NULL },
-                                    { "pattern", OPTION_VALUE, &pattern, &name },
-                                    { NULL, OPTION_FLAG, NULL, NULL } };
+    const tool_option options[] = {
+        { "model", OPTION_VALUE, NULL, &model, "DIR|FILE",
+          "a model's folder, or a .model file of SentencePiece" },
+        { "no-special", OPTION_FLAG, &no_special, NULL, NULL,
+          "without the special tokens that the tokenizer adds" },
+        { "jsonl", OPTION_FLAG, &jsonl, NULL, NULL,
+          "every line of the input is a text of its own, as a JSON string" },
+        { "pattern", OPTION_VALUE, &pattern, &name, "NAME", "does not exist yet" },
+        OPTIONS_END,
+    };
     axl_tokenizer *tok = NULL;
     size_t len = 0;
     int code = tool_parse(t, argc, argv, 2, options, false);

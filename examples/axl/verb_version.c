@@ -5,8 +5,11 @@
 int verb_version(tool *t, int argc, char **argv)
 {
     bool json = false;
-    const tool_option options[] = { { "json", OPTION_FLAG, &json, NULL },
-                                    { NULL, OPTION_FLAG, NULL, NULL } };
+    const tool_option options[] = {
+        { "json", OPTION_FLAG, &json, NULL, NULL,
+          "version, ABI, backends, instruction set and libraries as one JSON object" },
+        OPTIONS_END,
+    };
     axl_buffer about = AXL_BUFFER_INIT;
     int code = tool_parse(t, argc, argv, 2, options, false);
 

@@ -79,7 +79,9 @@ typedef struct axl_dataset_stats {
 
 /**
  * Read, render and tokenise the data sets of a config, or take them from dataset_prepared_path when
- * the same config, files and tokenizer prepared them.  The order: load, tokenise, merge, shuffle
+ * the same config, files and tokenizer prepared them; where it is not set, from what a run of the
+ * config left in output_dir/prepared.  What was tokenised is kept in dataset_prepared_path, which
+ * is made, and where it is not set nothing is written.  The order: load, tokenise, merge, shuffle
  * (shuffle_merged_datasets), length rule, drop rows without a trained token, split.
  *
  * @param[out] out   The data set; NULL on failure.  Release with axl_dataset_free().
@@ -100,6 +102,32 @@ typedef struct axl_dataset_stats {
 AXL_API AXL_MUST_CHECK axl_status axl_dataset_from_config(axl_dataset **out, const axl_config *cfg,
                                                           const axl_tokenizer *tok,
                                                           axl_split split);
+
+/**
+ * The prompt that training with a config puts before an answer, of an instruction: what a model
+ * that was trained so expects, for axl_generate().  It is the form of the config's first data set.
+ *
+ * @param[in]     ctx         Borrowed for the call; not used where there is a config.
+ * @param[in]     cfg         Borrowed for the call; NULL: the form of the type "alpaca".
+ * @param[in]     instruction Borrowed for the call.
+ * @param[in]     input       What the instruction is about; NULL or "": nothing.  Borrowed for the
+ *                            call.
+ * @param[in,out] out         Its size is set by the caller; receives the text.  Release with
+ *                            axl_buffer_free().
+ *
+ * @retval AXL_ERR_UNSUPPORTED The type has no form of an instruction, or none of an input;
+ *                             axl_last_error() names it.
+ * @retval AXL_ERR_INVALID     The config has no datasets, or a text of its type is no format;
+ *                             @p instruction is NULL.
+ * @retval AXL_ERR_ABI         @p out has no valid size.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_dataset_prompt(axl_context *ctx, const axl_config *cfg,
+                                                     const char *instruction, const char *input,
+                                                     axl_buffer *out);
 
 /**
  * A data set of a host's own samples, kept in the given order.

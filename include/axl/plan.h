@@ -64,8 +64,30 @@ AXL_API AXL_MUST_CHECK axl_status axl_model_estimate(axl_context *ctx, const cha
                                                      axl_plan *out);
 
 /**
+ * Look whether what a config names is there, and by its name can be what it should be: models,
+ * tokenizers, data, adapters, checkpoints, and places for what a run writes.  Folders are listed
+ * and no file is opened; a name that can be one on the Hub is not sought there.  Each fault is an
+ * error at its key, in the words that opening would say.
+ *
+ * @param[in]     cfg  Borrowed for the call.
+ * @param[in,out] list NULL in it: receives a new list.  Else one that axl_config_open() gave: the
+ *                     errors are added to it, in their places.  Release with
+ *                     axl_diagnostics_free().
+ *
+ * @retval AXL_ERR_CONFIG    There are errors in the list; axl_last_error() is the first of them.
+ * @retval AXL_ERR_CANCELLED A cancel was raised while a folder was listed.
+ * @retval AXL_ERR_INVALID   @p list is NULL.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_run_check(const axl_config *cfg, axl_diagnostics **list);
+
+/**
  * What axl_run_new() and axl_run_train() of a config will take.  The data is tokenised (or taken
- * from dataset_prepared_path) to know the batches.  The time comes from training two layers of the
+ * from where it is prepared) to know the batches; as in axl_dataset_from_config() nothing is
+ * written unless dataset_prepared_path is set.  The time comes from training two layers of the
  * model's shape on this machine for about a second; whatever else runs then or later changes it.
  *
  * The limit is what the process has, and what more the system can give without swapping or the

@@ -76,6 +76,9 @@ typedef struct axl_run_options {
  * @param[in]  cfg  The run takes its own reference.
  * @param[in]  opts NULL for the defaults.  Copied.
  *
+ * Prepared data is kept in dataset_prepared_path, else, once training begins, in
+ * output_dir/prepared.
+ *
  * The run has output_dir to itself until it is freed or the process ends: a lock on .axl.lock in it
  * keeps out other runs, of this process too, and leaves with the process, however it ends.  What
  * only reads the folder is not kept out.
@@ -143,7 +146,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_run_evaluate(axl_run *run, axl_evaluation 
 /**
  * The validation split's loss with what a config trained: the adapter in output_dir; where there is
  * none, the one in lora_model_dir; where that is not set either, the base model alone, which a
- * warning says.  Nothing is written but prepared data, and nothing of a trainer is in memory.
+ * warning says.  Nothing is written but prepared data into dataset_prepared_path, if it is set, and
+ * nothing of a trainer is in memory.
  *
  * @param[in]     cfg Borrowed for the call.
  * @param[in,out] out Its size is set by the caller.

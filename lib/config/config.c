@@ -266,7 +266,7 @@ static axl_status find_in_dir(axl_context *ctx, const char *dir, char **out)
 }
 
 /* The last error as a list, for hosts that show lists alone. */
-static axl_status unreadable(axl_context *ctx, const char *path, axl_status status,
+static axl_status unreadable(axl_context *ctx, const char *path, axl_status status, axl__diag_id id,
                              axl_diagnostics **list)
 {
     axl_diagnostics *diags;
@@ -276,7 +276,7 @@ static axl_status unreadable(axl_context *ctx, const char *path, axl_status stat
     axl__error why;
     axl__error_hold(&why);
     AXL_TRY(axl__diagnostics_new(&diags, ctx, path));
-    axl__diag(diags, AXL__C_UNREADABLE, AXL_SEVERITY_ERROR, 0, 0, NULL, "%s", why.text);
+    axl__diag(diags, id, AXL_SEVERITY_ERROR, 0, 0, NULL, "%s", why.text);
     axl_status made = axl__diagnostics_finish(diags);
     if (made != AXL_ERR_CONFIG) {
         axl_diagnostics_free(diags);
@@ -285,6 +285,36 @@ static axl_status unreadable(axl_context *ctx, const char *path, axl_status stat
     *list = diags;
     axl__error_restore(&why);
     return status;
+}
+
+/* What a run reads and a config only names, given in a config's place; JSON is YAML unless it is
+ * rows.  AXL_ERR_CONFIG says what the file is and what would be right. */
+static axl_status check_is_config(const char *path, const axl__file *file)
+{
+    static const char *const data[] = { ".jsonl", ".parquet", ".arrow", ".csv",
+                                        ".gz",    ".zst",     ".tsv" };
+    static const char *const weights[] = { ".safetensors", ".gguf", ".bin", ".pt" };
+    const char *text = (const char *)file->data;
+    size_t blank = 0;
+    bool rows = false;
+
+    while (blank < file->size && strchr(" \t\r\n", text[blank]) && text[blank])
+        blank++;
+    rows = axl__ends_with(path, ".json") && blank < file->size && text[blank] == '[';
+    for (size_t i = 0; i < sizeof data / sizeof data[0]; i++)
+        rows = rows || axl__ends_with(path, data[i]);
+    if (rows)
+        return axl__fail(AXL_ERR_CONFIG,
+                         "%s holds rows of data, not a config: give a YAML file that names it, as "
+                         "in datasets: [{path: %s, type: alpaca}]",
+                         path, path);
+    for (size_t i = 0; i < sizeof weights / sizeof weights[0]; i++)
+        if (axl__ends_with(path, weights[i]))
+            return axl__fail(AXL_ERR_CONFIG,
+                             "%s holds a model's weights, not a config: give a YAML file that "
+                             "names their folder as base_model",
+                             path);
+    return AXL_OK;
 }
 
 axl_status axl_config_open(axl_config **out, axl_context *ctx, const char *path,
@@ -305,9 +335,11 @@ axl_status axl_config_open(axl_config **out, axl_context *ctx, const char *path,
     if (status == AXL_OK)
         status = axl__file_open(&file, ctx, path, true);
     if (status < 0) {
-        status = unreadable(ctx, path, status, o.diagnostics);
+        status = unreadable(ctx, path, status, AXL__C_UNREADABLE, o.diagnostics);
     } else {
-        status = build(out, ctx, (const char *)file.data, file.size, path, &o);
+        status = check_is_config(path, &file);
+        status = status < 0 ? unreadable(ctx, path, status, AXL__C_OTHER_FILE, o.diagnostics)
+                            : build(out, ctx, (const char *)file.data, file.size, path, &o);
         axl__file_close(&file);
     }
     axl__free(ctx, found);
@@ -348,6 +380,23 @@ const char *axl__config_text(const axl_config *cfg, size_t *len)
 const char *axl__config_overrides(const axl_config *cfg)
 {
     return cfg->overrides;
+}
+
+const char *axl__config_name(const axl_config *cfg)
+{
+    return cfg->name;
+}
+
+void axl__config_fault(const axl_config *cfg, axl_diagnostics *list, axl__diag_id id,
+                       const char *key)
+{
+    axl__config_pass p = { .cfg = cfg, .diags = list };
+    axl__error why;
+
+    axl__error_hold(&why);
+    axl__config_say(&p, id, AXL_SEVERITY_ERROR, axl__config_find(cfg->root, key), AT_KEY, key, "%s",
+                    why.text);
+    axl__error_clear();
 }
 
 /* A relative path stays one, as users know it, while the process is where the config was parsed. */

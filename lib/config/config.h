@@ -25,6 +25,13 @@ const char *axl__config_text(const axl_config *cfg, size_t *len);
 /* The overrides that were laid over it, "key=value" a line; "" when there are none. */
 const char *axl__config_overrides(const axl_config *cfg);
 
+/* What the config is called in diagnostics. */
+const char *axl__config_name(const axl_config *cfg);
+/* Adds the last error, which is cleared, as one at an effective key: of what was found out once the
+ * config was good. */
+void axl__config_fault(const axl_config *cfg, axl_diagnostics *list, axl__diag_id id,
+                       const char *key);
+
 /* A path of the config, from base_dir where it is relative; for axl__free.  NULL when memory is
  * out. */
 char *axl__config_path(const axl_config *cfg, const char *value);

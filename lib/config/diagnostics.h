@@ -26,6 +26,7 @@ typedef enum {
     AXL__C_KEY_NOT_SCALAR = 108,
     AXL__C_MERGE = 109,
     AXL__C_NUL = 110,
+    AXL__C_OTHER_FILE = 111,
     AXL__C_OVERRIDE = 120,
     AXL__C_SWEEP = 130,
     /* one key */
@@ -61,7 +62,17 @@ typedef enum {
     AXL__C_SCHEDULE = 331,
     AXL__C_BEST_WITHOUT_EVAL = 332,
     AXL__C_RATES_CONFLICT = 333,
-    AXL__C_OUTPUT_PLACE = 334
+    AXL__C_OUTPUT_PLACE = 334,
+    /* what the keys name, looked at and not opened: lib/run/run_check.c */
+    AXL__C_MISSING = 401,
+    AXL__C_FILE_FORMAT = 402,
+    AXL__C_NO_FOLDER = 403,
+    AXL__C_NO_MODEL_CONFIG = 404,
+    AXL__C_NO_WEIGHTS = 405,
+    AXL__C_NO_TOKENIZER = 406,
+    AXL__C_NO_DATA = 407,
+    AXL__C_NO_ADAPTER = 408,
+    AXL__C_NO_CHECKPOINT = 409
 } axl__diag_id;
 
 axl_status axl__diagnostics_new(axl_diagnostics **out, axl_context *ctx, const char *file);

@@ -213,8 +213,10 @@ const axl__schema_key axl__schema_table[] = {
     { "datasets", T_LIST(T_O), A_IMPL, .description = "the training data" },
     { "val_set_size", T_F, A_IMPL, .fallback = "0.0", .range = ">= 0",
       .description = "rows set apart for validation: a share below 1, or a number of rows" },
-    { "dataset_prepared_path", T_S, A_IMPL, .fallback = "last_run_prepared",
-      .description = "where the tokenised data set is kept" },
+    { "dataset_prepared_path", T_S, A_IMPL,
+      .description =
+          "the folder where tokenised data sets are kept; by default a run keeps them in "
+          "`prepared` below output_dir, and nothing else keeps them" },
     { "remove_unused_columns", T_B, A_NONE, .reason = "it is about the Hugging Face trainer" },
     { "skip_prepare_dataset", T_B, A_UNSUP, .reason = "data sets are always tokenised" },
     { "group_by_length", T_B, A_UNSUP, .reason = "rows are not grouped by length",

@@ -4,6 +4,7 @@
 
 #include "base/map.h"
 #include "config/config.h"
+#include "data/read/source.h"
 #include "hub/hub.h"
 #include "text/tokenizer.h"
 
@@ -118,6 +119,83 @@ static axl_status find_files(axl__data_plan *plan, const axl_config *cfg, size_t
     return status;
 }
 
+/* ---- files that are looked at and not opened ---- */
+
+/* The last error as a fault of the config; what is no fault of it is returned. */
+static axl_status fault(axl_diagnostics *out, const axl_config *cfg, const char *key,
+                        axl_status status, bool there)
+{
+    if (status != AXL_ERR_NOT_FOUND && status != AXL_ERR_UNSUPPORTED && status != AXL_ERR_IO)
+        return status;
+    axl__config_fault(cfg, out,
+                      status == AXL_ERR_UNSUPPORTED ? AXL__C_FILE_FORMAT
+                      : there                       ? AXL__C_NO_DATA
+                                                    : AXL__C_MISSING,
+                      key);
+    return AXL_OK;
+}
+
+/* The files that were found from the first on. */
+static axl_status check_formats(const axl__data_entry *e, size_t first)
+{
+    for (size_t i = first; i < e->files.n; i++)
+        AXL_TRY(axl__source_check(e->files.paths[i], e->format));
+    return AXL_OK;
+}
+
+static axl_status check_path(axl_diagnostics *out, axl__data_entry *e, const axl_config *cfg,
+                             const char *key, const char *path)
+{
+    axl_status status = add_existing(e, axl__config_context(cfg), path);
+
+    if (status == AXL_OK)
+        status = check_formats(e, 0);
+    if (status == AXL_OK)
+        return AXL_OK;
+    return fault(out, cfg, key, status, axl__path_kind_of(path) != AXL__PATH_NONE);
+}
+
+static axl_status check_data_files(axl_diagnostics *out, axl__data_entry *e, const axl_config *cfg,
+                                   const file_list *list, const char *path)
+{
+    char key[KEY_MAX + 32];
+
+    for (size_t f = 0; f < list->n; f++) {
+        size_t first = e->files.n;
+        axl_status status =
+            add_data_file(e, cfg, axl__config_context(cfg), path, file_name(list, f));
+        if (status == AXL_OK)
+            status = check_formats(e, first);
+        snprintf(key, sizeof key, "%s[%zu]", list->key, f);
+        if (status != AXL_OK)
+            AXL_TRY(fault(out, cfg, key, status, false));
+    }
+    return AXL_OK;
+}
+
+axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, const char *list,
+                                 size_t i)
+{
+    axl__data_plan plan = { .ctx = axl__config_context(cfg), .list = list };
+    axl__data_entry e = { 0 };
+    file_list files = { .cfg = cfg };
+    char key[KEY_MAX];
+
+    e.format = axl__cfg_str_or(cfg, entry_key(key, &plan, i, "ds_type"), NULL);
+    files.n = axl__cfg_count(cfg, entry_key(files.key, &plan, i, "data_files"));
+    const char *value = axl__cfg_str_or(cfg, entry_key(key, &plan, i, "path"), "");
+    char *path = axl__config_path(cfg, value);
+    if (!path)
+        return axl__fail_nomem();
+    axl_status status = AXL_OK;
+    if (axl__path_kind_of(path) != AXL__PATH_NONE || !axl__hub_is_id(value))
+        status = files.n > 0 ? check_data_files(out, &e, cfg, &files, path)
+                             : check_path(out, &e, cfg, key, path);
+    axl__files_free(&e.files, plan.ctx);
+    axl__free(plan.ctx, path);
+    return status;
+}
+
 static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const axl_tokenizer *tok,
                              size_t i)
 {
@@ -141,7 +219,6 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
 static axl_status read_settings(axl__data_plan *plan, const axl_config *cfg)
 {
     const char *rule = axl__cfg_str(cfg, "excess_length_strategy");
-    const char *prepared = axl__cfg_str(cfg, "dataset_prepared_path");
     int64_t sequence_len = axl__cfg_int(cfg, "sequence_len");
     int64_t min_len = axl__cfg_int(cfg, "min_sample_len");
 
@@ -156,12 +233,33 @@ static axl_status read_settings(axl__data_plan *plan, const axl_config *cfg)
     plan->shuffle = axl__cfg_bool(cfg, "shuffle_merged_datasets");
     plan->shuffle_each = axl__cfg_bool(cfg, "shuffle_before_merging_datasets");
     plan->curriculum = axl__cfg_bool(cfg, "curriculum_sampling");
-    plan->cache_dir = axl__config_path(cfg, prepared);
-    return plan->cache_dir ? AXL_OK : axl__fail_nomem();
+    return AXL_OK;
+}
+
+/* A folder appears only where it was asked for. */
+static axl_status choose_cache(axl__data_plan *plan, const axl_config *cfg, bool for_run)
+{
+    const char *asked = axl__cfg_str_or(cfg, "dataset_prepared_path", NULL);
+
+    if (asked && *asked) {
+        plan->cache_dir = axl__config_path(cfg, asked);
+    } else {
+        char *out = axl__config_path(cfg, axl__cfg_str(cfg, "output_dir"));
+        plan->cache_dir = out ? axl__format(plan->ctx, "%s/prepared", out) : NULL;
+        axl__free(plan->ctx, out);
+    }
+    if (!plan->cache_dir)
+        return axl__fail_nomem();
+    plan->keep = asked && *asked ? AXL__KEEP_NOW : for_run ? AXL__KEEP_LATER : AXL__KEEP_NEVER;
+    if (plan->keep == AXL__KEEP_NEVER && axl__path_kind_of(plan->cache_dir) != AXL__PATH_DIR) {
+        axl__free(plan->ctx, plan->cache_dir); /* so that no key is made for nothing */
+        plan->cache_dir = NULL;
+    }
+    return AXL_OK;
 }
 
 axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
-                               const axl_tokenizer *tok, const char *list)
+                               const axl_tokenizer *tok, const char *list, bool for_run)
 {
     memset(plan, 0, sizeof *plan);
     plan->ctx = axl__config_context(cfg);
@@ -169,6 +267,8 @@ axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
     plan->list = list;
     size_t n = axl__cfg_count(cfg, list);
     axl_status status = read_settings(plan, cfg);
+    if (status == AXL_OK)
+        status = choose_cache(plan, cfg, for_run);
     if (status == AXL_OK && n == 0)
         status = axl__fail(AXL_ERR_INVALID, "%s is not set", list);
     if (status == AXL_OK && !(plan->entries = axl__calloc(plan->ctx, n, sizeof *plan->entries)))

@@ -19,6 +19,10 @@ typedef struct axl__data_entry {
     uint64_t *hashes;  /* (files.n) of their bytes */
 } axl__data_entry;
 
+/* When prepared rows are written to where they are looked for: as soon as they are there, or by
+ * axl__datasets_keep(). */
+typedef enum { AXL__KEEP_NEVER, AXL__KEEP_NOW, AXL__KEEP_LATER } axl__keep;
+
 typedef enum { AXL__LONG_DROP, AXL__LONG_TRUNCATE, AXL__LONG_RAISE } axl__long_rule;
 
 typedef struct axl__data_plan {
@@ -31,13 +35,21 @@ typedef struct axl__data_plan {
     uint32_t sequence_len, min_len;
     axl__long_rule long_rule;
     bool shuffle_each, shuffle, curriculum;
-    char *cache_dir; /* NULL: none */
+    char *cache_dir; /* where prepared data is looked for; NULL: nowhere */
+    axl__keep keep;
 } axl__data_plan;
 
-/* Finds the files, opens no more than their folders.  AXL_ERR_NOT_FOUND names what is missing. */
+/* Finds the files, opens no more than their folders.  Prepared data is kept in
+ * dataset_prepared_path when it is set; for_run: else below output_dir, where others only look for
+ * it. AXL_ERR_NOT_FOUND names what is missing. */
 axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
-                               const axl_tokenizer *tok, const char *list);
+                               const axl_tokenizer *tok, const char *list, bool for_run);
 void axl__data_plan_free(axl__data_plan *plan);
+
+/* Adds to the list what opening the i-th data set of datasets or test_datasets would not find or
+ * not read by its name.  No file is opened, and what may be on the Hub is not sought. */
+axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, const char *list,
+                                 size_t i);
 
 /* Text that says all that the samples depend on, the bytes of the data files and of the
  * tokenizer's included; reads them all. */

@@ -47,6 +47,11 @@ uint64_t axl__dataset_mapped(const axl_dataset *data, const axl_dataset *other)
     return data->store->file.mapped && !counted ? data->store->file.size : 0;
 }
 
+axl_status axl__dataset_keep(axl_dataset *data)
+{
+    return data ? axl__rows_keep(data->store) : AXL_OK;
+}
+
 axl_status axl__dataset_wrap(axl_dataset **out, axl__store *store, uint32_t first, uint32_t n,
                              const axl_dataset_stats *stats)
 {

@@ -24,8 +24,13 @@ axl_status axl__dataset_wrap(axl_dataset **out, axl__store *store, uint32_t firs
                              const axl_dataset_stats *stats);
 
 /* Both splits of a config at once, tokenised once.  *validation is NULL when the config has none;
- * it may be NULL itself when it is not wanted, as may train. */
+ * it may be NULL itself when it is not wanted, as may train.  for_run: what
+ * is prepared goes below output_dir, unless dataset_prepared_path is set, when it is told to be
+ * kept. */
 axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validation,
-                                     const axl_config *cfg, const axl_tokenizer *tok);
+                                     const axl_config *cfg, const axl_tokenizer *tok, bool for_run);
+
+/* Writes what was prepared for a run, once; data may be NULL. */
+axl_status axl__dataset_keep(axl_dataset *data);
 
 #endif

@@ -148,14 +148,35 @@ static axl_status prepare_rows(axl__store *store, const axl__data_plan *plan,
 
 /* A data set that cannot be kept is a warning: it costs time the next time, and no more. */
 static axl_status save_rows(const axl__store *store, const axl_dataset_stats *stats,
-                            const axl__data_plan *plan, const char *key)
+                            const char *dir, const char *key)
 {
-    axl_status status = axl__cache_save(store, stats, plan->ctx, plan->cache_dir, key);
+    axl_status status = axl__cache_save(store, stats, store->ctx, dir, key);
 
     if (status == AXL_OK || status == AXL_ERR_NOMEM || status == AXL_ERR_CANCELLED)
         return status;
-    axl__log(plan->ctx, AXL_LOG_WARNING, "the prepared data set is not kept: %s", axl_last_error());
+    axl__log(store->ctx, AXL_LOG_WARNING, "the prepared data set is not kept: %s",
+             axl_last_error());
     axl__error_clear();
+    return AXL_OK;
+}
+
+/* What save_rows will want once a run begins. */
+static axl_status save_later(axl__store *store, const axl_dataset_stats *stats, const char *dir,
+                             const char *key)
+{
+    store->keep_dir = axl__strdup(store->ctx, dir);
+    store->keep_key = axl__strdup(store->ctx, key);
+    store->keep_stats = *stats;
+    return store->keep_dir && store->keep_key ? AXL_OK : axl__fail_nomem();
+}
+
+axl_status axl__rows_keep(axl__store *store)
+{
+    if (!store->keep_dir)
+        return AXL_OK;
+    AXL_TRY(save_rows(store, &store->keep_stats, store->keep_dir, store->keep_key));
+    axl__free(store->ctx, store->keep_dir);
+    store->keep_dir = NULL;
     return AXL_OK;
 }
 
@@ -174,8 +195,10 @@ static axl_status load_plan(axl__store **out, axl_dataset_stats *stats, axl__dat
     if (status == AXL_END) {
         axl__store *store = axl__store_new(plan->ctx);
         status = store ? prepare_rows(store, plan, stats) : axl__fail_nomem();
-        if (status == AXL_OK && plan->cache_dir)
-            status = save_rows(store, stats, plan, key.data);
+        if (status == AXL_OK && plan->keep == AXL__KEEP_NOW)
+            status = save_rows(store, stats, plan->cache_dir, key.data);
+        if (status == AXL_OK && plan->keep == AXL__KEEP_LATER)
+            status = save_later(store, stats, plan->cache_dir, key.data);
         if (status == AXL_OK)
             *out = store;
         else
@@ -186,14 +209,14 @@ static axl_status load_plan(axl__store **out, axl_dataset_stats *stats, axl__dat
 }
 
 static axl_status load_list(axl__store **out, axl_dataset_stats *stats, const axl_config *cfg,
-                            const axl_tokenizer *tok, const char *list)
+                            const axl_tokenizer *tok, const char *list, bool for_run)
 {
     axl_dataset_stats none = AXL_DATASET_STATS_INIT;
     axl__data_plan plan;
 
     *out = NULL;
     *stats = none;
-    AXL_TRY(axl__data_plan_init(&plan, cfg, tok, list));
+    AXL_TRY(axl__data_plan_init(&plan, cfg, tok, list, for_run));
     axl_status status = load_plan(out, stats, &plan, tok);
     axl__data_plan_free(&plan);
     return status;
@@ -218,13 +241,13 @@ static axl_status split_rows(const axl_config *cfg, uint32_t n, uint32_t *n_vali
 }
 
 static axl_status from_datasets(axl_dataset **train, axl_dataset **validation,
-                                const axl_config *cfg, const axl_tokenizer *tok)
+                                const axl_config *cfg, const axl_tokenizer *tok, bool for_run)
 {
     axl__store *store;
     axl_dataset_stats stats;
     uint32_t n_validation;
 
-    AXL_TRY(load_list(&store, &stats, cfg, tok, "datasets"));
+    AXL_TRY(load_list(&store, &stats, cfg, tok, "datasets", for_run));
     axl_status status = split_rows(cfg, store->n, &n_validation);
     if (status == AXL_OK && train)
         status = axl__dataset_wrap(train, store, 0, store->n - n_validation, &stats);
@@ -236,19 +259,19 @@ static axl_status from_datasets(axl_dataset **train, axl_dataset **validation,
 }
 
 static axl_status from_test_datasets(axl_dataset **out, const axl_config *cfg,
-                                     const axl_tokenizer *tok)
+                                     const axl_tokenizer *tok, bool for_run)
 {
     axl__store *store;
     axl_dataset_stats stats;
 
-    AXL_TRY(load_list(&store, &stats, cfg, tok, "test_datasets"));
+    AXL_TRY(load_list(&store, &stats, cfg, tok, "test_datasets", for_run));
     axl_status status = axl__dataset_wrap(out, store, 0, store->n, &stats);
     axl__store_free(store);
     return status;
 }
 
 axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validation,
-                                     const axl_config *cfg, const axl_tokenizer *tok)
+                                     const axl_config *cfg, const axl_tokenizer *tok, bool for_run)
 {
     if (train && axl__cfg_count(cfg, "datasets") == 0)
         return axl__fail(AXL_ERR_INVALID, "the config names no datasets: the host brings its own");
@@ -261,9 +284,9 @@ axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validati
     if (validation)
         *validation = NULL;
     if (train || (validation && !tests && share))
-        status = from_datasets(train, tests ? NULL : validation, cfg, tok);
+        status = from_datasets(train, tests ? NULL : validation, cfg, tok, for_run);
     if (status == AXL_OK && validation && tests)
-        status = from_test_datasets(validation, cfg, tok);
+        status = from_test_datasets(validation, cfg, tok, for_run);
     if (status == AXL_OK)
         return AXL_OK;
     if (train) {
@@ -284,9 +307,9 @@ axl_status axl_dataset_from_config(axl_dataset **out, const axl_config *cfg,
     if (!tok)
         return axl__fail(AXL_ERR_INVALID, "the tokenizer must not be NULL");
     if (split == AXL_SPLIT_TRAIN)
-        return axl__datasets_from_config(out, NULL, cfg, tok);
+        return axl__datasets_from_config(out, NULL, cfg, tok, false);
     if (split != AXL_SPLIT_VALIDATION)
         return axl__fail(AXL_ERR_INVALID, "unknown split %d", (int)split);
-    AXL_TRY(axl__datasets_from_config(NULL, out, cfg, tok));
+    AXL_TRY(axl__datasets_from_config(NULL, out, cfg, tok, false));
     return *out ? AXL_OK : AXL_END;
 }

@@ -134,6 +134,7 @@ axl_status axl__cache_save(const axl__store *store, const axl_dataset_stats *sta
                            axl_context *ctx, const char *dir, const char *key)
 {
     cache_writer w = { 0 };
+    size_t had = axl__existing_part(dir);
     char *path = cache_path(ctx, dir, key);
 
     if (!path)
@@ -151,6 +152,8 @@ axl_status axl__cache_save(const axl__store *store, const axl_dataset_stats *sta
         else
             axl__writer_abort(&w.file);
     }
+    if (status < 0)
+        axl__remove_empty_dirs(dir, had);
     axl__str_free(&w.buffer);
     axl__free(ctx, path);
     return status;

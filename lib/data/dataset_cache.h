@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dataset_cache.h - a prepared data set in one file of dataset_prepared_path, named after a hash of
- * its key.  The file holds the whole key, so equal hashes of different keys do no harm.
+ * dataset_cache.h - a prepared data set in one file of a folder, named after a hash of its key.
+ * The file holds the whole key, so equal hashes of different keys do no harm.
  */
 #ifndef AXL_DATA_DATASET_CACHE_H
 #define AXL_DATA_DATASET_CACHE_H

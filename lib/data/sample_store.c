@@ -34,6 +34,8 @@ void axl__store_free(axl__store *store)
         axl__free(ctx, store->sources[i]);
     axl__free(ctx, store->sources);
     axl__free(ctx, store->rows);
+    axl__free(ctx, store->keep_dir);
+    axl__free(ctx, store->keep_key);
     axl__arena_free(&store->arena);
     if (store->file.ctx)
         axl__file_close(&store->file);

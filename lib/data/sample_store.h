@@ -9,6 +9,8 @@
 #include "base/arena.h"
 #include "base/os.h"
 
+#include <axl/dataset.h>
+
 #include <stdatomic.h>
 
 #define AXL__NO_SOURCE UINT32_MAX
@@ -34,6 +36,9 @@ typedef struct axl__store {
     char **sources;
     uint32_t n_sources;
     axl__file file; /* ids lie here when it is open (file.ctx set) */
+    /* Where and as what rows that were prepared for a run will be kept; NULL: they are, or not. */
+    char *keep_dir, *keep_key;
+    axl_dataset_stats keep_stats; /* of all rows that were read */
 } axl__store;
 
 axl__store *axl__store_new(axl_context *ctx); /* one reference; NULL when memory is out */
@@ -49,6 +54,11 @@ axl_status axl__store_add_row(axl__store *store, const axl__row *row);
 axl_status axl__store_add_source(axl__store *store, const char *name, uint32_t *index);
 /* Row i becomes what order[i] was, within [first, first + n); the indices count from first. */
 axl_status axl__store_reorder(axl__store *store, uint32_t first, uint32_t n, const uint32_t *order);
+
+/* dataset_build.c: writes them there, after which keep_dir is NULL; that they cannot be is a
+ * warning.
+ */
+axl_status axl__rows_keep(axl__store *store);
 
 uint32_t axl__count_trained(const int32_t *labels, uint32_t length);
 

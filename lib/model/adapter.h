@@ -53,6 +53,9 @@ enum { AXL__RANK_MAX = 4096 };
 /* PEFT's rule for a list of targets: the whole path, or its end after a dot. */
 bool axl__target_matches(const char *module, const char *target);
 
+/* Whether dir has an adapter's files, by their names: AXL_ERR_NOT_FOUND, AXL_ERR_UNSUPPORTED. */
+axl_status axl__adapter_look(const char *dir);
+
 axl_adapter *axl__adapter_ref(axl_adapter *adapter);
 axl_status axl__adapter_enter(const axl_adapter *adapter);
 

@@ -295,13 +295,38 @@ static axl_status read_values(peft_reader *r, axl_adapter *a)
     return status;
 }
 
+static axl_status look_for_config(const char *dir)
+{
+    if (axl__has_file(dir, "adapter_config.json"))
+        return AXL_OK;
+    return axl__fail(AXL_ERR_NOT_FOUND, "%s holds no adapter: there is no adapter_config.json",
+                     dir);
+}
+
+static axl_status look_for_tensors(const char *dir)
+{
+    if (axl__has_file(dir, "adapter_model.safetensors"))
+        return AXL_OK;
+    if (axl__has_file(dir, "adapter_model.bin"))
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "%s holds adapter_model.bin, a pickle, which can run code when it is "
+                         "read; convert it to adapter_model.safetensors (PEFT: save_pretrained)",
+                         dir);
+    return axl__fail(AXL_ERR_NOT_FOUND,
+                     "cannot open %s/adapter_model.safetensors: No such file or directory", dir);
+}
+
+axl_status axl__adapter_look(const char *dir)
+{
+    AXL_TRY(look_for_config(dir));
+    return look_for_tensors(dir);
+}
+
 static axl_status read_config(peft_reader *r, const char *dir)
 {
     axl__json *root;
 
-    if (axl__path_kind_of(r->config_path) == AXL__PATH_NONE)
-        return axl__fail(AXL_ERR_NOT_FOUND, "%s holds no adapter: there is no adapter_config.json",
-                         dir);
+    AXL_TRY(look_for_config(dir));
     AXL_TRY(axl__file_open(&r->config_file, r->model->ctx, r->config_path, true));
     AXL_TRY(axl__json_check_size(r->config_path, r->config_file.size, AXL__JSON_FILE_MAX));
     AXL_TRY(axl__json_parse(&root, &r->arena, (const char *)r->config_file.data,
@@ -312,14 +337,9 @@ static axl_status read_config(peft_reader *r, const char *dir)
     return axl__peft_config_read(&r->config, &r->arena, root, r->config_path);
 }
 
-static axl_status open_tensors(peft_reader *r, const char *path, const char *pickle,
-                               const char *dir)
+static axl_status open_tensors(peft_reader *r, const char *path, const char *dir)
 {
-    if (axl__path_kind_of(path) == AXL__PATH_NONE && axl__path_kind_of(pickle) == AXL__PATH_FILE)
-        return axl__fail(AXL_ERR_UNSUPPORTED,
-                         "%s holds adapter_model.bin, a pickle, which can run code when it is "
-                         "read; convert it to adapter_model.safetensors (PEFT: save_pretrained)",
-                         dir);
+    AXL_TRY(look_for_tensors(dir));
     AXL_TRY(axl__safetensors_open(&r->st, r->model->ctx, path, true));
     AXL_TRY(match_tensors(r));
     return axl__peft_names_are_all(&r->config.targets) ? AXL_OK : name_targets(r);
@@ -330,14 +350,13 @@ static axl_status read_folder(peft_reader *r, axl_adapter **out, const char *dir
     axl_context *ctx = r->model->ctx;
     char *config = axl__format(ctx, "%s/adapter_config.json", dir);
     char *tensors = axl__format(ctx, "%s/adapter_model.safetensors", dir);
-    char *pickle = axl__format(ctx, "%s/adapter_model.bin", dir);
-    axl_status status = config && tensors && pickle ? AXL_OK : axl__fail_nomem();
+    axl_status status = config && tensors ? AXL_OK : axl__fail_nomem();
 
     r->config_path = config;
     if (status == AXL_OK)
         status = read_config(r, dir);
     if (status == AXL_OK)
-        status = open_tensors(r, tensors, pickle, dir);
+        status = open_tensors(r, tensors, dir);
     if (status == AXL_OK)
         status = axl__adapter_make(out, r->model, r->on, &r->config.opts);
     if (status == AXL_OK)
@@ -346,7 +365,6 @@ static axl_status read_folder(peft_reader *r, axl_adapter **out, const char *dir
         status = check_against_config(r);
     axl__free(ctx, config);
     axl__free(ctx, tensors);
-    axl__free(ctx, pickle);
     return status;
 }
 

@@ -79,23 +79,27 @@ static axl_status open_index(axl_model *m, bool read)
     return status;
 }
 
+axl_status axl__model_look(const char *dir)
+{
+    if (axl__has_file(dir, "model.safetensors") ||
+        axl__has_file(dir, "model.safetensors.index.json"))
+        return AXL_OK;
+    if (axl__has_file(dir, "pytorch_model.bin") ||
+        axl__has_file(dir, "pytorch_model.bin.index.json"))
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "%s holds pytorch_model.bin, a pickle, which can run code when it is "
+                         "read; convert it to model.safetensors (transformers: "
+                         "save_pretrained)",
+                         dir);
+    return axl__fail(AXL_ERR_NOT_FOUND,
+                     "%s holds no model.safetensors or model.safetensors.index.json", dir);
+}
+
 static axl_status open_files(axl_model *m, bool read)
 {
-    bool whole = axl__has_file(m->dir, "model.safetensors");
-
-    if (!whole && axl__has_file(m->dir, "model.safetensors.index.json"))
+    AXL_TRY(axl__model_look(m->dir));
+    if (!axl__has_file(m->dir, "model.safetensors"))
         return open_index(m, read);
-    if (!whole) {
-        if (axl__has_file(m->dir, "pytorch_model.bin") ||
-            axl__has_file(m->dir, "pytorch_model.bin.index.json"))
-            return axl__fail(AXL_ERR_UNSUPPORTED,
-                             "%s holds pytorch_model.bin, a pickle, which can run code when it is "
-                             "read; convert it to model.safetensors (transformers: "
-                             "save_pretrained)",
-                             m->dir);
-        return axl__fail(AXL_ERR_NOT_FOUND,
-                         "%s holds no model.safetensors or model.safetensors.index.json", m->dir);
-    }
     m->files = axl__calloc(m->ctx, 1, sizeof *m->files);
     if (!m->files)
         return axl__fail_nomem();

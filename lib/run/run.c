@@ -65,7 +65,7 @@ static axl_status run_load_data(axl_run *r, const axl_run_options *o)
         r->train = axl__dataset_ref(o->train);
         r->valid = o->validation ? axl__dataset_ref(o->validation) : NULL;
     } else {
-        AXL_TRY(axl__datasets_from_config(&r->train, &r->valid, r->cfg, r->tok));
+        AXL_TRY(axl__datasets_from_config(&r->train, &r->valid, r->cfg, r->tok, true));
     }
     run_log_data(r);
     AXL_TRY(axl_loader_from_config(&r->loader, r->cfg, r->train, AXL_SPLIT_TRAIN));
@@ -283,8 +283,19 @@ static axl_status run_train_loop(axl_run *r)
     return run_finish(r);
 }
 
+/* Only now: a run that could not begin has left nothing.  A stop in between ends the loop. */
+static axl_status run_keep_data(axl_run *r)
+{
+    axl_status status = axl__dataset_keep(r->train);
+
+    if (status == AXL_OK)
+        status = axl__dataset_keep(r->valid);
+    return status == AXL_ERR_CANCELLED ? AXL_OK : status;
+}
+
 static axl_status run_train(axl_run *r)
 {
+    AXL_TRY(run_keep_data(r));
     AXL_TRY(axl__run_begin(r));
     axl_status status = run_train_loop(r);
     return status == AXL_ERR_CANCELLED ? axl__run_save_stopped(r, status) : status;

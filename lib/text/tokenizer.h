@@ -19,6 +19,9 @@ const char *axl__tokenizer_special_text(const axl_tokenizer *tok, const char *na
 /* The id that stands for unknown text; -1: none. */
 /* The folder or file it was opened from. */
 const char *axl__tokenizer_source(const axl_tokenizer *tok);
+/* Whether there is one in a folder, or a file can be one, by their names: AXL_ERR_NOT_FOUND,
+ * AXL_ERR_UNSUPPORTED. */
+axl_status axl__tokenizer_look(const char *path);
 /* AXL_ERR_INVALID where its files lie in dir, which saving would write over. */
 axl_status axl__tokenizer_spare(const axl_tokenizer *tok, const char *dir);
 /* tokenizer_config.json as it was read; "" where there is none. */

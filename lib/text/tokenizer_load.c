@@ -206,6 +206,18 @@ static axl_status load_spm(folder *f)
     return AXL_OK;
 }
 
+axl_status axl__tokenizer_look(const char *path)
+{
+    axl__path_kind kind = axl__path_kind_of(path);
+
+    if (kind == AXL__PATH_FILE && axl__ends_with(path, ".json"))
+        return axl__fail(AXL_ERR_UNSUPPORTED, "%s: give the folder instead of a JSON file", path);
+    if (kind != AXL__PATH_DIR || axl__has_file(path, "tokenizer.json") ||
+        axl__has_file(path, "tokenizer.model"))
+        return AXL_OK;
+    return axl__fail(AXL_ERR_NOT_FOUND, "%s has neither tokenizer.json nor tokenizer.model", path);
+}
+
 static axl_status load_folder(folder *f)
 {
     static const char corrupting[] =
@@ -224,11 +236,9 @@ static axl_status load_folder(folder *f)
     AXL_TRY(read_json(f, "tokenizer.json", false, &f->files.tokenizer));
     if (f->files.tokenizer)
         return load_json(f);
+    AXL_TRY(axl__tokenizer_look(f->dir));
     AXL_TRY(set_path(f, "tokenizer.model"));
-    if (axl__path_kind_of(f->path) == AXL__PATH_FILE)
-        return load_spm(f);
-    return axl__fail(AXL_ERR_NOT_FOUND, "%s has neither tokenizer.json nor tokenizer.model",
-                     f->dir);
+    return load_spm(f);
 }
 
 /* ---- a bare file ---- */
@@ -239,8 +249,7 @@ static axl_status load_bare(axl_tokenizer *t, const char *path, axl__arena *aren
     axl_status status;
 
     t->bare = true;
-    if (axl__ends_with(path, ".json"))
-        return axl__fail(AXL_ERR_UNSUPPORTED, "%s: give the folder instead of a JSON file", path);
+    AXL_TRY(axl__tokenizer_look(path));
     status = read_spm(t, path, arena, &spm);
     if (status == AXL_OK)
         status = axl__spm_to_bare(t, &spm);

@@ -600,6 +600,85 @@ static void test_dataset__trains_without_a_place_to_keep(void **state)
     tear_down(&f);
 }
 
+/* What a run left below output_dir is found there; nothing is added to it. */
+static void test_dataset__writes_nothing_unasked(void **state)
+{
+#define UNASKED SHORT "dataset_prepared_path:\n"
+    fixture f;
+    axl_dataset *data;
+
+    (void)state;
+    set_up(&f);
+    put_rows(&f, "a.jsonl", 5, 'a');
+    int n = count_files(f.dir);
+    assert_int_equal(from_cache(&f, UNASKED, "ecba"), 0);
+    assert_int_equal(count_files(f.dir), n);
+    assert_int_equal(from_cache(&f, SHORT, "ecba"), 0);
+    mkdir(in_dir(&f, "out"), 0700);
+    assert_int_equal(rename(in_dir(&f, "prepared"), in_dir(&f, "out/prepared")), 0);
+    assert_int_equal(from_cache(&f, UNASKED, "ecba"), 1);
+    assert_ok(open_data(&f, UNASKED "train_on_inputs: true\n", AXL_SPLIT_TRAIN, &data));
+    axl_dataset_free(data);
+    assert_int_equal(count_files(in_dir(&f, "out/prepared")), 1);
+    assert_int_equal(count_files(f.dir), n + 1);
+    tear_down(&f);
+}
+
+/* ---- the prompt alone ---- */
+
+static void expect_prompt(const fixture *f, const axl_config *cfg, const char *input,
+                          const char *want)
+{
+    axl_buffer text = AXL_BUFFER_INIT;
+
+    assert_ok(axl_dataset_prompt(f->ctx, cfg, "Do {it}.", input, &text));
+    assert_string_equal(text.data, want);
+    assert_int_equal(text.length, strlen(want));
+    axl_buffer_free(&text);
+}
+
+static void refuse_prompt(const fixture *f, const char *type, const char *input, const char *why)
+{
+    axl_buffer text = AXL_BUFFER_INIT;
+    char more[300];
+
+    snprintf(more, sizeof more, "datasets: [{path: a.jsonl, type: %s}]\n", type);
+    axl_config *cfg = config(f, more);
+    assert_fails(axl_dataset_prompt(NULL, cfg, "Do", input, &text), AXL_ERR_UNSUPPORTED, why);
+    assert_null(text.data);
+    axl_config_free(cfg);
+}
+
+static void test_dataset__asks_as_its_type_does(void **state)
+{
+#define TASK "Below is an instruction that describes a task"
+#define ENDS "Write a response that appropriately completes the request."
+    fixture f;
+    axl_buffer text = AXL_BUFFER_INIT;
+
+    (void)state;
+    set_up(&f);
+    expect_prompt(&f, NULL, NULL,
+                  TASK ". " ENDS "\n\n### Instruction:\nDo {it}.\n\n### Response:\n");
+    axl_config *cfg = config(&f, "datasets: [{path: a.jsonl, type: 'alpaca:chat'}]\n");
+    expect_prompt(&f, cfg, "this",
+                  "SYSTEM: " TASK ", paired with an input that provides further context. " ENDS
+                  "\nUSER: Do {it}.\nthis\nASSISTANT:");
+    assert_fails(axl_dataset_prompt(f.ctx, cfg, NULL, NULL, &text), AXL_ERR_INVALID, "instruction");
+    assert_fails(axl_dataset_prompt(NULL, NULL, "x", NULL, &text), AXL_ERR_INVALID, "axl_context");
+    axl_config_free(cfg);
+    cfg =
+        config(&f, "datasets: [{path: a.jsonl, type: {system_prompt: S, system_format: '{system}|',"
+                   " format: '{instruction}+{input}=', no_input_format: '{instruction}='}}]\n");
+    expect_prompt(&f, cfg, "this", "S|Do {it}.+this=");
+    expect_prompt(&f, cfg, "", "S|Do {it}.=");
+    axl_config_free(cfg);
+    refuse_prompt(&f, "completion", NULL, "\"completion\" has no form for an instruction");
+    refuse_prompt(&f, "jeopardy", NULL, "\"jeopardy\" has no form for an instruction alone");
+    refuse_prompt(&f, "oasst", "x", "\"oasst\" has no form for an input");
+    tear_down(&f);
+}
+
 /* ---- long calls ---- */
 
 static int stop_at_tokenize(void *user, const axl_progress *p)
@@ -811,6 +890,8 @@ int main(void)
         cmocka_unit_test(test_dataset__cuts_texts_into_samples),
         cmocka_unit_test(test_dataset__splits_as_axolotl),
         cmocka_unit_test(test_dataset__keeps_what_it_prepared),
+        cmocka_unit_test(test_dataset__writes_nothing_unasked),
+        cmocka_unit_test(test_dataset__asks_as_its_type_does),
         cmocka_unit_test(test_dataset__trains_without_a_place_to_keep),
         cmocka_unit_test(test_dataset__stops_when_told),
         cmocka_unit_test(test_dataset__is_the_same_with_any_threads),

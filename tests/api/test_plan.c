@@ -251,6 +251,45 @@ static void test_plan__says_what_is_wrong(void **state)
     axl_context_free(ctx);
 }
 
+static axl_config *config_of(axl_context *ctx, axl_diagnostics **list)
+{
+    static const char text[] = "no_key: 1\nbase_model: ./none\ndatasets: [{path: b.jsonl, type: "
+                               "alpaca}]\nmicro_batch_size: 1\ngradient_accumulation_steps: 1\n"
+                               "learning_rate: 1e-3\naxl: {unknown_keys: warn}\n";
+    axl_config_options o = AXL_CONFIG_OPTIONS_INIT;
+    axl_config *cfg;
+
+    o.base_dir = "/nowhere";
+    o.diagnostics = list;
+    assert_ok(axl_config_parse(&cfg, ctx, text, sizeof text - 1, "test.yml", &o));
+    return cfg;
+}
+
+static void test_plan__looks_for_what_a_config_names(void **state)
+{
+    axl_context *ctx = test_context();
+    axl_diagnostics *list = NULL, *own = NULL;
+    axl_diagnostic d = AXL_DIAGNOSTIC_INIT;
+    axl_config *cfg = config_of(ctx, &list);
+
+    (void)state;
+    assert_int_equal(axl_diagnostics_count(list), 1);
+    assert_fails(axl_run_check(cfg, &list), AXL_ERR_CONFIG, "test.yml:2:1: error: base_model: no ");
+    assert_int_equal(axl_diagnostics_count(list), 3);
+    assert_int_equal(axl_diagnostics_error_count(list), 2);
+    assert_ok(axl_diagnostics_get(list, 2, &d));
+    assert_string_equal(d.text, "test.yml:3:13: error: datasets[0].path: no such file or folder: "
+                                "/nowhere/b.jsonl [AXL-C0401]");
+    assert_fails(axl_run_check(cfg, &own), AXL_ERR_CONFIG, "base_model");
+    assert_int_equal(axl_diagnostics_count(own), 2);
+    assert_fails(axl_run_check(cfg, NULL), AXL_ERR_INVALID, "list");
+    assert_fails(axl_run_check(NULL, &own), AXL_ERR_INVALID, "axl_config");
+    axl_diagnostics_free(own);
+    axl_diagnostics_free(list);
+    axl_config_free(cfg);
+    axl_context_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_plan__going_on_takes_what_is_read_once),
         cmocka_unit_test(test_plan__names_its_parts),
         cmocka_unit_test(test_plan__says_what_is_wrong),
+        cmocka_unit_test(test_plan__looks_for_what_a_config_names),
     };
 
     return test_run(tests);

@@ -305,6 +305,21 @@ static const char busy_keys[] = /* everything that a stop may come between */
     "gradient_accumulation_steps: 2\nsample_packing: true\nlora_dropout: 0.1\nmax_steps: 8\n"
     "val_set_size: 8\neval_steps: 2\nlogging_steps: 3\nsave_steps: 4\n";
 
+/* What a run prepares lies in its own folder, and not before it begins. */
+static void test_run__keeps_prepared_data_in_its_folder(void **state)
+{
+    watcher w = { 0 };
+    axl_run *run = make_run(&w, "prepares", "gradient_accumulation_steps: 1\nmax_steps: 1\n", NULL);
+
+    (void)state;
+    assert_false(exists("prepares", "prepared"));
+    assert_ok(axl_run_train(run));
+    assert_true(exists("prepares", "prepared"));
+    axl_run_free(run);
+    assert_false(exists("prepared", ""));
+    assert_false(exists("last_run_prepared", ""));
+}
+
 static void test_run__goes_on_from_a_stop_at_any_record(void **state)
 {
     watcher whole = { .n = 0 };
@@ -689,6 +704,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_run__is_the_loop_that_a_host_writes),
         cmocka_unit_test(test_run__writes_its_result),
+        cmocka_unit_test(test_run__keeps_prepared_data_in_its_folder),
         cmocka_unit_test(test_run__goes_on_from_a_stop_at_any_record),
         cmocka_unit_test(test_run__goes_on_from_a_stop_in_an_evaluation),
         cmocka_unit_test(test_run__goes_on_from_a_stop_in_a_save),

@@ -129,9 +129,9 @@ class Case(unittest.TestCase):
     def config(self, name="run.yml", **changes):
         return self.write(name, yaml_text(self.settings(**changes)))
 
-    def axl(self, *args, stdin=b"", stdout=subprocess.PIPE, env=None, timeout=120):
+    def axl(self, *args, stdin=b"", stdout=subprocess.PIPE, env=None, timeout=120, cwd=None):
         done = subprocess.run([TOOL, *map(str, args)], input=stdin, stdout=stdout,
-                              stderr=subprocess.PIPE, cwd=self.dir, env=environment(env),
+                              stderr=subprocess.PIPE, cwd=cwd or self.dir, env=environment(env),
                               timeout=timeout, check=False)
         return Result(done)
 
@@ -155,7 +155,7 @@ class Case(unittest.TestCase):
         main, side = pty.openpty()
         fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         with subprocess.Popen([TOOL, *map(str, args)], stdin=side, stdout=side, stderr=side,
-                              cwd=self.dir, env=environment(env)) as tool:
+                              cwd=self.dir, env=environment({"TERM": "xterm", **(env or {})})) as tool:
             os.close(side)
             shown = b""
             try:

@@ -6,7 +6,7 @@ import os
 import shutil
 import unittest
 
-from cli_testing import TINY, Case
+from cli_testing import ALPACA, TINY, Case
 
 PROMPT = "The capital of"
 
@@ -49,6 +49,40 @@ class Prompt(Inference):
     def test_used_as_given(self):
         self.assertNotEqual(self.greedy("--prompt", PROMPT + "\n"),
                             self.greedy("--prompt", PROMPT))
+
+    def test_a_line_break_that_was_typed(self):
+        """The one that a pipe adds is no part of the prompt; what lies in a file is as it is."""
+        wanted = self.greedy("--prompt", PROMPT)
+        self.assertEqual(self.greedy(stdin=PROMPT.encode() + b"\n"), wanted)
+        self.assertEqual(self.greedy("-", stdin=PROMPT.encode() + b"\n"), wanted)
+        self.assertEqual(self.greedy("/dev/stdin", stdin=PROMPT.encode() + b"\n"), wanted)
+        broken = self.greedy("--prompt", PROMPT + "\n")
+        self.assertEqual(self.greedy(stdin=PROMPT.encode() + b"\n\n"), broken)
+        self.assertEqual(self.greedy(self.write("prompt.txt", PROMPT + "\n")), broken)
+
+    def test_an_instruction_in_its_form(self):
+        form = ("Below is an instruction that describes a task, paired with an input that provides "
+                "further context. Write a response that appropriately completes the request.\n\n"
+                "### Instruction:\nSay\n\n### Input:\nit\n\n### Response:\n")
+        asked = ["--instruction", "Say", "--input", "it"]
+        self.assertEqual(self.greedy(*asked), self.greedy("--prompt", form))
+        config = self.config(max_steps=1, datasets=[{
+            "path": ALPACA, "type": {"format": "{instruction}|{input}>",
+                                     "no_input_format": "{instruction}>"}}])
+        self.good("train", config, "--quiet")
+        for args, prompt in ((asked, "Say|it>"), (asked[:2], "Say>")):
+            self.assertEqual(self.continued(config, *args, "--greedy", "--max-new-tokens", "8"),
+                             self.continued(config, "--prompt", prompt, "--greedy",
+                                            "--max-new-tokens", "8"))
+
+    def test_a_form_that_there_is_not(self):
+        config = self.config(datasets=[{"path": ALPACA, "type": "completion", "field": "output"}])
+        self.assertIn('the data set type "completion" has no form for an instruction',
+                      self.wrong("inference", config, "--instruction", "Say"))
+        for args, why in ((["--prompt", "x", "--instruction", "y"], "two prompts"),
+                          (["--input", "x"], "--input needs an --instruction"),
+                          (["--instruction", "x", "a.txt"], "one argument too many")):
+            self.assertIn(why, self.wrong("inference", "--model", TINY, *args))
 
     def test_empty(self):
         self.assertEqual(self.greedy("--prompt", ""), self.greedy(stdin=b""))

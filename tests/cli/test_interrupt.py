@@ -83,7 +83,9 @@ class Interrupt(Case):
         """What a stop leaves; the step."""
         self.assertEqual(result[:2], (status, ""), result)
         step = self.checkpoints(out)[-1]
-        self.assertRegex(result[2].splitlines()[-1], f"after step {step}$")
+        said, command = result[2].splitlines()[-2:]
+        self.assertRegex(said, f"after step {step}$")
+        self.assertRegex(command, r"^go on with: axl train .*\.yml --resume")
         self.assertEqual(records(self.path(out, "training_log.jsonl"))[-1]["step"], step)
         self.assertFalse(os.path.exists(self.path(out, "adapter_model.safetensors")))
         state = json.loads(read(self.path(out, f"checkpoint-{step}", "trainer_state.json")))

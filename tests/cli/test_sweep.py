@@ -22,7 +22,8 @@ class Sweep(Case):
         grid = self.sweep(learning_rate=[0.001, 0.01], lora_r=[2, 4])
         done = self.good("train", self.config(val_set_size=20), "--sweep", grid)
         self.assertEqual(sorted(n for n in os.listdir(self.path("out"))),
-                         ["sweep0001", "sweep0002", "sweep0003", "sweep0004", "sweep_results.tsv"])
+                         ["prepared", "sweep0001", "sweep0002", "sweep0003", "sweep0004",
+                          "sweep_results.tsv"])
         rows = self.table("out")
         self.assertEqual({(r["learning_rate"], r["lora_r"]) for r in rows},
                          {("0.001", "2"), ("0.001", "4"), ("0.01", "2"), ("0.01", "4")})

@@ -7,7 +7,7 @@ import os
 import re
 import unittest
 
-from cli_testing import ALPACA, TINY, Case, read, read_json_lines, yaml_text
+from cli_testing import ALPACA, SOURCE, TINY, Case, read, read_json_lines, yaml_text
 
 VERBS = ["train", "preprocess", "check", "inspect", "plan", "evaluate", "inference", "merge-lora",
          "quantize", "export", "tokenize", "render", "config-schema", "version"]
@@ -76,6 +76,7 @@ class Options(Case):
             "effective"]
 
     def test_forms(self):
+        self.write("x.jsonl", "{}")
         for args in (["--learning-rate", "0.5"], ["--learning_rate", "0.5"],
                      ["--learning-rate=0.5"], ["--learning_rate=5e-1"]):
             self.assertEqual(self.effective(*args)["learning_rate"], 0.5, args)
@@ -164,8 +165,99 @@ class Check(Case):
                          {"ok": True, "diagnostics": []})
 
     def test_opens_nothing(self):
+        """What may be on the Hub is not sought, and files that are there may hold anything."""
         self.good("check", self.config(base_model="no/such-model",
-                                       datasets=[{"path": "none.jsonl", "type": "alpaca"}]))
+                                       datasets=[{"path": "some/data", "type": "alpaca",
+                                                  "data_files": ["part.jsonl"]}]))
+        for name in ("m/config.json", "m/model.safetensors", "m/tokenizer.json", "rows.jsonl"):
+            self.write(name, "nonsense")
+        self.good("check", self.config(base_model="m", datasets=[{"path": "rows.jsonl",
+                                                                  "type": "alpaca"}]))
+
+    def missing(self, lines, *args):
+        """What `check` says of a config whose keys are lines of YAML over the usual ones: a
+        {(key, line, column): (id, message)}."""
+        keys = {line.split(":")[0] for line in lines}
+        usual = {k: v for k, v in self.settings().items() if k not in keys}
+        self.write("run.yml", "\n".join(lines) + "\n" + yaml_text(usual))
+        result = self.axl("check", "run.yml", "--json", *args)
+        self.assertEqual(result.err, "")
+        found = json.loads(result.out)["diagnostics"]
+        self.assertEqual(result.code, 2 if found else 0)
+        return {(d["key"], d["line"], d["column"]): (d["id"][-4:], d["message"]) for d in found}
+
+    def test_missing(self):
+        self.assertEqual(
+            self.missing(["base_model: ./none", "lora_model_dir: adapter",
+                          "resume_from_checkpoint: out/checkpoint-1", "tokenizer_config: /no/tok",
+                          "datasets:", "  - path: a.jsonl", "    type: alpaca",
+                          "  - {type: alpaca, path: .,", "     data_files: [run.yml, no.jsonl]}",
+                          "test_datasets: [{path: /b.json, type: alpaca}]"]),
+            {("base_model", 1, 1): ("0401", "no such folder: ./none"),
+             ("lora_model_dir", 2, 1): ("0401", "no such folder: adapter"),
+             ("resume_from_checkpoint", 3, 1): ("0401", "no such folder: out/checkpoint-1"),
+             ("tokenizer_config", 4, 1): ("0401", "no such file or folder: /no/tok"),
+             ("datasets[0].path", 6, 5): ("0401", "no such file or folder: a.jsonl"),
+             ("datasets[1].data_files[1]", 9, 28): ("0401", "no such file or folder: ./no.jsonl"),
+             ("test_datasets[0].path", 10, 18): ("0401", "no such file or folder: /b.json")})
+
+    def test_endings(self):
+        for name in ("a.parquet", "b.csv", "c.jsonl.zst", "tok.json"):
+            self.write(name, "")
+        found = self.missing(["datasets:", "  - {path: a.parquet, type: alpaca}",
+                              "  - {path: ., data_files: b.csv, type: alpaca}",
+                              "  - {path: c.jsonl.zst, type: alpaca}", "tokenizer_config: tok.json"])
+        self.assertEqual({k: v[0] for k, v in found.items()},
+                         {("datasets[0].path", 2, 6): "0402",
+                          ("datasets[1].data_files[0]", 3, 27): "0402",
+                          ("datasets[2].path", 4, 6): "0402", ("tokenizer_config", 5, 1): "0402"})
+        self.assertIn("parquet files are not read yet", found["datasets[0].path", 2, 6][1])
+
+    def test_folders(self):
+        """Each kind by its own number; a base model's folder may lack several things."""
+        for name in ("file", "bin/config.json", "bin/pytorch_model.bin", "bin/tokenizer.json",
+                     "notes/notes.txt", "half/adapter_config.json"):
+            self.write(name, "")
+        for lines, want in (
+                (["base_model: notes"], ["0404", "0405", "0406"]),
+                (["base_model: bin"], ["0402"]),
+                (["base_model: file"], ["0403"]),
+                (["lora_model_dir: half"], ["0408"]),
+                (["lora_model_dir: notes"], ["0408"]),
+                (["lora_model_dir: file"], ["0403"]),
+                (["resume_from_checkpoint: notes"], ["0409"]),
+                (["tokenizer_config: notes"], ["0406"]),
+                (["datasets: [{path: notes, type: alpaca}]"], ["0402"]),
+                (["output_dir: file"], ["0403"]),
+                (["dataset_prepared_path: file"], ["0403"]),
+                (["resume_from_checkpoint: auto"], [])):
+            self.missing(lines)
+            said = json.loads(self.axl("check", "run.yml", "--json").out)["diagnostics"]
+            self.assertEqual([d["id"][-4:] for d in said], want, lines)
+            self.assertEqual({(d["line"], d["key"]) for d in said},
+                             {(1, d["key"]) for d in said})
+
+    def test_missing_beside_warnings(self):
+        """In the order of the file, as text and with what a command line gave."""
+        self.write("run.yml", "deepspeed: zero.json\nbase_model: ./none\nresume_from_checkpoint: c\n"
+                   + yaml_text(self.settings(base_model=None)))
+        result = self.axl("check", "run.yml", "--lora-model-dir", "x.safetensors", "--effective")
+        self.assertEqual(result.code, 2)
+        lines = result.out.splitlines()
+        self.assertTrue(lines[0].startswith("run.yml:1:1: warning: deepspeed: "), lines[0])
+        self.assertEqual(lines[1:4], [
+            "run.yml:2:1: error: base_model: no such folder: ./none [AXL-C0401]",
+            "run.yml:3:1: error: resume_from_checkpoint: no such folder: c [AXL-C0401]",
+            "run.yml: error: lora_model_dir: no such folder: x.safetensors (given as an override) "
+            "[AXL-C0401]"])
+        self.assertIn("lora_r: 4", lines)
+
+    def test_examples_that_ship(self):
+        """From the root, as their comments say; what axl cannot do of one is said at its head."""
+        for name in sorted(os.listdir(os.path.join(SOURCE, "examples"))):
+            if name.endswith(".yml"):
+                result = self.good("check", os.path.join("examples", name), cwd=SOURCE)
+                self.assertNotIn("error", result.out)
 
     def test_text(self):
         """FILE:LINE:COL: severity: KEY: text [id], on standard output, in the file's order."""

@@ -350,7 +350,7 @@ class Failure(Train):
         self.assertEqual(result.code, 1)
         self.assertEqual(result.out, "")
         self.assertRegex(result.errors[-1], r"\Aaxl train: (step 2: )?the .* not finite")
-        self.assertEqual(os.listdir(self.path("out")), ["training_log.jsonl"])
+        self.assertEqual(sorted(os.listdir(self.path("out"))), ["prepared", "training_log.jsonl"])
 
 
 if __name__ == "__main__":

@@ -44,6 +44,22 @@ class Config(WrongInput):
         self.assertIn("cannot open run.yml/x: Not a directory",
                       self.wrong("train", self.config() and "run.yml/x"))
 
+    def test_another_file(self):
+        """What a run reads, where the config belongs: what it is, and what would be right."""
+        for name, data, what in (("data.jsonl", "{}\n", "rows of data"),
+                                 ("data.json", " [{}]", "rows of data"),
+                                 ("a.parquet", "PAR1", "rows of data"),
+                                 ("model.safetensors", "x", "a model's weights")):
+            self.write(name, data)
+            for verb in "train", "inspect", "plan", "inference":
+                line = self.wrong(verb, name)
+                self.assertIn(f"{name} holds {what}, not a config: give a YAML file that names", line)
+                self.assertTrue(line.endswith("[AXL-C0111]"), line)
+            (found,) = json.loads(self.axl("check", name, "--json").out)["diagnostics"]
+            self.assertEqual(found["id"], "AXL-C0111")
+        self.assertIn("datasets: [{path: data.jsonl, type: alpaca}]", self.wrong("train", "data.jsonl"))
+        self.good("check", self.config("run.json")) # JSON is YAML
+
     def test_no_yaml(self):
         for text, line in (
                 ("a: [b\nc: d\n", "run.yml:2:2: error: YAML: did not find expected ',' or ']', while "

@@ -146,6 +146,26 @@ static axl_status dump(void *w_)
     return axl_config_dump(w->cfg, AXL_CONFIG_YAML, &w->text);
 }
 
+static axl_status look(void *w_)
+{
+    world *w = w_;
+    axl_diagnostics *list = NULL;
+    axl_status status = axl_run_check(w->cfg, &list);
+
+    axl_diagnostics_free(list);
+    return status;
+}
+
+static axl_status ask(void *w_)
+{
+    world *w = w_;
+    axl_buffer text = AXL_BUFFER_INIT;
+    axl_status status = axl_dataset_prompt(w->ctx, NULL, "Tell me.", "Lily", &text);
+
+    axl_buffer_free(&text);
+    return status;
+}
+
 static axl_status tokenizer(void *w_)
 {
     world *w = w_;
@@ -202,6 +222,8 @@ static void test_out_of_memory__data(void **state)
     w.ctx = fault_context(&w.f);
     SWEEP(&w, parse, FAULT_MAKES);
     SWEEP(&w, dump, 0);
+    SWEEP(&w, look, 0);
+    SWEEP(&w, ask, 0);
     SWEEP(&w, tokenizer, FAULT_MAKES);
     /* Absorbed: texts of errors that do not come. */
     SWEEP(&w, prepare, FAULT_MAKES | FAULT_ABSORBS);

@@ -272,6 +272,17 @@ class ContextTest(Case):
 
 
 class ConfigTest(Case):
+    def test_what_it_names(self):
+        (found,) = axl.Config.parse(config(self.folder, base_model="./none")).missing()
+        self.assertEqual((found.key, found.severity, found.id), ("base_model", "error", "AXL-C0401"))
+        self.assertEqual(axl.Config.parse(config(self.folder)).missing(), [])
+
+    def test_the_prompt_of_its_data(self):
+        made = axl.Config.parse(config(self.folder))
+        self.assertTrue(made.prompt("Say", "it").endswith(
+            "\n\n### Instruction:\nSay\n\n### Input:\nit\n\n### Response:\n"))
+        self.assertNotIn("Input", made.prompt("Say"))
+
     def test_values_have_their_types(self):
         made = axl.Config.parse(config(self.folder), overrides={"learning-rate": 2e-5,
                                                                 "axl": {"threads": 2}})

@@ -144,6 +144,27 @@ class Config(Handle):
                   ctypes.byref(column))
         return (line.value, column.value) if line.value else None
 
+    def missing(self) -> List[Diagnostic]:
+        """What the config names and is not there, or by its name cannot be what it should be: each
+        an error at its key.  Files and folders are looked at and not opened, and a name that can be
+        one on the Hub is not sought."""
+        listed = ctypes.POINTER(_abi.axl_diagnostics)()
+        try:
+            calls.run(lib.axl_run_check, self, ctypes.byref(listed))
+            return []
+        except ConfigError:
+            return _diagnostics(listed)
+        finally:
+            lib.axl_diagnostics_free(listed)
+
+    def prompt(self, instruction: str, input: str = "") -> str:  # pylint: disable=redefined-builtin
+        """The text that training puts before an answer, of the config's first data set: what to
+        give generate() for an instruction, and what it is about."""
+        buffer = _abi.axl_buffer.init()
+        calls.run(lib.axl_dataset_prompt, None, self, text(instruction), text(input),
+                  ctypes.byref(buffer))
+        return take_buffer(buffer).decode()
+
     def _dump(self, form: int) -> str:
         buffer = _abi.axl_buffer.init()
         calls.run(lib.axl_config_dump, self, form, ctypes.byref(buffer))

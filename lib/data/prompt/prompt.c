@@ -58,9 +58,9 @@ axl_status axl__prompt_open(axl__prompt *p, const axl__prompt_setup *setup)
     memset(p, 0, sizeof *p);
     p->setup = *setup;
     axl_status status = find_type(p);
-    p->bos = axl_tokenizer_bos(setup->tok);
-    p->eos = axl_tokenizer_eos(setup->tok);
-    if (status == AXL_OK && p->eos < 0)
+    p->bos = setup->tok ? axl_tokenizer_bos(setup->tok) : -1;
+    p->eos = setup->tok ? axl_tokenizer_eos(setup->tok) : -1;
+    if (status == AXL_OK && setup->tok && p->eos < 0)
         status = axl__fail(AXL_ERR_INVALID, "the tokenizer has no end-of-sequence token; set "
                                             "special_tokens.eos_token");
     for (size_t i = 0; status == AXL_OK && i < AXL__DATASET_COLUMNS_MAX; i++) {
@@ -79,6 +79,21 @@ void axl__prompt_close(axl__prompt *p)
     if (p->method && p->method->close)
         p->method->close(p);
     memset(p, 0, sizeof *p);
+}
+
+axl_status axl__prompt_no_form(const axl__prompt *p, const char *lacks)
+{
+    const axl__yaml *type = axl__yaml_get(p->setup.entry, "type");
+
+    return axl__fail(AXL_ERR_UNSUPPORTED, "the data set type \"%s\" has no form for %s",
+                     type && type->text ? type->text : p->type->name, lacks);
+}
+
+axl_status axl__prompt_ask(const axl__prompt *p, const char *instruction, const char *input,
+                           axl__str *out)
+{
+    return p->method->ask ? p->method->ask(p, instruction, input, out)
+                          : axl__prompt_no_form(p, "an instruction");
 }
 
 /* ---- drafts ---- */

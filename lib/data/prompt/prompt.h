@@ -39,13 +39,17 @@ typedef struct axl__prompt_method {
     /* Called by several threads at once.  AXL_ERR_DATA, without the record's place: a value of a
      * wrong type. */
     axl_status (*make)(const axl__prompt *p, const axl__json *record, axl__draft *out);
+    /* The text that make encodes before the answer, of an instruction and an input ("": none).
+     * AXL_ERR_UNSUPPORTED names a type that has no such two; NULL: none has. */
+    axl_status (*ask)(const axl__prompt *p, const char *instruction, const char *input,
+                      axl__str *out);
 } axl__prompt_method;
 
 /* What a type is opened with.  All borrowed, and must live as long as the prompt. */
 typedef struct axl__prompt_setup {
     axl_context *ctx;
-    const axl_tokenizer *tok;
-    const axl__yaml *entry; /* of datasets[], as it is in the effective config */
+    const axl_tokenizer *tok; /* NULL: nothing but axl__prompt_ask will be called */
+    const axl__yaml *entry;   /* of datasets[], as it is in the effective config */
     uint32_t sequence_len;
     bool train_on_inputs;
 } axl__prompt_setup;
@@ -66,6 +70,9 @@ struct axl__prompt {
 axl_status axl__prompt_open(axl__prompt *p, const axl__prompt_setup *setup);
 void axl__prompt_close(axl__prompt *p);
 
+axl_status axl__prompt_ask(const axl__prompt *p, const char *instruction, const char *input,
+                           axl__str *out);
+
 void axl__draft_free(axl__draft *draft);
 void axl__draft_clear(axl__draft *draft); /* keeps the memory */
 
@@ -74,6 +81,9 @@ void axl__draft_clear(axl__draft *draft); /* keeps the memory */
 /* A text of the entry, or of the mapping that is its type ("type.format"); key is one that the type
  * is said to read (else an assertion fails). */
 const char *axl__prompt_setting(const axl__prompt *p, const char *key, const char *otherwise);
+
+/* AXL_ERR_UNSUPPORTED: the type has no form for what is asked. */
+axl_status axl__prompt_no_form(const axl__prompt *p, const char *lacks);
 
 /* A column's text; missing and null read as "".  AXL_ERR_DATA for another type. */
 axl_status axl__prompt_text(const axl__json *record, const char *column, const char **text,

@@ -230,16 +230,23 @@ static void fill_form(axl__str *out, const char *text, const axl__str parts[PART
     axl__str_puts(out, text);
 }
 
+static axl_status put_question(axl__str *out, const instruction *in,
+                               const axl__str parts[PARTS_MAX])
+{
+    bool one = !in->form->both || (in->form->one && parts[1].len == 0);
+
+    fill_form(out, one ? in->form->one : in->form->both, parts);
+    return axl__str_status(out);
+}
+
 static axl_status put_sample(const axl__prompt *p, const axl__str parts[PARTS_MAX],
                              const char *answer, size_t len, axl__draft *out)
 {
     const instruction *in = p->form;
-    bool one = !in->form->both || (in->form->one && parts[1].len == 0);
     axl__str text;
 
     axl__str_init(&text, p->setup.ctx);
-    fill_form(&text, one ? in->form->one : in->form->both, parts);
-    axl_status status = axl__str_status(&text);
+    axl_status status = put_question(&text, in, parts);
     if (status == AXL_OK)
         status = axl__prompt_put_prompt(p, out, text.data, text.len);
     axl__str_clear(&text);
@@ -275,9 +282,35 @@ static axl_status instruction_make(const axl__prompt *p, const axl__json *record
     return status == AXL_OK ? axl__draft_emit(out, out->n) : status;
 }
 
+/* Two columns are an instruction and its input where the second may be left out. */
+static axl_status instruction_ask(const axl__prompt *p, const char *what, const char *input,
+                                  axl__str *out)
+{
+    const instruction *in = p->form;
+    axl__str parts[PARTS_MAX];
+
+    if (in->n_parts > 1 && !p->type->columns[1].optional)
+        return axl__prompt_no_form(p, "an instruction alone");
+    if (in->n_parts == 1 && *input)
+        return axl__prompt_no_form(p, "an input");
+    for (size_t i = 0; i < PARTS_MAX; i++)
+        axl__str_init(&parts[i], p->setup.ctx);
+    axl__str_puts(&parts[0], what);
+    axl__str_puts(&parts[1], input);
+    axl_status status = axl__str_status(&parts[0]);
+    if (status == AXL_OK)
+        status = axl__str_status(&parts[1]);
+    if (status == AXL_OK)
+        status = put_question(out, in, parts);
+    for (size_t i = 0; i < PARTS_MAX; i++)
+        axl__str_free(&parts[i]);
+    return status;
+}
+
 const axl__prompt_method axl__prompt_instruction = {
     .name = "instruction",
     .open = instruction_open,
     .close = instruction_close,
     .make = instruction_make,
+    .ask = instruction_ask,
 };

@@ -116,6 +116,16 @@ static void user_defined_close(axl__prompt *p)
 
 /* ---- records ---- */
 
+/* The texts around an instruction, an input and, where there is one, a system's. */
+static axl_status fill_texts(const user_texts *t, const slot *slots, const slot *system,
+                             axl__str *out)
+{
+    if (system[0].len > 0)
+        put_format(out, t->system_format, system);
+    put_format(out, slots[1].len > 0 ? t->format : t->no_input_format, slots);
+    return axl__str_status(out);
+}
+
 static axl_status put_prompt(const axl__prompt *p, const axl__json *record, axl__str *out)
 {
     const user_texts *t = p->form;
@@ -126,10 +136,19 @@ static axl_status put_prompt(const axl__prompt *p, const axl__json *record, axl_
     AXL_TRY(axl__prompt_text(record, p->columns[INPUT], &slots[1].text, &slots[1].len));
     if (axl__json_get(record, p->columns[SYSTEM]))
         AXL_TRY(axl__prompt_text(record, p->columns[SYSTEM], &system[0].text, &system[0].len));
-    if (system[0].len > 0)
-        put_format(out, t->system_format, system);
-    put_format(out, slots[1].len > 0 ? t->format : t->no_input_format, slots);
-    return axl__str_status(out);
+    return fill_texts(t, slots, system, out);
+}
+
+static axl_status user_defined_ask(const axl__prompt *p, const char *instruction, const char *input,
+                                   axl__str *out)
+{
+    const user_texts *t = p->form;
+    slot slots[] = { { "instruction", instruction, strlen(instruction) },
+                     { "input", input, strlen(input) },
+                     { NULL, NULL, 0 } };
+    slot system[] = { { "system", t->system_prompt, strlen(t->system_prompt) }, { NULL, NULL, 0 } };
+
+    return fill_texts(t, slots, system, out);
 }
 
 /* An empty output trains nothing: the sample is empty. */
@@ -156,4 +175,5 @@ const axl__prompt_method axl__prompt_user_defined = {
     .open = user_defined_open,
     .close = user_defined_close,
     .make = user_defined_make,
+    .ask = user_defined_ask,
 };

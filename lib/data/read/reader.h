@@ -58,9 +58,6 @@ extern const size_t axl__n_readers;
 bool axl__readers_claim(const char *name, bool read);
 /* The formats that are read, "json, jsonl". */
 void axl__readers_put_formats(axl__str *out);
-/* Whether a file is one of a format that is read: AXL_ERR_UNSUPPORTED says of which it is.  format
- * as in ds_type; NULL: from the path. */
-axl_status axl__readers_check(const char *path, const char *format);
 /* The reader of a text that passed the check. */
 const axl__reader *axl__readers_pick(const char *path, const char *format, const char *text,
                                      size_t len);

@@ -64,7 +64,7 @@ static bool is_of(const axl__reader *r, const char *format)
     return strcmp(r->format, format) == 0 || names_format(r->format, format);
 }
 
-axl_status axl__readers_check(const char *path, const char *format)
+axl_status axl__source_check(const char *path, const char *format)
 {
     static const char *const packed[] = { ".zst", ".xz", ".bz2", ".zip" };
 

@@ -60,7 +60,7 @@ axl_status axl__source_open(axl__source **out, axl_context *ctx, const char *pat
                             const char *format)
 {
     *out = NULL;
-    AXL_TRY(axl__readers_check(path, format));
+    AXL_TRY(axl__source_check(path, format));
     axl__source *s = axl__calloc(ctx, 1, sizeof *s);
     if (!s)
         return axl__fail_nomem();

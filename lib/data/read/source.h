@@ -18,6 +18,10 @@ typedef struct axl__record_error {
     axl__error why;
 } axl__record_error;
 
+/* Whether a file's name or format, as in ds_type, is one that is read: AXL_ERR_UNSUPPORTED says of
+ * which it is. */
+axl_status axl__source_check(const char *path, const char *format);
+
 /* format as in ds_type; NULL: from the path.  AXL_ERR_UNSUPPORTED names a format that is known but
  * not read. */
 axl_status axl__source_open(axl__source **out, axl_context *ctx, const char *path,
