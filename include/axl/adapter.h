@@ -159,7 +159,7 @@ AXL_API size_t axl_adapter_count(const axl_adapter *adapter);
  * @param[in]     index   Below axl_adapter_count().
  * @param[in,out] out     Its size is set by the caller.
  *
- * @retval AXL_ERR_INVALID @p index is past the end.
+ * @retval AXL_END         @p index is past the end.
  * @retval AXL_ERR_ABI     @p out has no valid size.
  *
  * Thread: any.
@@ -181,7 +181,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_tensor(const axl_adapter *adapter,
  * Thread: any.
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_adapter_read(axl_adapter *adapter, size_t index,
+AXL_API AXL_MUST_CHECK axl_status axl_adapter_read(const axl_adapter *adapter, size_t index,
                                                    float *values);
 
 /**

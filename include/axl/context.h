@@ -45,7 +45,7 @@ typedef void (*axl_log_fn)(void *user, uint32_t level, const char *message);
 typedef struct axl_progress {
     size_t size;        /**< sizeof(axl_progress) in the library */
     const char *phase;  /**< "download" (in bytes), "load", "tokenize", "train", "evaluate",
-                             "generate", "merge", "save" */
+                             "generate", "merge", "save", "plan" */
     uint64_t done;      /**< units done */
     uint64_t total;     /**< units in all; 0 when not known */
     const axl_job *job; /**< whose call it is, see job.h; NULL: no job's.  Borrowed */

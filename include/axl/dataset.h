@@ -87,7 +87,7 @@ typedef struct axl_dataset_stats {
  * @param[out] out   The data set; NULL on failure.  Release with axl_dataset_free().
  * @param[in]  cfg   Borrowed for the call.
  * @param[in]  tok   Borrowed for the call.
- * @param[in]  split Which part.
+ * @param[in]  split An axl_split: which part.
  *
  * @retval AXL_END           @p split is AXL_SPLIT_VALIDATION and the config has none; @p out is
  *                           NULL.
@@ -100,8 +100,7 @@ typedef struct axl_dataset_stats {
  * Since: 0.1
  */
 AXL_API AXL_MUST_CHECK axl_status axl_dataset_from_config(axl_dataset **out, const axl_config *cfg,
-                                                          const axl_tokenizer *tok,
-                                                          axl_split split);
+                                                          const axl_tokenizer *tok, uint32_t split);
 
 /**
  * The prompt that training with a config puts before an answer, of an instruction: what a model
@@ -174,7 +173,7 @@ AXL_API uint64_t axl_dataset_count(const axl_dataset *data);
  * @param[in]     index 0 <= index < axl_dataset_count().
  * @param[in,out] out   Its size is set by the caller; the pointers are borrowed from @p data.
  *
- * @retval AXL_ERR_INVALID @p index is past the end.
+ * @retval AXL_END         @p index is past the end.
  * @retval AXL_ERR_ABI     @p out has no valid size.
  *
  * Thread: any.

@@ -83,7 +83,7 @@ typedef struct axl_generate_options {
  * Thread: any.  Progress phase "generate".
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_generate(axl_model *model, axl_adapter *adapter,
+AXL_API AXL_MUST_CHECK axl_status axl_generate(const axl_model *model, const axl_adapter *adapter,
                                                const axl_tokenizer *tok, const char *prompt,
                                                size_t length, const axl_generate_options *opts,
                                                axl_buffer *out);
@@ -108,7 +108,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_generate(axl_model *model, axl_adapter *ad
  * Thread: any; an adapter in training is to be left alone meanwhile.  Progress phase "generate".
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_generate_ids(axl_model *model, axl_adapter *adapter,
+AXL_API AXL_MUST_CHECK axl_status axl_generate_ids(const axl_model *model,
+                                                   const axl_adapter *adapter,
                                                    const axl_tokenizer *tok, const int32_t *ids,
                                                    size_t n, const axl_generate_options *opts,
                                                    axl_buffer *out);

@@ -101,7 +101,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_loader_new(axl_loader **out, axl_dataset *
  * @param[out] out   The loader; NULL on failure.  Release with axl_loader_free().
  * @param[in]  cfg   Borrowed for the call.
  * @param[in]  data  The loader takes its own reference.
- * @param[in]  split Which part @p data is.
+ * @param[in]  split An axl_split: which part @p data is.
  *
  * @return As axl_loader_new().
  *
@@ -109,7 +109,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_loader_new(axl_loader **out, axl_dataset *
  * Since: 0.1
  */
 AXL_API AXL_MUST_CHECK axl_status axl_loader_from_config(axl_loader **out, const axl_config *cfg,
-                                                         axl_dataset *data, axl_split split);
+                                                         axl_dataset *data, uint32_t split);
 
 /**
  * Drop the caller's reference.

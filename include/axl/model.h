@@ -51,7 +51,9 @@ typedef struct axl_model_info {
     uint32_t n_kv_heads;
     uint32_t head_dim;
     uint32_t vocab_size;
-    uint32_t max_seq_len; /**< max_position_embeddings */
+    uint32_t max_seq_len; /**< max_position_embeddings: what the model was made for.  Generating
+                               keeps to it; a longer sequence is trained and looked at, with
+                               positions that the model has not seen */
     uint32_t compute;     /**< AXL_COMPUTE_F32 or AXL_COMPUTE_BF16 */
     uint32_t tied_head;   /**< 1: the output head is the embedding */
 } axl_model_info;
@@ -147,7 +149,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_model_save(axl_model *model, const char *d
  * @param[in]  model   Borrowed.
  * @param[in]  adapter Borrowed; NULL for the base model alone.
  * @param[in]  ids     (n) ids below vocab_size.  Borrowed.
- * @param[in]  n       Tokens; at least 1, and at most max_seq_len.
+ * @param[in]  n       Tokens; at least 1.
  * @param[out] logits  (n, vocab_size) f32, the caller's memory.
  *
  * @retval AXL_ERR_INVALID An id or @p n is out of range, or the adapter is of another model.
@@ -159,8 +161,9 @@ AXL_API AXL_MUST_CHECK axl_status axl_model_save(axl_model *model, const char *d
  * Thread: any.
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_model_logits(axl_model *model, axl_adapter *adapter,
-                                                   const int32_t *ids, size_t n, float *logits);
+AXL_API AXL_MUST_CHECK axl_status axl_model_logits(const axl_model *model,
+                                                   const axl_adapter *adapter, const int32_t *ids,
+                                                   size_t n, float *logits);
 
 /**
  * Logits of a packed batch, as axl_model_logits() gives them for each of its sequences alone.
@@ -181,7 +184,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_model_logits(axl_model *model, axl_adapter
  * Thread: any.  Progress phase "evaluate".
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_model_batch_logits(axl_model *model, axl_adapter *adapter,
+AXL_API AXL_MUST_CHECK axl_status axl_model_batch_logits(const axl_model *model,
+                                                         const axl_adapter *adapter,
                                                          const axl_batch *batch,
                                                          const int32_t *rows, size_t n_rows,
                                                          float *logits);
@@ -200,7 +204,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_model_batch_logits(axl_model *model, axl_a
  * Thread: any.  Progress phase "evaluate".
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_model_batch_losses(axl_model *model, axl_adapter *adapter,
+AXL_API AXL_MUST_CHECK axl_status axl_model_batch_losses(const axl_model *model,
+                                                         const axl_adapter *adapter,
                                                          const axl_batch *batch, float *losses);
 
 /**
@@ -218,7 +223,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_model_batch_losses(axl_model *model, axl_a
  * Thread: any.  Progress phase "evaluate".
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_model_batch_hidden(axl_model *model, axl_adapter *adapter,
+AXL_API AXL_MUST_CHECK axl_status axl_model_batch_hidden(const axl_model *model,
+                                                         const axl_adapter *adapter,
                                                          const axl_batch *batch, uint32_t layer,
                                                          float *hidden);
 

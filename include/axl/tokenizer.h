@@ -92,7 +92,7 @@ AXL_API void axl_tokenizer_free(axl_tokenizer *tok);
  * Encode a text.
  *
  * @param[in]     tok    Borrowed.
- * @param[in]     text   Borrowed; may hold NUL bytes.
+ * @param[in]     text   Borrowed; may hold NUL bytes.  NULL where @p length is 0.
  * @param[in]     length Bytes in @p text.
  * @param[in]     flags  0 or AXL_TOKENIZE_NO_SPECIAL.
  * @param[in,out] ids    int32_t ids, length / 4 of them; what it held is released.  Release with
@@ -113,7 +113,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_encode(const axl_tokenizer *tok,
  * Decode ids into text, as transformers' decode without cleaning up spaces.
  *
  * @param[in]     tok   Borrowed.
- * @param[in]     ids   (n) Borrowed; an id outside the vocabulary gives no text.
+ * @param[in]     ids   (n) Borrowed; an id outside the vocabulary gives no text.  NULL where @p n
+ * is 0.
  * @param[in]     n     Number of ids.
  * @param[in]     flags 0 or AXL_DECODE_SKIP_SPECIAL.
  * @param[in,out] text  UTF-8 with a NUL behind it; what it held is released.  Release with

@@ -140,7 +140,7 @@ AXL_API void axl_trainer_free(axl_trainer *tr);
  * Compute a batch's loss and add its gradients to the step's.
  *
  * @param[in]  tr    Borrowed.
- * @param[in]  batch Borrowed for the call.  Every sequence is at most max_seq_len tokens.
+ * @param[in]  batch Borrowed for the call.
  * @param[out] loss  Mean over the batch's trained tokens; 0 when it has none.  May be NULL.
  *
  * @retval AXL_ERR_INVALID   An id, label or offset is out of range.
@@ -324,7 +324,7 @@ AXL_API size_t axl_trainer_count(const axl_trainer *tr);
  * @param[in]     index Below axl_trainer_count().
  * @param[in,out] out   Its size is set by the caller; the name is borrowed from the trainer.
  *
- * @retval AXL_ERR_INVALID @p index is past the end.
+ * @retval AXL_END         @p index is past the end.
  * @retval AXL_ERR_ABI     @p out has no valid size.
  *
  * Thread: any.
@@ -346,7 +346,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_trainer_tensor(const axl_trainer *tr, size
  * Thread: one at a time.
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_trainer_read(axl_trainer *tr, size_t index, float *values);
+AXL_API AXL_MUST_CHECK axl_status axl_trainer_read(const axl_trainer *tr, size_t index,
+                                                   float *values);
 
 /**
  * Set a trained tensor's values, for a host's own initialisation or optimizer.  The optimizer's
@@ -379,7 +380,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_trainer_write(axl_trainer *tr, size_t inde
  * Thread: one at a time.
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_trainer_read_gradient(axl_trainer *tr, size_t index,
+AXL_API AXL_MUST_CHECK axl_status axl_trainer_read_gradient(const axl_trainer *tr, size_t index,
                                                             float *values);
 
 /**

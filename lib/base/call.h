@@ -29,4 +29,14 @@ typedef struct axl__call_state {
 /* The calling thread's. */
 axl__call_state *axl__call_state_here(void);
 
+/* A handle that one call at a time may use: whose call that is, a thread's state; NULL: nobody's.
+ */
+typedef struct axl__claim {
+    const axl__call_state *_Atomic by;
+} axl__claim;
+
+/* AXL_ERR_BUSY, saying whether another thread has it or the handle's own callback wants it. */
+axl_status axl__claim_take(axl__claim *claim, const char *handle);
+void axl__claim_release(axl__claim *claim);
+
 #endif

@@ -44,6 +44,9 @@ static axl_status check_options(const axl_context_options *o)
 {
     if (!!o->alloc != !!o->realloc || !!o->alloc != !!o->free)
         return axl__fail(AXL_ERR_INVALID, "alloc, realloc and free must be given together");
+    if (o->log_level < AXL_LOG_ERROR || o->log_level > AXL_LOG_DEBUG)
+        return axl__fail(AXL_ERR_INVALID, "log_level must be 1 (errors) to 4 (debug), got %u",
+                         o->log_level);
     if (o->threads > THREADS_MAX)
         return axl__fail(AXL_ERR_INVALID, "threads must be at most %d, got %u", THREADS_MAX,
                          o->threads);

@@ -297,7 +297,7 @@ axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validati
 }
 
 axl_status axl_dataset_from_config(axl_dataset **out, const axl_config *cfg,
-                                   const axl_tokenizer *tok, axl_split split)
+                                   const axl_tokenizer *tok, uint32_t split)
 {
     axl__error_clear();
     if (!out)
@@ -309,7 +309,7 @@ axl_status axl_dataset_from_config(axl_dataset **out, const axl_config *cfg,
     if (split == AXL_SPLIT_TRAIN)
         return axl__datasets_from_config(out, NULL, cfg, tok, false);
     if (split != AXL_SPLIT_VALIDATION)
-        return axl__fail(AXL_ERR_INVALID, "unknown split %d", (int)split);
+        return axl__fail(AXL_ERR_INVALID, "unknown split %u", split);
     AXL_TRY(axl__datasets_from_config(NULL, out, cfg, tok, false));
     return *out ? AXL_OK : AXL_END;
 }

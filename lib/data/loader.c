@@ -10,6 +10,7 @@
 #include "data/loader.h"
 #include "data/pack.h"
 
+#include "base/call.h"
 #include "base/magic.h"
 #include "base/rng.h"
 #include "base/structs.h"
@@ -29,7 +30,7 @@ typedef struct {
 
 struct axl_loader {
     uint32_t magic;
-    atomic_bool in_call;
+    axl__claim claim;
     axl_context *ctx;
     axl_dataset *data;
     axl_loader_options opts;
@@ -62,14 +63,12 @@ static axl_status loader_enter(const axl_loader *l)
 static axl_status loader_begin(axl_loader *l)
 {
     AXL_TRY(loader_enter(l));
-    if (atomic_exchange(&l->in_call, true))
-        return axl__fail(AXL_ERR_BUSY, "axl_loader used by two threads at once");
-    return AXL_OK;
+    return axl__claim_take(&l->claim, "axl_loader");
 }
 
 static axl_status loader_end(axl_loader *l, axl_status status)
 {
-    atomic_store(&l->in_call, false);
+    axl__claim_release(&l->claim);
     return status;
 }
 
@@ -380,7 +379,7 @@ static uint32_t count_of(const axl_config *cfg, const char *key)
 }
 
 axl_status axl_loader_from_config(axl_loader **out, const axl_config *cfg, axl_dataset *data,
-                                  axl_split split)
+                                  uint32_t split)
 {
     axl_loader_options o = AXL_LOADER_OPTIONS_INIT;
 

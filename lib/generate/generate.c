@@ -177,7 +177,7 @@ static axl_status give_result(generator *g, const prompt *to)
                            n * sizeof *g->ids.data);
 }
 
-static axl_status generate(axl_model *model, axl_adapter *adapter, const axl_tokenizer *tok,
+static axl_status generate(axl_model *model, const axl_adapter *adapter, const axl_tokenizer *tok,
                            const prompt *from, const axl_generate_options *o)
 {
     axl_context *ctx = model->ctx;
@@ -201,7 +201,20 @@ static axl_status generate(axl_model *model, axl_adapter *adapter, const axl_tok
     return status;
 }
 
-static axl_status check_call(axl_model *model, axl_adapter *adapter,
+/* Generating counts itself in a handle that its caller does not change. */
+static axl_status begin_and_generate(const axl_model *model, const axl_adapter *adapter,
+                                     const axl_tokenizer *tok, const prompt *from,
+                                     const axl_generate_options *o)
+{
+    axl_model *m = (axl_model *)(uintptr_t)model;
+
+    AXL_TRY(axl__pass_begin(m, adapter));
+    axl_status status = generate(m, adapter, tok, from, o);
+    axl__pass_end(m, adapter);
+    return status;
+}
+
+static axl_status check_call(const axl_model *model, const axl_adapter *adapter,
                              const axl_generate_options *given, const axl_buffer *out,
                              axl_generate_options *o)
 {
@@ -216,9 +229,9 @@ static axl_status check_call(axl_model *model, axl_adapter *adapter,
     return out ? AXL__CHECK_STRUCT(axl_buffer, out) : AXL_OK;
 }
 
-axl_status axl_generate(axl_model *model, axl_adapter *adapter, const axl_tokenizer *tok,
-                        const char *text, size_t length, const axl_generate_options *opts,
-                        axl_buffer *out)
+axl_status axl_generate(const axl_model *model, const axl_adapter *adapter,
+                        const axl_tokenizer *tok, const char *text, size_t length,
+                        const axl_generate_options *opts, axl_buffer *out)
 {
     axl_generate_options o = AXL_GENERATE_OPTIONS_INIT;
     prompt p = { .text = text ? text : "", .length = length, .out = out };
@@ -226,15 +239,12 @@ axl_status axl_generate(axl_model *model, axl_adapter *adapter, const axl_tokeni
     AXL_TRY(check_call(model, adapter, opts, out, &o));
     if (!tok || (!text && length > 0))
         return axl__fail(AXL_ERR_INVALID, "a tokenizer and a prompt are needed");
-    AXL_TRY(axl__pass_begin(model, adapter));
-    axl_status status = generate(model, adapter, tok, &p, &o);
-    axl__pass_end(model, adapter);
-    return status;
+    return begin_and_generate(model, adapter, tok, &p, &o);
 }
 
-axl_status axl_generate_ids(axl_model *model, axl_adapter *adapter, const axl_tokenizer *tok,
-                            const int32_t *ids, size_t n, const axl_generate_options *opts,
-                            axl_buffer *out)
+axl_status axl_generate_ids(const axl_model *model, const axl_adapter *adapter,
+                            const axl_tokenizer *tok, const int32_t *ids, size_t n,
+                            const axl_generate_options *opts, axl_buffer *out)
 {
     axl_generate_options o = AXL_GENERATE_OPTIONS_INIT;
     prompt p = { .ids = ids, .length = n, .out = out };
@@ -245,8 +255,5 @@ axl_status axl_generate_ids(axl_model *model, axl_adapter *adapter, const axl_to
     if (!tok && (o.text || o.n_stop > 0))
         return axl__fail(AXL_ERR_INVALID,
                          "text, for a callback or stop strings, needs a tokenizer");
-    AXL_TRY(axl__pass_begin(model, adapter));
-    axl_status status = generate(model, adapter, tok, &p, &o);
-    axl__pass_end(model, adapter);
-    return status;
+    return begin_and_generate(model, adapter, tok, &p, &o);
 }

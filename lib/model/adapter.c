@@ -473,7 +473,9 @@ static axl_status check_index(const axl_adapter *a, size_t index)
 
 axl_status axl_adapter_tensor(const axl_adapter *a, size_t index, axl_tensor_info *out)
 {
-    AXL_TRY(check_index(a, index));
+    AXL_TRY(axl__adapter_enter(a));
+    if (index >= a->n_tensors)
+        return AXL_END;
     const axl__param *t = &a->tensors[index];
     axl_tensor_info info = { sizeof info, t->name, (uint64_t)t->rows, (uint64_t)t->cols };
     return AXL__EXPORT(axl_tensor_info, out, &info);
@@ -484,7 +486,7 @@ static size_t tensor_bytes(const axl__param *t)
     return (size_t)(t->rows * t->cols) * sizeof(float);
 }
 
-axl_status axl_adapter_read(axl_adapter *a, size_t index, float *values)
+axl_status axl_adapter_read(const axl_adapter *a, size_t index, float *values)
 {
     AXL_TRY(check_index(a, index));
     if (!values)

@@ -4,29 +4,27 @@
 
 /* What to compute with, and the batch. */
 typedef struct {
-    axl_model *model;
-    axl_adapter *adapter;
+    axl_model *model; /* the host's, which counts its users in it */
+    const axl_adapter *adapter;
     axl_batch batch;
     axl__network net; /* between begin_answer and end_answer */
 } question;
 
+static question ask(const axl_model *model, const axl_adapter *adapter)
+{
+    return (question){ .model = (axl_model *)(uintptr_t)model, .adapter = adapter };
+}
+
 static axl_status take_question(question *q, const axl_batch *batch, const void *out,
                                 bool need_labels)
 {
-    const axl__arch *arch;
-
     AXL_TRY(axl__model_enter(q->model));
     if (q->adapter) {
         AXL_TRY(axl__adapter_enter(q->adapter));
         if (q->adapter->model != q->model)
             return axl__fail(AXL_ERR_INVALID, "the adapter was made for another model");
     }
-    arch = &q->model->arch;
-    AXL_TRY(axl__batch_take(&q->batch, batch, arch, need_labels));
-    int64_t longest = axl__batch_longest(&q->batch);
-    if (longest > arch->max_seq_len)
-        return axl__fail(AXL_ERR_INVALID, "a sequence of %lld tokens; the model takes %lld",
-                         (long long)longest, (long long)arch->max_seq_len);
+    AXL_TRY(axl__batch_take(&q->batch, batch, &q->model->arch, need_labels));
     if (!out)
         return axl__fail(AXL_ERR_INVALID, "there must be memory for the answer");
     return axl__model_unchanged(q->model);
@@ -66,10 +64,10 @@ static axl_status answer_logits(question *q, const int32_t *rows, size_t n_rows,
     return status;
 }
 
-axl_status axl_model_logits(axl_model *model, axl_adapter *adapter, const int32_t *ids, size_t n,
-                            float *logits)
+axl_status axl_model_logits(const axl_model *model, const axl_adapter *adapter, const int32_t *ids,
+                            size_t n, float *logits)
 {
-    question q = { .model = model, .adapter = adapter };
+    question q = ask(model, adapter);
     int32_t cu[2] = { 0, n <= INT32_MAX ? (int32_t)n : -1 };
     axl_batch b = AXL_BATCH_INIT;
 
@@ -81,10 +79,11 @@ axl_status axl_model_logits(axl_model *model, axl_adapter *adapter, const int32_
     return answer_logits(&q, NULL, 0, logits);
 }
 
-axl_status axl_model_batch_logits(axl_model *model, axl_adapter *adapter, const axl_batch *batch,
-                                  const int32_t *rows, size_t n_rows, float *logits)
+axl_status axl_model_batch_logits(const axl_model *model, const axl_adapter *adapter,
+                                  const axl_batch *batch, const int32_t *rows, size_t n_rows,
+                                  float *logits)
 {
-    question q = { .model = model, .adapter = adapter };
+    question q = ask(model, adapter);
 
     AXL_TRY(take_question(&q, batch, logits, false));
     if (rows)
@@ -92,10 +91,10 @@ axl_status axl_model_batch_logits(axl_model *model, axl_adapter *adapter, const 
     return rows && n_rows == 0 ? AXL_OK : answer_logits(&q, rows, n_rows, logits);
 }
 
-axl_status axl_model_batch_losses(axl_model *model, axl_adapter *adapter, const axl_batch *batch,
-                                  float *losses)
+axl_status axl_model_batch_losses(const axl_model *model, const axl_adapter *adapter,
+                                  const axl_batch *batch, float *losses)
 {
-    question q = { .model = model, .adapter = adapter };
+    question q = ask(model, adapter);
 
     AXL_TRY(take_question(&q, batch, losses, true));
     AXL_TRY(begin_answer(&q));
@@ -104,10 +103,10 @@ axl_status axl_model_batch_losses(axl_model *model, axl_adapter *adapter, const 
     return status;
 }
 
-axl_status axl_model_batch_hidden(axl_model *model, axl_adapter *adapter, const axl_batch *batch,
-                                  uint32_t layer, float *hidden)
+axl_status axl_model_batch_hidden(const axl_model *model, const axl_adapter *adapter,
+                                  const axl_batch *batch, uint32_t layer, float *hidden)
 {
-    question q = { .model = model, .adapter = adapter };
+    question q = ask(model, adapter);
 
     AXL_TRY(take_question(&q, batch, hidden, false));
     if (layer > model->arch.n_layers)

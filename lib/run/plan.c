@@ -21,7 +21,7 @@
 /* ---- the batches ---- */
 
 static axl_status plan_survey(axl__survey *out, uint64_t *steps, const axl_config *cfg,
-                              axl_dataset *data, axl_split split)
+                              axl_dataset *data, uint32_t split)
 {
     axl_loader *loader;
 

@@ -187,10 +187,7 @@ axl_status axl__run_enter(axl_run *r)
     if (!r || r->magic != AXL__MAGIC_RUN)
         return axl__fail(AXL_ERR_INVALID, "not a live axl_run");
     AXL_TRY(axl__context_enter(r->ctx));
-    if (atomic_exchange(&r->in_call, true))
-        return axl__fail(AXL_ERR_BUSY, "axl_run used from inside its own callback, or by two "
-                                       "threads at once");
-    return AXL_OK;
+    return axl__claim_take(&r->claim, "axl_run");
 }
 
 const char *axl_run_output_dir(const axl_run *r)
@@ -305,6 +302,6 @@ axl_status axl_run_train(axl_run *r)
 {
     AXL_TRY(axl__run_enter(r));
     axl_status status = run_train(r);
-    atomic_store(&r->in_call, false);
+    axl__claim_release(&r->claim);
     return status;
 }

@@ -54,7 +54,7 @@ typedef struct axl__saves {
 struct axl_run {
     /* run.c: the handle, */
     uint32_t magic;
-    atomic_bool in_call;
+    axl__claim claim;
     axl_context *ctx;
     axl_config *cfg;
     char *resume, *output_dir;

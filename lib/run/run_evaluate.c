@@ -58,6 +58,6 @@ axl_status axl_run_evaluate(axl_run *r, axl_evaluation *out)
     axl_status status = AXL__EXPORT(axl_evaluation, out, &x);
     if (status == AXL_OK)
         status = r->valid ? run_evaluate_valid(r, &x) : AXL_END;
-    atomic_store(&r->in_call, false);
+    axl__claim_release(&r->claim);
     return status == AXL_OK ? AXL__EXPORT(axl_evaluation, out, &x) : status;
 }

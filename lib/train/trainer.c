@@ -296,12 +296,10 @@ axl_status axl__trainer_enter(axl_trainer *tr)
     if (!tr || tr->magic != AXL__MAGIC_TRAINER)
         return axl__fail(AXL_ERR_INVALID, "not a live axl_trainer");
     AXL_TRY(axl__context_enter(tr->ctx));
-    if (atomic_exchange(&tr->in_call, true))
-        return axl__fail(AXL_ERR_BUSY, "axl_trainer used from inside its own callback, or by two "
-                                       "threads at once");
+    AXL_TRY(axl__claim_take(&tr->claim, "axl_trainer"));
     axl_status status = tr->adapter ? axl__adapter_begin(tr->adapter, true) : AXL_OK;
     if (status < 0)
-        atomic_store(&tr->in_call, false);
+        axl__claim_release(&tr->claim);
     return status;
 }
 
@@ -309,7 +307,7 @@ void axl__trainer_leave(axl_trainer *tr)
 {
     if (tr->adapter)
         axl__adapter_end(tr->adapter, true);
-    atomic_store(&tr->in_call, false);
+    axl__claim_release(&tr->claim);
 }
 
 /* ---- accumulating ---- */
@@ -634,8 +632,11 @@ size_t axl_trainer_count(const axl_trainer *tr)
 
 axl_status axl_trainer_tensor(const axl_trainer *tr, size_t index, axl_tensor_info *out)
 {
-    if (index >= axl_trainer_count(tr))
-        return axl__fail(AXL_ERR_INVALID, "tensor %zu of %zu", index, axl_trainer_count(tr));
+    axl__error_clear();
+    if (!tr || tr->magic != AXL__MAGIC_TRAINER)
+        return axl__fail(AXL_ERR_INVALID, "not a live axl_trainer");
+    if (index >= tr->trained.n_tensors)
+        return AXL_END;
     const axl__param *t = &tr->trained.tensors[index];
     axl_tensor_info info = { sizeof info, t->name, (uint64_t)t->rows, (uint64_t)t->cols };
     return AXL__EXPORT(axl_tensor_info, out, &info);
@@ -657,14 +658,25 @@ static size_t tensor_bytes(const axl__param *t)
     return (size_t)(t->rows * t->cols) * sizeof(float);
 }
 
-axl_status axl_trainer_read(axl_trainer *tr, size_t index, float *values)
+/* Reading enters a handle that its caller does not change. */
+static axl_status read_tensor(const axl_trainer *given, size_t index, bool gradient, float *values)
 {
+    axl_trainer *tr = (axl_trainer *)(uintptr_t)given;
+
     AXL_TRY(enter_tensor(tr, index, values));
     const axl__param *t = &tr->trained.tensors[index];
-    axl_status status = tr->model->ops->download(tr->model->dev, values, tr->trained.params + t->at,
-                                                 tensor_bytes(t));
+    const float *from = (gradient ? tr->grads : tr->trained.params) + t->at;
+    axl_status status = tr->model->ops->download(tr->model->dev, values, from, tensor_bytes(t));
+    double scale = tr->terms > 0.0 ? 1.0 / tr->terms : 0.0;
+    for (int64_t i = 0; i < t->rows * t->cols && gradient && status == AXL_OK; i++)
+        values[i] = (float)((double)values[i] * scale);
     axl__trainer_leave(tr);
     return status;
+}
+
+axl_status axl_trainer_read(const axl_trainer *tr, size_t index, float *values)
+{
+    return read_tensor(tr, index, false, values);
 }
 
 axl_status axl_trainer_write(axl_trainer *tr, size_t index, const float *values)
@@ -678,18 +690,9 @@ axl_status axl_trainer_write(axl_trainer *tr, size_t index, const float *values)
     return status;
 }
 
-axl_status axl_trainer_read_gradient(axl_trainer *tr, size_t index, float *values)
+axl_status axl_trainer_read_gradient(const axl_trainer *tr, size_t index, float *values)
 {
-    AXL_TRY(enter_tensor(tr, index, values));
-    const axl__param *t = &tr->trained.tensors[index];
-    axl_status status =
-        tr->model->ops->download(tr->model->dev, values, tr->grads + t->at, tensor_bytes(t));
-    double scale = tr->terms > 0.0 ? 1.0 / tr->terms : 0.0;
-
-    for (int64_t i = 0; i < t->rows * t->cols && status == AXL_OK; i++)
-        values[i] = (float)((double)values[i] * scale);
-    axl__trainer_leave(tr);
-    return status;
+    return read_tensor(tr, index, true, values);
 }
 
 axl_status axl_trainer_write_gradient(axl_trainer *tr, size_t index, const float *values)

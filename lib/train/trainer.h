@@ -6,6 +6,7 @@
 #include "lisa.h"
 #include "run_state.h"
 
+#include "base/call.h"
 #include "model/network.h"
 #include "model/weights.h"
 #include "optim/optimizer.h"
@@ -21,7 +22,7 @@
 struct axl_trainer {
     uint32_t magic;
     atomic_int refs;
-    atomic_bool in_call;
+    axl__claim claim;
     bool took_model, took_adapter; /* see axl__model_take(), axl__adapter_own() */
     axl_context *ctx;
     axl_model *model;

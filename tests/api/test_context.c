@@ -20,6 +20,9 @@ static void test_context__refuses_bad_options(void **state)
     o.threads = 100000;
     assert_fails(axl_context_new(&ctx, &o), AXL_ERR_INVALID, "threads");
     o.threads = 1;
+    o.log_level = 5;
+    assert_fails(axl_context_new(&ctx, &o), AXL_ERR_INVALID, "log_level");
+    o.log_level = AXL_LOG_DEBUG;
     memcpy(big, &o, sizeof o);
     memcpy(big, &big_size, sizeof big_size);
     assert_ok(axl_context_new(&ctx, (axl_context_options *)(void *)big)); /* a newer host */

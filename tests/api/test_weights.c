@@ -47,7 +47,7 @@ static double step(axl_trainer *tr, uint32_t n)
     return s.loss;
 }
 
-typedef axl_status read_fn(axl_trainer *tr, size_t index, float *values);
+typedef axl_status read_fn(const axl_trainer *tr, size_t index, float *values);
 
 static float *all_of(axl_trainer *tr, read_fn *read, size_t *n)
 {
@@ -475,7 +475,7 @@ static void test_weights__refuses_what_cannot_be(void **state)
     assert_ok(axl_trainer_tensor(tr, 0, &info));
     assert_string_equal(info.name, "model.embed_tokens.weight");
     assert_int_equal(info.rows, TINY_VOCAB);
-    assert_fails(axl_trainer_tensor(tr, n, &info), AXL_ERR_INVALID, "of");
+    assert_int_equal(axl_trainer_tensor(tr, n, &info), AXL_END);
     assert_fails(axl_trainer_read(tr, n, &value), AXL_ERR_INVALID, "of");
     assert_fails(axl_trainer_write(tr, 0, NULL), AXL_ERR_INVALID, "NULL");
     assert_fails(axl_trainer_export(tr, NULL), AXL_ERR_INVALID, "NULL");
