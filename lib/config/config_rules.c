@@ -324,10 +324,17 @@ static axl_status check_output_is_base(axl__config_pass *p)
 /* A name that cannot lead out of the folder that it is below, links aside. */
 static bool stays_below(const char *name)
 {
-    for (const char *s = name; s; s = strchr(s, '/'), s += s != NULL)
+    const char *slash;
+
+    if (*name == '/')
+        return false;
+    for (const char *s = name;; s = slash + 1) {
+        slash = strchr(s, '/');
         if (strncmp(s, "..", 2) == 0 && (s[2] == '/' || s[2] == '\0'))
             return false;
-    return *name != '/';
+        if (!slash)
+            return true;
+    }
 }
 
 /* What a file may make axl write or delete lies in output_dir; the one who types an override may

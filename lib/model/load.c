@@ -121,28 +121,32 @@ static const axl__st_tensor *find_tensor(const axl_model *m, const char *name,
     return NULL;
 }
 
-static const axl__st_tensor *find_weight(const axl_model *m, const axl__module *of,
-                                         const axl__safetensors **in)
+/* *out is NULL where the files have none. */
+static axl_status find_weight(const axl_model *m, const axl__module *of,
+                              const axl__safetensors **in, const axl__st_tensor **out)
 {
     char *name = axl__format(m->ctx, "%s.weight", of->name);
-    const axl__st_tensor *t = name ? find_tensor(m, name, in) : NULL;
 
+    if (!name)
+        return axl__fail_nomem();
+    *out = find_tensor(m, name, in);
     axl__free(m->ctx, name);
-    return t;
+    return AXL_OK;
 }
 
 /* As transformers 5: a tied head that the files have stands for an embedding that they lack. */
-static const axl__st_tensor *find_stored(const axl_model *m, const char *name,
-                                         const axl__safetensors **in)
+static axl_status find_stored(const axl_model *m, const char *name, const axl__safetensors **in,
+                              const axl__st_tensor **out)
 {
     const axl__module *embed = axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED);
     const axl__module *head = axl__modules_one(&m->modules, -1, AXL__SLOT_HEAD);
-    const axl__st_tensor *t = find_tensor(m, name, in);
     size_t n = strlen(embed->name);
 
-    if (t || !head->tied || strncmp(name, embed->name, n) != 0 || strcmp(name + n, ".weight") != 0)
-        return t;
-    return find_weight(m, head, in);
+    *out = find_tensor(m, name, in);
+    if (*out || !head->tied || strncmp(name, embed->name, n) != 0 ||
+        strcmp(name + n, ".weight") != 0)
+        return AXL_OK;
+    return find_weight(m, head, in, out);
 }
 
 /* What a module wants of a file: one tensor, a weight or a bias. */
@@ -255,10 +259,11 @@ static axl_status check_tensor(const axl_model *m, const tensor_wish *w, const a
 static axl_status load_tensor(axl_model *m, const tensor_wish *w)
 {
     const axl__safetensors *in = NULL;
-    const axl__st_tensor *t = find_stored(m, w->name, &in);
+    const axl__st_tensor *t;
     int64_t n = w->rows * w->cols;
     void *p = NULL;
 
+    AXL_TRY(find_stored(m, w->name, &in, &t));
     AXL_TRY(check_tensor(m, w, t, in));
     axl_dtype dtype = device_dtype(m, t, w);
     AXL_TRY(readable_in_place(m, t, dtype) ? load_mapped(m, t, &p)
@@ -301,39 +306,41 @@ static axl_status load_module(axl_model *m, axl__module *of)
     return of->has_bias ? load_part(m, of, "bias") : AXL_OK;
 }
 
-/* That of the embedding stands for all. */
-static axl_dtype stored_dtype(const axl_model *m)
+/* The type that files have is that of the embedding, which stands for all. */
+static axl_status pick_compute(axl_model *m, uint32_t wanted)
 {
+    const axl__module *embed = axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED);
     const axl__safetensors *in;
-    const axl__st_tensor *t =
-        find_weight(m, axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED), &in);
+    const axl__st_tensor *t;
+    bool bf16 = wanted == AXL_COMPUTE_BF16;
 
-    return t && t->dtype == AXL_BF16 ? AXL_BF16 : AXL_F32;
-}
-
-static axl_dtype pick_compute(const axl_model *m, uint32_t wanted)
-{
-    if (wanted == AXL_COMPUTE_STORED)
-        return stored_dtype(m);
     if (wanted == AXL_COMPUTE_AUTO)
-        return m->device.native_bf16 ? AXL_BF16 : AXL_F32;
-    return wanted == AXL_COMPUTE_BF16 ? AXL_BF16 : AXL_F32;
+        bf16 = m->device.native_bf16;
+    if (wanted == AXL_COMPUTE_STORED) {
+        AXL_TRY(find_weight(m, embed, &in, &t));
+        bf16 = t && t->dtype == AXL_BF16;
+    }
+    m->compute = bf16 ? AXL_BF16 : AXL_F32;
+    return AXL_OK;
 }
 
 /* A config.json that ties the head may stand beside files that have one.  As transformers 5 does,
  * it is used where it has other values than the embedding.  Where only headers were read, it is
  * taken to have others. */
-static void untie_own_head(axl_model *m)
+static axl_status untie_own_head(axl_model *m)
 {
     const axl__module *head = axl__modules_one(&m->modules, -1, AXL__SLOT_HEAD);
+    const axl__module *first = axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED);
     const axl__safetensors *in;
-    const axl__st_tensor *own = head->tied ? find_weight(m, head, &in) : NULL;
-    const axl__st_tensor *embed =
-        own ? find_weight(m, axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED), &in) : NULL;
+    const axl__st_tensor *own = NULL, *embed = NULL;
 
+    if (head->tied)
+        AXL_TRY(find_weight(m, head, &in, &own));
+    if (own)
+        AXL_TRY(find_weight(m, first, &in, &embed));
     if (!embed || (!m->device.counts_only && own->dtype == embed->dtype &&
                    own->size == embed->size && memcmp(own->data, embed->data, own->size) == 0))
-        return;
+        return AXL_OK;
     axl__modules_untie(&m->modules);
     m->arch.tied_head = false;
     if (!m->device.counts_only)
@@ -341,6 +348,7 @@ static void untie_own_head(axl_model *m)
                  "%s: config.json ties %s to the embedding, but the files have one of its own, "
                  "which is used",
                  m->dir, head->name);
+    return AXL_OK;
 }
 
 axl_status axl__model_load(axl_model *m, uint32_t compute, bool read)
@@ -348,8 +356,8 @@ axl_status axl__model_load(axl_model *m, uint32_t compute, bool read)
     uint64_t layers = (uint64_t)m->arch.n_layers;
 
     AXL_TRY(open_files(m, read));
-    untie_own_head(m);
-    m->compute = pick_compute(m, compute);
+    AXL_TRY(untie_own_head(m));
+    AXL_TRY(pick_compute(m, compute));
     for (int64_t i = 0; i < m->modules.n; i++) {
         axl__module *of = &m->modules.list[i];
         if (of->layer >= 0 && (i == 0 || of[-1].layer != of->layer))
@@ -363,8 +371,9 @@ axl_status axl__model_load(axl_model *m, uint32_t compute, bool read)
 axl_status axl__model_read_stored(const axl_model *m, const char *name, float *out)
 {
     const axl__safetensors *in;
-    const axl__st_tensor *t = find_stored(m, name, &in);
+    const axl__st_tensor *t;
 
+    AXL_TRY(find_stored(m, name, &in, &t));
     if (!t)
         return axl__fail(AXL_ERR_INTERNAL, "%s was loaded and is no longer known", name);
     return fill_buffer(m, t, (int64_t)(t->size / axl__dtype_size((axl_dtype)t->dtype)), out,

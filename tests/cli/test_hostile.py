@@ -330,6 +330,7 @@ class Ends(Case):
         self.good("tokenize", "--model", model, stdin=b"a", timeout=20)
 
 
+@unittest.skipIf(os.environ.get("AXL_SLOW"), "sanitizers take memory of their own")
 class Memory(Case):
     """Bounded by what the input may need."""
 
