@@ -2,16 +2,16 @@
 /* optim_adamw.c - AdamW with f32 moments, named as torch.optim.AdamW names them. */
 #include "optim_method.h"
 
-static axl_status adamw_lay_out(axl__optimizer *o)
+axl_status axl__optim_two_moments(axl__optimizer *o)
 {
     AXL_TRY(axl__optim_flat(o, "exp_avg", 0));
     return axl__optim_flat(o, "exp_avg_sq", 0);
 }
 
-axl_status axl__optim_adamw_span(axl__optimizer *o, const axl__optim_step *t,
-                                 const axl__optim_span *s, const axl__param_group *g)
+axl_adamw_args axl__optim_adamw_args(const axl__optimizer *o, const axl__optim_step *t,
+                                     const axl__optim_span *s, const axl__param_group *g)
 {
-    axl_adamw_args a = {
+    return (axl_adamw_args){
         .p = o->target.params + s->at,
         .m = axl__optim_floats(o, 0, s),
         .v = axl__optim_floats(o, 1, s),
@@ -25,6 +25,12 @@ axl_status axl__optim_adamw_span(axl__optimizer *o, const axl__optim_step *t,
         .grad_scale = t->grad_scale,
         .step = t->step,
     };
+}
+
+axl_status axl__optim_adamw_span(axl__optimizer *o, const axl__optim_step *t,
+                                 const axl__optim_span *s, const axl__param_group *g)
+{
+    axl_adamw_args a = axl__optim_adamw_args(o, t, s, g);
 
     return o->target.ops->adamw(o->target.dev, &a);
 }
@@ -37,6 +43,6 @@ static axl_status adamw_step(axl__optimizer *o, const axl__optim_step *t)
 const axl__optim_method axl__optim_adamw = {
     .name = "adamw",
     .defaults = { .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8 },
-    .lay_out = adamw_lay_out,
+    .lay_out = axl__optim_two_moments,
     .step = adamw_step,
 };

@@ -101,6 +101,12 @@ typedef axl_status axl__optim_span_fn(axl__optimizer *o, const axl__optim_step *
 axl_status axl__optim_each_span(axl__optimizer *o, const axl__optim_step *step, uint32_t kind,
                                 axl__optim_span_fn *fn);
 
+/* AdamW's state, a first and a second moment of every element, and what its step is told of a span;
+ * ADOPT has the same. */
+axl_status axl__optim_two_moments(axl__optimizer *o);
+axl_adamw_args axl__optim_adamw_args(const axl__optimizer *o, const axl__optim_step *step,
+                                     const axl__optim_span *s, const axl__param_group *g);
+
 /* The f32 steps of a span, regions 0 and on being the states. */
 axl_status axl__optim_adamw_span(axl__optimizer *o, const axl__optim_step *step,
                                  const axl__optim_span *s, const axl__param_group *g);

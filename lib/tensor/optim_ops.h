@@ -57,14 +57,8 @@ typedef struct axl_rmsprop_args {
     double lr, alpha, momentum, eps, weight_decay, grad_scale;
 } axl_rmsprop_args;
 
-/* m, v (n). */
-typedef struct axl_adopt_args {
-    float *p, *m, *v;
-    const float *g;
-    int64_t n;
-    double lr, beta1, beta2, eps, weight_decay, grad_scale;
-    int64_t step;
-} axl_adopt_args;
+/* Another rule for the same two moments. */
+typedef axl_adamw_args axl_adopt_args;
 
 /* m, slow, v (n). */
 typedef struct axl_ademamix_args {
