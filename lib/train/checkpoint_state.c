@@ -21,8 +21,8 @@ const char *const axl__checkpoint_parts[AXL__N_PARTS] = {
 };
 
 /* What stands behind the summed bytes; %08x is their sum. */
-static const char seal[] = ",\n  \"crc32\": \"%08x\"\n}\n", object_end[] = "\n}\n";
-enum { SEAL_LEN = sizeof seal - sizeof "%08x" + 8, OBJECT_END_LEN = sizeof object_end - 1 };
+static const char seal[] = ",\n  \"crc32\": \"%08x\"\n}\n";
+enum { SEAL_LEN = sizeof seal - sizeof "%08x" + 8, OBJECT_END_LEN = sizeof "\n}\n" - 1 };
 
 /* ---- writing ---- */
 
