@@ -3,6 +3,8 @@
 #include "pipeline.h"
 
 #include "base/utf8.h"
+#include "byte_level.h"
+#include "nfc.h"
 
 #include <string.h>
 
@@ -59,6 +61,8 @@ static axl_status normalize_step(const axl__normalizer_step *s, const char *text
 {
     if (s->kind == AXL__REPLACE)
         return put_replaced(out, text, len, s->from, s->to, limit);
+    if (s->kind == AXL__NFC)
+        return axl__nfc(out, text, len);
     if (len > 0) {
         axl__str_put(out, s->to.text, s->to.len);
         axl__str_put(out, text, len);
@@ -213,6 +217,26 @@ static axl_status decode_bytes(const axl__token_texts *in, axl__token_texts *out
     return status;
 }
 
+/* What of the bytes is no text reads as U+FFFD, wherever the tokens' borders are. */
+static axl_status decode_byte_level(const axl__token_texts *in, axl__token_texts *out)
+{
+    axl__str bytes;
+
+    axl__str_init(&bytes, in->bytes.ctx);
+    for (size_t i = 0; i < in->count; i++) {
+        axl__slice t = token_at(in, i);
+        axl__byte_level_decode(&bytes, t.text, t.len);
+    }
+    if (axl__utf8_valid(axl__str_text(&bytes), bytes.len))
+        axl__str_put(&out->bytes, axl__str_text(&bytes), bytes.len);
+    else
+        for (size_t at = 0; at < bytes.len;)
+            axl__str_put_utf8(&out->bytes, axl__utf8_next(bytes.data, bytes.len, &at));
+    axl_status status = axl__str_status(&bytes);
+    axl__str_free(&bytes);
+    return status < 0 || in->count == 0 ? status : end_token(out);
+}
+
 static axl__slice stripped(axl__slice t, const axl__decoder_step *s)
 {
     for (uint32_t i = 0; i < s->start && t.len > 0 && begins_with(t.text, t.len, s->from); i++) {
@@ -233,6 +257,8 @@ static axl_status decode_step(const axl__decoder_step *s, const axl__token_texts
 
     if (s->kind == AXL__DECODE_BYTES)
         return decode_bytes(in, out);
+    if (s->kind == AXL__DECODE_BYTE_LEVEL)
+        return decode_byte_level(in, out);
     if (s->kind == AXL__DECODE_FUSE)
         return in->count ? axl__token_texts_put(out, axl__str_text(&in->bytes), in->bytes.len)
                          : AXL_OK;
@@ -270,7 +296,7 @@ axl_status axl__decode_tokens(const axl__pipeline *p, axl__token_texts *tokens, 
     axl__token_texts_init(&next, out->ctx);
     for (uint32_t i = 0; i < p->n_decoder && status == AXL_OK; i++) {
         axl__decoder_step step = p->decoder[i];
-        if (step.kind == AXL__DECODE_FUSE)
+        if (step.kind == AXL__DECODE_FUSE || step.kind == AXL__DECODE_BYTE_LEVEL)
             fused = true;
         if (step.kind == AXL__DECODE_STRIP && fused && !first)
             step.start = 0;
@@ -297,7 +323,7 @@ bool axl__decoder_streams(const axl__pipeline *p)
         const axl__decoder_step *s = &p->decoder[i];
         if (fused && (s->kind != AXL__DECODE_STRIP || s->stop > 0))
             return false;
-        fused = fused || s->kind == AXL__DECODE_FUSE;
+        fused = fused || s->kind == AXL__DECODE_FUSE || s->kind == AXL__DECODE_BYTE_LEVEL;
     }
     return true;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pipeline.h - what stands around the BPE model: the normalizer, the Metaspace pre-tokenizer, the
- * ids put around a text, and the decoder's steps.
+ * pipeline.h - what stands around the BPE model: the normalizer, the pre-tokenizers, the ids put
+ * around a text, and the decoder's steps.
  */
 #ifndef AXL_TEXT_PIPELINE_H
 #define AXL_TEXT_PIPELINE_H
 
 #include "base/arena.h"
 #include "base/str.h"
+#include "splitter.h"
 
 #include <stdint.h>
 
@@ -18,11 +19,11 @@ typedef struct axl__slice {
     size_t len;
 } axl__slice;
 
-typedef enum { AXL__PREPEND, AXL__REPLACE } axl__normalizer_kind;
+typedef enum { AXL__PREPEND, AXL__REPLACE, AXL__NFC } axl__normalizer_kind;
 
 typedef struct axl__normalizer_step {
     axl__normalizer_kind kind;
-    axl__slice from, to; /* PREPEND has only `to` */
+    axl__slice from, to; /* PREPEND has only `to`, NFC none */
 } axl__normalizer_step;
 
 typedef enum { AXL__PREFIX_ALWAYS, AXL__PREFIX_FIRST, AXL__PREFIX_NEVER } axl__prefix_scheme;
@@ -33,12 +34,19 @@ typedef struct axl__metaspace {
     axl__slice mark; /* what a space becomes */
 } axl__metaspace;
 
+/* A pre-tokenizer that cuts a text into words; each word goes through the next one. */
+typedef struct axl__cut {
+    axl__splitter into;
+    bool prefix_space; /* of ByteLevel: a word that does not begin with a space gets one first */
+} axl__cut;
+
 typedef enum {
-    AXL__DECODE_REPLACE,   /* from, to */
-    AXL__DECODE_BYTES,     /* runs of "<0x0A>" become their text */
-    AXL__DECODE_FUSE,      /* the tokens become one */
-    AXL__DECODE_STRIP,     /* up to start and stop times `from` at the ends of each token */
-    AXL__DECODE_METASPACE, /* from becomes a space; in the first token nothing, if `drop` */
+    AXL__DECODE_REPLACE,    /* from, to */
+    AXL__DECODE_BYTES,      /* runs of "<0x0A>" become their text */
+    AXL__DECODE_FUSE,       /* the tokens become one */
+    AXL__DECODE_STRIP,      /* up to start and stop times `from` at the ends of each token */
+    AXL__DECODE_METASPACE,  /* from becomes a space; in the first token nothing, if `drop` */
+    AXL__DECODE_BYTE_LEVEL, /* the tokens become one, of their bytes: see byte_level.h */
 } axl__decoder_kind;
 
 typedef struct axl__decoder_step {
@@ -51,7 +59,10 @@ typedef struct axl__decoder_step {
 typedef struct axl__pipeline {
     axl__normalizer_step normalizer[AXL__STEPS_MAX];
     uint32_t n_normalizer;
-    axl__metaspace metaspace;
+    axl__metaspace metaspace; /* on, or cuts: not both */
+    axl__cut cuts[AXL__STEPS_MAX];
+    uint32_t n_cuts;
+    bool byte_level; /* words reach the model in the characters of their bytes */
     axl__decoder_step decoder[AXL__STEPS_MAX];
     uint32_t n_decoder;
     bool no_decoder;         /* tokens are joined by spaces */

@@ -255,7 +255,7 @@ static axl_status need_bpe(const axl__spm *spm)
 axl_status axl__spm_to_bpe(axl_tokenizer *t, const axl__spm *spm)
 {
     AXL_TRY(need_bpe(spm));
-    if (!t->llama && spm->charsmap_size > 0)
+    if (t->class != AXL__CLASS_LLAMA && spm->charsmap_size > 0)
         return axl__fail(AXL_ERR_UNSUPPORTED, "SentencePiece normalizer with a character map is "
                                               "not supported yet");
     AXL_TRY(add_pieces(t, spm));

@@ -283,8 +283,15 @@ static void default_names(loader *l)
         if (d)
             l->named[i] = *d;
     }
-    if (l->t->llama || spm) {
-        bool own = spm && !l->t->llama;
+    bool llama = l->t->class == AXL__CLASS_LLAMA;
+    if (l->t->class == AXL__CLASS_GPT2 || l->t->class == AXL__CLASS_QWEN2) {
+        const axl__slice end = { "<|endoftext|>", 13 };
+        default_name(l, AXL__UNK, end);
+        default_name(l, AXL__EOS, end);
+        default_name(l, l->t->class == AXL__CLASS_GPT2 ? AXL__BOS : AXL__PAD, end);
+    }
+    if (llama || spm) {
+        bool own = spm && !llama;
         default_name(l, AXL__UNK, own ? spm->unk_piece : (axl__slice){ "<unk>", 5 });
         default_name(l, AXL__BOS, own ? spm->bos_piece : (axl__slice){ "<s>", 3 });
         default_name(l, AXL__EOS, own ? spm->eos_piece : (axl__slice){ "</s>", 4 });

@@ -8,6 +8,7 @@
 #include "base/magic.h"
 #include "base/structs.h"
 #include "base/utf8.h"
+#include "byte_level.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -81,7 +82,7 @@ static axl_status apply_overrides(axl_tokenizer *t, const axl_tokenizer_options 
     axl__slice end = { "</s>", 4 };
     char key[64];
 
-    if (t->specials[AXL__PAD].id < 0 && (t->llama || t->bare))
+    if (t->specials[AXL__PAD].id < 0 && (t->class == AXL__CLASS_LLAMA || t->bare))
         t->specials[AXL__PAD] = (axl__special){ NULL, axl__token_id(t, end) };
     if (t->specials[AXL__PAD].id >= 0 && !t->specials[AXL__PAD].text)
         t->specials[AXL__PAD].text = "</s>";
@@ -144,7 +145,8 @@ axl_status axl_tokenizer_open(axl_tokenizer **out, axl_context *ctx, const char 
 typedef struct {
     const axl_tokenizer *t;
     axl__bpe_scratch scratch;
-    axl__str normal, marked; /* the normalized piece; its part with marks for spaces */
+    axl__str normal, marked; /* the normalized piece; its part with marks for spaces, or bytes */
+    axl__str spaced;         /* a word with a space before it */
     axl__token_ids *out;
     axl__hits hits[2]; /* of the two passes of searching */
 } encoder;
@@ -165,6 +167,41 @@ static axl_status encode_parts(encoder *e, const char *text, size_t len)
     return AXL_OK;
 }
 
+static axl_status encode_word(encoder *e, const char *text, size_t len)
+{
+    if (!e->t->pipeline.byte_level)
+        return axl__bpe_encode(&e->t->bpe, text, len, &e->scratch, e->out);
+    axl__str_clear(&e->marked);
+    axl__byte_level_put(&e->marked, text, len);
+    AXL_TRY(axl__str_status(&e->marked));
+    return axl__bpe_encode(&e->t->bpe, e->marked.data, e->marked.len, &e->scratch, e->out);
+}
+
+/* Words of the i-th pre-tokenizer, each through those behind it. */
+static axl_status encode_cut(encoder *e, uint32_t i, const char *text, size_t len)
+{
+    const axl__pipeline *p = &e->t->pipeline;
+    const axl__cut *cut = &p->cuts[i];
+    size_t to;
+
+    if (i == p->n_cuts)
+        return encode_word(e, text, len);
+    if (cut->prefix_space && text[0] != ' ') {
+        axl__str_clear(&e->spaced);
+        axl__str_putc(&e->spaced, ' ');
+        axl__str_put(&e->spaced, text, len);
+        AXL_TRY(axl__str_status(&e->spaced));
+        text = e->spaced.data;
+        len = e->spaced.len;
+    }
+    for (size_t from = 0; from < len; from = to) {
+        AXL_TRY(axl__cancelled(e->t->ctx));
+        to = axl__split_word(cut->into, text, len, from);
+        AXL_TRY(encode_cut(e, i + 1, text + from, to - from));
+    }
+    return AXL_OK;
+}
+
 static axl_status encode_text(encoder *e, const char *text, size_t len, bool at_start)
 {
     const axl__metaspace *m = &e->t->pipeline.metaspace;
@@ -172,7 +209,7 @@ static axl_status encode_text(encoder *e, const char *text, size_t len, bool at_
     if (len == 0)
         return AXL_OK;
     if (!m->on)
-        return axl__bpe_encode(&e->t->bpe, text, len, &e->scratch, e->out);
+        return encode_cut(e, 0, text, len);
     axl__str_clear(&e->marked);
     AXL_TRY(axl__put_metaspace(m, text, len, at_start, &e->marked));
     if (m->split)
@@ -240,6 +277,7 @@ static axl_status encode_valid(const axl_tokenizer *tok, const char *text, size_
     axl__bpe_scratch_init(&e.scratch, tok->ctx);
     axl__str_init(&e.normal, tok->ctx);
     axl__str_init(&e.marked, tok->ctx);
+    axl__str_init(&e.spaced, tok->ctx);
     axl__str_init(&repaired, tok->ctx);
     if (!axl__utf8_valid(text, len)) {
         status = repair(&repaired, text, len);
@@ -252,6 +290,7 @@ static axl_status encode_valid(const axl_tokenizer *tok, const char *text, size_
     axl__free(tok->ctx, e.hits[1].items);
     axl__str_free(&repaired);
     axl__str_free(&e.marked);
+    axl__str_free(&e.spaced);
     axl__str_free(&e.normal);
     axl__bpe_scratch_free(&e.scratch);
     return status;
@@ -408,10 +447,33 @@ static axl_status flush(axl__decode_stream *s, axl__str *out)
     return status;
 }
 
+/* Whether the bytes of the open tokens of a byte-level model end inside a character. */
+static axl_status ends_half_way(const axl__decode_stream *s, bool *half)
+{
+    axl__slice text;
+    axl__str bytes;
+    bool ill = false;
+
+    axl__str_init(&bytes, s->tok->ctx);
+    for (size_t i = 0; i < s->open.count; i++)
+        if (token_text(s->tok, s->open.data[i], s->flags, &text))
+            axl__byte_level_decode(&bytes, text.text, text.len);
+    axl_status status = axl__str_status(&bytes);
+    size_t lead = bytes.len;
+    while (lead > 0 && bytes.len - lead < 3 && ((unsigned char)bytes.data[lead - 1] & 0xC0) == 0x80)
+        lead--;
+    if (lead > 0)
+        (void)axl__utf8_next_checked(bytes.data, bytes.len, &(size_t){ lead - 1 }, &ill);
+    *half = ill && (unsigned char)bytes.data[lead - 1] >= 0xC2;
+    axl__str_free(&bytes);
+    return status;
+}
+
 axl_status axl__decode_stream_put(axl__decode_stream *s, int32_t id, axl__str *out)
 {
     const axl__pipeline *p = &s->tok->pipeline;
     axl__slice text;
+    bool half = false;
 
     if (!token_text(s->tok, id, s->flags, &text))
         return AXL_OK;
@@ -419,7 +481,9 @@ axl_status axl__decode_stream_put(axl__decode_stream *s, int32_t id, axl__str *o
     if (!axl__decoder_streams(p) ||
         (axl__decoder_has(p, AXL__DECODE_BYTES) && axl__byte_token(text.text, text.len) >= 0))
         return AXL_OK;
-    return flush(s, out);
+    if (axl__decoder_has(p, AXL__DECODE_BYTE_LEVEL))
+        AXL_TRY(ends_half_way(s, &half));
+    return half ? AXL_OK : flush(s, out);
 }
 
 axl_status axl__decode_stream_end(axl__decode_stream *s, axl__str *out)

@@ -175,10 +175,23 @@ static axl_status refuse(const char *name)
 }
 
 /* known: an unknown name is an error. */
-static axl_status by_name(const char *name, bool known, bool *llama)
+static axl_status by_name(const char *name, bool known, axl__tokenizer_kind *out)
 {
-    *llama = is_class(name, "LlamaTokenizer");
-    if (*llama || runs_the_file(name))
+    static const struct {
+        const char *name;
+        axl__tokenizer_kind kind;
+    } built[] = {
+        { "LlamaTokenizer", AXL__CLASS_LLAMA },
+        { "GPT2Tokenizer", AXL__CLASS_GPT2 },
+        { "Qwen2Tokenizer", AXL__CLASS_QWEN2 },
+    };
+
+    for (size_t i = 0; i < sizeof built / sizeof built[0]; i++)
+        if (is_class(name, built[i].name)) {
+            *out = built[i].kind;
+            return AXL_OK;
+        }
+    if (runs_the_file(name))
         return AXL_OK;
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
         if (is_class(name, classes[i].name))
@@ -186,29 +199,28 @@ static axl_status by_name(const char *name, bool known, bool *llama)
     return known ? refuse(name) : AXL_OK;
 }
 
-static axl_status by_model_type(const char *type, bool *llama)
+static axl_status by_model_type(const char *type, axl__tokenizer_kind *out)
 {
-    *llama = false;
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
         if (in_list(classes[i].types, type))
-            return by_name(classes[i].name, true, llama);
+            return by_name(classes[i].name, true, out);
     return AXL_OK;
 }
 
 axl_status axl__tokenizer_class(const char *type, const axl__json *tokenizer_config,
-                                const axl__json *model_config, bool *llama)
+                                const axl__json *model_config, axl__tokenizer_kind *out)
 {
     const char *hub = axl__json_string(tokenizer_config, "tokenizer_class", NULL);
     const char *model_type = axl__json_string(model_config, "model_type", "");
 
-    *llama = false;
+    *out = AXL__CLASS_FILE;
     if (type && !is_class(type, "AutoTokenizer"))
-        return by_name(type, true, llama);
+        return by_name(type, true, out);
     if (!hub)
         hub = axl__json_string(model_config, "tokenizer_class", NULL);
     if (hub && in_list(file_types, model_type))
         return AXL_OK;
     if (hub && strcmp(model_type, "qwen2") == 0)
-        return refuse("Qwen2Tokenizer");
-    return hub ? by_name(hub, false, llama) : by_model_type(model_type, llama);
+        return by_name("Qwen2Tokenizer", true, out);
+    return hub ? by_name(hub, false, out) : by_model_type(model_type, out);
 }

@@ -130,7 +130,7 @@ static axl_status read_model(axl_tokenizer *t, const axl__json *model)
         return unsupported("model", model);
     AXL_TRY(read_vocab(t, axl__json_get(model, "vocab")));
     AXL_TRY(read_merges(t, axl__json_get(model, "merges")));
-    return t->llama ? AXL_OK : read_model_flags(t, model);
+    return t->class == AXL__CLASS_FILE ? read_model_flags(t, model) : AXL_OK;
 }
 
 /* ---- normalizer, pre-tokenizer ---- */
@@ -170,6 +170,8 @@ static axl_status read_normalizer(axl_tokenizer *t, const axl__json *v)
     } else if (has_type(v, "Replace")) {
         AXL_TRY(read_pattern(t, v, "normalizer", &step.from));
         AXL_TRY(take_slice(t, axl__json_get(v, "content"), "normalizer \"Replace\"", &step.to));
+    } else if (has_type(v, "NFC")) {
+        step.kind = AXL__NFC;
     } else {
         return unsupported("normalizer", v);
     }
@@ -203,16 +205,82 @@ static axl_status read_metaspace(axl_tokenizer *t, const axl__json *v, const cha
     return AXL_OK;
 }
 
+/* A regular expression that cuts a text at its matches, which are words, too. */
+static axl_status read_split(const axl__json *v, axl__cut *cut)
+{
+    const axl__json *pattern = axl__json_get(axl__json_get(v, "pattern"), "Regex");
+    const char *behavior = axl__json_string(v, "behavior", "");
+
+    if (!pattern || pattern->type != AXL__JSON_STRING)
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "pre_tokenizer \"Split\" of a plain string is not supported yet");
+    cut->into = axl__splitter_of(pattern->text, pattern->len);
+    if (cut->into == AXL__SPLIT_NONE)
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "pre_tokenizer \"Split\": the regular expression \"%.64s\" is not "
+                         "supported yet; those of GPT-2, Llama-3 and Qwen2 are",
+                         pattern->text);
+    if (strcmp(behavior, "Isolated") != 0 || axl__json_bool(v, "invert", false))
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "pre_tokenizer \"Split\" with behavior \"%.32s\"%s is not supported yet",
+                         behavior, axl__json_bool(v, "invert", false) ? ", inverted," : "");
+    return AXL_OK;
+}
+
+static axl_status read_byte_level(axl_tokenizer *t, const axl__json *v, axl__cut *cut)
+{
+    bool words;
+
+    AXL_TRY(need_bool(v, "add_prefix_space", true, &cut->prefix_space));
+    AXL_TRY(need_bool(v, "use_regex", true, &words));
+    cut->into = words ? AXL__SPLIT_GPT2 : AXL__SPLIT_NONE;
+    t->pipeline.byte_level = true;
+    return AXL_OK;
+}
+
+static axl_status read_cut(axl_tokenizer *t, const axl__json *v)
+{
+    axl__pipeline *p = &t->pipeline;
+    axl__cut *cut = &p->cuts[p->n_cuts];
+    bool each;
+
+    if (p->n_cuts == AXL__STEPS_MAX)
+        return axl__fail(AXL_ERR_UNSUPPORTED, "more than %d pre_tokenizers", AXL__STEPS_MAX);
+    if (p->byte_level || p->metaspace.on)
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "a pre_tokenizer behind \"ByteLevel\" or \"Metaspace\" is not supported "
+                         "yet");
+    *cut = (axl__cut){ AXL__SPLIT_NONE, false };
+    if (has_type(v, "Split")) {
+        AXL_TRY(read_split(v, cut));
+    } else if (has_type(v, "ByteLevel")) {
+        AXL_TRY(read_byte_level(t, v, cut));
+    } else {
+        AXL_TRY(need_bool(v, "individual_digits", false, &each));
+        cut->into = each ? AXL__SPLIT_DIGITS : AXL__SPLIT_DIGIT_RUNS;
+    }
+    p->n_cuts++;
+    return AXL_OK;
+}
+
 static axl_status read_pre_tokenizer(axl_tokenizer *t, const axl__json *v)
 {
     const axl__json *list = axl__json_get(v, "pretokenizers");
 
     if (is_null(v))
         return AXL_OK;
-    if (has_type(v, "Sequence") && list && list->type == AXL__JSON_ARRAY && list->count <= 1)
-        return read_pre_tokenizer(t, list->child);
+    if (has_type(v, "Sequence") && list && list->type == AXL__JSON_ARRAY) {
+        for (const axl__json *m = list->child; m; m = m->next)
+            AXL_TRY(read_pre_tokenizer(t, m));
+        return AXL_OK;
+    }
+    if (has_type(v, "Split") || has_type(v, "ByteLevel") || has_type(v, "Digits"))
+        return read_cut(t, v);
     if (!has_type(v, "Metaspace"))
         return unsupported("pre_tokenizer", v);
+    if (t->pipeline.n_cuts > 0 || t->pipeline.metaspace.on)
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "pre_tokenizer \"Metaspace\" behind another one is not supported yet");
     return read_metaspace(t, v, "pre_tokenizer \"Metaspace\"", &t->pipeline.metaspace);
 }
 
@@ -305,6 +373,8 @@ static axl_status read_decoder_step(axl_tokenizer *t, const axl__json *v, axl__d
         step->kind = AXL__DECODE_BYTES;
     } else if (has_type(v, "Fuse")) {
         step->kind = AXL__DECODE_FUSE;
+    } else if (has_type(v, "ByteLevel")) {
+        step->kind = AXL__DECODE_BYTE_LEVEL;
     } else if (has_type(v, "Replace")) {
         step->kind = AXL__DECODE_REPLACE;
         AXL_TRY(read_pattern(t, v, "decoder", &step->from));
@@ -412,7 +482,7 @@ axl_status axl__read_tokenizer_json(axl_tokenizer *t, const axl__json *root)
         return axl__fail(AXL_ERR_FORMAT, "it must be an object, not %s", axl__json_type_name(root));
     AXL_TRY(read_model(t, axl__json_get(root, "model")));
     AXL_TRY(read_post_processor(t, axl__json_get(root, "post_processor")));
-    if (t->llama)
+    if (t->class != AXL__CLASS_FILE)
         return AXL_OK;
     AXL_TRY(read_normalizer(t, axl__json_get(root, "normalizer")));
     AXL_TRY(read_pre_tokenizer(t, axl__json_get(root, "pre_tokenizer")));

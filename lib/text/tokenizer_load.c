@@ -128,6 +128,25 @@ static void set_llama(folder *f)
                         !prefix || prefix->type == AXL__JSON_NULL || truthy(prefix, true));
 }
 
+/* As the constructors of GPT2Tokenizer and Qwen2Tokenizer make it. */
+static axl_status set_byte_level(folder *f)
+{
+    axl_tokenizer *t = f->t;
+    axl__pipeline *p = &t->pipeline;
+    bool prefix = truthy(axl__json_get(f->files.config, "add_prefix_space"), false);
+
+    p->byte_level = true;
+    if (t->class == AXL__CLASS_QWEN2) {
+        p->normalizer[p->n_normalizer++] = (axl__normalizer_step){ .kind = AXL__NFC };
+        p->cuts[p->n_cuts++] = (axl__cut){ AXL__SPLIT_QWEN2, false };
+        p->cuts[p->n_cuts++] = (axl__cut){ AXL__SPLIT_NONE, prefix };
+    } else {
+        p->cuts[p->n_cuts++] = (axl__cut){ AXL__SPLIT_GPT2, prefix };
+    }
+    p->decoder[p->n_decoder++] = (axl__decoder_step){ .kind = AXL__DECODE_BYTE_LEVEL };
+    return AXL_OK;
+}
+
 /* What transformers runs for a class without rules of its own when there is only the model. */
 static axl_status set_plain_spm(folder *f)
 {
@@ -178,8 +197,10 @@ static axl_status put_around(axl_tokenizer *t, int which, int32_t **list, uint32
 
 static axl_status load_json(folder *f)
 {
-    if (f->t->llama)
+    if (f->t->class == AXL__CLASS_LLAMA)
         set_llama(f);
+    else if (f->t->class != AXL__CLASS_FILE)
+        AXL_TRY(set_byte_level(f));
     AXL_TRY(prefixed(f, axl__read_tokenizer_json(f->t, f->files.tokenizer)));
     return prefixed(f, axl__load_special_tokens(f->t, &f->files));
 }
@@ -189,9 +210,12 @@ static axl_status load_spm(folder *f)
     axl_tokenizer *t = f->t;
     const axl__json *config = f->files.config;
 
+    if (t->class == AXL__CLASS_GPT2 || t->class == AXL__CLASS_QWEN2)
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "%s: a byte-level class needs tokenizer.json beside it", f->path);
     AXL_TRY(prefixed(f, read_spm(t, f->path, &f->arena, &f->spm)));
     f->files.spm = &f->spm;
-    if (t->llama) {
+    if (t->class == AXL__CLASS_LLAMA) {
         set_llama(f);
     } else {
         AXL_TRY(set_plain_spm(f));
@@ -229,7 +253,7 @@ static axl_status load_folder(folder *f)
     AXL_TRY(read_json(f, "added_tokens.json", false, &f->files.added));
     AXL_TRY(read_json(f, "tokenizer_config.json", true, &f->files.config));
     AXL_TRY(
-        prefixed(f, axl__tokenizer_class(t->type, f->files.config, f->model_config, &t->llama)));
+        prefixed(f, axl__tokenizer_class(t->type, f->files.config, f->model_config, &t->class)));
     if (truthy(axl__json_get(f->files.config, corrupting), false))
         return prefixed(f, axl__fail(AXL_ERR_UNSUPPORTED, "\"%s\" is not supported", corrupting));
     t->added.split_special = truthy(axl__json_get(f->files.config, "split_special_tokens"), false);

@@ -25,6 +25,15 @@ typedef struct axl__special {
     int32_t id;       /* -1: none */
 } axl__special;
 
+/* Which class of transformers it is built as.  The ones that are named make the pipeline and the
+ * model's flags themselves; of tokenizer.json they take vocabulary, merges and post-processor. */
+typedef enum {
+    AXL__CLASS_FILE, /* tokenizer.json as it is written */
+    AXL__CLASS_LLAMA,
+    AXL__CLASS_GPT2,
+    AXL__CLASS_QWEN2,
+} axl__tokenizer_kind;
+
 struct axl_tokenizer {
     uint32_t magic;
     atomic_int refs;
@@ -34,8 +43,8 @@ struct axl_tokenizer {
     axl__added added;
     axl__pipeline pipeline;
     axl__special specials[AXL__N_SPECIALS];
-    bool llama; /* built as the LlamaTokenizer class */
-    bool bare;  /* opened from a SentencePiece file */
+    axl__tokenizer_kind class;
+    bool bare; /* opened from a SentencePiece file */
     char *source, *config_text;
     size_t config_len;
     /* What the caller changed, for saving; texts in the arena. */
@@ -79,7 +88,7 @@ bool axl__is_tiktoken(const unsigned char *data, size_t size);
 /* The class that transformers' AutoTokenizer takes; AXL_ERR_UNSUPPORTED for one that axl does not
  * have. */
 axl_status axl__tokenizer_class(const char *type, const axl__json *tokenizer_config,
-                                const axl__json *model_config, bool *llama);
+                                const axl__json *model_config, axl__tokenizer_kind *out);
 
 /* Fills model and pipeline from a tokenizer.json, as written or for the Llama class. */
 axl_status axl__read_tokenizer_json(axl_tokenizer *t, const axl__json *root);

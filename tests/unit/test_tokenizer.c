@@ -124,12 +124,20 @@ static const struct {
       "model.dropout is not supported yet" },
     { "{\"model\": {\"vocab\": {\"a\": 0}, \"merges\": [], \"fuse_unk\": 1}}", AXL_ERR_FORMAT,
       "\"fuse_unk\" must be a boolean" },
-    { PART("\"pre_tokenizer\": {\"type\": \"ByteLevel\"}"), AXL_ERR_UNSUPPORTED,
-      "tokenizer.json: pre_tokenizer \"ByteLevel\" is not supported yet" },
+    { PART("\"pre_tokenizer\": {\"type\": \"Whitespace\"}"), AXL_ERR_UNSUPPORTED,
+      "tokenizer.json: pre_tokenizer \"Whitespace\" is not supported yet" },
     { PART("\"pre_tokenizer\": {\"type\": \"Metaspace\"}"), AXL_ERR_FORMAT,
       "pre_tokenizer \"Metaspace\" must be a string, not nothing" },
     { PART("\"pre_tokenizer\": {}"), AXL_ERR_FORMAT, "pre_tokenizer has no type" },
-    { PART("\"normalizer\": {\"type\": \"NFC\"}"), AXL_ERR_UNSUPPORTED, "normalizer \"NFC\"" },
+    { PART("\"normalizer\": {\"type\": \"NFD\"}"), AXL_ERR_UNSUPPORTED, "normalizer \"NFD\"" },
+    { PART("\"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"a+\"}, "
+           "\"behavior\": \"Isolated\"}"),
+      AXL_ERR_UNSUPPORTED, "the regular expression \"a+\" is not supported yet" },
+    { PART("\"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"String\": \" \"}}"),
+      AXL_ERR_UNSUPPORTED, "of a plain string" },
+    { PART("\"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": "
+           "\"ByteLevel\"}, {\"type\": \"Digits\"}]}"),
+      AXL_ERR_UNSUPPORTED, "behind \"ByteLevel\"" },
     { PART("\"normalizer\": {\"type\": \"Sequence\"}"), AXL_ERR_FORMAT, "no normalizers" },
     { PART("\"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"Regex\": \"x\"}, "
            "\"content\": \"\"}"),
@@ -184,11 +192,11 @@ static void test_tokenizer__broken_small_files(void **state)
           "added_tokens_decoder must be an object" },
         { "tokenizer_config.json", "{\"additional_special_tokens\": [1]}", AXL_ERR_FORMAT,
           "\"additional_special_tokens\" must be a string" },
-        { "tokenizer_config.json", "{\"tokenizer_class\": \"GPT2TokenizerFast\"}",
-          AXL_ERR_UNSUPPORTED, "tokenizer class \"GPT2TokenizerFast\" is not supported yet" },
+        { "tokenizer_config.json", "{\"tokenizer_class\": \"GemmaTokenizerFast\"}",
+          AXL_ERR_UNSUPPORTED, "tokenizer class \"GemmaTokenizerFast\" is not supported yet" },
         { "special_tokens_map.json", "[]", AXL_ERR_FORMAT, "special_tokens_map.json must be an" },
         { "added_tokens.json", "{\"x\": \"y\"}", AXL_ERR_FORMAT, "\"x\" has no id" },
-        { "config.json", "{\"model_type\": \"gpt2\"}", AXL_ERR_UNSUPPORTED, "\"GPT2Tokenizer\"" },
+        { "config.json", "{\"model_type\": \"gemma\"}", AXL_ERR_UNSUPPORTED, "\"GemmaTokenizer\"" },
     };
     static const char json[] = MODEL("{\"a\": 0}", "[]");
 
@@ -512,9 +520,9 @@ static void test_tokenizer__special_tokens(void **state)
     o.pad_token = "<pad>";
     assert_fails(axl_tokenizer_open(&tok, ctx, test_source_path("examples/tiny-llama"), &o),
                  AXL_ERR_INVALID, "pad_token: \"<pad>\" is not in the tokenizer's vocabulary");
-    o.type = "GPT2Tokenizer";
+    o.type = "GemmaTokenizer";
     assert_fails(axl_tokenizer_open(&tok, ctx, test_source_path("examples/tiny-llama"), &o),
-                 AXL_ERR_UNSUPPORTED, "tokenizer class \"GPT2Tokenizer\"");
+                 AXL_ERR_UNSUPPORTED, "tokenizer class \"GemmaTokenizer\"");
 }
 
 static void test_tokenizer__legacy_and_type(void **state)

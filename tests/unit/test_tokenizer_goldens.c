@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_tokenizer_goldens.c - ids and texts against transformers' (tests/golden/
- * make_tokenizer_goldens.py says what the file holds). */
+ * make_tokenizer_goldens.py says what a file holds; make_byte_level_goldens.py makes another). */
 #include "testing.h"
 
 #include "base/json.h"
@@ -14,30 +14,28 @@ static axl__file file; /* numbers of the tree point into it */
 static axl__json *goldens;
 static const axl__json **pool;
 
-static int setup(void **state)
+static void open_goldens(const char *name)
 {
-    (void)state;
+    char path[64];
+
+    snprintf(path, sizeof path, "tests/golden/tokenizer/%s.json", name);
     ctx = test_context();
     axl__arena_init(&arena, ctx);
-    const char *path = test_source_path("tests/golden/tokenizer/tokenizer_goldens.json");
-    assert_ok(axl__file_open(&file, ctx, path, false));
+    assert_ok(axl__file_open(&file, ctx, test_source_path(path), false));
     assert_ok(axl__json_parse(&goldens, &arena, (const char *)file.data, file.size, path));
     const axl__json *items = axl__json_get(goldens, "pool");
     pool = calloc(items->count, sizeof *pool);
     for (const axl__json *v = items->child; v; v = v->next)
         *pool++ = v;
     pool -= items->count;
-    return 0;
 }
 
-static int teardown(void **state)
+static void close_goldens(void)
 {
-    (void)state;
     free(pool);
     axl__arena_free(&arena);
     axl__file_close(&file);
     axl_context_free(ctx);
-    return 0;
 }
 
 /* ---- a folder from its description ---- */
@@ -341,10 +339,16 @@ int main(void)
         cmocka_unit_test(test_tokenizer_goldens__variants),
         cmocka_unit_test(test_tokenizer_goldens__bare_files),
     };
+    const struct CMUnitTest byte_level[] = {
+        cmocka_unit_test(test_tokenizer_goldens__folders),
+    };
 
-    setup(NULL);
+    open_goldens("tokenizer_goldens");
     int failed = test_run(tests);
+    close_goldens();
+    open_goldens("byte_level_goldens");
+    failed += test_run(byte_level);
+    close_goldens();
     axl__remove_tree(test_temp_dir());
-    teardown(NULL);
     return failed;
 }

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * byte_level.h - the alphabet of byte-level models (GPT-2's): each byte has a visible character of
+ * its own, in which vocabularies and merges are written.
+ */
+#ifndef AXL_TEXT_BYTE_LEVEL_H
+#define AXL_TEXT_BYTE_LEVEL_H
+
+#include "base/str.h"
+
+/* Appends the characters of the bytes. */
+void axl__byte_level_put(axl__str *out, const char *bytes, size_t len);
+/* Appends the bytes of a token: those of its characters, or, where one of them stands for no byte,
+ * the token as it is written. */
+void axl__byte_level_decode(axl__str *out, const char *token, size_t len);
+
+#endif
