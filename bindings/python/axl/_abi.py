@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The C declarations of axl 0.1.0 for ctypes; tests/abi/make-python-abi writes them."""
 import ctypes as c
+from typing import Any, Tuple
 
 AXL_LABEL_IGNORE = -100
 AXL_VERSION = "0.1.0"
@@ -79,10 +80,10 @@ AXL_PRUNE_RANDOM = 1
 
 class Struct(c.Structure):
     """A public struct; its first field is its size."""
-    _defaults_ = ()
+    _defaults_: Tuple[Any, ...] = ()
 
     @classmethod
-    def init(cls):
+    def init(cls) -> Any:
         """The struct as its _INIT macro leaves it."""
         made = cls()
         for (name, *_), value in zip(cls._fields_, (c.sizeof(cls), *cls._defaults_)):

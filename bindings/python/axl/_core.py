@@ -10,16 +10,19 @@ of a ctypes callback would be lost.  And the interpreter's lock is free meanwhil
 """
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
+import os
 import signal
 import threading
 import weakref
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NoReturn, Optional, Sequence
 
 from . import _abi
 from ._library import lib
+from ._values import flag, function as a_function, instance, options, string, whole
 
 
 class Error(Exception):
@@ -122,29 +125,6 @@ def check(status: int) -> int:
     return status
 
 
-def text(value: Any) -> Optional[bytes]:
-    """What a `const char *` argument takes; paths are fine."""
-    if value is None or isinstance(value, bytes):
-        return value
-    if hasattr(value, "__fspath__"):
-        value = value.__fspath__()
-        return value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
-    return value.encode("utf-8", "surrogateescape")
-
-
-def string(value: Optional[bytes]) -> Optional[str]:
-    return None if value is None else value.decode("utf-8", "replace")
-
-
-def options(struct: Any, **values: Any) -> Any:
-    """An options struct with its defaults, and over them the values that are not None."""
-    made = struct.init()
-    for name, value in values.items():
-        if value is not None:
-            setattr(made, name, text(value) if isinstance(value, str) else value)
-    return made
-
-
 def take_buffer(buffer: Any) -> bytes:
     """The bytes of an axl_buffer, which is emptied."""
     data = ctypes.string_at(buffer.data, buffer.length) if buffer.length else b""
@@ -170,8 +150,8 @@ _SIGNALS = tuple(sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP
                         key=lambda number: (number != signal.SIGINT, number)))
 
 
-def _stand_in(call: _Call, handler: Callable) -> Callable:
-    def run(number, frame):
+def _stand_in(call: _Call, handler: Callable[..., Any]) -> Callable[..., None]:
+    def run(number: int, frame: Any) -> None:
         try:
             handler(number, frame)
         except BaseException as e:  # pylint: disable=broad-except
@@ -184,9 +164,28 @@ class _Calls(threading.local):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stack: list = []
+        self.stack: List[_Call] = []
+        # Told of the thread's progress, whoever else is.
+        self.watchers: List[Callable[["Progress"], Any]] = []
 
-    def run(self, function: Callable, *arguments: Any) -> int:
+    @contextlib.contextmanager
+    def watched(self, watcher: Optional[Callable[["Progress"], Any]]) -> Iterator[None]:
+        """For a time, this thread's calls tell watcher too; a true result stops the call."""
+        if watcher is None:
+            yield
+            return
+        self.watchers.append(watcher)
+        try:
+            yield
+        finally:
+            self.watchers.remove(watcher)
+
+    def make_room(self) -> None:
+        """Before a message is logged: a watcher that shows a live line takes it away."""
+        for watcher in self.watchers:
+            getattr(watcher, "hide", bool)()
+
+    def run(self, function: Callable[..., Any], *arguments: Any) -> int:
         """A call that may last."""
         call, replaced = _Call(), []
         guard = (threading.current_thread() is threading.main_thread()
@@ -212,7 +211,7 @@ class _Calls(threading.local):
             raise call.raised
         return check(status)
 
-    def inside(self, function: Callable, *arguments: Any) -> int:
+    def inside(self, function: Callable[..., Any], *arguments: Any) -> int:
         """A callback's body: 0 to go on, 1 to stop."""
         stop = False
         try:
@@ -228,22 +227,30 @@ calls = _Calls()
 
 
 class Handle:
-    """What every class over a library's handle has: close(), `with`, and release at the end."""
+    """What every class over a library's handle has: close(), `with`, and release at the end.
+
+    Handles are equal when they are the same object.  One cannot be copied or pickled.
+    """
     _type: Any = None
     _free = ""
+    _instead = "make another one"  #: of copying or pickling
     _owner: Optional["Handle"] = None  #: whose handle it is, where it is borrowed
+    _name = ""  #: what it was made from
 
     def __init__(self) -> None:
-        raise TypeError(f"use the class methods of {type(self).__name__}")
+        raise TypeError(f"an axl.{type(self).__name__} is made by its class methods, see "
+                        f"help(axl.{type(self).__name__})")
 
     @classmethod
-    def _make(cls, context: Optional["Context"], function: Callable, *arguments: Any) -> Any:
+    def _make(cls, context: Optional["Context"], function: Callable[..., Any],
+              *arguments: Any) -> Any:
         """A new object over the handle that function(&out, …) gives; None at AXL_END."""
         made = cls.__new__(cls)
         made._fill(context, function, *arguments)
         return made if made._pointer else None
 
-    def _fill(self, context: Optional["Context"], function: Callable, *arguments: Any) -> None:
+    def _fill(self, context: Optional["Context"], function: Callable[..., Any],
+              *arguments: Any) -> None:
         """The context stays referenced, for its callbacks must outlive the handle."""
         self._context = context
         self._pointer = ctypes.POINTER(self._type)()
@@ -256,9 +263,15 @@ class Handle:
     @property
     def pointer(self) -> Any:
         """The library's handle, for calls of one's own; borrowed."""
-        if not getattr(self, "_pointer", None) or (self._owner and not self._owner._pointer):
+        if self.closed:
             raise ValueError(f"the {type(self).__name__} is closed")
         return self._pointer
+
+    @property
+    def closed(self) -> bool:
+        """Whether close() was called, on it or on what lent it."""
+        return (not getattr(self, "_pointer", None)
+                or (self._owner is not None and self._owner.closed))
 
     @classmethod
     def _lent(cls, owner: "Handle", pointer: Any) -> Any:
@@ -276,10 +289,27 @@ class Handle:
             getattr(lib, self._free)(pointer)
 
     def __enter__(self) -> Any:
+        self.pointer  # a closed one is refused  pylint: disable=pointless-statement
         return self
 
     def __exit__(self, *_: Any) -> None:
         self.close()
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError(f"an axl.{type(self).__name__} cannot be copied or pickled: "
+                        f"{self._instead}")
+
+    def _about(self) -> str:
+        """What the object is, for its repr."""
+        return ""
+
+    def __repr__(self) -> str:
+        try:
+            about = "closed" if self.closed else self._about()
+        except (Error, ValueError) as e:  # busy, or of the process before a fork
+            about = str(e)
+        head = " ".join(filter(None, (f"axl.{type(self).__name__}", self._name)))
+        return f"<{head}: {about}>" if about else f"<{head}>"
 
     def __del__(self) -> None:
         try:
@@ -290,7 +320,8 @@ class Handle:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a long call is; `total` is 0 when not known, `job` None where the call is no job's."""
+    """How far a long call is: `done` of `total` units, bytes in the phase "download"; `total` is 0
+    when not known, `job` None where the call is no job's."""
     phase: str
     done: int
     total: int
@@ -303,12 +334,14 @@ _jobs: Any = weakref.WeakValueDictionary()
 
 def _progress_function(progress: Optional[Callable[[Progress], Any]]) -> Any:
     """The library's callback, which also runs pending signal handlers, as every callback does."""
-    def on_progress(_user, p):
-        def tell():
+    def on_progress(_user: Any, p: Any) -> int:
+        def tell() -> bool:
             seen = p.contents
             job = _jobs.get(ctypes.cast(seen.job, ctypes.c_void_p).value)
-            return progress(Progress(string(seen.phase), seen.done, seen.total, job))
-        return calls.inside(tell if progress else bool)
+            report = Progress(string(seen.phase) or "", seen.done, seen.total, job)
+            answers = [bool(tell(report)) for tell in (progress, *calls.watchers) if tell]
+            return any(answers)
+        return calls.inside(tell if progress or calls.watchers else bool)
     return _abi.axl_progress_fn(on_progress)
 
 
@@ -319,6 +352,12 @@ _LOG_LEVELS = {
 
 class Context(Handle):
     """Allocator, log, threads and progress; every other handle is made from one.
+
+    Whatever is made without a context shares default_context().  threads is how many work on a
+    call, 0 for as many as the process may use; log_level is one of logging's; isa is "baseline",
+    "avx2", "avx512", "avx512_bf16" or "amx", None for the best; hub_cache and hub_token are the
+    Hub's folder and token, None for those of its environment variables, used where allow_network
+    is true.
 
     log(level, message) receives the library's messages, with the levels of the module logging;
     None sends them to logging.getLogger("axl").  progress(Progress) is called at most ten times a
@@ -335,20 +374,32 @@ class Context(Handle):
                  allow_network: bool = False, isa: Optional[str] = None, onednn: bool = True,
                  plugin_dir: Any = None, hub_cache: Any = None,
                  hub_token: Optional[str] = None) -> None:
-        log = log or logging.getLogger("axl").log
+        self._settings: Dict[str, Any] = dict(
+            threads=threads, log=log, log_level=log_level, progress=progress,
+            allow_network=allow_network, isa=isa, onednn=onednn, plugin_dir=plugin_dir,
+            hub_cache=hub_cache, hub_token=hub_token)
+        told = a_function(log, "log") or logging.getLogger("axl").log
+        whole(log_level, "log_level")
 
-        def on_log(_user, level, message):
-            calls.inside(lambda: log(_LOG_LEVELS.get(level, logging.INFO), string(message)) and None)
+        def on_log(_user: Any, level: int, message: bytes) -> None:
+            def say() -> None:
+                calls.make_room()
+                told(_LOG_LEVELS.get(level, logging.INFO), string(message) or "")
+            calls.inside(say)
 
         level = max((l for l, python in _LOG_LEVELS.items() if python >= log_level),
                     default=_abi.AXL_LOG_ERROR)
         # Kept here: the library calls them as long as a handle of this context lives.
-        self._callbacks = (_abi.axl_log_fn(on_log), _progress_function(progress))
+        self._callbacks = (_abi.axl_log_fn(on_log), _progress_function(
+            a_function(progress, "progress")))
         self._fill(None, lib.axl_context_new, ctypes.byref(options(
             _abi.axl_context_options, threads=threads, log=self._callbacks[0], log_level=level,
-            progress=self._callbacks[1], allow_network=int(allow_network), isa=isa,
-            no_onednn=int(not onednn), plugin_dir=text(plugin_dir), hub_cache=text(hub_cache),
+            progress=self._callbacks[1], allow_network=allow_network, isa=isa,
+            no_onednn=1 - flag(onednn, "onednn"), plugin_dir=plugin_dir, hub_cache=hub_cache,
             hub_token=hub_token)))
+
+    def _about(self) -> str:
+        return f"{self.threads} threads, {self.isa}"
 
     @property
     def threads(self) -> int:
@@ -361,15 +412,65 @@ class Context(Handle):
         return lib.axl_context_isa(self.pointer).decode()
 
 
+class _Default:
+    """The context of what is made without one."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.context: Optional[Context] = None
+        self.settings: Dict[str, Any] = {}
+
+    def get(self) -> Context:
+        with self.lock:
+            if self.context is None or self.context.closed:
+                self.context = Context(**self.settings)
+            return self.context
+
+    def set(self, context: Optional[Context]) -> None:
+        with self.lock:
+            self.context = context
+            self.settings = {} if context is None else context._settings
+
+    def forked(self) -> None:
+        """In a child the parent's context is no use, and another thread may have had the lock."""
+        self.lock, self.context = threading.Lock(), None
+
+
+_default = _Default()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_default.forked)
+
+
+def default_context() -> Context:
+    """The context that everything made without one shares, made when it is first asked for, and
+    anew with the same settings where it was closed or the process is a fork's child."""
+    return _default.get()
+
+
+def set_default_context(context: Optional[Context]) -> None:
+    """Let what is made from now on without a context share this one; None: a new one with the
+    defaults.  What was made before keeps its context."""
+    _default.set(instance(context, Context, "context", none=True))
+
+
+def context_or_default(context: Optional[Context]) -> Context:
+    """The context that a caller gave, or the one for those who gave none."""
+    if context is None:
+        return default_context()
+    return instance(context, Context, "context")
+
+
 class Cancel(Handle):
     """A flag that stops every long call on a context; raised from any thread.
 
-    A later Cancel of the same context takes the earlier one's place.
+    A later Cancel of the same context takes the earlier one's place.  Without a context it is of
+    default_context(), and stops all that shares it.
     """
     _type = _abi.axl_cancel
     _free = "axl_cancel_free"
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Optional[Context] = None) -> None:
+        context = context_or_default(context)
         self._fill(context, lib.axl_cancel_new, context)
 
     def set(self) -> None:
@@ -394,9 +495,10 @@ class Job(Handle):
     _type = _abi.axl_job
     _free = "axl_job_free"
 
-    def __init__(self, context: Context, *,
+    def __init__(self, context: Optional[Context] = None, *,
                  progress: Optional[Callable[[Progress], Any]] = None) -> None:
-        self._callback = _progress_function(progress) if progress else None
+        context = context_or_default(context)
+        self._callback = _progress_function(progress) if a_function(progress, "progress") else None
         self._fill(context, lib.axl_job_new, context, ctypes.byref(options(
             _abi.axl_job_options, progress=self._callback)))
         _jobs[ctypes.cast(self.pointer, ctypes.c_void_p).value] = self
@@ -415,65 +517,3 @@ class Job(Handle):
     def clear(self) -> None:
         """Let the job's calls run again."""
         lib.axl_job_clear(self.pointer)
-
-
-# ---- arrays ----
-
-def ints(values: Iterable[int]) -> Any:
-    """A ctypes array of int32 with a copy of the values."""
-    try:
-        view = memoryview(values).cast("B")  # type: ignore[arg-type]
-        if memoryview(values).format in ("i", "<i", "=i"):  # type: ignore[arg-type]
-            return (ctypes.c_int32 * (len(view) // 4)).from_buffer_copy(view)
-    except (TypeError, ValueError):
-        pass
-    listed = [int(v) for v in values]
-    return (ctypes.c_int32 * len(listed))(*listed)
-
-
-def floats(values: Any, count: int) -> Any:
-    """A ctypes array of float with a copy of the values, which may be nested."""
-    try:
-        view = memoryview(values)
-        if view.format in ("f", "<f", "=f") and view.nbytes == 4 * count:
-            return (ctypes.c_float * count).from_buffer_copy(view.cast("B"))
-    except (TypeError, ValueError):
-        pass
-    listed: list = []
-
-    def flatten(item: Any) -> None:
-        if hasattr(item, "__iter__") or hasattr(item, "tolist"):
-            item = item.tolist() if hasattr(item, "tolist") else item
-            for inner in item if isinstance(item, Iterable) else [item]:
-                flatten(inner)
-        else:
-            listed.append(float(item))
-    flatten(values)
-    if len(listed) != count:
-        raise ValueError(f"{len(listed)} values for a tensor of {count}")
-    return (ctypes.c_float * count)(*listed)
-
-
-def _numpy() -> Any:
-    try:
-        import numpy  # pylint: disable=import-outside-toplevel
-        return numpy
-    except ImportError:
-        return None
-
-
-def view(array: Any, *shape: int) -> Any:
-    """A view of a ctypes array that keeps it alive: of NumPy where that is installed, else a
-    memoryview."""
-    code = array._type_._type_
-    numpy = _numpy()
-    if numpy:
-        return numpy.frombuffer(array, dtype=code).reshape(shape)
-    flat = memoryview(array).cast("B").cast(code)
-    return flat if len(shape) == 1 or 0 in shape else flat.cast("B").cast(code, shape)
-
-
-def names(values: Sequence[str]) -> Tuple[Any, int]:
-    """A `const char *const *` and its length."""
-    array = (ctypes.c_char_p * len(values))(*[text(v) for v in values])
-    return ctypes.cast(array, ctypes.POINTER(ctypes.c_char_p)), len(values)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 from dataclasses import dataclass
-from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Union, overload
 
 from . import _abi
 from ._config import Config
-from ._core import Context, Handle, calls, floats, ints, options, string, take_buffer, text, view
+from ._core import Context, Handle, calls, context_or_default, take_buffer
 from ._library import lib
+from ._values import came, flag, floats, instance, ints, options, path as a_path, same, string
+from ._values import text, view, whole
 
 IGNORE = _abi.AXL_LABEL_IGNORE  #: the label of a token that is not trained
 _SPLITS = {"train": _abi.AXL_SPLIT_TRAIN, "validation": _abi.AXL_SPLIT_VALIDATION}
@@ -17,7 +21,7 @@ _ROLES = ("plain", "chosen", "rejected", "desirable", "undesirable")  # by axl_r
 
 
 def _split(name: str) -> int:
-    if name not in _SPLITS:
+    if not isinstance(name, str) or name not in _SPLITS:
         raise ValueError(f'split must be "train" or "validation", got {name!r}')
     return _SPLITS[name]
 
@@ -29,9 +33,13 @@ def _role(name: str) -> int:
 
 
 class Tokenizer(Handle):
-    """Text to token ids and back.  Immutable; several threads may use one."""
+    """Text to token ids and back.  Immutable; several threads may use one.
+
+    len() is its vocabulary, `in` tells of a token's exact text.
+    """
     _type = _abi.axl_tokenizer
     _free = "axl_tokenizer_free"
+    _instead = "the object can be shared; another process opens it again or gets it from save()"
 
     @classmethod
     def open(cls, path: Any, *, context: Optional[Context] = None, type: Optional[str] = None,
@@ -40,40 +48,46 @@ class Tokenizer(Handle):
              legacy: Optional[bool] = None) -> "Tokenizer":
         """The tokenizer of a model folder, or a bare SentencePiece file; the arguments lie over
         what its files say."""
-        context = context or Context()
+        context = context_or_default(context)
         opts = options(_abi.axl_tokenizer_options, type=type, bos_token=bos_token,
-                       eos_token=eos_token, unk_token=unk_token, pad_token=pad_token,
-                       legacy=None if legacy is None else int(legacy))
-        return cls._make(context, lib.axl_tokenizer_open, context, text(path), ctypes.byref(opts))
+                       eos_token=eos_token, unk_token=unk_token, pad_token=pad_token, legacy=legacy)
+        return cls._make(context, lib.axl_tokenizer_open, context, a_path(path),
+                         ctypes.byref(opts))
 
     @classmethod
     def from_config(cls, config: Config) -> "Tokenizer":
         """The tokenizer that a config describes."""
+        instance(config, Config, "config")
         return cls._make(config.context, lib.axl_tokenizer_from_config, config)
 
     def encode(self, source: Union[str, bytes], *, special: bool = True) -> List[int]:
-        """The ids of a text; special=False adds no BOS or EOS."""
+        """The ids of a text, a list; special=False adds no BOS or EOS.  bytes are UTF-8."""
+        if not isinstance(source, (str, bytes)):
+            raise TypeError(f"source must be a str or bytes, got {came(source)}")
         data = source.encode("utf-8", "replace") if isinstance(source, str) else source
         buffer = _abi.axl_buffer.init()
         calls.run(lib.axl_tokenizer_encode, self, data, len(data),
-                  0 if special else _abi.AXL_TOKENIZE_NO_SPECIAL, ctypes.byref(buffer))
+                  0 if flag(special, "special") else _abi.AXL_TOKENIZE_NO_SPECIAL,
+                  ctypes.byref(buffer))
         return list(memoryview(take_buffer(buffer)).cast("i"))
 
     def decode(self, ids: Iterable[int], *, skip_special: bool = False) -> str:
         """The text of ids."""
         array, buffer = ints(ids), _abi.axl_buffer.init()
         calls.run(lib.axl_tokenizer_decode, self, array, len(array),
-                  _abi.AXL_DECODE_SKIP_SPECIAL if skip_special else 0, ctypes.byref(buffer))
+                  _abi.AXL_DECODE_SKIP_SPECIAL if flag(skip_special, "skip_special") else 0,
+                  ctypes.byref(buffer))
         return take_buffer(buffer).decode("utf-8", "replace")
 
     def id(self, token: str) -> Optional[int]:
         """The id of a token by its exact text, for example "</s>"."""
-        return _id(lib.axl_tokenizer_id(self.pointer, text(token)))
+        return _id(lib.axl_tokenizer_id(self.pointer, text(token, "token")))
 
     def token(self, id: int) -> Optional[str]:  # pylint: disable=redefined-builtin
         """A token's own text, with the marks of its model ("\u2581the"); None where there is none."""
         buffer = _abi.axl_buffer.init()
-        if calls.run(lib.axl_tokenizer_token, self, id, ctypes.byref(buffer)) == _abi.AXL_END:
+        if calls.run(lib.axl_tokenizer_token, self, whole(id, "id", -2**31, 2**31 - 1),
+                     ctypes.byref(buffer)) == _abi.AXL_END:
             return None
         return take_buffer(buffer).decode("utf-8", "replace")
 
@@ -96,34 +110,74 @@ class Tokenizer(Handle):
         """One more than the largest id."""
         return lib.axl_tokenizer_vocab_size(self.pointer)
 
+    def __contains__(self, token: object) -> bool:
+        return isinstance(token, str) and self.id(token) is not None
+
+    def _about(self) -> str:
+        return f"{len(self):,} tokens"
+
     def save(self, folder: Any) -> None:
         """Write the tokenizer's files into an existing folder."""
-        calls.run(lib.axl_tokenizer_save, self, text(folder))
+        calls.run(lib.axl_tokenizer_save, self, a_path(folder, "folder"))
 
 
 def _id(value: int) -> Optional[int]:
     return None if value < 0 else value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sample:
-    """One sample.  labels[i] is the label of input_ids[i], not shifted, or IGNORE."""
-    input_ids: Sequence[int]
-    labels: Sequence[int]
+    """One sample: input_ids and labels are (tokens) int32, whatever they were given as.  labels[i]
+    is the label of input_ids[i], not shifted, or IGNORE.
+
+    It may be copied and pickled; two are equal when all they hold is.  role is "plain", "chosen" or
+    "rejected" of a pair, "desirable" or "undesirable"; source, row and part say where it is from:
+    the file, its record, and which of the samples of that record.  n_trained counts the labels that
+    train a prediction, 0 in samples that are not of a Dataset.
+    """
+    input_ids: Any
+    labels: Any
     source: Optional[str] = None
     row: int = 0
     part: int = 0
     n_trained: int = 0
-    role: str = "plain"  # "chosen" and "rejected" of a pair, "desirable", "undesirable"
+    role: str = "plain"
     pair: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("input_ids", "labels"):
+            array = ints(getattr(self, name), name)
+            object.__setattr__(self, name, view(array, len(array)))
+        if len(self.input_ids) != len(self.labels):
+            raise ValueError(f"{len(self.input_ids)} ids, {len(self.labels)} labels")
+        _role(self.role)
+
+    def _rest(self) -> Tuple[Any, ...]:
+        return self.source, self.row, self.part, self.n_trained, self.role, self.pair
 
     def __len__(self) -> int:
         return len(self.input_ids)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sample):
+            return NotImplemented
+        return (self._rest() == other._rest() and same(self.input_ids, other.input_ids)
+                and same(self.labels, other.labels))
+
+    def __reduce__(self) -> Any:
+        return Sample, (self.input_ids.tolist(), self.labels.tolist(), *self._rest())
+
+    def __repr__(self) -> str:
+        role = "" if self.role == "plain" else f", {self.role} of pair {self.pair}"
+        source = "" if self.source is None else f", row {self.row} of {self.source}"
+        return f"<axl.Sample: {len(self)} tokens, {self.n_trained} trained{role}{source}>"
+
 
 @dataclass(frozen=True)
 class DatasetStats:
-    """What became of the rows that were read."""
+    """What became of the rows that were read: counts of samples, and of their tokens.  rows were
+    kept of rows_read, tokens are in those, trained_tokens have a label; from_cache: a prepared file
+    was used."""
     rows_read: int
     rows: int
     tokens: int
@@ -134,15 +188,40 @@ class DatasetStats:
     from_cache: bool
 
 
-class Dataset(Handle):
-    """Tokenised samples: a sequence of Sample.  Immutable; several threads may read one."""
+def _sample(given: Any, place: int) -> Sample:
+    """A Sample, or one made of a pair of ids and labels."""
+    if isinstance(given, Sample):
+        return given
+    parts = [] if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable) else (
+        list(given))
+    if len(parts) < 2:
+        raise TypeError(f"sample {place} must be an axl.Sample or a pair of ids and labels, "
+                        f"got {came(given)}")
+    try:
+        return Sample(*parts)
+    except (TypeError, ValueError) as e:
+        raise type(e)(f"sample {place}: {e}") from None
+
+
+def _copied(pointer: Any, n: int) -> Any:
+    """A copy of the library's array; None where there is none."""
+    return (pointer._type_ * n).from_buffer_copy(
+        ctypes.string_at(pointer, 4 * n)) if pointer else None
+
+
+class Dataset(Handle, Sequence[Sample]):
+    """Tokenised samples: a sequence of Sample, whose slices are lists.  Immutable; several threads
+    may read one."""
     _type = _abi.axl_dataset
     _free = "axl_dataset_free"
+    _instead = "the object can be shared; list() of it can be pickled, for Dataset.from_samples()"
 
     @classmethod
     def from_config(cls, config: Config, tokenizer: Tokenizer,
                     split: str = "train") -> Optional["Dataset"]:
         """The data that a config names; None when it has no validation data."""
+        instance(config, Config, "config")
+        instance(tokenizer, Tokenizer, "tokenizer")
         return cls._make(config.context, lib.axl_dataset_from_config, config, tokenizer,
                          _split(split))
 
@@ -150,35 +229,55 @@ class Dataset(Handle):
     def from_samples(cls, samples: Iterable[Union[Sample, Tuple[Sequence[int], Sequence[int]]]], *,
                      context: Optional[Context] = None) -> "Dataset":
         """Samples of one's own: Sample objects or pairs of ids and labels."""
-        context = context or Context()
+        context = context_or_default(context)
         kept, listed = [], []
-        for sample in samples:
-            if not isinstance(sample, Sample):
-                sample = Sample(*sample)
-            ids, labels = ints(sample.input_ids), ints(sample.labels)
-            if len(ids) != len(labels):
-                raise ValueError(f"sample {len(listed)}: {len(ids)} ids, {len(labels)} labels")
-            kept += [ids, labels]
-            listed.append(options(_abi.axl_sample, input_ids=ids, labels=labels, length=len(ids),
-                                  source=text(sample.source), row=sample.row, part=sample.part,
-                                  role=_role(sample.role), pair=sample.pair))
+        if not isinstance(samples, Iterable):
+            raise TypeError(f"samples must be a list of axl.Sample, got {came(samples)}")
+        for i, given in enumerate(samples):
+            sample = _sample(given, i)
+            arrays = ints(sample.input_ids), ints(sample.labels)
+            kept.append(arrays)
+            listed.append(options(
+                _abi.axl_sample, input_ids=arrays[0], labels=arrays[1], length=len(sample),
+                source=sample.source, row=sample.row, part=sample.part, role=_role(sample.role),
+                pair=sample.pair))
         array = (_abi.axl_sample * len(listed))(*listed)
         return cls._make(context, lib.axl_dataset_from_samples, context, array, len(listed))
 
     def __len__(self) -> int:
         return lib.axl_dataset_count(self.pointer)
 
-    def __getitem__(self, index: int) -> Sample:
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> List[Sample]: ...
+
+    def __getitem__(self, index: Union[int, slice]) -> Union[Sample, List[Sample]]:
         n = len(self)
-        if not -n <= index < n:
-            raise IndexError(index)
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(n))]
+        try:
+            place = operator.index(index)
+        except TypeError:
+            raise TypeError(f"a Dataset's index must be an integer or a slice, got {came(index)}"
+                            ) from None
+        if not -n <= place < n:
+            raise IndexError(f"no sample {place} in a Dataset of {n}")
         s = _abi.axl_sample.init()
-        calls.run(lib.axl_dataset_sample, self, index % n, ctypes.byref(s))
-        return Sample(s.input_ids[:s.length], s.labels[:s.length], string(s.source), s.row, s.part,
-                      s.n_trained, _ROLES[s.role], s.pair)
+        calls.run(lib.axl_dataset_sample, self, place % n, ctypes.byref(s))
+        ids, labels = (_copied(p, s.length) or (ctypes.c_int32 * 0)()
+                       for p in (s.input_ids, s.labels))
+        return Sample(ids, labels, string(s.source), s.row, s.part, s.n_trained, _ROLES[s.role],
+                      s.pair)
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[i] for i in range(len(self)))
+
+    def _about(self) -> str:
+        stats = self.stats
+        return (f"{len(self):,} samples, {stats.tokens:,} tokens, "
+                f"{stats.trained_tokens:,} of them trained")
 
     @property
     def stats(self) -> DatasetStats:
@@ -193,21 +292,23 @@ class Batch:
     """Sequences one behind another, without padding; its arrays are its own.
 
     Sequence s is tokens cu_seqlens[s] to cu_seqlens[s + 1]; without cu_seqlens there is one.
-    weights are factors of each label's loss; without labels a batch is for logits alone.
+    weights are factors of each label's loss; without labels a batch is for logits alone.  It may be
+    copied and pickled; two are equal when all they hold is.
     """
 
     def __init__(self, input_ids: Iterable[int], labels: Optional[Iterable[int]] = None,
                  cu_seqlens: Optional[Iterable[int]] = None,
                  positions: Optional[Iterable[int]] = None, last_of_step: bool = False,
                  weights: Optional[Sequence[float]] = None) -> None:
-        ids, targets = ints(input_ids), None if labels is None else ints(labels)
+        ids = ints(input_ids, "input_ids")
+        targets = None if labels is None else ints(labels, "labels")
         if targets is not None and len(ids) != len(targets):
             raise ValueError(f"{len(ids)} ids, {len(targets)} labels")
-        starts = ints([0, len(ids)] if cu_seqlens is None else cu_seqlens)
-        places = None if positions is None else ints(positions)
+        starts = ints([0, len(ids)] if cu_seqlens is None else cu_seqlens, "cu_seqlens")
+        places = None if positions is None else ints(positions, "positions")
         if places is not None and len(places) != len(ids):
             raise ValueError(f"{len(ids)} ids, {len(places)} positions")
-        factors = None if weights is None else floats(weights, len(ids))
+        factors = None if weights is None else floats(weights, len(ids), name="weights")
         firsts = set(starts)
         trained = sum(t != IGNORE and i not in firsts for i, t in enumerate(targets or ()))
         self._set(ids, targets, starts, places, trained, last_of_step, weights=factors)
@@ -219,21 +320,34 @@ class Batch:
         self._struct = options(
             _abi.axl_batch, input_ids=ids, labels=labels, positions=positions, cu_seqlens=starts,
             n_tokens=len(ids), n_seqs=max(0, len(starts) - 1), n_trained=n_trained,
-            last_of_step=int(last_of_step), **more)
+            last_of_step=last_of_step, **more)
         self._as_parameter_ = ctypes.byref(self._struct)
 
     @classmethod
     def _copy(cls, b: Any) -> "Batch":
         """The library's batch, which lives until the loader's next one."""
-        def copy(pointer: Any, n: int) -> Any:
-            return (pointer._type_ * n).from_buffer_copy(
-                ctypes.string_at(pointer, 4 * n)) if pointer else None
         made = cls.__new__(cls)
-        made._set(copy(b.input_ids, b.n_tokens), copy(b.labels, b.n_tokens),
-                  copy(b.cu_seqlens, b.n_seqs + 1), copy(b.positions, b.n_tokens), b.n_trained,
-                  bool(b.last_of_step), weights=copy(b.weights, b.n_tokens),
-                  roles=copy(b.roles, b.n_seqs), pairs=copy(b.pairs, b.n_seqs))
+        made._set(_copied(b.input_ids, b.n_tokens), _copied(b.labels, b.n_tokens),
+                  _copied(b.cu_seqlens, b.n_seqs + 1), _copied(b.positions, b.n_tokens),
+                  b.n_trained, bool(b.last_of_step), weights=_copied(b.weights, b.n_tokens),
+                  roles=_copied(b.roles, b.n_seqs), pairs=_copied(b.pairs, b.n_seqs))
         return made
+
+    def _values(self) -> Tuple[Any, ...]:
+        """All it holds, arrays as bytes."""
+        more = (self._more.get(name) for name in ("weights", "roles", "pairs"))
+        return (*(None if a is None else bytes(a) for a in (*self._arrays, *more)),
+                self.n_trained, self.last_of_step)
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if isinstance(other, Batch) else NotImplemented
+
+    def __reduce__(self) -> Any:
+        return _batch, self._values()
+
+    def __repr__(self) -> str:
+        return (f"<axl.Batch: {len(self)} tokens in {self.n_seqs} "
+                f"sequence{'' if self.n_seqs == 1 else 's'}, {self.n_trained} trained>")
 
     @property
     def input_ids(self) -> Any:
@@ -281,17 +395,35 @@ class Batch:
         return self._struct.n_tokens
 
 
+def _batch(ids: bytes, labels: Any, starts: Any, positions: Any, weights: Any, roles: Any,
+           pairs: Any, n_trained: int, last_of_step: bool) -> Batch:
+    """A Batch of what Batch._values() gave."""
+    def array(kind: Any, data: Optional[bytes]) -> Any:
+        return None if data is None else (kind * (len(data) // 4)).from_buffer_copy(data)
+    made = Batch.__new__(Batch)
+    ints32 = [array(ctypes.c_int32, data) for data in (ids, labels, starts, positions)]
+    made._set(ints32[0], ints32[1], ints32[2], ints32[3], n_trained, last_of_step,
+              weights=array(ctypes.c_float, weights),
+              roles=array(ctypes.c_uint32, roles), pairs=array(ctypes.c_uint32, pairs))
+    return made
+
+
 class Cursor(NamedTuple):
-    """Where a loader stands: epochs done, and batches of this epoch."""
+    """Where a loader stands: epochs done, and batches of this epoch that were given."""
     epoch: int
     batch: int
 
 
 class Loader(Handle):
-    """An iterator over the batches of all epochs.  Arguments that are None take the library's
-    default."""
+    """An iterator over the batches of all epochs, the Dataset's samples in another order each.
+
+    micro_batch_size counts a batch's sequences, with sample_packing its bins of sequence_len
+    tokens; gradient_accumulation_steps a step's batches.  It ends after num_epochs, which may be a
+    fraction, or max_steps optimizer steps.  Arguments that are None take the library's default.
+    """
     _type = _abi.axl_loader
     _free = "axl_loader_free"
+    _instead = "make another Loader and give it the cursor of this one"
 
     def __init__(self, dataset: Dataset, *, micro_batch_size: Optional[int] = None,
                  gradient_accumulation_steps: Optional[int] = None,
@@ -299,6 +431,7 @@ class Loader(Handle):
                  shuffle: Optional[bool] = None, real_batches: Optional[bool] = None,
                  keep_order: Optional[bool] = None, num_epochs: Optional[float] = None,
                  max_steps: Optional[int] = None, seed: Optional[int] = None) -> None:
+        instance(dataset, Dataset, "dataset")
         self._fill(dataset._context, lib.axl_loader_new, dataset, ctypes.byref(options(
             _abi.axl_loader_options, micro_batch_size=micro_batch_size,
             gradient_accumulation_steps=gradient_accumulation_steps, sequence_len=sequence_len,
@@ -308,6 +441,8 @@ class Loader(Handle):
     @classmethod
     def from_config(cls, config: Config, dataset: Dataset, split: str = "train") -> "Loader":
         """A loader as a config says."""
+        instance(config, Config, "config")
+        instance(dataset, Dataset, "dataset")
         return cls._make(config.context, lib.axl_loader_from_config, config, dataset,
                          _split(split))
 
@@ -319,6 +454,10 @@ class Loader(Handle):
         if calls.run(lib.axl_loader_next, self, ctypes.byref(b)) == _abi.AXL_END:
             raise StopIteration
         return Batch._copy(b)
+
+    def _about(self) -> str:
+        epoch, batch = self.cursor
+        return f"epoch {epoch}, batch {batch} of {self.batches_per_epoch}"
 
     @property
     def batches_per_epoch(self) -> int:
@@ -334,7 +473,7 @@ class Loader(Handle):
 
     @property
     def fill(self) -> float:
-        """How full the bins of the current epoch are; 1 without packing."""
+        """How full the bins of the current epoch are, a share of 1; 1 without packing."""
         return lib.axl_loader_fill(self.pointer)
 
     @property
@@ -346,5 +485,10 @@ class Loader(Handle):
 
     @cursor.setter
     def cursor(self, place: Tuple[int, int]) -> None:
-        c = options(_abi.axl_loader_cursor, epoch=place[0], batch=place[1])
+        try:
+            epoch, batch = place
+        except (TypeError, ValueError):
+            raise TypeError(f"cursor must be an axl.Cursor or a pair of epoch and batch, "
+                            f"got {came(place)}") from None
+        c = options(_abi.axl_loader_cursor, epoch=epoch, batch=batch)
         calls.run(lib.axl_loader_set_cursor, self, ctypes.byref(c))

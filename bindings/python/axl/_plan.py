@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Optional, Sequence
 
 from . import _abi
-from ._core import Context, calls, names, options, text
+from ._core import Context, calls, context_or_default
 from ._library import lib
 from ._run import as_config
-from ._training import COMPUTE, choice
+from ._training import COMPUTE
+from ._values import choice, names, options, path as a_path
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,14 @@ def estimate(path: Any, max_tokens: int, *, context: Optional[Context] = None,
              gradient_accumulation_steps: Optional[int] = None) -> Plan:
     """The memory of a loop of one's own: Model.open(path), Adapter and Trainer with these options,
     and batches of max_tokens at most."""
-    targets, n = names(target_modules or [])
+    targets, n = names([] if target_modules is None else target_modules, "target_modules")
     model = options(_abi.axl_model_options, backend=backend,
-                    compute=choice("compute", COMPUTE, compute), read=int(read))
+                    compute=choice("compute", COMPUTE, compute), read=read)
     adapter = options(_abi.axl_adapter_options, rank=rank, dropout=dropout, target_modules=targets,
                       n_target_modules=n)
     trainer = options(_abi.axl_trainer_options, max_tokens=max_tokens, checkpointing=checkpointing,
                       gradient_accumulation_steps=gradient_accumulation_steps)
     out = _abi.axl_plan.init()
-    calls.run(lib.axl_model_estimate, context or Context(), text(path), ctypes.byref(model),
+    calls.run(lib.axl_model_estimate, context_or_default(context), a_path(path), ctypes.byref(model),
               ctypes.byref(adapter), ctypes.byref(trainer), ctypes.byref(out))
     return _taken(out)

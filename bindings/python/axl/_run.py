@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import math
+import os
 import weakref
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional, Tuple, Union
 
-from . import _abi
+from . import _abi, _live
 from ._config import Config
-from ._core import Context, Handle, calls, options, text
+from ._core import Context, Handle, Progress, calls
 from ._data import Dataset, Tokenizer
 from ._library import lib
-from ._training import Adapter, Model, Trainer
+from ._training import Adapter, Model, Trainer, named
+from ._values import came, function as a_function, instance, is_bool, options
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """Something that happened in a run; a number that the event does not have is None."""
+    """Something that happened in a run; a number that the event does not have is None.
+
+    event is "begin", "step", "evaluation", "save" or "end"; step counts the steps done; loss is a
+    mean over the tokens since the last logged step, grad_norm is before clipping; tokens and
+    trained_tokens count input tokens without padding since step 1; skipped_steps had a loss or
+    gradient that was not finite; seconds are since the run began, resumed or not; path is the
+    folder that was written.
+    """
     event: str  #: "begin", "step", "evaluation", "save", "end"
     step: int   #: steps done
     total_steps: int
@@ -101,31 +111,47 @@ def _record(r: Any) -> RunRecord:
         path=None if r.path is None else r.path.decode("utf-8", "surrogateescape"))
 
 
+def _callbacks(given: Iterable[Callback]) -> Tuple[Callback, ...]:
+    try:
+        listed = tuple(given)
+    except TypeError:
+        raise TypeError(f"callbacks must be a list of axl.Callback, got {came(given)}") from None
+    for i, callback in enumerate(listed):
+        instance(callback, Callback, f"callbacks[{i}]")
+    return listed
+
+
 class Run(Handle):
     """Everything that a config names, loaded and checked.
 
     record(RunRecord) is called after each line of the log (a step or an evaluation); a true result
     or an exception stops the run after a checkpoint.  callbacks are told of every event.  resume is
     a checkpoint's folder, "auto" for the newest one, or None: as the config says.  train, and with it
-    validation, are data sets of your own in place of the config's.
+    validation, are data sets of your own in place of the config's.  Each step and evaluation is
+    also a record of logging.getLogger("axl"), at INFO, with RunRecord's numbers as attributes.
     """
     _type = _abi.axl_run
     _free = "axl_run_free"
+    _line: Optional[_live.Live] = None
 
     def __init__(self, config: Config, *, record: Optional[Callable[[RunRecord], Any]] = None,
                  callbacks: Iterable[Callback] = (), resume: Any = None,
                  train: Optional[Dataset] = None, validation: Optional[Dataset] = None) -> None:
-        self.config = config
-        self._callbacks = tuple(callbacks)
+        self.config = instance(config, Config, "config")
+        a_function(record, "record")
+        self._callbacks = _callbacks(callbacks)
+        instance(train, Dataset, "train", none=True)
+        instance(validation, Dataset, "validation", none=True)
         this = weakref.ref(self)  # the library's handle holds on_record, and this object the handle
 
         def on_record(_user: Any, pointer: Any) -> int:
-            return calls.inside(this()._tell, _record(pointer.contents), record)
+            run = this()
+            assert run
+            return calls.inside(run._tell, _record(pointer.contents), record)
 
-        used = record or self._callbacks
-        self._record = _abi.axl_record_fn(on_record) if used else None
+        self._record = _abi.axl_record_fn(on_record)
         self._fill(config.context, lib.axl_run_new, config, ctypes.byref(options(
-            _abi.axl_run_options, record=self._record, resume=text(resume),
+            _abi.axl_run_options, record=self._record, resume=resume,
             train=None if train is None else train.pointer,
             validation=None if validation is None else validation.pointer)))
 
@@ -133,7 +159,8 @@ class Run(Handle):
     def model(self) -> Model:
         """The run's model, for callbacks to compute with; lent while it is told of something where
         its own weights are trained."""
-        return Model._lent(self, lib.axl_run_model(self.pointer))
+        return named(Model._lent(self, lib.axl_run_model(self.pointer)),
+                     self.config.get("base_model"))
 
     @property
     def adapter(self) -> Optional[Adapter]:
@@ -152,13 +179,21 @@ class Run(Handle):
         """The run's tokenizer."""
         return Tokenizer._lent(self, lib.axl_run_tokenizer(self.pointer))
 
+    def _about(self) -> str:
+        return f"{self.trainer.steps} steps done, into {self.output_dir}"
+
     def _tell(self, event: RunRecord, record: Optional[Callable[[RunRecord], Any]]) -> bool:
         stop = False
+        if self._line:
+            self._line.hide()
+        _live.log(event)
         if record and event.event in ("step", "evaluation"):
             stop = bool(record(event))
         for callback in self._callbacks:
             if event.event:
                 stop = bool(getattr(callback, "on_" + event.event)(self, event)) or stop
+        if self._line:
+            self._line.show(event)
         return stop
 
     def train(self) -> str:
@@ -186,24 +221,67 @@ def as_config(config: Any, context: Optional[Context], overrides: Mapping[str, A
     if isinstance(config, Config):
         if overrides:
             raise TypeError("a Config is complete; give the overrides to Config.open()")
+        if context not in (None, config.context):
+            raise TypeError("a Config has its context; give another to Config.open()")
         return config
-    if isinstance(config, Mapping):
-        return Config.parse(config, context=context, overrides=overrides)
-    return Config.open(config, context=context, overrides=overrides)
+    if not isinstance(config, (str, bytes, os.PathLike, Mapping)):
+        raise TypeError("config must be the path of a YAML file, a mapping of its keys or an "
+                        f"axl.Config, got {came(config)}")
+    read: Callable[..., Config] = Config.parse if isinstance(config, Mapping) else Config.open
+    made = read(config, context=context, overrides=overrides)
+    own = {name: made.get("axl." + name) for name in ("threads", "isa", "onednn")}
+    if context or (own["threads"], own["isa"], own["onednn"]) == (None, None, True):
+        return made
+    return _with_context_of_its_own(
+        lambda made: read(config, context=made, overrides=overrides),
+        {name: value for name, value in own.items() if value is not None})
+
+
+def _with_context_of_its_own(read: Callable[[Context], Config], own: Mapping[str, Any]) -> Config:
+    """A config that says what context it wants, read again with that; what there was to log of it
+    was logged the first time."""
+    reading = True
+
+    def log(level: int, message: str) -> None:
+        if not reading:
+            logging.getLogger("axl").log(level, message)
+
+    made = read(Context(log=log, **own))
+    reading = False
+    return made
+
+
+_Progress = Union[None, bool, Callable[[Progress], Any]]
 
 
 def finetune(config: Any, *, context: Optional[Context] = None,
              record: Optional[Callable[[RunRecord], Any]] = None,
-             callbacks: Iterable[Callback] = (), resume: Any = None, **overrides: Any) -> str:
+             callbacks: Iterable[Callback] = (), resume: Any = None, progress: _Progress = None,
+             **overrides: Any) -> str:
     """Train what a config says and return the folder of the result.
 
     config is the path of a YAML file, a mapping of its keys, or a Config; overrides lie over it:
     finetune("qlora.yml", learning_rate=1e-4, axl={"threads": 2}).  record, callbacks and resume are
-    those of Run.
+    those of Run, and so is what is logged.
+
+    On a terminal one live line of standard error tells the step, the loss, tokens a second and the
+    time that is left; progress=False leaves it out.  progress may be a function instead: it is
+    called with a Progress at most ten times a second, beside the context's own, and a true result
+    stops the run.
     """
-    with Run(as_config(config, context, overrides), record=record, callbacks=callbacks,
-             resume=resume) as run:
-        return run.train()
+    if progress is None or is_bool(progress):
+        watcher: Any = None if progress is not None and not progress else _live.live()
+    else:
+        watcher = a_function(progress, "progress")
+    line = watcher if isinstance(watcher, _live.Live) else None
+    try:
+        with calls.watched(watcher), Run(as_config(config, context, overrides), record=record,
+                                         callbacks=callbacks, resume=resume) as run:
+            run._line = line
+            return run.train()
+    finally:
+        if line:
+            line.hide()
 
 
 def evaluate(config: Any, *, context: Optional[Context] = None,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-import json
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from . import _abi
-from ._core import Context, Handle, calls, string, text
+from ._config import as_json
+from ._core import Context, Handle, calls, context_or_default
 from ._library import lib
+from ._values import path as a_path, string
 
 
 class SweepRun(NamedTuple):
@@ -38,10 +39,10 @@ def sweep(source: Any, *, context: Optional[Context] = None) -> List[SweepRun]:
         for run in axl.sweep("sweep.yml"):
             axl.finetune("lora.yml", output_dir=f"out/{run.name}", **run.overrides)
     """
-    context = context or Context()
+    context = context_or_default(context)
     if isinstance(source, Mapping):
-        data = json.dumps(source).encode()
+        data = as_json(dict(source), "source").encode()
         with _Sweep._make(context, lib.axl_sweep_parse, context, data, len(data), None) as made:
             return made.runs()
-    with _Sweep._make(context, lib.axl_sweep_open, context, text(source)) as made:
+    with _Sweep._make(context, lib.axl_sweep_open, context, a_path(source, "source")) as made:
         return made.runs()

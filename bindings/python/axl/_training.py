@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
-from typing import Union
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, NoReturn, Optional, Sequence
+from typing import Tuple, Union
 
 from . import _abi
 from ._config import Config
-from ._core import Context, Handle, calls, floats, ints, names, options, string, take_buffer
-from ._core import text, view
+from ._core import Context, Handle, calls, context_or_default, take_buffer
 from ._data import Batch, Loader, Tokenizer
 from ._library import lib
 from ._schedule import Schedule, as_schedule
+from ._values import came, choice, flag, floats, function as a_function, instance, ints, names
+from ._values import options, path as a_path, real, string, text, utf8, view, whole
 
 COMPUTE = {"auto": _abi.AXL_COMPUTE_AUTO, "f32": _abi.AXL_COMPUTE_F32,
            "bf16": _abi.AXL_COMPUTE_BF16, "stored": _abi.AXL_COMPUTE_STORED}
@@ -21,16 +23,18 @@ _PRUNE = {"magnitude": _abi.AXL_PRUNE_MAGNITUDE, "random": _abi.AXL_PRUNE_RANDOM
 _AVERAGES = {"tokens": _abi.AXL_LOSS_TOKENS, "micro_batches": _abi.AXL_LOSS_MICRO_BATCHES}
 
 
-def choice(name: str, choices: dict, value: Optional[str]) -> Optional[int]:
-    """The number of a word, or ValueError naming the words."""
-    if value is not None and value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-    return None if value is None else choices[value]
+def named(made: Any, source: Any) -> Any:
+    """A handle that shows in its repr the last part of the path or name that it was made from."""
+    if made is not None and source:
+        made._name = os.path.basename(os.path.normpath(os.fsdecode(source)))
+    return made
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a model is."""
+    """What a model is.  n_params are the base weights, a tied head counted once, weights_bytes what
+    they take in memory; sizes are numbers of elements, max_seq_len of tokens; compute is "f32" or
+    "bf16"; tied_head: the output head is the embedding."""
     n_params: int
     weights_bytes: int
     n_layers: int
@@ -49,21 +53,29 @@ class Model(Handle):
     """A language model: its weights, frozen unless a Trainer without an adapter trains them."""
     _type = _abi.axl_model
     _free = "axl_model_free"
+    _instead = "the object can be shared; another process opens it again"
 
     @classmethod
     def open(cls, path: Any, *, context: Optional[Context] = None, backend: Optional[str] = None,
              compute: str = "auto", read: bool = False) -> "Model":
         """Load a folder in Hugging Face form.  compute is "auto", "f32", "bf16" or "stored", what
         the file has; read=True reads the weights into memory instead of mapping the file."""
-        context = context or Context()
+        context = context_or_default(context)
         opts = options(_abi.axl_model_options, backend=backend,
-                       compute=choice("compute", COMPUTE, compute), read=int(read))
-        return cls._make(context, lib.axl_model_open, context, text(path), ctypes.byref(opts))
+                       compute=choice("compute", COMPUTE, compute), read=read)
+        made = cls._make(context, lib.axl_model_open, context, a_path(path), ctypes.byref(opts))
+        return named(made, path)
 
     @classmethod
     def from_config(cls, config: Config) -> "Model":
         """The model that a config names."""
-        return cls._make(config.context, lib.axl_model_from_config, config)
+        instance(config, Config, "config")
+        made = cls._make(config.context, lib.axl_model_from_config, config)
+        return named(made, config.get("base_model"))
+
+    def _about(self) -> str:
+        info = self.info
+        return f"{info.n_layers} layers, {info.n_params:,} parameters, {info.compute}"
 
     @property
     def info(self) -> ModelInfo:
@@ -77,21 +89,23 @@ class Model(Handle):
 
     def save(self, folder: Any) -> None:
         """Write a model that was trained as a folder in Hugging Face form."""
-        calls.run(lib.axl_model_save, self, text(folder))
+        calls.run(lib.axl_model_save, self, a_path(folder, "folder"))
 
     def logits(self, ids: Iterable[int], adapter: Optional["Adapter"] = None) -> Any:
         """(tokens, vocab_size) f32: the logits of every token of one sequence."""
+        instance(adapter, Adapter, "adapter", none=True)
         array, vocab = ints(ids), self.info.vocab_size
         out = (ctypes.c_float * (len(array) * vocab))()
         calls.run(lib.axl_model_logits, self, adapter, array, len(array), out)
         return view(out, len(array), vocab)
 
-
     def batch_logits(self, batch: Batch, adapter: Optional["Adapter"] = None, *,
                      rows: Optional[Iterable[int]] = None) -> Any:
         """(rows or tokens, vocab_size) f32: the logits of a packed batch's tokens, or of some,
         ascending."""
-        picked = None if rows is None else ints(rows)
+        instance(batch, Batch, "batch")
+        instance(adapter, Adapter, "adapter", none=True)
+        picked = None if rows is None else ints(rows, "rows")
         count, vocab = len(batch) if picked is None else len(picked), self.info.vocab_size
         out = (ctypes.c_float * (count * vocab))()
         calls.run(lib.axl_model_batch_logits, self, adapter, batch, picked, count, out)
@@ -99,6 +113,8 @@ class Model(Handle):
 
     def batch_losses(self, batch: Batch, adapter: Optional["Adapter"] = None) -> Any:
         """(tokens) f32: each label's loss at its place, 0 where nothing is trained."""
+        instance(batch, Batch, "batch")
+        instance(adapter, Adapter, "adapter", none=True)
         out = (ctypes.c_float * len(batch))()
         calls.run(lib.axl_model_batch_losses, self, adapter, batch, out)
         return view(out, len(batch))
@@ -106,14 +122,18 @@ class Model(Handle):
     def batch_hidden(self, batch: Batch, layer: int, adapter: Optional["Adapter"] = None) -> Any:
         """(tokens, hidden_size) f32: 0 are the embeddings, l is what comes out of layer l; the last
         is before the final norm."""
+        instance(batch, Batch, "batch")
+        instance(adapter, Adapter, "adapter", none=True)
         hidden = self.info.hidden_size
         out = (ctypes.c_float * (len(batch) * hidden))()
-        calls.run(lib.axl_model_batch_hidden, self, adapter, batch, layer, out)
+        calls.run(lib.axl_model_batch_hidden, self, adapter, batch,
+                  whole(layer, "layer", high=2**32 - 1), out)
         return view(out, len(batch), hidden)
 
 
-class _Tensors(Handle):
+class _Tensors(Handle, Mapping[str, Any]):
     """A mapping of names to (rows, cols) f32 arrays, which are copies."""
+    __eq__, __hash__ = object.__eq__, object.__hash__
 
     def _call(self, what: str) -> Any:
         return getattr(lib, f"{self._type.__name__}_{what}")
@@ -139,10 +159,14 @@ class _Tensors(Handle):
     def __iter__(self) -> Iterator[str]:
         return (name for name, _, _ in self._tensors())
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         return any(name == known for known in self)
 
-    def keys(self) -> List[str]:
+    def _about(self) -> str:
+        numbers = sum(rows * cols for _, rows, cols in self._tensors())
+        return f"{len(self)} tensors, {numbers:,} numbers"
+
+    def keys(self) -> List[str]:  # type: ignore[override]
         """The tensors' names."""
         return list(self)
 
@@ -158,22 +182,28 @@ class _Tensors(Handle):
 
     def __setitem__(self, name: str, values: Any) -> None:
         index, rows, cols = self._find(name)
-        calls.run(self._call("write"), self, index, floats(values, rows * cols))
+        calls.run(self._call("write"), self, index, floats(values, rows, cols, name=name))
+
+    def __delitem__(self, name: str) -> NoReturn:
+        raise TypeError(f"a tensor of an axl.{type(self).__name__} cannot be deleted")
 
 
 class Adapter(_Tensors):
-    """A LoRA adapter: a mapping of PEFT's tensor names to (rows, cols) f32 arrays, which are copies.
+    """A LoRA adapter: a mapping of PEFT's tensor names to (rows, cols) f32 arrays, which are
+    copies; what is assigned has that shape, or is flat, row by row.
 
     Arguments that are None take the library's default; without target_modules every linear layer
     but the output head is adapted.
     """
     _type = _abi.axl_adapter
     _free = "axl_adapter_free"
+    _instead = "save() it and Adapter.open() that, or assign its tensors to another one's"
 
     def __init__(self, model: Model, *, rank: Optional[int] = None, alpha: Optional[float] = None,
                  dropout: Optional[float] = None, target_modules: Optional[Sequence[str]] = None,
                  rslora: Optional[bool] = None, seed: Optional[int] = None) -> None:
-        targets, n = names(target_modules or [])
+        targets, n = names([] if target_modules is None else target_modules, "target_modules")
+        instance(model, Model, "model")
         self._fill(model._context, lib.axl_adapter_new, model, ctypes.byref(options(
             _abi.axl_adapter_options, rank=rank, alpha=alpha, dropout=dropout, rslora=rslora,
             seed=seed, target_modules=targets, n_target_modules=n)))
@@ -181,11 +211,15 @@ class Adapter(_Tensors):
     @classmethod
     def open(cls, model: Model, folder: Any) -> "Adapter":
         """An adapter from a PEFT folder."""
-        return cls._make(model._context, lib.axl_adapter_open, model, text(folder))
+        instance(model, Model, "model")
+        made = cls._make(model._context, lib.axl_adapter_open, model, a_path(folder, "folder"))
+        return named(made, folder)
 
     @classmethod
     def from_config(cls, config: Config, model: Model) -> Optional["Adapter"]:
         """The adapter of a config; None where it has none and the model's weights are trained."""
+        instance(config, Config, "config")
+        instance(model, Model, "model")
         return cls._make(config.context, lib.axl_adapter_from_config, config, model)
 
     def merge(self) -> None:
@@ -194,19 +228,23 @@ class Adapter(_Tensors):
 
     def save(self, folder: Any) -> None:
         """Write adapter_config.json and adapter_model.safetensors."""
-        calls.run(lib.axl_adapter_save, self, text(folder))
+        calls.run(lib.axl_adapter_save, self, a_path(folder, "folder"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Logits:
-    """What a loss of one's own sees: the logits (n, vocab_size) of some rows of the batch, where it
-    may also leave their gradient.  Row r predicts token r + 1.  The arrays are the library's and
-    end with the call."""
+    """What a loss of one's own sees: the logits (n, vocab_size) f32 of some rows (n) int32 of the
+    batch, where it may also leave their gradient.  Row r predicts token r + 1.  first of the total
+    rows of the batch came before these.  The arrays are the library's and end with the call."""
     batch: Batch
     rows: Any
     logits: Any
     first: int
     total: int
+
+    def __repr__(self) -> str:
+        last = self.first + len(self.rows)
+        return f"<axl.Logits: rows {self.first} to {last} of {self.total} of {self.batch!r}>"
 
 
 def _loss_function(batch: Batch, loss: Callable[[Logits], Any]) -> Any:
@@ -222,15 +260,17 @@ def _loss_function(batch: Batch, loss: Callable[[Logits], Any]) -> Any:
                                  p.total))
             if isinstance(answer, tuple):
                 answer, gradient = answer
-                ctypes.memmove(memory, floats(gradient, len(memory)), ctypes.sizeof(memory))
-            p.loss = float(answer)
+                ctypes.memmove(memory, floats(gradient, *shape, name="the loss's gradient"),
+                               ctypes.sizeof(memory))
+            p.loss = real(answer, "the loss", nan=True)
         return calls.inside(tell)
     return _abi.axl_loss_fn(on_rows)
 
 
 @dataclass(frozen=True)
 class StepStats:
-    """What one optimizer step did."""
+    """What one optimizer step did: step counts from 1, loss is the mean over the n_trained
+    predictions that counted, grad_norm is before clipping, n_tokens are those of its batches."""
     step: int
     loss: float
     grad_norm: float
@@ -242,9 +282,13 @@ class StepStats:
 def _optimizer(lr_groups: Optional[Mapping[str, float]],
                args: Union[str, Mapping[str, Any], None], **values: Any) -> Any:
     if args is not None and not isinstance(args, str):
+        if not isinstance(args, Mapping):
+            raise TypeError(f"optim_args must be a str or a mapping, got {came(args)}")
         args = ",".join(f"{key}={value}" for key, value in args.items())
-    groups = dict(lr_groups or {})
-    modules, n = names(groups)
+    if not isinstance(lr_groups or {}, Mapping):
+        raise TypeError(f"lr_groups must map names to rates, got {came(lr_groups)}")
+    groups = {key: real(rate, f"lr_groups[{key!r}]") for key, rate in (lr_groups or {}).items()}
+    modules, n = names(groups, "lr_groups")
     return options(_abi.axl_optimizer_options, args=args, n_lr_group_modules=n,
                    lr_group_modules=modules,
                    lr_group_rates=(ctypes.c_double * n)(*groups.values()), **values)
@@ -255,9 +299,10 @@ class Trainer(_Tensors):
     trained tensors' names to arrays.  Arguments that are None take the library's default; schedule
     is a Schedule, or a kind of one with warmup_steps and total_steps beside it; optimizer is a name
     as in a config, lr_groups maps parts of tensors' names to peak rates; loss_average is "tokens"
-    or "micro_batches"."""
+    or "micro_batches"; max_tokens is the largest batch, for memory that is taken at once."""
     _type = _abi.axl_trainer
     _free = "axl_trainer_free"
+    _instead = "save() a checkpoint and load() it into another one"
 
     def __init__(self, model: Model, adapter: Optional[Adapter] = None, *,
                  learning_rate: Optional[float] = None,
@@ -282,13 +327,16 @@ class Trainer(_Tensors):
                  loss_average: Optional[str] = None, checkpointing: Optional[bool] = None,
                  max_tokens: Optional[int] = None, seed: Optional[int] = None) -> None:
         rates = as_schedule(schedule, warmup_steps, total_steps)
+        if optimizer is not None:
+            text(optimizer, "optimizer")
         rule = _optimizer(
             lr_groups, optim_args, name=optimizer, beta1=beta1, beta2=beta2, beta3=beta3,
             epsilon=epsilon, epsilon2=epsilon2, weight_decay=weight_decay,
             loraplus_lr_ratio=loraplus_lr_ratio, loraplus_lr_embedding=loraplus_lr_embedding,
             embedding_lr=embedding_lr, embedding_lr_scale=embedding_lr_scale,
             warmup_steps=warmup_steps)
-        self._model = model
+        self._model = instance(model, Model, "model")
+        instance(adapter, Adapter, "adapter", none=True)
         self._fill(model._context, lib.axl_trainer_new, model, adapter, ctypes.byref(options(
             _abi.axl_trainer_options, learning_rate=learning_rate,
             optimizer=ctypes.pointer(rule), max_grad_norm=max_grad_norm,
@@ -306,8 +354,11 @@ class Trainer(_Tensors):
                     total_steps: int) -> "Trainer":
         """A trainer with a config's optimizer, schedule and accumulation; total_steps is
         Loader.total_steps."""
+        instance(config, Config, "config")
+        instance(model, Model, "model")
+        instance(adapter, Adapter, "adapter", none=True)
         made = cls._make(config.context, lib.axl_trainer_from_config, config, model, adapter,
-                         total_steps)
+                         whole(total_steps, "total_steps"))
         made._model = model
         return made
 
@@ -320,16 +371,18 @@ class Trainer(_Tensors):
         the shape of the logits, or the loss alone where it left the gradient in their place.  It is
         called for some rows at a time, at_once for all; all_rows: for every token, else for those
         that predict a trained label.  The step divides by terms, by default the rows."""
+        instance(batch, Batch, "batch")
         mean = ctypes.c_double()
+        a_function(loss, "loss")
         if loss is None:
             calls.run(lib.axl_trainer_forward_backward, self, batch, ctypes.byref(mean))
             return mean.value
         function, memory = _loss_function(batch, loss), None
-        if at_once:
+        if flag(at_once, "at_once"):
             memory = (ctypes.c_float * (len(batch) * self._model.info.vocab_size))()
         calls.run(lib.axl_trainer_forward_backward_with, self, batch, ctypes.byref(options(
             _abi.axl_loss_options, loss=function, logits=memory, terms=terms,
-            all_rows=int(all_rows))), ctypes.byref(mean))
+            all_rows=all_rows)), ctypes.byref(mean))
         return mean.value
 
     @property
@@ -338,7 +391,7 @@ class Trainer(_Tensors):
         return bool(lib.axl_trainer_ready(self.pointer))
 
     def step(self) -> StepStats:
-        """Clip, move the adapter, advance the schedule, zero the gradients."""
+        """Clip, move the trained weights, advance the schedule, zero the gradients."""
         s = _abi.axl_step_stats.init()
         calls.run(lib.axl_trainer_step, self, ctypes.byref(s))
         return StepStats(s.step, s.loss, s.grad_norm, s.learning_rate, s.n_tokens, s.n_trained)
@@ -349,7 +402,8 @@ class Trainer(_Tensors):
 
     def set_learning_rate(self, rate: Optional[float]) -> None:
         """The rate of the next steps; None gives the schedule back."""
-        calls.run(lib.axl_trainer_set_learning_rate, self, -1.0 if rate is None else rate)
+        calls.run(lib.axl_trainer_set_learning_rate, self,
+                  -1.0 if rate is None else real(rate, "rate"))
 
     @property
     def learning_rate(self) -> float:
@@ -358,12 +412,16 @@ class Trainer(_Tensors):
 
     def report_metric(self, value: float) -> None:
         """Tell a reduce_on_plateau schedule an evaluation's result."""
-        calls.run(lib.axl_trainer_report_metric, self, value)
+        calls.run(lib.axl_trainer_report_metric, self,
+                  real(value, "value", nan=True))
 
     @property
     def steps(self) -> int:
         """Optimizer steps done."""
         return lib.axl_trainer_steps(self.pointer)
+
+    def _about(self) -> str:
+        return f"step {self.steps}, {super()._about()}"
 
     def gradient(self, name: str) -> Any:
         """(rows, cols) f32: a tensor's gradient as the next step would use it before clipping."""
@@ -373,28 +431,32 @@ class Trainer(_Tensors):
         return view(out, rows, cols)
 
     def set_gradient(self, name: str, values: Any) -> None:
-        """Set a tensor's gradient, as gradient() gives it: for clipping, noise or a sum over machines
-        of your own before the step."""
+        """Set a tensor's gradient, (rows, cols) as gradient() gives it or flat: for clipping, noise
+        or a sum over machines of your own before the step."""
         index, rows, cols = self._find(name)
-        calls.run(lib.axl_trainer_write_gradient, self, index, floats(values, rows * cols))
+        calls.run(lib.axl_trainer_write_gradient, self, index,
+                  floats(values, rows, cols, name=f"the gradient of {name}"))
 
     def evaluate(self, batch: Batch) -> float:
         """The sum of a batch's loss over its trained tokens, without gradients or dropout."""
+        instance(batch, Batch, "batch")
         loss = ctypes.c_double()
         calls.run(lib.axl_trainer_evaluate, self, batch, ctypes.byref(loss))
         return loss.value
 
     def export(self, folder: Any) -> None:
         """Write the result: the adapter, or the trained model."""
-        calls.run(lib.axl_trainer_export, self, text(folder))
+        calls.run(lib.axl_trainer_export, self, a_path(folder, "folder"))
 
     def save(self, folder: Any, loader: Optional[Loader] = None) -> None:
         """Write a checkpoint, whole or not at all."""
-        calls.run(lib.axl_trainer_save, self, loader, text(folder))
+        instance(loader, Loader, "loader", none=True)
+        calls.run(lib.axl_trainer_save, self, loader, a_path(folder, "folder"))
 
     def load(self, folder: Any, loader: Optional[Loader] = None) -> None:
         """Continue from a checkpoint."""
-        calls.run(lib.axl_trainer_load, self, loader, text(folder))
+        instance(loader, Loader, "loader", none=True)
+        calls.run(lib.axl_trainer_load, self, loader, a_path(folder, "folder"))
 
 
 class Continuation(str):
@@ -405,8 +467,8 @@ class Continuation(str):
     n_new: int
 
 
-class ContinuationIds(list):
-    """The ids that were generated, and how it ended, as of Continuation."""
+class ContinuationIds(List[int]):
+    """The ids that were generated, a list, and how it ended, as of Continuation."""
     finish: str
     n_prompt: int
     n_new: int
@@ -421,12 +483,15 @@ def _generate(function: Any, model: Model, adapter: Optional[Adapter],
               on_text: Optional[Callable[[str], Any]], stop: Sequence[str],
               **values: Any) -> Tuple[bytes, Any]:
     def on_piece(_user: Any, data: int, length: int) -> int:
-        def tell():
+        def tell() -> Any:
+            assert on_text
             return on_text(ctypes.string_at(data, length).decode("utf-8", "replace"))
         return calls.inside(tell)
 
-    piece = _abi.axl_text_fn(on_piece) if on_text else None
-    stops, n_stop = names([stop] if isinstance(stop, str) else stop)
+    instance(model, Model, "model")
+    instance(adapter, Adapter, "adapter", none=True)
+    piece = _abi.axl_text_fn(on_piece) if a_function(on_text, "on_text") else None
+    stops, n_stop = names([stop] if isinstance(stop, str) else stop, "stop")
     buffer, how = _abi.axl_buffer.init(), _abi.axl_generation.init()
     opts = options(_abi.axl_generate_options, text=piece, stop=stops, n_stop=n_stop,
                    result=ctypes.pointer(how), **values)
@@ -451,9 +516,10 @@ def generate(model: Model, tokenizer: Tokenizer, prompt: str, *,
     """The continuation of a prompt, up to the first of the stop strings.  on_text receives each new
     piece; a true result stops the call, which then raises Cancelled.  Arguments that are None take
     the library's default."""
+    instance(tokenizer, Tokenizer, "tokenizer")
     data, how = _generate(
-        lib.axl_generate, model, adapter, tokenizer, text(prompt) or b"", on_text, stop,
-        max_new_tokens=max_new_tokens, greedy=int(greedy), temperature=temperature, top_k=top_k,
+        lib.axl_generate, model, adapter, tokenizer, utf8(prompt, "prompt"), on_text, stop,
+        max_new_tokens=max_new_tokens, greedy=greedy, temperature=temperature, top_k=top_k,
         top_p=top_p, min_p=min_p, repetition_penalty=repetition_penalty, seed=seed)
     return _ended(Continuation(data.decode("utf-8", "replace")), how)
 
@@ -468,8 +534,9 @@ def generate_ids(model: Model, ids: Iterable[int], *, tokenizer: Optional[Tokeni
                  seed: Optional[int] = None) -> ContinuationIds:
     """As generate(), from ids to ids: nothing is added to the prompt.  The tokenizer is for its EOS,
     stop strings and on_text."""
+    instance(tokenizer, Tokenizer, "tokenizer", none=True)
     data, how = _generate(
         lib.axl_generate_ids, model, adapter, tokenizer, ints(ids), on_text, stop,
-        max_new_tokens=max_new_tokens, greedy=int(greedy), temperature=temperature, top_k=top_k,
+        max_new_tokens=max_new_tokens, greedy=greedy, temperature=temperature, top_k=top_k,
         top_p=top_p, min_p=min_p, repetition_penalty=repetition_penalty, seed=seed)
     return _ended(ContinuationIds(memoryview(data).cast("i")), how)

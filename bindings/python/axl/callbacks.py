@@ -104,7 +104,7 @@ class WandB(Callback):
         if self._log_model in ("checkpoint", "end"):
             artifact = self._wandb.Artifact(f"model-{self._wandb.run.id}", type="model",
                                             metadata={"step": record.step})
-            for path in _result_files(record.path):
+            for path in _result_files(record.path or ""):
                 artifact.add_file(path)
             self._wandb.log_artifact(artifact, aliases=["final_model"])
         if self._own:
@@ -156,11 +156,12 @@ class MLflow(Callback):
 
     def on_save(self, run: Run, record: RunRecord) -> None:
         if self._log_artifacts:
-            self._mlflow.log_artifacts(record.path, artifact_path=os.path.basename(record.path))
+            self._mlflow.log_artifacts(record.path,
+                                       artifact_path=os.path.basename(record.path or ""))
 
     def on_end(self, run: Run, record: RunRecord) -> None:
         if self._log_artifacts:
-            for path in _result_files(record.path):
+            for path in _result_files(record.path or ""):
                 self._mlflow.log_artifact(path)
         if self._own:
             self._mlflow.end_run()
