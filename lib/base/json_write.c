@@ -4,7 +4,6 @@
 
 #include "num.h"
 #include "os_write.h"
-#include "str.h"
 
 #include <cjson/cJSON.h>
 
@@ -100,18 +99,24 @@ static void put_spaces(axl__str *s, const char *text)
     axl__str_putc(s, '\n');
 }
 
-axl_status axl__jw_write(axl__jw *obj, axl_context *ctx, const char *path)
+axl_status axl__jw_text(axl__jw *obj, axl__str *out)
 {
     char *text = obj && !cJSON_GetObjectItemCaseSensitive(obj, lost_key) ? cJSON_Print(obj) : NULL;
-    axl__str s;
 
     cJSON_Delete(obj);
     if (!text)
         return axl__fail_nomem();
-    axl__str_init(&s, ctx);
-    put_spaces(&s, text);
+    put_spaces(out, text);
     cJSON_free(text);
-    axl_status status = axl__str_status(&s);
+    return axl__str_status(out);
+}
+
+axl_status axl__jw_write(axl__jw *obj, axl_context *ctx, const char *path)
+{
+    axl__str s;
+
+    axl__str_init(&s, ctx);
+    axl_status status = axl__jw_text(obj, &s);
     if (status == AXL_OK)
         status = axl__write_file(ctx, path, axl__str_text(&s), s.len);
     axl__str_free(&s);

@@ -7,6 +7,7 @@
 #define AXL_BASE_JSON_WRITE_H
 
 #include "ctx.h"
+#include "str.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,6 +23,8 @@ void axl__jw_double(axl__jw *obj, const char *key, double value);
 void axl__jw_string(axl__jw *obj, const char *key, const char *value); /* NULL gives null */
 void axl__jw_strings(axl__jw *obj, const char *key, const char *const *values, size_t n);
 void axl__jw_object(axl__jw *obj, const char *key); /* an empty object */
+/* Appends the object, indented by two spaces, and frees it. */
+axl_status axl__jw_text(axl__jw *obj, axl__str *out);
 /* Writes the object, indented by two spaces, whole or not at all, and frees it. */
 axl_status axl__jw_write(axl__jw *obj, axl_context *ctx, const char *path);
 

@@ -165,13 +165,13 @@ axl_status axl__weights_copy(axl_model *m, const axl_model *from)
     axl_status status = weights_lay_out(from, &w);
 
     if (status == AXL_OK && w.n_tensors != m->weights->n_tensors)
-        status = axl__fail(AXL_ERR_FORMAT, "%s holds another architecture", from->dir);
+        status = axl__fail(AXL_ERR_FORMAT, "%s holds another architecture", from->folder.place);
     for (size_t i = 0; i < w.n_tensors && status == AXL_OK; i++) {
         axl_unary_args a = { *place_mat(source, w.places[i]), trained_mat(m->weights, i) };
         status = a.x.rows == a.y.rows && a.x.cols == a.y.cols
                      ? m->ops->convert(m->dev, &a)
                      : axl__fail(AXL_ERR_FORMAT, "%s: \"%s\" has another shape than is trained",
-                                 from->dir, w.tensors[i].name);
+                                 from->folder.place, w.tensors[i].name);
     }
     weights_lay_out_free(from->ctx, &w);
     return status;
@@ -180,13 +180,9 @@ axl_status axl__weights_copy(axl_model *m, const axl_model *from)
 /* ---- life ---- */
 
 /* Numbers stay as they are written. */
-static axl_status read_json(axl_model *m, axl__weights *w, const char *name, axl__json **out)
+static axl_status read_json(const axl_model *m, axl__weights *w, const char *name, axl__json **out)
 {
-    char *path = axl__format(m->ctx, "%s/%s", m->dir, name);
-    axl_status status = path ? axl__json_read_file(out, &w->texts, path) : axl__fail_nomem();
-
-    axl__free(m->ctx, path);
-    return status;
+    return axl__folder_json(&m->folder, name, &w->texts, out);
 }
 
 /* What config.json calls the embedding's type. */
@@ -227,11 +223,11 @@ static void say_whether_tied(axl__weights *w, const axl_model *m)
 
 static axl_status weights_fill(axl_model *m, axl__weights *w)
 {
-    if (m->dir && !m->weights) { /* a model that is only timed has no folder */
+    if (m->folder.ctx && !m->weights) { /* a model that is only timed has no folder */
         AXL_TRY(read_json(m, w, "config.json", &w->config));
         AXL_TRY(find_dtype(w, m));
         say_whether_tied(w, m);
-        if (axl__has_file(m->dir, "generation_config.json"))
+        if (axl__folder_has(&m->folder, "generation_config.json"))
             AXL_TRY(read_json(m, w, "generation_config.json", &w->generation));
     }
     AXL_TRY(weights_lay_out(m, w));
@@ -455,6 +451,7 @@ axl_status axl_model_save(axl_model *m, const char *dir)
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
     if (!m->weights)
-        return axl__fail(AXL_ERR_INVALID, "the model was not trained: it is what %s holds", m->dir);
+        return axl__fail(AXL_ERR_INVALID, "the model was not trained: it is what %s holds",
+                         m->folder.place);
     return axl__weights_save(m, dir, false);
 }

@@ -7,6 +7,7 @@
 #include <axl/config.h>
 #include <axl/context.h>
 #include <axl/dataset.h>
+#include <axl/file.h>
 #include <axl/generate.h>
 #include <axl/job.h>
 #include <axl/loader.h>
@@ -32,6 +33,16 @@ HOLDS(axl_adapter_options, dropout, 40);
 HOLDS(axl_adapter_options, rank, 48);
 HOLDS(axl_adapter_options, rslora, 52);
 SPANS(axl_adapter_options, 56);
+
+HOLDS(axl_adapter_info, size, 0);
+HOLDS(axl_adapter_info, base_model_name, 8);
+HOLDS(axl_adapter_info, target_modules, 16);
+HOLDS(axl_adapter_info, n_target_modules, 24);
+HOLDS(axl_adapter_info, alpha, 32);
+HOLDS(axl_adapter_info, dropout, 40);
+HOLDS(axl_adapter_info, rank, 48);
+HOLDS(axl_adapter_info, rslora, 52);
+SPANS(axl_adapter_info, 56);
 
 HOLDS(axl_tensor_info, size, 0);
 HOLDS(axl_tensor_info, name, 8);
@@ -191,7 +202,22 @@ HOLDS(axl_model_options, size, 0);
 HOLDS(axl_model_options, backend, 8);
 HOLDS(axl_model_options, compute, 16);
 HOLDS(axl_model_options, read, 20);
-SPANS(axl_model_options, 24);
+HOLDS(axl_model_options, name, 24);
+SPANS(axl_model_options, 32);
+
+HOLDS(axl_tensor_data, size, 0);
+HOLDS(axl_tensor_data, data, 8);
+HOLDS(axl_tensor_data, length, 16);
+HOLDS(axl_tensor_data, shape, 24);
+HOLDS(axl_tensor_data, n_dims, 32);
+HOLDS(axl_tensor_data, type, 36);
+SPANS(axl_tensor_data, 40);
+
+HOLDS(axl_file, size, 0);
+HOLDS(axl_file, name, 8);
+HOLDS(axl_file, data, 16);
+HOLDS(axl_file, length, 24);
+SPANS(axl_file, 32);
 
 HOLDS(axl_model_info, size, 0);
 HOLDS(axl_model_info, n_params, 8);
