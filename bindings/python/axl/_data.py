@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Tuple, Union
 
 from . import _abi
 from ._config import Config
 from ._core import Context, Handle, calls, floats, ints, options, string, take_buffer, text, view
 from ._library import lib
+from ._memory import collect, file_list
 
 IGNORE = _abi.AXL_LABEL_IGNORE  #: the label of a token that is not trained
 _SPLITS = {"train": _abi.AXL_SPLIT_TRAIN, "validation": _abi.AXL_SPLIT_VALIDATION}
@@ -45,6 +47,22 @@ class Tokenizer(Handle):
                        eos_token=eos_token, unk_token=unk_token, pad_token=pad_token,
                        legacy=None if legacy is None else int(legacy))
         return cls._make(context, lib.axl_tokenizer_open, context, text(path), ctypes.byref(opts))
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, Any], *, context: Optional[Context] = None,
+                   type: Optional[str] = None, bos_token: Optional[str] = None,
+                   eos_token: Optional[str] = None, unk_token: Optional[str] = None,
+                   pad_token: Optional[str] = None,
+                   legacy: Optional[bool] = None) -> "Tokenizer":
+        """The tokenizer of a folder's files by name, {"tokenizer.json": bytes, …}, or of one
+        SentencePiece file, whose name ends in .model."""
+        context = context or Context()
+        opts = options(_abi.axl_tokenizer_options, type=type, bos_token=bos_token,
+                       eos_token=eos_token, unk_token=unk_token, pad_token=pad_token,
+                       legacy=None if legacy is None else int(legacy))
+        array, _held = file_list(files)
+        return cls._make(context, lib.axl_tokenizer_open_files, context, array, len(array),
+                         ctypes.byref(opts))
 
     @classmethod
     def from_config(cls, config: Config) -> "Tokenizer":
@@ -99,6 +117,10 @@ class Tokenizer(Handle):
     def save(self, folder: Any) -> None:
         """Write the tokenizer's files into an existing folder."""
         calls.run(lib.axl_tokenizer_save, self, text(folder))
+
+    def to_files(self) -> Dict[str, bytes]:
+        """The files that save() writes, by name."""
+        return collect(lib.axl_tokenizer_save_files, self)
 
 
 def _id(value: int) -> Optional[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 from typing import Union
 
 from . import _abi
@@ -13,6 +13,7 @@ from ._core import Context, Handle, calls, floats, ints, names, options, string,
 from ._core import text, view
 from ._data import Batch, Loader, Tokenizer
 from ._library import lib
+from ._memory import Source, collect, config_text, file_list
 from ._schedule import Schedule, as_schedule
 
 COMPUTE = {"auto": _abi.AXL_COMPUTE_AUTO, "f32": _abi.AXL_COMPUTE_F32,
@@ -59,6 +60,41 @@ class Model(Handle):
         opts = options(_abi.axl_model_options, backend=backend,
                        compute=choice("compute", COMPUTE, compute), read=int(read))
         return cls._make(context, lib.axl_model_open, context, text(path), ctypes.byref(opts))
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, Any], *, context: Optional[Context] = None,
+                   backend: Optional[str] = None, compute: str = "auto", read: bool = False,
+                   name: Optional[str] = None) -> "Model":
+        """Load a folder's files by name, {"config.json": bytes, "model.safetensors": bytes}, or its
+        index and shards; anything with the buffer protocol will do, an mmap too.  Weights are used
+        where they lie and must not change; read=True copies them.  name is what adapters call their
+        base."""
+        context = context or Context()
+        opts = options(_abi.axl_model_options, backend=backend, name=name,
+                       compute=choice("compute", COMPUTE, compute), read=int(read))
+        array, held = file_list(files)
+        return cls._make(context, lib.axl_model_open_files, context, array, len(array),
+                         ctypes.byref(opts), kept=() if read else held)
+
+    @classmethod
+    def from_tensors(cls, config: Union[str, bytes, Mapping[str, Any]],
+                     tensors: Union[Mapping[str, Any], Callable[[str], Any]], *,
+                     context: Optional[Context] = None, backend: Optional[str] = None,
+                     compute: str = "auto", read: bool = False,
+                     name: Optional[str] = None) -> "Model":
+        """Load tensors by the names that safetensors files have.  config is config.json as a text or
+        a dict; tensors maps names to values, or is a function that gives the value of a name, None
+        where there is none.  A value is an array of NumPy or PyTorch, anything with the buffer
+        protocol and a format, or a tuple ("f32", "bf16" or "f16", shape, bytes).  The rest is as in
+        from_files(); with read=True a value need not outlive the call of the function after it."""
+        context, source = context or Context(), Source(tensors, read)
+        opts = options(_abi.axl_model_options, backend=backend, name=name,
+                       compute=choice("compute", COMPUTE, compute), read=int(read))
+        data = config_text(config)
+        made = cls._make(context, lib.axl_model_open_tensors, context, data, len(data),
+                         source.function, None, ctypes.byref(opts))
+        made._kept = () if read else tuple(source.kept)
+        return made
 
     @classmethod
     def from_config(cls, config: Config) -> "Model":
@@ -161,6 +197,17 @@ class _Tensors(Handle):
         calls.run(self._call("write"), self, index, floats(values, rows * cols))
 
 
+@dataclass(frozen=True)
+class AdapterInfo:
+    """What an adapter is; base_model_name is None where the model has none."""
+    rank: int
+    alpha: float
+    dropout: float
+    rslora: bool
+    target_modules: Tuple[str, ...]
+    base_model_name: Optional[str]
+
+
 class Adapter(_Tensors):
     """A LoRA adapter: a mapping of PEFT's tensor names to (rows, cols) f32 arrays, which are copies.
 
@@ -184,6 +231,12 @@ class Adapter(_Tensors):
         return cls._make(model._context, lib.axl_adapter_open, model, text(folder))
 
     @classmethod
+    def from_files(cls, model: Model, files: Mapping[str, Any]) -> "Adapter":
+        """An adapter from a PEFT folder's files by name, as to_files() gives them."""
+        array, _held = file_list(files)
+        return cls._make(model._context, lib.axl_adapter_open_files, model, array, len(array))
+
+    @classmethod
     def from_config(cls, config: Config, model: Model) -> Optional["Adapter"]:
         """The adapter of a config; None where it has none and the model's weights are trained."""
         return cls._make(config.context, lib.axl_adapter_from_config, config, model)
@@ -195,6 +248,19 @@ class Adapter(_Tensors):
     def save(self, folder: Any) -> None:
         """Write adapter_config.json and adapter_model.safetensors."""
         calls.run(lib.axl_adapter_save, self, text(folder))
+
+    def to_files(self) -> Dict[str, bytes]:
+        """The files that save() writes, by name."""
+        return collect(lib.axl_adapter_save_files, self)
+
+    @property
+    def info(self) -> AdapterInfo:
+        """What the adapter is."""
+        i = _abi.axl_adapter_info.init()
+        calls.run(lib.axl_adapter_get_info, self, ctypes.byref(i))
+        targets = tuple(i.target_modules[k].decode() for k in range(i.n_target_modules))
+        return AdapterInfo(i.rank, i.alpha, i.dropout, bool(i.rslora), targets,
+                           string(i.base_model_name))
 
 
 @dataclass(frozen=True)
