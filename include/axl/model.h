@@ -222,6 +222,30 @@ AXL_API AXL_MUST_CHECK axl_status axl_model_get_info(const axl_model *model, axl
  */
 AXL_API AXL_MUST_CHECK axl_status axl_model_save(axl_model *model, const char *dir);
 
+/** Receives a tensor, borrowed for the call; a non-zero return stops with AXL_ERR_CANCELLED. */
+typedef int (*axl_tensor_out_fn)(void *user, const char *name, const axl_tensor_data *tensor);
+
+/**
+ * Hand out what axl_model_save() writes: config.json (and generation_config.json) as files, then
+ * each tensor by itself, so that a large model needs no second copy of itself.  What was handed out
+ * is what axl_model_open_tensors() takes.
+ *
+ * @param[in] model  Borrowed; no trainer of its weights may be alive.
+ * @param[in] file   Called on the calling thread.
+ * @param[in] tensor Likewise; neither may use the model.
+ * @param[in] user   Handed to both.
+ *
+ * @retval AXL_ERR_BUSY      A trainer of its weights is alive.
+ * @retval AXL_ERR_INVALID   Its weights were neither trained nor merged.
+ * @retval AXL_ERR_CANCELLED Also where the host stopped.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: one at a time.  Progress phase "save".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_model_save_tensors(axl_model *model, axl_file_fn file,
+                                                         axl_tensor_out_fn tensor, void *user);
+
 /**
  * The logits of every token of one sequence.
  *

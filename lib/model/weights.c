@@ -324,23 +324,26 @@ axl__trained axl__weights_trained(const axl_model *m)
 
 /* ---- files ---- */
 
-static axl_status write_json(const axl_model *m, const char *dir, const char *name,
-                             const axl__json *root)
+static axl_status write_json(const axl__outlet *to, const char *name, const axl__json *root)
 {
-    char *path = axl__format(m->ctx, "%s/%s", dir, name);
     axl__str text;
 
-    if (!path)
-        return axl__fail_nomem();
-    axl__str_init(&text, m->ctx);
+    axl__str_init(&text, to->ctx);
     axl__json_write(&text, root, 2);
     axl__str_putc(&text, '\n');
     axl_status status = axl__str_status(&text);
     if (status == AXL_OK)
-        status = axl__write_file(m->ctx, path, text.data, text.len);
+        status = axl__outlet_put(to, name, text.data, text.len);
     axl__str_free(&text);
-    axl__free(m->ctx, path);
     return status;
+}
+
+static axl_status write_configs(const axl__weights *w, const axl__outlet *to, bool exact)
+{
+    w->dtype->text = exact ? "float32" : w->dtype_kept;
+    w->dtype->len = strlen(w->dtype->text);
+    AXL_TRY(write_json(to, "config.json", w->config));
+    return w->generation ? write_json(to, "generation_config.json", w->generation) : AXL_OK;
 }
 
 /* A tensor on its way into a file: mat as the device has it, dtype as it is written. */
@@ -429,20 +432,22 @@ static axl_status save_tensors(axl_model *m, const char *path, bool exact)
 
 axl_status axl__weights_save(axl_model *m, const char *dir, bool exact)
 {
-    axl__weights *w = m->weights;
-
     AXL_TRY(axl__model_spare(m, dir, false));
     AXL_TRY(axl__make_dirs(m->ctx, dir));
     char *path = axl__format(m->ctx, "%s/model.safetensors", dir);
     axl_status status = path ? save_tensors(m, path, exact) : axl__fail_nomem();
-    w->dtype->text = exact ? "float32" : w->dtype_kept;
-    w->dtype->len = strlen(w->dtype->text);
     if (status == AXL_OK)
-        status = write_json(m, dir, "config.json", w->config);
-    if (status == AXL_OK && w->generation)
-        status = write_json(m, dir, "generation_config.json", w->generation);
+        status = write_configs(m->weights, &(axl__outlet){ .ctx = m->ctx, .dir = dir }, exact);
     axl__free(m->ctx, path);
     return status;
+}
+
+static axl_status check_trained(const axl_model *m)
+{
+    if (m->weights)
+        return AXL_OK;
+    return axl__fail(AXL_ERR_INVALID, "the model was not trained: it is what %s holds",
+                     m->folder.place);
 }
 
 axl_status axl_model_save(axl_model *m, const char *dir)
@@ -450,8 +455,49 @@ axl_status axl_model_save(axl_model *m, const char *dir)
     AXL_TRY(axl__model_use(m));
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
-    if (!m->weights)
-        return axl__fail(AXL_ERR_INVALID, "the model was not trained: it is what %s holds",
-                         m->folder.place);
+    AXL_TRY(check_trained(m));
     return axl__weights_save(m, dir, false);
+}
+
+/* ---- tensors for a host, one in memory at a time ---- */
+
+static axl_status hand_out_tensor(axl_model *m, size_t i, axl_tensor_out_fn tensor, void *user)
+{
+    static const uint32_t types[] = {
+        [AXL_F32] = AXL_TENSOR_F32, [AXL_BF16] = AXL_TENSOR_BF16, [AXL_F16] = AXL_TENSOR_F16
+    };
+    const axl__param *t = &m->weights->tensors[i];
+    const uint64_t shape[] = { (uint64_t)t->rows, (uint64_t)t->cols };
+    weights_out o = weights_pick(m, m->weights, i, false);
+    size_t bytes = out_room(m, &o);
+    axl_tensor_data d = AXL_TENSOR_DATA_INIT;
+    char *memory = bytes ? axl__alloc_aligned(m->ctx, bytes) : NULL, *room = memory;
+
+    if (bytes && !memory)
+        return axl__fail_nomem();
+    d.length = (size_t)o.n * axl__dtype_size(o.dtype);
+    d.shape = t->vector ? &shape[1] : shape;
+    d.n_dims = t->vector ? 1 : 2;
+    d.type = types[o.dtype];
+    axl_status status = out_values(m, &o, &room, &d.data);
+    if (status == AXL_OK && tensor(user, t->name, &d) != 0)
+        status = axl__fail(AXL_ERR_CANCELLED, "the host stopped at the tensor %s", t->name);
+    axl__free_aligned(m->ctx, memory);
+    return status;
+}
+
+axl_status axl_model_save_tensors(axl_model *m, axl_file_fn file, axl_tensor_out_fn tensor,
+                                  void *user)
+{
+    AXL_TRY(axl__model_use(m));
+    if (!file || !tensor)
+        return axl__fail(AXL_ERR_INVALID, "%s must not be NULL", file ? "tensor" : "file");
+    AXL_TRY(check_trained(m));
+    const axl__outlet to = { .ctx = m->ctx, .fn = file, .user = user };
+    AXL_TRY(write_configs(m->weights, &to, false));
+    for (size_t i = 0; i < m->weights->n_tensors; i++) {
+        AXL_TRY(hand_out_tensor(m, i, tensor, user));
+        AXL_TRY(axl__poll(m->ctx, "save", i + 1, m->weights->n_tensors));
+    }
+    return AXL_OK;
 }

@@ -5,7 +5,7 @@
  */
 #include "tiny_model.h"
 
-enum { N_FILES_MAX = 8, N_IDS = 9 };
+enum { N_FILES_MAX = 64, N_IDS = 9 };
 static const int32_t prompt[N_IDS] = { 1, 5, 300, 42, 700, 8, 8, 91, 3 };
 
 /* ---- files ---- */
@@ -261,6 +261,85 @@ static void test_memory__full_fine_tuning(void **state)
     free_files(&f);
     axl_model_free(a);
     axl_model_free(b);
+    axl_context_free(ctx);
+}
+
+static int take_tensor(void *user, const char *name, const axl_tensor_data *d)
+{
+    files *f = user;
+    char label[192];
+
+    assert_true(d->n_dims == 1 || d->n_dims == 2);
+    snprintf(label, sizeof label, "%s %u %llu %llu", name, (unsigned)d->type,
+             (unsigned long long)d->shape[0],
+             (unsigned long long)(d->n_dims > 1 ? d->shape[1] : 0));
+    put_file(f, label, d->data, d->length);
+    return 0;
+}
+
+static int refuse_tensor(void *user, const char *name, const axl_tensor_data *d)
+{
+    (void)user;
+    (void)d;
+    return strstr(name, "q_proj") != NULL;
+}
+
+/* Gives what take_tensor() got. */
+static axl_status give_taken(void *user, const char *name, axl_tensor_data *out)
+{
+    static uint64_t shape[2];
+    files *f = user;
+    size_t n = strlen(name);
+
+    for (size_t i = 0; i < f->n; i++) {
+        const char *label = f->list[i].name;
+        char *at;
+        if (strncmp(label, name, n) != 0 || label[n] != ' ')
+            continue;
+        out->type = (uint32_t)strtoul(label + n, &at, 10);
+        shape[0] = strtoull(at, &at, 10);
+        shape[1] = strtoull(at, &at, 10);
+        out->shape = shape;
+        out->n_dims = shape[1] ? 2 : 1;
+        out->data = f->list[i].data;
+        out->length = f->list[i].length;
+        return AXL_OK;
+    }
+    return AXL_END;
+}
+
+/* A trained model comes out tensor by tensor, each in the type that its files had, and in again. */
+static void test_memory__trained_model_there_and_back(void **state)
+{
+    axl_context *ctx = tiny_context(2);
+    axl_model_options o = AXL_MODEL_OPTIONS_INIT;
+
+    (void)state;
+    for (uint32_t compute = AXL_COMPUTE_F32; compute <= AXL_COMPUTE_BF16; compute++) {
+        axl_model *model = tiny_model(ctx, "cpu", compute), *again, *saved;
+        files f = { 0 };
+        assert_fails(axl_model_save_tensors(model, take_file, take_tensor, &f), AXL_ERR_INVALID,
+                     "the model was not trained");
+        train_step(model, NULL);
+        assert_fails(axl_model_save_tensors(model, NULL, take_tensor, &f), AXL_ERR_INVALID, "file");
+        assert_fails(axl_model_save_tensors(model, take_file, NULL, &f), AXL_ERR_INVALID, "tensor");
+        assert_ok(axl_model_save_tensors(model, take_file, take_tensor, &f));
+        o.compute = compute;
+        assert_ok(axl_model_open_tensors(&again, ctx, f.list[0].data, f.list[0].length, give_taken,
+                                         &f, &o));
+        assert_ok(axl_model_save(model, temp_path("there-and-back")));
+        assert_ok(axl_model_open(&saved, ctx, temp_path("there-and-back"), &o));
+        assert_same_logits(logits_of(saved, NULL), logits_of(again, NULL));
+        axl_model_free(again);
+        free_files(&f);
+        assert_fails(axl_model_save_tensors(model, take_file, refuse_tensor, &f), AXL_ERR_CANCELLED,
+                     "the host stopped at the tensor model.layers.0.self_attn.q_proj.weight");
+        free_files(&f);
+        assert_fails(axl_model_save_tensors(model, refuse_file, take_tensor, (char[64]){ "" }),
+                     AXL_ERR_CANCELLED, "the host stopped at the file config.json");
+        axl_model_free(saved);
+        axl_model_free(model);
+    }
     axl_context_free(ctx);
 }
 
@@ -906,6 +985,7 @@ int main(void)
         cmocka_unit_test(test_memory__weights_are_used_in_place_or_copied),
         cmocka_unit_test(test_memory__weights_may_lie_at_any_byte),
         cmocka_unit_test(test_memory__full_fine_tuning),
+        cmocka_unit_test(test_memory__trained_model_there_and_back),
         cmocka_unit_test(test_memory__shards),
         cmocka_unit_test(test_memory__lists_that_are_none),
         cmocka_unit_test(test_memory__longer_structs),

@@ -366,6 +366,25 @@ static void memory_drop(memory_world *m)
     }
 }
 
+static int memory_ignore_file(void *user, const axl_file *file)
+{
+    (void)user;
+    return file->length == 0;
+}
+
+static int memory_ignore_tensor(void *user, const char *name, const axl_tensor_data *tensor)
+{
+    (void)user;
+    return strstr(name, "weight") == NULL || tensor->length == 0;
+}
+
+static axl_status memory_save_model(void *m_)
+{
+    memory_world *m = m_;
+
+    return axl_model_save_tensors(m->w.model, memory_ignore_file, memory_ignore_tensor, NULL);
+}
+
 static axl_status memory_save_tokenizer(void *m_)
 {
     memory_world *m = m_;
@@ -408,6 +427,8 @@ static void test_out_of_memory__from_and_to_memory(void **state)
     fault_sweep("memory_adapter", &m.w.f, memory_adapter, FAULT_MAKES, &m);
     tiny_compare(m.w.adapter, NULL, m.w.opened, NULL, 0.0);
     memory_drop(&m);
+    assert_ok(axl_adapter_merge(m.w.opened));
+    fault_sweep("memory_save_model", &m.w.f, memory_save_model, 0, &m);
     end(&m.w);
 }
 

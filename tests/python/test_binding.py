@@ -507,6 +507,15 @@ class TrainingTest(Case):
                                                compute="f32", read=read)
                 self.assertEqual(numbers(model.logits(IDS[:9])), want)
 
+        with self.assertRaises(axl.InvalidError):
+            model.to_tensors()
+        axl.Trainer(model, None).close()
+        config_files, trained = model.to_tensors()
+        again = axl.Model.from_tensors(config_files["config.json"], trained, compute="f32")
+        model.save(self.folder)
+        self.assertEqual(numbers(again.logits(IDS[:9])),
+                         numbers(axl.Model.open(self.folder, compute="f32").logits(IDS[:9])))
+
         def broken(name):
             raise KeyError(name)
         with self.assertRaises(KeyError):

@@ -285,6 +285,7 @@ axl_parallel_for_fn = c.CFUNCTYPE(None, c.c_void_p, c.c_uint64, axl_task_fn, c.c
 axl_file_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_file))
 axl_text_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, c.c_size_t)
 axl_tensor_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_char_p, c.POINTER(axl_tensor_data))
+axl_tensor_out_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_char_p, c.POINTER(axl_tensor_data))
 axl_record_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_run_record))
 axl_loss_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_logits))
 
@@ -857,6 +858,8 @@ FUNCTIONS = {
         c.POINTER(axl_context), c.c_char_p, c.c_size_t, axl_tensor_fn, c.c_void_p,
         c.POINTER(axl_model_options)]),
     "axl_model_save": (c.c_int, [c.POINTER(axl_model), c.c_char_p]),
+    "axl_model_save_tensors": (c.c_int, [c.POINTER(axl_model), axl_file_fn, axl_tensor_out_fn,
+        c.c_void_p]),
     "axl_run_adapter": (c.POINTER(axl_adapter), [c.POINTER(axl_run)]),
     "axl_run_evaluate": (c.c_int, [c.POINTER(axl_run), c.POINTER(axl_evaluation)]),
     "axl_run_free": (None, [c.POINTER(axl_run)]),

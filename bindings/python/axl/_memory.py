@@ -63,17 +63,20 @@ def file_list(files: Mapping[str, Any]) -> Tuple[Any, List[Any]]:
     return array, kept
 
 
-def collect(function: Callable, handle: Any) -> Dict[str, bytes]:
-    """The files that a call hands out."""
-    made: Dict[str, bytes] = {}
-
+def _file_function(made: Dict[str, bytes]) -> Any:
     def on_file(_user: Any, pointer: Any) -> int:
         def tell() -> None:
             file = pointer.contents
             made[file.name.decode("utf-8", "surrogateescape")] = ctypes.string_at(
                 file.data, file.length)
         return calls.inside(tell)
-    calls.run(function, handle, _abi.axl_file_fn(on_file), None)
+    return _abi.axl_file_fn(on_file)
+
+
+def collect(function: Callable, handle: Any) -> Dict[str, bytes]:
+    """The files that a call hands out."""
+    made: Dict[str, bytes] = {}
+    calls.run(function, handle, _file_function(made), None)
     return made
 
 
@@ -140,6 +143,22 @@ class Source:
                 return _abi.AXL_ERR_CANCELLED
             return _abi.AXL_OK if found else _abi.AXL_END
         self.function = _abi.axl_tensor_fn(on_tensor)
+
+
+def collect_model(function: Callable, handle: Any) -> Tuple[Dict[str, bytes], Dict[str, Any]]:
+    """The files and tensors that a call hands out, those as tuples that _tensor() takes."""
+    files: Dict[str, bytes] = {}
+    tensors: Dict[str, Any] = {}
+    kinds = {number: kind for kind, number in TYPES.items()}
+
+    def on_tensor(_user: Any, name: bytes, pointer: Any) -> int:
+        def tell() -> None:
+            t = pointer.contents
+            tensors[name.decode()] = (kinds[t.type], tuple(t.shape[:t.n_dims]),
+                                      ctypes.string_at(t.data, t.length))
+        return calls.inside(tell)
+    calls.run(function, handle, _file_function(files), _abi.axl_tensor_out_fn(on_tensor), None)
+    return files, tensors
 
 
 def config_text(config: Union[str, bytes, Mapping[str, Any]]) -> bytes:

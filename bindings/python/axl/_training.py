@@ -13,7 +13,7 @@ from ._core import Context, Handle, calls, floats, ints, names, options, string,
 from ._core import text, view
 from ._data import Batch, Loader, Tokenizer
 from ._library import lib
-from ._memory import Source, collect, config_text, file_list
+from ._memory import Source, collect, collect_model, config_text, file_list
 from ._schedule import Schedule, as_schedule
 
 COMPUTE = {"auto": _abi.AXL_COMPUTE_AUTO, "f32": _abi.AXL_COMPUTE_F32,
@@ -114,6 +114,11 @@ class Model(Handle):
     def save(self, folder: Any) -> None:
         """Write a model that was trained as a folder in Hugging Face form."""
         calls.run(lib.axl_model_save, self, text(folder))
+
+    def to_tensors(self) -> Tuple[Dict[str, bytes], Dict[str, Tuple[str, Tuple[int, ...], bytes]]]:
+        """What save() writes: config.json and generation_config.json by name, and each tensor by its
+        name as (type, shape, bytes), which from_tensors() takes."""
+        return collect_model(lib.axl_model_save_tensors, self)
 
     def logits(self, ids: Iterable[int], adapter: Optional["Adapter"] = None) -> Any:
         """(tokens, vocab_size) f32: the logits of every token of one sequence."""
