@@ -147,7 +147,8 @@ typedef axl_status (*axl_tensor_fn)(void *user, const char *name, axl_tensor_dat
  *
  * @param[out] out    The model; NULL on failure.  Release with axl_model_free().
  * @param[in]  ctx    The model takes its own reference.
- * @param[in]  config The text of config.json.  Borrowed for the call.
+ * @param[in]  config The text of config.json; of the ids that end a text, its eos_token_id alone
+ * counts. Borrowed for the call.
  * @param[in]  length Bytes in @p config.
  * @param[in]  tensor Called on the calling thread; it must not use the model that is being made.
  * @param[in]  user   Handed to @p tensor.
