@@ -43,6 +43,23 @@ typedef struct axl_tensor_info {
         sizeof(axl_tensor_info), NULL, 0, 0                                                        \
     }
 
+/** What an adapter is, as its adapter_config.json says it. */
+typedef struct axl_adapter_info {
+    size_t size;                       /**< sizeof(axl_adapter_info); set by the caller */
+    const char *base_model_name;       /**< of its model; NULL: it has none.  Borrowed */
+    const char *const *target_modules; /**< (n_target_modules) names.  Borrowed from the adapter */
+    size_t n_target_modules;
+    double alpha;
+    double dropout;
+    uint32_t rank;
+    uint32_t rslora; /**< 1: scale = alpha / sqrt(rank), else alpha / rank */
+} axl_adapter_info;
+
+#define AXL_ADAPTER_INFO_INIT                                                                      \
+    {                                                                                              \
+        sizeof(axl_adapter_info), NULL, NULL, 0, 0.0, 0.0, 0u, 0u                                  \
+    }
+
 /**
  * A new adapter: A uniform in +-1/sqrt(in) (Kaiming, a = sqrt(5), as PEFT), B zero.
  *
@@ -78,6 +95,24 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_new(axl_adapter **out, axl_model *
  */
 AXL_API AXL_MUST_CHECK axl_status axl_adapter_open(axl_adapter **out, axl_model *model,
                                                    const char *dir);
+
+/**
+ * An adapter from memory: the files of a PEFT folder.
+ *
+ * @param[out] out   The adapter; NULL on failure.  Release with axl_adapter_free().
+ * @param[in]  model The adapter takes its own reference.
+ * @param[in]  files (n) adapter_config.json and adapter_model.safetensors; more do no harm.
+ *                   Borrowed for the call.
+ * @param[in]  n     At least 1.
+ *
+ * @retval AXL_ERR_INVALID A file has no name, or one of another.
+ * @return Else as axl_adapter_open(); messages name a file as it is named in @p files.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_adapter_open_files(axl_adapter **out, axl_model *model,
+                                                         const axl_file *files, size_t n);
 
 /**
  * The adapter of a config, or NULL where it has none and the model's own weights are trained:
@@ -122,6 +157,37 @@ AXL_API void axl_adapter_free(axl_adapter *adapter);
  * Since: 0.1
  */
 AXL_API AXL_MUST_CHECK axl_status axl_adapter_save(const axl_adapter *adapter, const char *dir);
+
+/**
+ * Hand out the files that axl_adapter_save() writes, the same byte for byte: first
+ * adapter_model.safetensors, then adapter_config.json.
+ *
+ * @param[in] adapter Borrowed.
+ * @param[in] fn      Called on the calling thread.
+ * @param[in] user    Handed to @p fn.
+ *
+ * @retval AXL_ERR_CANCELLED Also where @p fn stopped.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: one at a time.  Progress phase "save".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_adapter_save_files(const axl_adapter *adapter, axl_file_fn fn,
+                                                         void *user);
+
+/**
+ * What the adapter is.
+ *
+ * @param[in]     adapter Borrowed.
+ * @param[in,out] out     Its size is set by the caller.
+ *
+ * @retval AXL_ERR_ABI @p out has no valid size.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_adapter_get_info(const axl_adapter *adapter,
+                                                       axl_adapter_info *out);
 
 /**
  * Add an adapter into the weights of its model as its files have them, in f32; axl_model_save()

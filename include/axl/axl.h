@@ -10,6 +10,7 @@
 #include <axl/config.h>
 #include <axl/context.h>
 #include <axl/dataset.h>
+#include <axl/file.h>
 #include <axl/generate.h>
 #include <axl/job.h>
 #include <axl/loader.h>

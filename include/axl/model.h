@@ -8,6 +8,7 @@
 
 #include <axl/config.h>
 #include <axl/context.h>
+#include <axl/file.h>
 #include <axl/loader.h>
 
 #ifdef __cplusplus
@@ -31,12 +32,15 @@ typedef struct axl_model_options {
     const char *backend; /**< "cpu", "reference", or the NAME of a plugin libaxl-NAME.so.0; NULL:
                               "cpu".  Copied */
     uint32_t compute;    /**< an axl_compute */
-    uint32_t read;       /**< 1: read the weights into memory instead of mapping the file */
+    uint32_t read;       /**< 1: read the weights into memory instead of mapping the file, or copy
+                              what is in memory, which is then borrowed for the call alone */
+    const char *name;    /**< base_model_name_or_path of its adapters; NULL: the path, or none of a
+                              model that has none.  Copied */
 } axl_model_options;
 
 #define AXL_MODEL_OPTIONS_INIT                                                                     \
     {                                                                                              \
-        sizeof(axl_model_options), NULL, AXL_COMPUTE_AUTO, 0u                                      \
+        sizeof(axl_model_options), NULL, AXL_COMPUTE_AUTO, 0u, NULL                                \
     }
 
 /** What a model is.  Sizes are elements. */
@@ -85,6 +89,84 @@ typedef struct axl_model_info {
  */
 AXL_API AXL_MUST_CHECK axl_status axl_model_open(axl_model **out, axl_context *ctx,
                                                  const char *path, const axl_model_options *opts);
+
+/**
+ * Load a model from memory: the files that axl_model_open() would find in a folder.  Weights are
+ * computed with where they lie when the device shares the host's memory and neither type nor
+ * alignment (to the type's size) is in the way, so the bytes of safetensors files are borrowed
+ * until the model is freed, or its weights are trained or merged; all other files for the call
+ * alone.
+ *
+ * @param[out] out   The model; NULL on failure.  Release with axl_model_free().
+ * @param[in]  ctx   The model takes its own reference.
+ * @param[in]  files (n) config.json, and model.safetensors or its index and shards; more do no
+ * harm.
+ * @param[in]  n     At least 1.
+ * @param[in]  opts  NULL for the defaults.  Copied.
+ *
+ * @retval AXL_ERR_INVALID A file has no name, or one of another; an option is out of range.
+ * @return Else as axl_model_open(); messages name a file as it is named in @p files.
+ *
+ * Thread: any.  Progress phase "load".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_model_open_files(axl_model **out, axl_context *ctx,
+                                                       const axl_file *files, size_t n,
+                                                       const axl_model_options *opts);
+
+/** The type of a tensor's numbers, little-endian. */
+typedef enum axl_tensor_type {
+    AXL_TENSOR_F32 = 1,
+    AXL_TENSOR_BF16 = 2,
+    AXL_TENSOR_F16 = 3,
+    AXL_TENSOR_TYPE_FORCE_INT32 = 0x7fffffff
+} axl_tensor_type;
+
+/** A tensor's values, rows one behind another. */
+typedef struct axl_tensor_data {
+    size_t size;           /**< sizeof(axl_tensor_data); set by who makes the struct */
+    const void *data;      /**< (length) bytes of any alignment */
+    size_t length;         /**< what type and shape make */
+    const uint64_t *shape; /**< (n_dims), borrowed until the function is called again */
+    uint32_t n_dims;
+    uint32_t type; /**< an axl_tensor_type */
+} axl_tensor_data;
+
+#define AXL_TENSOR_DATA_INIT                                                                       \
+    {                                                                                              \
+        sizeof(axl_tensor_data), NULL, 0, NULL, 0u, 0u                                             \
+    }
+
+/** Gives the tensor of a name, which is as in safetensors files and borrowed for the call: AXL_OK
+ * with *out filled in, AXL_END where there is none; anything else stops: AXL_ERR_CANCELLED. */
+typedef axl_status (*axl_tensor_fn)(void *user, const char *name, axl_tensor_data *out);
+
+/**
+ * Load a model from a host's tensors, by name.  Each tensor that the architecture has is asked for
+ * once, in the course of this call: the embedding, norms, linear layers, the head (of a tied one,
+ * too: AXL_END where it is the embedding), biases.  Values are borrowed like those of
+ * axl_model_open_files(); with axl_model_options.read each until the function is called again.
+ *
+ * @param[out] out    The model; NULL on failure.  Release with axl_model_free().
+ * @param[in]  ctx    The model takes its own reference.
+ * @param[in]  config The text of config.json; of the ids that end a text, its eos_token_id alone
+ * counts. Borrowed for the call.
+ * @param[in]  length Bytes in @p config.
+ * @param[in]  tensor Called on the calling thread; it must not use the model that is being made.
+ * @param[in]  user   Handed to @p tensor.
+ * @param[in]  opts   NULL for the defaults.  Copied.
+ *
+ * @retval AXL_ERR_INVALID   A tensor's bytes are not what its type and shape make.
+ * @retval AXL_ERR_CANCELLED Also where @p tensor stopped.
+ * @return Else as axl_model_open().
+ *
+ * Thread: any.  Progress phase "load".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_model_open_tensors(axl_model **out, axl_context *ctx,
+                                                         const char *config, size_t length,
+                                                         axl_tensor_fn tensor, void *user,
+                                                         const axl_model_options *opts);
 
 /**
  * Load the model that a config names: base_model, bf16, axl.backend, axl.load.
@@ -142,6 +224,30 @@ AXL_API AXL_MUST_CHECK axl_status axl_model_get_info(const axl_model *model, axl
  * Since: 0.1
  */
 AXL_API AXL_MUST_CHECK axl_status axl_model_save(axl_model *model, const char *dir);
+
+/** Receives a tensor, borrowed for the call; a non-zero return stops with AXL_ERR_CANCELLED. */
+typedef int (*axl_tensor_out_fn)(void *user, const char *name, const axl_tensor_data *tensor);
+
+/**
+ * Hand out what axl_model_save() writes: config.json (and generation_config.json) as files, then
+ * each tensor by itself, so that a large model needs no second copy of itself.  What was handed out
+ * is what axl_model_open_tensors() takes.
+ *
+ * @param[in] model  Borrowed; no trainer of its weights may be alive.
+ * @param[in] file   Called on the calling thread.
+ * @param[in] tensor Likewise; neither may use the model.
+ * @param[in] user   Handed to both.
+ *
+ * @retval AXL_ERR_BUSY      A trainer of its weights is alive.
+ * @retval AXL_ERR_INVALID   Its weights were neither trained nor merged.
+ * @retval AXL_ERR_CANCELLED Also where the host stopped.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: one at a time.  Progress phase "save".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_model_save_tensors(axl_model *model, axl_file_fn file,
+                                                         axl_tensor_out_fn tensor, void *user);
 
 /**
  * The logits of every token of one sequence.

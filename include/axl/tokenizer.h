@@ -11,6 +11,7 @@
 
 #include <axl/config.h>
 #include <axl/context.h>
+#include <axl/file.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -61,6 +62,30 @@ enum {
 AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_open(axl_tokenizer **out, axl_context *ctx,
                                                      const char *path,
                                                      const axl_tokenizer_options *opts);
+
+/**
+ * Open a tokenizer from memory: the files of a folder, or one SentencePiece file, whose name ends
+ * in
+ * ".model", as axl_tokenizer_open() takes it bare.
+ *
+ * @param[out] out   The tokenizer; NULL on failure.  Release with axl_tokenizer_free().
+ * @param[in]  ctx   The tokenizer takes its own reference.
+ * @param[in]  files (n) tokenizer.json or tokenizer.model, and where there are such
+ *                   tokenizer_config.json, special_tokens_map.json, added_tokens.json, config.json,
+ *                   chat_template.jinja; more do no harm.  Borrowed for the call: what saving
+ *                   writes is copied.
+ * @param[in]  n     At least 1.
+ * @param[in]  opts  NULL for the files' own settings.  Copied.
+ *
+ * @retval AXL_ERR_INVALID A file has no name, or one of another.
+ * @return Else as axl_tokenizer_open(); messages name a file as it is named in @p files.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_open_files(axl_tokenizer **out, axl_context *ctx,
+                                                           const axl_file *files, size_t n,
+                                                           const axl_tokenizer_options *opts);
 
 /**
  * Open the tokenizer that a config describes: tokenizer_config or base_model, tokenizer_type,
@@ -221,6 +246,23 @@ AXL_API int32_t axl_tokenizer_pad(const axl_tokenizer *tok);
  * Since: 0.1
  */
 AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_save(const axl_tokenizer *tok, const char *dir);
+
+/**
+ * Hand out the files that axl_tokenizer_save() writes, the same byte for byte.
+ *
+ * @param[in] tok  Borrowed.
+ * @param[in] fn   Called on the calling thread.
+ * @param[in] user Handed to @p fn.
+ *
+ * @retval AXL_ERR_CANCELLED @p fn stopped.
+ * @retval AXL_ERR_IO
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_save_files(const axl_tokenizer *tok, axl_file_fn fn,
+                                                           void *user);
 
 #ifdef __cplusplus
 }

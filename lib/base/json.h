@@ -8,6 +8,7 @@
 #define AXL_BASE_JSON_H
 
 #include "arena.h"
+#include "os_file.h"
 #include "str.h"
 
 #include <stdbool.h>
@@ -63,6 +64,8 @@ axl_status axl__json_check_size(const char *path, size_t size, size_t limit);
 /* The whole file must be one value, of no more than AXL__JSON_FILE_MAX bytes; messages name it. Its
  * text goes into the arena too, so that the tree needs nothing else. */
 axl_status axl__json_read_file(axl__json **out, axl__arena *arena, const char *path);
+/* As that, of an open file, which is closed. */
+axl_status axl__json_take_file(axl__json **out, axl__arena *arena, axl__file *file);
 
 /* The last member of that name, as Python reads duplicates; NULL when there is none or obj is NULL
  * or no object. */

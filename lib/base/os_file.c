@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* os_file.c - files that are read: mapped, or where a map may fault, in memory. */
+/* os_file.c - files that are read: mapped, or where a map may fault, in memory; or a host's bytes.
+ */
 #define _GNU_SOURCE
 #include "os_file.h"
 
@@ -129,13 +130,34 @@ axl_status axl__file_open_start(axl__file *out, axl_context *ctx, const char *pa
     return file_open(out, ctx, path, true, n);
 }
 
+axl_status axl__file_of(axl__file *out, axl_context *ctx, const char *name, const void *data,
+                        size_t size, bool read)
+{
+    void *copy = read && size > 0 ? axl__alloc_aligned(ctx, size) : NULL;
+
+    memset(out, 0, sizeof *out);
+    out->fd = -1;
+    out->path = axl__strdup(ctx, name);
+    if (!out->path || (read && size > 0 && !copy)) {
+        axl__free(ctx, out->path);
+        axl__free_aligned(ctx, copy);
+        memset(out, 0, sizeof *out);
+        return axl__fail_nomem();
+    }
+    out->ctx = ctx;
+    out->data = copy ? memcpy(copy, data, size) : data;
+    out->size = size;
+    out->mappable = out->borrowed = !copy;
+    return AXL_OK;
+}
+
 void axl__file_close(axl__file *f)
 {
     if (!f->ctx)
         return;
     if (f->mapped)
         munmap((void *)(uintptr_t)f->data, f->size);
-    else if (f->size > 0)
+    else if (f->size > 0 && !f->borrowed)
         axl__free_aligned(f->ctx, (void *)(uintptr_t)f->data);
     if (f->fd >= 0)
         close(f->fd);
@@ -168,15 +190,30 @@ axl__path_kind axl__path_kind_of(const char *path)
     return S_ISDIR(st.st_mode) ? AXL__PATH_DIR : AXL__PATH_FILE;
 }
 
-bool axl__has_file(const char *dir, const char *name)
+static bool stat_in(const char *dir, const char *name, struct stat *st)
 {
-    struct stat st;
     int fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    bool yes = fd >= 0 && fstatat(fd, name, &st, 0) == 0 && S_ISREG(st.st_mode);
+    bool there = fd >= 0 && fstatat(fd, name, st, 0) == 0;
 
     if (fd >= 0)
         close(fd);
-    return yes;
+    return there;
+}
+
+axl__path_kind axl__path_kind_in(const char *dir, const char *name)
+{
+    struct stat st;
+
+    if (!stat_in(dir, name, &st))
+        return AXL__PATH_NONE;
+    return S_ISDIR(st.st_mode) ? AXL__PATH_DIR : AXL__PATH_FILE;
+}
+
+bool axl__has_file(const char *dir, const char *name)
+{
+    struct stat st;
+
+    return stat_in(dir, name, &st) && S_ISREG(st.st_mode);
 }
 
 bool axl__path_key_of(const char *path, axl__path_key *out)

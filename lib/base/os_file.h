@@ -16,15 +16,16 @@ typedef struct axl__file_id {
     uint64_t inode;
 } axl__file_id;
 
-/* A whole file, read-only: mapped, or read into memory (read is forced on network file systems
- * and by `read`). */
+/* A whole file, read-only: mapped, read into memory (read is forced on network file systems and by
+ * `read`), or the bytes of a host, which were never on disk. */
 typedef struct axl__file {
     axl_context *ctx;
     const unsigned char *data; /* never NULL; "" for an empty file */
     size_t size;
     bool mapped;
     bool mappable; /* not on a file system where a map may fault */
-    int fd;
+    bool borrowed; /* data is a host's */
+    int fd;        /* -1 of what is not on disk */
     axl__file_id id;
     char *path;
 } axl__file;
@@ -33,6 +34,9 @@ typedef struct axl__file {
 axl_status axl__file_open(axl__file *out, axl_context *ctx, const char *path, bool read);
 /* The file's size, but its first `n` bytes alone: read, or all of them when it is shorter. */
 axl_status axl__file_open_start(axl__file *out, axl_context *ctx, const char *path, size_t n);
+/* A file that is not on disk: the bytes themselves, or with `read` a copy.  data is not NULL. */
+axl_status axl__file_of(axl__file *out, axl_context *ctx, const char *name, const void *data,
+                        size_t size, bool read);
 /* Bytes [at, at + size) of an open file, whatever was read of it before. */
 axl_status axl__file_read_at(const axl__file *file, uint64_t at, void *data, size_t size);
 void axl__file_close(axl__file *file);
@@ -41,6 +45,7 @@ axl_status axl__file_unchanged(const axl__file *file);
 
 typedef enum { AXL__PATH_NONE, AXL__PATH_FILE, AXL__PATH_DIR } axl__path_kind;
 axl__path_kind axl__path_kind_of(const char *path); /* links are followed */
+axl__path_kind axl__path_kind_in(const char *dir, const char *name);
 bool axl__has_file(const char *dir, const char *name);
 axl_status axl__path_id(const char *path, axl__file_id *out);
 /* What two paths to one folder or file have in common; false where there is none. */

@@ -22,6 +22,7 @@
 /* Every public struct and its size in its first release.  A number changes with the struct until
  * the release that has it is out, and never after; new structs are added. */
 #define AXL__STRUCTS(X)                                                                            \
+    X(axl_adapter_info, 56)                                                                        \
     X(axl_adapter_options, 56)                                                                     \
     X(axl_batch, 80)                                                                               \
     X(axl_buffer, 32)                                                                              \
@@ -31,6 +32,7 @@
     X(axl_dataset_stats, 72)                                                                       \
     X(axl_diagnostic, 64)                                                                          \
     X(axl_evaluation, 40)                                                                          \
+    X(axl_file, 32)                                                                                \
     X(axl_generate_options, 104)                                                                   \
     X(axl_generation, 32)                                                                          \
     X(axl_job_options, 24)                                                                         \
@@ -39,7 +41,7 @@
     X(axl_logits, 64)                                                                              \
     X(axl_loss_options, 48)                                                                        \
     X(axl_model_info, 64)                                                                          \
-    X(axl_model_options, 24)                                                                       \
+    X(axl_model_options, 32)                                                                       \
     X(axl_optimizer_options, 136)                                                                  \
     X(axl_plan, 88)                                                                                \
     X(axl_progress, 40)                                                                            \
@@ -49,6 +51,7 @@
     X(axl_schedule_options, 224)                                                                   \
     X(axl_step_stats, 56)                                                                          \
     X(axl_sweep_run, 32)                                                                           \
+    X(axl_tensor_data, 40)                                                                         \
     X(axl_tensor_info, 32)                                                                         \
     X(axl_tokenizer_options, 56)                                                                   \
     X(axl_trainer_options, 112)

@@ -303,52 +303,56 @@ static uint64_t hash_bytes(const void *data, size_t len)
     return (uint64_t)crc32_z(0, data, len) << 32 | (uint32_t)axl__hash_bytes(data, len);
 }
 
-static axl_status hash_file(axl_context *ctx, const char *path, axl__file_id *id, uint64_t *hash)
+/* Closes the file. */
+static axl_status hash_open_file(axl__file *file, uint64_t *hash)
 {
     enum { PIECE = 8 << 20 };
-    axl__file file;
     axl_status status = AXL_OK;
+
+    *hash = 0;
+    for (size_t at = 0; at < file->size && status == AXL_OK; at += PIECE) {
+        size_t len = file->size - at < PIECE ? file->size - at : PIECE;
+        *hash = *hash * 0x9E3779B97F4A7C15u + hash_bytes(file->data + at, len);
+        status = axl__cancelled(file->ctx);
+    }
+    if (status == AXL_OK)
+        status = axl__file_unchanged(file);
+    axl__file_close(file);
+    return status;
+}
+
+static axl_status hash_file(axl_context *ctx, const char *path, axl__file_id *id, uint64_t *hash)
+{
+    axl__file file;
 
     AXL_TRY(axl__file_open(&file, ctx, path, false));
     *id = file.id;
-    *hash = 0;
-    for (size_t at = 0; at < file.size && status == AXL_OK; at += PIECE) {
-        size_t len = file.size - at < PIECE ? file.size - at : PIECE;
-        *hash = *hash * 0x9E3779B97F4A7C15u + hash_bytes(file.data + at, len);
-        status = axl__cancelled(ctx);
-    }
-    if (status == AXL_OK)
-        status = axl__file_unchanged(&file);
-    axl__file_close(&file);
-    return status;
+    return hash_open_file(&file, hash);
 }
 
 /* The bytes of the tokenizer's files, and what it does with a text, which shows the options that it
  * was opened with. */
-static axl_status put_tokenizer(axl_context *ctx, const axl_tokenizer *tok, axl__str *out)
+static axl_status put_tokenizer(const axl_tokenizer *tok, axl__str *out)
 {
     static const char *const names[] = { "",
-                                         "/tokenizer.json",
-                                         "/tokenizer.model",
-                                         "/tokenizer_config.json",
-                                         "/special_tokens_map.json",
-                                         "/added_tokens.json",
-                                         "/config.json" };
+                                         "tokenizer.json",
+                                         "tokenizer.model",
+                                         "tokenizer_config.json",
+                                         "special_tokens_map.json",
+                                         "added_tokens.json",
+                                         "config.json" };
     static const char probe[] = " a  B\n</s> c<s>d\t1234 \xC3\xA9\xF0\x9F\x98\x80.";
     axl_buffer ids = AXL_BUFFER_INIT;
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        char *path = axl__format(ctx, "%s%s", axl__tokenizer_source(tok), names[i]);
-        axl__file_id id;
+        axl__file file;
         uint64_t hash = 0;
-        if (!path)
-            return axl__fail_nomem();
-        axl_status status = AXL_OK;
-        if (axl__path_kind_of(path) == AXL__PATH_FILE)
-            status = hash_file(ctx, path, &id, &hash);
-        axl__free(ctx, path);
+        axl_status status = axl__tokenizer_open_file(tok, names[i], &file);
+        if (status == AXL_OK)
+            status = hash_open_file(&file, &hash);
         AXL_TRY(status);
-        axl__str_putf(out, "tokenizer%s %016llx\n", names[i], (unsigned long long)hash);
+        axl__str_putf(out, "tokenizer%s%s %016llx\n", *names[i] ? "/" : "", names[i],
+                      (unsigned long long)hash);
     }
     AXL_TRY(axl_tokenizer_encode(tok, probe, sizeof probe - 1, 0, &ids));
     uint64_t hash = hash_bytes(ids.data, ids.length);
@@ -395,6 +399,6 @@ axl_status axl__data_plan_key(axl__data_plan *plan, const axl_tokenizer *tok, ax
             axl__str_putc(out, '\n');
         }
     }
-    AXL_TRY(put_tokenizer(plan->ctx, tok, out));
+    AXL_TRY(put_tokenizer(tok, out));
     return axl__str_status(out);
 }

@@ -486,6 +486,20 @@ static size_t tensor_bytes(const axl__param *t)
     return (size_t)(t->rows * t->cols) * sizeof(float);
 }
 
+axl_status axl_adapter_get_info(const axl_adapter *a, axl_adapter_info *out)
+{
+    AXL_TRY(axl__adapter_enter(a));
+    axl_adapter_info info = AXL_ADAPTER_INFO_INIT;
+    info.base_model_name = a->model->name;
+    info.target_modules = (const char *const *)a->targets;
+    info.n_target_modules = a->n_targets;
+    info.alpha = a->alpha;
+    info.dropout = a->dropout;
+    info.rank = (uint32_t)a->rank;
+    info.rslora = a->rslora;
+    return AXL__EXPORT(axl_adapter_info, out, &info);
+}
+
 axl_status axl_adapter_read(const axl_adapter *a, size_t index, float *values)
 {
     AXL_TRY(check_index(a, index));

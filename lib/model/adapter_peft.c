@@ -17,9 +17,13 @@ static const char prefix[] = "base_model.model.";
 
 /* ---- writing ---- */
 
-static axl_status write_config(const axl_adapter *a, const char *path)
+static const char config_name[] = "adapter_config.json";
+static const char tensors_name[] = "adapter_model.safetensors";
+
+static axl_status write_config(const axl_adapter *a, const axl__outlet *to)
 {
     axl__jw *j = axl__jw_new();
+    axl__str text;
 
     axl__jw_null(j, "alora_invocation_tokens");
     axl__jw_object(j, "alpha_pattern");
@@ -42,10 +46,15 @@ static axl_status write_config(const axl_adapter *a, const char *path)
     axl__jw_string(j, "task_type", "CAUSAL_LM");
     axl__jw_bool(j, "use_dora", false);
     axl__jw_bool(j, "use_rslora", a->rslora);
-    return axl__jw_write(j, a->ctx, path);
+    axl__str_init(&text, a->ctx);
+    axl_status status = axl__jw_text(j, &text);
+    if (status == AXL_OK)
+        status = axl__outlet_put(to, config_name, text.data, text.len);
+    axl__str_free(&text);
+    return status;
 }
 
-static axl_status write_tensors(const axl_adapter *a, const char *path, axl__checksum *sum)
+static axl_status write_tensors(const axl_adapter *a, const axl__outlet *to, axl__checksum *sum)
 {
     size_t bytes = (size_t)a->n_params * sizeof(float);
     float *host = axl__alloc_aligned(a->ctx, bytes);
@@ -63,38 +72,36 @@ static axl_status write_tensors(const axl_adapter *a, const char *path, axl__che
                                       .data = host + t->at };
     }
     if (status == AXL_OK)
-        status = axl__safetensors_write(a->ctx, path, entries, a->n_tensors, sum);
+        status = axl__safetensors_put(to, tensors_name, entries, a->n_tensors, sum);
     axl__free(a->ctx, entries);
     axl__free_aligned(a->ctx, host);
     return status;
 }
 
-static axl_status save(const axl_adapter *a, const char *dir, axl__checksum *sum)
+static axl_status save_one(const axl_adapter *a, const axl__outlet *to, axl__checksum *sum)
 {
-    AXL_TRY(axl__make_dirs(a->ctx, dir));
-    char *tensors = axl__format(a->ctx, "%s/adapter_model.safetensors", dir);
-    char *config = axl__format(a->ctx, "%s/adapter_config.json", dir);
-    axl_status status = tensors && config ? AXL_OK : axl__fail_nomem();
-    if (status == AXL_OK)
-        status = write_tensors(a, tensors, sum);
-    if (status == AXL_OK)
-        status = write_config(a, config);
-    axl__free(a->ctx, tensors);
-    axl__free(a->ctx, config);
+    if (to->dir)
+        AXL_TRY(axl__make_dirs(a->ctx, to->dir));
+    AXL_TRY(write_tensors(a, to, sum));
+    return write_config(a, to);
+}
+
+static axl_status save(const axl_adapter *a, const axl__outlet *to, axl__checksum *sum)
+{
+    axl_adapter *joined;
+
+    if (!a->frozen)
+        return save_one(a, to, sum);
+    AXL_TRY(axl__adapter_joined(&joined, a));
+    axl_status status = save_one(joined, to, sum);
+    axl_adapter_free(joined);
     return status;
 }
 
 axl_status axl__adapter_save(const axl_adapter *a, const char *dir, axl__checksum *sum)
 {
-    axl_adapter *joined;
-
     AXL_TRY(axl__model_spare(a->model, dir, false));
-    if (!a->frozen)
-        return save(a, dir, sum);
-    AXL_TRY(axl__adapter_joined(&joined, a));
-    axl_status status = save(joined, dir, sum);
-    axl_adapter_free(joined);
-    return status;
+    return save(a, &(axl__outlet){ .ctx = a->ctx, .dir = dir }, sum);
 }
 
 axl_status axl_adapter_save(const axl_adapter *a, const char *dir)
@@ -108,17 +115,28 @@ axl_status axl_adapter_save(const axl_adapter *a, const char *dir)
     return status;
 }
 
+axl_status axl_adapter_save_files(const axl_adapter *a, axl_file_fn fn, void *user)
+{
+    AXL_TRY(axl__adapter_enter(a));
+    if (!fn)
+        return axl__fail(AXL_ERR_INVALID, "fn must not be NULL");
+    AXL_TRY(axl__adapter_begin(a, false));
+    axl_status status = save(a, &(axl__outlet){ .ctx = a->ctx, .fn = fn, .user = user }, NULL);
+    axl__adapter_end(a, false);
+    return status;
+}
+
 /* ---- reading ---- */
 
 /* A folder that is being read: on (modules.n flags) are the linear layers that the tensors' file
  * has pairs of, which are those that adapter_config.json names. */
 typedef struct {
     axl_model *model;
+    axl__folder folder;
     axl__arena arena;
     axl__file config_file;
     axl__safetensors st;
     axl__peft_config config;
-    const char *config_path;
     bool *on;
 } peft_reader;
 
@@ -295,77 +313,81 @@ static axl_status read_values(peft_reader *r, axl_adapter *a)
     return status;
 }
 
-static axl_status look_for_config(const char *dir)
+static axl_status look_for_config(const axl__folder *folder)
 {
-    if (axl__has_file(dir, "adapter_config.json"))
+    if (axl__folder_has(folder, config_name))
         return AXL_OK;
     return axl__fail(AXL_ERR_NOT_FOUND, "%s holds no adapter: there is no adapter_config.json",
-                     dir);
+                     folder->place);
 }
 
-static axl_status look_for_tensors(const char *dir)
+static axl_status look_for_tensors(const axl__folder *folder)
 {
-    if (axl__has_file(dir, "adapter_model.safetensors"))
+    if (axl__folder_has(folder, tensors_name))
         return AXL_OK;
-    if (axl__has_file(dir, "adapter_model.bin"))
+    if (axl__folder_has(folder, "adapter_model.bin"))
         return axl__fail(AXL_ERR_UNSUPPORTED,
                          "%s holds adapter_model.bin, a pickle, which can run code when it is "
                          "read; convert it to adapter_model.safetensors (PEFT: save_pretrained)",
-                         dir);
-    return axl__fail(AXL_ERR_NOT_FOUND,
-                     "cannot open %s/adapter_model.safetensors: No such file or directory", dir);
+                         folder->place);
+    return axl__folder_lacks(folder, tensors_name);
 }
 
 axl_status axl__adapter_look(const char *dir)
 {
-    AXL_TRY(look_for_config(dir));
-    return look_for_tensors(dir);
+    axl__folder folder = axl__folder_view(dir);
+
+    AXL_TRY(look_for_config(&folder));
+    return look_for_tensors(&folder);
 }
 
-static axl_status read_config(peft_reader *r, const char *dir)
+static axl_status read_config(peft_reader *r)
 {
+    const axl__file *file = &r->config_file;
     axl__json *root;
 
-    AXL_TRY(look_for_config(dir));
-    AXL_TRY(axl__file_open(&r->config_file, r->model->ctx, r->config_path, true));
-    AXL_TRY(axl__json_check_size(r->config_path, r->config_file.size, AXL__JSON_FILE_MAX));
-    AXL_TRY(axl__json_parse(&root, &r->arena, (const char *)r->config_file.data,
-                            r->config_file.size, r->config_path));
+    AXL_TRY(look_for_config(&r->folder));
+    AXL_TRY(axl__folder_open(&r->folder, config_name, true, &r->config_file));
+    AXL_TRY(axl__json_check_size(file->path, file->size, AXL__JSON_FILE_MAX));
+    AXL_TRY(axl__json_parse(&root, &r->arena, (const char *)file->data, file->size, file->path));
     if (root->type != AXL__JSON_OBJECT)
-        return axl__fail(AXL_ERR_FORMAT, "%s must be an object, not %s", r->config_path,
+        return axl__fail(AXL_ERR_FORMAT, "%s must be an object, not %s", file->path,
                          axl__json_type_name(root));
-    return axl__peft_config_read(&r->config, &r->arena, root, r->config_path);
+    return axl__peft_config_read(&r->config, &r->arena, root, file->path);
 }
 
-static axl_status open_tensors(peft_reader *r, const char *path, const char *dir)
+/* Another process may write the file meanwhile, the host its own may not. */
+static axl_status open_tensors(peft_reader *r)
 {
-    AXL_TRY(look_for_tensors(dir));
-    AXL_TRY(axl__safetensors_open(&r->st, r->model->ctx, path, true));
+    AXL_TRY(look_for_tensors(&r->folder));
+    AXL_TRY(axl__safetensors_open_in(&r->st, &r->folder, tensors_name, !r->folder.memory));
     AXL_TRY(match_tensors(r));
     return axl__peft_names_are_all(&r->config.targets) ? AXL_OK : name_targets(r);
 }
 
-static axl_status read_folder(peft_reader *r, axl_adapter **out, const char *dir)
+static axl_status read_folder(peft_reader *r, axl_adapter **out)
 {
-    axl_context *ctx = r->model->ctx;
-    char *config = axl__format(ctx, "%s/adapter_config.json", dir);
-    char *tensors = axl__format(ctx, "%s/adapter_model.safetensors", dir);
-    axl_status status = config && tensors ? AXL_OK : axl__fail_nomem();
+    AXL_TRY(read_config(r));
+    AXL_TRY(open_tensors(r));
+    AXL_TRY(axl__adapter_make(out, r->model, r->on, &r->config.opts));
+    AXL_TRY(read_values(r, *out));
+    if (r->config.targets.regex)
+        return AXL_OK;
+    return check_against_config(r); /* after a shape that fits no tensor */
+}
 
-    r->config_path = config;
-    if (status == AXL_OK)
-        status = read_config(r, dir);
-    if (status == AXL_OK)
-        status = open_tensors(r, tensors, dir);
-    if (status == AXL_OK)
-        status = axl__adapter_make(out, r->model, r->on, &r->config.opts);
-    if (status == AXL_OK)
-        status = read_values(r, *out);
-    if (status == AXL_OK && !r->config.targets.regex) /* after a shape that fits no tensor */
-        status = check_against_config(r);
-    axl__free(ctx, config);
-    axl__free(ctx, tensors);
-    return status;
+static void peft_reader_init(peft_reader *r, axl_model *model)
+{
+    *r = (peft_reader){ .model = model };
+    axl__arena_init(&r->arena, model->ctx);
+}
+
+static void peft_reader_free(peft_reader *r)
+{
+    axl__safetensors_close(&r->st);
+    axl__file_close(&r->config_file);
+    axl__arena_free(&r->arena);
+    axl__folder_free(&r->folder);
 }
 
 /* ---- going on ---- */
@@ -400,7 +422,7 @@ static void put_difference(axl__str *out, const peft_reader *r, const char *fmt,
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    axl__str_putf(out, "%s %s", out->len ? "," : r->config_path, text);
+    axl__str_putf(out, "%s %s", out->len ? "," : r->config_file.path, text);
 }
 
 /* With joined pairs alpha has grown with the rank. */
@@ -451,15 +473,13 @@ static axl_status check_same(peft_reader *r, const axl_adapter *a, bool joined)
 
 axl_status axl__adapter_check_folder(const axl_adapter *a, const char *dir, bool joined)
 {
-    peft_reader r = { .model = a->model };
-    char *config = axl__format(a->ctx, "%s/adapter_config.json", dir);
-    char *tensors = axl__format(a->ctx, "%s/adapter_model.safetensors", dir);
-    axl_status status = config && tensors ? AXL_OK : axl__fail_nomem();
+    char *tensors = axl__format(a->ctx, "%s/%s", dir, tensors_name);
+    peft_reader r;
 
-    axl__arena_init(&r.arena, a->ctx);
-    r.config_path = config;
+    peft_reader_init(&r, a->model);
+    axl_status status = tensors ? axl__folder_at(&r.folder, a->ctx, dir) : axl__fail_nomem();
     if (status == AXL_OK)
-        status = read_config(&r, dir);
+        status = read_config(&r);
     if (status == AXL_OK)
         status = axl__safetensors_open_header(&r.st, a->ctx, tensors, true);
     if (status == AXL_OK)
@@ -468,35 +488,49 @@ axl_status axl__adapter_check_folder(const axl_adapter *a, const char *dir, bool
         status = check_same(&r, a, joined);
     if (status == AXL_OK && !r.config.targets.regex)
         status = check_against_config(&r);
-    axl__safetensors_close(&r.st);
-    axl__file_close(&r.config_file);
-    axl__arena_free(&r.arena);
-    axl__free(a->ctx, config);
+    peft_reader_free(&r);
     axl__free(a->ctx, tensors);
     return status;
 }
 
 /* ---- opening ---- */
 
+/* dir NULL: the files (n). */
+static axl_status open_adapter(axl_adapter **out, axl_model *model, const char *dir,
+                               const axl_file *files, size_t n)
+{
+    peft_reader r;
+
+    peft_reader_init(&r, model);
+    axl_status status = dir ? axl__folder_at(&r.folder, model->ctx, dir)
+                            : axl__folder_of(&r.folder, model->ctx, files, n, NULL);
+    if (status == AXL_OK)
+        status = read_folder(&r, out);
+    peft_reader_free(&r);
+    if (status < 0) {
+        axl_adapter_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
 axl_status axl_adapter_open(axl_adapter **out, axl_model *model, const char *dir)
 {
-    peft_reader r = { 0 };
-
     if (!out)
         return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
     *out = NULL;
     AXL_TRY(axl__model_enter(model));
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
-    r.model = model;
-    axl__arena_init(&r.arena, model->ctx);
-    axl_status status = read_folder(&r, out, dir);
-    axl__safetensors_close(&r.st);
-    axl__file_close(&r.config_file);
-    axl__arena_free(&r.arena);
-    if (status < 0) {
-        axl_adapter_free(*out);
-        *out = NULL;
-    }
-    return status;
+    return open_adapter(out, model, dir, NULL, 0);
+}
+
+axl_status axl_adapter_open_files(axl_adapter **out, axl_model *model, const axl_file *files,
+                                  size_t n)
+{
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
+    *out = NULL;
+    AXL_TRY(axl__model_enter(model));
+    return open_adapter(out, model, NULL, files, n);
 }

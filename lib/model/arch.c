@@ -123,35 +123,34 @@ static axl_status arch_read_config(axl__arch *a, const axl__arch_source *s)
     return arch_read_eos(a, s);
 }
 
-static axl_status arch_read_file(axl__arch *out, axl_context *ctx, const char *path,
+static axl_status arch_read_file(axl__arch *out, const axl__folder *folder, const char *name,
                                  axl_status (*read)(axl__arch *a, const axl__arch_source *s))
 {
+    char *path = axl__folder_path(folder, name);
     axl__arena arena;
     axl__json *root;
 
-    axl__arena_init(&arena, ctx);
-    axl_status status = axl__json_read_file(&root, &arena, path);
+    if (!path)
+        return axl__fail_nomem();
+    axl__arena_init(&arena, folder->ctx);
+    axl_status status = axl__folder_json(folder, name, &arena, &root);
     if (status == AXL_OK)
-        status = read(out, &(axl__arch_source){ ctx, root, path });
+        status = read(out, &(axl__arch_source){ folder->ctx, root, path });
     axl__arena_free(&arena);
+    axl__free(folder->ctx, path);
     return status;
 }
 
-axl_status axl__arch_read(axl__arch *out, axl_context *ctx, const char *dir)
+axl_status axl__arch_read(axl__arch *out, const axl__folder *folder)
 {
-    char *config = axl__format(ctx, "%s/config.json", dir);
-    char *generation = axl__format(ctx, "%s/generation_config.json", dir);
-    axl_status status = config && generation ? AXL_OK : axl__fail_nomem();
+    static const char more[] = "generation_config.json";
 
     memset(out, 0, sizeof *out);
-    if (status == AXL_OK)
-        status = arch_read_file(out, ctx, config, arch_read_config);
-    if (status == AXL_OK && axl__path_kind_of(generation) != AXL__PATH_NONE)
-        status = arch_read_file(out, ctx, generation, arch_read_eos);
-    axl__free(ctx, config);
-    axl__free(ctx, generation);
+    axl_status status = arch_read_file(out, folder, "config.json", arch_read_config);
+    if (status == AXL_OK && axl__folder_kind(folder, more) != AXL__PATH_NONE)
+        status = arch_read_file(out, folder, more, arch_read_eos);
     if (status < 0)
-        axl__arch_free(out, ctx);
+        axl__arch_free(out, folder->ctx);
     return status;
 }
 

@@ -7,6 +7,7 @@
 #define AXL_MODEL_ARCH_H
 
 #include "base/ctx.h"
+#include "base/folder.h"
 #include "base/json.h"
 #include "rotary.h"
 
@@ -40,9 +41,9 @@ typedef struct axl__arch {
     int n_eos_ids;
 } axl__arch;
 
-/* Reads DIR/config.json, and from DIR/generation_config.json, where there is one, more of eos_ids.
+/* Reads config.json, and from generation_config.json, where there is one, more of eos_ids.
  * AXL_ERR_UNSUPPORTED names what axl does not compute.  On failure nothing is left to free. */
-axl_status axl__arch_read(axl__arch *out, axl_context *ctx, const char *dir);
+axl_status axl__arch_read(axl__arch *out, const axl__folder *folder);
 void axl__arch_free(axl__arch *a, axl_context *ctx);
 
 /* The first n layers of `from`, which has no fewer; all else is the same. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * load.c - from a model's folder to the device: every tensor is found, checked against its module
+ * load.c - from a model's files to the device: every tensor is found, checked against its module
  * and lies in the device's memory as the compute type reads it.  Where host and device share memory
- * that is the file's own, mapped; only what cannot be read in place is converted or copied, in
- * pieces, so that a load can be stopped at any of them.
+ * that is the file's own, mapped, or the host's; only what cannot be read in place is converted or
+ * copied, in pieces, so that a load can be stopped at any of them.
  */
 #include "model.h"
 
@@ -17,13 +17,14 @@
 
 static axl_status add_file(axl_model *m, const char *name, bool read)
 {
-    char *path = axl__format(m->ctx, "%s/%s", m->dir, name);
+    char *path = axl__folder_path(&m->folder, name);
     axl__safetensors *st = &m->files[m->n_files];
 
     if (!path)
         return axl__fail_nomem();
-    axl_status status = m->device.counts_only ? axl__safetensors_open_header(st, m->ctx, path, read)
-                                              : axl__safetensors_open(st, m->ctx, path, read);
+    axl_status status = m->device.counts_only
+                            ? axl__safetensors_open_header(st, m->ctx, path, read)
+                            : axl__safetensors_open_in(st, &m->folder, name, read);
     if (status == AXL_OK) {
         m->n_files++;
         m->file_bytes += st->mapped ? 0 : st->file.size;
@@ -62,16 +63,18 @@ static axl_status open_shards(axl_model *m, const axl__json *root, const char *p
     return AXL_OK;
 }
 
+static const char index_name[] = "model.safetensors.index.json";
+
 static axl_status open_index(axl_model *m, bool read)
 {
-    char *path = axl__format(m->ctx, "%s/model.safetensors.index.json", m->dir);
+    char *path = axl__folder_path(&m->folder, index_name);
     axl__arena arena;
     axl__json *root;
 
     if (!path)
         return axl__fail_nomem();
     axl__arena_init(&arena, m->ctx);
-    axl_status status = axl__json_read_file(&root, &arena, path);
+    axl_status status = axl__folder_json(&m->folder, index_name, &arena, &root);
     if (status == AXL_OK)
         status = open_shards(m, root, path, read);
     axl__arena_free(&arena);
@@ -79,31 +82,49 @@ static axl_status open_index(axl_model *m, bool read)
     return status;
 }
 
-axl_status axl__model_look(const char *dir)
+static axl_status model_look_in(const axl__folder *folder)
 {
-    if (axl__has_file(dir, "model.safetensors") ||
-        axl__has_file(dir, "model.safetensors.index.json"))
+    if (axl__folder_has(folder, "model.safetensors") || axl__folder_has(folder, index_name))
         return AXL_OK;
-    if (axl__has_file(dir, "pytorch_model.bin") ||
-        axl__has_file(dir, "pytorch_model.bin.index.json"))
+    if (axl__folder_has(folder, "pytorch_model.bin") ||
+        axl__folder_has(folder, "pytorch_model.bin.index.json"))
         return axl__fail(AXL_ERR_UNSUPPORTED,
                          "%s holds pytorch_model.bin, a pickle, which can run code when it is "
                          "read; convert it to model.safetensors (transformers: "
                          "save_pretrained)",
-                         dir);
+                         folder->place);
     return axl__fail(AXL_ERR_NOT_FOUND,
-                     "%s holds no model.safetensors or model.safetensors.index.json", dir);
+                     "%s holds no model.safetensors or model.safetensors.index.json",
+                     folder->place);
+}
+
+axl_status axl__model_look(const char *dir)
+{
+    axl__folder folder = axl__folder_view(dir);
+
+    return model_look_in(&folder);
 }
 
 static axl_status open_files(axl_model *m, bool read)
 {
-    AXL_TRY(axl__model_look(m->dir));
-    if (!axl__has_file(m->dir, "model.safetensors"))
+    AXL_TRY(model_look_in(&m->folder));
+    if (!axl__folder_has(&m->folder, "model.safetensors"))
         return open_index(m, read);
     m->files = axl__calloc(m->ctx, 1, sizeof *m->files);
     if (!m->files)
         return axl__fail_nomem();
     return add_file(m, "model.safetensors", read);
+}
+
+static axl_status open_source(axl_model *m, const axl__tensor_source *source, bool read)
+{
+    m->files = axl__calloc(m->ctx, 1, sizeof *m->files);
+    if (!m->files)
+        return axl__fail_nomem();
+    AXL_TRY(axl__tensor_source_ask(source, &m->files[0], m, read));
+    m->n_files = 1;
+    m->file_bytes = m->files[0].mapped ? 0 : m->files[0].file.size;
+    return AXL_OK;
 }
 
 /* ---- one tensor ---- */
@@ -243,7 +264,7 @@ static axl_status check_tensor(const axl_model *m, const tensor_wish *w, const a
     char got[AXL__ST_SHAPE_TEXT], want[AXL__ST_SHAPE_TEXT];
 
     if (!t)
-        return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\" is missing%s", m->dir, w->name,
+        return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\" is missing%s", m->folder.place, w->name,
                          w->head ? " and config.json does not tie it" : "");
     if (t->dtype < 0)
         return axl__fail(AXL_ERR_UNSUPPORTED, "%s: tensor \"%s\" is %s; F32, BF16 and F16 are read",
@@ -347,15 +368,16 @@ static axl_status untie_own_head(axl_model *m)
         axl__log(m->ctx, AXL_LOG_WARNING,
                  "%s: config.json ties %s to the embedding, but the files have one of its own, "
                  "which is used",
-                 m->dir, head->name);
+                 m->folder.place, head->name);
     return AXL_OK;
 }
 
-axl_status axl__model_load(axl_model *m, uint32_t compute, bool read)
+axl_status axl__model_load(axl_model *m, uint32_t compute, bool read,
+                           const axl__tensor_source *source)
 {
     uint64_t layers = (uint64_t)m->arch.n_layers;
 
-    AXL_TRY(open_files(m, read));
+    AXL_TRY(source ? open_source(m, source, read) : open_files(m, read));
     AXL_TRY(untie_own_head(m));
     AXL_TRY(pick_compute(m, compute));
     for (int64_t i = 0; i < m->modules.n; i++) {

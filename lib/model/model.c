@@ -31,31 +31,62 @@ static axl_status count_only(axl_model *m)
     return AXL_OK;
 }
 
-static axl_status model_load(axl_model *m, const char *path, const char *revision,
-                             const axl_model_options *o, bool counting)
+/* Where a model comes from: a path (and a revision of the Hub's), a host's files, or its
+ * config.json and a source of tensors. */
+typedef struct {
+    const char *path, *revision;
+    const axl_file *files;
+    size_t n_files;
+    const axl__tensor_source *source;
+    bool counting;
+} model_origin;
+
+static axl_status model_find(axl_model *m, const model_origin *from)
 {
-    axl__hub_wish wish = { .name = path,
-                           .revision = revision,
+    axl__hub_wish wish = { .name = from->path,
+                           .revision = from->revision,
                            .kind = "models",
                            .pick = axl__hub_pick_model,
-                           .headers = counting };
+                           .headers = from->counting };
+    char *dir = NULL;
 
-    m->name = axl__strdup(m->ctx, path);
-    if (!m->name)
+    if (!from->path)
+        return axl__folder_of(&m->folder, m->ctx, from->files, from->n_files,
+                              from->source ? axl__tensor_source_name : NULL);
+    AXL_TRY(axl__hub_resolve(m->ctx, &wish, &dir));
+    axl_status status = axl__folder_at(&m->folder, m->ctx, dir);
+    axl__free(m->ctx, dir);
+    AXL_TRY(status);
+    m->home = axl__path_resolved(m->ctx, m->folder.place);
+    return m->home ? AXL_OK : axl__fail_nomem();
+}
+
+/* What a result is written from later, when a host's files need not be there any more. */
+static axl_status model_keep_texts(axl_model *m)
+{
+    static const char *const names[] = { "config.json", "generation_config.json" };
+
+    return axl__folder_keep(&m->folder, names, sizeof names / sizeof names[0]);
+}
+
+static axl_status model_fill(axl_model *m, const model_origin *from, const axl_model_options *o)
+{
+    const char *name = o->name ? o->name : from->path;
+
+    m->name = axl__strdup(m->ctx, name);
+    if (name && !m->name)
         return axl__fail_nomem();
-    AXL_TRY(axl__hub_resolve(m->ctx, &wish, &m->dir));
-    m->home = axl__path_resolved(m->ctx, m->dir);
-    if (!m->home)
-        return axl__fail_nomem();
+    AXL_TRY(model_find(m, from));
     AXL_TRY(axl__model_open_device(m, o->backend));
-    if (counting)
+    if (from->counting)
         AXL_TRY(count_only(m));
     else
         axl__log(m->ctx, AXL_LOG_INFO, "%s: %s kernels, large matmuls by %s", m->ops->name,
                  m->device.isa, m->device.matmul);
-    AXL_TRY(axl__arch_read(&m->arch, m->ctx, m->dir));
+    AXL_TRY(axl__arch_read(&m->arch, &m->folder));
     AXL_TRY(axl__modules_make(&m->modules, m->ctx, &m->arch));
-    return axl__model_load(m, o->compute, o->read != 0);
+    AXL_TRY(axl__model_load(m, o->compute, o->read != 0, from->source));
+    return model_keep_texts(m);
 }
 
 axl_model *axl__model_alloc(axl_context *ctx)
@@ -70,23 +101,18 @@ axl_model *axl__model_alloc(axl_context *ctx)
     return m;
 }
 
-static axl_status open_model(axl_model **out, axl_context *ctx, const char *path,
-                             const char *revision, const axl_model_options *opts, bool counting)
+static axl_status open_model(axl_model **out, axl_context *ctx, const model_origin *from,
+                             const axl_model_options *opts)
 {
     axl_model_options o = AXL_MODEL_OPTIONS_INIT;
 
-    if (!out)
-        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
-    *out = NULL;
-    AXL_TRY(axl__context_enter(ctx));
     AXL_TRY(AXL__IMPORT_OPTIONS(axl_model_options, &o, opts));
-    if (!path || o.compute > AXL_COMPUTE_STORED)
-        return axl__fail(AXL_ERR_INVALID, path ? "compute must be auto, f32, bf16 or stored"
-                                               : "path must not be NULL");
+    if (o.compute > AXL_COMPUTE_STORED)
+        return axl__fail(AXL_ERR_INVALID, "compute must be auto, f32, bf16 or stored");
     axl_model *m = axl__model_alloc(ctx);
     if (!m)
         return axl__fail_nomem();
-    axl_status status = model_load(m, path, revision, &o, counting);
+    axl_status status = model_fill(m, from, &o);
     if (status < 0) {
         axl_model_free(m);
         return status;
@@ -95,16 +121,55 @@ static axl_status open_model(axl_model **out, axl_context *ctx, const char *path
     return AXL_OK;
 }
 
+/* What every constructor begins with. */
+static axl_status begin_model(axl_model **out, axl_context *ctx)
+{
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
+    *out = NULL;
+    return axl__context_enter(ctx);
+}
+
+static axl_status open_path(axl_model **out, axl_context *ctx, const char *path,
+                            const axl_model_options *opts, bool counting)
+{
+    AXL_TRY(begin_model(out, ctx));
+    if (!path)
+        return axl__fail(AXL_ERR_INVALID, "path must not be NULL");
+    return open_model(out, ctx, &(model_origin){ .path = path, .counting = counting }, opts);
+}
+
 axl_status axl_model_open(axl_model **out, axl_context *ctx, const char *path,
                           const axl_model_options *opts)
 {
-    return open_model(out, ctx, path, NULL, opts, false);
+    return open_path(out, ctx, path, opts, false);
 }
 
 axl_status axl__model_open_counting(axl_model **out, axl_context *ctx, const char *path,
                                     const axl_model_options *opts)
 {
-    return open_model(out, ctx, path, NULL, opts, true);
+    return open_path(out, ctx, path, opts, true);
+}
+
+axl_status axl_model_open_files(axl_model **out, axl_context *ctx, const axl_file *files, size_t n,
+                                const axl_model_options *opts)
+{
+    AXL_TRY(begin_model(out, ctx));
+    return open_model(out, ctx, &(model_origin){ .files = files, .n_files = n }, opts);
+}
+
+axl_status axl_model_open_tensors(axl_model **out, axl_context *ctx, const char *config,
+                                  size_t length, axl_tensor_fn tensor, void *user,
+                                  const axl_model_options *opts)
+{
+    axl_file file = { sizeof file, "config.json", config, length };
+    axl__tensor_source source = { tensor, user };
+
+    AXL_TRY(begin_model(out, ctx));
+    if (!config || !tensor)
+        return axl__fail(AXL_ERR_INVALID, "%s must not be NULL", config ? "tensor" : "config");
+    return open_model(out, ctx, &(model_origin){ .files = &file, .n_files = 1, .source = &source },
+                      opts);
 }
 
 static uint32_t config_compute(const axl_config *cfg)
@@ -136,8 +201,8 @@ static axl_status check_class(const axl_model *m, const axl_config *cfg)
     if (strcmp(name, "AutoModelForCausalLM") == 0 || strcmp(name, family->class_name) == 0)
         return AXL_OK;
     return axl__fail(AXL_ERR_INVALID,
-                     "model_type: %s, but config.json in %s says \"%s\", which is %s", name, m->dir,
-                     family->model_type, family->class_name);
+                     "model_type: %s, but config.json in %s says \"%s\", which is %s", name,
+                     m->folder.place, family->model_type, family->class_name);
 }
 
 /* dir NULL: base_model. */
@@ -158,7 +223,8 @@ static axl_status from_config(axl_model **out, const axl_config *cfg, const char
     if (!path)
         return axl__fail_nomem();
     const char *revision = dir ? NULL : axl__cfg_str_or(cfg, "model_revision", NULL);
-    axl_status status = open_model(out, ctx, path, revision, &o, counting);
+    axl_status status = open_model(
+        out, ctx, &(model_origin){ .path = path, .revision = revision, .counting = counting }, &o);
     axl__free(ctx, path);
     AXL_TRY(status);
     status = check_class(*out, cfg);
@@ -231,7 +297,7 @@ void axl_model_free(axl_model *m)
     axl__modules_free(&m->modules);
     axl__arch_free(&m->arch, ctx);
     axl__free(ctx, m->name);
-    axl__free(ctx, m->dir);
+    axl__folder_free(&m->folder);
     axl__free(ctx, m->home);
     axl__free(ctx, m);
     axl_context_free(ctx);

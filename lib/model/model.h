@@ -39,9 +39,9 @@ struct axl_model {
     uint32_t magic;
     atomic_int refs;
     axl_context *ctx;
-    char *name; /* as the caller gave it: base_model_name_or_path of adapters */
-    char *dir;  /* where it lies */
-    char *home; /* the same from the root: what no result may be written over; NULL: no folder */
+    char *name;         /* base_model_name_or_path of adapters; NULL: none */
+    axl__folder folder; /* where it lies; none of a model that is only timed */
+    char *home; /* the same from the root: what no result may be written over; NULL: not on disk */
     const axl_backend_ops *ops;
     axl_device *dev;
     axl_device_info device;
@@ -104,10 +104,22 @@ bool axl__model_is_lent(const axl_model *m);
 axl_status axl__model_take(axl_model *m, bool weights);
 void axl__model_give_back(axl_model *m, bool weights);
 
-/* load.c.  Opens the weights' files, picks the compute type (an axl_compute) and gives each module
- * its weight; release lets go of the files and of what was made of their tensors.  Until then
- * read_stored gives a tensor's values as the file has them, in device memory. */
-axl_status axl__model_load(axl_model *m, uint32_t compute, bool read);
+/* Asks a host for the tensors of a model's modules (include/axl/model.h); with `read` they are
+ * copied as they come.  The table is one that axl__safetensors_close() takes. */
+typedef struct axl__tensor_source {
+    axl_tensor_fn tensor;
+    void *user;
+} axl__tensor_source;
+extern const char axl__tensor_source_name[]; /* in messages */
+axl_status axl__tensor_source_ask(const axl__tensor_source *s, axl__safetensors *out,
+                                  const axl_model *m, bool read);
+
+/* load.c.  Opens the weights' files, or asks a source (NULL: files), picks the compute type (an
+ * axl_compute) and gives each module its weight; release lets go of the files and of what was made
+ * of their tensors.  Until then read_stored gives a tensor's values as the file has them, in device
+ * memory. */
+axl_status axl__model_load(axl_model *m, uint32_t compute, bool read,
+                           const axl__tensor_source *source);
 axl_status axl__model_read_stored(const axl_model *m, const char *name, float *out);
 void axl__model_release_files(axl_model *m);
 

@@ -165,13 +165,13 @@ axl_status axl__weights_copy(axl_model *m, const axl_model *from)
     axl_status status = weights_lay_out(from, &w);
 
     if (status == AXL_OK && w.n_tensors != m->weights->n_tensors)
-        status = axl__fail(AXL_ERR_FORMAT, "%s holds another architecture", from->dir);
+        status = axl__fail(AXL_ERR_FORMAT, "%s holds another architecture", from->folder.place);
     for (size_t i = 0; i < w.n_tensors && status == AXL_OK; i++) {
         axl_unary_args a = { *place_mat(source, w.places[i]), trained_mat(m->weights, i) };
         status = a.x.rows == a.y.rows && a.x.cols == a.y.cols
                      ? m->ops->convert(m->dev, &a)
                      : axl__fail(AXL_ERR_FORMAT, "%s: \"%s\" has another shape than is trained",
-                                 from->dir, w.tensors[i].name);
+                                 from->folder.place, w.tensors[i].name);
     }
     weights_lay_out_free(from->ctx, &w);
     return status;
@@ -179,14 +179,22 @@ axl_status axl__weights_copy(axl_model *m, const axl_model *from)
 
 /* ---- life ---- */
 
-/* Numbers stay as they are written. */
-static axl_status read_json(axl_model *m, axl__weights *w, const char *name, axl__json **out)
+/* The model's folder, wherever the process has gone since; not to be freed. */
+static axl__folder where_it_lies(const axl_model *m)
 {
-    char *path = axl__format(m->ctx, "%s/%s", m->home, name);
-    axl_status status = path ? axl__json_read_file(out, &w->texts, path) : axl__fail_nomem();
+    axl__folder folder = m->folder;
 
-    axl__free(m->ctx, path);
-    return status;
+    if (m->home)
+        folder.place = m->home;
+    return folder;
+}
+
+/* Numbers stay as they are written. */
+static axl_status read_json(const axl_model *m, axl__weights *w, const char *name, axl__json **out)
+{
+    axl__folder from = where_it_lies(m);
+
+    return axl__folder_json(&from, name, &w->texts, out);
 }
 
 /* What config.json calls the embedding's type. */
@@ -227,11 +235,13 @@ static void say_whether_tied(axl__weights *w, const axl_model *m)
 
 static axl_status weights_fill(axl_model *m, axl__weights *w)
 {
-    if (m->home && !m->weights) { /* a model that is only timed has no folder */
+    axl__folder from = where_it_lies(m);
+
+    if (from.place && !m->weights) { /* a model that is only timed has no folder */
         AXL_TRY(read_json(m, w, "config.json", &w->config));
         AXL_TRY(find_dtype(w, m));
         say_whether_tied(w, m);
-        if (axl__has_file(m->home, "generation_config.json"))
+        if (axl__folder_has(&from, "generation_config.json"))
             AXL_TRY(read_json(m, w, "generation_config.json", &w->generation));
     }
     AXL_TRY(weights_lay_out(m, w));
@@ -328,23 +338,26 @@ axl__trained axl__weights_trained(const axl_model *m)
 
 /* ---- files ---- */
 
-static axl_status write_json(const axl_model *m, const char *dir, const char *name,
-                             const axl__json *root)
+static axl_status write_json(const axl__outlet *to, const char *name, const axl__json *root)
 {
-    char *path = axl__format(m->ctx, "%s/%s", dir, name);
     axl__str text;
 
-    if (!path)
-        return axl__fail_nomem();
-    axl__str_init(&text, m->ctx);
+    axl__str_init(&text, to->ctx);
     axl__json_write(&text, root, 2);
     axl__str_putc(&text, '\n');
     axl_status status = axl__str_status(&text);
     if (status == AXL_OK)
-        status = axl__write_file(m->ctx, path, text.data, text.len);
+        status = axl__outlet_put(to, name, text.data, text.len);
     axl__str_free(&text);
-    axl__free(m->ctx, path);
     return status;
+}
+
+static axl_status write_configs(const axl__weights *w, const axl__outlet *to, bool exact)
+{
+    w->dtype->text = exact ? "float32" : w->dtype_kept;
+    w->dtype->len = strlen(w->dtype->text);
+    AXL_TRY(write_json(to, "config.json", w->config));
+    return w->generation ? write_json(to, "generation_config.json", w->generation) : AXL_OK;
 }
 
 /* A tensor on its way into a file: mat as the device has it, dtype as it is written. */
@@ -433,20 +446,29 @@ static axl_status save_tensors(axl_model *m, const char *path, bool exact, axl__
 
 axl_status axl__weights_save(axl_model *m, const char *dir, bool exact, axl__checksum *sum)
 {
-    axl__weights *w = m->weights;
-
     AXL_TRY(axl__model_spare(m, dir, false));
     AXL_TRY(axl__make_dirs(m->ctx, dir));
     char *path = axl__format(m->ctx, "%s/model.safetensors", dir);
     axl_status status = path ? save_tensors(m, path, exact, sum) : axl__fail_nomem();
-    w->dtype->text = exact ? "float32" : w->dtype_kept;
-    w->dtype->len = strlen(w->dtype->text);
     if (status == AXL_OK)
-        status = write_json(m, dir, "config.json", w->config);
-    if (status == AXL_OK && w->generation)
-        status = write_json(m, dir, "generation_config.json", w->generation);
+        status = write_configs(m->weights, &(axl__outlet){ .ctx = m->ctx, .dir = dir }, exact);
     axl__free(m->ctx, path);
     return status;
+}
+
+static axl_status check_trained(const axl_model *m)
+{
+    if (m->weights)
+        return AXL_OK;
+    return axl__fail(AXL_ERR_INVALID, "the model was not trained: it is what %s holds",
+                     m->folder.place);
+}
+
+static axl_status begin_saving(axl_model *m)
+{
+    if (atomic_exchange(&m->saving, true)) /* which fills in config.json */
+        return axl__fail(AXL_ERR_BUSY, "the model is being saved by another thread");
+    return AXL_OK;
 }
 
 axl_status axl_model_save(axl_model *m, const char *dir)
@@ -454,11 +476,62 @@ axl_status axl_model_save(axl_model *m, const char *dir)
     AXL_TRY(axl__model_use(m));
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
-    if (!m->weights)
-        return axl__fail(AXL_ERR_INVALID, "the model was not trained: it is what %s holds", m->dir);
-    if (atomic_exchange(&m->saving, true)) /* which fills in config.json */
-        return axl__fail(AXL_ERR_BUSY, "the model is being saved by another thread");
+    AXL_TRY(check_trained(m));
+    AXL_TRY(begin_saving(m));
     axl_status status = axl__weights_save(m, dir, false, NULL);
+    atomic_store(&m->saving, false);
+    return status;
+}
+
+/* ---- tensors for a host, one in memory at a time ---- */
+
+static axl_status hand_out_tensor(axl_model *m, size_t i, axl_tensor_out_fn tensor, void *user)
+{
+    static const uint32_t types[] = {
+        [AXL_F32] = AXL_TENSOR_F32, [AXL_BF16] = AXL_TENSOR_BF16, [AXL_F16] = AXL_TENSOR_F16
+    };
+    const axl__param *t = &m->weights->tensors[i];
+    const uint64_t shape[] = { (uint64_t)t->rows, (uint64_t)t->cols };
+    weights_out o = weights_pick(m, m->weights, i, false);
+    size_t bytes = out_room(m, &o);
+    axl_tensor_data d = AXL_TENSOR_DATA_INIT;
+    char *memory = bytes ? axl__alloc_aligned(m->ctx, bytes) : NULL, *room = memory;
+
+    if (bytes && !memory)
+        return axl__fail_nomem();
+    d.length = (size_t)o.n * axl__dtype_size(o.dtype);
+    d.shape = t->vector ? &shape[1] : shape;
+    d.n_dims = t->vector ? 1 : 2;
+    d.type = types[o.dtype];
+    axl_status status = out_values(m, &o, &room, &d.data);
+    if (status == AXL_OK && tensor(user, t->name, &d) != 0)
+        status = axl__fail(AXL_ERR_CANCELLED, "the host stopped at the tensor %s", t->name);
+    axl__free_aligned(m->ctx, memory);
+    return status;
+}
+
+static axl_status hand_out_all(axl_model *m, const axl__outlet *to, axl_tensor_out_fn tensor)
+{
+    size_t n = m->weights->n_tensors;
+
+    AXL_TRY(write_configs(m->weights, to, false));
+    for (size_t i = 0; i < n; i++) {
+        AXL_TRY(hand_out_tensor(m, i, tensor, to->user));
+        AXL_TRY(axl__poll(m->ctx, "save", i + 1, n));
+    }
+    return AXL_OK;
+}
+
+axl_status axl_model_save_tensors(axl_model *m, axl_file_fn file, axl_tensor_out_fn tensor,
+                                  void *user)
+{
+    AXL_TRY(axl__model_use(m));
+    if (!file || !tensor)
+        return axl__fail(AXL_ERR_INVALID, "%s must not be NULL", file ? "tensor" : "file");
+    AXL_TRY(check_trained(m));
+    AXL_TRY(begin_saving(m));
+    const axl__outlet to = { .ctx = m->ctx, .fn = file, .user = user };
+    axl_status status = hand_out_all(m, &to, tensor);
     atomic_store(&m->saving, false);
     return status;
 }

@@ -197,6 +197,13 @@ axl_status axl__safetensors_open(axl__safetensors *st, axl_context *ctx, const c
     return st_finish(st, axl__file_open(&st->file, ctx, path, read), read, false);
 }
 
+axl_status axl__safetensors_open_in(axl__safetensors *st, const axl__folder *folder,
+                                    const char *name, bool read)
+{
+    st_init(st, folder->ctx);
+    return st_finish(st, axl__folder_open(folder, name, read, &st->file), read, false);
+}
+
 axl_status axl__safetensors_open_header(axl__safetensors *st, axl_context *ctx, const char *path,
                                         bool read)
 {
@@ -312,41 +319,114 @@ static void put_header(axl__str *s, const axl__st_entry *const *order, size_t n)
         axl__str_putc(s, ' ');
 }
 
+/* What comes into a file: the header, and the entries (n) in their order. */
+typedef struct {
+    const axl__st_entry **order;
+    size_t n;
+    axl__str header;
+    uint64_t header_len;
+} st_plan;
+
+static axl_status plan_file(st_plan *p, axl_context *ctx, const char *name,
+                            const axl__st_entry *entries, size_t n)
+{
+    memset(p, 0, sizeof *p);
+    axl__str_init(&p->header, ctx);
+    AXL_TRY(check_types(name, entries, n));
+    p->order = axl__alloc(ctx, (n + 1) * sizeof *p->order);
+    if (!p->order)
+        return axl__fail_nomem();
+    p->n = n;
+    for (size_t i = 0; i < n; i++)
+        p->order[i] = &entries[i];
+    qsort(p->order, n, sizeof *p->order, by_name);
+    put_header(&p->header, p->order, n);
+    p->header_len = p->header.len;
+    return axl__str_status(&p->header);
+}
+
+static void plan_free(st_plan *p, axl_context *ctx)
+{
+    axl__str_free(&p->header);
+    axl__free(ctx, p->order);
+}
+
+static axl_status write_file(const st_plan *p, axl_context *ctx, const char *path,
+                             axl__checksum *sum)
+{
+    axl__writer w;
+
+    AXL_TRY(axl__writer_open(&w, ctx, path));
+    w.sum = sum;
+    axl_status status = axl__writer_put(&w, &p->header_len, sizeof p->header_len);
+    if (status == AXL_OK)
+        status = axl__writer_put(&w, p->header.data, p->header.len);
+    for (size_t i = 0; i < p->n && status == AXL_OK; i++) {
+        status = axl__writer_put(&w, p->order[i]->data, entry_size(p->order[i]));
+        if (status == AXL_OK)
+            status = axl__poll(ctx, "save", i + 1, p->n);
+    }
+    if (status == AXL_OK)
+        return axl__writer_commit(&w);
+    axl__writer_abort(&w);
+    return status;
+}
+
 axl_status axl__safetensors_write(axl_context *ctx, const char *path, const axl__st_entry *entries,
                                   size_t n, axl__checksum *sum)
 {
-    axl__str header;
-    axl__writer w;
+    st_plan p;
+    axl_status status = plan_file(&p, ctx, path, entries, n);
 
-    AXL_TRY(check_types(path, entries, n));
-    const axl__st_entry **order = axl__alloc(ctx, (n + 1) * sizeof *order);
-    if (!order)
-        return axl__fail_nomem();
-    for (size_t i = 0; i < n; i++)
-        order[i] = &entries[i];
-    qsort(order, n, sizeof *order, by_name);
-    axl__str_init(&header, ctx);
-    put_header(&header, order, n);
-    axl_status status = axl__str_status(&header);
     if (status == AXL_OK)
-        status = axl__writer_open(&w, ctx, path);
-    if (status == AXL_OK) {
-        uint64_t len = header.len;
-        w.sum = sum;
-        status = axl__writer_put(&w, &len, sizeof len);
-        if (status == AXL_OK)
-            status = axl__writer_put(&w, header.data, header.len);
-        for (size_t i = 0; i < n && status == AXL_OK; i++) {
-            status = axl__writer_put(&w, order[i]->data, entry_size(order[i]));
-            if (status == AXL_OK)
-                status = axl__poll(ctx, "save", i + 1, n);
-        }
-        if (status == AXL_OK)
-            status = axl__writer_commit(&w);
-        else
-            axl__writer_abort(&w);
+        status = write_file(&p, ctx, path, sum);
+    plan_free(&p, ctx);
+    return status;
+}
+
+static axl_status put_bytes(const st_plan *p, axl_context *ctx, axl__str *out)
+{
+    size_t size = sizeof p->header_len + p->header.len;
+
+    for (size_t i = 0; i < p->n; i++)
+        size += entry_size(p->order[i]);
+    axl__str_reserve(out, size);
+    axl__str_put(out, &p->header_len, sizeof p->header_len);
+    axl__str_put(out, p->header.data, p->header.len);
+    for (size_t i = 0; i < p->n; i++) {
+        axl__str_put(out, p->order[i]->data, entry_size(p->order[i]));
+        AXL_TRY(axl__str_status(out));
+        AXL_TRY(axl__poll(ctx, "save", i + 1, p->n));
     }
-    axl__str_free(&header);
-    axl__free(ctx, order);
+    return axl__str_status(out);
+}
+
+/* To a function of the host's, the whole file in one block. */
+static axl_status hand_out(const axl__outlet *o, const char *name, const axl__st_entry *entries,
+                           size_t n)
+{
+    axl__str bytes;
+    st_plan p;
+
+    axl__str_init(&bytes, o->ctx);
+    axl_status status = plan_file(&p, o->ctx, name, entries, n);
+    if (status == AXL_OK)
+        status = put_bytes(&p, o->ctx, &bytes);
+    plan_free(&p, o->ctx);
+    if (status == AXL_OK)
+        status = axl__outlet_put(o, name, bytes.data, bytes.len);
+    axl__str_free(&bytes);
+    return status;
+}
+
+axl_status axl__safetensors_put(const axl__outlet *o, const char *name,
+                                const axl__st_entry *entries, size_t n, axl__checksum *sum)
+{
+    if (!o->dir)
+        return hand_out(o, name, entries, n);
+    char *path = axl__format(o->ctx, "%s/%s", o->dir, name);
+    axl_status status =
+        path ? axl__safetensors_write(o->ctx, path, entries, n, sum) : axl__fail_nomem();
+    axl__free(o->ctx, path);
     return status;
 }

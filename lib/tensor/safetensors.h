@@ -8,6 +8,7 @@
 
 #include "base/map.h"
 #include "base/arena.h"
+#include "base/folder.h"
 #include "base/os.h"
 #include "tensor/dtype.h"
 
@@ -37,6 +38,9 @@ typedef struct axl__safetensors {
  * names the file and the tensor. */
 axl_status axl__safetensors_open(axl__safetensors *out, axl_context *ctx, const char *path,
                                  bool read);
+/* As that, of a file of a folder. */
+axl_status axl__safetensors_open_in(axl__safetensors *out, const axl__folder *folder,
+                                    const char *name, bool read);
 /* The header alone: data points to where there is nothing.  A file of nothing but a header will do;
  * its size is then that of the least file that it can be of. */
 axl_status axl__safetensors_open_header(axl__safetensors *out, axl_context *ctx, const char *path,
@@ -67,5 +71,8 @@ typedef struct axl__st_entry {
  * {"format": "pt"}.  sum: of the file; may be NULL. */
 axl_status axl__safetensors_write(axl_context *ctx, const char *path, const axl__st_entry *entries,
                                   size_t n, axl__checksum *sum);
+/* As that, into an outlet; sum of a folder's alone. */
+axl_status axl__safetensors_put(const axl__outlet *outlet, const char *name,
+                                const axl__st_entry *entries, size_t n, axl__checksum *sum);
 
 #endif

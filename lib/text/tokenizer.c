@@ -41,13 +41,15 @@ void axl_tokenizer_free(axl_tokenizer *t)
     axl__bpe_free(&t->bpe);
     axl__added_free(&t->added);
     axl__arena_free(&t->arena);
+    axl__folder_free(&t->folder);
+    axl__free(ctx, t->only);
     axl__free(ctx, t->source);
     axl__free(ctx, t->config_text);
     axl__free(ctx, t);
     axl_context_free(ctx);
 }
 
-static axl_status tokenizer_new(axl_tokenizer **out, axl_context *ctx, const char *path)
+static axl_status tokenizer_new(axl_tokenizer **out, axl_context *ctx)
 {
     axl_tokenizer *t = axl__calloc(ctx, 1, sizeof *t);
 
@@ -63,8 +65,7 @@ static axl_status tokenizer_new(axl_tokenizer **out, axl_context *ctx, const cha
     axl__added_init(&t->added, ctx, &t->arena);
     for (int i = 0; i < AXL__N_SPECIALS; i++)
         t->specials[i].id = -1;
-    t->source = axl__path_absolute(ctx, path); /* its files are copied when it is saved */
-    return t->source ? AXL_OK : axl__fail_nomem();
+    return AXL_OK;
 }
 
 typedef struct {
@@ -95,8 +96,8 @@ static axl_status apply_overrides(axl_tokenizer *t, const axl_tokenizer_options 
     return AXL_OK;
 }
 
-static axl_status build(axl_tokenizer *t, const char *path, const axl_tokenizer_options *o,
-                        const char *key_prefix)
+static axl_status build(axl_tokenizer *t, const axl__tokenizer_origin *from,
+                        const axl_tokenizer_options *o, const char *key_prefix)
 {
     t->legacy = o->legacy;
     if (o->type) {
@@ -104,19 +105,20 @@ static axl_status build(axl_tokenizer *t, const char *path, const axl_tokenizer_
         if (!t->type)
             return axl__fail_nomem();
     }
-    AXL_TRY(axl__tokenizer_load(t, path));
+    AXL_TRY(axl__tokenizer_load(t, from));
     AXL_TRY(apply_overrides(t, o, key_prefix));
     return axl__added_finish(&t->added);
 }
 
-axl_status axl__tokenizer_open(axl_tokenizer **out, axl_context *ctx, const char *path,
-                               const axl_tokenizer_options *opts, const char *key_prefix)
+axl_status axl__tokenizer_open(axl_tokenizer **out, axl_context *ctx,
+                               const axl__tokenizer_origin *from, const axl_tokenizer_options *opts,
+                               const char *key_prefix)
 {
     axl_tokenizer *t = NULL;
-    axl_status status = tokenizer_new(&t, ctx, path);
+    axl_status status = tokenizer_new(&t, ctx);
 
     if (status == AXL_OK)
-        status = build(t, path, opts, key_prefix);
+        status = build(t, from, opts, key_prefix);
     if (status < 0)
         axl_tokenizer_free(t);
     else
@@ -124,20 +126,37 @@ axl_status axl__tokenizer_open(axl_tokenizer **out, axl_context *ctx, const char
     return status;
 }
 
-axl_status axl_tokenizer_open(axl_tokenizer **out, axl_context *ctx, const char *path,
-                              const axl_tokenizer_options *given)
+static axl_status open_given(axl_tokenizer **out, axl_context *ctx,
+                             const axl__tokenizer_origin *from, const axl_tokenizer_options *given)
 {
     axl_tokenizer_options opts = AXL_TOKENIZER_OPTIONS_INIT;
 
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_tokenizer_options, &opts, given));
+    if (opts.legacy < -1 || opts.legacy > 1 || opts.reserved0 != 0)
+        return axl__fail(AXL_ERR_INVALID, "legacy must be 1, 0 or -1, got %d", (int)opts.legacy);
+    return axl__tokenizer_open(out, ctx, from, &opts, "");
+}
+
+axl_status axl_tokenizer_open(axl_tokenizer **out, axl_context *ctx, const char *path,
+                              const axl_tokenizer_options *opts)
+{
     if (out)
         *out = NULL;
     AXL_TRY(axl__context_enter(ctx));
     if (!out || !path)
         return axl__fail(AXL_ERR_INVALID, "out and path must not be NULL");
-    AXL_TRY(AXL__IMPORT_OPTIONS(axl_tokenizer_options, &opts, given));
-    if (opts.legacy < -1 || opts.legacy > 1 || opts.reserved0 != 0)
-        return axl__fail(AXL_ERR_INVALID, "legacy must be 1, 0 or -1, got %d", (int)opts.legacy);
-    return axl__tokenizer_open(out, ctx, path, &opts, "");
+    return open_given(out, ctx, &(axl__tokenizer_origin){ .path = path }, opts);
+}
+
+axl_status axl_tokenizer_open_files(axl_tokenizer **out, axl_context *ctx, const axl_file *files,
+                                    size_t n, const axl_tokenizer_options *opts)
+{
+    if (out)
+        *out = NULL;
+    AXL_TRY(axl__context_enter(ctx));
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
+    return open_given(out, ctx, &(axl__tokenizer_origin){ NULL, files, n }, opts);
 }
 
 /* ---- encoding ---- */
@@ -544,12 +563,27 @@ axl_status axl_tokenizer_save(const axl_tokenizer *tok, const char *dir)
     AXL_TRY(enter(tok));
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
-    return axl__tokenizer_write(tok, dir);
+    if (axl__path_kind_of(dir) != AXL__PATH_DIR)
+        return axl__fail(AXL_ERR_IO, "cannot write %s: it is not a folder", dir);
+    AXL_TRY(axl__tokenizer_spare(tok, dir));
+    return axl__tokenizer_write(tok, &(axl__outlet){ .ctx = tok->ctx, .dir = dir });
 }
 
-const char *axl__tokenizer_source(const axl_tokenizer *tok)
+axl_status axl_tokenizer_save_files(const axl_tokenizer *tok, axl_file_fn fn, void *user)
 {
-    return tok->source;
+    AXL_TRY(enter(tok));
+    if (!fn)
+        return axl__fail(AXL_ERR_INVALID, "fn must not be NULL");
+    return axl__tokenizer_write(tok, &(axl__outlet){ .ctx = tok->ctx, .fn = fn, .user = user });
+}
+
+axl_status axl__tokenizer_open_file(const axl_tokenizer *tok, const char *name, axl__file *out)
+{
+    const char *file = tok->bare ? tok->only : name;
+
+    if (tok->bare != (*name == '\0') || axl__folder_kind(&tok->folder, file) != AXL__PATH_FILE)
+        return AXL_END;
+    return axl__folder_open(&tok->folder, file, false, out);
 }
 
 const char *axl__tokenizer_config_text(const axl_tokenizer *tok, size_t *len)

@@ -3,6 +3,7 @@
 #ifndef AXL_TEXT_TOKENIZER_H
 #define AXL_TEXT_TOKENIZER_H
 
+#include "base/os_file.h"
 #include "base/str.h"
 #include "token_ids.h"
 
@@ -16,9 +17,8 @@ axl_tokenizer *axl__tokenizer_ref(const axl_tokenizer *tok);
 /* A special token by its name ("bos", "eos", "unk", "sep", "pad", "cls", "mask") as the files and
  * options say, for chat templates: its text, or NULL.  Valid while the tokenizer lives. */
 const char *axl__tokenizer_special_text(const axl_tokenizer *tok, const char *name);
-/* The id that stands for unknown text; -1: none. */
-/* The folder or file it was opened from. */
-const char *axl__tokenizer_source(const axl_tokenizer *tok);
+/* One of the files it was opened from, "" for a bare one's only; AXL_END where there is none. */
+axl_status axl__tokenizer_open_file(const axl_tokenizer *tok, const char *name, axl__file *out);
 /* Whether there is one in a folder, or a file can be one, by their names: AXL_ERR_NOT_FOUND,
  * AXL_ERR_UNSUPPORTED. */
 axl_status axl__tokenizer_look(const char *path);

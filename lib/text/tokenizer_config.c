@@ -46,7 +46,8 @@ axl_status axl_tokenizer_from_config(axl_tokenizer **out, const axl_config *cfg)
         o.legacy = axl__cfg_bool_or(cfg, "tokenizer_legacy", false);
     AXL_TRY(resolve(cfg, name, &dir));
     axl_context *ctx = axl__config_context(cfg);
-    axl_status status = axl__tokenizer_open(out, ctx, dir, &o, "special_tokens.");
+    axl_status status = axl__tokenizer_open(out, ctx, &(axl__tokenizer_origin){ .path = dir }, &o,
+                                            "special_tokens.");
     axl__free(ctx, dir);
     return status;
 }

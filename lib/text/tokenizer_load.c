@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokenizer_load.c - from a folder, or a bare SentencePiece file, to a tokenizer. */
+/* tokenizer_load.c - from a folder, or a bare SentencePiece file, on disk or in memory, to a
+ * tokenizer. */
 #include "tokenizer_priv.h"
 
 #include "base/utf8.h"
 
 #include <string.h>
 
+static const char spm_name[] = "tokenizer.model";
+
 enum { TOKENIZER_MAX = 64 << 20 }; /* vocabularies of 256k pieces take 35 MiB */
 
 /* The files of a folder while it is being read. */
 typedef struct {
     axl_tokenizer *t;
-    const char *dir;
     axl__arena arena; /* of the JSON trees and the SentencePiece texts */
     axl__token_files files;
     const axl__json *model_config;
@@ -22,7 +24,7 @@ typedef struct {
 static axl_status set_path(folder *f, const char *name)
 {
     axl__free(f->t->ctx, f->path);
-    f->path = axl__format(f->t->ctx, "%s/%s", f->dir, name);
+    f->path = axl__folder_path(&f->t->folder, name);
     return f->path ? AXL_OK : axl__fail_nomem();
 }
 
@@ -40,9 +42,9 @@ static axl_status read_json(folder *f, const char *name, bool keep, const axl__j
     axl_status status;
 
     AXL_TRY(set_path(f, name));
-    if (axl__path_kind_of(f->path) == AXL__PATH_NONE)
+    if (axl__folder_kind(&f->t->folder, name) == AXL__PATH_NONE)
         return AXL_OK;
-    AXL_TRY(axl__file_open(&file, ctx, f->path, false));
+    AXL_TRY(axl__folder_open(&f->t->folder, name, false, &file));
     const char *text = (const char *)file.data;
     status = axl__json_check_size(f->path, file.size, TOKENIZER_MAX);
     if (status == AXL_OK && !axl__utf8_valid(text, file.size))
@@ -63,12 +65,12 @@ static axl_status read_json(folder *f, const char *name, bool keep, const axl__j
     return status;
 }
 
-static axl_status read_spm(axl_tokenizer *t, const char *path, axl__arena *arena, axl__spm *spm)
+static axl_status read_spm(axl_tokenizer *t, const char *name, axl__arena *arena, axl__spm *spm)
 {
     axl__file file;
     axl_status status;
 
-    AXL_TRY(axl__file_open(&file, t->ctx, path, false));
+    AXL_TRY(axl__folder_open(&t->folder, name, false, &file));
     if (axl__is_tiktoken(file.data, file.size))
         status = axl__fail(AXL_ERR_UNSUPPORTED, "a tiktoken rank file is not supported yet");
     else
@@ -213,7 +215,7 @@ static axl_status load_spm(folder *f)
     if (t->class == AXL__CLASS_GPT2 || t->class == AXL__CLASS_QWEN2)
         return axl__fail(AXL_ERR_UNSUPPORTED,
                          "%s: a byte-level class needs tokenizer.json beside it", f->path);
-    AXL_TRY(prefixed(f, read_spm(t, f->path, &f->arena, &f->spm)));
+    AXL_TRY(prefixed(f, read_spm(t, spm_name, &f->arena, &f->spm)));
     f->files.spm = &f->spm;
     if (t->class == AXL__CLASS_LLAMA) {
         set_llama(f);
@@ -230,16 +232,22 @@ static axl_status load_spm(folder *f)
     return AXL_OK;
 }
 
+static axl_status tokenizer_look_in(const axl__folder *folder)
+{
+    if (axl__folder_has(folder, "tokenizer.json") || axl__folder_has(folder, spm_name))
+        return AXL_OK;
+    return axl__fail(AXL_ERR_NOT_FOUND, "%s has neither tokenizer.json nor tokenizer.model",
+                     folder->place);
+}
+
 axl_status axl__tokenizer_look(const char *path)
 {
     axl__path_kind kind = axl__path_kind_of(path);
+    axl__folder folder = axl__folder_view(path);
 
     if (kind == AXL__PATH_FILE && axl__ends_with(path, ".json"))
         return axl__fail(AXL_ERR_UNSUPPORTED, "%s: give the folder instead of a JSON file", path);
-    if (kind != AXL__PATH_DIR || axl__has_file(path, "tokenizer.json") ||
-        axl__has_file(path, "tokenizer.model"))
-        return AXL_OK;
-    return axl__fail(AXL_ERR_NOT_FOUND, "%s has neither tokenizer.json nor tokenizer.model", path);
+    return kind == AXL__PATH_DIR ? tokenizer_look_in(&folder) : AXL_OK;
 }
 
 static axl_status load_folder(folder *f)
@@ -260,44 +268,108 @@ static axl_status load_folder(folder *f)
     AXL_TRY(read_json(f, "tokenizer.json", false, &f->files.tokenizer));
     if (f->files.tokenizer)
         return load_json(f);
-    AXL_TRY(axl__tokenizer_look(f->dir));
-    AXL_TRY(set_path(f, "tokenizer.model"));
+    AXL_TRY(tokenizer_look_in(&t->folder));
+    AXL_TRY(set_path(f, spm_name));
     return load_spm(f);
 }
 
 /* ---- a bare file ---- */
 
-static axl_status load_bare(axl_tokenizer *t, const char *path, axl__arena *arena)
+static axl_status load_bare(axl_tokenizer *t, axl__arena *arena)
 {
     axl__spm spm = { 0 };
     axl_status status;
 
-    t->bare = true;
-    AXL_TRY(axl__tokenizer_look(path));
-    status = read_spm(t, path, arena, &spm);
+    if (!t->folder.memory)
+        AXL_TRY(axl__tokenizer_look(t->source));
+    status = read_spm(t, t->only, arena, &spm);
     if (status == AXL_OK)
         status = axl__spm_to_bare(t, &spm);
     axl__spm_free(t->ctx, &spm);
-    return status < 0 && status != AXL_ERR_NOMEM ? axl__fail_prefix(status, "%s", path) : status;
+    return status < 0 && status != AXL_ERR_NOMEM ? axl__fail_prefix(status, "%s", t->source)
+                                                 : status;
 }
 
-axl_status axl__tokenizer_load(axl_tokenizer *t, const char *path)
+/* ---- where the files are ---- */
+
+static axl_status set_bare(axl_tokenizer *t, const char *name)
 {
-    folder f = { .t = t, .dir = path };
+    t->bare = true;
+    t->only = axl__strdup(t->ctx, name);
+    return t->only ? AXL_OK : axl__fail_nomem();
+}
+
+/* A bare file lies in a folder, too. */
+static axl_status find_on_disk(axl_tokenizer *t, const char *path)
+{
     axl__path_kind kind = axl__path_kind_of(path);
-    axl_status status;
+    const char *slash = strrchr(path, '/');
 
     if (kind == AXL__PATH_NONE)
         return axl__fail(AXL_ERR_NOT_FOUND, "no tokenizer: %s does not exist", path);
+    if (kind == AXL__PATH_DIR)
+        return axl__folder_at(&t->folder, t->ctx, path);
+    char *dir = !slash          ? axl__strdup(t->ctx, ".")
+                : slash == path ? axl__strdup(t->ctx, "/")
+                                : axl__strndup(t->ctx, path, (size_t)(slash - path));
+    axl_status status = dir ? axl__folder_at(&t->folder, t->ctx, dir) : axl__fail_nomem();
+    axl__free(t->ctx, dir);
+    return status == AXL_OK ? set_bare(t, slash ? slash + 1 : path) : status;
+}
+
+/* One SentencePiece model alone is a bare file. */
+static axl_status find_in_memory(axl_tokenizer *t, const axl__tokenizer_origin *from)
+{
+    AXL_TRY(axl__folder_of(&t->folder, t->ctx, from->files, from->n_files, NULL));
+    const char *first = t->folder.files[0].name;
+    return from->n_files == 1 && axl__ends_with(first, ".model") ? set_bare(t, first) : AXL_OK;
+}
+
+static axl_status make_absolute(axl_context *ctx, char **path)
+{
+    char *absolute = axl__path_absolute(ctx, *path);
+
+    if (!absolute)
+        return axl__fail_nomem();
+    axl__free(ctx, *path);
+    *path = absolute;
+    return AXL_OK;
+}
+
+/* What saving writes and the key of a data set's cache is made of, when the host's bytes may be
+ * gone, or the process be elsewhere. */
+static axl_status keep_files(axl_tokenizer *t)
+{
+    const char *names[AXL__TOKENIZER_FILES + 1] = { "config.json" };
+
+    if (!t->folder.memory) {
+        AXL_TRY(make_absolute(t->ctx, &t->folder.place));
+        return make_absolute(t->ctx, &t->source);
+    }
+    if (t->bare)
+        return axl__folder_keep(&t->folder, (const char *const *)&t->only, 1);
+    memcpy(names + 1, axl__tokenizer_files, sizeof axl__tokenizer_files);
+    return axl__folder_keep(&t->folder, names, sizeof names / sizeof names[0]);
+}
+
+axl_status axl__tokenizer_load(axl_tokenizer *t, const axl__tokenizer_origin *from)
+{
+    const char *path = from->path;
+    folder f = { .t = t };
+
+    AXL_TRY(path ? find_on_disk(t, path) : find_in_memory(t, from));
+    t->source = axl__strdup(t->ctx, path ? path : t->bare ? t->only : t->folder.place);
+    if (!t->source)
+        return axl__fail_nomem();
     axl__arena_init(&f.arena, t->ctx);
-    status = kind == AXL__PATH_DIR ? load_folder(&f) : load_bare(t, path, &f.arena);
+    axl_status status = t->bare ? load_bare(t, &f.arena) : load_folder(&f);
     axl__spm_free(t->ctx, &f.spm);
     axl__arena_free(&f.arena);
     if (status == AXL_OK) {
         status = axl__bpe_finish(&t->bpe);
         if (status < 0 && status != AXL_ERR_NOMEM)
-            status = axl__fail_prefix(status, "%s", path);
+            status = axl__fail_prefix(status, "%s", t->source);
     }
     axl__free(t->ctx, f.path);
-    return status;
+    return status == AXL_OK ? keep_files(t) : status;
 }

@@ -5,6 +5,7 @@
 
 #include "added_tokens.h"
 #include "base/arena.h"
+#include "base/folder.h"
 #include "base/json.h"
 #include "base/os.h"
 #include "bpe.h"
@@ -44,8 +45,11 @@ struct axl_tokenizer {
     axl__pipeline pipeline;
     axl__special specials[AXL__N_SPECIALS];
     axl__tokenizer_kind class;
-    bool bare; /* opened from a SentencePiece file */
-    char *source, *config_text;
+    bool bare;          /* opened from a SentencePiece file */
+    axl__folder folder; /* where its files are; bare: with one alone */
+    char *only;         /* the name of that one */
+    char *source;       /* for messages; of files on disk their path */
+    char *config_text;
     size_t config_len;
     /* What the caller changed, for saving; texts in the arena. */
     const char *type, *override[AXL__N_SPECIALS];
@@ -106,11 +110,24 @@ axl_status axl__load_special_tokens(axl_tokenizer *t, const axl__token_files *fi
 axl_status axl__override_special(axl_tokenizer *t, int which, const char *text, const char *key);
 int32_t axl__token_id(const axl_tokenizer *t, axl__slice text); /* -1: none */
 
+/* The files that a tokenizer is written as; the first two are vocabularies, of which a bare one has
+ * the first. */
+enum { AXL__TOKENIZER_FILES = 6 };
+extern const char *const axl__tokenizer_files[AXL__TOKENIZER_FILES];
+
+/* Where a tokenizer comes from: a path, or (path NULL) a host's files. */
+typedef struct axl__tokenizer_origin {
+    const char *path;
+    const axl_file *files;
+    size_t n_files;
+} axl__tokenizer_origin;
+
 /* The body of axl_tokenizer_open; key_prefix goes before the names of options in messages. */
-axl_status axl__tokenizer_open(axl_tokenizer **out, axl_context *ctx, const char *path,
-                               const axl_tokenizer_options *opts, const char *key_prefix);
-axl_status axl__tokenizer_write(const axl_tokenizer *t, const char *dir);
-axl_status axl__tokenizer_load(axl_tokenizer *t, const char *path);
+axl_status axl__tokenizer_open(axl_tokenizer **out, axl_context *ctx,
+                               const axl__tokenizer_origin *from, const axl_tokenizer_options *opts,
+                               const char *key_prefix);
+axl_status axl__tokenizer_write(const axl_tokenizer *t, const axl__outlet *to);
+axl_status axl__tokenizer_load(axl_tokenizer *t, const axl__tokenizer_origin *from);
 void axl__llama_pipeline(axl__pipeline *p, bool legacy, bool add_prefix_space);
 
 #endif

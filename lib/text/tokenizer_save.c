@@ -55,8 +55,8 @@ static axl_status set_all(const axl_tokenizer *t, axl__arena *arena, axl__json *
 }
 
 /* text: the file as it is. */
-static axl_status write_changed(const axl_tokenizer *t, const char *to, const char *text,
-                                size_t len, bool config)
+static axl_status write_changed(const axl_tokenizer *t, const axl__outlet *to, const char *name,
+                                const char *text, size_t len, bool config)
 {
     axl__arena arena;
     axl__json *root;
@@ -73,52 +73,39 @@ static axl_status write_changed(const axl_tokenizer *t, const char *to, const ch
         status = axl__str_status(&out);
     }
     if (status == AXL_OK)
-        status = axl__write_file(t->ctx, to, axl__str_text(&out), out.len);
+        status = axl__outlet_put(to, name, axl__str_text(&out), out.len);
     axl__str_free(&out);
     axl__arena_free(&arena);
     return status;
 }
 
 /* *copied says whether there was such a file. */
-static axl_status save_file(const axl_tokenizer *t, const char *from, const char *to, bool change,
-                            bool config, bool *copied)
-{
-    axl__file f;
-    axl_status status;
-
-    *copied = axl__path_kind_of(from) == AXL__PATH_FILE;
-    if (!*copied)
-        return config && change ? write_changed(t, to, "{}", 2, true) : AXL_OK;
-    AXL_TRY(axl__file_open(&f, t->ctx, from, false));
-    if (change)
-        status = write_changed(t, to, (const char *)f.data, f.size, config);
-    else
-        status = axl__write_file(t->ctx, to, f.data, f.size);
-    axl__file_close(&f);
-    return status;
-}
-
-static axl_status save_named(const axl_tokenizer *t, const char *dir, const char *name,
+static axl_status save_named(const axl_tokenizer *t, const axl__outlet *to, const char *name,
                              bool *copied)
 {
-    bool config = strcmp(name, "tokenizer_config.json") == 0;
-    bool map = strcmp(name, "special_tokens_map.json") == 0;
+    bool config = !t->bare && strcmp(name, "tokenizer_config.json") == 0;
+    bool map = !t->bare && strcmp(name, "special_tokens_map.json") == 0;
     bool change =
         (config && (has_special(t) || has_class(t) || t->legacy >= 0)) || (map && has_special(t));
-    char *from =
-        t->bare ? axl__strdup(t->ctx, t->source) : axl__format(t->ctx, "%s/%s", t->source, name);
-    char *to = axl__format(t->ctx, "%s/%s", dir, name);
-    axl_status status =
-        from && to ? save_file(t, from, to, change && !t->bare, config, copied) : axl__fail_nomem();
+    axl__file f;
+    axl_status status = axl__tokenizer_open_file(t, t->bare ? "" : name, &f);
 
-    axl__free(t->ctx, from);
-    axl__free(t->ctx, to);
+    *copied = status == AXL_OK;
+    if (status == AXL_END)
+        return config && change ? write_changed(t, to, name, "{}", 2, true) : AXL_OK;
+    AXL_TRY(status);
+    if (change)
+        status = write_changed(t, to, name, (const char *)f.data, f.size, config);
+    else
+        status = axl__outlet_put(to, name, f.data, f.size);
+    axl__file_close(&f);
     return status;
 }
 
 axl_status axl__tokenizer_spare(const axl_tokenizer *t, const char *dir)
 {
-    if (!axl__same_path(t->source, dir) && !(t->bare && axl__path_is_in(t->source, dir)))
+    if (t->folder.memory ||
+        (!axl__same_path(t->source, dir) && !(t->bare && axl__path_is_in(t->source, dir))))
         return AXL_OK;
     return axl__fail(AXL_ERR_INVALID,
                      "%s is where the tokenizer lies, which is not written over: name another "
@@ -126,20 +113,17 @@ axl_status axl__tokenizer_spare(const axl_tokenizer *t, const char *dir)
                      dir);
 }
 
-axl_status axl__tokenizer_write(const axl_tokenizer *t, const char *dir)
+const char *const axl__tokenizer_files[AXL__TOKENIZER_FILES] = {
+    "tokenizer.model",         "tokenizer.json",      "added_tokens.json",
+    "special_tokens_map.json", "chat_template.jinja", "tokenizer_config.json"
+};
+
+axl_status axl__tokenizer_write(const axl_tokenizer *t, const axl__outlet *to)
 {
-    static const char *const names[] = { "tokenizer.model",     "tokenizer.json",
-                                         "added_tokens.json",   "special_tokens_map.json",
-                                         "chat_template.jinja", "tokenizer_config.json" };
     bool any = false, copied = false;
 
-    if (axl__path_kind_of(dir) != AXL__PATH_DIR)
-        return axl__fail(AXL_ERR_IO, "cannot write %s: it is not a folder", dir);
-    AXL_TRY(axl__tokenizer_spare(t, dir));
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (t->bare && i > 0)
-            break;
-        AXL_TRY(save_named(t, dir, names[i], &copied));
+    for (size_t i = 0; i < (t->bare ? 1 : AXL__TOKENIZER_FILES); i++) {
+        AXL_TRY(save_named(t, to, axl__tokenizer_files[i], &copied));
         any = any || (copied && i < 2);
     }
     return any ? AXL_OK : axl__fail(AXL_ERR_IO, "the tokenizer's files at %s are gone", t->source);

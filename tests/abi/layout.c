@@ -7,6 +7,7 @@
 #include <axl/config.h>
 #include <axl/context.h>
 #include <axl/dataset.h>
+#include <axl/file.h>
 #include <axl/generate.h>
 #include <axl/job.h>
 #include <axl/loader.h>
@@ -38,6 +39,16 @@ HOLDS(axl_tensor_info, name, 8);
 HOLDS(axl_tensor_info, rows, 16);
 HOLDS(axl_tensor_info, cols, 24);
 SPANS(axl_tensor_info, 32);
+
+HOLDS(axl_adapter_info, size, 0);
+HOLDS(axl_adapter_info, base_model_name, 8);
+HOLDS(axl_adapter_info, target_modules, 16);
+HOLDS(axl_adapter_info, n_target_modules, 24);
+HOLDS(axl_adapter_info, alpha, 32);
+HOLDS(axl_adapter_info, dropout, 40);
+HOLDS(axl_adapter_info, rank, 48);
+HOLDS(axl_adapter_info, rslora, 52);
+SPANS(axl_adapter_info, 56);
 
 HOLDS(axl_diagnostic, size, 0);
 HOLDS(axl_diagnostic, id, 8);
@@ -125,6 +136,12 @@ HOLDS(axl_dataset_stats, dropped_no_trained, 56);
 HOLDS(axl_dataset_stats, from_cache, 64);
 SPANS(axl_dataset_stats, 72);
 
+HOLDS(axl_file, size, 0);
+HOLDS(axl_file, name, 8);
+HOLDS(axl_file, data, 16);
+HOLDS(axl_file, length, 24);
+SPANS(axl_file, 32);
+
 HOLDS(axl_generation, size, 0);
 HOLDS(axl_generation, n_prompt, 8);
 HOLDS(axl_generation, n_new, 16);
@@ -191,7 +208,8 @@ HOLDS(axl_model_options, size, 0);
 HOLDS(axl_model_options, backend, 8);
 HOLDS(axl_model_options, compute, 16);
 HOLDS(axl_model_options, read, 20);
-SPANS(axl_model_options, 24);
+HOLDS(axl_model_options, name, 24);
+SPANS(axl_model_options, 32);
 
 HOLDS(axl_model_info, size, 0);
 HOLDS(axl_model_info, n_params, 8);
@@ -207,6 +225,14 @@ HOLDS(axl_model_info, max_seq_len, 52);
 HOLDS(axl_model_info, compute, 56);
 HOLDS(axl_model_info, tied_head, 60);
 SPANS(axl_model_info, 64);
+
+HOLDS(axl_tensor_data, size, 0);
+HOLDS(axl_tensor_data, data, 8);
+HOLDS(axl_tensor_data, length, 16);
+HOLDS(axl_tensor_data, shape, 24);
+HOLDS(axl_tensor_data, n_dims, 32);
+HOLDS(axl_tensor_data, type, 36);
+SPANS(axl_tensor_data, 40);
 
 HOLDS(axl_optimizer_options, size, 0);
 HOLDS(axl_optimizer_options, name, 8);

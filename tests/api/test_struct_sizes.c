@@ -249,6 +249,23 @@ static axl_status take_axl_run_options(void *given)
     return status;
 }
 
+static axl_status take_axl_file(void *given)
+{
+    static char bytes[1 << 20];
+    FILE *in = fopen(test_source_path("examples/tiny-llama/tokenizer.model"), "rb");
+    axl_file *file = given;
+    axl_tokenizer *made;
+
+    assert_non_null(in);
+    file->name = "tokenizer.model";
+    file->data = bytes;
+    file->length = fread(bytes, 1, sizeof bytes, in);
+    fclose(in);
+    axl_status status = axl_tokenizer_open_files(&made, w.ctx, file, 1, NULL);
+    axl_tokenizer_free(made);
+    return status;
+}
+
 static axl_status take_axl_sample(void *given)
 {
     axl_sample *s = given;
@@ -323,6 +340,11 @@ static axl_status fill_axl_loader_cursor(void *given)
     return axl_loader_get_cursor(w.loader, given);
 }
 
+static axl_status fill_axl_adapter_info(void *given)
+{
+    return axl_adapter_get_info(w.adapter, given);
+}
+
 static axl_status fill_axl_model_info(void *given)
 {
     return axl_model_get_info(w.model, given);
@@ -384,6 +406,29 @@ static axl_status tell_axl_logits(void)
     return status;
 }
 
+static axl_status on_tensor(void *user, const char *name, axl_tensor_data *out)
+{
+    (void)name;
+    *(size_t *)user = out->size;
+    return AXL_ERR_NOT_FOUND;
+}
+
+static axl_status tell_axl_tensor_data(void)
+{
+    char config[4096];
+    FILE *in = fopen(test_source_path("examples/tiny-llama/config.json"), "rb");
+    axl_model *model;
+    size_t size = 0;
+
+    assert_non_null(in);
+    size_t length = fread(config, 1, sizeof config, in);
+    fclose(in);
+    axl_status status =
+        axl_model_open_tensors(&model, w.ctx, config, length, on_tensor, &size, NULL);
+    told = size; /* progress was told of since */
+    return status == AXL_ERR_CANCELLED ? AXL_OK : status;
+}
+
 static axl_status tell_axl_run_record(void)
 {
     axl_run_options o = AXL_RUN_OPTIONS_INIT;
@@ -417,6 +462,7 @@ static axl_status tell_axl_run_record(void)
     }
 #define FROM(type, init) (&(const type)init)
 
+#define ROW_axl_adapter_info RESULT(axl_adapter_info, FROM(axl_adapter_info, AXL_ADAPTER_INFO_INIT))
 #define ROW_axl_adapter_options                                                                    \
     OPTIONS(axl_adapter_options, FROM(axl_adapter_options, AXL_ADAPTER_OPTIONS_INIT))
 #define ROW_axl_batch BOTH(axl_batch, FROM(axl_batch, AXL_BATCH_INIT))
@@ -431,6 +477,7 @@ static axl_status tell_axl_run_record(void)
     RESULT(axl_dataset_stats, FROM(axl_dataset_stats, AXL_DATASET_STATS_INIT))
 #define ROW_axl_diagnostic RESULT(axl_diagnostic, FROM(axl_diagnostic, AXL_DIAGNOSTIC_INIT))
 #define ROW_axl_evaluation RESULT(axl_evaluation, FROM(axl_evaluation, AXL_EVALUATION_INIT))
+#define ROW_axl_file OPTIONS(axl_file, FROM(axl_file, AXL_FILE_INIT))
 #define ROW_axl_generate_options                                                                   \
     OPTIONS(axl_generate_options, FROM(axl_generate_options, AXL_GENERATE_OPTIONS_INIT))
 #define ROW_axl_generation RESULT(axl_generation, FROM(axl_generation, AXL_GENERATION_INIT))
@@ -456,6 +503,7 @@ static axl_status tell_axl_run_record(void)
     BOTH(axl_schedule_options, FROM(axl_schedule_options, AXL_SCHEDULE_OPTIONS_INIT))
 #define ROW_axl_step_stats RESULT(axl_step_stats, FROM(axl_step_stats, AXL_STEP_STATS_INIT))
 #define ROW_axl_sweep_run RESULT(axl_sweep_run, FROM(axl_sweep_run, AXL_SWEEP_RUN_INIT))
+#define ROW_axl_tensor_data TOLD(axl_tensor_data)
 #define ROW_axl_tensor_info RESULT(axl_tensor_info, FROM(axl_tensor_info, AXL_TENSOR_INFO_INIT))
 #define ROW_axl_tokenizer_options                                                                  \
     OPTIONS(axl_tokenizer_options, FROM(axl_tokenizer_options, AXL_TOKENIZER_OPTIONS_INIT))

@@ -71,6 +71,22 @@ class OwnBatches(ExampleCase):
         self.adapter()
 
 
+class InMemory(ExampleCase):
+    def test_learns_a_text_by_heart_and_leaves_no_file(self):
+        text = "The fox of Oslo sings to the moon on Monday."
+        before = sorted(os.listdir(self.dir))
+        lines = self.run_example("in_memory", TINY, text)
+        self.assertEqual(len(self.losses(lines)), 4)
+        self.assertTrue(lines[4].startswith("adapter_model.safetensors: "), lines)
+        self.assertEqual(lines[6], "adapter of in-memory: rank 16, alpha 16, 7 kinds of layers")
+        self.assertTrue(lines[7].replace("|", "").startswith(text), lines)
+        self.assertEqual(sorted(os.listdir(self.dir)), before)
+
+    def test_says_what_is_missing(self):
+        self.run_example("in_memory", os.path.dirname(ALPACA), "text", status=1)
+        self.assertIn("in_memory: ", self.errors)
+
+
 class Tokens(ExampleCase):
     def test_prints_the_tools_ids_and_the_text(self):
         text = "The fox in Oslo"

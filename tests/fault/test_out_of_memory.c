@@ -279,6 +279,181 @@ static axl_status generate(void *w_)
     return axl_generate(w->model, w->adapter, w->tok, "Once upon", 9, &o, &w->text);
 }
 
+/* ---- from and to memory ---- */
+
+typedef struct {
+    world w;
+    axl_file files[5]; /* of the model and its tokenizer */
+    axl_file saved[2];
+    size_t n_saved;
+} memory_world;
+
+static const char *const memory_names[] = { "config.json", "generation_config.json",
+                                            "model.safetensors", "tokenizer.json",
+                                            "tokenizer_config.json" };
+
+static void memory_read(axl_file *to, const char *name)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "examples/tiny-llama/%s", name);
+    FILE *in = fopen(test_source_path(path), "rb");
+    assert_non_null(in);
+    assert_int_equal(fseek(in, 0, SEEK_END), 0);
+    *to = (axl_file)AXL_FILE_INIT;
+    to->name = name;
+    to->length = (size_t)ftell(in);
+    char *data = malloc(to->length);
+    rewind(in);
+    assert_int_equal(fread(data, 1, to->length, in), to->length);
+    to->data = data;
+    fclose(in);
+}
+
+static axl_status memory_model(void *m_)
+{
+    memory_world *m = m_;
+    axl_model_options o = AXL_MODEL_OPTIONS_INIT;
+
+    o.compute = AXL_COMPUTE_F32;
+    o.read = 1;
+    o.name = "base";
+    return axl_model_open_files(&m->w.model, m->w.ctx, m->files, 5, &o);
+}
+
+static axl_status memory_tokenizer(void *m_)
+{
+    memory_world *m = m_;
+
+    return axl_tokenizer_open_files(&m->w.tok, m->w.ctx, m->files, 5, NULL);
+}
+
+static axl_status memory_give(void *user, const char *name, axl_tensor_data *out)
+{
+    static const float zeros[TINY_VOCAB * 512];
+    static uint64_t shape[2];
+    axl_model_info *info = user;
+    bool in_norm = strstr(name, "norm") != NULL, lookup = strstr(name, "embed") != NULL;
+    bool kv = strstr(name, "k_proj") || strstr(name, "v_proj");
+    uint64_t out_size = kv ? info->n_kv_heads * info->head_dim : info->hidden_size;
+
+    if (strstr(name, "lm_head") && info->tied_head)
+        return AXL_END;
+    if (lookup || strstr(name, "lm_head"))
+        out_size = info->vocab_size;
+    if (strstr(name, "gate_proj") || strstr(name, "up_proj"))
+        out_size = info->intermediate_size;
+    shape[in_norm ? 1 : 0] = out_size;
+    shape[in_norm ? 0 : 1] =
+        strstr(name, "down_proj") ? info->intermediate_size : info->hidden_size;
+    out->shape = shape;
+    out->n_dims = in_norm ? 1 : 2;
+    out->length = sizeof *zeros * (size_t)(shape[0] * (in_norm ? 1 : shape[1]));
+    assert_true(out->length <= sizeof zeros);
+    out->data = zeros;
+    out->type = AXL_TENSOR_F32;
+    return AXL_OK;
+}
+
+static axl_status memory_tensors(void *m_)
+{
+    memory_world *m = m_;
+    axl_model_info info = AXL_MODEL_INFO_INIT;
+    axl_model *made;
+
+    assert_ok(axl_model_get_info(m->w.model, &info));
+    axl_status status = axl_model_open_tensors(&made, m->w.ctx, m->files[0].data,
+                                               m->files[0].length, memory_give, &info, NULL);
+    axl_model_free(made);
+    return status;
+}
+
+static int memory_take(void *user, const axl_file *file)
+{
+    memory_world *m = user;
+    axl_file *to = &m->saved[m->n_saved++];
+    char *data = malloc(file->length);
+
+    *to = *file;
+    to->name = strdup(file->name);
+    to->data = memcpy(data, file->data, file->length);
+    return 0;
+}
+
+static void memory_drop(memory_world *m)
+{
+    for (; m->n_saved > 0; m->n_saved--) {
+        free((void *)(uintptr_t)m->saved[m->n_saved - 1].name);
+        free((void *)(uintptr_t)m->saved[m->n_saved - 1].data);
+    }
+}
+
+static int memory_ignore_file(void *user, const axl_file *file)
+{
+    (void)user;
+    return file->length == 0;
+}
+
+static int memory_ignore_tensor(void *user, const char *name, const axl_tensor_data *tensor)
+{
+    (void)user;
+    return strstr(name, "weight") == NULL || tensor->length == 0;
+}
+
+static axl_status memory_save_model(void *m_)
+{
+    memory_world *m = m_;
+
+    return axl_model_save_tensors(m->w.model, memory_ignore_file, memory_ignore_tensor, NULL);
+}
+
+static axl_status memory_save_tokenizer(void *m_)
+{
+    memory_world *m = m_;
+
+    memory_drop(m);
+    return axl_tokenizer_save_files(m->w.tok, memory_take, m);
+}
+
+static axl_status memory_save_adapter(void *m_)
+{
+    memory_world *m = m_;
+
+    memory_drop(m);
+    return axl_adapter_save_files(m->w.adapter, memory_take, m);
+}
+
+static axl_status memory_adapter(void *m_)
+{
+    memory_world *m = m_;
+
+    return axl_adapter_open_files(&m->w.opened, m->w.model, m->saved, m->n_saved);
+}
+
+static void test_out_of_memory__from_and_to_memory(void **state)
+{
+    memory_world m = { .w = begin() };
+
+    (void)state;
+    for (size_t i = 0; i < 5; i++)
+        memory_read(&m.files[i], memory_names[i]);
+    m.w.ctx = fault_context(&m.w.f);
+    fault_sweep("memory_model", &m.w.f, memory_model, FAULT_MAKES, &m);
+    fault_sweep("memory_tensors", &m.w.f, memory_tensors, FAULT_MAKES, &m);
+    fault_sweep("memory_tokenizer", &m.w.f, memory_tokenizer, FAULT_MAKES, &m);
+    for (size_t i = 0; i < 5; i++)
+        free((void *)(uintptr_t)m.files[i].data);
+    fault_sweep("memory_save_tokenizer", &m.w.f, memory_save_tokenizer, 0, &m);
+    m.w.adapter = tiny_adapter(m.w.model, 0.0);
+    fault_sweep("memory_save_adapter", &m.w.f, memory_save_adapter, 0, &m);
+    fault_sweep("memory_adapter", &m.w.f, memory_adapter, FAULT_MAKES, &m);
+    tiny_compare(m.w.adapter, NULL, m.w.opened, NULL, 0.0);
+    memory_drop(&m);
+    assert_ok(axl_adapter_merge(m.w.opened));
+    fault_sweep("memory_save_model", &m.w.f, memory_save_model, 0, &m);
+    end(&m.w);
+}
+
 static void test_out_of_memory__text(void **state)
 {
     world w = begin();
@@ -636,6 +811,7 @@ int main(void)
         cmocka_unit_test(test_out_of_memory__context),
         cmocka_unit_test(test_out_of_memory__data),
         cmocka_unit_test(test_out_of_memory__text),
+        cmocka_unit_test(test_out_of_memory__from_and_to_memory),
         cmocka_unit_test(test_out_of_memory__training),
         cmocka_unit_test(test_out_of_memory__full_fine_tuning),
         cmocka_unit_test(test_out_of_memory__run),

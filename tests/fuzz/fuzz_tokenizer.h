@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_tokenizer.h - a tokenizer from the files in the folder "tok", used in every way. */
+/* fuzz_tokenizer.h - a tokenizer from files in memory, where a sanitizer sees each byte that is
+ * read behind the end, used in every way. */
 #ifndef AXL_FUZZ_TOKENIZER_H
 #define AXL_FUZZ_TOKENIZER_H
 
@@ -8,8 +9,12 @@
 /* A good one. */
 extern const char fuzz_tokenizer_json[];
 
-void fuzz_tokenizer_dir(void);
+#define FUZZ_FILE(name, data, size)                                                                \
+    {                                                                                              \
+        sizeof(axl_file), name, data, size                                                         \
+    }
+
 /* Opens it when it can be, and encodes also these bytes. */
-void fuzz_use_tokenizer(const uint8_t *data, size_t size);
+void fuzz_use_tokenizer(const axl_file *files, size_t n, const uint8_t *data, size_t size);
 
 #endif

@@ -9,10 +9,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const char *const configs[] = { "{\"tokenizer_class\": \"PreTrainedTokenizerFast\"}",
                                            "{\"tokenizer_class\": \"LlamaTokenizer\"}" };
     size_t class = fuzz_pick(&data, &size, 2);
+    axl_file files[] = { FUZZ_FILE("tokenizer_config.json", configs[class], strlen(configs[class])),
+                         FUZZ_FILE("tokenizer.json", data, size) };
 
-    fuzz_tokenizer_dir();
-    fuzz_write("tok/tokenizer_config.json", configs[class], strlen(configs[class]));
-    fuzz_write("tok/tokenizer.json", data, size);
-    fuzz_use_tokenizer(data, size);
+    fuzz_use_tokenizer(files, 2, data, size);
     return 0;
 }

@@ -451,6 +451,95 @@ class TrainingTest(Case):
         name = adapter.keys()[1]
         self.assertEqual(adapter[name].tolist(), other[name].tolist())
 
+    def files(self, *names):
+        made = {}
+        for name in names:
+            with open(os.path.join(MODEL, name), "rb") as f:
+                made[name] = f.read()
+        return made
+
+    def test_everything_from_memory_and_back(self):
+        context = axl.Context()
+        files = self.files("config.json", "model.safetensors")
+        folder = axl.Model.open(MODEL, context=context, compute="f32")
+        want = numbers(folder.logits(IDS[:9]))
+        model = axl.Model.from_files(files, context=context, compute="f32", name="own/base")
+        self.assertEqual(numbers(model.logits(IDS[:9])), want)
+        adapter = axl.Adapter(model, rank=3, alpha=6, dropout=0.25, target_modules=["q_proj"])
+        self.assertEqual(adapter.info, axl.AdapterInfo(3, 6.0, 0.25, False, ("q_proj",), "own/base"))
+        saved = adapter.to_files()
+        self.assertEqual(set(saved), {"adapter_config.json", "adapter_model.safetensors"})
+        adapter.save(self.folder)
+        for name, data in saved.items():
+            with open(os.path.join(self.folder, name), "rb") as f:
+                self.assertEqual(f.read(), data)
+        again = axl.Adapter.from_files(model, saved)
+        self.assertEqual(again.to_files(), saved)
+        self.assertIsNone(axl.Adapter(axl.Model.from_files(files)).info.base_model_name)
+        tokenizer = axl.Tokenizer.from_files(self.files("tokenizer.json", "tokenizer_config.json"))
+        self.assertEqual(tokenizer.encode("The fox"), axl.Tokenizer.open(MODEL).encode("The fox"))
+        self.assertIn("tokenizer.json", tokenizer.to_files())
+        with self.assertRaises(axl.NotFound):
+            axl.Model.from_files({"config.json": files["config.json"]})
+        with self.assertRaises(TypeError):
+            axl.Model.from_files({"config.json": 7})
+        with self.assertRaises(TypeError):
+            axl.Model.from_files(["config.json"])
+
+    def test_memory_lives_as_long_as_what_reads_it(self):
+        files = {n: bytearray(d) for n, d in self.files("config.json", "model.safetensors").items()}
+        weights = files["model.safetensors"]
+        adapter = axl.Adapter(axl.Model.from_files(files, compute="f32"), rank=2)
+        trainer = axl.Trainer(axl.Model.from_files(files, compute="f32"), None)
+        gc.collect()
+        with self.assertRaises(BufferError):
+            weights.append(0)
+        trainer.close()
+        del trainer, adapter
+        gc.collect()
+        weights.append(0)
+        model = axl.Model.from_files(files, compute="f32", read=True)
+        weights.append(0)
+        self.assertTrue(math.isfinite(numbers(model.logits([1]))[0]))
+
+    def test_tensors_by_name_make_a_model(self):
+        files = self.files("config.json", "model.safetensors")
+        data = files["model.safetensors"]
+        begin = 8 + int.from_bytes(data[:8], "little")
+        types = {"F32": "f32", "BF16": "bf16", "F16": "f16"}
+        tensors = {
+            name: (types[t["dtype"]], t["shape"],
+                   memoryview(data)[begin + t["data_offsets"][0]:begin + t["data_offsets"][1]])
+            for name, t in json.loads(data[8:begin]).items() if name != "__metadata__"}
+        want = numbers(axl.Model.open(MODEL, compute="f32").logits(IDS[:9]))
+        for source in tensors, tensors.get:
+            for read in False, True:
+                model = axl.Model.from_tensors(json.loads(files["config.json"]), source,
+                                               compute="f32", read=read)
+                self.assertEqual(numbers(model.logits(IDS[:9])), want)
+
+        with self.assertRaises(axl.InvalidError):
+            model.to_tensors()
+        axl.Trainer(model, None).close()
+        config_files, trained = model.to_tensors()
+        again = axl.Model.from_tensors(config_files["config.json"], trained, compute="f32")
+        model.save(self.folder)
+        self.assertEqual(numbers(again.logits(IDS[:9])),
+                         numbers(axl.Model.open(self.folder, compute="f32").logits(IDS[:9])))
+
+        def broken(name):
+            raise KeyError(name)
+        with self.assertRaises(KeyError):
+            axl.Model.from_tensors(files["config.json"], broken)
+        name = next(n for n in tensors if n.endswith("q_proj.weight"))
+        for wrong in (("f64", [1], b""), "text", 7, memoryview(b"12345678").cast("d")):
+            with self.assertRaises((TypeError, ValueError)):
+                axl.Model.from_tensors(files["config.json"], {**tensors, name: wrong})
+        with self.assertRaises(axl.InvalidError):
+            axl.Model.from_tensors(files["config.json"], {**tensors, name: ("f32", [2, 2], b"12")})
+        with self.assertRaisesRegex(axl.FormatError, "q_proj.weight.* is missing"):
+            axl.Model.from_tensors(files["config.json"], {**tensors, name: None})
+
     def test_gradients_evaluation_and_rates(self):
         trainer, adapter, _ = self.trainer(schedule="cosine", total_steps=10)
         batch = axl.Batch(IDS, IDS)

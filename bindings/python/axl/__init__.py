@@ -44,8 +44,8 @@ from ._run import Callback, Evaluation, Run, RunRecord, evaluate, finetune
 from ._schedule import Schedule
 from ._sweep import SweepRun, sweep
 from ._training import (
-    Adapter, Continuation, ContinuationIds, Logits, Model, ModelInfo, StepStats, Trainer, generate,
-    generate_ids)
+    Adapter, AdapterInfo, Continuation, ContinuationIds, Logits, Model, ModelInfo, StepStats,
+    Trainer, generate, generate_ids)
 from ._values import text as _text
 
 __version__: str = _lib.axl_version().decode()  #: the library's
@@ -57,7 +57,7 @@ def feature(name: str) -> bool:
 
 
 __all__ = [
-    "AbiError", "Adapter", "Batch", "BusyError", "Callback", "Cancel", "Cancelled", "Config",
+    "AbiError", "Adapter", "AdapterInfo", "Batch", "BusyError", "Callback", "Cancel", "Cancelled", "Config",
     "ConfigError", "Context", "Continuation",
     "ContinuationIds", "Cursor", "DataError", "Dataset", "DatasetStats", "DeviceError",
     "Diagnostic", "Error", "Evaluation", "ForkedError", "FormatError", "IGNORE",

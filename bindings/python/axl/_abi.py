@@ -32,6 +32,9 @@ AXL_COMPUTE_AUTO = 0
 AXL_COMPUTE_F32 = 1
 AXL_COMPUTE_BF16 = 2
 AXL_COMPUTE_STORED = 3
+AXL_TENSOR_F32 = 1
+AXL_TENSOR_BF16 = 2
+AXL_TENSOR_F16 = 3
 AXL_RUN_BEGIN = 1
 AXL_RUN_STEP = 2
 AXL_RUN_EVALUATION = 3
@@ -152,6 +155,10 @@ class axl_tensor_info(Struct):
     pass
 
 
+class axl_adapter_info(Struct):
+    pass
+
+
 class axl_diagnostic(Struct):
     pass
 
@@ -177,6 +184,10 @@ class axl_sample(Struct):
 
 
 class axl_dataset_stats(Struct):
+    pass
+
+
+class axl_file(Struct):
     pass
 
 
@@ -209,6 +220,10 @@ class axl_model_options(Struct):
 
 
 class axl_model_info(Struct):
+    pass
+
+
+class axl_tensor_data(Struct):
     pass
 
 
@@ -268,7 +283,10 @@ axl_log_fn = c.CFUNCTYPE(None, c.c_void_p, c.c_uint32, c.c_char_p)
 axl_progress_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_progress))
 axl_task_fn = c.CFUNCTYPE(None, c.c_void_p, c.c_uint64)
 axl_parallel_for_fn = c.CFUNCTYPE(None, c.c_void_p, c.c_uint64, axl_task_fn, c.c_void_p)
+axl_file_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_file))
 axl_text_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, c.c_size_t)
+axl_tensor_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_char_p, c.POINTER(axl_tensor_data))
+axl_tensor_out_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_char_p, c.POINTER(axl_tensor_data))
 axl_record_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_run_record))
 axl_loss_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_logits))
 
@@ -291,6 +309,19 @@ axl_tensor_info._fields_ = [
     ("rows", c.c_uint64),
     ("cols", c.c_uint64),
 ]
+axl_adapter_info._fields_ = [
+    ("size", c.c_size_t),
+    ("base_model_name", c.c_char_p),
+    ("target_modules", c.POINTER(c.c_char_p)),
+    ("n_target_modules", c.c_size_t),
+    ("alpha", c.c_double),
+    ("dropout", c.c_double),
+    ("rank", c.c_uint32),
+    ("rslora", c.c_uint32),
+]
+axl_adapter_info._defaults_ = (
+    None, None, 0, 0.0, 0.0, 0, 0,
+)
 axl_diagnostic._fields_ = [
     ("size", c.c_size_t),
     ("id", c.c_char_p),
@@ -380,6 +411,12 @@ axl_dataset_stats._fields_ = [
     ("dropped_no_trained", c.c_uint64),
     ("from_cache", c.c_uint64),
 ]
+axl_file._fields_ = [
+    ("size", c.c_size_t),
+    ("name", c.c_char_p),
+    ("data", c.c_void_p),
+    ("length", c.c_size_t),
+]
 axl_generation._fields_ = [
     ("size", c.c_size_t),
     ("n_prompt", c.c_uint64),
@@ -453,6 +490,7 @@ axl_model_options._fields_ = [
     ("backend", c.c_char_p),
     ("compute", c.c_uint32),
     ("read", c.c_uint32),
+    ("name", c.c_char_p),
 ]
 axl_model_info._fields_ = [
     ("size", c.c_size_t),
@@ -468,6 +506,14 @@ axl_model_info._fields_ = [
     ("max_seq_len", c.c_uint32),
     ("compute", c.c_uint32),
     ("tied_head", c.c_uint32),
+]
+axl_tensor_data._fields_ = [
+    ("size", c.c_size_t),
+    ("data", c.c_void_p),
+    ("length", c.c_size_t),
+    ("shape", c.POINTER(c.c_uint64)),
+    ("n_dims", c.c_uint32),
+    ("type", c.c_uint32),
 ]
 axl_optimizer_options._fields_ = [
     ("size", c.c_size_t),
@@ -667,6 +713,7 @@ axl_loss_options._fields_ = [
 STRUCTS = [
     axl_adapter_options,
     axl_tensor_info,
+    axl_adapter_info,
     axl_diagnostic,
     axl_config_options,
     axl_config_key_info,
@@ -674,6 +721,7 @@ STRUCTS = [
     axl_context_options,
     axl_sample,
     axl_dataset_stats,
+    axl_file,
     axl_generation,
     axl_generate_options,
     axl_job_options,
@@ -682,6 +730,7 @@ STRUCTS = [
     axl_loader_cursor,
     axl_model_options,
     axl_model_info,
+    axl_tensor_data,
     axl_optimizer_options,
     axl_plan,
     axl_run_record,
@@ -705,13 +754,17 @@ FUNCTIONS = {
     "axl_adapter_free": (None, [c.POINTER(axl_adapter)]),
     "axl_adapter_from_config": (c.c_int, [c.POINTER(c.POINTER(axl_adapter)),
         c.POINTER(axl_config), c.POINTER(axl_model)]),
+    "axl_adapter_get_info": (c.c_int, [c.POINTER(axl_adapter), c.POINTER(axl_adapter_info)]),
     "axl_adapter_merge": (c.c_int, [c.POINTER(axl_adapter)]),
     "axl_adapter_new": (c.c_int, [c.POINTER(c.POINTER(axl_adapter)), c.POINTER(axl_model),
         c.POINTER(axl_adapter_options)]),
     "axl_adapter_open": (c.c_int, [c.POINTER(c.POINTER(axl_adapter)), c.POINTER(axl_model),
         c.c_char_p]),
+    "axl_adapter_open_files": (c.c_int, [c.POINTER(c.POINTER(axl_adapter)),
+        c.POINTER(axl_model), c.POINTER(axl_file), c.c_size_t]),
     "axl_adapter_read": (c.c_int, [c.POINTER(axl_adapter), c.c_size_t, c.POINTER(c.c_float)]),
     "axl_adapter_save": (c.c_int, [c.POINTER(axl_adapter), c.c_char_p]),
+    "axl_adapter_save_files": (c.c_int, [c.POINTER(axl_adapter), axl_file_fn, c.c_void_p]),
     "axl_adapter_tensor": (c.c_int, [c.POINTER(axl_adapter), c.c_size_t,
         c.POINTER(axl_tensor_info)]),
     "axl_adapter_write": (c.c_int, [c.POINTER(axl_adapter), c.c_size_t, c.POINTER(c.c_float)]),
@@ -802,7 +855,14 @@ FUNCTIONS = {
         c.POINTER(c.c_int32), c.c_size_t, c.POINTER(c.c_float)]),
     "axl_model_open": (c.c_int, [c.POINTER(c.POINTER(axl_model)), c.POINTER(axl_context),
         c.c_char_p, c.POINTER(axl_model_options)]),
+    "axl_model_open_files": (c.c_int, [c.POINTER(c.POINTER(axl_model)), c.POINTER(axl_context),
+        c.POINTER(axl_file), c.c_size_t, c.POINTER(axl_model_options)]),
+    "axl_model_open_tensors": (c.c_int, [c.POINTER(c.POINTER(axl_model)),
+        c.POINTER(axl_context), c.c_char_p, c.c_size_t, axl_tensor_fn, c.c_void_p,
+        c.POINTER(axl_model_options)]),
     "axl_model_save": (c.c_int, [c.POINTER(axl_model), c.c_char_p]),
+    "axl_model_save_tensors": (c.c_int, [c.POINTER(axl_model), axl_file_fn, axl_tensor_out_fn,
+        c.c_void_p]),
     "axl_run_adapter": (c.POINTER(axl_adapter), [c.POINTER(axl_run)]),
     "axl_run_check": (c.c_int, [c.POINTER(axl_config), c.POINTER(c.POINTER(axl_diagnostics))]),
     "axl_run_evaluate": (c.c_int, [c.POINTER(axl_run), c.POINTER(axl_evaluation)]),
@@ -839,8 +899,12 @@ FUNCTIONS = {
     "axl_tokenizer_id": (c.c_int32, [c.POINTER(axl_tokenizer), c.c_char_p]),
     "axl_tokenizer_open": (c.c_int, [c.POINTER(c.POINTER(axl_tokenizer)),
         c.POINTER(axl_context), c.c_char_p, c.POINTER(axl_tokenizer_options)]),
+    "axl_tokenizer_open_files": (c.c_int, [c.POINTER(c.POINTER(axl_tokenizer)),
+        c.POINTER(axl_context), c.POINTER(axl_file), c.c_size_t,
+        c.POINTER(axl_tokenizer_options)]),
     "axl_tokenizer_pad": (c.c_int32, [c.POINTER(axl_tokenizer)]),
     "axl_tokenizer_save": (c.c_int, [c.POINTER(axl_tokenizer), c.c_char_p]),
+    "axl_tokenizer_save_files": (c.c_int, [c.POINTER(axl_tokenizer), axl_file_fn, c.c_void_p]),
     "axl_tokenizer_token": (c.c_int, [c.POINTER(axl_tokenizer), c.c_int32,
         c.POINTER(axl_buffer)]),
     "axl_tokenizer_vocab_size": (c.c_uint32, [c.POINTER(axl_tokenizer)]),

@@ -236,23 +236,27 @@ class Handle:
     _instead = "make another one"  #: of copying or pickling
     _owner: Optional["Handle"] = None  #: whose handle it is, where it is borrowed
     _name = ""  #: what it was made from
+    _kept: Tuple[Any, ...] = ()  #: memory that the library may read as long as the handle is there
 
     def __init__(self) -> None:
         raise TypeError(f"an axl.{type(self).__name__} is made by its class methods, see "
                         f"help(axl.{type(self).__name__})")
 
     @classmethod
-    def _make(cls, context: Optional["Context"], function: Callable[..., Any],
-              *arguments: Any) -> Any:
+    def _make(cls, context: Optional["Context"], function: Callable[..., Any], *arguments: Any,
+              kept: Sequence[Any] = ()) -> Any:
         """A new object over the handle that function(&out, …) gives; None at AXL_END."""
         made = cls.__new__(cls)
+        made._kept = tuple(kept)
         made._fill(context, function, *arguments)
         return made if made._pointer else None
 
     def _fill(self, context: Optional["Context"], function: Callable[..., Any],
               *arguments: Any) -> None:
-        """The context stays referenced, for its callbacks must outlive the handle."""
+        """The context stays referenced, for its callbacks must outlive the handle, and so does the
+        memory of what it is made from, whose handles the library may hold longer than Python."""
         self._context = context
+        self._kept += tuple(k for a in arguments if isinstance(a, Handle) for k in a._kept)
         self._pointer = ctypes.POINTER(self._type)()
         try:
             calls.run(function, ctypes.byref(self._pointer), *arguments)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ctypes
 import operator
 from dataclasses import dataclass
-from typing import Any, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
-from typing import Union, overload
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Tuple, Union, overload
 
 from . import _abi
 from ._config import Config
 from ._core import Context, Handle, calls, context_or_default, take_buffer
 from ._library import lib
+from ._memory import collect, file_list
 from ._values import came, flag, floats, instance, ints, options, path as a_path, same, string
 from ._values import text, view, whole
 
@@ -52,6 +53,21 @@ class Tokenizer(Handle):
         opts = options(_abi.axl_tokenizer_options, type=type, bos_token=bos_token,
                        eos_token=eos_token, unk_token=unk_token, pad_token=pad_token, legacy=legacy)
         return cls._make(context, lib.axl_tokenizer_open, context, a_path(path),
+                         ctypes.byref(opts))
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, Any], *, context: Optional[Context] = None,
+                   type: Optional[str] = None, bos_token: Optional[str] = None,
+                   eos_token: Optional[str] = None, unk_token: Optional[str] = None,
+                   pad_token: Optional[str] = None,
+                   legacy: Optional[bool] = None) -> "Tokenizer":
+        """The tokenizer of a folder's files by name, {"tokenizer.json": bytes, …}, or of one
+        SentencePiece file, whose name ends in .model."""
+        context = context_or_default(context)
+        opts = options(_abi.axl_tokenizer_options, type=type, bos_token=bos_token,
+                       eos_token=eos_token, unk_token=unk_token, pad_token=pad_token, legacy=legacy)
+        array, _held = file_list(files)
+        return cls._make(context, lib.axl_tokenizer_open_files, context, array, len(array),
                          ctypes.byref(opts))
 
     @classmethod
@@ -119,6 +135,10 @@ class Tokenizer(Handle):
     def save(self, folder: Any) -> None:
         """Write the tokenizer's files into an existing folder."""
         calls.run(lib.axl_tokenizer_save, self, a_path(folder, "folder"))
+
+    def to_files(self) -> Dict[str, bytes]:
+        """The files that save() writes, by name."""
+        return collect(lib.axl_tokenizer_save_files, self)
 
 
 def _id(value: int) -> Optional[int]:

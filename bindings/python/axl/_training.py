@@ -5,14 +5,15 @@ from __future__ import annotations
 import ctypes
 import os
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, Iterator, List, Mapping, NoReturn, Optional, Sequence
-from typing import Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NoReturn, Optional
+from typing import Sequence, Tuple, Union
 
 from . import _abi
 from ._config import Config
 from ._core import Context, Handle, calls, context_or_default, take_buffer
 from ._data import Batch, Loader, Tokenizer
 from ._library import lib
+from ._memory import Source, collect, collect_model, config_text, file_list
 from ._schedule import Schedule, as_schedule
 from ._values import came, choice, flag, floats, function as a_function, instance, ints, names
 from ._values import options, path as a_path, real, string, text, utf8, view, whole
@@ -67,6 +68,42 @@ class Model(Handle):
         return named(made, path)
 
     @classmethod
+    def from_files(cls, files: Mapping[str, Any], *, context: Optional[Context] = None,
+                   backend: Optional[str] = None, compute: str = "auto", read: bool = False,
+                   name: Optional[str] = None) -> "Model":
+        """Load a folder's files by name, {"config.json": bytes, "model.safetensors": bytes}, or its
+        index and shards; anything with the buffer protocol will do, an mmap too.  Weights are used
+        where they lie and must not change; read=True copies them.  name is what adapters call their
+        base."""
+        context = context_or_default(context)
+        opts = options(_abi.axl_model_options, backend=backend, name=name,
+                       compute=choice("compute", COMPUTE, compute), read=read)
+        array, held = file_list(files)
+        made = cls._make(context, lib.axl_model_open_files, context, array, len(array),
+                         ctypes.byref(opts), kept=() if read else held)
+        return named(made, name)
+
+    @classmethod
+    def from_tensors(cls, config: Union[str, bytes, Mapping[str, Any]],
+                     tensors: Union[Mapping[str, Any], Callable[[str], Any]], *,
+                     context: Optional[Context] = None, backend: Optional[str] = None,
+                     compute: str = "auto", read: bool = False,
+                     name: Optional[str] = None) -> "Model":
+        """Load tensors by the names that safetensors files have.  config is config.json as a text or
+        a dict; tensors maps names to values, or is a function that gives the value of a name, None
+        where there is none.  A value is an array of NumPy or PyTorch, anything with the buffer
+        protocol and a format, or a tuple ("f32", "bf16" or "f16", shape, bytes).  The rest is as in
+        from_files(); with read=True a value need not outlive the call of the function after it."""
+        context, source = context_or_default(context), Source(tensors, bool(flag(read, "read")))
+        opts = options(_abi.axl_model_options, backend=backend, name=name,
+                       compute=choice("compute", COMPUTE, compute), read=read)
+        data = config_text(config)
+        made = cls._make(context, lib.axl_model_open_tensors, context, data, len(data),
+                         source.function, None, ctypes.byref(opts))
+        made._kept = () if read else tuple(source.kept)
+        return named(made, name)
+
+    @classmethod
     def from_config(cls, config: Config) -> "Model":
         """The model that a config names."""
         instance(config, Config, "config")
@@ -90,6 +127,11 @@ class Model(Handle):
     def save(self, folder: Any) -> None:
         """Write a model that was trained as a folder in Hugging Face form."""
         calls.run(lib.axl_model_save, self, a_path(folder, "folder"))
+
+    def to_tensors(self) -> Tuple[Dict[str, bytes], Dict[str, Tuple[str, Tuple[int, ...], bytes]]]:
+        """What save() writes: config.json and generation_config.json by name, and each tensor by its
+        name as (type, shape, bytes), which from_tensors() takes."""
+        return collect_model(lib.axl_model_save_tensors, self)
 
     def logits(self, ids: Iterable[int], adapter: Optional["Adapter"] = None) -> Any:
         """(tokens, vocab_size) f32: the logits of every token of one sequence."""
@@ -188,6 +230,17 @@ class _Tensors(Handle, Mapping[str, Any]):
         raise TypeError(f"a tensor of an axl.{type(self).__name__} cannot be deleted")
 
 
+@dataclass(frozen=True)
+class AdapterInfo:
+    """What an adapter is; base_model_name is None where the model has none."""
+    rank: int
+    alpha: float
+    dropout: float
+    rslora: bool
+    target_modules: Tuple[str, ...]
+    base_model_name: Optional[str]
+
+
 class Adapter(_Tensors):
     """A LoRA adapter: a mapping of PEFT's tensor names to (rows, cols) f32 arrays, which are
     copies; what is assigned has that shape, or is flat, row by row.
@@ -216,6 +269,13 @@ class Adapter(_Tensors):
         return named(made, folder)
 
     @classmethod
+    def from_files(cls, model: Model, files: Mapping[str, Any]) -> "Adapter":
+        """An adapter from a PEFT folder's files by name, as to_files() gives them."""
+        instance(model, Model, "model")
+        array, _held = file_list(files)
+        return cls._make(model._context, lib.axl_adapter_open_files, model, array, len(array))
+
+    @classmethod
     def from_config(cls, config: Config, model: Model) -> Optional["Adapter"]:
         """The adapter of a config; None where it has none and the model's weights are trained."""
         instance(config, Config, "config")
@@ -229,6 +289,19 @@ class Adapter(_Tensors):
     def save(self, folder: Any) -> None:
         """Write adapter_config.json and adapter_model.safetensors."""
         calls.run(lib.axl_adapter_save, self, a_path(folder, "folder"))
+
+    def to_files(self) -> Dict[str, bytes]:
+        """The files that save() writes, by name."""
+        return collect(lib.axl_adapter_save_files, self)
+
+    @property
+    def info(self) -> AdapterInfo:
+        """What the adapter is."""
+        i = _abi.axl_adapter_info.init()
+        calls.run(lib.axl_adapter_get_info, self, ctypes.byref(i))
+        targets = tuple(i.target_modules[k].decode() for k in range(i.n_target_modules))
+        return AdapterInfo(i.rank, i.alpha, i.dropout, bool(i.rslora), targets,
+                           string(i.base_model_name))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
