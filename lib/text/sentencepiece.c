@@ -215,19 +215,6 @@ void axl__spm_free(axl_context *ctx, axl__spm *spm)
     spm->n_pieces = spm->cap_pieces = 0;
 }
 
-bool axl__is_tiktoken(const unsigned char *data, size_t size)
-{
-    size_t i = 0, digits = 0;
-
-    while (i < size && i < 1024 && data[i] > 0x20 && data[i] < 0x7F && data[i] != '{')
-        i++;
-    if (i == 0 || i >= size || data[i] != ' ')
-        return false;
-    for (i++; i < size && data[i] >= '0' && data[i] <= '9'; i++)
-        digits++;
-    return digits > 0 && i < size && (data[i] == '\n' || data[i] == '\r');
-}
-
 /* ---- as BPE ---- */
 
 static axl_status add_pieces(axl_tokenizer *t, const axl__spm *spm)

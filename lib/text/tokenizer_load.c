@@ -72,7 +72,9 @@ static axl_status read_spm(axl_tokenizer *t, const char *name, axl__arena *arena
 
     AXL_TRY(axl__folder_open(&t->folder, name, false, &file));
     if (axl__is_tiktoken(file.data, file.size))
-        status = axl__fail(AXL_ERR_UNSUPPORTED, "a tiktoken rank file is not supported yet");
+        status = t->bare ? axl__tiktoken_to_bare(t, file.data, file.size)
+                         : axl__fail(AXL_ERR_UNSUPPORTED,
+                                     "a tiktoken rank file in a folder is not supported yet");
     else
         status = axl__spm_read(spm, arena, file.data, file.size);
     axl__file_close(&file);
@@ -283,7 +285,7 @@ static axl_status load_bare(axl_tokenizer *t, axl__arena *arena)
     if (!t->folder.memory)
         AXL_TRY(axl__tokenizer_look(t->source));
     status = read_spm(t, t->only, arena, &spm);
-    if (status == AXL_OK)
+    if (status == AXL_OK && spm.n_pieces > 0)
         status = axl__spm_to_bare(t, &spm);
     axl__spm_free(t->ctx, &spm);
     return status < 0 && status != AXL_ERR_NOMEM ? axl__fail_prefix(status, "%s", t->source)

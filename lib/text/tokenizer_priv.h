@@ -87,7 +87,10 @@ void axl__spm_free(axl_context *ctx, axl__spm *spm);
 /* Pieces and merges as transformers makes them, or as SentencePiece itself encodes. */
 axl_status axl__spm_to_bpe(axl_tokenizer *t, const axl__spm *spm);
 axl_status axl__spm_to_bare(axl_tokenizer *t, const axl__spm *spm);
+
+/* tiktoken.c: a rank file's bytes, whole. */
 bool axl__is_tiktoken(const unsigned char *data, size_t size);
+axl_status axl__tiktoken_to_bare(axl_tokenizer *t, const unsigned char *data, size_t size);
 
 /* The class that transformers' AutoTokenizer takes; AXL_ERR_UNSUPPORTED for one that axl does not
  * have. */

@@ -7,7 +7,8 @@
 Trains a small byte-level BPE on the texts below (tokenizers, no randomness) and writes
 OUT_DIR/byte_level_goldens.json in the form that make_tokenizer_goldens.py describes: the same
 vocabulary as a folder of GPT2Tokenizer, of Qwen2Tokenizer, and as PreTrainedTokenizerFast with the
-pre-tokenizers that Llama-3, SmolLM2 and others write into their files.
+pre-tokenizers that Llama-3, SmolLM2 and others write into their files.  `bare` is Llama-3's rank file
+as tiktoken runs it, with and without BOS.
 """
 import json
 import os
@@ -17,6 +18,8 @@ import tempfile
 
 from make_tokenizer_goldens import (
     Pool, data_results, data_texts, flagged, hard_texts, open_case, text_results)
+import tiktoken
+import tiktoken.load
 import tokenizers
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
@@ -147,6 +150,31 @@ def more_texts():
     return texts
 
 
+RANKS = "tokenizers/llama3.tiktoken"
+LLAMA3_SPECIALS = [
+    "<|begin_of_text|>", "<|end_of_text|>", "<|reserved_special_token_0|>",
+    "<|reserved_special_token_1|>", "<|finetune_right_pad_id|>", "<|step_id|>",
+    "<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>", "<|eot_id|>", "<|python_tag|>"]
+LLAMA3_SPECIALS += [f"<|reserved_special_token_{i}|>" for i in range(2, 247)]
+
+
+def llama3(shared):
+    """Encoding as llama-models' tokenizer.py makes it; special tokens in a text count."""
+    ranks = tiktoken.load.load_tiktoken_bpe(os.path.join(shared, RANKS))
+    made = tiktoken.Encoding("llama3", pat_str=LLAMA3, mergeable_ranks=ranks, special_tokens={
+        name: len(ranks) + i for i, name in enumerate(LLAMA3_SPECIALS)})
+
+    def encode(text, special):
+        return [len(ranks)] * special + made.encode(text, allowed_special="all")
+    return encode
+
+
+def bare_results(shared, pool, hard, data):
+    encode = llama3(shared)
+    return [{"file": RANKS, "data": data_results(encode, data),
+             "hard": text_results(pool, encode, None, hard)}]
+
+
 def main():
     shared, out = sys.argv[1:]
     hard = [t for t in hard_texts() if len(t) < 400] + more_texts()
@@ -167,9 +195,10 @@ def main():
             c["decode"] = {"text": [pool.add(decoded(ids, False)) for ids in decode],
                            "text_skip": [pool.add(decoded(ids, True)) for ids in decode]}
             cases.append(c)
+    bare = bare_results(shared, pool, hard, data)
     made = {"made_with": {"transformers": transformers.__version__,
-                          "tokenizers": tokenizers.__version__},
-            "pool": pool.items, "hard": hard, "decode": decode, "cases": cases}
+                          "tokenizers": tokenizers.__version__, "tiktoken": tiktoken.__version__},
+            "bare": bare, "pool": pool.items, "hard": hard, "decode": decode, "cases": cases}
     with open(os.path.join(out, "byte_level_goldens.json"), "w", encoding="ascii") as f:
         json.dump(made, f, separators=(",", ":"))
         f.write("\n")

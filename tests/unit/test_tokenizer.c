@@ -246,6 +246,32 @@ static void test_tokenizer__broken_sentencepiece(void **state)
 #undef BYTES
 }
 
+static void test_tokenizer__broken_rank_files(void **state)
+{
+    static const struct {
+        const char *text;
+        axl_status status;
+        const char *why;
+    } cases[] = {
+        { "IQ== 0\nIg== 1\n", AXL_ERR_UNSUPPORTED, "of 2 tokens does not say how words are cut" },
+        { "IQ== 0\nI=== 1\n", AXL_ERR_FORMAT, "line 2: the token is not base64" },
+        { "IQ== 0\nIgA 1\n", AXL_ERR_FORMAT, "line 2: the token is not base64" },
+        { "IQ== 0\nIg==\n", AXL_ERR_FORMAT, "line 2: a token in base64, a space and a rank" },
+        { "IQ== 0\n\nIg== 1\n", AXL_ERR_FORMAT, "line 2: a token in base64" },
+        { "IQ== 0\r\nIg== x\r\n", AXL_ERR_FORMAT, "line 2: the rank is no number" },
+        { "IQ== 0\nIg== 99999999\n", AXL_ERR_FORMAT, "line 2: the rank is no number, or too" },
+    };
+    char *path = axl__format(ctx, "%s/broken.tiktoken", test_temp_dir());
+    axl_tokenizer *tok;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_ok(axl__write_file(ctx, path, cases[i].text, strlen(cases[i].text)));
+        assert_fails(axl_tokenizer_open(&tok, ctx, path, NULL), cases[i].status, cases[i].why);
+    }
+    axl__free(ctx, path);
+}
+
 /* Every cut of a real model is an error or a smaller model, never a crash. */
 static void test_tokenizer__cut_and_flipped_models(void **state)
 {
@@ -832,6 +858,7 @@ int main(void)
         cmocka_unit_test(test_tokenizer__broken_json),
         cmocka_unit_test(test_tokenizer__broken_small_files),
         cmocka_unit_test(test_tokenizer__broken_sentencepiece),
+        cmocka_unit_test(test_tokenizer__broken_rank_files),
         cmocka_unit_test(test_tokenizer__cut_and_flipped_models),
         cmocka_unit_test(test_tokenizer__merges_go_by_rank_then_place),
         cmocka_unit_test(test_tokenizer__merging_follows_the_rule),

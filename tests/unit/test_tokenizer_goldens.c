@@ -341,6 +341,7 @@ int main(void)
     };
     const struct CMUnitTest byte_level[] = {
         cmocka_unit_test(test_tokenizer_goldens__folders),
+        cmocka_unit_test(test_tokenizer_goldens__bare_files),
     };
 
     open_goldens("tokenizer_goldens");
