@@ -66,6 +66,7 @@ static axl_status copy_slice(axl__arena *arena, axl__slice *s)
     return s->text ? AXL_OK : axl__fail_nomem();
 }
 
+/* The entry of an id, made where there is none.  A pointer is good until the next one is made. */
 static axl_status entry_for(axl__added *a, int32_t id, axl__added_entry **out)
 {
     axl__added_entry *known = (axl__added_entry *)axl__added_of(a, id);
@@ -90,6 +91,7 @@ static axl_status entry_for(axl__added *a, int32_t id, axl__added_entry **out)
     return AXL_OK;
 }
 
+/* A token that is looked for in normalized text is looked for as the normalizer would write it. */
 static axl_status normalized_text(axl__added *a, const axl__pipeline *p, axl__added_entry *e)
 {
     axl__str out;
@@ -108,6 +110,8 @@ static axl_status normalized_text(axl__added *a, const axl__pipeline *p, axl__ad
     return status;
 }
 
+/* tokenizers' add_tokens: an empty text and a known token with the same flags are passed over, a
+ * text that the model has keeps the model's id. */
 static axl_status add_one(axl__added *a, axl__added_token token, const axl__bpe *bpe,
                           const axl__pipeline *p, int64_t *next)
 {
@@ -137,6 +141,7 @@ static axl_status add_one(axl__added *a, axl__added_token token, const axl__bpe 
     return token.special ? axl__map_set(&a->special, token.text.text, token.text.len, 1) : AXL_OK;
 }
 
+/* New ids begin at the number of pieces, not behind the largest id: tokenizers counts them. */
 axl_status axl__added_add(axl__added *a, const axl__added_token *tokens, size_t n,
                           const axl__bpe *bpe, const axl__pipeline *pipeline)
 {
@@ -217,6 +222,7 @@ static uint32_t char_before(const char *text, size_t *at)
     return axl__utf8_next(text, i + 4, &behind);
 }
 
+/* For single_word: a word character next to the match means that it is part of a longer word. */
 static bool inside_word(const axl__finder *f, size_t from, size_t to)
 {
     if (from > 0 && axl__unicode_word(char_before(f->text, &from)))
@@ -277,6 +283,8 @@ static axl_status give_pending(axl__finder *f, int32_t *id, size_t *from, size_t
     return AXL_OK;
 }
 
+/* A match is found together with the text before it, which is given first; the match waits as
+ * pending. */
 axl_status axl__finder_next(axl__finder *f, int32_t *id, size_t *from, size_t *to)
 {
     const axl__added_entry *e;

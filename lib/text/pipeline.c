@@ -22,7 +22,8 @@ static size_t find_slice(const char *text, size_t len, size_t at, axl__slice wha
 }
 
 /* A tokenizer's replacements make a text a few times as long; those of a hostile one multiply each
- * other.  What out may be long where a text of so many bytes goes in. */
+ * other, 16 steps of them beyond any memory.  What out may be long where a text of so many bytes
+ * goes in: 64 times that, and a megabyte for short ones. */
 static size_t grown_limit(size_t len)
 {
     const size_t least = (size_t)1 << 20;
@@ -54,6 +55,7 @@ static bool begins_with(const char *text, size_t len, axl__slice what)
 
 /* ---- encoding ---- */
 
+/* Prepending to an empty text leaves it empty, as in tokenizers. */
 static axl_status normalize_step(const axl__normalizer_step *s, const char *text, size_t len,
                                  axl__str *out, size_t limit)
 {
@@ -66,6 +68,7 @@ static axl_status normalize_step(const axl__normalizer_step *s, const char *text
     return AXL_OK;
 }
 
+/* Steps go back and forth between two buffers; the last one writes to out, behind what is there. */
 axl_status axl__normalize(const axl__pipeline *p, const char *text, size_t len, axl__str *out)
 {
     axl__str work[2];
@@ -98,6 +101,8 @@ axl_status axl__normalize(const axl__pipeline *p, const char *text, size_t len, 
     return status;
 }
 
+/* The prefix goes before a text that does not begin with a mark already.  at_start matters to the
+ * scheme "first": the text is the beginning of all that was given, not what follows a token. */
 axl_status axl__put_metaspace(const axl__metaspace *m, const char *text, size_t len, bool at_start,
                               axl__str *out)
 {
@@ -226,6 +231,8 @@ static axl__slice stripped(axl__slice t, const axl__decoder_step *s)
     return t;
 }
 
+/* in and out are different lists.  FUSE alone changes how many tokens there are, BYTES too where a
+ * run of them becomes one. */
 static axl_status decode_step(const axl__decoder_step *s, const axl__token_texts *in,
                               axl__token_texts *out, bool first, size_t limit)
 {
@@ -259,6 +266,9 @@ static void swap_texts(axl__token_texts *a, axl__token_texts *b)
     *b = t;
 }
 
+/* Uses tokens up.  A strip behind a fuse is for the beginning of the whole text (LLaMA's one
+ * space), so that a part which continues a text must not be stripped; before a fuse it is each
+ * token's own. */
 axl_status axl__decode_tokens(const axl__pipeline *p, axl__token_texts *tokens, bool first,
                               axl__str *out)
 {
@@ -289,6 +299,8 @@ axl_status axl__decode_tokens(const axl__pipeline *p, axl__token_texts *tokens, 
     return status < 0 ? status : axl__str_status(out);
 }
 
+/* A step on the fused text could change what earlier tokens gave once later ones are known;
+ * stripping its beginning cannot. */
 bool axl__decoder_streams(const axl__pipeline *p)
 {
     bool fused = false;

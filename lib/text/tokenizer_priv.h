@@ -25,6 +25,9 @@ typedef struct axl__special {
     int32_t id;       /* -1: none */
 } axl__special;
 
+/* Built in the order load, overrides, axl__added_finish(), and read-only from then on but for the
+ * count of references and the model's notes (see bpe.h).  A special token may have a text and the
+ * id -1: files name tokens that are in no vocabulary. */
 struct axl_tokenizer {
     uint32_t magic;
     atomic_int refs;
