@@ -25,6 +25,8 @@ static const char *card_dataset_path(const axl_config *cfg, size_t i)
     return axl__cfg_str_or(cfg, key, "");
 }
 
+/* Keys of the Hub's metadata; base_model and the tag that repeats it are how the Hub shows an
+ * adapter under its model. */
 static void card_put_front_matter(axl__str *out, const axl__run_summary *run, const char *name)
 {
     const char *base = axl__cfg_str(run->cfg, "base_model");
@@ -178,6 +180,7 @@ static void card_put_optimizer_row(axl__str *out, const axl__run_summary *run)
     axl__str_puts(out, " |\n");
 }
 
+/* Values as they were used, after defaults and derived keys. */
 static void card_put_hyperparameters(axl__str *out, const axl__run_summary *run)
 {
     uint64_t micro = (uint64_t)axl__cfg_int(run->cfg, "micro_batch_size");

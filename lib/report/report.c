@@ -126,6 +126,8 @@ static int report_order(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Reorders values.  The median, because the first steps and those beside a checkpoint are slow and
+ * no measure. */
 static double report_median(double *values, size_t n)
 {
     size_t kept = 0;
@@ -208,6 +210,7 @@ static void report_put_evaluation_tile(axl__str *out, const axl_run_record *last
     axl__str_puts(out, "</small></div>\n");
 }
 
+/* Until a step is logged there are few tiles, and no empty ones. */
 static void report_put_tiles(axl__str *out, const axl__run_summary *run, double *room)
 {
     const axl__run_history *h = run->history;
@@ -236,6 +239,7 @@ static void report_put_tiles(axl__str *out, const axl__run_summary *run, double 
 
 /* ---- charts ---- */
 
+/* room is used by one chart after the other: a chart is text when this returns. */
 static void report_put_chart(axl__str *out, const axl__run_summary *run, axl__chart *c,
                              size_t field, double *room)
 {
@@ -463,6 +467,8 @@ static void report_put_config(axl__str *out, const axl__run_summary *run)
     }
 }
 
+/* Order is what a reader asks in: what came out, how it went, what of, on what, with which
+ * config. */
 void axl__report_put(axl__str *out, const axl__run_summary *run)
 {
     size_t n = run->history->n;
