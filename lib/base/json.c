@@ -81,6 +81,7 @@ static int hex4(const reader *r, size_t at)
     return v;
 }
 
+/* Two escapes of a surrogate pair are one character; a half without its other becomes U+FFFD. */
 static axl_status take_unicode(reader *r, char **out)
 {
     int hi = hex4(r, r->at);
@@ -138,6 +139,7 @@ static axl_status string_end(reader *r, size_t *end)
     return AXL_OK;
 }
 
+/* The room is that of the written text, which no unescaping exceeds. */
 static axl_status take_string(reader *r, const char **text, size_t *len)
 {
     size_t end = r->at;
@@ -177,6 +179,7 @@ static size_t digits_from(const reader *r, size_t at)
     return i - at;
 }
 
+/* An integer past int64 is a FLOAT of its nearest double; its digits stay in text. */
 static axl_status take_number(reader *r, axl__json *v)
 {
     size_t i = r->at, n;
@@ -241,6 +244,8 @@ static bool take_number_word(reader *r, axl__json *v)
 
 static axl_status take_value(reader *r, axl__json **out);
 
+/* On failure the members so far hang below parent, in an arena that is thrown away or used
+ * again. */
 static axl_status take_members(reader *r, axl__json *parent, bool object)
 {
     axl__json **link = &parent->child;

@@ -61,6 +61,7 @@ void axl__free(axl_context *ctx, void *block)
 
 enum { ALIGNMENT = 64 };
 
+/* The block's own address stands right before the aligned one. */
 void *axl__alloc_aligned(axl_context *ctx, size_t size)
 {
     if (size > SIZE_MAX - ALIGNMENT - sizeof(void *))

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* In pieces of a gigabyte, because Linux writes at most 2 GiB - 4 KiB a call. */
 static axl_status write_fully(int fd, const unsigned char *data, size_t size, const char *path)
 {
     while (size > 0) {
@@ -64,6 +65,8 @@ axl_status axl__writer_put(axl__writer *w, const void *data, size_t size)
     return write_fully(w->fd, data, size, w->path);
 }
 
+/* Synced before it is renamed: after a crash the path has the old content or the new one.  close()
+ * is asked too, where network file systems tell of a full disk. */
 axl_status axl__writer_commit(axl__writer *w)
 {
     axl_status status = AXL_OK;
@@ -185,6 +188,7 @@ static axl_status try_lock(const char *path, int *out, bool *again)
     return AXL_OK;
 }
 
+/* Sixteen tries are more than a row of owners that end at the same moment takes. */
 axl_status axl__lock_file(const char *path, int *out)
 {
     bool again = true;
@@ -204,6 +208,8 @@ void axl__lock_sign(int fd)
         (void)!pwrite(fd, text, (size_t)n, 0);
 }
 
+/* Read without the lock: the text may be cut, and then names nobody or a wrong number in a
+ * message. */
 int64_t axl__lock_owner(const char *path)
 {
     char text[24];

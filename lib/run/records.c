@@ -161,8 +161,8 @@ static void records_put_start(const axl__records *k, const axl__records_start *s
     axl__event_put_scalars(out, now, start->step, scalars, n);
 }
 
-/* Every start makes a new file: event files are only ever appended to by who made them.  before: the
- * record of a step before the newest. */
+/* Every start makes a new file: event files are only ever appended to by who made them.  before:
+ * the record of a step before the newest. */
 static axl_status records_begin_events(axl__records *k, const axl__records_start *start,
                                        const axl_run_record *before)
 {

@@ -41,6 +41,8 @@ static axl_status find_type(axl__prompt *p)
     return p->method ? AXL_OK : axl__fail(AXL_ERR_INTERNAL, "%s has no method", p->type->name);
 }
 
+/* Asserts that dataset_types.c lists the key: what is not listed draws "no effect" from the
+ * config's check, and would have one. */
 const char *axl__prompt_setting(const axl__prompt *p, const char *key, const char *otherwise)
 {
     assert(axl__dataset_type_reads(p->type, key));
@@ -162,10 +164,9 @@ axl_status axl__prompt_text(const axl__json *record, const char *column, const c
     return AXL_OK;
 }
 
-/*
- * Cuts the ids of a text to max as transformers does: what the tokenizer puts behind the text (an
- * EOS of its own) stays and the text gets shorter.  ids (n) were encoded with special tokens.
- */
+/* Cuts the ids of a text to max as transformers does: what the tokenizer puts behind the text (an
+ * EOS of its own) stays and the text gets shorter.  ids (n) were encoded with special tokens; where
+ * the text's own ids begin in them tells how many stand before and how many behind. */
 static axl_status cut(const axl__prompt *p, const char *text, size_t len, int32_t *ids, size_t *n,
                       size_t max)
 {
@@ -189,6 +190,8 @@ static axl_status cut(const axl__prompt *p, const char *text, size_t len, int32_
 /* A prompt has no EOS and may be masked, a response no BOS, a document both. */
 typedef enum { PROMPT, RESPONSE, DOCUMENT } text_part;
 
+/* Axolotl's _tokenize of its prompt strategies: an EOS unless one is there or the text was cut, and
+ * no BOS in the middle of a sample. */
 static axl_status put_ids(const axl__prompt *p, axl__draft *out, text_part which,
                           const int32_t *ids, size_t n, size_t max)
 {
