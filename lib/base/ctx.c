@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ctx.c - the context: what every handle shares.  See ctx.h. */
+/*
+ * ctx.c - the context: what every handle shares.  See ctx.h.
+ *
+ * A context is its allocator, which makes it and comes first in it, the host's callbacks, a pool of
+ * threads that starts with the first loop, and what modules keep in it ("parts").  It lives as long
+ * as the last handle that was made with it.  Three states decide whether a call goes on: the
+ * context's cancel handle, the calling thread's job, and the process, which after a fork is not the
+ * one that made the threads.
+ */
 #include "ctx.h"
 
 #include "call.h"
@@ -296,7 +304,9 @@ void axl__cancel_hold(bool hold)
     axl__call_state_here()->held += hold ? 1u : -1u;
 }
 
-/* Tells whose callback it is how far the call is, if it is time to; *stop: what it answered. */
+/* Tells whose callback it is how far the call is, if it is time to; *stop: what it answered.  A
+ * job's callback and clock are its own, so that two threads in two jobs do not take each other's
+ * turn; without a job the context's serve. */
 static void report_progress(axl_context *ctx, const char *phase, uint64_t done, uint64_t total,
                             bool *stop)
 {

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* json.c - a recursive descent over bytes; depth is limited, so that no file exhausts the stack. */
+/*
+ * json.c - a recursive descent over bytes; depth is limited, so that no file exhausts the stack.
+ *
+ * A function that takes a value stands at its first byte and leaves the reader behind its last; a
+ * failure leaves r->at where the text stopped being JSON, which becomes the place in the message.
+ * Strings are copied into the arena, numbers point into the text.
+ */
 #include "json.h"
 
 #include "num.h"

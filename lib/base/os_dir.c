@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* os_dir.c - folders, and the names in them. */
+/*
+ * os_dir.c - folders, and the names in them.
+ *
+ * What others may see half done is done beside its place and renamed: a link, a folder that takes
+ * another's place.  Temporary names are NAME.tmpPID, so that what a killed process left can be told
+ * from what a living one writes.
+ */
 #define _GNU_SOURCE
 #include "os_dir.h"
 

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* os_file.c - files that are read: mapped, or where a map may fault, in memory. */
+/*
+ * os_file.c - files that are read: mapped, or where a map may fault, in memory.
+ *
+ * A descriptor stays open as long as the file, so that what was opened is what is read, whatever
+ * happens to its name.  The kind of a path and the like are asked of the name, and may be another a
+ * moment later: who opens afterwards gets an error of its own.
+ */
 #define _GNU_SOURCE
 #include "os_file.h"
 

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* os_machine.c - the machine as the kernel and the control groups tell of it. */
+/*
+ * os_machine.c - the machine as the kernel and the control groups tell of it.
+ *
+ * Everything is asked anew each time and nothing of it is a promise: what cannot be read counts as
+ * no limit, or as the least that there must be (one processor).
+ */
 #define _GNU_SOURCE
 #include "os_machine.h"
 

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* os_write.c - files that are written, and locks on them. */
+/*
+ * os_write.c - files that are written, and locks on them.
+ *
+ * A writer has its data in a temporary file beside the path until it commits; every way out ends in
+ * axl__writer_abort(), which takes a writer in any state and leaves one that it may be called on
+ * again.  An appended file (a log) is the exception: it grows in place, and is cut back where a
+ * record did not fit.
+ */
 #define _GNU_SOURCE
 #include "os_write.h"
 

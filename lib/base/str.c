@@ -75,6 +75,7 @@ void axl__str_putc(axl__str *s, char c)
     axl__str_put(s, &c, 1);
 }
 
+/* Most texts fit the array on the stack and are formatted once. */
 void axl__str_putf(axl__str *s, const char *fmt, ...)
 {
     char text[512];

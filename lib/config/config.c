@@ -42,6 +42,7 @@ void axl__config_say(axl__config_pass *p, axl__diag_id id, axl_severity severity
               given ? " (given as an override)" : "");
 }
 
+/* A huge integer has 0 in `integer` and is not 0; a NaN is true, as in Python. */
 bool axl__yaml_truthy(const axl__yaml *n)
 {
     if (!n)
@@ -58,6 +59,7 @@ bool axl__yaml_truthy(const axl__yaml *n)
     return false;
 }
 
+/* Texts of files are cut, so that a message stays one line that a person reads. */
 const char *axl__yaml_describe(const axl__yaml *n, char *out, size_t room)
 {
     size_t shown;
@@ -332,6 +334,7 @@ static axl_status check_is_config(const char *path, const axl__file *file)
     return AXL_OK;
 }
 
+/* The file is read and not mapped: a config is small, and may be edited while it is in use. */
 axl_status axl_config_open(axl_config **out, axl_context *ctx, const char *path,
                            const axl_config_options *opts)
 {
@@ -444,6 +447,8 @@ const axl__yaml *axl__cfg_node(const axl_config *cfg, const char *key)
     return known(cfg, key);
 }
 
+/* given() and optional() divide the keys between them by the schema, so that no default can be
+ * written where it is read and differ from the table's. */
 static const axl__yaml *given(const axl_config *cfg, const char *key)
 {
     const axl__yaml *n = known(cfg, key);

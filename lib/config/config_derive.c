@@ -154,8 +154,8 @@ static axl_status fill_defaults(axl__config_pass *p)
 }
 
 /* One spelling of every value ("1e-3" and "0.001", "yes" and "true"): texts are compared by the
- * data cache's key and shown in dumps.  Shortest digits that read back as the same double.  A huge
- * integer keeps its digits, having no other exact form. */
+ * data cache's key and shown in dumps.  A number has the fewest digits that read back as the same
+ * double; a huge integer keeps its own, having no other exact form. */
 static axl_status canonical_texts(axl__config_pass *p, axl__yaml *node)
 {
     char text[AXL__NUM_MAX];

@@ -153,6 +153,7 @@ void axl__config_put_value(axl__str *s, const axl__yaml *node)
         axl__str_put(s, node->text, node->len);
 }
 
+/* What it writes parses to an equal config, in either form. */
 axl_status axl_config_dump(const axl_config *cfg, uint32_t form, axl_buffer *out)
 {
     axl__str s;

@@ -362,6 +362,7 @@ static void say_unknown(walk *w, const axl__yaml *n)
 
 static void check_members(walk *w, axl__yaml *map);
 
+/* A list is gone through to its end, whatever an item is: each wrong one is told with its index. */
 static void check_items(walk *w, const axl__schema_key *k, axl__yaml *list)
 {
     uint16_t item_type = (uint16_t)(k->type >> T_ITEM_SHIFT);
@@ -416,6 +417,8 @@ static bool check_member(walk *w, const axl__yaml *map, axl__yaml *n)
     return true;
 }
 
+/* The path of the walk is cut back after each member; what does not stay is taken out of the list
+ * as it is passed. */
 static void check_members(walk *w, axl__yaml *map)
 {
     size_t mark = w->path.len;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config_optimizer.c - the optimizer's keys together: what an optimizer takes, and which rates
- * exclude each other. */
+/*
+ * config_optimizer.c - the optimizer's keys together: what an optimizer takes, and which rates
+ * exclude each other.
+ *
+ * The questions are the table's (optimizer_names.h), so that a new optimizer needs no line here.
+ */
 #include "config_priv.h"
 
 #include "base/str.h"

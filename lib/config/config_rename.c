@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config_rename.c - deprecated spellings to today's, each with a warning. */
+/*
+ * config_rename.c - deprecated spellings to today's, each with a warning.
+ *
+ * The first pass over the keys.  It moves values whole and looks at a value only where its form is
+ * the deprecated thing; types, ranges and unknown keys are the next pass's, which finds today's
+ * keys alone.
+ */
 #include "config_priv.h"
 
 #include <string.h>

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* diagnostics.c - an array of diagnostics, their texts in an arena. */
+/*
+ * diagnostics.c - an array of diagnostics, their texts in an arena.
+ *
+ * A diagnostic is complete when it is added: its text is made at once, and sorting moves only the
+ * entries.  The list is for one thread until it is finished, and is not changed by reading it.
+ */
 #include "diagnostics.h"
 
 #include "base/str.h"

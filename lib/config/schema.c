@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* schema.c - looking keys up in the table, and its public form. */
+/*
+ * schema.c - looking keys up in the table, and its public form.
+ *
+ * A path is looked up without its indexes, so that one row stands for a key of every item of a
+ * list.  The texts of a row ("a, b", ">= 1") are parsed where they are asked for: they are short,
+ * and asked for once a key of a config.
+ */
 #include "schema.h"
 
 #include "base/num.h"

@@ -390,6 +390,8 @@ static axl_status compose_map(composer *c, int depth, axl__yaml *map)
     return status;
 }
 
+/* The anchor is opened before the members are read, so that one among them that refers to it is
+ * seen as a circle, and gets its node behind them. */
 static axl_status compose_collection(composer *c, const yaml_event_t *event, int depth,
                                      axl__yaml **out)
 {
@@ -507,6 +509,7 @@ axl__yaml *axl__yaml_plain(axl__arena *arena, const char *text, size_t len)
     return node;
 }
 
+/* NULL and what is no mapping have no members, so that calls may be chained. */
 axl__yaml *axl__yaml_get(const axl__yaml *map, const char *key)
 {
     if (!map || map->type != AXL__YAML_MAP)

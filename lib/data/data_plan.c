@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* data_plan.c - see data_plan.h. */
+/*
+ * data_plan.c - what a config says of its data, in three uses: opening the data sets finds files
+ * and opens their prompts, checking a config looks at the same files by name, and the cache asks
+ * for the key that says what would come out.  See data_plan.h.
+ */
 #include "data/data_plan.h"
 
 #include "base/map.h"

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dataset.c - the handle: a range of a store's rows.  Two splits of one config share a store. */
+/*
+ * dataset.c - the handle: a range of a store's rows.  Two splits of one config share a store.
+ *
+ * Nothing is copied: a sample that is handed out points into the store, which the data set keeps.
+ */
 #include "data/dataset.h"
 
 #include "base/magic.h"
@@ -84,6 +88,7 @@ axl_status axl__dataset_wrap(axl_dataset **out, axl__store *store, uint32_t firs
     return AXL_OK;
 }
 
+/* An array of a host that was compiled with another axl has elements of another size. */
 static const void *sample_at(const axl_sample *samples, size_t stride, size_t i)
 {
     return (const char *)samples + i * stride;

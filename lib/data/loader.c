@@ -457,6 +457,8 @@ static axl_status grow(axl_context *ctx, void *array, size_t n)
     return AXL_OK;
 }
 
+/* Buffers grow to the largest batch so far and stay; positions and cu_seqlens are int32, hence the
+ * limit. */
 static axl_status reserve(axl_loader *l, uint64_t n_tokens, uint32_t n_seqs)
 {
     if (n_tokens > INT32_MAX)
@@ -494,6 +496,7 @@ static void fill_roles(axl_loader *l, const uint32_t *item, axl_batch *b)
     }
 }
 
+/* Samples are copied one behind the other, without padding; each begins at position 0. */
 static axl_status fill_batch(axl_loader *l, axl_batch *b)
 {
     const axl__row *rows = axl__dataset_rows(l->data);

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* generate.c - prompt in, tokens out one at a time, over a cache of keys and values. */
+/*
+ * generate.c - prompt in, tokens out one at a time, over a cache of keys and values.
+ *
+ * All that a call needs is in its generator and gone with it: the model and the adapter are only
+ * read, but count as being in use meanwhile.  Text and ids take the same way; where there is no
+ * tokenizer there is no text, and the rest does not ask.
+ */
 #include "continuation.h"
 #include "model/network.h"
 #include "sampler.h"

@@ -444,6 +444,7 @@ static axl_status take_lock(download *d, const item *it, int *fd)
     return status;
 }
 
+/* Another process may have brought the blob while this one waited for the lock. */
 static axl_status fetch_locked(download *d, const item *it, const char *blob)
 {
     if (axl__path_kind_of(blob) == AXL__PATH_FILE)

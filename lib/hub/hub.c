@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hub.c - see hub.h: a path that is there, the cache, the Hub, in this order. */
+/*
+ * hub.c - see hub.h: a path that is there, the cache, the Hub, in this order.
+ *
+ * The Hub is asked only for what the cache does not have: a snapshot with a list that has every
+ * wanted file answers without the network, and so a branch stays at the commit that it was when it
+ * was loaded.
+ */
 #include "hub.h"
 
 #include "base/os.h"

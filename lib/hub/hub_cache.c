@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hub_cache.c - see hub_cache.h. */
+/*
+ * hub_cache.c - see hub_cache.h.
+ *
+ * What is read here was written by huggingface_hub or by axl, or by somebody else: names and
+ * commits are looked at before they become parts of paths.  Nothing is locked: files appear under
+ * their names only when they are whole.
+ */
 #define _GNU_SOURCE /* memmem */
 #include "hub_cache.h"
 

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hub_env.c - see hub_env.h. */
+/*
+ * hub_env.c - see hub_env.h.
+ *
+ * The variables and their order are those of huggingface_hub's constants.py; the context's own
+ * options come before them.
+ */
 #include "hub_env.h"
 
 #include "base/os_file.h"

@@ -47,6 +47,9 @@ typedef struct axl__optim_entry {
     double *host;    /* where the state is, if it is the host's */
 } axl__optim_entry;
 
+/* One rule.  kind_of and lay_out are asked once, in this order; begin, where there is one, when the
+ * buffer is there and zeroed; step once a step, with all gradients.  loaded comes after a
+ * checkpoint's state was put in place, for what a method keeps beside it. */
 typedef struct axl__optim_method {
     const char *name; /* as in optimizer_names.c and in checkpoints */
     axl__optim_settings defaults;

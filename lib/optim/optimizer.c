@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* optimizer.c - see optimizer.h: options, groups, spans, the state buffer and its file. */
+/*
+ * optimizer.c - see optimizer.h: options, groups, spans, the state buffer and its file.
+ *
+ * A life in order: the options are checked, tensors are sorted by place and put into groups and
+ * kinds, neighbours become spans, the method names its regions and entries, one buffer is made of
+ * them.  A step is the method's; all that this file does then is to hand it span after span.
+ */
 #include "optim_method.h"
 
 #include "base/num.h"

@@ -96,6 +96,7 @@ static axis chart_log_axis_over(double lo, double hi)
     return a;
 }
 
+/* Logarithmic from two decades on, and never where a value is 0 or less. */
 static axis chart_y_axis(const axl__chart *c)
 {
     double lo = INFINITY, hi = -INFINITY;

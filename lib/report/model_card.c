@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* model_card.c - see model_card.h.  The front matter is what the Hub reads; the sections are those
- * of the cards that Hugging Face's trainer writes, so that people find their way. */
+/*
+ * model_card.c - see model_card.h.  The front matter is what the Hub reads; the sections are those
+ * of the cards that Hugging Face's trainer writes, so that people find their way.
+ *
+ * Names from the config stand in Markdown as they are; in YAML they are quoted, and what may hold
+ * anything is in a fence that is longer than any in it.
+ */
 #include "model_card.h"
 
 #include "base/num.h"

@@ -91,6 +91,7 @@ const char *axl__last_name(const char *path)
 
 /* ---- the log ---- */
 
+/* By loss, also where the config judges by perplexity: the order is the same. */
 static const axl_run_record *report_best_of(const axl__run_history *h)
 {
     const axl_run_record *best = NULL;
@@ -102,7 +103,8 @@ static const axl_run_record *report_best_of(const axl__run_history *h)
     return best;
 }
 
-/* One field of the records of a kind, over the steps; x and y have room for h->n. */
+/* One field of the records of a kind, over the steps; x and y have room for h->n.  field is the
+ * offset of a double in a record. */
 static size_t report_take_series(const axl__run_history *h, axl_run_event event, size_t field,
                                  double *x, double *y)
 {

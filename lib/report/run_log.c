@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* run_log.c - see run_log.h. */
+/*
+ * run_log.c - see run_log.h.
+ *
+ * The file is the run's memory of its own numbers: the report and the card are made from it, and a
+ * run that goes on cuts it to where it goes on from.  So reading ends, without an error, at the
+ * first line that is torn or no object.
+ */
 #include "run_log.h"
 
 #include "base/json.h"

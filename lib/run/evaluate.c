@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* evaluate.c - see evaluate.h; and what a config trained, without a trainer's memory. */
+/*
+ * evaluate.c - see evaluate.h; and what a config trained, without a trainer's memory.
+ *
+ * The two ways to a loss, a trainer's and a model's, give the same number for the same weights:
+ * both go through axl__evaluate(), with the same batches in the same order.
+ */
 #include "evaluate.h"
 
 #include "base/os.h"

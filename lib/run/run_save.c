@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* run_save.c - checkpoints of a run, where it resumes, and its result. */
+/*
+ * run_save.c - checkpoints of a run, where it resumes, and its result.
+ *
+ * A checkpoint holds the last whole step: the trainer's state, the loader's place there and the
+ * run's own numbers.  saves.newest says whether such a one is on disk, so that a stop or the end
+ * does not write it twice.
+ */
 #include "run.h"
 #include "checkpoints.h"
 #include "output.h"

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* added_tokens.c - see added_tokens.h.  Search is leftmost-longest. */
+/*
+ * added_tokens.c - see added_tokens.h.  Search is leftmost-longest.
+ *
+ * The rules are those of tokenizers' AddedVocabulary, also where they surprise: a token that does
+ * not count (single_word, inside a word) hides a shorter one that would begin at the same place,
+ * and white space that a token strips is part of it.
+ */
 #include "added_tokens.h"
 
 #include "base/utf8.h"

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pipeline.c - see pipeline.h.  The steps are those of Hugging Face tokenizers, one by one. */
+/*
+ * pipeline.c - see pipeline.h.  The steps are those of Hugging Face tokenizers, one by one.
+ *
+ * They work on whole texts and lists of tokens as tokenizers does, and not on characters as they
+ * come, because a later step may see what an earlier one made.
+ */
 #include "pipeline.h"
 
 #include "base/utf8.h"

@@ -139,7 +139,7 @@ static axl_status read_piece(axl__spm *spm, axl__arena *arena, const field *mess
 }
 
 /* Numbers of TrainerSpec in sentencepiece_model.proto; what is not here changes nothing in
- * encoding. bos_id is an int32, whose -1 comes as 64 bits of sign. */
+ * encoding.  bos_id is an int32, whose -1 comes as 64 bits of sign. */
 static axl_status read_trainer(axl__spm *spm, axl__arena *arena, const field *message)
 {
     wire w = { message->data, message->size, 0 };

@@ -225,6 +225,7 @@ static axl_status read_decoder_key(loader *l, const axl__json *obj)
     return AXL_OK;
 }
 
+/* Asked while D is read from added_tokens.json, which does not say itself what is special. */
 static bool is_special_text(const loader *l, axl__slice text)
 {
     for (int i = 0; i < AXL__N_SPECIALS; i++)
@@ -352,6 +353,7 @@ static axl_status add_collected(loader *l)
     return status;
 }
 
+/* Behind the adding, when every name has its id. */
 static axl_status keep_names(loader *l)
 {
     axl_tokenizer *t = l->t;
@@ -368,6 +370,8 @@ static axl_status keep_names(loader *l)
     return AXL_OK;
 }
 
+/* A later file lays its names over an earlier one's, and D must be whole before names are looked up
+ * in it. */
 static axl_status load(loader *l)
 {
     const axl__json *decoder = axl__json_get(l->files->config, "added_tokens_decoder");

@@ -96,6 +96,8 @@ static axl_status apply_overrides(axl_tokenizer *t, const axl_tokenizer_options 
     return AXL_OK;
 }
 
+/* The caller's tokens come last, because they must be in the vocabulary that loading makes, and
+ * before the search for tokens is built. */
 static axl_status build(axl_tokenizer *t, const char *path, const axl_tokenizer_options *o,
                         const char *key_prefix)
 {
@@ -167,6 +169,7 @@ static axl_status encode_parts(encoder *e, const char *text, size_t len)
     return AXL_OK;
 }
 
+/* A stretch without any added token, normalized: the pre-tokenizer's step, then the model. */
 static axl_status encode_text(encoder *e, const char *text, size_t len, bool at_start)
 {
     const axl__metaspace *m = &e->t->pipeline.metaspace;
@@ -234,6 +237,8 @@ static axl_status repair(axl__str *out, const char *text, size_t len)
     return axl__str_status(out);
 }
 
+/* Whatever fails, all that the call has made is freed at the end; out then has the ids of what was
+ * encoded before, which callers drop. */
 static axl_status encode_valid(const axl_tokenizer *tok, const char *text, size_t len,
                                axl__token_ids *out)
 {

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokenizer_json.c - the parts of a tokenizer.json that axl runs; any other part is named and
- * refused. */
+/*
+ * tokenizer_json.c - the parts of a tokenizer.json that axl runs; any other part is named and
+ * refused.
+ *
+ * Each read_… function takes one part of the file into the tokenizer's model or pipeline; a failure
+ * leaves a half-filled tokenizer, which its maker frees.  Texts are copied: the tree is gone when
+ * the tokenizer lives.
+ */
 #include "tokenizer_priv.h"
 
 #include <string.h>

@@ -380,6 +380,8 @@ static axl_status checkpoint_read_params(checkpoint *c, bool restarted)
     return AXL_OK;
 }
 
+/* One of three, as checkpoint_read_params() found it: a model, a joined adapter, or the adapter's
+ * tensors. */
 static axl_status checkpoint_apply_params(const checkpoint *c)
 {
     axl_adapter *a = c->tr->adapter;
@@ -474,6 +476,8 @@ static axl_status checkpoint_apply(checkpoint *c, axl_loader *loader)
     return AXL_OK;
 }
 
+/* Also of a load that stopped anywhere: what was not read is NULL, or zeroed and closes as
+ * nothing. */
 static void checkpoint_close(checkpoint *c)
 {
     axl__lisa_free(&c->lisa);

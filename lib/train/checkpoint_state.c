@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* checkpoint_state.c - see checkpoint_state.h.  A checkpoint may be a stranger's: what is checked
- * here is not asked again by those who read the members. */
+/*
+ * checkpoint_state.c - see checkpoint_state.h.  A checkpoint may be a stranger's: what is checked
+ * here is not asked again by those who read the members.
+ *
+ * So a new member is added in two places, where it is written and in the table below; one that is
+ * read and not in the table would be trusted without a look.
+ */
 #include "checkpoint_state.h"
 
 #include "base/num.h"

@@ -235,6 +235,8 @@ static void read_relora(axl_trainer_options *o, const axl_config *cfg)
     o->relora_prune_ratio = axl__cfg_double(cfg, "relora_prune_ratio");
 }
 
+/* The options point to the schedule and the optimizer on this stack, which axl_trainer_new()
+ * copies. */
 axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg, axl_model *model,
                                    axl_adapter *adapter, uint64_t total_steps)
 {
@@ -487,6 +489,7 @@ axl_status axl_trainer_forward_backward_with(axl_trainer *tr, const axl_batch *b
     return status;
 }
 
+/* Takes no claim: it only reads two counts, and a host asks between its own calls. */
 int axl_trainer_ready(const axl_trainer *tr)
 {
     return tr && tr->magic == AXL__MAGIC_TRAINER && tr->batches > 0 &&
@@ -515,6 +518,7 @@ axl_status axl_trainer_evaluate(axl_trainer *tr, const axl_batch *batch, double 
 
 /* ---- the step ---- */
 
+/* The gradients are not its business: whoever calls it has zeroed them, or is about to. */
 static void reset_window(axl_trainer *tr)
 {
     tr->batches = 0;

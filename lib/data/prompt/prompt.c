@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* prompt.c - the methods that exist, drafts, and the basic tokenise step. */
+/*
+ * prompt.c - the methods that exist, drafts, and the basic tokenise step.
+ *
+ * A prompt is opened once an entry and then used by many threads, so that it is not written to
+ * after axl__prompt_open(), but for check_only between two batches.  A draft belongs to one thread
+ * at a time.
+ */
 #include "data/prompt/prompt.h"
 
 #include <axl/dataset.h>
@@ -127,6 +133,8 @@ axl_status axl__draft_emit(axl__draft *draft, uint32_t end)
     return AXL_OK;
 }
 
+/* ids and labels grow together; after a failure between the two both are still the draft's to
+ * free. */
 static axl_status draft_reserve(axl__draft *d, size_t extra)
 {
     size_t need = d->n + extra, cap = need + need / 4;
@@ -211,6 +219,7 @@ static axl_status put_ids(const axl__prompt *p, axl__draft *out, text_part which
     return AXL_OK;
 }
 
+/* check_only encodes nothing: the record's columns were read by then, which is what is wanted. */
 static axl_status put_text(const axl__prompt *p, axl__draft *out, text_part which, const char *text,
                            size_t len, size_t max)
 {
