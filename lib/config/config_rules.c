@@ -84,6 +84,8 @@ static void require_in_entry(axl__config_pass *p, const axl__yaml *entry, const 
     axl__str_free(&types);
 }
 
+/* A host that brings its own samples may bring some to evaluate on, which the config cannot
+ * know. */
 bool axl__config_has_validation(const axl__config_pass *p)
 {
     return p->own_data || on(p, "val_set_size") || get(p, "test_datasets");
@@ -150,6 +152,7 @@ static void check_lisa(axl__config_pass *p)
         say(p, AXL__C_ADAPTER, "lisa_n_layers", "LISA trains whole layers: remove adapter");
 }
 
+/* Axolotl has no default for lora_r and lora_alpha, and PEFT refuses to be without. */
 static void check_adapter(axl__config_pass *p)
 {
     check_lisa(p);

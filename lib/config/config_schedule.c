@@ -91,6 +91,7 @@ static void check_below_peak(axl__config_pass *p, const char *key, bool equal_is
                     peak->text, n->text);
 }
 
+/* What transformers' functions raise an error for when the schedule is made. */
 static void check_needs(axl__config_pass *p, const char *schedule)
 {
     bool least = strcmp(schedule, "cosine_with_min_lr") == 0 ||

@@ -370,6 +370,7 @@ static void report_bytes_row(axl__str *out, const char *name, uint64_t bytes)
     axl__str_puts(out, "</td></tr>\n");
 }
 
+/* What was planned beside what came: where the two part, the plan is wrong. */
 static void report_put_memory(axl__str *out, const axl__run_summary *run)
 {
     axl__str_puts(out, "<div><h2>Memory</h2>\n<div class=\"card\"><table><tbody>\n");

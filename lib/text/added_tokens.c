@@ -66,6 +66,7 @@ static bool same_flags(const axl__added_token *a, const axl__added_token *b)
            a->normalized == b->normalized && a->special == b->special;
 }
 
+/* Texts of callers live for the call alone, and maps keep pointers to their keys. */
 static axl_status copy_slice(axl__arena *arena, axl__slice *s)
 {
     s->text = axl__arena_strndup(arena, s->text, s->len);
@@ -174,6 +175,7 @@ static axl__slice searched_text(const axl__added_entry *e)
     return e->token.normalized && e->changed.text ? e->changed : e->token.text;
 }
 
+/* May be called again after more tokens were added: both searches are made anew. */
 axl_status axl__added_finish(axl__added *a)
 {
     axl__search_free(&a->searches[0], a->ctx);
@@ -236,6 +238,8 @@ static bool inside_word(const axl__finder *f, size_t from, size_t to)
     return to < f->len && axl__unicode_word(axl__utf8_next(f->text, f->len, &to));
 }
 
+/* Never back into what was given already: two tokens may strip the same white space, and the first
+ * one has it. */
 static size_t space_before(const axl__finder *f, size_t from)
 {
     while (from > f->at) {

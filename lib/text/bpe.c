@@ -66,6 +66,8 @@ static axl_status reserve_pieces(axl__bpe *b, uint32_t n)
     return AXL_OK;
 }
 
+/* As a dict of texts to ids is read: of one text the last id counts, while two texts of one id are
+ * an error that a dict would hide. */
 axl_status axl__bpe_add(axl__bpe *b, const char *text, size_t len, int64_t id)
 {
     int32_t before = axl__bpe_id(b, text, len);
@@ -222,6 +224,7 @@ static axl_status derive_of(axl__bpe *b, uint32_t id, const uint32_t *ranks, aff
     return AXL_OK;
 }
 
+/* Pieces that take no part get empty chains, so that derive_of() finds nothing of them. */
 static axl_status derive_all(axl__bpe *b, affix *list, affix_table t, const uint32_t *ranks,
                              const unsigned char *joinable)
 {

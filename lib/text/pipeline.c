@@ -161,6 +161,7 @@ axl_status axl__token_texts_put(axl__token_texts *t, const char *text, size_t le
     return end_token(t);
 }
 
+/* Good until something is put into t. */
 static axl__slice token_at(const axl__token_texts *t, size_t i)
 {
     size_t from = i > 0 ? t->ends[i - 1] : 0;
@@ -200,6 +201,7 @@ static axl_status put_run(axl__token_texts *out, axl__str *run)
     return end_token(out);
 }
 
+/* Tokens of bytes in a row become one token of text, whatever character they end in. */
 static axl_status decode_bytes(const axl__token_texts *in, axl__token_texts *out)
 {
     axl__str run;

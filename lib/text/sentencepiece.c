@@ -2,6 +2,10 @@
 /*
  * sentencepiece.c - reads a SentencePiece .model: Protocol Buffers' wire format, of which the few
  * fields below matter, and makes BPE models from it.
+ *
+ * There are two of them, because transformers does not encode as SentencePiece does: in a folder
+ * the file stands in for a tokenizer.json and merges rank by id; opened by itself ("bare") it is
+ * encoded as its own library would.
  */
 #include "tokenizer_priv.h"
 

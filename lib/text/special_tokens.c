@@ -3,6 +3,10 @@
  * special_tokens.c - which tokens transformers adds to a tokenizer, in which order, from
  * tokenizer_config.json, special_tokens_map.json, added_tokens.json and tokenizer.json.  The order
  * decides the ids of new ones.
+ *
+ * D are the tokens that a file gives an id (added_tokens_decoder, or what stands in for it in older
+ * folders), X the special tokens without a name, L what is added in the end.  Files only fill these
+ * lists; flags and order are settled when L is made of them.
  */
 #include "tokenizer_priv.h"
 

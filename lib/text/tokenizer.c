@@ -2,6 +2,11 @@
 /*
  * tokenizer.c - the handle: life, encoding, decoding, ids.  Immutable once built, so that threads
  * share it; what a call needs beyond it lives in the call.
+ *
+ * A text on its way to ids: ill-formed UTF-8 is repaired, tokens are looked for in it, what lies
+ * between is normalized and searched once more, and what is left goes through the pre-tokenizer to
+ * the model.  On the way back the tokens' texts go through the decoder's steps; a stream of tokens
+ * does the same with as few of them as say what their text is.
  */
 #include "tokenizer_priv.h"
 

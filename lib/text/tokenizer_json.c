@@ -159,6 +159,7 @@ static axl_status read_pattern(axl_tokenizer *t, const axl__json *v, const char 
     return out->len > 0 ? AXL_OK : axl__fail(AXL_ERR_FORMAT, "%s: the pattern is empty", what);
 }
 
+/* A Sequence within a Sequence is the same as its members in a row. */
 static axl_status read_normalizer(axl_tokenizer *t, const axl__json *v)
 {
     axl__pipeline *p = &t->pipeline;
@@ -336,6 +337,8 @@ static axl_status read_decoder_step(axl_tokenizer *t, const axl__json *v, axl__d
     return AXL_OK;
 }
 
+/* Without a decoder tokenizers joins tokens by spaces, which is another thing than a decoder of no
+ * steps. */
 static axl_status read_decoder(axl_tokenizer *t, const axl__json *v)
 {
     axl__pipeline *p = &t->pipeline;
