@@ -88,7 +88,7 @@ static axl_status missing(axl__hub_repo *r, const char **path)
 
 /* A snapshot without a list is Python's; what it lacks only the Hub knows, and without the Hub it
  * is taken for whole.  So it is when the Hub was asked and did not answer, since it worked in
- * Python; a cancelled or failed allocation is not papered over. */
+ * Python; a cancel or a lack of memory is not papered over. */
 static axl_status complete(axl__hub_repo *r, const char *why_not)
 {
     const char *lacks = NULL;

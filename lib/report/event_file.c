@@ -244,7 +244,7 @@ static axl_status event_newest_folder(axl_context *ctx, const char *runs, char *
     return status;
 }
 
-/* transformers' name for a run's folder, "Nov28_23-10-40_host"; in UTC, since the local time would
+/* transformers' name for a run's folder, "Jan02_15-04-05_host"; in UTC, since the local time would
  * need the environment. */
 static char *event_new_folder(axl_context *ctx, const char *runs, const char *host, int64_t now)
 {

@@ -39,7 +39,8 @@ static axl__rhythm rhythm_read(const axl_config *cfg, uint64_t total_steps, uint
     return when;
 }
 
-/* Axolotl logs every half per cent of the run, at least every step and at most every tenth. */
+/* Where the config does not say when to log, it is every half per cent of the run, from 1 to 10
+ * steps, as in Axolotl. */
 void axl__rhythms_read(axl__rhythms *out, const axl_config *cfg, uint64_t total_steps,
                        bool has_valid)
 {

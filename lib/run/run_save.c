@@ -33,8 +33,8 @@ static axl_status save_prune(const axl_run *r)
                               axl__checkpoints_prune(r->ctx, r->output_dir, r->saves.limit, best));
 }
 
-/* Saved, then pruned, then told: at no time is there less on disk than before.  save_only_model
- * does not hold for a stop, which must be resumable. */
+/* Saved, then pruned, then told: the new one is whole before an old one goes.  save_only_model does
+ * not hold for a stop, which must be resumable. */
 axl_status axl__run_save_checkpoint(axl_run *r, bool stopped)
 {
     uint64_t step = axl_trainer_steps(r->trainer);
