@@ -238,8 +238,7 @@ static axl__slice stripped(axl__slice t, const axl__decoder_step *s)
     return t;
 }
 
-/* in and out are different lists.  FUSE alone changes how many tokens there are, BYTES too where a
- * run of them becomes one. */
+/* in and out are different lists; a step may put fewer tokens out than came. */
 static axl_status decode_step(const axl__decoder_step *s, const axl__token_texts *in,
                               axl__token_texts *out, bool first, size_t limit)
 {

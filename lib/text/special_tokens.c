@@ -284,8 +284,8 @@ static void default_name(loader *l, int which, axl__slice text)
         l->named[which] = from_text(text.text, text.len);
 }
 
-/* A name that is also in D takes that entry's flags.  The LLaMA class has defaults in its
- * constructor, other classes read them from the SentencePiece model; a key that says null leaves
+/* A name that is also in D takes that entry's flags.  A class that makes its own pipeline has
+ * defaults in its constructor, others have the SentencePiece model's; a key that says null leaves
  * none. */
 static void default_names(loader *l)
 {

@@ -174,7 +174,6 @@ static axl_status encode_parts(encoder *e, const char *text, size_t len)
     return AXL_OK;
 }
 
-/* A stretch without any added token, normalized: the pre-tokenizer's step, then the model. */
 static axl_status encode_text(encoder *e, const char *text, size_t len, bool at_start)
 {
     const axl__metaspace *m = &e->t->pipeline.metaspace;
@@ -425,7 +424,6 @@ static axl_status flush(axl__decode_stream *s, axl__str *out)
     return status;
 }
 
-/* A decoder that does not stream (see axl__decoder_streams) keeps everything open to the end. */
 axl_status axl__decode_stream_put(axl__decode_stream *s, int32_t id, axl__str *out)
 {
     const axl__pipeline *p = &s->tok->pipeline;

@@ -188,7 +188,6 @@ static axl_status by_name(const char *name, bool known, bool *llama)
     return known ? refuse(name) : AXL_OK;
 }
 
-/* A type that nothing is registered for runs its tokenizer.json as written. */
 static axl_status by_model_type(const char *type, bool *llama)
 {
     *llama = false;

@@ -129,7 +129,8 @@ static axl_status read_model_flags(axl_tokenizer *t, const axl__json *model)
     return AXL_OK;
 }
 
-/* The LLaMA class takes vocabulary and merges from the file and sets the flags itself. */
+/* A class that makes its own pipeline takes vocabulary and merges from the file and sets the flags
+ * itself. */
 static axl_status read_model(axl_tokenizer *t, const axl__json *model)
 {
     const axl__json *type = axl__json_get(model, "type");

@@ -25,9 +25,7 @@ const char *const axl__checkpoint_parts[AXL__N_PARTS] = {
     [AXL__PART_OPTIMIZER] = "optimizer.safetensors",
 };
 
-/* What stands behind the summed bytes; %08x is their sum.  It takes the place of the object's end
- * as the JSON writer prints it, so that the file is one JSON object and its last bytes have a known
- * length. */
+/* What stands behind the summed bytes; %08x is their sum. */
 static const char seal[] = ",\n  \"crc32\": \"%08x\"\n}\n", object_end[] = "\n}\n";
 enum { SEAL_LEN = sizeof seal - sizeof "%08x" + 8, OBJECT_END_LEN = sizeof object_end - 1 };
 
@@ -76,6 +74,8 @@ static axl_status state_put_files(axl__jw *j, axl_context *ctx, const char *dir,
     return status;
 }
 
+/* The seal takes the place of the object's end as the JSON writer prints it, so that the file is
+ * one JSON object and its last bytes have a known length. */
 static axl_status state_write_sealed(axl__str *text, axl_context *ctx, const char *dir)
 {
     axl__checksum sum = { 0 };
