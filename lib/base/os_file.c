@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * os_file.c - files that are read: mapped, or where a map may fault, in memory.
- *
- * A descriptor stays open as long as the file, so that what was opened is what is read, whatever
- * happens to its name.  The kind of a path and the like are asked of the name, and may be another a
- * moment later: who opens afterwards gets an error of its own.
- */
+/* os_file.c - files that are read: mapped, or where a map may fault, in memory. */
 #define _GNU_SOURCE
 #include "os_file.h"
 
@@ -167,6 +161,8 @@ axl_status axl__file_unchanged(const axl__file *f)
     return AXL_OK;
 }
 
+/* What follows is asked of a name, and may be another a moment later: who opens afterwards gets an
+ * error of its own. */
 axl__path_kind axl__path_kind_of(const char *path)
 {
     struct stat st;

@@ -311,7 +311,6 @@ static uint64_t hash_bytes(const void *data, size_t len)
     return (uint64_t)crc32_z(0, data, len) << 32 | (uint32_t)axl__hash_bytes(data, len);
 }
 
-/* By pieces, so that a cancel is seen; pieces of another size would give another key. */
 static axl_status hash_file(axl_context *ctx, const char *path, axl__file_id *id, uint64_t *hash)
 {
     enum { PIECE = 8 << 20 };
@@ -333,7 +332,7 @@ static axl_status hash_file(axl_context *ctx, const char *path, axl__file_id *id
 }
 
 /* The bytes of the tokenizer's files, and what it does with a text, which shows the options that it
- * was opened with.  The name "" is a tokenizer that is a file itself. */
+ * was opened with. */
 static axl_status put_tokenizer(axl_context *ctx, const axl_tokenizer *tok, axl__str *out)
 {
     static const char *const names[] = { "",

@@ -101,8 +101,6 @@ static axl_status apply_overrides(axl_tokenizer *t, const axl_tokenizer_options 
     return AXL_OK;
 }
 
-/* The caller's tokens come last, because they must be in the vocabulary that loading makes, and
- * before the search for tokens is built. */
 static axl_status build(axl_tokenizer *t, const char *path, const axl_tokenizer_options *o,
                         const char *key_prefix)
 {
