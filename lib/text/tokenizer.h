@@ -16,6 +16,7 @@ axl_tokenizer *axl__tokenizer_ref(const axl_tokenizer *tok);
 /* A special token by its name ("bos", "eos", "unk", "sep", "pad", "cls", "mask") as the files and
  * options say, for chat templates: its text, or NULL.  Valid while the tokenizer lives. */
 const char *axl__tokenizer_special_text(const axl_tokenizer *tok, const char *name);
+/* The id that stands for unknown text; -1: none. */
 /* The folder or file it was opened from. */
 const char *axl__tokenizer_source(const axl_tokenizer *tok);
 /* Whether there is one in a folder, or a file can be one, by their names: AXL_ERR_NOT_FOUND,
