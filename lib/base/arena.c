@@ -35,6 +35,7 @@ void axl__arena_free(axl__arena *a)
     a->left = 0;
 }
 
+/* With the newest block kept, rows of about one size take no memory anew. */
 void axl__arena_reset(axl__arena *a)
 {
     if (!a->blocks)
@@ -45,6 +46,7 @@ void axl__arena_reset(axl__arena *a)
     a->left = a->blocks->size;
 }
 
+/* What does not fit begins a block, and the rest of the last one is left unused. */
 void *axl__arena_alloc(axl__arena *a, size_t size)
 {
     if (size > SIZE_MAX / 2)

@@ -4,6 +4,7 @@
 
 #include "fail.h"
 
+/* The address is also the thread's name for claims: it is its own while the thread lives. */
 axl__call_state *axl__call_state_here(void)
 {
     static _Thread_local axl__call_state here;

@@ -15,6 +15,7 @@ void axl__checksum_add(axl__checksum *sum, const void *data, size_t size)
     sum->bytes += size;
 }
 
+/* Piece by piece: a checkpoint's files are larger than what should be mapped or held for it. */
 axl_status axl__checksum_file(axl__checksum *out, axl_context *ctx, const char *path)
 {
     axl__file f;

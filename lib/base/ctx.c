@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ctx.c - the context: what every handle shares.  See ctx.h. */
+/*
+ * ctx.c - the context: what every handle shares.  See ctx.h.
+ *
+ * A context is its allocator, which makes it and comes first in it, the host's callbacks, a pool of
+ * threads that starts with the first loop, and what modules keep in it ("parts").  It lives as long
+ * as the last handle that was made with it.  Three states decide whether a call goes on: the
+ * context's cancel handle, the calling thread's job, and the process, which after a fork is not the
+ * one that made the threads.
+ */
 #include "ctx.h"
 
 #include "call.h"
@@ -23,6 +31,8 @@ struct axl_cancel {
     axl_context *ctx; /* the handle's reference, dropped by axl_cancel_free */
 };
 
+/* Immutable after axl_context_new() but for refs, cancel, last_progress and what the parts and the
+ * pool do inside, which is why threads share it. */
 struct axl_context {
     axl__context_head head; /* first: mem.c finds it there */
     atomic_int refs;
@@ -57,6 +67,7 @@ static axl_status check_options(const axl_context_options *o)
     return AXL_OK;
 }
 
+/* n_parts counts those that are open, so that a failure closes these and no others. */
 static axl_status open_parts(axl_context *ctx)
 {
     size_t n = 0;
@@ -80,6 +91,8 @@ static void close_parts(axl_context *ctx)
     axl__free(ctx, ctx->parts);
 }
 
+/* A host with a parallel_for of its own has its own threads; an isa above the machine's is the
+ * machine's. */
 static axl_status context_setup(axl_context *ctx, const axl_context_options *given)
 {
     uint32_t threads = given->threads ? given->threads : axl__cpu_count();
@@ -148,6 +161,8 @@ static void cancel_unref(axl_context *memory, axl_cancel *c)
         axl__free(memory, c);
 }
 
+/* The allocator is copied out first, since it lies in the block that it frees.  In a child after a
+ * fork the pool's threads do not exist and cannot be joined. */
 void axl_context_free(axl_context *ctx)
 {
     if (!ctx || ctx->head.magic != AXL__MAGIC_CONTEXT || atomic_fetch_sub(&ctx->refs, 1) != 1)
@@ -232,6 +247,7 @@ void axl__log(axl_context *ctx, axl_log_level level, const char *fmt, ...)
     ctx->opts.log(ctx->opts.log_user, level, line);
 }
 
+/* The newest handle is the context's; an older one that is still held no longer stops anything. */
 axl_status axl_cancel_new(axl_cancel **out, axl_context *ctx)
 {
     if (!out)
@@ -248,6 +264,7 @@ axl_status axl_cancel_new(axl_cancel **out, axl_context *ctx)
     return AXL_OK;
 }
 
+/* One atomic store, for signal handlers and other threads. */
 void axl_cancel_raise(axl_cancel *c)
 {
     if (c)
@@ -287,7 +304,9 @@ void axl__cancel_hold(bool hold)
     axl__call_state_here()->held += hold ? 1u : -1u;
 }
 
-/* Tells whose callback it is how far the call is, if it is time to; *stop: what it answered. */
+/* Tells whose callback it is how far the call is, if it is time to; *stop: what it answered.  A
+ * job's callback and clock are its own, so that two threads in two jobs do not take each other's
+ * turn; without a job the context's serve. */
 static void report_progress(axl_context *ctx, const char *phase, uint64_t done, uint64_t total,
                             bool *stop)
 {
@@ -364,6 +383,8 @@ void axl__parallel_for_short(axl_context *ctx, uint64_t count, axl_task_fn fn, v
 
 /* ---- buffers ---- */
 
+/* What the buffer had is freed only when the copy is there.  reserved is the context that frees
+ * it. */
 axl_status axl__buffer_set(axl_context *ctx, axl_buffer *out, const void *data, size_t length)
 {
     AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, out));

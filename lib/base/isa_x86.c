@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Which registers the system saves: bits 1 and 2 are SSE and AVX, 5 to 7 AVX-512, 17 and 18 AMX. */
 static uint64_t xcr0(void)
 {
     uint32_t lo, hi;
@@ -14,6 +15,8 @@ static uint64_t xcr0(void)
     return (uint64_t)hi << 32 | lo;
 }
 
+/* Each level needs those below it.  avx512 means F, DQ, BW and VL, amx its tiles and bf16
+ * products. */
 axl_isa axl__isa_detect(void)
 {
     uint32_t a, b, c, d, a1 = 0, b1, c1, d1;

@@ -47,6 +47,7 @@ axl_status axl_job_enter(axl_job *job)
     return AXL_OK;
 }
 
+/* The thread's reference keeps a job alive that was freed from within it. */
 void axl_job_leave(void)
 {
     axl__call_state *here = axl__call_state_here();

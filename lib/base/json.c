@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* json.c - a recursive descent over bytes; depth is limited, so that no file exhausts the stack. */
+/*
+ * json.c - a recursive descent over bytes; depth is limited, so that no file exhausts the stack.
+ *
+ * A function that takes a value stands at its first byte and leaves the reader behind its last; a
+ * failure leaves r->at where the text stopped being JSON, which becomes the place in the message.
+ * Strings are copied into the arena, numbers point into the text.
+ */
 #include "json.h"
 
 #include "num.h"
@@ -81,6 +87,7 @@ static int hex4(const reader *r, size_t at)
     return v;
 }
 
+/* Two escapes of a surrogate pair are one character; a half without its other becomes U+FFFD. */
 static axl_status take_unicode(reader *r, char **out)
 {
     int hi = hex4(r, r->at);
@@ -138,6 +145,7 @@ static axl_status string_end(reader *r, size_t *end)
     return AXL_OK;
 }
 
+/* The room is that of the written text, which no unescaping exceeds. */
 static axl_status take_string(reader *r, const char **text, size_t *len)
 {
     size_t end = r->at;
@@ -177,6 +185,7 @@ static size_t digits_from(const reader *r, size_t at)
     return i - at;
 }
 
+/* An integer past int64 is a FLOAT of its nearest double; its digits stay in text. */
 static axl_status take_number(reader *r, axl__json *v)
 {
     size_t i = r->at, n;
@@ -241,6 +250,8 @@ static bool take_number_word(reader *r, axl__json *v)
 
 static axl_status take_value(reader *r, axl__json **out);
 
+/* On failure the members so far hang below parent, in an arena that is thrown away or used
+ * again. */
 static axl_status take_members(reader *r, axl__json *parent, bool object)
 {
     axl__json **link = &parent->child;

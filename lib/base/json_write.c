@@ -18,6 +18,7 @@ axl__jw *axl__jw_new(void)
     return cJSON_CreateObject();
 }
 
+/* Failures are kept in the object, so that a row of calls needs one check at its end. */
 static void add(axl__jw *obj, const char *key, cJSON *item)
 {
     if (!obj)
@@ -38,6 +39,7 @@ void axl__jw_bool(axl__jw *obj, const char *key, bool value)
     add(obj, key, cJSON_CreateBool(value));
 }
 
+/* As raw text, because cJSON's own numbers are doubles printed in the locale. */
 void axl__jw_int(axl__jw *obj, const char *key, int64_t value)
 {
     char text[32];

@@ -28,6 +28,8 @@ void axl__map_free(axl__map *m)
     m->cap = m->count = 0;
 }
 
+/* The slot that has the key, or the free one where it belongs; at most half of them are taken, so
+ * that one is found. */
 static axl__map_slot *find(axl__map_slot *slots, size_t cap, const char *key, size_t len)
 {
     size_t i = (size_t)(axl__hash_bytes(key, len) * 0x9E3779B97F4A7C15u >> 20) & (cap - 1);

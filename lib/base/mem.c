@@ -32,6 +32,7 @@ void *axl__alloc(axl_context *ctx, size_t size)
     return axl__allocator_alloc(memory_of(ctx), size);
 }
 
+/* calloc() itself where it is the allocator: large blocks come zeroed from the system. */
 void *axl__calloc(axl_context *ctx, size_t count, size_t size)
 {
     if (size != 0 && count > SIZE_MAX / size)
@@ -61,6 +62,7 @@ void axl__free(axl_context *ctx, void *block)
 
 enum { ALIGNMENT = 64 };
 
+/* The block's own address stands right before the aligned one. */
 void *axl__alloc_aligned(axl_context *ctx, size_t size)
 {
     if (size > SIZE_MAX - ALIGNMENT - sizeof(void *))

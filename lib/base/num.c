@@ -19,6 +19,7 @@ typedef struct {
     int n;
 } big;
 
+/* b = b * mul + add.  What would not fit is lost, which the bounds of its callers exclude. */
 static void big_muladd(big *b, uint32_t mul, uint32_t add)
 {
     uint64_t carry = add;
@@ -45,6 +46,7 @@ static int big_bits(const big *b)
     return b->n == 0 ? 0 : 32 * b->n - __builtin_clz(b->w[b->n - 1]);
 }
 
+/* b = b * 2^bits. */
 static void big_shift(big *b, int bits)
 {
     int words = bits / 32, rest = bits % 32;
@@ -83,7 +85,9 @@ static void big_subtract(big *a, const big *b) /* a >= b */
         a->n--;
 }
 
-/* num / den as a double, rounded to nearest even. */
+/* num / den as a double, rounded to nearest even.  The two are brought to about the same size,
+ * which gives the exponent, and then divided bit by bit; what is left of num says whether a tie is
+ * one. */
 static double big_ratio(big *num, big *den)
 {
     int shift = big_bits(num) - big_bits(den);
@@ -131,6 +135,8 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+/* Keeps DIGITS_MAX digits, which is more than any tie between two doubles has (767); of the rest
+ * only whether one was not 0 can matter. */
 static void push_digit(decimal *d, char c, bool fraction)
 {
     if (d->n_digits == 0 && c == '0') {
@@ -196,6 +202,8 @@ static bool scan_decimal(const char *s, size_t len, decimal *d)
     return s == end;
 }
 
+/* Powers of ten to 10^22 are exact doubles, and so is a mantissa of 15 digits: one operation on the
+ * two is rounded once, as the result must be. */
 static double decimal_value(const decimal *d)
 {
     static const double powers[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
@@ -274,6 +282,8 @@ static void print_digits(double v, int digits, char *out, int *exponent)
     *exponent = (int)e;
 }
 
+/* As Python's repr: an exponent from 1e16 on and below 1e-4, else a decimal point and a digit
+ * behind it. */
 static void lay_out(char *out, const char *digits, int e)
 {
     int n = (int)strlen(digits);
@@ -320,6 +330,7 @@ static bool begin_number(char **out, double *value)
     return false;
 }
 
+/* 17 digits are always enough; of 15 to 17 the fewest that read back are taken. */
 void axl__format_double(char out[AXL__NUM_MAX], double value)
 {
     char digits[32];

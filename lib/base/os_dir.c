@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* os_dir.c - folders, and the names in them. */
+/*
+ * os_dir.c - folders, and the names in them.
+ *
+ * What others may see half done is done beside its place and renamed: a link, a folder that takes
+ * another's place.  Temporary names are NAME.tmpPID, so that what a killed process left can be told
+ * from what a living one writes.
+ */
 #define _GNU_SOURCE
 #include "os_dir.h"
 
@@ -88,6 +94,7 @@ axl_status axl__remove_file(const char *path)
     return AXL_OK;
 }
 
+/* nftw passes on what is not 0; its own failure is -1, so that a status travels as its negative. */
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *where)
 {
     (void)st;
@@ -105,6 +112,8 @@ axl_status axl__remove_tree(const char *path)
     return errno == ENOENT ? AXL_OK : axl__fail_errno("cannot remove", path);
 }
 
+/* NAME.tmpPID whose process is gone.  A number past any process's is nobody's; one that lives may
+ * be another program's by now, and the file then waits for the next time. */
 static bool is_leftover(const char *name, bool (*ours)(const char *name, size_t len))
 {
     const char *at = strrchr(name, '.');
@@ -177,6 +186,7 @@ static axl_status replace_in_steps(axl_context *ctx, const char *from, const cha
     return status;
 }
 
+/* Exchanging the names in one call leaves no moment without a folder there. */
 axl_status axl__replace_dir(axl_context *ctx, const char *from, const char *to)
 {
     axl_status status;
@@ -235,6 +245,7 @@ axl_status axl__list_dir(axl_context *ctx, const char *path, char ***names, size
     return AXL_OK;
 }
 
+/* EINVAL is a file system that cannot sync folders. */
 axl_status axl__sync_dir(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -248,6 +259,7 @@ axl_status axl__sync_dir(const char *path)
     return rc == 0 || e == EINVAL ? AXL_OK : axl__fail_errno("cannot sync", path);
 }
 
+/* Asks by doing: permissions, read-only mounts and full quotas answer in no other way alike. */
 axl_status axl__check_writable(axl_context *ctx, const char *dir)
 {
     size_t len = strlen(dir) + 32;

@@ -34,6 +34,7 @@ static void id_from_stat(axl__file_id *id, const struct stat *st)
     id->inode = (uint64_t)st->st_ino;
 }
 
+/* A read past what such a file still has is SIGBUS, which would end the host's process. */
 static bool map_is_risky(int fd)
 {
     struct statfs fs;
@@ -166,6 +167,7 @@ void axl__file_close(axl__file *f)
     f->fd = -1;
 }
 
+/* A file that was read is what it was; only a map shows what others write. */
 axl_status axl__file_unchanged(const axl__file *f)
 {
     struct stat st;
@@ -181,6 +183,8 @@ axl_status axl__file_unchanged(const axl__file *f)
     return AXL_OK;
 }
 
+/* What follows is asked of a name, and may be another a moment later: who opens afterwards gets an
+ * error of its own. */
 axl__path_kind axl__path_kind_of(const char *path)
 {
     struct stat st;
@@ -234,6 +238,8 @@ bool axl__same_path(const char *a, const char *b)
            x.inode == y.inode;
 }
 
+/* Asks at each folder above path whether it is dir, by inode: names may differ and links lead
+ * there. */
 bool axl__path_is_in(const char *path, const char *dir)
 {
     char p[PATH_MAX];

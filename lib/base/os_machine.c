@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* os_machine.c - the machine as the kernel and the control groups tell of it. */
+/*
+ * os_machine.c - the machine as the kernel and the control groups tell of it.
+ *
+ * Everything is asked anew each time and nothing of it is a promise: what cannot be read counts as
+ * no limit, or as the least that there must be (one processor).
+ */
 #define _GNU_SOURCE
 #include "os_machine.h"
 
@@ -15,6 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* Of arch_prctl(2), which older headers do not name. */
 enum { ARCH_REQ_XCOMP_PERM_ = 0x1023, XFEATURE_XTILEDATA_ = 18 };
 
 void axl__host_name(char out[AXL__HOST_MAX])
@@ -80,6 +86,8 @@ static uint32_t cgroup_quota(void)
     return quota > 0 && period > 0 ? (uint32_t)((quota + period - 1) / period) : 0;
 }
 
+/* A container may have many processors in sight and time for few; more threads than that only wait
+ * for each other. */
 uint32_t axl__cpu_count(void)
 {
     cpu_set_t set;
@@ -174,6 +182,8 @@ static uint64_t groups_room(const char *groups, const char *mark, const char *ro
     }
 }
 
+/* The kernel's own estimate, bounded by the control groups of either version that the process is
+ * in. */
 uint64_t axl__available_memory(void)
 {
     char text[8192];

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* os_write.c - files that are written, and locks on them. */
+/*
+ * os_write.c - files that are written, and locks on them.
+ *
+ * A writer has its data in a temporary file beside the path until it commits; every way out ends in
+ * axl__writer_abort(), which takes a writer in any state and leaves one that it may be called on
+ * again.  An appended file (a log) is the exception: it grows in place, and is cut back where a
+ * record did not fit.
+ */
 #define _GNU_SOURCE
 #include "os_write.h"
 
@@ -17,6 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* In pieces of a gigabyte, because Linux writes at most 2 GiB - 4 KiB a call. */
 static axl_status write_fully(int fd, const unsigned char *data, size_t size, const char *path)
 {
     while (size > 0) {
@@ -64,6 +72,8 @@ axl_status axl__writer_put(axl__writer *w, const void *data, size_t size)
     return write_fully(w->fd, data, size, w->path);
 }
 
+/* Synced before it is renamed: after a crash the path has the old content or the new one.  close()
+ * is asked too, where network file systems tell of a full disk. */
 axl_status axl__writer_commit(axl__writer *w)
 {
     axl_status status = AXL_OK;
@@ -185,6 +195,7 @@ static axl_status try_lock(const char *path, int *out, bool *again)
     return AXL_OK;
 }
 
+/* Sixteen tries are more than a row of owners that end at the same moment takes. */
 axl_status axl__lock_file(const char *path, int *out)
 {
     bool again = true;
@@ -204,6 +215,8 @@ void axl__lock_sign(int fd)
         (void)!pwrite(fd, text, (size_t)n, 0);
 }
 
+/* Read without the lock: the text may be cut, and then names nobody or a wrong number in a
+ * message. */
 int64_t axl__lock_owner(const char *path)
 {
     char text[24];

@@ -2,6 +2,7 @@
 /* pcg64.c - see pcg64.h. */
 #include "pcg64.h"
 
+/* The constants are those of NumPy's SeedSequence and of PCG64, the XSL RR 128/64 generator. */
 enum { POOL = 4 };
 
 static uint32_t hash_mix(uint32_t value, uint32_t *constant, uint32_t factor)
@@ -59,6 +60,7 @@ void axl__pcg64_seed(axl__pcg64 *r, uint64_t seed)
     r->has_spare = false;
 }
 
+/* NumPy draws 32 bits as halves of 64, the low one first. */
 uint32_t axl__pcg64_draw(axl__pcg64 *r)
 {
     if (r->has_spare) {

@@ -19,7 +19,8 @@ static bool locate(char path[PATH_LEN], const char *dir, const char *sub, const 
     return n > 0 && n < PATH_LEN && axl__path_kind_of(path) == AXL__PATH_FILE;
 }
 
-/* The folders in their order, each with what is put behind it. */
+/* The folders in their order, each with what is put behind it: the host's, beside the library, the
+ * one that the build installs into, and the build folder itself. */
 enum { PLACES = 4 };
 
 static void list_places(axl_context *ctx, char *own, const char *places[PLACES][2])

@@ -72,8 +72,13 @@ struct axl__pool {
 enum { LOOP_SHIFT = 32 };
 #define OPEN_TASKS(word) ((uint64_t)(word)&UINT32_MAX)
 
+/* Of the calling thread: it runs a task, so that a loop which the task begins is run by it
+ * alone. */
 static _Thread_local bool in_loop;
 
+/* Having counted a task down, a thread owns it, and count, fn and arg stand still until it counts
+ * undone down; a loop that is over cannot be taken from, because its number is no longer the
+ * word's. */
 static void take_tasks(axl__pool *p)
 {
     uint64_t word = atomic_load_explicit(&p->open, memory_order_acquire);
@@ -183,6 +188,9 @@ static void run_here(uint64_t count, axl_task_fn fn, void *arg)
         fn(arg, i);
 }
 
+/* The store of the word is what publishes the loop, and comes last.  A worker that is about to
+ * sleep counts itself as sleeping before it looks at the word once more, so that it sees the tasks
+ * or is seen here. */
 static void open_loop(axl__pool *p, uint64_t count, bool wake, axl_task_fn fn, void *arg)
 {
     uint64_t number = (atomic_load_explicit(&p->open, memory_order_relaxed) >> LOOP_SHIFT) + 1;
@@ -216,6 +224,7 @@ static bool has_company(axl__pool *p)
     return p->started && atomic_load_explicit(&p->sleeping, memory_order_relaxed) < p->n_workers;
 }
 
+/* taken is never waited for: whoever finds it set runs the loop alone. */
 void axl__pool_run(axl__pool *p, uint64_t count, bool wake, axl_task_fn fn, void *arg)
 {
     if (count <= 1 || count > UINT32_MAX || in_loop || !p || p->n_wanted == 0 ||

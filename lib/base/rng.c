@@ -4,6 +4,8 @@
 
 enum { ROUNDS = 10 };
 
+/* The seed is the key; index and stream are the counter, of which each value is a draw of its
+ * own. */
 void axl__philox(uint32_t out[4], uint64_t seed, uint64_t stream, uint64_t index)
 {
     uint32_t c0 = (uint32_t)index, c1 = (uint32_t)(index >> 32);

@@ -31,6 +31,8 @@ void axl__str_clear(axl__str *s)
         s->data[0] = '\0';
 }
 
+/* One byte more than asked for, for the NUL.  After a failure nothing is appended any more: a text
+ * with a hole in it would look like a whole one. */
 bool axl__str_reserve(axl__str *s, size_t extra)
 {
     if (s->failed || extra > SIZE_MAX / 4 || s->len > SIZE_MAX / 4) {
@@ -73,6 +75,7 @@ void axl__str_putc(axl__str *s, char c)
     axl__str_put(s, &c, 1);
 }
 
+/* Most texts fit the array on the stack and are formatted once. */
 void axl__str_putf(axl__str *s, const char *fmt, ...)
 {
     char text[512];
@@ -125,6 +128,7 @@ static void put_json_char(axl__str *s, uint32_t c)
     }
 }
 
+/* DEL is escaped too: YAML, which shares these strings, takes it in no other way. */
 void axl__str_put_json(axl__str *s, const char *text, size_t len)
 {
     size_t at = 0;
@@ -198,6 +202,7 @@ static int min3(int a, int b, int c)
     return m < c ? m : c;
 }
 
+/* Three rows of the table are enough: a swap looks two back (optimal string alignment). */
 int axl__edit_distance(const char *a, const char *b)
 {
     enum { MAX = 128 };

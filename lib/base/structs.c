@@ -8,6 +8,7 @@
 
 enum { STRUCT_MAX_SIZE = 4096, TYPE_MAX = 64 };
 
+/* By memcpy: the struct's type is not known here. */
 static size_t size_of(const void *given)
 {
     size_t size;

@@ -2,6 +2,7 @@
 /* twister.c - see twister.h. */
 #include "twister.h"
 
+/* MT19937 (Matsumoto and Nishimura, 1998), whose constants these are. */
 enum { WORDS = AXL__TWISTER_WORDS, SHIFT = 397 };
 
 void axl__twister_seed(axl__twister *t, uint32_t seed)
@@ -14,7 +15,7 @@ void axl__twister_seed(axl__twister *t, uint32_t seed)
     t->at = WORDS;
 }
 
-/* By a list of one number. */
+/* By a list of one number, as Python's random.seed does with any integer of 32 bits. */
 void axl__twister_seed_python(axl__twister *t, uint32_t seed)
 {
     uint32_t *w = t->words;

@@ -7,6 +7,8 @@ static bool continues(const char *text, size_t len, size_t at, unsigned lo, unsi
     return at < len && (unsigned char)text[at] >= lo && (unsigned char)text[at] <= hi;
 }
 
+/* One U+FFFD for each longest beginning of a character that is cut short, as Unicode recommends and
+ * Python does. */
 uint32_t axl__utf8_next_checked(const char *text, size_t len, size_t *at, bool *ill)
 {
     unsigned c = (unsigned char)text[(*at)++];

@@ -17,6 +17,9 @@
 
 /* ---- helpers of the passes ---- */
 
+/* A list or mapping is shown at its key even where its value is at fault, because the value may
+ * begin lines below it.  A node without a line that axl did not make itself can only be an
+ * override's. */
 void axl__config_say(axl__config_pass *p, axl__diag_id id, axl_severity severity,
                      const axl__yaml *node, axl__config_place place, const char *key,
                      const char *fmt, ...)
@@ -39,6 +42,7 @@ void axl__config_say(axl__config_pass *p, axl__diag_id id, axl_severity severity
               given ? " (given as an override)" : "");
 }
 
+/* A huge integer has 0 in `integer` and is not 0; a NaN is true, as in Python. */
 bool axl__yaml_truthy(const axl__yaml *n)
 {
     if (!n)
@@ -55,6 +59,7 @@ bool axl__yaml_truthy(const axl__yaml *n)
     return false;
 }
 
+/* Texts of files are cut, so that a message stays one line that a person reads. */
 const char *axl__yaml_describe(const axl__yaml *n, char *out, size_t room)
 {
     size_t shown;
@@ -78,6 +83,9 @@ const char *axl__yaml_describe(const axl__yaml *n, char *out, size_t room)
     return out;
 }
 
+/* Any text may come in: a host's key too.  An index is held to nine digits, which no list reaches,
+ * so that the sum below cannot overflow.  The tree is const for readers and not for the passes;
+ * this serves both, hence the cast. */
 axl__yaml *axl__config_find(const axl__yaml *root, const char *path)
 {
     axl__yaml *node = (axl__yaml *)(uintptr_t)root;
@@ -119,6 +127,8 @@ void axl_config_free(axl_config *cfg)
     axl_context_free(ctx);
 }
 
+/* A handle without a tree.  cwd is taken now because a host may change directory later, and a
+ * relative path of the config must go on meaning the same file. */
 static axl_status config_new(axl_config **out, axl_context *ctx, const char *text, size_t len,
                              const char *name, const char *base_dir)
 {
@@ -147,6 +157,8 @@ static axl_status config_new(axl_config **out, axl_context *ctx, const char *tex
     return AXL_OK;
 }
 
+/* The host's texts are borrowed for the call alone; the run's log and the model card show them
+ * later. */
 static axl_status keep_overrides(axl_config *cfg, const axl_config_options *opts)
 {
     axl__str s;
@@ -162,6 +174,10 @@ static axl_status keep_overrides(axl_config *cfg, const axl_config_options *opts
     return status;
 }
 
+/* The order matters.  Nulls go after the overrides, so that key=null takes away what the file says;
+ * renaming comes before the keys are checked, which drops a deprecated key without a word and sees
+ * its value under today's name; rules see what was set and not defaults, which they could not tell
+ * from it; and what is derived is of values that are known to be good. */
 static axl_status run_passes(axl_config *cfg, axl_diagnostics *diags,
                              const axl_config_options *opts)
 {
@@ -212,6 +228,7 @@ static axl_status build(axl_config **out, axl_context *ctx, const char *text, si
     return status;
 }
 
+/* After this, *out and *diagnostics are NULL whatever fails. */
 static axl_status import_options(axl_config_options *dst, axl_config **out, axl_context *ctx,
                                  const axl_config_options *src)
 {
@@ -317,6 +334,7 @@ static axl_status check_is_config(const char *path, const axl__file *file)
     return AXL_OK;
 }
 
+/* The file is read and not mapped: a config is small, and may be edited while it is in use. */
 axl_status axl_config_open(axl_config **out, axl_context *ctx, const char *path,
                            const axl_config_options *opts)
 {
@@ -411,6 +429,8 @@ char *axl__config_path(const axl_config *cfg, const char *value)
     return axl__format(cfg->ctx, "%s%s%s", base, slash, value);
 }
 
+/* Keys below are literals of the library, so that one that is misspelled is found by the first test
+ * that runs the line: in a key that is merely absent, nobody would see the slip. */
 static const axl__yaml *known(const axl_config *cfg, const char *key)
 {
     assert(axl__schema_knows(key));
@@ -427,6 +447,8 @@ const axl__yaml *axl__cfg_node(const axl_config *cfg, const char *key)
     return known(cfg, key);
 }
 
+/* given() and optional() divide the keys between them by the schema, so that no default can be
+ * written where it is read and differ from the table's. */
 static const axl__yaml *given(const axl_config *cfg, const char *key)
 {
     const axl__yaml *n = known(cfg, key);
@@ -510,7 +532,8 @@ size_t axl__cfg_count(const axl_config *cfg, const char *key)
 
 /* ---- public access ---- */
 
-/* AXL_END when there is no value. */
+/* Enters, and finds the value; AXL_END when there is none.  Unlike in known(), a key that does not
+ * exist is the host's slip and an error. */
 static axl_status look_up(const axl_config *cfg, const char *key, const void *out,
                           const axl__yaml **node)
 {
@@ -534,6 +557,7 @@ static axl_status wrong_type(const char *key, const char *expected, const axl__y
                      axl__yaml_describe(node, found, sizeof found));
 }
 
+/* Any scalar has a text, so that hosts can show every value without asking for its type. */
 axl_status axl_config_string(const axl_config *cfg, const char *key, const char **out)
 {
     const axl__yaml *node;

@@ -34,6 +34,8 @@ static axl_status fill_text(axl__config_pass *p, const char *key, const char *te
     return axl__yaml_set(p->arena, p->root, key, axl__yaml_string(p->arena, text, strlen(text)));
 }
 
+/* Sets a key that is not set to the value of another.  The copy has no place, as all that is
+ * derived. */
 static axl_status fill_copy(axl__config_pass *p, const char *key, const char *from)
 {
     const axl__yaml *n = get(p, from);
@@ -46,6 +48,8 @@ static axl_status fill_copy(axl__config_pass *p, const char *key, const char *fr
     return axl__yaml_set(p->arena, p->root, key, copy);
 }
 
+/* batch_size is another way to write gradient_accumulation_steps and goes, so that a dump has one
+ * of them; config_rules.c saw that it divides. */
 static axl_status derive_batch(axl__config_pass *p)
 {
     char text[24];
@@ -61,6 +65,7 @@ static axl_status derive_batch(axl__config_pass *p)
     return fill_copy(p, "eval_batch_size", "micro_batch_size");
 }
 
+/* Axolotl's validators set the same two where they are not set. */
 static axl_status derive_packing(axl__config_pass *p)
 {
     if (!axl__yaml_truthy(get(p, "sample_packing")))
@@ -84,7 +89,8 @@ static bool is_no(const axl__yaml *n)
 }
 
 /* Nothing said about when: at the end of each epoch.  Axolotl evaluates before the first step too
- * where a key says when. */
+ * where a key says when (core/builders/base.py); since eval_strategy is filled in here, what the
+ * file said must be asked first, and a dump carries the answer as axl.eval_on_start. */
 static axl_status derive_strategies(axl__config_pass *p)
 {
     bool data = axl__config_has_validation(p);
@@ -97,7 +103,8 @@ static axl_status derive_strategies(axl__config_pass *p)
     return fill_text(p, "save_strategy", steps ? "steps" : "epoch");
 }
 
-/* What restarts prune; resetting leaves next to nothing. */
+/* What restarts prune: Axolotl's defaults, and 0.999 of its full reset (_FULL_RESET_RATIO in
+ * monkeypatch/relora.py). */
 static axl_status derive_relora(axl__config_pass *p)
 {
     if (!axl__yaml_truthy(get(p, "relora")))
@@ -107,7 +114,8 @@ static axl_status derive_relora(axl__config_pass *p)
     return fill(p, p->root, "relora_prune_ratio", reset ? "0.999" : "0.9");
 }
 
-/* In each entry of a list of data sets, where its type reads the key. */
+/* In each entry of a list of data sets, where its type reads the key.  items points to the "[]."
+ * within the key's name; "[].type." leads into a type that is a mapping. */
 static axl_status fill_entries(axl__config_pass *p, const axl__schema_key *k, const char *items)
 {
     char list_key[64];
@@ -145,6 +153,9 @@ static axl_status fill_defaults(axl__config_pass *p)
     return AXL_OK;
 }
 
+/* One spelling of every value ("1e-3" and "0.001", "yes" and "true"): texts are compared by the
+ * data cache's key and shown in dumps.  A number has the fewest digits that read back as the same
+ * double; a huge integer keeps its own, having no other exact form. */
 static axl_status canonical_texts(axl__config_pass *p, axl__yaml *node)
 {
     char text[AXL__NUM_MAX];
@@ -171,6 +182,7 @@ static axl_status canonical_texts(axl__config_pass *p, axl__yaml *node)
     return node->text ? AXL_OK : axl__fail_nomem();
 }
 
+/* Derived values come before the table's defaults, which would stand in their way. */
 axl_status axl__config_derive(axl__config_pass *p)
 {
     AXL_TRY(derive_batch(p));

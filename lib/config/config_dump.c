@@ -34,6 +34,8 @@ static void put_text(axl__str *s, const char *text, size_t len)
         axl__str_put_json(s, text, len);
 }
 
+/* Other scalars have canonical texts since config_derive.c, which YAML reads back as what they
+ * are. */
 static void put_scalar(axl__str *s, const axl__yaml *node)
 {
     if (node->type == AXL__YAML_STRING)
@@ -48,6 +50,8 @@ static void indent(axl__str *s, int depth)
         axl__str_puts(s, "  ");
 }
 
+/* The children of a collection.  after_dash: the first stands in the line of its item's "-", which
+ * is the compact form of a mapping in a list. */
 static void put_yaml(axl__str *s, const axl__yaml *node, int depth, bool after_dash)
 {
     for (const axl__yaml *child = node->child; child; child = child->next) {
@@ -103,7 +107,8 @@ static void put_json(axl__str *s, const axl__yaml *node)
     axl__str_putc(s, list ? ']' : '}');
 }
 
-/* The member that follows `after` (NULL: the first) in the order of names. */
+/* The member that follows `after` (NULL: the first) in the order of names.  Selecting instead of
+ * sorting needs no memory, and mappings are small. */
 static const axl__yaml *next_by_name(const axl__yaml *map, const axl__yaml *after)
 {
     const axl__yaml *best = NULL;
@@ -148,6 +153,7 @@ void axl__config_put_value(axl__str *s, const axl__yaml *node)
         axl__str_put(s, node->text, node->len);
 }
 
+/* What it writes parses to an equal config, in either form. */
 axl_status axl_config_dump(const axl_config *cfg, uint32_t form, axl_buffer *out)
 {
     axl__str s;

@@ -15,6 +15,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Where the walk through the tree is.  A path that could not grow for lack of memory is marked as
+ * failed; the walk then keeps members without looking at them, and the pass ends in
+ * AXL_ERR_NOMEM. */
 typedef struct walk {
     axl__config_pass *p;
     axl__str path;
@@ -26,6 +29,8 @@ static const char *path_of(const walk *w)
     return axl__str_text(&w->path);
 }
 
+/* The functions below are by what a value is, and their type by what the key takes: they change the
+ * node to the first type that fits, or leave it as it is and return false. */
 /* ---- types ---- */
 
 static bool coerce(axl__yaml *n, uint16_t type, const char *values);
@@ -43,6 +48,8 @@ static bool bool_to(axl__yaml *n, uint16_t type)
     return true;
 }
 
+/* 9e15 is below 2^53 (9.007e15): up to there a double that is whole is exactly the integer that it
+ * says. */
 static bool float_to(axl__yaml *n, uint16_t type)
 {
     if (type & T_F)
@@ -64,6 +71,7 @@ static bool float_to(axl__yaml *n, uint16_t type)
     return false;
 }
 
+/* number is set on an INT already, so that becoming a FLOAT needs the type alone. */
 static bool int_to(axl__yaml *n, uint16_t type)
 {
     if ((type & T_I) && !n->huge)
@@ -80,6 +88,7 @@ static bool int_to(axl__yaml *n, uint16_t type)
     return false;
 }
 
+/* pydantic's words of its lax mode, in any case. */
 static bool string_to_bool(axl__yaml *n)
 {
     static const char *const words[] = { "0", "off", "f", "false", "n", "no",
@@ -108,6 +117,8 @@ static bool string_to_number(axl__yaml *n, uint16_t type)
     return true;
 }
 
+/* Where a key takes texts too, one of its own words stays a text ("auto"), and anything else is
+ * tried as what else it takes before it is a text nevertheless. */
 static bool string_to(axl__yaml *n, uint16_t type, const char *values)
 {
     if ((type & T_S) && (!values || axl__schema_has_value(values, n->text)))
@@ -135,6 +146,8 @@ static bool coerce(axl__yaml *n, uint16_t type, const char *values)
     return false;
 }
 
+/* The hint: a scalar that YAML took for a number or a boolean where a text is wanted (a revision of
+ * digits, a token that is "no"). */
 static void say_type(walk *w, const axl__yaml *n, uint16_t type)
 {
     static const char *const names[] = { "true or false", "an integer", "a number",  "a text",
@@ -169,6 +182,8 @@ static const char *plain_values(const char *values, char *out, size_t room)
     return out;
 }
 
+/* An implemented key that has a reason has values that axl does not do; without a near name the
+ * text is more likely one of those than a slip. */
 static void say_value(walk *w, const axl__schema_key *k, const axl__yaml *n)
 {
     char near[128], hint[160] = "", values[700];
@@ -195,6 +210,8 @@ static void lower(axl__yaml *n, const char *values)
             *c = (char)(*c | 0x20);
 }
 
+/* Range and values, of a node that is of the key's type by now.  false: it was reported, and what
+ * else there would be to say of it is not. */
 static bool check_value(walk *w, const axl__schema_key *k, axl__yaml *n)
 {
     bool number = n->type == AXL__YAML_INT || n->type == AXL__YAML_FLOAT;
@@ -222,6 +239,9 @@ static bool check_value(walk *w, const axl__schema_key *k, axl__yaml *n)
 
 /* ---- answers ---- */
 
+/* Whether a value asks for nothing, so that no word is due about a key that axl does not do.  A key
+ * with neutral "true" is a switch that asks for something when it is off: where that is an error
+ * false is not neutral, where the key has no effect anyway both are. */
 static bool is_neutral(const axl__schema_key *k, const axl__yaml *n)
 {
     double number;
@@ -317,6 +337,8 @@ static bool refusal_is_neutral(const axl__schema_key *k, axl__yaml *n)
     return coerce(n, k->type, NULL) && axl__yaml_truthy(n);
 }
 
+/* The hint is the last name alone where the near key has the same parent as the wrong one, else the
+ * whole path. */
 static void say_unknown(walk *w, const axl__yaml *n)
 {
     const char *key = path_of(w), *last = strrchr(key, '.');
@@ -340,6 +362,7 @@ static void say_unknown(walk *w, const axl__yaml *n)
 
 static void check_members(walk *w, axl__yaml *map);
 
+/* A list is gone through to its end, whatever an item is: each wrong one is told with its index. */
 static void check_items(walk *w, const axl__schema_key *k, axl__yaml *list)
 {
     uint16_t item_type = (uint16_t)(k->type >> T_ITEM_SHIFT);
@@ -394,6 +417,8 @@ static bool check_member(walk *w, const axl__yaml *map, axl__yaml *n)
     return true;
 }
 
+/* The path of the walk is cut back after each member; what does not stay is taken out of the list
+ * as it is passed. */
 static void check_members(walk *w, axl__yaml *map)
 {
     size_t mark = w->path.len;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config_optimizer.c - the optimizer's keys together: what an optimizer takes, and which rates
- * exclude each other. */
+/*
+ * config_optimizer.c - the optimizer's keys together: what an optimizer takes, and which rates
+ * exclude each other.
+ *
+ * The questions are the table's (optimizer_names.h), so that a new optimizer needs no line here.
+ */
 #include "config_priv.h"
 
 #include "base/str.h"
@@ -14,6 +18,8 @@ static axl__yaml *get(const axl__config_pass *p, const char *key)
     return axl__yaml_get(p->root, key);
 }
 
+/* node is the argument itself where optim_args is a mapping, and then arg its own key, by identity;
+ * where optim_args is a text, node is that text and the argument has no place of its own. */
 static void say_arg(axl__config_pass *p, const axl__yaml *node, const char *arg,
                     const axl__optimizer_name *o)
 {
@@ -37,7 +43,8 @@ static bool takes(const axl__optimizer_name *o, const char *arg)
     return o->args && axl__schema_has_value(o->args, arg);
 }
 
-/* "a=1, b=2"; spaces count for nothing. */
+/* "a=1, b=2", transformers' form of optim_args; spaces count for nothing.  Values are looked at
+ * where they are read (optim/optim_args.c). */
 static void check_arg_text(axl__config_pass *p, const axl__yaml *n, const axl__optimizer_name *o)
 {
     char arg[64];
@@ -70,6 +77,8 @@ static void check_args(axl__config_pass *p, const axl__optimizer_name *o)
             say_arg(p, arg, arg->key, o);
 }
 
+/* Axolotl warns where betas or epsilon are set and the optimizer's name has no "adamw" in it; here
+ * it is what the optimizer reads that decides. */
 static void check_settings(axl__config_pass *p, const axl__optimizer_name *o)
 {
     static const char *const keys[] = { "adam_beta1", "adam_beta2", "adam_beta3", "adam_epsilon",
@@ -88,6 +97,8 @@ static void no_effect(axl__config_pass *p, const char *key, const char *why)
                         "no effect: %s", why);
 }
 
+/* Who makes the groups of parameters decides which rates count: with loraplus_lr_ratio it is PEFT's
+ * function for LoRA+, which knows no other keys. */
 static void check_rates(axl__config_pass *p)
 {
     static const char plus[] = "with loraplus_lr_ratio Axolotl leaves it out";
@@ -105,6 +116,7 @@ static void check_rates(axl__config_pass *p)
     no_effect(p, "embedding_lr_scale", plus);
 }
 
+/* The three keys of a group have no default in Axolotl's schema. */
 static void check_groups(axl__config_pass *p)
 {
     static const char *const keys[] = { "name", "modules", "lr" };

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+/* A list grows by its next index alone; the limit only keeps the digits of an index from
+ * overflowing. */
 enum { INDEX_MAX = 1000 };
 
 /* Where a path ends: the collection that holds (or shall hold) the last part, and that part. */
@@ -48,11 +50,14 @@ static const char *next_part(const char *at, slot *s)
     return *at == '\0' || *at == '[' ? at : NULL;
 }
 
+/* NULL: the slot is empty. */
 static axl__yaml *in_slot(const slot *s)
 {
     return s->item ? axl__yaml_item(s->parent, s->index) : axl__yaml_get(s->parent, s->name);
 }
 
+/* Writes value over what is in the slot.  value is copied into an old item's node, so that the
+ * caller asks in_slot() for what is there now. */
 static axl_status fill_slot(axl__config_pass *p, const slot *s, axl__yaml *value)
 {
     if (!value)
@@ -69,7 +74,8 @@ static axl_status fill_slot(axl__config_pass *p, const slot *s, axl__yaml *value
     return AXL_OK;
 }
 
-/* a, a.b, a[0].b */
+/* a, a.b, a[0].b; not [0], because the root is a mapping.  Looked at as a whole before anything is
+ * made, so that a malformed path leaves no half of itself in the tree. */
 static bool is_path(const char *key)
 {
     slot s;
@@ -82,7 +88,8 @@ static bool is_path(const char *key)
     return true;
 }
 
-/* Goes down a path, making what is missing.  *ok is false after a diagnostic. */
+/* Goes down a path, making what is missing: "a.b[0]=1" works where there is no a.  A null on the
+ * way counts as missing.  *ok is false after a diagnostic. */
 static axl_status find_slot(axl__config_pass *p, const char *key, slot *s, bool *ok)
 {
     const char *at = key;
@@ -120,7 +127,9 @@ static axl_status find_slot(axl__config_pass *p, const char *key, slot *s, bool 
     return AXL_OK;
 }
 
-/* [a, b] and {a: b} */
+/* [a, b] and {a: b}, read as the value of a small document of its own.  What is wrong with it goes
+ * to a list that nobody sees, whose lines and columns would be of that document; one diagnostic at
+ * the key stands for it. */
 static axl_status flow_value(axl__config_pass *p, const char *key, const char *text,
                              axl__yaml **out)
 {
@@ -154,6 +163,9 @@ static void forget_places(axl__yaml *node)
         forget_places(child);
 }
 
+/* The schema decides where a text could be read in two ways: for a key of texts alone "1e-3" or
+ * "[a]" is that text, as a shell user who cannot nest quotes expects.  "none" is Python's null; an
+ * empty value is the empty text and not null, which YAML would make of it. */
 static axl_status read_value(axl__config_pass *p, const char *key, const char *text,
                              axl__yaml **out)
 {

@@ -12,12 +12,17 @@
 
 #include <stdatomic.h>
 
+/* A config is one tree in one arena, with its texts beside it.  Until it is handed out the passes
+ * alone write to it; from then on nothing is written but refs, which is why it needs no lock. */
 struct axl_config {
     uint32_t magic;
     atomic_int refs;
     axl_context *ctx;
     axl__arena arena;
+    /* Once built a mapping in which every key is of its type in the schema, every default is filled
+     * in and every scalar has its canonical text. */
     axl__yaml *root;
+    /* What the host or the file gave: before any pass, without the overrides. */
     const char *text;
     size_t text_len;
     const char *overrides; /* "key=value" a line */
@@ -26,8 +31,10 @@ struct axl_config {
     const char *cwd;      /* that of the parsing, from the root: relative paths are of there */
 };
 
-/* What the passes work on.  They run in this order; each returns AXL_ERR_NOMEM or AXL_OK and adds
- * what it finds to diags. */
+/* What the passes work on.  They run in the order of run_passes(); each returns AXL_ERR_NOMEM or
+ * AXL_OK and adds what it finds to diags, so that one call shows all that is wrong.  A pass may
+ * thus meet values that an earlier one found fault with, and looks at a node's type before it reads
+ * its value; only derive, which does not run after an error, relies on types and ranges. */
 typedef struct axl__config_pass {
     const axl_config *cfg; /* whose tree it is */
     axl__arena *arena;

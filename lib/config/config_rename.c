@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* config_rename.c - deprecated spellings to today's, each with a warning. */
+/*
+ * config_rename.c - deprecated spellings to today's, each with a warning.
+ *
+ * The first pass over the keys.  It moves values whole and looks at a value only where its form is
+ * the deprecated thing; types, ranges and unknown keys are the next pass's, which finds today's
+ * keys alone.
+ */
 #include "config_priv.h"
 
 #include <string.h>
@@ -45,7 +51,8 @@ static axl__yaml *boolean(axl__config_pass *p, bool value)
     return value ? axl__yaml_plain(p->arena, "true", 4) : axl__yaml_plain(p->arena, "false", 5);
 }
 
-/* The first of these that is on names the implementation; the rest go. */
+/* The first of these that is on names the implementation, in Axolotl's order of precedence; the
+ * rest go. */
 static axl_status rename_attention(axl__config_pass *p)
 {
     static const struct {
@@ -166,6 +173,8 @@ static axl_status rename_targets(axl__config_pass *p)
     return put_derived(p, "lora_target_modules", list, node);
 }
 
+/* One spelling for what means the same, so that it is read in one way and cached under one key:
+ * ds_type jsonl is json, data_files is a list. */
 static axl_status rename_dataset(axl__config_pass *p, axl__yaml *set)
 {
     axl__yaml *files = axl__yaml_get(set, "data_files");
@@ -191,6 +200,10 @@ static axl_status rename_dataset(axl__config_pass *p, axl__yaml *set)
     return AXL_OK;
 }
 
+/* Attention's old switches are in the table of moved keys too, but with a value of their own to
+ * move to ("attn_implementation: sdpa"), so that they go first and by hand.  The types of values
+ * are not known to be right yet: whatever is no text or list of the expected kind is left for the
+ * check of the keys. */
 axl_status axl__config_rename(axl__config_pass *p)
 {
     static const char *const lists[] = { "datasets", "test_datasets" };

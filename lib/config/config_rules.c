@@ -14,6 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* get: set at all.  on: set to something that asks for it, in Python's sense of true, as Axolotl's
+ * own validators ask ("val_set_size: 0" is set and not on).  Which of the two a rule asks is part
+ * of it. */
 static axl__yaml *get(const axl__config_pass *p, const char *key)
 {
     return axl__yaml_get(p->root, key);
@@ -41,7 +44,8 @@ static void warn(axl__config_pass *p, axl__diag_id id, const char *key, const ch
     axl__config_say(p, id, AXL_SEVERITY_WARNING, get(p, key), AT_KEY, key, "%s", message);
 }
 
-/* 0 is how some files say "not set". */
+/* 0 is how some files say "not set", and Axolotl asks for truth.  With the key gone, no reader
+ * needs to know of it. */
 static void drop_zeros(axl__config_pass *p)
 {
     static const char *const keys[] = { "max_steps",
@@ -59,6 +63,8 @@ static void drop_zeros(axl__config_pass *p)
             axl__yaml_remove(p->root, keys[i]);
 }
 
+/* where is the entry's path, "datasets[0]": the key that is missing has no place, so that the
+ * message stands at the entry. */
 static void require_in_entry(axl__config_pass *p, const axl__yaml *entry, const char *where)
 {
     char key[80];
@@ -78,6 +84,8 @@ static void require_in_entry(axl__config_pass *p, const axl__yaml *entry, const 
     axl__str_free(&types);
 }
 
+/* A host that brings its own samples may bring some to evaluate on, which the config cannot
+ * know. */
 bool axl__config_has_validation(const axl__config_pass *p)
 {
     return p->own_data || on(p, "val_set_size") || get(p, "test_datasets");
@@ -131,6 +139,7 @@ static void check_no_adapter(axl__config_pass *p)
                  "no effect here: there is no adapter, all weights are trained");
 }
 
+/* Axolotl starts LISA where both keys are set, and says nothing where one is alone. */
 static void check_lisa(axl__config_pass *p)
 {
     bool layers = on(p, "lisa_n_layers"), steps = on(p, "lisa_step_interval");
@@ -143,6 +152,7 @@ static void check_lisa(axl__config_pass *p)
         say(p, AXL__C_ADAPTER, "lisa_n_layers", "LISA trains whole layers: remove adapter");
 }
 
+/* Axolotl has no default for lora_r and lora_alpha, and PEFT refuses to be without. */
 static void check_adapter(axl__config_pass *p)
 {
     check_lisa(p);
@@ -159,6 +169,9 @@ static void check_adapter(axl__config_pass *p)
             "no layer to adapt; set lora_target_linear: true or list lora_target_modules");
 }
 
+/* Axolotl's rule counts what the file sets, before its defaults of 1.  It then takes
+ * gradient_accumulation_steps as 1 beside a batch_size; here that is divided (config_derive.c),
+ * which is what its writer means, and must come out even. */
 static void check_batch(axl__config_pass *p)
 {
     const axl__yaml *whole = get(p, "batch_size"), *micro = get(p, "micro_batch_size");
@@ -193,6 +206,7 @@ static void check_steps_are_whole(axl__config_pass *p)
     }
 }
 
+/* The rules of Axolotl's validation.py, with its answers. */
 static void check_saves(axl__config_pass *p)
 {
     if (on(p, "warmup_steps") && on(p, "warmup_ratio"))
@@ -204,6 +218,9 @@ static void check_saves(axl__config_pass *p)
         say(p, AXL__C_SAVE_CONFLICT, "saves_per_epoch", "save_steps is set too; keep one");
 }
 
+/* As Axolotl: with val_set_size written as 0, eval_steps and eval_strategy are refused; where it is
+ * absent the same keys are accepted and never evaluate, which draws a warning here, and the key
+ * goes so that nothing later counts on it. */
 static void check_evals(axl__config_pass *p)
 {
     const axl__yaml *share = get(p, "val_set_size");
@@ -242,7 +259,8 @@ static void check_evals(axl__config_pass *p)
     }
 }
 
-/* Keys that follow evaluations. */
+/* Keys that follow evaluations.  Without them early stopping would never stop and the best would
+ * never be found, so that leaving them out in silence would change the result. */
 static void check_best(axl__config_pass *p)
 {
     static const char *const keys[] = { "early_stopping_patience", "load_best_model_at_end",
@@ -263,6 +281,8 @@ static void check_best(axl__config_pass *p)
             "best needs evaluations: set val_set_size or test_datasets, and no eval_strategy: no");
 }
 
+/* The value changes nothing here; what Axolotl refuses is refused, so that a file that passes here
+ * passes there.  A "/" is a kernel's name on the Hub, of which nothing can be said. */
 static void check_attention(axl__config_pass *p)
 {
     static const char names[] = "eager, sdpa, flash_attention_2, flash_attention_3, "
@@ -289,6 +309,8 @@ static void check_attention(axl__config_pass *p)
                     hint ? "; did you mean \"" : "", hint ? hint : "", hint ? "\"?" : "");
 }
 
+/* With both on, bf16 wins and fp16 is turned off in the tree, so that readers need to ask for
+ * one. */
 static void check_precision(axl__config_pass *p)
 {
     axl__yaml *half = get(p, "fp16");

@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The keys of lr_scheduler_kwargs that each schedule takes. */
+/* The keys of lr_scheduler_kwargs that each schedule takes: the parameters of transformers'
+ * get_…_schedule functions and of torch's classes.  A schedule that is not here takes none. */
 static const struct {
     const char *schedule, *settings;
 } takes[] = {
@@ -32,6 +33,7 @@ static const axl__yaml *get(const axl__config_pass *p, const char *key)
     return axl__yaml_get(p->root, key);
 }
 
+/* A member of lr_scheduler_kwargs. */
 static const axl__yaml *setting(const axl__config_pass *p, const char *key)
 {
     const axl__yaml *map = get(p, "lr_scheduler_kwargs");
@@ -52,6 +54,8 @@ static void no_effect(axl__config_pass *p, const char *key, const char *why)
                         "no effect here: %s", why);
 }
 
+/* own_cosine: cosine_min_lr_ratio or lr_quadratic_warmup puts Axolotl's own cosine in the place of
+ * transformers', and Axolotl passes it no settings. */
 static void check_settings(axl__config_pass *p, const char *schedule, bool own_cosine)
 {
     const axl__yaml *map = get(p, "lr_scheduler_kwargs");
@@ -87,6 +91,7 @@ static void check_below_peak(axl__config_pass *p, const char *key, bool equal_is
                     peak->text, n->text);
 }
 
+/* What transformers' functions raise an error for when the schedule is made. */
 static void check_needs(axl__config_pass *p, const char *schedule)
 {
     bool least = strcmp(schedule, "cosine_with_min_lr") == 0 ||
@@ -102,6 +107,7 @@ static void check_needs(axl__config_pass *p, const char *schedule)
     check_below_peak(p, "min_lr", true);
 }
 
+/* The one schedule that follows a metric: without evaluations its rate would never fall. */
 static void check_plateau(axl__config_pass *p)
 {
     const axl__yaml *when = get(p, "eval_strategy");
@@ -115,6 +121,7 @@ static void check_plateau(axl__config_pass *p)
         say(p, "jagged_restart_steps", "reduce_lr_on_plateau cannot restart");
 }
 
+/* Axolotl's conditions, and one of axl's: restarts prune two moments in f32 (train/relora.c). */
 static void check_relora(axl__config_pass *p, const char *schedule, bool restarts)
 {
     if (!axl__yaml_truthy(get(p, "relora"))) {
@@ -134,6 +141,9 @@ static void check_relora(axl__config_pass *p, const char *schedule, bool restart
         say(p, "relora", "it does not go with lr_scheduler: one_cycle");
 }
 
+/* Axolotl's trainer looks at lr_quadratic_warmup before cosine_min_lr_ratio, and at
+ * cosine_constant_lr_ratio only beside the latter (core/trainers/mixins/scheduler.py).  With
+ * restarts cosine_min_lr_ratio is also how low a restart falls, under any schedule. */
 void axl__config_check_schedule(axl__config_pass *p)
 {
     const axl__yaml *n = get(p, "lr_scheduler");

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+/* The columns and styles are those of Axolotl's prompt_strategies and prompters; one of a name here
+ * reads what its load function there reads. */
 #define INSTRUCTION .method = "instruction"
 #define STYLES "instruct, chat, chatml, phi"
 #define ALPACA                                                                                     \
@@ -92,6 +94,7 @@ void axl__dataset_types_put(axl__str *out)
             axl__str_putf(out, "%s%s", i ? ", " : "", axl__dataset_types[i].name);
 }
 
+/* "alpaca:" with nothing behind it is no style and thus no type. */
 const axl__dataset_type *axl__dataset_type_find(const char *name)
 {
     size_t len = strcspn(name, ":");

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* diagnostics.c - an array of diagnostics, their texts in an arena. */
+/*
+ * diagnostics.c - an array of diagnostics, their texts in an arena.
+ *
+ * A diagnostic is complete when it is added: its text is made at once, and sorting moves only the
+ * entries.  The list is for one thread until it is finished, and is not changed by reading it.
+ */
 #include "diagnostics.h"
 
 #include "base/str.h"
@@ -18,6 +23,8 @@ typedef struct entry {
     size_t order;
 } entry;
 
+/* The entries are in the struct, so that adding one takes memory for its texts alone; failed
+ * remembers that these could not be had, and the list is then no list. */
 struct axl_diagnostics {
     axl_context *ctx;
     axl__arena arena;
@@ -55,6 +62,8 @@ void axl_diagnostics_free(axl_diagnostics *d)
     axl_context_free(ctx);
 }
 
+/* Errors may take the warnings' room and not the other way round: a list without its errors would
+ * make a bad config good. */
 bool axl__diagnostics_full(const axl_diagnostics *d, axl_severity severity)
 {
     return d->count == DIAGNOSTICS_MAX ||
@@ -78,6 +87,7 @@ static const char *place_of(const axl_diagnostic *x, char out[32])
     return out;
 }
 
+/* FILE:LINE:COL: error: KEY: MESSAGE [ID], as compilers write it and editors read it. */
 static const char *whole_text(axl_diagnostics *d, const axl_diagnostic *x)
 {
     axl__str s;
@@ -142,6 +152,7 @@ void axl__diag(axl_diagnostics *d, axl__diag_id id, axl_severity severity, uint3
     d->errors += severity == AXL_SEVERITY_ERROR;
 }
 
+/* What has no place comes last; order is the rank of arrival, because qsort() is not stable. */
 static int by_place(const void *a, const void *b)
 {
     const entry *x = a, *y = b;

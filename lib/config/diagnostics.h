@@ -75,6 +75,8 @@ typedef enum {
     AXL__C_NO_CHECKPOINT = 409
 } axl__diag_id;
 
+/* A list holds a reference to ctx and copies of its texts: it outlives the config that it is about.
+ * file is what the messages call the text. */
 axl_status axl__diagnostics_new(axl_diagnostics **out, axl_context *ctx, const char *file);
 
 /* Adds one; line 0 and key NULL where there is none.  Out of memory is remembered. */

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Names of transformers' arguments and of other tools' configs, which are no typing slips and would
+ * be found by none. */
 static const struct {
     const char *theirs, *ours;
 } synonyms[] = {
@@ -40,6 +42,7 @@ static const struct {
     { "backend", "axl.backend" },
 };
 
+/* A quarter to a half of the letters, three at most: more would call unrelated short names near. */
 static int slips_allowed(const char *text)
 {
     int len = (int)strlen(text);
@@ -73,6 +76,7 @@ static const char *same_name_elsewhere(const char *name)
     return NULL;
 }
 
+/* Only names below the same parent compete in slips; a right name in the wrong place comes last. */
 const char *axl__nearest_key(const char *path)
 {
     char name[256];

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* The keys of several rows. */
+/* What several rows read: ADAM and LION are keys of the config, ADEMAMIX is of optim_args. */
 #define ADAM "adam_beta1, adam_beta2, adam_epsilon"
 #define LION "adam_beta1, adam_beta2"
 #define ADEMAMIX "beta1, beta2, beta3, alpha, eps, t_alpha, t_beta3"

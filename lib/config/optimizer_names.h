@@ -15,7 +15,9 @@ typedef struct axl__optimizer_name {
 } axl__optimizer_name;
 
 /* An optimizer a line, its fields those above; ADAM and the like are texts of optimizer_names.c.
- * FIRST is for what puts something between the lines. */
+ * FIRST is for what puts something between the lines.  It is a macro because both the table and one
+ * text of all names, which the schema needs, are made of it.  Where names differ in what libraries
+ * do and not in the mathematics (fused, paged), they share a method. */
 #define AXL__OPTIMIZERS(FIRST, X)                                                                  \
     FIRST("adamw_torch", "adamw", NULL, ADAM, false)                                               \
     X("adamw_torch_fused", "adamw", NULL, ADAM, false)                                             \

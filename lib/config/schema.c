@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* schema.c - looking keys up in the table, and its public form. */
+/*
+ * schema.c - looking keys up in the table, and its public form.
+ *
+ * A path is looked up without its indexes, so that one row stands for a key of every item of a
+ * list.  The texts of a row ("a, b", ">= 1") are parsed where they are asked for: they are short,
+ * and asked for once a key of a config.
+ */
 #include "schema.h"
 
 #include "base/num.h"
@@ -10,7 +16,8 @@
 
 enum { KEY_MAX = 256 };
 
-/* "datasets[12].path" as "datasets[].path"; false when it is too long for any key. */
+/* "datasets[12].path" as "datasets[].path", the table's spelling; false when it is too long for any
+ * key. */
 static bool canonical(char out[KEY_MAX], const char *path)
 {
     size_t n = 0;
@@ -28,6 +35,7 @@ static bool canonical(char out[KEY_MAX], const char *path)
     return true;
 }
 
+/* A linear search: some hundred comparisons a key of a config, and a config has dozens. */
 const axl__schema_key *axl__schema_find(const char *path)
 {
     char name[KEY_MAX];
@@ -50,6 +58,8 @@ static bool may_follow(const axl__schema_key *k, const char *rest)
     return rest[2] == '\0' || (k->type & T_ANY) || (k->type >> T_ITEM_SHIFT & (T_M | T_ANY));
 }
 
+/* A path that is no row may still go on from one: below a list's item, a free mapping or a value of
+ * any shape.  The nearest row to the left decides. */
 bool axl__schema_knows(const char *path)
 {
     char name[KEY_MAX], rest[KEY_MAX];
@@ -126,6 +136,8 @@ static double bound(const char **at, const char *stops)
     return value;
 }
 
+/* The ranges are texts because people read them too ("must be in (0, 1]"): they are the table's,
+ * thus well formed, and nothing here looks for slips in them. */
 bool axl__schema_in_range(const char *range, double value)
 {
     if (axl__starts_with(range, "in ")) {
@@ -175,6 +187,7 @@ static axl_answer public_answer(uint8_t answer)
     }
 }
 
+/* A key that some data set types read has no reason of its own in the table; it is made here. */
 static axl_status export_key(const axl__schema_key *k, axl_config_key_info *out)
 {
     axl_config_key_info info = AXL_CONFIG_KEY_INFO_INIT;

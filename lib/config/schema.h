@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 /* What a value may be; alternatives are or-ed.  L is a list, with what its items may be above it
- * (ITEM); M is a mapping of free keys, O one whose keys are in the table. */
+ * (ITEM); M is a mapping of free keys, O one whose keys are in the table.  config_keys.c has a word
+ * for each bit in this order, and schema.c one for each combination that the table has. */
 enum {
     T_B = 1,
     T_I = 2,
@@ -24,12 +25,13 @@ enum {
 };
 #define T_LIST(item) (T_L | (item) << T_ITEM_SHIFT)
 
-/* Shorter names than the public ones, and why a key is deprecated. */
+/* What axl does about a key, finer than the public axl_answer: its "deprecated" is the last three
+ * here.  They stand last because a key of theirs never stays in the effective config. */
 typedef enum {
     A_IMPL,
     A_NONE,    /* no effect here: a warning */
     A_UNSUP,   /* an error */
-    A_MOVED,   /* normalise.c takes the value elsewhere */
+    A_MOVED,   /* config_rename.c takes the value elsewhere */
     A_REFUSED, /* an error: Axolotl refuses it too */
     A_DROPPED  /* Axolotl ignores it too, real files carry it: a warning */
 } axl__answer;

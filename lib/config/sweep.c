@@ -16,8 +16,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The limit is what the four digits of a run's name can count. */
 enum { RUNS_MAX = 9999, SHUFFLE_SEED = 42 /* Axolotl's */ };
 
+/* Immutable once parsed.  The tree lies in the arena too, and the runs' texts are made of it. */
 struct axl_sweep {
     uint32_t magic;
     axl_context *ctx;
@@ -59,7 +61,7 @@ static void check_together(axl_diagnostics *d, const axl__yaml *list)
     }
 }
 
-/* Counts the combinations, as far as it matters. */
+/* Counts the combinations; beyond the limit the count stops growing, so that it cannot overflow. */
 static uint64_t check_tree(axl_diagnostics *d, const axl__yaml *root)
 {
     uint64_t n = 1;
@@ -99,7 +101,10 @@ static const char *override_text(axl_sweep *s, const char *key, const axl__yaml 
     return text;
 }
 
-/* The digit that node's list has in combination number `number`; digits counts from the end. */
+/* The digit that node's list has in combination number `number`: the number is divided by how many
+ * combinations all faster lists have together.  The keys' lists are in the file's order, the last
+ * the fastest; "_" is the fastest of all wherever it stands, as in Axolotl, whose loop over it is
+ * the inner one. */
 static uint32_t digit_of(const axl__yaml *root, const axl__yaml *list, uint32_t number)
 {
     const axl__yaml *together = axl__yaml_get(root, "_");
@@ -121,6 +126,8 @@ static axl_status add_override(axl_sweep *s, axl_sweep_run *run, const char **te
     return AXL_OK;
 }
 
+/* A key that the "_" set gives as well is left out of the lists' ones, because the set wins
+ * there. */
 static axl_status make_run(axl_sweep *s, const axl__yaml *root, uint32_t index, uint32_t number)
 {
     const axl__yaml *together = axl__yaml_get(root, "_"), *set = NULL;
@@ -148,6 +155,8 @@ static axl_status make_run(axl_sweep *s, const axl__yaml *root, uint32_t index, 
     return AXL_OK;
 }
 
+/* The order is that of Python's random.seed(42); random.shuffle(), so that sweep0001 is the same
+ * combination as the first that Axolotl runs. */
 static axl_status make_runs(axl_sweep *s, const axl__yaml *root, uint32_t n)
 {
     uint32_t *order = axl__arena_alloc(&s->arena, n * sizeof *order);

@@ -26,6 +26,7 @@ static bool one_of(const char *text, const char *const *words, size_t n)
     return false;
 }
 
+/* PyYAML's words, which are fewer than YAML 1.1's: "y" and "n" are texts. */
 static bool resolve_bool(axl__yaml *node)
 {
     static const char *const yes[] = {
@@ -60,6 +61,9 @@ static size_t run(const char *s, int base)
     }
 }
 
+/* Python's integers have no end; beyond int64 the value is kept as a double that is near it, marked
+ * huge, so that a range can still be checked and the message can name it.  false: underscores
+ * alone. */
 static bool set_int(axl__yaml *node, const char *digits, size_t len, int base, bool negative)
 {
     uint64_t value = 0, limit = negative ? (uint64_t)1 << 63 : (uint64_t)INT64_MAX;
@@ -86,7 +90,9 @@ static bool set_int(axl__yaml *node, const char *digits, size_t len, int base, b
     return true;
 }
 
-/* 1:30:00 and 1:30.5: digits, then (":" [0-5]?[0-9])+, then "." and a fraction for a float. */
+/* 1:30:00 and 1:30.5 to the base 60: digits, then (":" [0-5]?[0-9])+, then "." and a fraction for a
+ * float.  PyYAML's integer may not begin with 0 and its float may, so "0:30" is a text and "0:30.0"
+ * is 30. */
 static bool resolve_sexagesimal(axl__yaml *node, const char *s, bool negative)
 {
     size_t n = run(s, 10);
@@ -139,6 +145,7 @@ static bool resolve_sexagesimal(axl__yaml *node, const char *s, bool negative)
     return true;
 }
 
+/* A leading 0 means octal, as in YAML 1.1: "010" is 8, and "08" no number but a text. */
 static bool resolve_int(axl__yaml *node, const char *s, bool negative)
 {
     size_t len = strlen(s);
@@ -190,6 +197,7 @@ static bool resolve_float(axl__yaml *node, const char *s, bool has_sign)
     return true;
 }
 
+/* Infinity may have a sign and NaN may not, as in PyYAML's pattern. */
 static bool resolve_special_float(axl__yaml *node, const char *s, bool negative, bool has_sign)
 {
     static const char *const inf[] = { ".inf", ".Inf", ".INF" };
@@ -205,6 +213,7 @@ static bool resolve_special_float(axl__yaml *node, const char *s, bool negative,
     return true;
 }
 
+/* The forms exclude each other, so that the order is only one of likelihood. */
 static bool resolve_number(axl__yaml *node)
 {
     const char *s = node->text;

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <yaml.h>
 
+/* Far above any config.  Copies of aliased values count too; composing and every later pass recurse
+ * as deep as the tree, on a host's stack. */
 enum { NODES_MAX = 100000, DEPTH_MAX = 64 };
 
 typedef struct anchor {
@@ -21,6 +23,8 @@ typedef struct anchor {
     struct anchor *next;
 } anchor;
 
+/* All that is made lies in the arena: a composer that fails leaves half a tree there and needs no
+ * undoing. */
 typedef struct composer {
     yaml_parser_t parser;
     const char *text; /* (len) */
@@ -39,6 +43,7 @@ static void cut_path(composer *c, size_t len)
         c->path.data[len] = '\0';
 }
 
+/* libyaml counts lines and columns from 0, diagnostics from 1. */
 static axl_status fail_at(composer *c, axl__diag_id id, const yaml_mark_t *mark, const char *text,
                           const char *arg)
 {
@@ -83,6 +88,8 @@ static axl_status fail_syntax(composer *c)
     return fail_at(c, AXL__C_SYNTAX, &mark, "YAML: ", text);
 }
 
+/* On success the caller deletes the event, on failure there is none.  Who composes an event only
+ * reads it. */
 static axl_status next_event(composer *c, yaml_event_t *event)
 {
     if (yaml_parser_parse(&c->parser, event))
@@ -105,7 +112,8 @@ static axl_status new_node(composer *c, axl__yaml_type type, const yaml_mark_t *
     return AXL_OK;
 }
 
-/* A copy whose values stand where the original's do. */
+/* A copy whose values stand where the original's do: a mistake in one is shown where it can be
+ * mended.  mark is the alias, for the message when there are too many values. */
 static axl_status copy_node(composer *c, const axl__yaml *from, const yaml_mark_t *mark,
                             axl__yaml **out)
 {
@@ -167,6 +175,7 @@ static const char *core_tag(const yaml_char_t *tag)
                : NULL;
 }
 
+/* Whether a plain scalar has the type of its core tag; !!float takes 3 as well. */
 static bool tag_fits(const char *tag, const axl__yaml *node)
 {
     return (strcmp(tag, "int") == 0 && node->type == AXL__YAML_INT) ||
@@ -176,6 +185,9 @@ static bool tag_fits(const char *tag, const axl__yaml *node)
            (strcmp(tag, "null") == 0 && node->type == AXL__YAML_NULL);
 }
 
+/* Quoted and block scalars are texts (plain_implicit is false), and !!timestamp stays one: no key
+ * is a date.  A U+0000, which "\0" in double quotes makes, is refused here once, so that the rest
+ * of the library may take texts as NUL-terminated. */
 static axl_status compose_scalar(composer *c, const yaml_event_t *event, axl__yaml **out)
 {
     const char *tag = core_tag(event->data.scalar.tag);
@@ -208,6 +220,7 @@ static axl_status compose_scalar(composer *c, const yaml_event_t *event, axl__ya
 
 static axl_status compose(composer *c, const yaml_event_t *event, int depth, axl__yaml **out);
 
+/* Hangs the items in as they come; on failure the list ends with the last whole one. */
 static axl_status compose_list(composer *c, int depth, axl__yaml *list)
 {
     axl__yaml **tail = &list->child;
@@ -232,7 +245,9 @@ static axl_status compose_list(composer *c, int depth, axl__yaml *list)
     return status;
 }
 
-/* The members of a mapping under construction, by name. */
+/* The members of a mapping under construction, by name.  The index keeps a mapping of many thousand
+ * members from costing the square of them; once it is made, it is only asked for names that axl
+ * knows, and searched from the front. */
 typedef struct members {
     axl__map index; /* name to axl__yaml * */
     axl__yaml *first, *last;
@@ -250,7 +265,9 @@ static void chain(members *m, axl__yaml *value)
     m->count++;
 }
 
-/* Adds value, or puts it into the place of the earlier member of its name, as a dict does. */
+/* Adds value, or puts it into the place of the earlier member of its name, as a dict does: the
+ * order is that of first mention, the value the last one.  *replaced is the node that was
+ * overwritten, or NULL. */
 static axl_status put_member(members *m, axl__yaml *value, axl__yaml **replaced)
 {
     int64_t found;
@@ -268,6 +285,8 @@ static axl_status put_member(members *m, axl__yaml *value, axl__yaml **replaced)
     return AXL_OK;
 }
 
+/* The members of one "<<" mapping.  They are copied, because a member is in one list of
+ * siblings. */
 static axl_status merge_map(composer *c, members *merged, const axl__yaml *from,
                             const yaml_mark_t *mark)
 {
@@ -294,7 +313,9 @@ static axl_status merge_value(composer *c, members *merged, const axl__yaml *val
     return AXL_OK;
 }
 
-/* Reads the value of a member whose key event is given. */
+/* Reads the value of a member whose key event is given.  own is what the mapping says itself,
+ * merged what its "<<" bring: they stay apart until its end, because own members win wherever the
+ * "<<" stands. */
 static axl_status compose_member(composer *c, const yaml_event_t *key_event, int depth,
                                  members *own, members *merged)
 {
@@ -369,6 +390,8 @@ static axl_status compose_map(composer *c, int depth, axl__yaml *map)
     return status;
 }
 
+/* The anchor is opened before the members are read, so that one among them that refers to it is
+ * seen as a circle, and gets its node behind them. */
 static axl_status compose_collection(composer *c, const yaml_event_t *event, int depth,
                                      axl__yaml **out)
 {
@@ -456,6 +479,7 @@ axl_status axl__yaml_parse(axl__yaml **out, axl__arena *arena, const char *text,
 
 /* ---- using a tree ---- */
 
+/* The arena's memory is zeroed: a new node has no place, no children and no siblings. */
 axl__yaml *axl__yaml_collection(axl__arena *arena, axl__yaml_type type)
 {
     axl__yaml *node = axl__arena_alloc(arena, sizeof *node);
@@ -485,6 +509,7 @@ axl__yaml *axl__yaml_plain(axl__arena *arena, const char *text, size_t len)
     return node;
 }
 
+/* NULL and what is no mapping have no members, so that calls may be chained. */
 axl__yaml *axl__yaml_get(const axl__yaml *map, const char *key)
 {
     if (!map || map->type != AXL__YAML_MAP)
@@ -547,6 +572,8 @@ axl__yaml *axl__yaml_remove(axl__yaml *map, const char *key)
     return NULL;
 }
 
+/* A null in a list stays: taking it out would move the items behind it.  It is of no item's type,
+ * which is said where types are checked. */
 void axl__yaml_drop_nulls(axl__yaml *node)
 {
     for (axl__yaml **at = &node->child; *at;) {

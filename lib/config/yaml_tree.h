@@ -23,6 +23,10 @@ typedef enum {
     AXL__YAML_MAP
 } axl__yaml_type;
 
+/* A value.  Its type says which members mean something: boolean on BOOL; integer on INT, where it
+ * is 0 if it is huge; number on INT and FLOAT; text and len on every scalar; child and count on
+ * LIST and MAP.  All that a node points to lies in its tree's arena.  Replacing a value overwrites
+ * its node, so that pointers to nodes stay good and see the new value. */
 typedef struct axl__yaml {
     axl__yaml_type type;
     bool boolean;
@@ -55,8 +59,11 @@ axl__yaml *axl__yaml_collection(axl__arena *arena, axl__yaml_type type);
 
 axl__yaml *axl__yaml_get(const axl__yaml *map, const char *key);
 axl__yaml *axl__yaml_item(const axl__yaml *list, size_t index);
-/* Puts value under key, in the place of an earlier member of that name. */
+/* Puts value under key: at the end, or over the node of an earlier member of that name, which
+ * becomes a copy of it while value itself is in no tree.  A NULL value is AXL_ERR_NOMEM, so that
+ * what makes one need not be checked. */
 axl_status axl__yaml_set(axl__arena *arena, axl__yaml *map, const char *key, axl__yaml *value);
+/* Walks to the end: for short lists.  To a mapping, value must bring a key that is not in it. */
 void axl__yaml_append(axl__yaml *parent, axl__yaml *value);
 /* Takes the member out; NULL when there is none. */
 axl__yaml *axl__yaml_remove(axl__yaml *map, const char *key);

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* data_plan.c - see data_plan.h. */
+/*
+ * data_plan.c - what a config says of its data, in three uses: opening the data sets finds files
+ * and opens their prompts, checking a config looks at the same files by name, and the cache asks
+ * for the key that says what would come out.  See data_plan.h.
+ */
 #include "data/data_plan.h"
 
 #include "base/map.h"
@@ -173,6 +177,7 @@ static axl_status check_data_files(axl_diagnostics *out, axl__data_entry *e, con
     return AXL_OK;
 }
 
+/* The same functions as in opening find the files, so that the two cannot disagree. */
 axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, const char *list,
                                  size_t i)
 {
@@ -216,6 +221,7 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
     return e->ids && e->hashes ? AXL_OK : axl__fail_nomem();
 }
 
+/* A min_sample_len of 0 means 2: a sample of one token has nothing to predict. */
 static axl_status read_settings(axl__data_plan *plan, const axl_config *cfg)
 {
     const char *rule = axl__cfg_str(cfg, "excess_length_strategy");
@@ -236,7 +242,8 @@ static axl_status read_settings(axl__data_plan *plan, const axl_config *cfg)
     return AXL_OK;
 }
 
-/* A folder appears only where it was asked for. */
+/* A folder appears only where it was asked for: in dataset_prepared_path, or below a run's
+ * output_dir once it begins.  Who is no run looks there and leaves nothing. */
 static axl_status choose_cache(axl__data_plan *plan, const axl_config *cfg, bool for_run)
 {
     const char *asked = axl__cfg_str_or(cfg, "dataset_prepared_path", NULL);
@@ -297,7 +304,8 @@ void axl__data_plan_free(axl__data_plan *plan)
 
 /* ---- the key ---- */
 
-/* 32 bits of CRC above 32 of FNV-1a: chance collisions are the only ones that matter here. */
+/* 32 bits of CRC above 32 of FNV-1a: chance collisions are the only ones that matter here, since
+ * who may change the files may change the cache as well. */
 static uint64_t hash_bytes(const void *data, size_t len)
 {
     return (uint64_t)crc32_z(0, data, len) << 32 | (uint32_t)axl__hash_bytes(data, len);

@@ -10,6 +10,8 @@
 
 #include <axl/dataset.h>
 
+/* One data set of the list.  ids and hashes are made by axl__data_plan_key() and are 0 before
+ * it. */
 typedef struct axl__data_entry {
     const axl__yaml *node; /* borrowed from the config, as format */
     axl__prompt prompt;
@@ -20,7 +22,7 @@ typedef struct axl__data_entry {
 } axl__data_entry;
 
 /* When prepared rows are written to where they are looked for: as soon as they are there, or by
- * axl__datasets_keep(). */
+ * axl__dataset_keep(). */
 typedef enum { AXL__KEEP_NEVER, AXL__KEEP_NOW, AXL__KEEP_LATER } axl__keep;
 
 typedef enum { AXL__LONG_DROP, AXL__LONG_TRUNCATE, AXL__LONG_RAISE } axl__long_rule;

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dataset.c - the handle: a range of a store's rows.  Two splits of one config share a store. */
+/*
+ * dataset.c - the handle: a range of a store's rows.  Two splits of one config share a store.
+ *
+ * Nothing is copied: a sample that is handed out points into the store, which the data set keeps.
+ */
 #include "data/dataset.h"
 
 #include "base/magic.h"
@@ -7,6 +11,7 @@
 
 #include <string.h>
 
+/* Immutable once wrapped, so that threads share it. */
 struct axl_dataset {
     uint32_t magic;
     atomic_int refs;
@@ -52,6 +57,9 @@ axl_status axl__dataset_keep(axl_dataset *data)
     return data ? axl__rows_keep(data->store) : AXL_OK;
 }
 
+/* stats is of all rows that were read, for both splits alike: what was dropped cannot be told
+ * apart.  A row's n_trained leaves its first label out, which no token before it predicts; the
+ * statistics count it, as Axolotl's do. */
 axl_status axl__dataset_wrap(axl_dataset **out, axl__store *store, uint32_t first, uint32_t n,
                              const axl_dataset_stats *stats)
 {
@@ -80,11 +88,13 @@ axl_status axl__dataset_wrap(axl_dataset **out, axl__store *store, uint32_t firs
     return AXL_OK;
 }
 
+/* An array of a host that was compiled with another axl has elements of another size. */
 static const void *sample_at(const axl_sample *samples, size_t stride, size_t i)
 {
     return (const char *)samples + i * stride;
 }
 
+/* Samples of one source in a row share its name; one that comes back later is added again. */
 static axl_status add_samples(axl__store *store, const axl_sample *samples, size_t n)
 {
     size_t stride = samples->size; /* the caller's struct may be longer than ours */

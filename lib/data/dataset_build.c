@@ -30,7 +30,8 @@ static axl_status shuffle(axl__store *store, uint32_t first, uint32_t n, uint64_
     return status;
 }
 
-/* starts (n_entries + 1) are the entries' rows. */
+/* starts (n_entries + 1) are the entries' rows.  Axolotl shuffles each data set only where several
+ * are merged, and then all of them together; with one, curriculum_sampling keeps its order. */
 static axl_status merge(axl__store *store, const axl__data_plan *plan, const uint32_t *starts)
 {
     bool several = plan->n_entries > 1;
@@ -68,6 +69,8 @@ static void truncate_row(axl__row *row, uint32_t length)
     row->n_trained = axl__count_trained(row->labels, length);
 }
 
+/* The order of the questions decides under which reason a row is counted.  Rows that stay move up
+ * in place. */
 static axl_status apply_rules(axl__store *store, const axl__data_plan *plan,
                               axl_dataset_stats *stats)
 {
@@ -180,6 +183,8 @@ axl_status axl__rows_keep(axl__store *store)
     return AXL_OK;
 }
 
+/* From the cache where it has these rows, else made, and kept as the plan says.  Without a cache no
+ * key is made, which would read every file once more. */
 static axl_status load_plan(axl__store **out, axl_dataset_stats *stats, axl__data_plan *plan,
                             const axl_tokenizer *tok)
 {
@@ -270,6 +275,8 @@ static axl_status from_test_datasets(axl_dataset **out, const axl_config *cfg,
     return status;
 }
 
+/* The training rows are made even where only a share of them is asked for, as the last ones of
+ * all. */
 axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validation,
                                      const axl_config *cfg, const axl_tokenizer *tok, bool for_run)
 {

@@ -21,6 +21,7 @@
 
 enum { FLUSH = 1 << 20, PIECE = 8 << 20 };
 
+/* The last byte is the version; a file of another one is made anew. */
 static const char magic[8] = { 'A', 'X', 'L', 'R', 'O', 'W', 'S', '2' };
 
 typedef struct {
@@ -37,6 +38,7 @@ typedef struct {
 
 _Static_assert(sizeof(header) == 112 && sizeof(row_record) == 32, "as written");
 
+/* 96 bits of two unlike hashes; the key itself is in the file and is compared. */
 static char *cache_path(axl_context *ctx, const char *dir, const char *key)
 {
     size_t len = strlen(key);
@@ -87,6 +89,8 @@ static axl_status put_rows(cache_writer *w, axl_context *ctx, const axl__store *
     return AXL_OK;
 }
 
+/* Tokens are behind 32-byte rows and a header of 112 bytes, thus aligned where the file is
+ * mapped. */
 static axl_status put_all(cache_writer *w, axl_context *ctx, const axl__store *store,
                           const axl_dataset_stats *stats, const char *key)
 {
@@ -169,6 +173,7 @@ typedef struct {
     const char *key, *sources;
 } layout;
 
+/* Each count is bounded by the file's size before any two are added, so that no sum overflows. */
 static bool lay_out(layout *l, const axl__file *file)
 {
     const unsigned char *p = file->data;
@@ -206,6 +211,8 @@ static axl_status check_crc(axl_context *ctx, const axl__file *file, bool *good)
     return AXL_OK;
 }
 
+/* The checksum says that the file is whole and not that a good writer made it: what a wrong number
+ * could lead out of the map is looked at. */
 static axl_status add_rows(axl__store *store, const layout *l, bool *good)
 {
     const char *name = l->sources, *end = l->sources + l->h->sources_len;
@@ -231,6 +238,8 @@ static axl_status add_rows(axl__store *store, const layout *l, bool *good)
     return AXL_OK;
 }
 
+/* *good false: broken; AXL_END: another key's file.  The checksum reads all of it once, which
+ * brings into memory what training reads anyway. */
 static axl_status read_file(axl__store *store, axl_dataset_stats *stats, const char *key,
                             bool *good)
 {

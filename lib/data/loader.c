@@ -20,7 +20,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* One epoch's batches: batch b is order[starts[b] .. starts[b + 1]). */
+/* One epoch's batches: batch b is order[starts[b] .. starts[b + 1]).  With packing an epoch's order
+ * is that of its bins, whose limits are not kept: a batch is a number of sequences. */
 typedef struct {
     uint32_t *order;  /* (n) rows of the data set */
     uint32_t *starts; /* (n_batches + 1) */
@@ -28,6 +29,8 @@ typedef struct {
     uint32_t n_bins;
 } epoch_plan;
 
+/* plan is the current epoch's from the first call on, and batch <= limit <= n_batches of it.  A
+ * batch that was handed out points into ids, labels and the like, and is gone with the next one. */
 struct axl_loader {
     uint32_t magic;
     axl__claim claim;
@@ -99,6 +102,7 @@ static void cut_batches(epoch_plan *plan, const uint32_t *item_starts, uint32_t 
     plan->starts[n] = item_starts ? item_starts[n_items] : n_items;
 }
 
+/* Bins are shuffled too, because first-fit fills the early ones with the longest samples. */
 static axl_status plan_bins(const axl_loader *l, uint64_t epoch, axl__bins *bins, epoch_plan *out)
 {
     size_t size = ((size_t)bins->n_bins + 1) * sizeof(uint32_t);
@@ -146,6 +150,8 @@ static axl_status plan_packed(const axl_loader *l, uint64_t epoch, epoch_plan *o
     return status;
 }
 
+/* A function of the loader's options and the epoch: it changes nothing of the loader, so that steps
+ * can be counted ahead. */
 static axl_status plan_epoch(const axl_loader *l, uint64_t epoch, epoch_plan *out)
 {
     axl_status status = AXL_OK;
@@ -313,6 +319,8 @@ static axl_status check_options(const axl_loader_options *o)
     return AXL_OK;
 }
 
+/* Without real_batches (Axolotl's multipack_real_batches) a packed batch is one bin of
+ * micro_batch_size x sequence_len tokens, with them it is micro_batch_size bins of sequence_len. */
 static axl_status measure(axl_loader *l)
 {
     const axl__row *rows = axl__dataset_rows(l->data);
@@ -378,6 +386,8 @@ static uint32_t count_of(const axl_config *cfg, const char *key)
     return value < 0 ? 0 : value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
+/* Validation is in order and once; sample_packing_sequentially and curriculum_sampling keep the
+ * rows' order in training. */
 axl_status axl_loader_from_config(axl_loader **out, const axl_config *cfg, axl_dataset *data,
                                   uint32_t split)
 {
@@ -447,6 +457,8 @@ static axl_status grow(axl_context *ctx, void *array, size_t n)
     return AXL_OK;
 }
 
+/* Buffers grow to the largest batch so far and stay; positions and cu_seqlens are int32, hence the
+ * limit. */
 static axl_status reserve(axl_loader *l, uint64_t n_tokens, uint32_t n_seqs)
 {
     if (n_tokens > INT32_MAX)
@@ -484,6 +496,7 @@ static void fill_roles(axl_loader *l, const uint32_t *item, axl_batch *b)
     }
 }
 
+/* Samples are copied one behind the other, without padding; each begins at position 0. */
 static axl_status fill_batch(axl_loader *l, axl_batch *b)
 {
     const axl__row *rows = axl__dataset_rows(l->data);
@@ -515,6 +528,8 @@ static axl_status fill_batch(axl_loader *l, axl_batch *b)
     return AXL_OK;
 }
 
+/* The next epoch is planned when its first batch is asked for and not at the last one's end, so
+ * that a cursor in between is of the new epoch and costs nothing. */
 static axl_status next_batch(axl_loader *loader, axl_batch *batch)
 {
     axl_batch b = AXL_BATCH_INIT, none = AXL_BATCH_INIT;
@@ -542,6 +557,7 @@ uint64_t axl_loader_batches_per_epoch(const axl_loader *loader)
     return loader_enter(loader) == AXL_OK ? loader->plan.n_batches : 0;
 }
 
+/* Shuffled packing gives each epoch a number of its own: all of them are planned once. */
 static axl_status total_steps(const axl_loader *loader, uint64_t *steps)
 {
     uint64_t sum = 0, each;
@@ -581,6 +597,7 @@ static uint64_t mix(uint64_t hash, uint64_t x)
 
 enum { ROWS_BETWEEN_LOOKS = 1024 };
 
+/* In the rows' order.  Never 0, which means that it is not known yet. */
 static axl_status hash_rows(const axl_loader *l, uint64_t *out)
 {
     const axl__row *rows = axl__dataset_rows(l->data);
@@ -645,6 +662,7 @@ static void survey_batch(const axl_loader *l, const epoch_plan *plan, uint64_t b
     out->n_batches++;
 }
 
+/* Of the plans alone: no batch is made, and the loader stays where it is. */
 axl_status axl__loader_survey(const axl_loader *l, axl__survey *out)
 {
     bool endless = l->opts.num_epochs == 0.0 && l->opts.max_steps == 0;
@@ -676,6 +694,8 @@ double axl_loader_fill(const axl_loader *loader)
     return (double)loader->tokens / ((double)loader->plan.n_bins * loader->bin_tokens);
 }
 
+/* At an epoch's end the cursor is at the next one's beginning: there is one way to write a
+ * place. */
 axl_status axl_loader_get_cursor(const axl_loader *loader, axl_loader_cursor *out)
 {
     axl_loader_cursor c = AXL_LOADER_CURSOR_INIT;

@@ -59,6 +59,7 @@ typedef struct {
     uint32_t n_bins;
 } fit_tree;
 
+/* Twice as many leaves, the new ones with all of their room. */
 static axl_status tree_grow(fit_tree *t, axl_context *ctx, uint32_t capacity)
 {
     uint32_t leaves = t->leaves ? t->leaves * 2 : 64;
@@ -127,6 +128,8 @@ static axl_status place_all(fit_tree *t, axl_context *ctx, const uint32_t *lengt
     return AXL_OK;
 }
 
+/* A counting sort by bin at the end: starts first holds counts, then where the next item of a bin
+ * goes, and is moved up by one when all are placed. */
 axl_status axl__pack_first_fit(axl__bins *out, axl_context *ctx, const uint32_t *lengths,
                                const uint32_t *order, uint32_t n, uint32_t capacity)
 {

@@ -43,6 +43,7 @@ void axl__store_free(axl__store *store)
     axl_context_free(ctx);
 }
 
+/* Nothing predicts a sample's first token. */
 uint32_t axl__count_trained(const int32_t *labels, uint32_t length)
 {
     uint32_t n = 0;
@@ -52,6 +53,7 @@ uint32_t axl__count_trained(const int32_t *labels, uint32_t length)
     return n;
 }
 
+/* Capacity doubles up to 2^31 - 1, at which it stops growing and the next sample is refused. */
 axl_status axl__store_add_row(axl__store *store, const axl__row *row)
 {
     if (store->n == store->cap) {
@@ -70,6 +72,7 @@ axl_status axl__store_add_row(axl__store *store, const axl__row *row)
     return AXL_OK;
 }
 
+/* ids and labels are copied into one piece, which is what truncating a row relies on. */
 axl_status axl__store_add(axl__store *store, const int32_t *ids, const int32_t *labels,
                           uint32_t length, uint32_t source, uint64_t record, uint32_t part)
 {

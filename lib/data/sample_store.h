@@ -15,6 +15,9 @@
 
 #define AXL__NO_SOURCE UINT32_MAX
 
+/* A sample.  ids and labels lie one behind the other in one piece of memory; what each label says
+ * is of the token at its own place, not of the next.  A row of length 0 (no ids) is there only
+ * while a data set is built. */
 typedef struct axl__row {
     const int32_t *ids;    /* (length) */
     const int32_t *labels; /* (length) */
@@ -27,6 +30,8 @@ typedef struct axl__row {
     uint32_t pair;
 } axl__row;
 
+/* Changed only while it is built, by one thread; then several data sets share it.  rows may move
+ * when it grows, and sources too: indices stay, pointers do not. */
 typedef struct axl__store {
     axl_context *ctx;
     atomic_int refs;

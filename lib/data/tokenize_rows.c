@@ -45,6 +45,7 @@ typedef struct {
 
 /* ---- bad records ---- */
 
+/* The first ten with their places, the file named once. */
 static void note_bad(reading *r, const axl__source *source, const axl__record_error *error)
 {
     if (r->n_bad++ >= BAD_SHOWN)
@@ -66,6 +67,7 @@ static axl_status fail_bad(const reading *r)
 
 /* ---- columns ---- */
 
+/* For two messages: which columns any record has, and what the first one has instead. */
 static void note_columns(reading *r, const axl__json *record)
 {
     size_t shown = 0;
@@ -170,6 +172,8 @@ static axl_status store_samples(reading *r, const job *j, uint32_t source)
     return AXL_OK;
 }
 
+/* In the records' order, whichever thread made which draft.  After a bad record nothing is stored
+ * any more, because the entry fails at its end: the rest is read for the list of bad ones. */
 static axl_status store_batch(reading *r, const axl__source *source, uint32_t name, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -188,6 +192,8 @@ static axl_status store_batch(reading *r, const axl__source *source, uint32_t na
     return AXL_OK;
 }
 
+/* Parsing is one thread's, since a record's place is known only from what is before it; making the
+ * samples, which is most of the time, is everybody's. */
 static axl_status read_records(reading *r, axl__source *source)
 {
     uint64_t index = 0;
@@ -210,6 +216,7 @@ static axl_status read_records(reading *r, axl__source *source)
 
 /* ---- entries ---- */
 
+/* With a cache the file must still be the one whose bytes are in the key. */
 static axl_status read_file(reading *r, const axl__data_plan *plan, const axl__data_entry *e,
                             size_t f)
 {
@@ -259,6 +266,8 @@ static axl_status count_bytes(reading *r, const axl__data_plan *plan)
     return AXL_OK;
 }
 
+/* Each job keeps its draft's memory from batch to batch, so that a million records cost a few
+ * allocations. */
 axl_status axl__tokenize_rows(axl__store *store, const axl__data_plan *plan, uint32_t *starts,
                               uint64_t *n_without)
 {

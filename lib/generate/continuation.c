@@ -52,6 +52,7 @@ static size_t find_half_stop(const axl__continuation *c)
     return end;
 }
 
+/* told moves before the callback is asked: no byte is told twice, whatever it answers. */
 static axl_status tell(axl__continuation *c, size_t end)
 {
     size_t from = c->told;
@@ -63,7 +64,9 @@ static axl_status tell(axl__continuation *c, size_t end)
     return AXL_OK;
 }
 
-/* The text has grown from `old` bytes. */
+/* The text has grown from `old` bytes.  A stop string may have begun in the old text, by at most
+ * its own length; what was told is not looked at again, because it was told for holding no
+ * beginning of one. */
 static axl_status take_new_text(axl__continuation *c, size_t old, bool ends, bool *stopped)
 {
     AXL_TRY(axl__str_status(&c->text));

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* generate.c - prompt in, tokens out one at a time, over a cache of keys and values. */
+/*
+ * generate.c - prompt in, tokens out one at a time, over a cache of keys and values.
+ *
+ * All that a call needs is in its generator and gone with it: the model and the adapter are only
+ * read, but count as being in use meanwhile.  Text and ids take the same way; where there is no
+ * tokenizer there is no text, and the rest does not ask.
+ */
 #include "continuation.h"
 #include "model/network.h"
 #include "sampler.h"
@@ -55,6 +61,7 @@ static axl_status check_options(const axl_generate_options *o)
     return o->reserved0 ? axl__fail(AXL_ERR_INVALID, "reserved0 must be 0") : AXL_OK;
 }
 
+/* The tokenizer's end and those that the model's configuration names: chat models have several. */
 static bool is_stop(const generator *g, int32_t id)
 {
     const axl__arch *a = &g->model->arch;
@@ -84,6 +91,8 @@ static axl_status take_prompt(generator *g)
     return AXL_OK;
 }
 
+/* The cache has room for the whole text from the start, so that no token in the middle fails for
+ * lack of memory. */
 static axl_status prepare(generator *g, int64_t new_tokens)
 {
     size_t vocab = (size_t)g->model->arch.vocab_size;
@@ -95,7 +104,8 @@ static axl_status prepare(generator *g, int64_t new_tokens)
     return axl__kv_cache_init(&g->cache, &g->net, (int64_t)g->ids.count + new_tokens);
 }
 
-/* The next id into *id, behind those that the cache has. */
+/* The next id into *id, behind those that the cache has: *fed of them.  The first call feeds the
+ * whole prompt, each later one a token. */
 static axl_status pick_next(generator *g, uint64_t i, size_t *fed, int32_t *id)
 {
     AXL_TRY(axl__network_continue(&g->net, &g->cache, g->ids.data + *fed,
@@ -106,6 +116,9 @@ static axl_status pick_next(generator *g, uint64_t i, size_t *fed, int32_t *id)
     return AXL_OK;
 }
 
+/* The end token is neither in the ids nor in the text.  A stop string is in the ids, and cut from
+ * the text.  What the text held back may complete one at the very end, so that the last word on
+ * `finish` is behind the loop. */
 static axl_status generate_ids(generator *g, int64_t wanted)
 {
     axl_context *ctx = g->model->ctx;
@@ -131,6 +144,8 @@ static axl_status generate_ids(generator *g, int64_t wanted)
     return AXL_OK;
 }
 
+/* The cache is made only where a token is wanted; with max_new_tokens 0 the prompt is checked and
+ * nothing is computed. */
 static axl_status run(generator *g)
 {
     AXL_TRY(take_prompt(g));
@@ -177,6 +192,7 @@ static axl_status give_result(generator *g, const prompt *to)
                            n * sizeof *g->ids.data);
 }
 
+/* Results are given on success alone; a callback may have seen text of a call that then fails. */
 static axl_status generate(axl_model *model, const axl_adapter *adapter, const axl_tokenizer *tok,
                            const prompt *from, const axl_generate_options *o)
 {

@@ -18,7 +18,8 @@ static int32_t best(const float *logits, int64_t n)
     return (int32_t)at;
 }
 
-/* Each id that has come counts once, however often it came. */
+/* Each id that has come counts once, however often it came: transformers' rule (Keskar et al.,
+ * 2019), which pushes a logit down whatever its sign. */
 static void penalise(float *logits, int64_t n, const int32_t *seen, int64_t n_seen, float penalty)
 {
     for (int64_t i = 0; i < n_seen; i++) {
@@ -33,6 +34,7 @@ static void penalise(float *logits, int64_t n, const int32_t *seen, int64_t n_se
     }
 }
 
+/* Equal logits by id, so that the order and what is drawn from it do not depend on qsort(). */
 static int by_logit(const void *a_, const void *b_)
 {
     const axl__candidate *a = a_, *b = b_;
@@ -42,6 +44,7 @@ static int by_logit(const void *a_, const void *b_)
     return a->id < b->id ? -1 : a->id > b->id;
 }
 
+/* The fewest of the likeliest whose sum reaches top_p, and at least one. */
 static int64_t keep_top_p(axl__candidate *c, int64_t n, double top_p)
 {
     double sum = 0.0;
@@ -52,6 +55,7 @@ static int64_t keep_top_p(axl__candidate *c, int64_t n, double top_p)
     return kept;
 }
 
+/* Over the first n, which are sorted: c[0] has the largest logit.  Returns n. */
 static int64_t softmax(axl__candidate *c, int64_t n)
 {
     double sum = 0.0;
@@ -63,6 +67,9 @@ static int64_t softmax(axl__candidate *c, int64_t n)
     return n;
 }
 
+/* Each filter works on the distribution that the one before left, renormalised.  The number that
+ * decides is of the seed and the token's count alone.  The last line is for sums that end just
+ * below 1 by rounding. */
 int32_t axl__sample(float *logits, int64_t n, const int32_t *seen, int64_t n_seen,
                     const axl_generate_options *o, uint64_t draw, axl__candidate *c)
 {

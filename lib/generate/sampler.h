@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sampler.h - picking the next token from logits, in the order of transformers' processors:
  * repetition penalty, temperature, top-k, top-p, min-p. */
-#ifndef AXL_MODEL_SAMPLER_H
-#define AXL_MODEL_SAMPLER_H
+#ifndef AXL_GENERATE_SAMPLER_H
+#define AXL_GENERATE_SAMPLER_H
 
 #include <axl/generate.h>
 

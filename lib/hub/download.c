@@ -15,6 +15,7 @@
 
 #include <string.h>
 
+/* The limits are against a server that never ends; real repositories are far below them. */
 enum { TRIES = 4, LIST_MAX = 16 << 20, FILES_MAX = 10000 };
 
 typedef struct {
@@ -106,7 +107,8 @@ static axl_status refused(const download *d, const axl__reply *r, const char *fi
                      r->code == 429 ? " (too many requests): try again later" : "");
 }
 
-/* Before the next try: a broken connection, an overworked server. */
+/* Before the next try: a broken connection, an overworked server.  Half a second, doubled each
+ * time, in tenths so that a cancel is seen. */
 static axl_status pause_before(const download *d, int next_try)
 {
     for (int i = 0; i < 5 << (next_try - 1); i++) {
@@ -161,6 +163,8 @@ static axl_status take_text(void *user, const axl__reply *reply, const void *dat
     return axl__str_status(s);
 }
 
+/* The commit is what the answer says and not what was asked for: a branch's name is looked up once,
+ * and every file comes from the same commit even if the branch moves meanwhile. */
 static axl_status read_list(download *d, const char *text, size_t len)
 {
     axl__hub_repo *r = d->repo;
@@ -207,6 +211,8 @@ static axl_status ask_list(download *d)
 
 /* ---- the files' ETags and sizes ---- */
 
+/* The ETag names the blob, so that nothing but a plain word is let into a path.  A file of which
+ * the header will do is not counted in total: nobody sees progress of a few kilobytes. */
 static axl_status ask_about(download *d, item *it)
 {
     axl__reply reply;
@@ -270,6 +276,8 @@ typedef struct {
     uint64_t have; /* bytes in the file */
 } transfer;
 
+/* sent is 0 at an answer's first bytes: there it shows whether the server goes on where it was
+ * asked to. */
 static axl_status take_bytes(void *user, const axl__reply *reply, const void *data, size_t len)
 {
     transfer *t = user;
@@ -300,6 +308,8 @@ static axl_status cut_short(const transfer *t)
                      (unsigned long long)t->have, (unsigned long long)t->it->size);
 }
 
+/* Each try goes on from what is there.  One that brought any bytes begins the count of failures
+ * anew, so that a poor line gets through as long as it moves. */
 static axl_status transfer_bytes(transfer *t, const char *url)
 {
     download *d = t->d;
@@ -434,6 +444,7 @@ static axl_status take_lock(download *d, const item *it, int *fd)
     return status;
 }
 
+/* Another process may have brought the blob while this one waited for the lock. */
 static axl_status fetch_locked(download *d, const item *it, const char *blob)
 {
     if (axl__path_kind_of(blob) == AXL__PATH_FILE)
@@ -443,6 +454,7 @@ static axl_status fetch_locked(download *d, const item *it, const char *blob)
     return show(d, it, blob);
 }
 
+/* The lock is of the ETag, not of the repository: two processes may load different files of one. */
 static axl_status fetch(download *d, const item *it)
 {
     char *blob = axl__hub_repo_path(d->repo, "blobs", it->etag);
@@ -458,6 +470,8 @@ static axl_status fetch(download *d, const item *it)
     return status;
 }
 
+/* Before the first byte, of all files together less what is there in whole or in part.  Other
+ * writers may still fill the disk; writing says so then. */
 static axl_status check_space(download *d)
 {
     const char *cache = d->env->cache;
@@ -488,6 +502,7 @@ static axl_status check_space(download *d)
                      (unsigned long long)(room / 1000000));
 }
 
+/* A commit that was asked for by its hash has no branch to note. */
 static axl_status write_ref(download *d)
 {
     axl__hub_repo *r = d->repo;
@@ -503,6 +518,8 @@ static axl_status write_ref(download *d)
 
 /* ---- headers alone ---- */
 
+/* A first request that has most headers whole, and about what safetensors itself allows a header to
+ * be (100 MB). */
 enum { HEAD_FIRST = 256 << 10, HEAD_MAX = 100 << 20 };
 
 typedef struct {
@@ -527,6 +544,8 @@ static uint64_t head_size(const head *h)
     return n <= HEAD_MAX && n <= size - 8 ? n + 8 : least(size, HEAD_FIRST);
 }
 
+/* A server that ignores the range sends from the beginning: what is there is then overwritten by
+ * the same bytes, and the transfer is ended when there are enough. */
 static axl_status take_head(void *user, const axl__reply *reply, const void *data, size_t len)
 {
     head *h = user;
@@ -632,6 +651,8 @@ static axl_status fetch_heads(download *d)
 
 /* ---- all of it ---- */
 
+/* The list and the branch are written when all files are there: until then the cache looks as
+ * before, with more in it. */
 static axl_status run(download *d)
 {
     AXL_TRY(ask_list(d));

@@ -12,7 +12,8 @@ enum { AXL__ETAG_MAX = 200 };
 
 typedef struct axl__http axl__http;
 
-/* What the last answer of a chain of redirects said. */
+/* What the last answer of a chain of redirects said.  Filled header by header, and valid for a sink
+ * from the first byte on; a new answer begins with all of it zero. */
 typedef struct axl__reply {
     long code;                /* 0: no answer */
     char etag[AXL__ETAG_MAX]; /* without quotes; of the file itself, not of a redirect; "" none */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+/* There is no limit to how long a transfer takes, only to how long it may stand still. */
 enum { CONNECT_SECONDS = 30, STALL_SECONDS = 60, REDIRECTS = 10, IDLE_BYTES = 1 << 20 };
 
 struct axl__http {
@@ -77,6 +78,8 @@ static void take_range(axl__reply *r, const char *v, size_t len)
         r->has_size = take_number(&r->size, slash + 1, len - (size_t)(slash - v) - 1);
 }
 
+/* name is in lower case.  x-linked-* are the Hub's own of a file that lies elsewhere, and win over
+ * those of a redirect's answer, which are of the answer itself; a 206's length is of a part. */
 static void take_header(axl__reply *r, const char *name, const char *v, size_t len)
 {
     if (strcmp(name, "x-linked-etag") == 0) {
@@ -96,6 +99,7 @@ static void take_header(axl__reply *r, const char *name, const char *v, size_t l
     }
 }
 
+/* Called once a line, of each answer of a chain: a status line begins the next. */
 static size_t on_header(char *line, size_t unit, size_t len, void *user)
 {
     axl__http *h = user;
@@ -127,6 +131,7 @@ static size_t on_header(char *line, size_t unit, size_t len, void *user)
 
 /* ---- its body ---- */
 
+/* A return other than the length ends the transfer; why is in h->status. */
 static size_t on_body(char *data, size_t unit, size_t len, void *user)
 {
     axl__http *h = user;
@@ -140,6 +145,7 @@ static size_t on_body(char *data, size_t unit, size_t len, void *user)
     return h->status == AXL_OK ? len * unit : 0;
 }
 
+/* libcurl calls it about once a second even when nothing moves, and so a cancel is seen. */
 static int on_progress(void *user, curl_off_t total, curl_off_t now, curl_off_t up_total,
                        curl_off_t up_now)
 {
@@ -172,6 +178,7 @@ static axl_status add_header(axl__http *h, const char *name, const char *value)
     return AXL_OK;
 }
 
+/* A line break in it would begin a header of its own. */
 static axl_status add_token(axl__http *h, const axl__hub_env *env)
 {
     if (!env->token)
@@ -206,6 +213,7 @@ static void allow_protocols(CURL *c, bool secure)
 }
 #endif
 
+/* An https endpoint is never left for http, where the answer could be anyone's. */
 static void set_options(axl__http *h, const axl__hub_env *env)
 {
     CURL *c = h->curl;
@@ -258,6 +266,8 @@ void axl__http_close(axl__http *h)
 
 /* ---- asking ---- */
 
+/* What libcurl could not reach or trust at all will not be there a second later; what broke on the
+ * way may. */
 static axl_status failed(const axl__http *h, CURLcode code)
 {
     const char *why = h->error[0] ? h->error : curl_easy_strerror(code);
@@ -311,6 +321,8 @@ static const char *stays(axl__http *h, const char *url)
     return to && strncmp(to, url, host) == 0 && to[host] == '/' ? to : NULL;
 }
 
+/* Headers alone: redirects are followed here and only within the server (a renamed repository),
+ * because the answer that leads to the storage is the one that has the Hub's own headers. */
 axl_status axl__http_ask(axl__http *h, const axl__http_request *request, axl__reply *reply)
 {
     const char *next = request->url;

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hub.c - see hub.h: a path that is there, the cache, the Hub, in this order. */
+/*
+ * hub.c - see hub.h: a path that is there, the cache, the Hub, in this order.
+ *
+ * The Hub is asked only for what the cache does not have: a snapshot with a list that has every
+ * wanted file answers without the network, and so a branch stays at the commit that it was when it
+ * was loaded.
+ */
 #include "hub.h"
 
 #include "base/os.h"
@@ -23,6 +29,8 @@ static bool is_file_name(const char *name)
     return false;
 }
 
+/* Of what huggingface_hub accepts; a name that may reach the file system or a URL has no "..", no
+ * second slash and no leading dot. */
 bool axl__hub_is_id(const char *name)
 {
     const char *slash = strchr(name, '/');
@@ -79,7 +87,8 @@ static axl_status missing(axl__hub_repo *r, const char **path)
 }
 
 /* A snapshot without a list is Python's; what it lacks only the Hub knows, and without the Hub it
- * is taken for whole. */
+ * is taken for whole.  So it is when the Hub was asked and did not answer, since it worked in
+ * Python; a cancel or a lack of memory is not papered over. */
 static axl_status complete(axl__hub_repo *r, const char *why_not)
 {
     const char *lacks = NULL;
@@ -106,7 +115,8 @@ static axl_status complete(axl__hub_repo *r, const char *why_not)
     return AXL_OK;
 }
 
-/* The folder that has all of the wish. */
+/* The folder that has all of the wish: the one of headers as soon as one file is only there, for it
+ * links to the others. */
 static axl_status pick_folder(axl__hub_repo *r, const char **part)
 {
     axl__hub_place place;
@@ -143,6 +153,7 @@ static axl_status resolve_id(axl_context *ctx, const axl__hub_wish *wish, char *
     return status;
 }
 
+/* The revision becomes part of a path and a URL: hence what it may be made of. */
 axl_status axl__hub_resolve(axl_context *ctx, const axl__hub_wish *w, char **out_dir)
 {
     const char *revision = w->revision ? w->revision : "main";

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hub_cache.c - see hub_cache.h. */
+/*
+ * hub_cache.c - see hub_cache.h.
+ *
+ * What is read here was written by huggingface_hub or by axl, or by somebody else: names and
+ * commits are looked at before they become parts of paths.  Nothing is locked: files appear under
+ * their names only when they are whole.
+ */
 #define _GNU_SOURCE /* memmem */
 #include "hub_cache.h"
 
@@ -64,6 +70,8 @@ char *axl__hub_repo_path(axl__hub_repo *r, const char *part, const char *name)
 
 /* ---- paths ---- */
 
+/* A path below a folder and nothing else: relative, without ".", ".." or empty parts, without
+ * control characters, of which a line break would tear the list apart. */
 static bool is_path(const char *path, size_t len)
 {
     if (len == 0 || path[0] == '/' || path[len - 1] == '/' || memmem(path, len, "//", 2))
@@ -190,6 +198,7 @@ static axl_status read_list(axl__hub_repo *r)
     return status;
 }
 
+/* A branch whose snapshot is gone is as good as none. */
 axl_status axl__hub_repo_look(axl__hub_repo *r)
 {
     AXL_TRY(read_ref(r));

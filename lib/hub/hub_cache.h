@@ -16,6 +16,8 @@
 
 enum { AXL__COMMIT_MAX = 64 };
 
+/* Of one resolve.  commit and paths come from the cache (axl__hub_repo_look) or the Hub
+ * (axl__hub_download), take from the wish's pick; paths without commit are never there. */
 typedef struct axl__hub_repo {
     axl_context *ctx;
     const axl__hub_wish *wish;

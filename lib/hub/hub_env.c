@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hub_env.c - see hub_env.h. */
+/*
+ * hub_env.c - see hub_env.h.
+ *
+ * The variables and their order are those of huggingface_hub's constants.py; the context's own
+ * options come before them.
+ */
 #include "hub_env.h"
 
 #include "base/os_file.h"
@@ -9,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* An empty variable counts as one that is not set.  The environment is read once, when the context
+ * is made: a host that changes it later races nobody. */
 static const char *env(const char *name)
 {
     const char *v = getenv(name);
@@ -16,6 +23,7 @@ static const char *env(const char *name)
     return v && *v ? v : NULL;
 }
 
+/* huggingface_hub's words for true. */
 static bool is_true(const char *name)
 {
     static const char *const yes[] = { "1", "on", "yes", "true" };
@@ -67,6 +75,7 @@ static axl_status set_token(axl__hub_env *e, axl_context *ctx, const char *text,
     return e->token ? AXL_OK : axl__fail_nomem();
 }
 
+/* The context's own option, then the variables, then the file that "hf auth login" writes. */
 static axl_status read_token(axl__hub_env *e, axl_context *ctx, const char *home)
 {
     static const char *const names[] = { "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN" };
@@ -133,6 +142,8 @@ static axl_status read_endpoint(axl__hub_env *e, axl_context *ctx)
     return e->endpoint ? AXL_OK : axl__fail_nomem();
 }
 
+/* HF_HUB_OFFLINE, when it says anything, decides; TRANSFORMERS_OFFLINE is asked only where it does
+ * not. */
 static axl_status hub_env_read(axl__hub_env *e, axl_context *ctx)
 {
     char *home;

@@ -14,6 +14,8 @@ static bool is_one_of(const char *path, const char *const *names)
     return *names != NULL;
 }
 
+/* Every file that transformers may read a tokenizer from, so that Python finds a whole one here;
+ * and config.json, which decides its class. */
 void axl__hub_pick_tokenizer(const void *arg, const char *const *paths, size_t n, bool *take)
 {
     static const char *const names[] = { "config.json",

@@ -27,7 +27,7 @@ typedef struct {
 typedef struct {
     axl_quant_map maps[2]; /* of signed and unsigned states */
     const recipe *recipe;
-    int64_t n_blocks, n_counted;
+    int64_t n_blocks;
     int64_t first_block[]; /* (n_spans) */
 } tables;
 
@@ -48,6 +48,9 @@ static uint32_t eightbit_kind_torchao(const axl__optim_tensor *t)
 
 /* ---- laying out ---- */
 
+/* Blocks are numbered through all tensors of kind 0 in the order of their places; a tensor's last
+ * block may be short, and no block spans two tensors.  The codes of block b begin at byte 256 b of
+ * their region, its scale is number b of the other. */
 static axl_status eightbit_make_tables(axl__optimizer *o, const recipe *r)
 {
     tables *t = axl__calloc(o->target.ctx, 1, sizeof *t + o->n_spans * sizeof *t->first_block);
@@ -67,7 +70,8 @@ static axl_status eightbit_make_tables(axl__optimizer *o, const recipe *r)
     return AXL_OK;
 }
 
-/* Bytes and scales of one state, the entries named as the tensors. */
+/* Bytes and scales of one state, the entries named as the tensors.  The bytes behind a short block
+ * are in no file. */
 static axl_status eightbit_lay_out_state(axl__optimizer *o, const char *name)
 {
     const tables *t = o->own;
@@ -102,6 +106,7 @@ static axl_status eightbit_lay_out(axl__optimizer *o, const recipe *r)
     return AXL_OK;
 }
 
+/* Where each block's parameters are, for the operation.  The order is that of the tables above. */
 static axl_status eightbit_upload_blocks(axl__optimizer *o, axl_optim_block *host)
 {
     const axl__optim_target *t = &o->target;
@@ -121,6 +126,8 @@ static axl_status eightbit_upload_blocks(axl__optimizer *o, axl_optim_block *hos
     return t->ops->upload(t->dev, device, host, n * sizeof *host);
 }
 
+/* One block more than there are, so that a model of small tensors alone asks for some memory
+ * too. */
 static axl_status eightbit_begin(axl__optimizer *o)
 {
     size_t n = (size_t)((const tables *)o->own)->n_blocks;
@@ -133,6 +140,7 @@ static axl_status eightbit_begin(axl__optimizer *o)
 
 /* ---- the step ---- */
 
+/* RMSprop's smoothing goes where the others have beta1, as in bitsandbytes' kernel. */
 static axl_status eightbit_step_bytes(axl__optimizer *o, const axl__optim_step *step,
                                       const axl__optim_span *s, const axl__param_group *g)
 {

@@ -7,6 +7,7 @@ static axl_status adagrad_lay_out(axl__optimizer *o)
     return axl__optim_flat(o, "sum", 0);
 }
 
+/* The rate falls with the step by lr_decay, as in torch, on top of the schedule. */
 static axl_status adagrad_step_span(axl__optimizer *o, const axl__optim_step *t,
                                     const axl__optim_span *s, const axl__param_group *g)
 {

@@ -2,6 +2,7 @@
 /* optim_adamw.c - AdamW with f32 moments, named as torch.optim.AdamW names them. */
 #include "optim_method.h"
 
+/* The trainer prunes these two (axl__optimizer_moments) as regions 0 and 1. */
 axl_status axl__optim_two_moments(axl__optimizer *o)
 {
     AXL_TRY(axl__optim_flat(o, "exp_avg", 0));

@@ -16,6 +16,8 @@ double axl__optim_ademamix_alpha(const axl__optim_settings *s, int64_t step)
     return s->t_alpha > 0.0 ? fmin((double)step * s->alpha / s->t_alpha, s->alpha) : s->alpha;
 }
 
+/* From beta1 to beta3 so that the half-life of the slow mean grows evenly (Pagliardini et al.,
+ * 2024). */
 double axl__optim_ademamix_beta3(const axl__optim_settings *s, int64_t step)
 {
     double log1 = log(s->beta1), log3 = log(s->beta3), part = (double)step / s->t_beta3;

@@ -12,6 +12,8 @@ enum { TEXT_MAX = 64 };
 
 typedef enum { NUMBER, SWITCH } arg_type;
 
+/* All arguments of all methods, in the order of names.  Which of them a method takes is in
+ * optimizer_names.h, by the arguments of its constructor in torch, bitsandbytes or schedulefree. */
 static const struct {
     const char *name;
     arg_type type;

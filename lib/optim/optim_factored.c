@@ -7,7 +7,8 @@
 
 #include <math.h>
 
-/* Regions: scratch, then rows, columns and vectors of the squares, then CAME's. */
+/* Regions: scratch, then rows, columns and vectors of the squares, then CAME's.  Scratch is for the
+ * largest tensor: a double and a float a row, two floats a column. */
 enum { SCRATCH, ROW, COL, VECTOR, MEAN, RES_ROW, RES_COL };
 enum { ROWS = 1, COLS = 2, VECTORS = 4 };
 
@@ -67,6 +68,7 @@ typedef struct {
     int64_t row, col, vector; /* where the next tensor's parts are */
 } places;
 
+/* beta2 of Adafactor grows with the step, with its paper's decay of -0.8; the first step's is 0. */
 static axl_status factored_step_tensor(axl__optimizer *o, const axl__optim_step *t,
                                        const axl__optim_span *s, const axl__optim_tensor *x,
                                        const places *at)
@@ -103,6 +105,8 @@ static axl_status factored_step_tensor(axl__optimizer *o, const axl__optim_step 
     return o->target.ops->factored(o->target.dev, &a);
 }
 
+/* Tensor by tensor, in the order in which the parts were laid out, since places are sums of what
+ * came before.  It does not ask which parts of the model rest, hence in_common. */
 static axl_status factored_step(axl__optimizer *o, const axl__optim_step *t)
 {
     places at = { 0, 0, 0 };

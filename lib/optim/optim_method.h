@@ -16,7 +16,8 @@
 
 enum { AXL__OPTIM_KINDS = 2, AXL__OPTIM_REGIONS = 9 };
 
-/* What a method may read: of the options, else its own defaults. */
+/* What a method may read: of the options, else its own defaults.  All numbers are doubles and all
+ * switches bools, by which optim_args.c writes them. */
 typedef struct axl__optim_settings {
     double beta1, beta2, beta3, eps, eps2;
     double momentum, dampening, alpha, lr_decay, t_alpha, t_beta3; /* from here on: optim_args */
@@ -25,6 +26,9 @@ typedef struct axl__optim_settings {
     uint64_t warmup_steps; /* schedule-free */
 } axl__optim_settings;
 
+/* Spans are in the order of the tensors' places and leave none out; a span's elements are those of
+ * its tensors and the padding between them, so that an element-wise operation may run over all of
+ * it. */
 typedef struct axl__optim_span {
     int64_t at, n;              /* elements of parameters and gradients, gaps included */
     int64_t state_at;           /* where its kind's flat buffers hold it */
@@ -32,7 +36,8 @@ typedef struct axl__optim_span {
     uint32_t group, kind, part; /* of all its tensors; kind: below AXL__OPTIM_KINDS */
 } axl__optim_span;
 
-/* A tensor of the state. */
+/* A tensor of the state.  A region without entries is scratch: memory as any other, in no file, and
+ * not to be relied on from one step to the next. */
 typedef struct axl__optim_entry {
     const char *name;
     const char *dtype; /* of safetensors: "F32", "U8", "F64" */
@@ -42,6 +47,9 @@ typedef struct axl__optim_entry {
     double *host;    /* where the state is, if it is the host's */
 } axl__optim_entry;
 
+/* One rule.  kind_of and lay_out are asked once, in this order; begin, where there is one, when the
+ * buffer is there and zeroed; step once a step, with all gradients.  loaded comes after a
+ * checkpoint's state was put in place, for what a method keeps beside it. */
 typedef struct axl__optim_method {
     const char *name; /* as in optimizer_names.c and in checkpoints */
     axl__optim_settings defaults;

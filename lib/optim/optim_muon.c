@@ -8,7 +8,8 @@
 
 #include <math.h>
 
-/* Regions: two of AdamW, the momentum, and scratch. */
+/* Regions: two of AdamW, the momentum, and scratch for the largest matrix: X and Y (rows, cols),
+ * GRAM and POLY (side, side) with side the smaller of the two, and one double. */
 enum { MOMENTUM = 2, X, Y, GRAM, POLY, NORM };
 
 static uint32_t muon_kind(const axl__optim_tensor *t)
@@ -50,8 +51,9 @@ static axl_status muon_scale_matrix(axl__optimizer *o, axl_mat x, axl_mat y, dou
     return o->target.ops->muon_scale(o->target.dev, &a);
 }
 
-/* One step of the quintic iteration, from x to y: y = a x + (b g + c g g) x, g = x x^T; x is wider
- * than high, or else all is transposed. */
+/* One step of the quintic Newton-Schulz iteration, from x to y: y = a x + (b g + c g g) x, g = x
+ * x^T; x is wider than high, or else all is transposed.  The coefficients are Keller Jordan's:
+ * singular values come near 1 in few steps, and do not converge to it. */
 static axl_status muon_iterate(axl__optimizer *o, axl_mat x, axl_mat y)
 {
     static const double a = 3.4445, b = -4.7750, c = 2.0315;
@@ -86,6 +88,8 @@ static axl_status muon_iterate(axl__optimizer *o, axl_mat x, axl_mat y)
     return ops->matmul(o->target.dev, &step);
 }
 
+/* By the Frobenius norm, which is at least the largest singular value: the iteration needs those to
+ * be at most 1.  The norm stays on the device. */
 static axl_status muon_normalize_matrix(axl__optimizer *o, float *x, int64_t n)
 {
     const axl__optim_target *t = &o->target;
@@ -98,6 +102,8 @@ static axl_status muon_normalize_matrix(axl__optimizer *o, float *x, int64_t n)
     return t->ops->muon_normalize(t->dev, &a);
 }
 
+/* The last step is SGD's, p -= lr (g + decay p), with Moonlight's factor 0.2 sqrt(max(rows, cols))
+ * in the rate; the decay is divided by it because it is meant for the plain rate. */
 static axl_status muon_step_tensor(axl__optimizer *o, const axl__optim_step *t,
                                    const axl__optim_tensor *x, float *momentum,
                                    const axl__param_group *g)

@@ -10,6 +10,7 @@ static axl_status rmsprop_lay_out(axl__optimizer *o)
     return o->set.momentum > 0.0 ? axl__optim_flat(o, "momentum_buffer", 0) : AXL_OK;
 }
 
+/* Which region a buffer is depends on which of them there are, in the order above. */
 axl_status axl__optim_rmsprop_span(axl__optimizer *o, const axl__optim_step *t,
                                    const axl__optim_span *s, const axl__param_group *g)
 {

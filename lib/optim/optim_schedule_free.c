@@ -8,7 +8,8 @@
 
 #include <math.h>
 
-/* Region 0 is y, 1 is z, 2 the second moment. */
+/* Region 0 is y, 1 is z, 2 the second moment.  lr_max and weight_sum are state and in checkpoints;
+ * share and rate are of the step in work. */
 typedef struct {
     bool begun;                                 /* y and z are there */
     double *lr_max, *weight_sum, *share, *rate; /* (n_groups) each, behind this struct */
@@ -29,6 +30,8 @@ static axl_status schedule_free_make_averages(axl__optimizer *o)
     return AXL_OK;
 }
 
+/* The model computes with y in the parameters' place, so that y must be laid out as they are.
+ * beta1 is what y is mixed by: x is found from it by dividing by beta1. */
 static axl_status schedule_free_lay_out(axl__optimizer *o)
 {
     uint64_t n = o->groups.n_groups;
@@ -59,6 +62,7 @@ static axl_status schedule_free_adamw_lay_out(axl__optimizer *o)
     return schedule_free_lay_out(o);
 }
 
+/* Not when the optimizer is made, because a host may write the parameters until the first step. */
 static axl_status schedule_free_copy_span(axl__optimizer *o, const axl__optim_step *t,
                                           const axl__optim_span *s, const axl__param_group *g)
 {
@@ -70,7 +74,9 @@ static axl_status schedule_free_copy_span(axl__optimizer *o, const axl__optim_st
     return AXL_OK;
 }
 
-/* The weight of this step's z in the average, group by group. */
+/* The weight of this step's z in the average, group by group: step^r * lr_max^weight_lr_power over
+ * the sum of all so far (Defazio et al., 2024).  The warm-up is the method's own, on top of
+ * whatever the schedule does. */
 static void schedule_free_advance(axl__optimizer *o, const axl__optim_step *t)
 {
     averages *a = o->own;

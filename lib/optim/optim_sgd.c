@@ -2,6 +2,7 @@
 /* optim_sgd.c - SGD; the momentum has memory only where there is one. */
 #include "optim_method.h"
 
+/* torch.optim.SGD refuses the same. */
 static axl_status sgd_lay_out(axl__optimizer *o)
 {
     if (o->set.nesterov && (o->set.momentum <= 0.0 || o->set.dampening != 0.0))

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* optimizer.c - see optimizer.h: options, groups, spans, the state buffer and its file. */
+/*
+ * optimizer.c - see optimizer.h: options, groups, spans, the state buffer and its file.
+ *
+ * A life in order: the options are checked, tensors are sorted by place and put into groups and
+ * kinds, neighbours become spans, the method names its regions and entries, one buffer is made of
+ * them.  A step is the method's; all that this file does then is to hand it span after span.
+ */
 #include "optim_method.h"
 
 #include "base/num.h"
@@ -52,7 +58,8 @@ static axl_status optimizer_check_rates(const axl_optimizer_options *o)
     return AXL_OK;
 }
 
-/* What the optimizer reads of the options. */
+/* What the optimizer reads of the options.  A negative value stands for "not given"; one that is
+ * given must be in range even where this optimizer does not read it. */
 static axl_status optimizer_read_settings(axl__optimizer *o, const axl__optimizer_name *name,
                                           const axl_optimizer_options *given)
 {
@@ -98,7 +105,8 @@ static uint32_t optimizer_kind(const axl__optimizer *o, size_t i)
     return o->method->kind_of ? o->method->kind_of(&o->target.tensors[i]) : 0;
 }
 
-/* Whether a tensor lies behind a span with nothing but its padding to a cache line between. */
+/* Whether a tensor lies behind a span with nothing but its padding to a cache line (16 floats)
+ * between. */
 static bool optimizer_continues(const axl__optim_span *s, const axl__optim_tensor *t,
                                 uint32_t group, uint32_t kind)
 {
@@ -106,6 +114,9 @@ static bool optimizer_continues(const axl__optim_span *s, const axl__optim_tenso
            t->at == ((s->at + s->n + 15) & ~(int64_t)15);
 }
 
+/* There are at most as many spans as tensors, and they are few: one operation a span is what makes
+ * a step of many small tensors cheap.  The places in a kind's flat regions keep the padding, so
+ * that state and parameters of a span run side by side. */
 static axl_status optimizer_make_spans(axl__optimizer *o)
 {
     o->spans = axl__calloc(o->target.ctx, o->target.n_tensors, sizeof *o->spans);
@@ -131,6 +142,8 @@ static axl_status optimizer_make_spans(axl__optimizer *o)
     return AXL_OK;
 }
 
+/* Where parts rest, a part counts its own steps, as torch counts them by parameter: what corrects
+ * the bias of young moments depends on how often these were moved. */
 axl_status axl__optim_each_span(axl__optimizer *o, const axl__optim_step *step, uint32_t kind,
                                 axl__optim_span_fn *fn)
 {
@@ -148,6 +161,7 @@ axl_status axl__optim_each_span(axl__optimizer *o, const axl__optim_step *step, 
 
 /* ---- the state ---- */
 
+/* Before the buffer is there: only its size grows. */
 axl_status axl__optim_region(axl__optimizer *o, size_t bytes)
 {
     if (o->n_regions == AXL__OPTIM_REGIONS)
@@ -196,6 +210,8 @@ axl_status axl__optim_entry_add(axl__optimizer *o, const char *prefix, const cha
     return AXL_OK;
 }
 
+/* The region is these doubles' place in the state as a whole, which files and loading go by; the
+ * device's copy of it is never used. */
 axl_status axl__optim_host(axl__optimizer *o, const char *name, double *values, uint64_t n)
 {
     AXL_TRY(axl__optim_region(o, (size_t)n * sizeof *values));
@@ -204,6 +220,7 @@ axl_status axl__optim_host(axl__optimizer *o, const char *name, double *values, 
     return AXL_OK;
 }
 
+/* Only the tensors themselves are entries: the padding between them is in no file. */
 axl_status axl__optim_flat(axl__optimizer *o, const char *prefix, uint32_t kind)
 {
     AXL_TRY(axl__optim_region(o, (size_t)o->kind_size[kind] * sizeof(float)));
@@ -246,6 +263,8 @@ static int optimizer_by_place(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* The copy of the tensors takes the place of the caller's first of all, so that freeing a half-made
+ * optimizer never frees what is the caller's. */
 static axl_status optimizer_setup(axl__optimizer *o, const axl_optimizer_options *opts)
 {
     const char *wanted = opts->name ? opts->name : "adamw_torch";
@@ -327,6 +346,7 @@ float *axl__optimizer_train_params(const axl__optimizer *o)
     return other ? other : o->target.params;
 }
 
+/* at is a tensor's: some span holds it. */
 bool axl__optimizer_moments(const axl__optimizer *o, int64_t at, float **m, float **v)
 {
     const axl__optim_span *s = o->spans;
@@ -352,6 +372,7 @@ size_t axl__optimizer_state_size(const axl__optimizer *o)
     return o->state_size;
 }
 
+/* Takes host memory of state_size for the whole download. */
 axl_status axl__optimizer_save(axl__optimizer *o, const char *path, axl__checksum *sum)
 {
     const axl__optim_target *t = &o->target;
@@ -386,6 +407,8 @@ static bool optimizer_same_shape(const axl__optim_entry *e, const axl__st_tensor
     return same;
 }
 
+/* Zeroes first: the padding, which no file has, must be 0.  Tensors of other names are passed
+ * over. */
 axl_status axl__optimizer_read(const axl__optimizer *o, const axl__safetensors *st, void *host)
 {
     memset(host, 0, o->state_size);

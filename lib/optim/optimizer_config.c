@@ -40,6 +40,7 @@ static axl_status optimizer_read_args(axl__optimizer_config *c, const axl_config
     return c->opts.args ? AXL_OK : axl__fail_nomem();
 }
 
+/* Flattened: a module and its group's rate a place.  The texts stay the config's. */
 static axl_status optimizer_read_lr_groups(axl__optimizer_config *c, const axl_config *cfg)
 {
     size_t n_groups = axl__cfg_count(cfg, "lr_groups"), n = 0;

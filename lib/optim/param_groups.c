@@ -18,7 +18,8 @@ typedef struct {
     bool own;
 } grouping;
 
-/* The name in a PyTorch model, where PEFT's parts carry the adapter's name; files leave it out. */
+/* The name in a PyTorch model, where PEFT's parts carry the adapter's name ("default"); files leave
+ * it out.  Rules and lr_groups are about those names. */
 static void groups_torch_name(char out[NAME_MAX_], const char *name)
 {
     static const char weight[] = ".weight";
@@ -71,6 +72,9 @@ static axl__param_group groups_loraplus(const grouping *g, const axl__optim_tens
     return (axl__param_group){ 1.0, 0.0 };
 }
 
+/* Axolotl's create_optimizer_grouped_parameters.  Embeddings have no decay there, with or without a
+ * rate of their own; of lr_groups the first whose text is in the name counts, and only for what
+ * decays. */
 static axl__param_group groups_by_rates(const grouping *g, const axl__optim_tensor *t,
                                         const char *name)
 {
@@ -96,6 +100,8 @@ static axl__param_group groups_by_rates(const grouping *g, const axl__optim_tens
     return group;
 }
 
+/* Who makes the groups: PEFT for LoRA+, Axolotl's trainer where a rate is set or the optimizer is
+ * its own, else transformers' trainer, to which embeddings are tensors like others. */
 static axl__param_group groups_find(const grouping *g, const axl__optim_tensor *t)
 {
     const axl_optimizer_options *o = g->opts;
@@ -118,6 +124,7 @@ static uint32_t groups_add(axl__param_groups *out, axl__param_group group)
     return (uint32_t)out->n_groups++;
 }
 
+/* On failure out is in parts, for axl__param_groups_free(). */
 axl_status axl__param_groups_new(axl__param_groups *out, const axl__optim_target *target,
                                  const axl_optimizer_options *opts, bool own)
 {

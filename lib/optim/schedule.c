@@ -106,11 +106,13 @@ axl_status axl__schedule_import(axl_schedule_options *out, const axl_schedule_op
 
 /* ---- shapes ---- */
 
+/* transformers' max(1, …) of a divisor: a warm-up or a run of no steps divides by 1. */
 static double schedule_at_least_1(double n)
 {
     return n > 1.0 ? n : 1.0;
 }
 
+/* From 0 at x = 0 to 1 at x = 1. */
 static double schedule_rise(uint32_t shape, double x)
 {
     switch (shape) {
@@ -121,11 +123,13 @@ static double schedule_rise(uint32_t shape, double x)
     }
 }
 
+/* Half a wave, the default, falls from 1 to 0 over x in [0, 1]. */
 static double schedule_wave(double n_cycles, double x)
 {
     return 0.5 * (1.0 + cos(pi * (n_cycles > 0.0 ? n_cycles : 0.5) * 2.0 * x));
 }
 
+/* Lays what is in [0, 1] between the least share and the peak. */
 static double schedule_above(double min_ratio, double x)
 {
     return fmax(0.0, (1.0 - min_ratio) * x + min_ratio);
@@ -133,6 +137,8 @@ static double schedule_above(double min_ratio, double x)
 
 /* ---- the kinds, after their warm-up; t counts from 0 ---- */
 
+/* With a constant_ratio the fall ends at that share of the run, warm-up included, and the rate
+ * stays at the least one: Axolotl's get_cosine_schedule_with_warmup_decay_constant. */
 static double schedule_cosine(const axl_schedule_options *s, double t)
 {
     double end = (double)s->total_steps, w = (double)s->warmup_steps;
@@ -145,6 +151,7 @@ static double schedule_cosine(const axl_schedule_options *s, double t)
                           schedule_wave(s->n_cycles, (t - w) / schedule_at_least_1(end - w)));
 }
 
+/* p is the share of the run after warm-up; each cycle falls to 0 and begins again at the peak. */
 static double schedule_restarts(const axl_schedule_options *s, double p)
 {
     double cycles = s->n_cycles > 0.0 ? s->n_cycles : 1.0;
@@ -162,6 +169,7 @@ static double schedule_polynomial(const axl_schedule_options *s, double t)
            s->min_ratio;
 }
 
+/* Shifted so that the share is 1 where the warm-up ends. */
 static double schedule_inverse_sqrt(const axl_schedule_options *s, double t)
 {
     double w = (double)s->warmup_steps;
@@ -170,6 +178,7 @@ static double schedule_inverse_sqrt(const axl_schedule_options *s, double t)
     return 1.0 / sqrt((t + (scale - w)) / scale);
 }
 
+/* z is the share of steps that is left, as in REX's paper (Chen et al., 2021). */
 static double schedule_rex(const axl_schedule_options *s, double t)
 {
     double after = t - (double)s->warmup_steps;
@@ -181,6 +190,7 @@ static double schedule_rex(const axl_schedule_options *s, double t)
     return schedule_above(s->min_ratio, z / (0.1 + 0.9 * z));
 }
 
+/* Unlike the other cosine it takes its first step at a rate above 0: it counts steps from 1. */
 static double schedule_cosine_after_warmup(const axl_schedule_options *s, double t)
 {
     double w = (double)s->warmup_steps, T = (double)s->total_steps, from = s->warmup_start;
@@ -192,6 +202,7 @@ static double schedule_cosine_after_warmup(const axl_schedule_options *s, double
                           schedule_wave(s->n_cycles, (t - w + 1.0) / schedule_at_least_1(T - w)));
 }
 
+/* The warm-up too starts at the least share and not at 0. */
 static double schedule_stable_decay(const axl_schedule_options *s, double t)
 {
     double w = (double)s->warmup_steps, decay = (double)s->decay_steps, fall;
@@ -216,7 +227,8 @@ static double schedule_stable_decay(const axl_schedule_options *s, double t)
 
 /* ---- one cycle ---- */
 
-/* Where a step is: the phase (0 up, 1 down, 2 further down) and how far in it. */
+/* Where a step is: the phase (0 up, 1 down, 2 further down) and how far in it, which passes 1
+ * behind the end of a run.  The ends are torch's OneCycleLR's, fractions of a step and all. */
 static int schedule_phase_of(const axl_schedule_options *s, double t, double *x)
 {
     double T = (double)s->total_steps, from = 0.0, ends[3];
@@ -239,6 +251,8 @@ static double schedule_anneal(const axl_schedule_options *s, double from, double
     return to + (from - to) / 2.0 * (cos(pi * x) + 1.0);
 }
 
+/* Shares of max_lr, which is the config's learning_rate: OneCycleLR begins at 1 / div_factor of
+ * it. */
 static double schedule_one_cycle(const axl_schedule_options *s, double t)
 {
     double x, low = 1.0 / s->div_factor, lowest = low / s->final_div_factor;
@@ -251,6 +265,7 @@ static double schedule_one_cycle(const axl_schedule_options *s, double t)
     return schedule_anneal(s, low, lowest, x);
 }
 
+/* Momentum moves against the rate; in the third phase it stays at the top. */
 double axl__schedule_beta1(const axl_schedule_options *s, uint64_t step, double usual)
 {
     double x, top = s->max_momentum, base = s->base_momentum;
@@ -265,6 +280,8 @@ double axl__schedule_beta1(const axl_schedule_options *s, uint64_t step, double 
 
 /* ---- all of them ---- */
 
+/* The first kinds have warm-ups of their own or none; below them all warm up alike.  REX is a step
+ * ahead because Axolotl's RexLR starts at its step 1 (last_epoch is 0 when it is made). */
 static double schedule_plain_share(const axl_schedule_options *s, double t)
 {
     double w = (double)s->warmup_steps, T = (double)s->total_steps;
@@ -291,7 +308,10 @@ static double schedule_plain_share(const axl_schedule_options *s, double t)
     }
 }
 
-/* Axolotl's JaggedLRRestartScheduler: it, too, is a step ahead of what it wraps. */
+/* Axolotl's JaggedLRRestartScheduler.  It, too, is a step ahead of what it wraps, having been made
+ * with the other's count and then stepped once; it sets the inner schedule's count to its own,
+ * hence the t - 1 for REX, to which the plain share adds 1 again.  It scales nothing before the
+ * first fall. */
 double axl__schedule_share(const axl_schedule_options *s, uint64_t step)
 {
     double warmup = (double)s->restart_warmup_steps, anneal_steps = (double)s->restart_anneal_steps;
@@ -340,6 +360,8 @@ static bool schedule_is_better(const axl_schedule_options *s, double value, doub
     return s->greater_is_better ? value > bar : value < bar;
 }
 
+/* torch's ReduceLROnPlateau.step(), one call an evaluation.  A metric that is not finite counts as
+ * a bad one and is never the best. */
 void axl__plateau_take(axl__plateau *p, const axl_schedule_options *s, double metric)
 {
     if (isfinite(metric) && (!p->has_best || schedule_is_better(s, metric, p->best))) {

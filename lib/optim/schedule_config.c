@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+/* The names of the key lr_scheduler.  warms_up: whether the config's warm-up is this schedule's. */
 static const struct {
     const char *name;
     axl_schedule kind;
@@ -58,7 +59,7 @@ static uint32_t schedule_shape(const axl_config *cfg, const char *key)
     return strcmp(name, "1-sqrt") == 0 ? AXL_SHAPE_ONE_MINUS_SQRT : AXL_SHAPE_DEFAULT;
 }
 
-/* max_steps wins where it is smaller. */
+/* max_steps wins where it is smaller; total is 0 where it is not known. */
 static uint64_t schedule_steps_within(const axl_config *cfg, uint64_t total)
 {
     uint64_t max_steps = schedule_count(cfg, "max_steps", 0);
@@ -81,7 +82,8 @@ uint64_t axl__config_warmup(const axl_config *cfg, uint64_t total)
     return warmup == 1 ? 2 : warmup;
 }
 
-/* A rate of the config as a share of the peak. */
+/* A rate of the config as a share of the peak: transformers' and torch's settings are rates, axl's
+ * are shares. */
 static double schedule_ratio(const axl_config *cfg, const char *key, double otherwise)
 {
     double peak = axl__cfg_double(cfg, "learning_rate");
@@ -103,6 +105,7 @@ static void schedule_read_cosine_keys(axl_schedule_options *o, const axl_config 
         o->constant_ratio = axl__cfg_double_or(cfg, "cosine_constant_lr_ratio", 0.0);
 }
 
+/* -1: what is left of the run, transformers' default of num_stable_steps. */
 static void schedule_read_stable_decay(axl_schedule_options *o, const axl_config *cfg)
 {
     o->decay_steps = schedule_count(cfg, SETTING("num_decay_steps"), 0);
@@ -112,6 +115,8 @@ static void schedule_read_stable_decay(axl_schedule_options *o, const axl_config
     o->min_ratio = schedule_setting(cfg, SETTING("min_lr_ratio"), 0.0);
 }
 
+/* Negative values mean "derive it" (pct_start: the warm-up's share, Axolotl's choice) or "leave
+ * beta1 alone" (the momenta). */
 static void schedule_read_one_cycle(axl_schedule_options *o, const axl_config *cfg)
 {
     o->pct_start = schedule_setting(cfg, SETTING("pct_start"), -1.0);
@@ -125,6 +130,8 @@ static void schedule_read_one_cycle(axl_schedule_options *o, const axl_config *c
         o->base_momentum = o->max_momentum = -1.0;
 }
 
+/* torch's defaults, but for what the options have already; eps, 1e-8, is a difference of rates
+ * there. */
 static void schedule_read_plateau(axl_schedule_options *o, const axl_config *cfg)
 {
     o->factor = schedule_setting(cfg, SETTING("factor"), o->factor);
@@ -139,6 +146,8 @@ static void schedule_read_plateau(axl_schedule_options *o, const axl_config *cfg
     o->min_change = schedule_ratio(cfg, SETTING("eps"), o->min_change);
 }
 
+/* Which cosine is which: the name "cosine" reads Axolotl's keys, the others of its kind the
+ * settings of lr_scheduler_kwargs.  1e-7 is transformers' lr_end. */
 static void schedule_read_settings(axl_schedule_options *o, const axl_config *cfg, const char *name)
 {
     o->n_cycles = schedule_setting(cfg, SETTING("num_cycles"), 0.0);

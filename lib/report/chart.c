@@ -10,6 +10,8 @@
 #include <math.h>
 #include <string.h>
 
+/* The drawing's own units, which whole numbers in them are fine enough for; and about how many
+ * ticks and tooltips a chart has. */
 enum { WIDTH = 2000, HEIGHT = 1000, BUCKETS = 500, TICKS = 4, TIPS = 120 };
 enum { SMOOTH_FROM = 40, SMOOTH_SHARE = 25, DOTS_UP_TO = 40 };
 
@@ -66,6 +68,8 @@ static double chart_nice_step(double span, int count)
     return (share < 1.5 ? 1.0 : share < 3.5 ? 2.0 : share < 7.5 ? 5.0 : 10.0) * power;
 }
 
+/* Ends at whole ticks.  One value, or none, gets room around it; 1e-9 of a step keeps rounding from
+ * adding a tick. */
 static axis chart_axis_over(double lo, double hi, bool from_zero)
 {
     axis a = { lo, hi, 1.0, false };
@@ -83,6 +87,7 @@ static axis chart_axis_over(double lo, double hi, bool from_zero)
     return a;
 }
 
+/* From a power of ten to a power of ten, with at most about TICKS + 1 of them shown. */
 static axis chart_log_axis_over(double lo, double hi)
 {
     axis a = { floor(log10(lo)), ceil(log10(hi)), 1.0, true };
@@ -91,6 +96,7 @@ static axis chart_log_axis_over(double lo, double hi)
     return a;
 }
 
+/* Logarithmic from two decades on, and never where a value is 0 or less. */
 static axis chart_y_axis(const axl__chart *c)
 {
     double lo = INFINITY, hi = -INFINITY;
@@ -127,6 +133,7 @@ static axis chart_x_axis(const axl__chart *c)
     return a;
 }
 
+/* 0 at the axis' beginning, 1 at its end. */
 static double chart_share_of(const axis *a, double v)
 {
     return ((a->log ? log10(v) : v) - a->lo) / (a->hi - a->lo);
@@ -196,6 +203,7 @@ typedef struct {
     bool pen_down;
 } pen;
 
+/* What cannot be drawn lifts the pen: the line has a gap there. */
 static void chart_draw_to(pen *p, double x, double y)
 {
     if (!isfinite(y) || (p->y->log && y <= 0.0)) {
@@ -207,7 +215,8 @@ static void chart_draw_to(pen *p, double x, double y)
     p->pen_down = true;
 }
 
-/* The smallest and the largest of points [from, to), in their order. */
+/* The smallest and the largest of points [from, to), in their order.  The comparisons are negated
+ * so that a NaN is taken, and breaks the line, instead of being passed over. */
 static void chart_draw_bucket(pen *p, const axl__chart_series *s, size_t from, size_t to)
 {
     size_t least = from, most = from;

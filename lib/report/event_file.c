@@ -51,6 +51,7 @@ static void event_put_bytes(axl__str *s, unsigned field, const void *data, size_
     axl__str_put(s, data, len);
 }
 
+/* Fixed widths are little-endian in the format and on every machine that axl builds for. */
 static void event_put_double(axl__str *s, unsigned field, double v)
 {
     event_put_tag(s, field, WIRE_64);
@@ -78,7 +79,7 @@ static uint32_t crc32c(const unsigned char *data, size_t len)
     return ~crc;
 }
 
-/* So that a checksum of data that holds checksums stays a good one. */
+/* TFRecord's masked checksum, so that a checksum of data that holds checksums stays a good one. */
 static uint32_t event_crc(const void *data, size_t len)
 {
     uint32_t crc = crc32c(data, len);
@@ -119,6 +120,7 @@ static void event_put_message(axl__str *out, unsigned field, axl__str *inner)
 
 /* ---- events ---- */
 
+/* Readers refuse a file that does not begin with this. */
 void axl__event_put_version(axl__str *out, double when)
 {
     static const char version[] = "brain.Event:2";
@@ -195,6 +197,8 @@ static int64_t event_time_of_name(const char *name)
     return axl__parse_int(digits, strcspn(digits, "."), &t) ? t : -1;
 }
 
+/* Names tell the times: a copy of a folder has other times of its files.  What cannot be listed has
+ * none. */
 static int64_t event_newest_in(axl_context *ctx, const char *dir)
 {
     char **names;
@@ -240,6 +244,8 @@ static axl_status event_newest_folder(axl_context *ctx, const char *runs, char *
     return status;
 }
 
+/* transformers' name for a run's folder, "Jan02_15-04-05_host"; in UTC, since the local time would
+ * need the environment. */
 static char *event_new_folder(axl_context *ctx, const char *runs, const char *host, int64_t now)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";

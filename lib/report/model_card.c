@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* model_card.c - see model_card.h.  The front matter is what the Hub reads; the sections are those
- * of the cards that Hugging Face's trainer writes, so that people find their way. */
+/*
+ * model_card.c - see model_card.h.  The front matter is what the Hub reads; the sections are those
+ * of the cards that Hugging Face's trainer writes, so that people find their way.
+ *
+ * Names from the config stand in Markdown as they are; in YAML they are quoted, and what may hold
+ * anything is in a fence that is longer than any in it.
+ */
 #include "model_card.h"
 
 #include "base/num.h"
@@ -25,6 +30,8 @@ static const char *card_dataset_path(const axl_config *cfg, size_t i)
     return axl__cfg_str_or(cfg, key, "");
 }
 
+/* Keys of the Hub's metadata; base_model and the tag that repeats it are how the Hub shows an
+ * adapter under its model. */
 static void card_put_front_matter(axl__str *out, const axl__run_summary *run, const char *name)
 {
     const char *base = axl__cfg_str(run->cfg, "base_model");
@@ -108,16 +115,36 @@ static const axl_run_record *card_result_evaluation(const axl__run_summary *run)
     return axl__run_last(run->history, AXL_RUN_EVALUATION);
 }
 
+/* A result of all weights is a model by itself. */
+static void card_put_use(axl__str *out, bool adapter, const char *base, const char *name)
+{
+    axl__str_puts(out, "\n## How to use\n\n```python\n");
+    if (!adapter)
+        axl__str_putf(out,
+                      "from transformers import AutoModelForCausalLM\n\n"
+                      "model = AutoModelForCausalLM.from_pretrained(\"path/to/%s\")\n",
+                      name);
+    else
+        axl__str_putf(
+            out,
+            "from peft import PeftModel\nfrom transformers import AutoModelForCausalLM\n\n"
+            "model = AutoModelForCausalLM.from_pretrained(\"%s\")\n"
+            "model = PeftModel.from_pretrained(model, \"path/to/%s\")\n",
+            base, name);
+    axl__str_puts(out, "```\n\n");
+}
+
 static void card_put_description(axl__str *out, const axl__run_summary *run, const char *name)
 {
     const char *base = axl__cfg_str(run->cfg, "base_model");
     const axl_run_record *e = card_result_evaluation(run);
     size_t n = axl__cfg_count(run->cfg, "datasets");
 
+    bool adapter = axl__cfg_has(run->cfg, "adapter");
+
     axl__str_putf(out,
-                  axl__cfg_has(run->cfg, "adapter")
-                      ? "# %s\n\nThis is a LoRA adapter of %s, trained with axl on "
-                      : "# %s\n\nThis is %s, fine-tuned with axl on ",
+                  adapter ? "# %s\n\nThis is a LoRA adapter of %s, trained with axl on "
+                          : "# %s\n\nThis is %s, fine-tuned with axl on ",
                   name, base);
     for (size_t i = 0; i < n; i++)
         axl__str_putf(out, "%s%s",
@@ -125,7 +152,7 @@ static void card_put_description(axl__str *out, const axl__run_summary *run, con
                       : i + 1 < n ? ", "
                                   : " and ",
                       card_dataset_path(run->cfg, i));
-    axl__str_puts(out, ".\n");
+    axl__str_puts(out, n > 0 ? ".\n" : "samples of a program's own.\n");
     if (e) {
         axl__str_puts(out, "It achieves the following results on the evaluation set:\n- Loss: ");
         card_put_short(out, e->eval_loss);
@@ -133,12 +160,7 @@ static void card_put_description(axl__str *out, const axl__run_summary *run, con
         card_put_short(out, e->eval_perplexity);
         axl__str_putf(out, "\n- Step: %llu\n", (unsigned long long)e->step);
     }
-    axl__str_putf(out,
-                  "\n## How to use\n\n```python\nfrom peft import PeftModel\n"
-                  "from transformers import AutoModelForCausalLM\n\n"
-                  "model = AutoModelForCausalLM.from_pretrained(\"%s\")\n"
-                  "model = PeftModel.from_pretrained(model, \"path/to/%s\")\n```\n\n",
-                  base, name);
+    card_put_use(out, adapter, base, name);
 }
 
 /* ---- how it was trained ---- */
@@ -178,6 +200,7 @@ static void card_put_optimizer_row(axl__str *out, const axl__run_summary *run)
     axl__str_puts(out, " |\n");
 }
 
+/* Values as they were used, after defaults and derived keys. */
 static void card_put_hyperparameters(axl__str *out, const axl__run_summary *run)
 {
     uint64_t micro = (uint64_t)axl__cfg_int(run->cfg, "micro_batch_size");

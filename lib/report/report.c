@@ -91,6 +91,7 @@ const char *axl__last_name(const char *path)
 
 /* ---- the log ---- */
 
+/* By loss, also where the config judges by perplexity: the order is the same. */
 static const axl_run_record *report_best_of(const axl__run_history *h)
 {
     const axl_run_record *best = NULL;
@@ -102,7 +103,8 @@ static const axl_run_record *report_best_of(const axl__run_history *h)
     return best;
 }
 
-/* One field of the records of a kind, over the steps; x and y have room for h->n. */
+/* One field of the records of a kind, over the steps; x and y have room for h->n.  field is the
+ * offset of a double in a record. */
 static size_t report_take_series(const axl__run_history *h, axl_run_event event, size_t field,
                                  double *x, double *y)
 {
@@ -126,6 +128,8 @@ static int report_order(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Reorders values.  The median, because the first steps and those beside a checkpoint are slow and
+ * no measure. */
 static double report_median(double *values, size_t n)
 {
     size_t kept = 0;
@@ -208,6 +212,7 @@ static void report_put_evaluation_tile(axl__str *out, const axl_run_record *last
     axl__str_puts(out, "</small></div>\n");
 }
 
+/* Until a step is logged there are few tiles, and no empty ones. */
 static void report_put_tiles(axl__str *out, const axl__run_summary *run, double *room)
 {
     const axl__run_history *h = run->history;
@@ -236,6 +241,7 @@ static void report_put_tiles(axl__str *out, const axl__run_summary *run, double 
 
 /* ---- charts ---- */
 
+/* room is used by one chart after the other: a chart is text when this returns. */
 static void report_put_chart(axl__str *out, const axl__run_summary *run, axl__chart *c,
                              size_t field, double *room)
 {
@@ -364,6 +370,7 @@ static void report_bytes_row(axl__str *out, const char *name, uint64_t bytes)
     axl__str_puts(out, "</td></tr>\n");
 }
 
+/* What was planned beside what came: where the two part, the plan is wrong. */
 static void report_put_memory(axl__str *out, const axl__run_summary *run)
 {
     axl__str_puts(out, "<div><h2>Memory</h2>\n<div class=\"card\"><table><tbody>\n");
@@ -463,6 +470,8 @@ static void report_put_config(axl__str *out, const axl__run_summary *run)
     }
 }
 
+/* Order is what a reader asks in: what came out, how it went, what of, on what, with which
+ * config. */
 void axl__report_put(axl__str *out, const axl__run_summary *run)
 {
     size_t n = run->history->n;

@@ -17,7 +17,8 @@ typedef struct axl__batch_counts {
     uint64_t n_batches, n_steps, n_seqs, n_tokens;
 } axl__batch_counts;
 
-/* What a run is and has come to, for the report and the model card. */
+/* What a run is and has come to, for the report and the model card.  All pointers are borrowed for
+ * the call that is given it: these pages know neither the run nor its trainer. */
 typedef struct axl__run_summary {
     const axl_config *cfg;
     const char *output_dir;

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* run_log.c - see run_log.h. */
+/*
+ * run_log.c - see run_log.h.
+ *
+ * The file is the run's memory of its own numbers: the report and the card are made from it, and a
+ * run that goes on cuts it to where it goes on from.  So reading ends, without an error, at the
+ * first line that is torn or no object.
+ */
 #include "run_log.h"
 
 #include "base/json.h"
@@ -30,6 +36,7 @@ axl_run_record axl__record_blank(axl_run_event event)
 
 /* ---- reading ---- */
 
+/* The log is read by its keys, so that lines of a newer axl, with more of them, are understood. */
 static axl_run_record run_log_record_of(const axl__json *v)
 {
     axl_run_record r =
@@ -82,6 +89,7 @@ static size_t run_log_count_lines(const axl__file *f)
     return n;
 }
 
+/* Stops at the first torn line, as a killed process may leave one. */
 axl_status axl__run_log_read(axl__run_history *out, axl_context *ctx, const char *path)
 {
     axl__file f;
@@ -128,6 +136,7 @@ size_t axl__run_count(const axl__run_history *h, axl_run_event event)
 
 /* ---- writing ---- */
 
+/* Evaluations and steps end at different places: a step may be done and its evaluation not. */
 static bool run_log_is_kept(const axl__json *line, const axl__log_end *end)
 {
     bool evaluation = axl__json_get(line, "eval_loss") != NULL;
@@ -153,6 +162,7 @@ static axl_status run_log_kept_length(axl_context *ctx, const axl__file *f, cons
     return status < 0 ? status : AXL_OK;
 }
 
+/* Written anew and renamed, also to cut: a reader sees the old log or the new one. */
 axl_status axl__run_log_begin(axl_context *ctx, const char *path, const axl__log_end *kept)
 {
     axl__file f;

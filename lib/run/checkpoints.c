@@ -44,7 +44,8 @@ typedef struct {
     bool only_model;      /* cannot be resumed */
 } found;
 
-/* An earlier run may have left higher steps. */
+/* An earlier run may have left higher steps, so that the serial decides, and the step only among
+ * checkpoints that have none. */
 static bool checkpoints_is_later(const found *a, const found *b)
 {
     return a->serial != b->serial ? a->serial > b->serial : a->step > b->step;
@@ -113,6 +114,8 @@ typedef struct {
     int64_t damaged; /* the highest step of those whose state cannot be read, or -1 */
 } survey_result;
 
+/* One look at the folder answers all questions below; it reads the small state file of each
+ * checkpoint, never its tensors. */
 static axl_status checkpoints_survey(axl_context *ctx, const char *output_dir, int64_t kept_step,
                                      survey_result *out)
 {
@@ -203,6 +206,8 @@ static axl_status checkpoints_remove(axl_context *ctx, const char *output_dir, i
     return status;
 }
 
+/* Looks again after each removal: it is rarely more than one, and another process may have been at
+ * it. */
 axl_status axl__checkpoints_prune(axl_context *ctx, const char *output_dir, size_t keep,
                                   int64_t best)
 {

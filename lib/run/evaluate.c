@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* evaluate.c - see evaluate.h; and what a config trained, without a trainer's memory. */
+/*
+ * evaluate.c - see evaluate.h; and what a config trained, without a trainer's memory.
+ *
+ * The two ways to a loss, a trainer's and a model's, give the same number for the same weights:
+ * both go through axl__evaluate(), with the same batches in the same order.
+ */
 #include "evaluate.h"
 
 #include "base/os.h"
@@ -14,6 +19,7 @@
 
 /* ---- a loader's batches ---- */
 
+/* The mean over all trained tokens: a batch weighs as many as it has. */
 static axl_status evaluate_all(axl_context *ctx, axl_loader *loader, axl__loss_fn loss, void *user,
                                axl_evaluation *out)
 {
@@ -76,7 +82,8 @@ static axl_status open_in(evaluation *x, axl_context *ctx, const char *dir)
     return axl_adapter_open(&x->adapter, x->model, dir);
 }
 
-/* The trained one, else the one that training would begin with, else none. */
+/* The trained one, else the one that training would begin with, else none.  Each is told, because a
+ * loss alone does not say whose it is. */
 static axl_status open_adapter(evaluation *x, const axl_config *cfg, const char *out)
 {
     axl_context *ctx = axl__config_context(cfg);

@@ -14,6 +14,8 @@ static char *output_lock_path(axl_context *ctx, const char *dir)
     return axl__format(ctx, "%s/.axl.lock", dir);
 }
 
+/* The lock is the kernel's (flock): it is gone with the process, so that no stale file ever keeps a
+ * folder shut. */
 axl_status axl__output_lock(axl_context *ctx, const char *dir, int *lock)
 {
     char *path = output_lock_path(ctx, dir);

@@ -20,6 +20,7 @@
 
 /* ---- the batches ---- */
 
+/* A loader of its own, because surveying is a question and must not move the run's. */
 static axl_status plan_survey(axl__survey *out, uint64_t *steps, const axl_config *cfg,
                               axl_dataset *data, uint32_t split)
 {
@@ -33,7 +34,7 @@ static axl_status plan_survey(axl__survey *out, uint64_t *steps, const axl_confi
     return status;
 }
 
-/* What the run will do besides training. */
+/* What the run will do besides training, by the same reading of the config as the run's. */
 static void plan_rhythms(axl__batches *out, const axl_config *cfg, bool has_valid)
 {
     axl__rhythms r;
@@ -98,7 +99,7 @@ static void plan_read_counts(const axl_model *m, uint64_t weights, uint64_t opti
 }
 
 /* Pairs that restarts will have frozen, and on top what joining them for a file takes: two of the
- * whole adapter, one of each part. */
+ * whole adapter, one of each part.  The last restart is before the last step, hence the - 1. */
 static uint64_t plan_relora_bytes(const axl_trainer *tr, uint64_t total_steps)
 {
     uint64_t every = tr->opts.relora_steps, pair = (uint64_t)tr->trained.n_params * sizeof(float);
@@ -107,6 +108,8 @@ static uint64_t plan_relora_bytes(const axl_trainer *tr, uint64_t total_steps)
     return restarts > 0 ? pair * (restarts + 2 * (restarts + 1) + restarts + 1) : 0;
 }
 
+/* Counts are read between the constructors, which is how the parts are told apart: model, then
+ * trainer, then reservation. */
 static axl_status plan_count_config(const axl_config *cfg, const axl__batches *b, axl_model *m,
                                     axl_plan *out, axl_trainer **counted)
 {
@@ -174,6 +177,8 @@ axl_status axl__plan_fits(const axl_plan *p)
 
 /* ---- a model alone ---- */
 
+/* max_tokens is taken out of the options before the trainer is made, so that its reservation is
+ * counted apart from what the optimizer takes. */
 static axl_status plan_model(axl_model *m, const axl_adapter_options *ao,
                              const axl_trainer_options *to, axl_plan *out)
 {

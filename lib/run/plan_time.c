@@ -17,7 +17,11 @@ enum { LAYERS = 2, FIRST_TOKENS = 64 };
 
 /* ---- work ---- */
 
-/* Multiplications and additions of n_tokens in sequences with that sum of squared lengths. */
+/* Multiplications and additions of n_tokens in sequences with that sum of squared lengths.  A pass
+ * through a linear layer is 2 operations a weight and token; training makes one forward and one
+ * backward for the inputs' gradients, another forward with checkpointing, and one for the gradients
+ * of the weights where these are trained.  Attention looks at half of the squares, twice; its
+ * backward is counted as two and a half forwards.  The head is at trained tokens alone. */
 static double work_of(const axl_trainer *tr, bool train, double n_tokens, double n_trained,
                       double squares)
 {
@@ -86,6 +90,8 @@ static axl_status fill_model(axl_model *m)
     return AXL_OK;
 }
 
+/* The embedding is cut like the layers, so that the head's share of the work stays about what it
+ * is, but not below 256 rows. */
 static axl_status new_model(axl_model **out, const axl_model *like, const char *backend)
 {
     axl_model *m = axl__model_alloc(like->ctx);
@@ -130,6 +136,7 @@ static axl_status new_adapter(axl_adapter **out, axl_model *m, const axl_adapter
     return status;
 }
 
+/* Without LISA, whose layers would be more than there are; its share is in the work. */
 static axl_status new_trainer(axl_trainer **out, const axl_trainer *like, const char *backend)
 {
     axl_trainer_options o = like->opts;
@@ -158,6 +165,8 @@ typedef struct {
     double batch, step, work;   /* of a timed batch: seconds, seconds, operations */
 } timing;
 
+/* Which ids they are does not matter to the time.  The trained tokens are a sequence's last ones,
+ * as an answer's are, and never its first. */
 static axl_status time_batch(timing *t, int64_t n_tokens)
 {
     axl_batch b = AXL_BATCH_INIT;
@@ -215,6 +224,7 @@ static axl_status time_batches(timing *t, int64_t mean_tokens)
     return AXL_OK;
 }
 
+/* Batches scale with their work, the optimizer's step with the number of trained parameters. */
 static double seconds_of(const timing *t, const axl_trainer *counted, const axl__batches *b)
 {
     /* The surveyed epochs stand for all. */

@@ -70,7 +70,8 @@ void axl__records_free(axl__records *k)
     axl__free(k->ctx, k->prometheus_path);
 }
 
-/* What only tells of the run may fail: the first time is said, and nothing follows in that file. */
+/* What only tells of the run may fail: the first time is said, and nothing follows in that file.
+ * Out of memory and a stop are the run's own and pass. */
 static axl_status records_give_up(const axl__records *k, axl_status status, bool *failed,
                                   const char *key)
 {
@@ -160,7 +161,8 @@ static void records_put_start(const axl__records *k, const axl__records_start *s
     axl__event_put_scalars(out, now, start->step, scalars, n);
 }
 
-/* before: the record of a step before the newest. */
+/* Every start makes a new file: event files are only ever appended to by who made them.  before:
+ * the record of a step before the newest. */
 static axl_status records_begin_events(axl__records *k, const axl__records_start *start,
                                        const axl_run_record *before)
 {
@@ -233,6 +235,7 @@ double axl__records_seconds(const axl__records *k)
     return k->seconds_before + axl__now() - k->began;
 }
 
+/* Evaluations and saves are in the pace, since they will be in what is left. */
 double axl__records_eta(const axl__records *k, uint64_t step, uint64_t total_steps)
 {
     if (step <= k->first_step)
@@ -267,6 +270,8 @@ static axl_status records_read_past(axl__records *k, axl_run_record *before)
     return status;
 }
 
+/* log_stale is up until the file is known to be this run's: a report made meanwhile must not show
+ * another run's numbers. */
 static axl_status records_begin_log(axl__records *k, const axl__records_start *start,
                                     axl_run_record *before)
 {
@@ -303,6 +308,8 @@ static axl_status records_put_log(axl__records *k, const axl_run_record *e)
                            "training_log.jsonl");
 }
 
+/* The host comes last: whatever it reads from the files while it is told has the record.  At the
+ * end there is nothing to stop any more. */
 axl_status axl__records_put(axl__records *k, const axl_run_record *e)
 {
     AXL_TRY(records_put_log(k, e));

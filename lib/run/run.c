@@ -18,6 +18,9 @@
 
 /* ---- making one ---- */
 
+/* First of all, because a folder that cannot be written to should be known before anything is
+ * loaded.  How much of the path was there is noted, so that a run that comes to nothing can take
+ * back what it made. */
 static axl_status run_prepare_output(axl_run *r)
 {
     char *dir = axl__config_path(r->cfg, axl__cfg_str(r->cfg, "output_dir"));
@@ -53,6 +56,8 @@ static void run_log_data(axl_run *r)
                  (unsigned long long)s.dropped_no_trained);
 }
 
+/* The host's own data sets, or those of the config; the tokenizer is needed either way, for the
+ * result is saved with it. */
 static axl_status run_load_data(axl_run *r, const axl_run_options *o)
 {
     if (o->validation && !o->train)
@@ -107,6 +112,8 @@ static axl_status run_spare_base(const axl_run *r)
     return status < 0 ? axl__fail_prefix(status, "output_dir") : AXL_OK;
 }
 
+/* In the order of what it costs: what can refuse the run comes before what is slow, and the plan
+ * before the weights. */
 static axl_status run_load_all(axl_run *r, const axl_run_options *o)
 {
     axl__batches batches;
@@ -155,6 +162,8 @@ axl_status axl_run_new(axl_run **out, const axl_config *cfg, const axl_run_optio
     return AXL_OK;
 }
 
+/* Also of a run that was half made: each part may be NULL.  The folder is released before it is
+ * removed, which only succeeds while nothing is in it. */
 void axl_run_free(axl_run *r)
 {
     if (!r || r->magic != AXL__MAGIC_RUN)
@@ -217,6 +226,8 @@ axl_tokenizer *axl_run_tokenizer(const axl_run *r)
 
 /* ---- the loop ---- */
 
+/* at_step moves before anything that may stop the run, so that a stop falls back to this step and
+ * not to the one before it. */
 static axl_status run_after_step(axl_run *r, const axl_step_stats *s)
 {
     AXL_TRY(axl_loader_get_cursor(r->loader, &r->at_step));
@@ -290,6 +301,8 @@ static axl_status run_keep_data(axl_run *r)
     return status == AXL_ERR_CANCELLED ? AXL_OK : status;
 }
 
+/* A cancelled run is told as cancelled only after its checkpoint is written; other failures leave
+ * what was saved before. */
 static axl_status run_train(axl_run *r)
 {
     AXL_TRY(run_keep_data(r));

@@ -38,7 +38,8 @@ typedef struct axl__skips {
     bool rest;
 } axl__skips;
 
-/* The time and the input tokens since the last record of a step, or since train was called. */
+/* The time and the input tokens since the last record of a step, or since train was called.  It is
+ * of this process and no state: tokens a second differ from run to run and are in no checkpoint. */
 typedef struct axl__pace {
     double since; /* axl__now() there, pushed on by what is not training */
     uint64_t n_tokens;

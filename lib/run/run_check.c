@@ -106,6 +106,7 @@ static const struct {
     { "output_dir", check_output },      { "dataset_prepared_path", check_output },
 };
 
+/* Every key is looked at whatever the others gave, so that one call shows all that is missing. */
 static axl_status check_all(const checker *c)
 {
     static const char *const lists[] = { "datasets", "test_datasets" };
@@ -126,6 +127,8 @@ static axl_status check_all(const checker *c)
     return AXL_OK;
 }
 
+/* The list is the config's own where the host has it, so that warnings and faults come as one.  On
+ * a failure that is none of the config the host's list stays the host's. */
 axl_status axl_run_check(const axl_config *cfg, axl_diagnostics **list)
 {
     checker c = { .cfg = cfg };

@@ -17,6 +17,8 @@ static axl_status run_evaluate_valid(axl_run *r, axl_evaluation *out)
     return axl__evaluate(r->cfg, r->valid, run_trainer_loss, r->trainer, out);
 }
 
+/* Evaluating at a step that is saved already changes the state that its checkpoint has, which is
+ * why the checkpoint is outdated.  One before the first step decides nothing. */
 static axl_status run_evaluate_and_log(axl_run *r)
 {
     axl_evaluation x;
@@ -39,6 +41,7 @@ static axl_status run_evaluate_and_log(axl_run *r)
     return axl__run_put_record(r, &e);
 }
 
+/* No step is evaluated twice, also not across a stop: evaluated_step is in the state. */
 axl_status axl__run_evaluate_when_due(axl_run *r, bool ended)
 {
     uint64_t step = axl_trainer_steps(r->trainer);

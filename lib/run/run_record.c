@@ -76,6 +76,9 @@ void axl__run_pace_pause(axl_run *r, double began)
     r->pace.since += axl__now() - began;
 }
 
+/* Sums go into the state at every step, records are made at some: a stop between two leaves the
+ * sums in the checkpoint, and the record after a resume is that of the whole run.  A step without a
+ * trained token leaves the mean as it is. */
 axl_status axl__run_log_step(axl_run *r, const axl_step_stats *s)
 {
     double now = axl__now();

@@ -7,6 +7,7 @@
 #include "report/report.h"
 #include "train/trainer.h"
 
+/* Everything is borrowed: a summary lives for one call. */
 static axl_status run_summarize(const axl_run *r, const char *state,
                                 const axl__run_history *history, axl__run_summary *out)
 {

@@ -13,7 +13,9 @@ static uint64_t rhythm_steps(double value, uint64_t total)
     return value < 1.0 ? (uint64_t)ceil(value * (double)total) : (uint64_t)value;
 }
 
-/* The three keys of one rhythm; usual is its steps where the strategy is all that is said. */
+/* The three keys of one rhythm; usual is its steps where the strategy is all that is said.  Per
+ * epoch means a share of all steps, as Axolotl turns it into save_steps, so that the events of a
+ * short run need not fall on its epochs' ends. */
 static axl__rhythm rhythm_read(const axl_config *cfg, uint64_t total_steps, uint64_t usual,
                                const char *strategy, const char *steps, const char *per_epoch)
 {
@@ -37,6 +39,8 @@ static axl__rhythm rhythm_read(const axl_config *cfg, uint64_t total_steps, uint
     return when;
 }
 
+/* Where the config does not say when to log, it is every half per cent of the run, from 1 to 10
+ * steps, as in Axolotl. */
 void axl__rhythms_read(axl__rhythms *out, const axl_config *cfg, uint64_t total_steps,
                        bool has_valid)
 {

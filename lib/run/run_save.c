@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* run_save.c - checkpoints of a run, where it resumes, and its result. */
+/*
+ * run_save.c - checkpoints of a run, where it resumes, and its result.
+ *
+ * A checkpoint holds the last whole step: the trainer's state, the loader's place there and the
+ * run's own numbers.  saves.newest says whether such a one is on disk, so that a stop or the end
+ * does not write it twice.
+ */
 #include "run.h"
 #include "checkpoints.h"
 #include "output.h"
@@ -27,6 +33,8 @@ static axl_status save_prune(const axl_run *r)
                               axl__checkpoints_prune(r->ctx, r->output_dir, r->saves.limit, best));
 }
 
+/* Saved, then pruned, then told: the new one is whole before an old one goes.  save_only_model does
+ * not hold for a stop, which must be resumable. */
 axl_status axl__run_save_checkpoint(axl_run *r, bool stopped)
 {
     uint64_t step = axl_trainer_steps(r->trainer);
@@ -107,6 +115,8 @@ static axl_status save_look_for_best(const axl_run *r)
     return AXL_OK;
 }
 
+/* Nothing of the run's folder is touched here: what is to be cut or cleaned is so in
+ * axl__run_begin, once training really begins. */
 axl_status axl__run_resume(axl_run *r)
 {
     char *dir;
@@ -134,6 +144,8 @@ axl_status axl__run_resume(axl_run *r)
     return axl_loader_get_cursor(r->loader, &r->at_step);
 }
 
+/* Train may be called again after a stop or a failure: the window and the loader go back to the
+ * last whole step. */
 axl_status axl__run_begin(axl_run *r)
 {
     bool goes_on = r->saves.goes_on;
@@ -156,6 +168,8 @@ static axl_status save_pass_over_best(const axl_run *r, const char *dir)
     return AXL_OK;
 }
 
+/* The trainer's weights are the best one's afterwards, while its step and optimizer stay those of
+ * the end: only the result is written after it. */
 axl_status axl__run_load_best(axl_run *r)
 {
     uint64_t step = axl_trainer_steps(r->trainer);
@@ -189,6 +203,8 @@ axl_status axl__run_save_result(axl_run *r)
     return axl__run_put_path(r, AXL_RUN_END, r->output_dir);
 }
 
+/* The checkpoint that a stop asks for is itself not to be cancelled; holding lasts no longer than
+ * that.  Returns `stopped` with its own message, unless the checkpoint could not be written. */
 axl_status axl__run_save_stopped(axl_run *r, axl_status stopped)
 {
     axl__error why;

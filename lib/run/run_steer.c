@@ -19,6 +19,7 @@ static uint64_t steer_count(const axl_run *r, const char *key, uint64_t otherwis
     return n > 0 ? (uint64_t)n : otherwise;
 }
 
+/* The name and the interval are Axolotl's defaults of dynamic_checkpoint. */
 static axl_status steer_read_trigger(axl_run *r)
 {
     if (!axl__cfg_bool_or(r->cfg, "dynamic_checkpoint.enabled", false))
@@ -30,6 +31,8 @@ static axl_status steer_read_trigger(axl_run *r)
     return r->steer.trigger ? AXL_OK : axl__fail_nomem();
 }
 
+/* early_stopping_patience brings load_best_model_at_end with it where that is not set.  Every
+ * metric but the loss means perplexity, the only other number that an evaluation gives. */
 axl_status axl__run_read_steering(axl_run *r)
 {
     axl__steering *s = &r->steer;
@@ -51,6 +54,8 @@ axl_status axl__run_read_steering(axl_run *r)
 
 /* ---- evaluations ---- */
 
+/* The warning comes once, at the evaluation that reaches the patience; who stops asks
+ * axl__run_stops_early(). */
 axl_status axl__run_note_evaluation(axl_run *r, double loss, double perplexity)
 {
     double value = r->steer.by_perplexity ? perplexity : loss;
@@ -92,6 +97,7 @@ void axl__run_note_step(axl_run *r, double loss)
     steer_watch_loss(r, loss);
 }
 
+/* Asked from the state alone, so that a run resumed after such a stop stops at once again. */
 bool axl__run_stops_early(const axl_run *r)
 {
     return (r->steer.patience > 0 && r->state.n_worse >= r->steer.patience) ||
@@ -149,6 +155,7 @@ static bool steer_was_triggered(axl_run *r, uint64_t step)
     return true;
 }
 
+/* The trigger is asked first and always: its file goes even where another reason saves as well. */
 bool axl__run_save_is_due(axl_run *r)
 {
     uint64_t step = axl_trainer_steps(r->trainer);

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* added_tokens.c - see added_tokens.h.  Search is leftmost-longest. */
+/*
+ * added_tokens.c - see added_tokens.h.  Search is leftmost-longest.
+ *
+ * The rules are those of tokenizers' AddedVocabulary, also where they surprise: a token that does
+ * not count (single_word, inside a word) hides a shorter one that would begin at the same place,
+ * and white space that a token strips is part of it.
+ */
 #include "added_tokens.h"
 
 #include "base/utf8.h"
@@ -60,12 +66,14 @@ static bool same_flags(const axl__added_token *a, const axl__added_token *b)
            a->normalized == b->normalized && a->special == b->special;
 }
 
+/* Texts of callers live for the call alone, and maps keep pointers to their keys. */
 static axl_status copy_slice(axl__arena *arena, axl__slice *s)
 {
     s->text = axl__arena_strndup(arena, s->text, s->len);
     return s->text ? AXL_OK : axl__fail_nomem();
 }
 
+/* The entry of an id, made where there is none.  A pointer is good until the next one is made. */
 static axl_status entry_for(axl__added *a, int32_t id, axl__added_entry **out)
 {
     axl__added_entry *known = (axl__added_entry *)axl__added_of(a, id);
@@ -90,6 +98,7 @@ static axl_status entry_for(axl__added *a, int32_t id, axl__added_entry **out)
     return AXL_OK;
 }
 
+/* A token that is looked for in normalized text is looked for as the normalizer would write it. */
 static axl_status normalized_text(axl__added *a, const axl__pipeline *p, axl__added_entry *e)
 {
     axl__str out;
@@ -108,6 +117,8 @@ static axl_status normalized_text(axl__added *a, const axl__pipeline *p, axl__ad
     return status;
 }
 
+/* tokenizers' add_tokens: an empty text and a known token with the same flags are passed over, a
+ * text that the model has keeps the model's id. */
 static axl_status add_one(axl__added *a, axl__added_token token, const axl__bpe *bpe,
                           const axl__pipeline *p, int64_t *next)
 {
@@ -137,6 +148,7 @@ static axl_status add_one(axl__added *a, axl__added_token token, const axl__bpe 
     return token.special ? axl__map_set(&a->special, token.text.text, token.text.len, 1) : AXL_OK;
 }
 
+/* New ids begin at the number of pieces, not behind the largest id: tokenizers counts them. */
 axl_status axl__added_add(axl__added *a, const axl__added_token *tokens, size_t n,
                           const axl__bpe *bpe, const axl__pipeline *pipeline)
 {
@@ -163,6 +175,7 @@ static axl__slice searched_text(const axl__added_entry *e)
     return e->token.normalized && e->changed.text ? e->changed : e->token.text;
 }
 
+/* May be called again after more tokens were added: both searches are made anew. */
 axl_status axl__added_finish(axl__added *a)
 {
     axl__search_free(&a->searches[0], a->ctx);
@@ -217,6 +230,7 @@ static uint32_t char_before(const char *text, size_t *at)
     return axl__utf8_next(text, i + 4, &behind);
 }
 
+/* For single_word: a word character next to the match means that it is part of a longer word. */
 static bool inside_word(const axl__finder *f, size_t from, size_t to)
 {
     if (from > 0 && axl__unicode_word(char_before(f->text, &from)))
@@ -224,6 +238,8 @@ static bool inside_word(const axl__finder *f, size_t from, size_t to)
     return to < f->len && axl__unicode_word(axl__utf8_next(f->text, f->len, &to));
 }
 
+/* Never back into what was given already: two tokens may strip the same white space, and the first
+ * one has it. */
 static size_t space_before(const axl__finder *f, size_t from)
 {
     while (from > f->at) {
@@ -277,6 +293,8 @@ static axl_status give_pending(axl__finder *f, int32_t *id, size_t *from, size_t
     return AXL_OK;
 }
 
+/* A match is found together with the text before it, which is given first; the match waits as
+ * pending. */
 axl_status axl__finder_next(axl__finder *f, int32_t *id, size_t *from, size_t *to)
 {
     const axl__added_entry *e;

@@ -21,6 +21,9 @@ typedef struct axl__added_entry {
     axl__slice changed; /* what the normalizer made of it; NULL text: nothing else */
 } axl__added_entry;
 
+/* Filled by axl__added_add(), in calls whose order decides the ids of new tokens; searchable only
+ * after axl__added_finish(), and then no longer changed.  An id has one entry: a token that is
+ * added again with other flags takes it over. */
 typedef struct axl__added {
     axl_context *ctx;
     axl__arena *arena; /* borrowed; texts are copied into it */
@@ -50,7 +53,9 @@ const axl__added_entry *axl__added_of(const axl__added *a, int64_t id);
 bool axl__added_is_special(const axl__added *a, axl__slice text);
 bool axl__added_has(const axl__added *a, axl__slice text);
 
-/* Walks over a text: pieces of text (id -1) and tokens found, in turn, until AXL_END. */
+/* Walks over a text: pieces of text (id -1) and tokens found, in turn, until AXL_END.  at is the
+ * first byte that was not given yet, search where the next token may begin: apart, because a token
+ * with rstrip takes white space behind it that may itself begin the next. */
 typedef struct axl__finder {
     const axl__added *added;
     axl__search_walk walk;

@@ -48,6 +48,7 @@ int32_t axl__bpe_id(const axl__bpe *b, const char *text, size_t len)
     return axl__map_get(&b->ids, text, len, &id) ? (int32_t)id : -1;
 }
 
+/* Ids need not come in order: what lies between is zeroed, which means that no piece has the id. */
 static axl_status reserve_pieces(axl__bpe *b, uint32_t n)
 {
     uint32_t cap = b->cap_pieces ? b->cap_pieces : 1024;
@@ -65,6 +66,8 @@ static axl_status reserve_pieces(axl__bpe *b, uint32_t n)
     return AXL_OK;
 }
 
+/* As a dict of texts to ids is read: of one text the last id counts, while two texts of one id are
+ * an error that a dict would hide. */
 axl_status axl__bpe_add(axl__bpe *b, const char *text, size_t len, int64_t id)
 {
     int32_t before = axl__bpe_id(b, text, len);
@@ -88,6 +91,8 @@ axl_status axl__bpe_add(axl__bpe *b, const char *text, size_t len, int64_t id)
 
 /* ---- merges ---- */
 
+/* Rank and product share one value, the rank above, so that comparing values compares ranks.  A
+ * pair that comes twice keeps the later rank, as in a dict. */
 static axl_status put_merge(axl__bpe *b, uint32_t left, uint32_t right, uint64_t rank,
                             uint32_t product)
 {
@@ -152,6 +157,7 @@ static int by_beginning(const void *a, const void *b)
     return order ? order : affix_lengths(x, y);
 }
 
+/* As by_beginning() on texts read backwards. */
 static int by_ending(const void *a, const void *b)
 {
     const affix *x = a, *y = b;
@@ -195,7 +201,9 @@ static axl_status find_affixes(const axl__bpe *b, affix *list, uint32_t n, bool 
     return status;
 }
 
-/* Every split of a piece: beginnings that are pieces, longest first, against the endings. */
+/* Every split of a piece: beginnings that are pieces, longest first, against the endings.  The two
+ * lists are chains through other pieces' entries, each shorter than the last, so that one walk over
+ * both finds all pairs whose lengths add up.  A split within a character is none. */
 static axl_status derive_of(axl__bpe *b, uint32_t id, const uint32_t *ranks, affix_table t)
 {
     uint32_t len = b->pieces[id].len, n = 0, end = t.ends[id];
@@ -216,6 +224,7 @@ static axl_status derive_of(axl__bpe *b, uint32_t id, const uint32_t *ranks, aff
     return AXL_OK;
 }
 
+/* Pieces that take no part get empty chains, so that derive_of() finds nothing of them. */
 static axl_status derive_all(axl__bpe *b, affix *list, affix_table t, const uint32_t *ranks,
                              const unsigned char *joinable)
 {
@@ -260,6 +269,7 @@ axl_status axl__bpe_derive_merges(axl__bpe *b, const uint32_t *ranks, const unsi
 
 /* ---- tables for encoding ---- */
 
+/* A piece of exactly one character is where encoding starts from. */
 static axl_status add_char(axl__bpe *b, uint32_t id)
 {
     axl__piece p = b->pieces[id];
@@ -275,6 +285,7 @@ static axl_status add_char(axl__bpe *b, uint32_t id)
     return axl__pairs_set(&b->chars, c, id);
 }
 
+/* The pieces "<0x00>" to "<0xFF>" of byte fallback; -1 where the vocabulary lacks one. */
 static void find_bytes(axl__bpe *b)
 {
     static const char digits[] = "0123456789ABCDEF";
@@ -305,6 +316,8 @@ static axl_status add_inner(axl__bpe *b, uint32_t product)
     return AXL_OK;
 }
 
+/* Once through the table of merges: who takes part, and which characters meet inside a product.
+ * Products are only noted on the way, since one may have many merges. */
 static axl_status scan_merges(axl__bpe *b)
 {
     enum { PART = 1, PRODUCT = 2 };

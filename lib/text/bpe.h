@@ -20,6 +20,10 @@ typedef struct axl__piece {
     uint32_t len;
 } axl__piece;
 
+/* Three stages: pieces, then merges, then axl__bpe_finish(); the flags are set by who reads the
+ * file, before that.  Afterwards only `whole` is written, by any thread, each to the same value.  A
+ * piece whose text came again under another id has no text under its first one: the id is then
+ * unused. */
 typedef struct axl__bpe {
     axl_context *ctx;
     axl__map ids;       /* text to id */

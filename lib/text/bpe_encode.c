@@ -135,6 +135,8 @@ static void *scratch_block(axl_context *ctx, void **block, size_t *cap, size_t c
     return *block;
 }
 
+/* Nodes keep their first position for life, and the left of two survives a join: a candidate is
+ * named by its left node, and recognised as stale when that pair's merge is no longer the same. */
 static void push_merge(const axl__bpe *b, heap *h, const node *nodes, uint32_t left, uint32_t right)
 {
     uint64_t m = merge_of(b, nodes[left].id, nodes[right].id);
@@ -143,6 +145,7 @@ static void push_merge(const axl__bpe *b, heap *h, const node *nodes, uint32_t l
         heap_push(h, (candidate){ (m >> 32) << 32 | left, (uint32_t)m });
 }
 
+/* The right node is taken out of the list; candidates that name it find its id gone. */
 static void join(const axl__bpe *b, heap *h, node *nodes, uint32_t left, uint32_t product)
 {
     node *l = &nodes[left], *r = &nodes[l->next];
@@ -210,7 +213,9 @@ typedef struct {
     bool pending_unk; /* an unknown that is still open for fusing */
 } encoding;
 
-/* Ids of the word text[e->word..end), whose symbols are collected. */
+/* Ids of the word text[e->word..end), whose symbols are collected.  Whether a piece encodes to
+ * itself is not certain, because its merges may rank behind others': it is found out the first time
+ * and noted. */
 static axl_status finish_word(encoding *e, size_t end)
 {
     axl__token_ids *sym = &e->s->symbols;
@@ -240,6 +245,7 @@ static axl_status finish_word(encoding *e, size_t end)
     return axl__token_ids_append(e->out, sym->data, n);
 }
 
+/* Whether any merge can ever join across these two characters. */
 static bool side_by_side(const axl__bpe *b, uint32_t a, uint32_t c)
 {
     uint64_t unused;
@@ -249,7 +255,8 @@ static bool side_by_side(const axl__bpe *b, uint32_t a, uint32_t c)
     return axl__pairs_get(&b->inner, axl__pair_key(a, c), &unused);
 }
 
-/* Adds a symbol whose text begins at `at`; is_char: it is the piece of character c. */
+/* Adds a symbol whose text begins at `at`; is_char: it is the piece of character c.  Before it, the
+ * word ends where no merge can reach across. */
 static axl_status put_symbol(encoding *e, int32_t id, bool is_char, uint32_t c, size_t at)
 {
     axl__token_ids *sym = &e->s->symbols;
@@ -267,6 +274,7 @@ static axl_status put_symbol(encoding *e, int32_t id, bool is_char, uint32_t c, 
     return axl__token_ids_put(sym, id);
 }
 
+/* With fuse_unk unknown characters in a row are one token, which is why it waits. */
 static axl_status put_pending(encoding *e, size_t at)
 {
     if (!e->pending_unk)
@@ -318,6 +326,7 @@ static axl_status put_char(encoding *e, size_t len, size_t *at)
     return put_symbol(e, id, true, c, from);
 }
 
+/* ignore_merges is tokenizers' flag of that name: a text that is a piece needs no merges. */
 axl_status axl__bpe_encode(const axl__bpe *b, const char *text, size_t len, axl__bpe_scratch *s,
                            axl__token_ids *out)
 {

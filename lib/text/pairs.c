@@ -18,6 +18,7 @@ void axl__pairs_free(axl__pairs *p)
     p->cap = p->count = 0;
 }
 
+/* There is room: axl__pairs_reserve() came before. */
 static void put(axl__pairs *p, uint64_t key, uint64_t value)
 {
     size_t i = axl__pairs_home(p, key);
@@ -30,6 +31,8 @@ static void put(axl__pairs *p, uint64_t key, uint64_t value)
     p->slots[i].value = value;
 }
 
+/* On failure the table is as it was.  Slots of all ones are empty, hence the key that is not
+ * allowed. */
 axl_status axl__pairs_reserve(axl__pairs *p, size_t count)
 {
     size_t cap = p->cap ? p->cap : 64;

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pipeline.c - see pipeline.h.  The steps are those of Hugging Face tokenizers, one by one. */
+/*
+ * pipeline.c - see pipeline.h.  The steps are those of Hugging Face tokenizers, one by one.
+ *
+ * They work on whole texts and lists of tokens as tokenizers does, and not on characters as they
+ * come, because a later step may see what an earlier one made.
+ */
 #include "pipeline.h"
 
 #include "base/utf8.h"
@@ -24,7 +29,8 @@ static size_t find_slice(const char *text, size_t len, size_t at, axl__slice wha
 }
 
 /* A tokenizer's replacements make a text a few times as long; those of a hostile one multiply each
- * other.  What out may be long where a text of so many bytes goes in. */
+ * other, 16 steps of them beyond any memory.  What out may be long where a text of so many bytes
+ * goes in: 64 times that, and a megabyte for short ones. */
 static size_t grown_limit(size_t len)
 {
     const size_t least = (size_t)1 << 20;
@@ -56,6 +62,7 @@ static bool begins_with(const char *text, size_t len, axl__slice what)
 
 /* ---- encoding ---- */
 
+/* Prepending to an empty text leaves it empty, as in tokenizers. */
 static axl_status normalize_step(const axl__normalizer_step *s, const char *text, size_t len,
                                  axl__str *out, size_t limit)
 {
@@ -70,6 +77,7 @@ static axl_status normalize_step(const axl__normalizer_step *s, const char *text
     return AXL_OK;
 }
 
+/* Steps go back and forth between two buffers; the last one writes to out, behind what is there. */
 axl_status axl__normalize(const axl__pipeline *p, const char *text, size_t len, axl__str *out)
 {
     axl__str work[2];
@@ -102,6 +110,8 @@ axl_status axl__normalize(const axl__pipeline *p, const char *text, size_t len, 
     return status;
 }
 
+/* The prefix goes before a text that does not begin with a mark already.  at_start matters to the
+ * scheme "first": the text is the beginning of all that was given, not what follows a token. */
 axl_status axl__put_metaspace(const axl__metaspace *m, const char *text, size_t len, bool at_start,
                               axl__str *out)
 {
@@ -155,6 +165,7 @@ axl_status axl__token_texts_put(axl__token_texts *t, const char *text, size_t le
     return end_token(t);
 }
 
+/* Good until something is put into t. */
 static axl__slice token_at(const axl__token_texts *t, size_t i)
 {
     size_t from = i > 0 ? t->ends[i - 1] : 0;
@@ -194,6 +205,7 @@ static axl_status put_run(axl__token_texts *out, axl__str *run)
     return end_token(out);
 }
 
+/* Tokens of bytes in a row become one token of text, whatever character they end in. */
 static axl_status decode_bytes(const axl__token_texts *in, axl__token_texts *out)
 {
     axl__str run;
@@ -250,6 +262,7 @@ static axl__slice stripped(axl__slice t, const axl__decoder_step *s)
     return t;
 }
 
+/* in and out are different lists; a step may put fewer tokens out than came. */
 static axl_status decode_step(const axl__decoder_step *s, const axl__token_texts *in,
                               axl__token_texts *out, bool first, size_t limit)
 {
@@ -285,6 +298,9 @@ static void swap_texts(axl__token_texts *a, axl__token_texts *b)
     *b = t;
 }
 
+/* Uses tokens up.  A strip behind a fuse is for the beginning of the whole text (LLaMA's one
+ * space), so that a part which continues a text must not be stripped; before a fuse it is each
+ * token's own. */
 axl_status axl__decode_tokens(const axl__pipeline *p, axl__token_texts *tokens, bool first,
                               axl__str *out)
 {
@@ -315,6 +331,8 @@ axl_status axl__decode_tokens(const axl__pipeline *p, axl__token_texts *tokens, 
     return status < 0 ? status : axl__str_status(out);
 }
 
+/* A step on the fused text could change what earlier tokens gave once later ones are known;
+ * stripping its beginning cannot. */
 bool axl__decoder_streams(const axl__pipeline *p)
 {
     bool fused = false;

@@ -56,6 +56,8 @@ typedef struct axl__decoder_step {
     bool drop;
 } axl__decoder_step;
 
+/* Zeroed it does nothing, and joins tokens as they are.  All texts belong to the tokenizer's arena
+ * or are literals. */
 typedef struct axl__pipeline {
     axl__normalizer_step normalizer[AXL__STEPS_MAX];
     uint32_t n_normalizer;

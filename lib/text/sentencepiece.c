@@ -2,6 +2,10 @@
 /*
  * sentencepiece.c - reads a SentencePiece .model: Protocol Buffers' wire format, of which the few
  * fields below matter, and makes BPE models from it.
+ *
+ * There are two of them, because transformers does not encode as SentencePiece does: in a folder
+ * the file stands in for a tokenizer.json and merges rank by id; opened by itself ("bare") it is
+ * encoded as its own library would.
  */
 #include "tokenizer_priv.h"
 
@@ -10,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Wire types 3 and 4 are groups, which sentencepiece_model.proto does not have. */
 enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 
 /* One field: a number, or a span of bytes. */
@@ -31,6 +36,7 @@ static axl_status fail_wire(const char *what)
     return axl__fail(AXL_ERR_FORMAT, "not a SentencePiece model: %s", what);
 }
 
+/* Ten bytes of seven bits are 70: of the tenth only the lowest bit counts. */
 static axl_status take_varint(wire *w, uint64_t *out)
 {
     *out = 0;
@@ -136,6 +142,8 @@ static axl_status read_piece(axl__spm *spm, axl__arena *arena, const field *mess
     return AXL_OK;
 }
 
+/* Numbers of TrainerSpec in sentencepiece_model.proto; what is not here changes nothing in
+ * encoding.  bos_id is an int32, whose -1 comes as 64 bits of sign. */
 static axl_status read_trainer(axl__spm *spm, axl__arena *arena, const field *message)
 {
     wire w = { message->data, message->size, 0 };
@@ -156,6 +164,7 @@ static axl_status read_trainer(axl__spm *spm, axl__arena *arena, const field *me
     return AXL_OK;
 }
 
+/* Numbers of NormalizerSpec there.  Only the size of the character map is kept: none is run. */
 static axl_status read_normalizer(axl__spm *spm, const field *message)
 {
     wire w = { message->data, message->size, 0 };
@@ -173,6 +182,8 @@ static axl_status read_normalizer(axl__spm *spm, const field *message)
     return AXL_OK;
 }
 
+/* ModelProto: pieces (1), trainer_spec (2), normalizer_spec (3).  As Protocol Buffers want it,
+ * unknown fields are passed over, and a field that comes again counts with its last value. */
 static axl_status read_model(axl__spm *out, axl__arena *arena, wire w)
 {
     field f;
@@ -217,6 +228,7 @@ void axl__spm_free(axl_context *ctx, axl__spm *spm)
 
 /* ---- as BPE ---- */
 
+/* A piece's id is its place in the file. */
 static axl_status add_pieces(axl_tokenizer *t, const axl__spm *spm)
 {
     for (uint32_t i = 0; i < spm->n_pieces; i++) {
@@ -261,7 +273,8 @@ static int by_score(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* Rank by score, equal scores alike: the leftmost goes first among them. */
+/* Rank by score, equal scores alike: the leftmost goes first among them.  A score that is not a
+ * number sorts as 0, so that the order is one. */
 static axl_status score_ranks(axl_context *ctx, const axl__spm *spm, uint32_t *ranks,
                               unsigned char *joinable)
 {
@@ -285,6 +298,7 @@ static axl_status score_ranks(axl_context *ctx, const axl__spm *spm, uint32_t *r
     return AXL_OK;
 }
 
+/* Encoding without transformers has no later step that would make up for these. */
 static axl_status need_plain(const axl__spm *spm)
 {
     const char *part = spm->charsmap_size > 0          ? "a normalizer with a character map"
@@ -317,6 +331,8 @@ static axl_status bare_tokens(axl_tokenizer *t, const axl__spm *spm)
     return AXL_OK;
 }
 
+/* SentencePiece marks spaces in the normalized text and does not split at them; the decoder is the
+ * LLaMA class's. */
 static axl_status bare_pipeline(axl_tokenizer *t, const axl__spm *spm)
 {
     axl__pipeline *p = &t->pipeline;
@@ -344,6 +360,8 @@ static axl_status name_special(axl_tokenizer *t, int which, axl__slice text)
     return t->specials[which].text ? AXL_OK : axl__fail_nomem();
 }
 
+/* Unlike transformers, which derives merges that rank by id, SentencePiece joins the pair whose
+ * product scores highest, and only pieces of normal and user-defined type. */
 axl_status axl__spm_to_bare(axl_tokenizer *t, const axl__spm *spm)
 {
     AXL_TRY(need_bpe(spm));

@@ -3,6 +3,10 @@
  * special_tokens.c - which tokens transformers adds to a tokenizer, in which order, from
  * tokenizer_config.json, special_tokens_map.json, added_tokens.json and tokenizer.json.  The order
  * decides the ids of new ones.
+ *
+ * D are the tokens that a file gives an id (added_tokens_decoder, or what stands in for it in older
+ * folders), X the special tokens without a name, L what is added in the end.  Files only fill these
+ * lists; flags and order are settled when L is made of them.
  */
 #include "tokenizer_priv.h"
 
@@ -158,6 +162,9 @@ static axl_status read_extra_pieces(loader *l)
     return AXL_OK;
 }
 
+/* transformers reads the list under its newer name, else under the older one, else what the
+ * SentencePiece model marks.  special_tokens_map.json counts only where tokenizer_config.json has
+ * no added_tokens_decoder, which is how files were written before that key existed. */
 static axl_status read_extra(loader *l)
 {
     const axl__json *config = l->files->config, *map = l->files->special_map;
@@ -201,6 +208,7 @@ static axl_status put_decoder(loader *l, int64_t id, wanted w)
     return list_put(l->t->ctx, &l->decoder, w);
 }
 
+/* Keys are ids as texts; JSON has no others. */
 static axl_status read_decoder_key(loader *l, const axl__json *obj)
 {
     for (const axl__json *v = obj->child; v; v = v->next) {
@@ -221,6 +229,7 @@ static axl_status read_decoder_key(loader *l, const axl__json *obj)
     return AXL_OK;
 }
 
+/* Asked while D is read from added_tokens.json, which does not say itself what is special. */
 static bool is_special_text(const loader *l, axl__slice text)
 {
     for (int i = 0; i < AXL__N_SPECIALS; i++)
@@ -229,6 +238,8 @@ static bool is_special_text(const loader *l, axl__slice text)
     return map_has(&l->extra_texts, text);
 }
 
+/* What stands in for added_tokens_decoder: added_tokens.json, then the list of tokenizer.json,
+ * whose entries win. */
 static axl_status read_decoder_files(loader *l)
 {
     const axl__json *added = l->files->added;
@@ -273,6 +284,9 @@ static void default_name(loader *l, int which, axl__slice text)
         l->named[which] = from_text(text.text, text.len);
 }
 
+/* A name that is also in D takes that entry's flags.  A class that makes its own pipeline has
+ * defaults in its constructor, others have the SentencePiece model's; a key that says null leaves
+ * none. */
 static void default_names(loader *l)
 {
     const axl__spm *spm = l->files->spm;
@@ -305,6 +319,8 @@ static axl_status put_new(loader *l, const wanted *w)
     return list_put(l->t->ctx, &l->todo, *w);
 }
 
+/* The order in which transformers adds them: D by id, the seven names, further *_token keys, X.
+ * What is an added token already is passed over. */
 static axl_status collect(loader *l)
 {
     for (size_t i = 0; i < l->decoder.count; i++)
@@ -327,6 +343,7 @@ static bool is_named(const loader *l, axl__slice text)
     return map_has(&l->other_texts, text);
 }
 
+/* One call for all, because a call numbers its new tokens from where the vocabulary ends. */
 static axl_status add_collected(loader *l)
 {
     axl_context *ctx = l->t->ctx;
@@ -347,6 +364,7 @@ static axl_status add_collected(loader *l)
     return status;
 }
 
+/* Behind the adding, when every name has its id. */
 static axl_status keep_names(loader *l)
 {
     axl_tokenizer *t = l->t;
@@ -363,6 +381,8 @@ static axl_status keep_names(loader *l)
     return AXL_OK;
 }
 
+/* A later file lays its names over an earlier one's, and D must be whole before names are looked up
+ * in it. */
 static axl_status load(loader *l)
 {
     const axl__json *decoder = axl__json_get(l->files->config, "added_tokens_decoder");
@@ -419,6 +439,7 @@ int32_t axl__token_id(const axl_tokenizer *t, axl__slice text)
     return axl__bpe_id(&t->bpe, text.text, text.len);
 }
 
+/* Axolotl would add a token that is not there and enlarge the embeddings; axl refuses it. */
 axl_status axl__override_special(axl_tokenizer *t, int which, const char *text, const char *key)
 {
     axl__added_token token = { .text = { text, strlen(text) }, .special = true };

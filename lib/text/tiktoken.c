@@ -14,6 +14,8 @@ enum { LLAMA3_RANKS = 128000, LLAMA3_SPECIALS = 256, TOKEN_MAX = 1 << 12 };
 
 /* ---- the file ---- */
 
+/* The first line is a token in base64, a space and its rank; a tokenizer.model of LLaMA 3's
+ * original release is one. */
 bool axl__is_tiktoken(const unsigned char *data, size_t size)
 {
     size_t i = 0, digits = 0;

@@ -17,6 +17,7 @@ void axl__token_ids_free(axl__token_ids *ids)
     axl__token_ids_init(ids, ids->ctx);
 }
 
+/* Capacity doubles; the limit keeps the doubling and the bytes from overflowing. */
 static axl_status reserve(axl__token_ids *ids, size_t extra)
 {
     size_t cap = ids->cap ? ids->cap : 64;

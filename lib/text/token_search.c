@@ -50,6 +50,7 @@ static bool search_edge(const axl__search *s, uint32_t node, unsigned char byte,
     return true;
 }
 
+/* Patterns go in backwards, from the root along their last byte first. */
 axl_status axl__search_add(axl__search *s, axl_context *ctx, axl__slice pattern, uint32_t entry)
 {
     uint32_t node = 0;
@@ -91,7 +92,9 @@ static uint32_t search_step(const axl__search *s, uint32_t node, unsigned char b
     return next;
 }
 
-/* What a node falls back to is less deep, so that the nodes are gone through by depth. */
+/* What a node falls back to is less deep, so that the nodes are gone through by depth, in a
+ * counting sort.  A node without a pattern of its own takes the one that it falls back to: the text
+ * begins with that too, and it is the longest that is left. */
 static axl_status search_link(axl__search *s, axl_context *ctx, uint32_t *order, uint32_t *ends)
 {
     for (uint32_t i = 0; i < s->n_nodes; i++)
@@ -142,7 +145,8 @@ static axl_status search_put_hit(axl__search_walk *w, axl__hit hit)
     return AXL_OK;
 }
 
-/* The hits of the stretch from w->done on. */
+/* The hits of the stretch from w->done on.  The walk begins as far behind the stretch as a pattern
+ * may reach; hits there belong to the next stretch and are passed over. */
 static axl_status search_stretch(axl__search_walk *w)
 {
     const axl__search *s = w->search;

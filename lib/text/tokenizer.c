@@ -2,6 +2,11 @@
 /*
  * tokenizer.c - the handle: life, encoding, decoding, ids.  Immutable once built, so that threads
  * share it; what a call needs beyond it lives in the call.
+ *
+ * A text on its way to ids: ill-formed UTF-8 is repaired, tokens are looked for in it, what lies
+ * between is normalized and searched once more, and what is left goes through the pre-tokenizer to
+ * the model.  On the way back the tokens' texts go through the decoder's steps; a stream of tokens
+ * does the same with as few of them as say what their text is.
  */
 #include "tokenizer_priv.h"
 
@@ -73,6 +78,8 @@ typedef struct {
     const char *text, *key;
 } override;
 
+/* Axolotl pads with "</s>" where a LLaMA tokenizer has no padding of its own; that comes before the
+ * caller's own names, which win. */
 static axl_status apply_overrides(axl_tokenizer *t, const axl_tokenizer_options *o,
                                   const char *key_prefix)
 {
@@ -170,7 +177,7 @@ typedef struct {
     axl__hits hits[2]; /* of the two passes of searching */
 } encoder;
 
-/* Metaspace's split: a part begins at each mark. */
+/* Metaspace's split: a part begins at each mark.  Merges do not reach from one part to the next. */
 static axl_status encode_parts(encoder *e, const char *text, size_t len)
 {
     axl__slice mark = e->t->pipeline.metaspace.mark;
@@ -237,7 +244,9 @@ static axl_status encode_text(encoder *e, const char *text, size_t len, bool at_
                            e->out);
 }
 
-/* A piece between the tokens of the first pass: normalize, then the second pass. */
+/* A piece between the tokens of the first pass: normalize, then the second pass.  Tokens that are
+ * "normalized" are looked for in what the normalizer made, the others in the text as it came, which
+ * is why there are two passes and never one. */
 static axl_status encode_piece(encoder *e, const char *text, size_t len, bool at_start)
 {
     axl__finder f;
@@ -278,7 +287,7 @@ static axl_status encode_all(encoder *e, const char *text, size_t len)
     return status < 0 ? status : AXL_OK;
 }
 
-/* Ill-formed parts become U+FFFD. */
+/* Ill-formed parts become U+FFFD, as Python's decoding with errors="replace" makes them. */
 static axl_status repair(axl__str *out, const char *text, size_t len)
 {
     for (size_t at = 0; at < len;)
@@ -286,6 +295,8 @@ static axl_status repair(axl__str *out, const char *text, size_t len)
     return axl__str_status(out);
 }
 
+/* Whatever fails, all that the call has made is freed at the end; out then has the ids of what was
+ * encoded before, which callers drop. */
 static axl_status encode_valid(const axl_tokenizer *tok, const char *text, size_t len,
                                axl__token_ids *out)
 {
@@ -349,8 +360,7 @@ axl_status axl_tokenizer_encode(const axl_tokenizer *tok, const char *text, size
 
 /* ---- decoding ---- */
 
-/* The text that stands for an id when decoding; false when there is none, or it is left out. */
-/* A token as it is looked for in a text, or as it was written down. */
+/* A token as it is looked for in a text, or as it was written down; false when there is none. */
 static bool own_text(const axl_tokenizer *t, int32_t id, bool changed, axl__slice *out)
 {
     const axl__added_entry *e = axl__added_of(&t->added, id);
@@ -364,6 +374,7 @@ static bool own_text(const axl_tokenizer *t, int32_t id, bool changed, axl__slic
     return true;
 }
 
+/* The text that stands for an id when decoding; false when there is none, or it is left out. */
 static bool token_text(const axl_tokenizer *t, int32_t id, uint32_t flags, axl__slice *out)
 {
     return own_text(t, id, true, out) &&
@@ -414,6 +425,8 @@ axl_status axl_tokenizer_decode(const axl_tokenizer *tok, const int32_t *ids, si
 
 /* ---- decoding as tokens come ---- */
 
+/* The prompt goes through the stream like what follows it, its text thrown away; what it leaves
+ * open is decoded once as it stands, because a new token may complete it. */
 axl_status axl__decode_stream_init(axl__decode_stream *s, const axl_tokenizer *tok, uint32_t flags,
                                    const int32_t *prompt, size_t n)
 {
@@ -443,7 +456,8 @@ void axl__decode_stream_free(axl__decode_stream *s)
     axl__str_free(&s->seam);
 }
 
-/* Puts out the text of the open ids, but for what it has in common with the prompt's. */
+/* Puts out the text of the open ids, but for what it has in common with the prompt's.  Where they
+ * part within a character, all of the character is put out. */
 static axl_status flush(axl__decode_stream *s, axl__str *out)
 {
     axl__str text;
@@ -517,6 +531,7 @@ static bool alive(const axl_tokenizer *t)
     return t && t->magic == AXL__MAGIC_TOKENIZER;
 }
 
+/* Ids that no piece has count too: it is the size that a table by id needs. */
 uint32_t axl_tokenizer_vocab_size(const axl_tokenizer *tok)
 {
     if (!alive(tok))

@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-/* Model types for which the class of the folder does not count. */
+/* Model types for which the class of the folder does not count.  Words stand between spaces, the
+ * first and last too, so that a search for " word " finds whole ones. */
 static const char *const file_types =
     " arctic aria bigbird_pegasus camembertv2-base chameleon chatlm cohere_asr deepseek_ocr "
     "deepseek_ocr2 deepseek_v2 deepseek_v3 deepseek_v32 deepseek_v4 deepseek_vl "
@@ -158,6 +159,7 @@ static bool is_class(const char *name, const char *wanted)
     return strlen(wanted) == n && memcmp(name, wanted, n) == 0;
 }
 
+/* Classes that add nothing to tokenizer.json. */
 static bool runs_the_file(const char *name)
 {
     static const char *const names[] = { "PreTrainedTokenizer", "TokenizersBackend",
@@ -207,6 +209,8 @@ static axl_status by_model_type(const char *type, axl__tokenizer_kind *out)
     return AXL_OK;
 }
 
+/* The caller's type, else the folder's class unless the model type is known to name a wrong one,
+ * else the class that the model type is registered for. */
 axl_status axl__tokenizer_class(const char *type, const axl__json *tokenizer_config,
                                 const axl__json *model_config, axl__tokenizer_kind *out)
 {

@@ -26,6 +26,7 @@ static axl_status resolve(const axl_config *cfg, const char *name, char **out)
     return status;
 }
 
+/* tokenizer_config is base_model where the config does not set it (config_derive.c). */
 axl_status axl_tokenizer_from_config(axl_tokenizer **out, const axl_config *cfg)
 {
     axl_tokenizer_options o = AXL_TOKENIZER_OPTIONS_INIT;

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokenizer_json.c - the parts of a tokenizer.json that axl runs; any other part is named and
- * refused. */
+/*
+ * tokenizer_json.c - the parts of a tokenizer.json that axl runs; any other part is named and
+ * refused.
+ *
+ * Each read_… function takes one part of the file into the tokenizer's model or pipeline; a failure
+ * leaves a half-filled tokenizer, which its maker frees.  Texts are copied: the tree is gone when
+ * the tokenizer lives.
+ */
 #include "tokenizer_priv.h"
 
 #include <string.h>
@@ -68,6 +74,7 @@ static axl_status read_vocab(axl_tokenizer *t, const axl__json *vocab)
     return t->bpe.n_pieces > 0 ? AXL_OK : axl__fail(AXL_ERR_FORMAT, "model.vocab is empty");
 }
 
+/* Two forms: ["a", "b"], and "a b" of older files, where a part with a space is not possible. */
 static axl_status read_merge(axl_tokenizer *t, const axl__json *m)
 {
     const axl__json *a = m->child, *b = a ? a->next : NULL;
@@ -98,6 +105,8 @@ static axl_status read_merges(axl_tokenizer *t, const axl__json *merges)
     return AXL_OK;
 }
 
+/* Parts that would change ids are refused where they ask for something; dropout would make them
+ * random. */
 static axl_status read_model_flags(axl_tokenizer *t, const axl__json *model)
 {
     static const char *const refused[] = { "dropout", "continuing_subword_prefix",
@@ -120,6 +129,8 @@ static axl_status read_model_flags(axl_tokenizer *t, const axl__json *model)
     return AXL_OK;
 }
 
+/* A class that makes its own pipeline takes vocabulary and merges from the file and sets the flags
+ * itself. */
 static axl_status read_model(axl_tokenizer *t, const axl__json *model)
 {
     const axl__json *type = axl__json_get(model, "type");
@@ -149,6 +160,7 @@ static axl_status read_pattern(axl_tokenizer *t, const axl__json *v, const char 
     return out->len > 0 ? AXL_OK : axl__fail(AXL_ERR_FORMAT, "%s: the pattern is empty", what);
 }
 
+/* A Sequence within a Sequence is the same as its members in a row. */
 static axl_status read_normalizer(axl_tokenizer *t, const axl__json *v)
 {
     axl__pipeline *p = &t->pipeline;
@@ -181,6 +193,8 @@ static axl_status read_normalizer(axl_tokenizer *t, const axl__json *v)
     return AXL_OK;
 }
 
+/* The flags are the pre-tokenizer's and the decoder's alike.  Files from before prepend_scheme have
+ * add_prefix_space, of which only true, the default scheme, is read. */
 static axl_status read_metaspace(axl_tokenizer *t, const axl__json *v, const char *what,
                                  axl__metaspace *m)
 {
@@ -286,6 +300,7 @@ static axl_status read_pre_tokenizer(axl_tokenizer *t, const axl__json *v)
 
 /* ---- post-processor ---- */
 
+/* The list so far stays behind in the arena: a template has a handful of ids. */
 static axl_status append_ids(axl_tokenizer *t, const axl__json *ids, int32_t **list, uint32_t *n)
 {
     int32_t *grown = axl__arena_alloc(&t->arena, (*n + (size_t)ids->count) * sizeof *grown);
@@ -303,6 +318,7 @@ static axl_status append_ids(axl_tokenizer *t, const axl__json *ids, int32_t **l
     return AXL_OK;
 }
 
+/* "single" alone: pairs of texts are not encoded here. */
 static axl_status read_template(axl_tokenizer *t, const axl__json *v)
 {
     axl__pipeline *p = &t->pipeline;
@@ -392,6 +408,8 @@ static axl_status read_decoder_step(axl_tokenizer *t, const axl__json *v, axl__d
     return AXL_OK;
 }
 
+/* Without a decoder tokenizers joins tokens by spaces, which is another thing than a decoder of no
+ * steps. */
 static axl_status read_decoder(axl_tokenizer *t, const axl__json *v)
 {
     axl__pipeline *p = &t->pipeline;
@@ -476,6 +494,7 @@ static axl_status refuse_shortening(const axl__pipeline *p)
     return AXL_OK;
 }
 
+/* Added tokens come last, because the normalizer says how they are looked for. */
 axl_status axl__read_tokenizer_json(axl_tokenizer *t, const axl__json *root)
 {
     if (root->type != AXL__JSON_OBJECT)

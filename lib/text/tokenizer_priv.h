@@ -21,6 +21,7 @@ extern const char *const axl__special_names[AXL__N_SPECIALS]; /* "bos_token", â€
 /* U+2581, which stands for a space in SentencePiece's pieces. */
 #define AXL__SPACE_MARK "\xE2\x96\x81"
 
+/* A text may have the id -1: files name tokens that are in no vocabulary. */
 typedef struct axl__special {
     const char *text; /* NULL: none */
     int32_t id;       /* -1: none */
@@ -40,6 +41,8 @@ struct axl_tokenizer {
     atomic_int refs;
     axl_context *ctx;
     axl__arena arena; /* every text */
+    /* Made in the order load, overrides, axl__added_finish(), and read-only from then on but for
+     * the model's notes (see bpe.h). */
     axl__bpe bpe;
     axl__added added;
     axl__pipeline pipeline;

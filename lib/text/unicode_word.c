@@ -225,6 +225,7 @@ bool axl__unicode_word(uint32_t c)
     return false;
 }
 
+/* Unicode's White_Space is 25 characters, which a table would not make clearer. */
 bool axl__unicode_space(uint32_t c)
 {
     return (c >= 9 && c <= 13) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||

@@ -27,7 +27,7 @@ uint64_t axl__trainer_save_bytes(const axl_trainer *tr, bool checkpoint)
     return state > params ? state : params;
 }
 
-/* Other schedules follow from the step. */
+/* Other schedules follow from the step and have nothing to keep. */
 static void checkpoint_put_plateau(axl__jw *j, const axl__plateau *p)
 {
     axl__jw_double(j, "plateau_share", p->share);
@@ -37,6 +37,9 @@ static void checkpoint_put_plateau(axl__jw *j, const axl__plateau *p)
     axl__jw_int(j, "plateau_cooldown", (int64_t)p->cooldown);
 }
 
+/* Where in the data the run is.  Items are rows, or bins of packed ones: counted in them a run may
+ * go on with another micro_batch_size.  The hash is text because JSON's numbers are exact to 2^53
+ * only. */
 static void checkpoint_put_place(axl__jw *j, const axl__save_options *o, const axl__loader_print *p)
 {
     char hash[20];
@@ -78,6 +81,7 @@ static void checkpoint_settings(const axl_trainer *tr, checkpoint_setting out[N_
     memcpy(out, all, sizeof all);
 }
 
+/* Every member here is in the table of checkpoint_state.c, which is what a reader may rely on. */
 static axl_status checkpoint_write_state(axl_trainer *tr, const axl__save_options *o,
                                          const char *dir, const axl__checksum sums[AXL__N_PARTS])
 {
@@ -129,6 +133,8 @@ axl_status axl_trainer_export(axl_trainer *tr, const char *dir)
     return status;
 }
 
+/* What a process of the same number left is removed first.  The state comes last, because a folder
+ * without it is no checkpoint, and the folder is synced before it gets its name. */
 static axl_status checkpoint_write_folder(axl_trainer *tr, const axl__save_options *o,
                                           const char *temp)
 {
@@ -182,6 +188,8 @@ static axl_status checkpoint_may_replace(const axl_trainer *tr, const char *dir)
                             dir);
 }
 
+/* Between steps alone: gradients are in no file.  Until the rename dir is as it was; a failure
+ * takes the half-written folder away and keeps its own message. */
 static axl_status checkpoint_save(axl_trainer *tr, const axl__save_options *o, const char *dir)
 {
     if (!dir)
@@ -299,6 +307,7 @@ static axl_status checkpoint_check_data(const checkpoint *c, const axl_loader *l
     return AXL_OK;
 }
 
+/* A change of these is the user's right; the run goes on by today's. */
 static void checkpoint_name_settings(const checkpoint *c)
 {
     checkpoint_setting now[N_SETTINGS];
@@ -333,6 +342,8 @@ static axl_status checkpoint_open_file(checkpoint *c, const char *name, open_fn 
     return status;
 }
 
+/* A second model beside the trained one, in f32 as it was saved, on the same backend: its weights
+ * are copied over once all else was read. */
 static axl_status checkpoint_read_model(checkpoint *c)
 {
     const axl_model *m = c->tr->model;
@@ -343,7 +354,8 @@ static axl_status checkpoint_read_model(checkpoint *c)
     return axl_model_open(&c->model, c->tr->ctx, c->dir, &o);
 }
 
-/* The trained weights into memory, or with restarts, then or now, the whole adapter. */
+/* The trained weights into memory.  With restarts, then or now, it is the whole adapter, whose rank
+ * in the file is that of all pairs together: a multiple of one pair's. */
 static axl_status checkpoint_read_params(checkpoint *c, bool restarted)
 {
     axl_adapter *a = c->tr->adapter;
@@ -368,6 +380,8 @@ static axl_status checkpoint_read_params(checkpoint *c, bool restarted)
     return AXL_OK;
 }
 
+/* One of three, as checkpoint_read_params() found it: a model, a joined adapter, or the adapter's
+ * tensors. */
 static axl_status checkpoint_apply_params(const checkpoint *c)
 {
     axl_adapter *a = c->tr->adapter;
@@ -424,6 +438,9 @@ static void checkpoint_apply_plateau(axl__plateau *p, const axl__json *state)
     p->cooldown = (uint64_t)axl__json_int(state, "plateau_cooldown", 0);
 }
 
+/* Everything was read and checked by now.  The cursor is first because a loader may still refuse
+ * it; behind it only the device can fail.  Differences that do not matter to going on, but to its
+ * bits, are told. */
 static axl_status checkpoint_apply(checkpoint *c, axl_loader *loader)
 {
     axl_trainer *tr = c->tr;
@@ -459,6 +476,8 @@ static axl_status checkpoint_apply(checkpoint *c, axl_loader *loader)
     return AXL_OK;
 }
 
+/* Also of a load that stopped anywhere: what was not read is NULL, or zeroed and closes as
+ * nothing. */
 static void checkpoint_close(checkpoint *c)
 {
     axl__lisa_free(&c->lisa);
@@ -471,6 +490,8 @@ static void checkpoint_close(checkpoint *c)
     axl__arena_free(&c->arena);
 }
 
+/* From the cheapest look to the dearest: the state itself, the checksums of all files, the data,
+ * and only then the tensors.  state is written on success alone. */
 static axl_status checkpoint_load(axl_trainer *tr, axl_loader *loader, axl__run_state *state,
                                   const char *dir)
 {

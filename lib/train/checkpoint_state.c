@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* checkpoint_state.c - see checkpoint_state.h.  A checkpoint may be a stranger's: what is checked
- * here is not asked again by those who read the members. */
+/*
+ * checkpoint_state.c - see checkpoint_state.h.  A checkpoint may be a stranger's: what is checked
+ * here is not asked again by those who read the members.
+ *
+ * So a new member is added in two places, where it is written and in the table below; one that is
+ * read and not in the table would be trusted without a look.
+ */
 #include "checkpoint_state.h"
 
 #include "base/num.h"
@@ -43,6 +48,8 @@ static axl_status state_sum_part(axl__checksum *sum, axl_context *ctx, const cha
     return status;
 }
 
+/* The parts that are in the folder, in their order; bytes of 0 say that a part was not summed
+ * yet. */
 static axl_status state_put_files(axl__jw *j, axl_context *ctx, const char *dir,
                                   const axl__checksum sums[AXL__N_PARTS])
 {
@@ -67,6 +74,8 @@ static axl_status state_put_files(axl__jw *j, axl_context *ctx, const char *dir,
     return status;
 }
 
+/* The seal takes the place of the object's end as the JSON writer prints it, so that the file is
+ * one JSON object and its last bytes have a known length. */
 static axl_status state_write_sealed(axl__str *text, axl_context *ctx, const char *dir)
 {
     axl__checksum sum = { 0 };
@@ -119,6 +128,8 @@ typedef struct {
     bool optional;
 } state_member;
 
+/* What checkpoint_write_state() and axl__run_state_put() write.  A bound may be infinite:
+ * max_grad_norm for no clipping, a loss that overflowed as a metric. */
 static const state_member members[] = {
     { "axl_version", STATE_TEXT, false },
     { "isa", STATE_TEXT, false },
@@ -233,6 +244,7 @@ static axl_status state_check_members(const axl__json *state, const char *path)
 
 /* ---- reading ---- */
 
+/* The tree outlives the file, hence the copy. */
 static axl_status state_parse(axl__json **out, axl__arena *arena, const axl__file *f)
 {
     axl__json_error e;
@@ -283,6 +295,8 @@ static axl_status state_check_seal(const axl__file *f)
     return axl__fail(AXL_ERR_FORMAT, "%s is damaged: its checksum is another", f->path);
 }
 
+/* The format is looked at before the checksum: other formats have none at that place, and are to be
+ * told from damage. */
 axl_status axl__checkpoint_state_read(axl__json **out, axl__arena *arena, const char *dir)
 {
     axl__file f;
@@ -313,7 +327,7 @@ axl_status axl__checkpoint_state_read(axl__json **out, axl__arena *arena, const 
 
 /* ---- the other files ---- */
 
-/* The line of a file; NULL where it has none. */
+/* The line of a file; NULL where it has none.  No part's name has a space. */
 static const char *state_find_line(const axl__json *state, const char *name)
 {
     const axl__json *files = axl__json_get(state, "files");
@@ -327,6 +341,8 @@ static const char *state_find_line(const axl__json *state, const char *name)
     return found;
 }
 
+/* A file of a part's name that the state does not list would be read like one that it does, and is
+ * refused. */
 static axl_status state_check_part(const axl__json *state, axl_context *ctx, const char *dir,
                                    const char *name)
 {

@@ -35,7 +35,8 @@ void axl__lisa_free(axl__lisa *l)
     memset(l, 0, sizeof *l);
 }
 
-/* numpy.random.choice(n_layers, n_picked, replace=False) */
+/* numpy.random.choice(n_layers, n_picked, replace=False): the first so many of a permutation.  Part
+ * 0 is not in it and never rests. */
 static void lisa_draw_layers(axl__lisa *l)
 {
     axl__numpy_permutation_next(l->order, l->n_layers, &l->twister);
@@ -43,6 +44,9 @@ static void lisa_draw_layers(axl__lisa *l)
         l->rests[l->order[i] + 1] = i >= l->n_picked;
 }
 
+/* Draws for steps 0 and 1, then for every multiple of `every`: Axolotl's callback asks for the
+ * multiples and for global_step 1 (utils/callbacks/lisa.py).  A draw that was missed is made up
+ * for, because the twister must be as far as if it had not been. */
 void axl__lisa_pick(axl__lisa *l, uint64_t step)
 {
     while (l->n_picked > 0 && l->next_pick <= step) {
@@ -57,6 +61,7 @@ void axl__lisa_count(axl__lisa *l)
         l->steps[i] += !l->rests[i];
 }
 
+/* Counts from pick to pick instead of step by step. */
 axl_status axl__lisa_at(axl__lisa *out, const axl__lisa *of, uint64_t step)
 {
     axl__lisa l;

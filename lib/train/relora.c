@@ -12,6 +12,8 @@
 #include <math.h>
 #include <string.h>
 
+/* A restart appends its pairs to the frozen ones, so that the count is in their rank: it needs no
+ * counter, and the adapter's file is enough to know it. */
 uint64_t axl__relora_restarts(const axl_trainer *tr)
 {
     const axl_adapter *frozen = tr->adapter ? tr->adapter->frozen : NULL;
@@ -27,7 +29,8 @@ static void swap_floats(float *a, float *b)
     *b = t;
 }
 
-/* Moves x so that x[k] is what it would be sorted, with nothing larger before it. */
+/* Moves x so that x[k] is what it would be sorted, with nothing larger before it.  Hoare's
+ * selection: linear on average, where sorting a large tensor for one value would be felt. */
 static void relora_select_kth(float *x, int64_t n, int64_t k)
 {
     int64_t lo = 0, hi = n - 1;
@@ -67,6 +70,7 @@ static double relora_quantile(float *x, int64_t n, double q)
     return (double)x[k] + (at - (double)k) * ((double)next - (double)x[k]);
 }
 
+/* What equals the limit goes too, as in Axolotl's comparison. */
 static void relora_prune_small(float *x, int64_t n, double ratio, float *work)
 {
     for (int64_t i = 0; i < n; i++)
@@ -83,7 +87,8 @@ static void relora_prune_random(float *x, int64_t n, double ratio, uint64_t seed
             x[i] = 0.0f;
 }
 
-/* m, v, work (n) of tensor i. */
+/* m, v, work (n) of tensor i.  By magnitude each moment has a limit of its own; at random both lose
+ * the same elements.  The last loop takes means whose mean square went. */
 static void relora_prune_tensor(const axl_trainer *tr, size_t i, float *m, float *v, int64_t n,
                                 float *work)
 {
@@ -112,7 +117,7 @@ static axl_status relora_put(axl_trainer *tr, float *device, float *host, size_t
     return tr->model->ops->upload(tr->model->dev, device, host, bytes);
 }
 
-/* Both moments between the device and host (2, n_params). */
+/* Both moments between the device and host (2, n_params), which is laid out as the parameters. */
 static axl_status relora_move_moments(axl_trainer *tr, float *host, move *fn)
 {
     const axl_adapter *a = tr->adapter;
@@ -144,6 +149,8 @@ static axl_status relora_pruned(axl_trainer *tr, float *host, float *work)
     return AXL_OK;
 }
 
+/* What can be cancelled or run out of memory works on the host's copies; then the adapter gets its
+ * new pairs, of another seed at each restart, and only then the pruned moments go back. */
 static axl_status relora_restart(axl_trainer *tr)
 {
     int64_t n = tr->adapter->n_params;
@@ -161,6 +168,7 @@ static axl_status relora_restart(axl_trainer *tr)
     return status;
 }
 
+/* Not in the middle of a window, whose gradients are of the old pairs. */
 axl_status axl__relora_when_due(axl_trainer *tr)
 {
     uint64_t every = tr->opts.relora_steps;

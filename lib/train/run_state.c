@@ -7,6 +7,8 @@ void axl__run_state_init(axl__run_state *s)
     *s = (axl__run_state){ .evaluated_step = UINT64_MAX };
 }
 
+/* What has not been is left out, not written as a number that would have to mean it.
+ * checkpoint_state.c has the same names, and checks them. */
 void axl__run_state_put(axl__jw *j, const axl__run_state *s)
 {
     axl__jw_int(j, "serial", (int64_t)s->serial);

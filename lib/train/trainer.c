@@ -49,7 +49,8 @@ static size_t grad_bytes(const axl_trainer *tr)
     return (size_t)tr->trained.n_params * sizeof(float);
 }
 
-/* Gradient memory for a batch that is not the first of its step. */
+/* Gradient memory for a batch that is not the first of its step.  It stays for the trainer's
+ * life. */
 static axl_status need_fresh(axl_trainer *tr)
 {
     void *p;
@@ -61,7 +62,8 @@ static axl_status need_fresh(axl_trainer *tr)
     return AXL_OK;
 }
 
-/* What every batch is asked for, with gradients into the step's own. */
+/* What every batch is asked for, with gradients into the step's own.  A wish of this form is also
+ * what room is reserved for.  Part 0 of LISA is no layer, so the layers' flags begin behind it. */
 static axl__wish training_wish(const axl_trainer *tr)
 {
     return (axl__wish){
@@ -93,6 +95,8 @@ static axl_status new_zeroed(axl_trainer *tr, void **out, size_t size)
     return tr->model->ops->zero(tr->model->dev, *out, size);
 }
 
+/* Describes what is trained to the optimizer, which copies the descriptions and refers to the
+ * names.  A tensor that is in no layer has layer -1, and thus part 0, which never rests. */
 static axl_status make_optimizer(axl_trainer *tr, const axl_optimizer_options *given)
 {
     const axl__trained *a = &tr->trained;
@@ -123,7 +127,8 @@ static axl_status make_optimizer(axl_trainer *tr, const axl_optimizer_options *g
     return status;
 }
 
-/* What is trained.  It has one trainer at a time. */
+/* What is trained.  It has one trainer at a time.  took_model and took_adapter tell
+ * axl_trainer_free() what to give back, however far this came. */
 static axl_status take_trained(axl_trainer *tr)
 {
     if (!tr->adapter && tr->opts.relora_steps > 0)
@@ -145,6 +150,9 @@ static axl_status take_trained(axl_trainer *tr)
     return AXL_OK;
 }
 
+/* On failure the trainer is in parts, and axl_trainer_free() is for those as well.  What memory can
+ * be known of is taken here, the second batch's gradients and with max_tokens the largest batch's
+ * activations, so that a run that starts does not run out of it at a later step. */
 static axl_status trainer_setup(axl_trainer *tr)
 {
     void *grads = NULL, *norm_sq = NULL;
@@ -227,6 +235,8 @@ static void read_relora(axl_trainer_options *o, const axl_config *cfg)
     o->relora_prune_ratio = axl__cfg_double(cfg, "relora_prune_ratio");
 }
 
+/* The options point to the schedule and the optimizer on this stack, which axl_trainer_new()
+ * copies. */
 axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg, axl_model *model,
                                    axl_adapter *adapter, uint64_t total_steps)
 {
@@ -290,6 +300,8 @@ void axl_trainer_free(axl_trainer *tr)
     axl_context_free(ctx);
 }
 
+/* An adapter counts as one handle with its trainer: other calls on it are refused while one of the
+ * trainer's is at work. */
 axl_status axl__trainer_enter(axl_trainer *tr)
 {
     axl__error_clear();
@@ -312,7 +324,8 @@ void axl__trainer_leave(axl_trainer *tr)
 
 /* ---- accumulating ---- */
 
-/* Where this batch's gradients go: straight into the step's when it is the first. */
+/* Where this batch's gradients go: straight into the step's when it is the first.  Without terms
+ * the step's gradients are all 0, also behind batches in which nothing was trained. */
 static axl_status pick_target(axl_trainer *tr, float **out)
 {
     *out = tr->grads;
@@ -323,6 +336,7 @@ static axl_status pick_target(axl_trainer *tr, float **out)
     return tr->model->ops->zero(tr->model->dev, tr->fresh, grad_bytes(tr));
 }
 
+/* Of a batch that has memory of its own: adds it to the step's now that it is whole. */
 static axl_status take_gradients(axl_trainer *tr, const float *target)
 {
     int64_t n = tr->trained.n_params;
@@ -340,7 +354,8 @@ static void trainer_undo_batch(axl_trainer *tr, const float *target)
         (void)tr->model->ops->zero(tr->model->dev, tr->grads, grad_bytes(tr));
 }
 
-/* A model's own weights: what it computes with is made anew where a step has moved it. */
+/* A model's own weights: what it computes with is made anew where a step has moved it.  Between
+ * batches of a step, and between evaluations, it is already there. */
 static axl_status trainer_use_weights(axl_trainer *tr, float *values)
 {
     if (tr->adapter || tr->used == values)
@@ -355,7 +370,9 @@ axl_status axl__trainer_use_trained(axl_trainer *tr)
     return trainer_use_weights(tr, tr->trained.params);
 }
 
-/* The loss and gradients of a batch under the values that the optimizer trains with. */
+/* The loss and gradients of a batch under the values that the optimizer trains with, which are not
+ * the adapter's own for schedule-free ones.  The adapter has its own again afterwards, also on
+ * failure: what is exported or evaluated between batches is always the average. */
 static axl_status run_batch(axl_trainer *tr, const axl_batch *b, const axl__wish *wish, double *sum)
 {
     float *values = axl__optimizer_train_params(tr->optimizer);
@@ -389,6 +406,11 @@ static void count_batch(axl_trainer *tr, const trainer_batch *t, double sum)
     tr->window_closed = t->batch->last_of_step != 0;
 }
 
+/* What changes the trainer for good, a restart or a new pick of layers, comes first and is due
+ * before the first batch of a step alone.  The seed of dropout and noise is of the step and the
+ * batch's place in it, so that a resumed run draws the same; the two odd constants (2^64 over the
+ * golden ratio, and a prime of xxHash) only keep neighbouring counts from giving neighbouring
+ * seeds. */
 static axl_status accumulate(axl_trainer *tr, trainer_batch *t)
 {
     axl__wish wish = training_wish(tr);
@@ -433,6 +455,8 @@ axl_status axl_trainer_forward_backward(axl_trainer *tr, const axl_batch *batch,
     return status;
 }
 
+/* all_rows: the host's loss is asked about every token, so that no label is needed; its terms are
+ * then all rows, unless the host says how many losses it sums. */
 static axl_status own_forward_backward(axl_trainer *tr, const axl_batch *batch,
                                        const axl_loss_options *given, double *mean)
 {
@@ -465,6 +489,7 @@ axl_status axl_trainer_forward_backward_with(axl_trainer *tr, const axl_batch *b
     return status;
 }
 
+/* Takes no claim: it only reads two counts, and a host asks between its own calls. */
 int axl_trainer_ready(const axl_trainer *tr)
 {
     return tr && tr->magic == AXL__MAGIC_TRAINER && tr->batches > 0 &&
@@ -493,6 +518,7 @@ axl_status axl_trainer_evaluate(axl_trainer *tr, const axl_batch *batch, double 
 
 /* ---- the step ---- */
 
+/* The gradients are not its business: whoever calls it has zeroed them, or is about to. */
 static void reset_window(axl_trainer *tr)
 {
     tr->batches = 0;
@@ -501,6 +527,7 @@ static void reset_window(axl_trainer *tr)
     tr->loss_sum = tr->terms = 0.0;
 }
 
+/* plateau.share is 1 but for the schedule that moves it. */
 static double current_rate(const axl_trainer *tr)
 {
     if (tr->rate_override >= 0.0)
@@ -509,6 +536,8 @@ static double current_rate(const axl_trainer *tr)
            axl__schedule_share(&tr->schedule, tr->step);
 }
 
+/* The norm of the divided gradients, computed of the sums that are stored.  Reading it is where a
+ * step waits for the device. */
 static axl_status grad_norm(axl_trainer *tr, double *out)
 {
     axl_sum_squares_args a = { tr->grads, tr->trained.n_params, tr->norm_sq };
@@ -521,6 +550,8 @@ static axl_status grad_norm(axl_trainer *tr, double *out)
     return AXL_OK;
 }
 
+/* Dividing by the terms and clipping are one factor that the optimizer's operation applies as it
+ * reads, so that no pass over the gradients is spent on them. */
 static axl_status trainer_optimize(axl_trainer *tr, double norm, double rate)
 {
     const axl_trainer_options *o = &tr->opts;
@@ -539,7 +570,8 @@ static axl_status trainer_optimize(axl_trainer *tr, double norm, double rate)
     return axl__optimizer_step(tr->optimizer, &s);
 }
 
-/* Moves what is trained by the gradients of the window. */
+/* Moves what is trained by the gradients of the window.  An optimizer that fails may have moved a
+ * part, so that what the model computes with is stale either way. */
 static axl_status trainer_move(axl_trainer *tr, double rate, double *norm)
 {
     AXL_TRY(grad_norm(tr, norm));
@@ -556,6 +588,8 @@ static axl_status trainer_move(axl_trainer *tr, double rate, double *norm)
     return tr->model->ops->zero(tr->model->dev, tr->grads, grad_bytes(tr));
 }
 
+/* A window in which nothing was trained is a step nevertheless: it moves nothing, and the schedule
+ * goes on. */
 static axl_status trainer_take_step(axl_trainer *tr, axl_step_stats *stats)
 {
     axl_step_stats s = AXL_STEP_STATS_INIT;
@@ -695,6 +729,8 @@ axl_status axl_trainer_read_gradient(const axl_trainer *tr, size_t index, float 
     return read_tensor(tr, index, true, values);
 }
 
+/* The host reads and writes means, sums are stored.  Where no batch came, the host's gradients are
+ * a window of one term. */
 axl_status axl_trainer_write_gradient(axl_trainer *tr, size_t index, const float *values)
 {
     AXL_TRY(enter_tensor(tr, index, values));

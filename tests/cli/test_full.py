@@ -39,6 +39,7 @@ class Full(Case):
             given = json.loads(read(os.path.join(TINY, "config.json")))
             self.assertEqual(written, given)
             card = read(self.path("out", "README.md"))
+            self.assertNotIn("peft", card.lower())
             self.assertIn("library_name: transformers", card)
             self.assertNotRegex(card.split("</details>")[1], "lora|LoRA")
             self.assertIn("Full fine-tuning", read(self.path("out", "report.html")))

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* prompt.c - the methods that exist, drafts, and the basic tokenise step. */
+/*
+ * prompt.c - the methods that exist, drafts, and the basic tokenise step.
+ *
+ * A prompt is opened once an entry and then used by many threads, so that it is not written to
+ * after axl__prompt_open(), but for check_only between two batches.  A draft belongs to one thread
+ * at a time.
+ */
 #include "data/prompt/prompt.h"
 
 #include <axl/dataset.h>
@@ -41,6 +47,8 @@ static axl_status find_type(axl__prompt *p)
     return p->method ? AXL_OK : axl__fail(AXL_ERR_INTERNAL, "%s has no method", p->type->name);
 }
 
+/* Asserts that dataset_types.c lists the key: what is not listed draws "no effect" from the
+ * config's check, and would have one. */
 const char *axl__prompt_setting(const axl__prompt *p, const char *key, const char *otherwise)
 {
     assert(axl__dataset_type_reads(p->type, key));
@@ -125,6 +133,8 @@ axl_status axl__draft_emit(axl__draft *draft, uint32_t end)
     return AXL_OK;
 }
 
+/* ids and labels grow together; after a failure between the two both are still the draft's to
+ * free. */
 static axl_status draft_reserve(axl__draft *d, size_t extra)
 {
     size_t need = d->n + extra, cap = need + need / 4;
@@ -162,10 +172,9 @@ axl_status axl__prompt_text(const axl__json *record, const char *column, const c
     return AXL_OK;
 }
 
-/*
- * Cuts the ids of a text to max as transformers does: what the tokenizer puts behind the text (an
- * EOS of its own) stays and the text gets shorter.  ids (n) were encoded with special tokens.
- */
+/* Cuts the ids of a text to max as transformers does: what the tokenizer puts behind the text (an
+ * EOS of its own) stays and the text gets shorter.  ids (n) were encoded with special tokens; where
+ * the text's own ids begin in them tells how many stand before and how many behind. */
 static axl_status cut(const axl__prompt *p, const char *text, size_t len, int32_t *ids, size_t *n,
                       size_t max)
 {
@@ -189,6 +198,8 @@ static axl_status cut(const axl__prompt *p, const char *text, size_t len, int32_
 /* A prompt has no EOS and may be masked, a response no BOS, a document both. */
 typedef enum { PROMPT, RESPONSE, DOCUMENT } text_part;
 
+/* Axolotl's _tokenize of its prompt strategies: an EOS unless one is there or the text was cut, and
+ * no BOS in the middle of a sample. */
 static axl_status put_ids(const axl__prompt *p, axl__draft *out, text_part which,
                           const int32_t *ids, size_t n, size_t max)
 {
@@ -208,6 +219,7 @@ static axl_status put_ids(const axl__prompt *p, axl__draft *out, text_part which
     return AXL_OK;
 }
 
+/* check_only encodes nothing: the record's columns were read by then, which is what is wanted. */
 static axl_status put_text(const axl__prompt *p, axl__draft *out, text_part which, const char *text,
                            size_t len, size_t max)
 {

@@ -139,6 +139,7 @@ static const type_texts *find_texts(const char *type)
     return NULL;
 }
 
+/* NULL as the form's style fits all; without a style the first form is meant. */
 static const form *find_form(const type_texts *t, const char *style)
 {
     for (size_t i = 0; i < t->n_forms; i++)
@@ -193,6 +194,7 @@ static axl_status put_choices(axl__str *out, const axl__json *list, const char *
     return axl__str_status(out);
 }
 
+/* "choices" is the one column that is a list. */
 static axl_status put_part(const axl__prompt *p, size_t i, const axl__json *record, axl__str *out)
 {
     const axl__json *value = axl__json_get(record, p->columns[i]);
@@ -219,6 +221,7 @@ static axl_status find_answer(const axl__prompt *p, const axl__json *record, con
     return axl__prompt_text(record, p->columns[i], text, len);
 }
 
+/* A part's own braces are not looked at: each {} is filled once, from left to right. */
 static void fill_form(axl__str *out, const char *text, const axl__str parts[PARTS_MAX])
 {
     const char *at = text;

@@ -70,6 +70,8 @@ static bool put_format(axl__str *out, const char *format, const slot *slots)
     return good;
 }
 
+/* Formats once with empty texts: what works then works for every record, so that make asks no
+ * more. */
 static axl_status check_format(const axl__prompt *p, const char *key, const char *format,
                                const slot *slots)
 {
@@ -126,6 +128,7 @@ static axl_status fill_texts(const user_texts *t, const slot *slots, const slot 
     return axl__str_status(out);
 }
 
+/* The system column of a record wins over system_prompt even where it is empty. */
 static axl_status put_prompt(const axl__prompt *p, const axl__json *record, axl__str *out)
 {
     const user_texts *t = p->form;
