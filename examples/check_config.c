@@ -27,12 +27,12 @@ static void print_value(const axl_config *cfg, const char *key)
     const char *value;
     uint32_t line, column;
 
-    switch (axl_config_string(cfg, key, &value)) {
+    switch (axl_config_get_string(cfg, key, &value)) {
     case AXL_OK: break;
     case AXL_END: printf("%s has no value\n", key); return;
     default: printf("%s\n", axl_last_error()); return;
     }
-    if (axl_config_source(cfg, key, &line, &column) == AXL_OK && line > 0)
+    if (axl_config_get_source(cfg, key, &line, &column) == AXL_OK && line > 0)
         printf("%s = %s, line %u\n", key, value, (unsigned)line);
     else
         printf("%s = %s, by default\n", key, value);

@@ -74,7 +74,7 @@ void train(const std::string &base, const std::string &rows, const std::string &
     auto model = make<Model>(axl_model_from_config, config.get());
     auto adapter = make<Adapter>(axl_adapter_from_config, config.get(), model.get());
     uint64_t steps = 0;
-    check(axl_loader_total_steps(loader.get(), &steps));
+    check(axl_loader_get_total_steps(loader.get(), &steps));
     auto trainer =
         make<Trainer>(axl_trainer_from_config, config.get(), model.get(), adapter.get(), steps);
     axl_batch batch = AXL_BATCH_INIT;

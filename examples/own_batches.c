@@ -25,7 +25,7 @@ static int parameter_new(parameter *p, axl_trainer *tr, size_t index)
 {
     axl_tensor_info info = AXL_TENSOR_INFO_INIT;
 
-    if (axl_trainer_tensor(tr, index, &info) < 0)
+    if (axl_trainer_get_tensor(tr, index, &info) < 0)
         return -1;
     p->n = (size_t)(info.rows * info.cols);
     p->value = calloc(4 * p->n, sizeof *p->value);

@@ -115,7 +115,7 @@ static inline float *tiny_values(axl_adapter *adapter, axl_trainer *tr, size_t *
     *n = 0;
     for (size_t i = 0; i < axl_adapter_count(adapter); i++) {
         axl_tensor_info t = AXL_TENSOR_INFO_INIT;
-        assert_ok(axl_adapter_tensor(adapter, i, &t));
+        assert_ok(axl_adapter_get_tensor(adapter, i, &t));
         all = realloc(all, (*n + t.rows * t.cols) * sizeof *all);
         if (tr)
             assert_ok(axl_trainer_read_gradient(tr, i, all + *n));
@@ -138,7 +138,7 @@ static inline axl_adapter *tiny_adapter(axl_model *model, double dropout)
     assert_ok(axl_adapter_new(&adapter, model, &o));
     for (size_t i = 1; i < axl_adapter_count(adapter); i += 2) {
         axl_tensor_info t = AXL_TENSOR_INFO_INIT;
-        assert_ok(axl_adapter_tensor(adapter, i, &t));
+        assert_ok(axl_adapter_get_tensor(adapter, i, &t));
         float *b = calloc(t.rows * t.cols, sizeof *b);
         for (uint32_t k = 0; k < t.rows * t.cols; k++)
             b[k] = ((float)(tiny_hash((uint32_t)i << 20 | k) % 2001) - 1000.0f) * 5e-5f;

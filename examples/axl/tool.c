@@ -128,11 +128,11 @@ static axl_status read_context_keys(const axl_config *cfg, axl_context_options *
     int onednn = 1;
     const char *isa = NULL;
 
-    if (axl_config_int(cfg, "axl.threads", &threads) == AXL_OK)
+    if (axl_config_get_int(cfg, "axl.threads", &threads) == AXL_OK)
         o->threads = (uint32_t)threads;
-    if (axl_config_bool(cfg, "axl.onednn", &onednn) == AXL_OK)
+    if (axl_config_get_bool(cfg, "axl.onednn", &onednn) == AXL_OK)
         o->no_onednn = !onednn;
-    if (axl_config_string(cfg, "axl.isa", &isa) == AXL_OK)
+    if (axl_config_get_string(cfg, "axl.isa", &isa) == AXL_OK)
         o->isa = isa;
     return AXL_OK;
 }

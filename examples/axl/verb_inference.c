@@ -91,13 +91,13 @@ static axl_status open_trained(const tool *t, inference *x, const axl_config *cf
 {
     axl_model_options o = AXL_MODEL_OPTIONS_INIT;
     const char *dir = x->adapter, *adapter;
-    axl_status status = dir ? AXL_OK : axl_config_string(cfg, "output_dir", &dir);
+    axl_status status = dir ? AXL_OK : axl_config_get_string(cfg, "output_dir", &dir);
 
     if (status == AXL_OK)
         status = axl_tokenizer_from_config(&x->tok, cfg);
     if (status != AXL_OK)
         return status;
-    if (!x->adapter && axl_config_string(cfg, "adapter", &adapter) != AXL_OK) {
+    if (!x->adapter && axl_config_get_string(cfg, "adapter", &adapter) != AXL_OK) {
         x->result = true;
         o.compute = AXL_COMPUTE_F32; /* as for a plain model */
         return axl_model_open(&x->m, t->ctx, dir, &o);

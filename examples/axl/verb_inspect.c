@@ -79,7 +79,7 @@ static axl_status print_rows(const inspector *x, uint64_t n)
 
     for (uint64_t i = 0; i < count && (n == 0 || i < n) && status == AXL_OK; i++) {
         axl_sample s = AXL_SAMPLE_INIT;
-        status = axl_dataset_sample(x->data, i, &s);
+        status = axl_dataset_get_sample(x->data, i, &s);
         if (status == AXL_OK && x->json)
             print_json_row(&s);
         else if (status == AXL_OK)

@@ -30,7 +30,7 @@ static axl_status open_config(merging *x)
     axl_status status = axl_tokenizer_from_config(&x->tok, x->cfg);
 
     if (status == AXL_OK && !x->adapter)
-        status = axl_config_string(x->cfg, "output_dir", &x->adapter);
+        status = axl_config_get_string(x->cfg, "output_dir", &x->adapter);
     return status == AXL_OK ? axl_model_from_config(&x->m, x->cfg) : status;
 }
 
@@ -55,7 +55,7 @@ static char *default_out(const axl_config *cfg)
     static const char name[] = "/merged";
     const char *dir = NULL;
 
-    if (axl_config_string(cfg, "output_dir", &dir) != AXL_OK)
+    if (axl_config_get_string(cfg, "output_dir", &dir) != AXL_OK)
         return NULL;
     char *out = malloc(strlen(dir) + sizeof name);
     if (out)
@@ -92,7 +92,7 @@ static int run(tool *t, merging *x)
 
     if (code != EXIT_DONE)
         return code;
-    if (x->cfg && !x->adapter && axl_config_string(x->cfg, "adapter", &adapter) != AXL_OK)
+    if (x->cfg && !x->adapter && axl_config_get_string(x->cfg, "adapter", &adapter) != AXL_OK)
         return tool_fail(t, "the config has no adapter: what it trains is a whole model");
     if (!x->out)
         x->out = made = default_out(x->cfg);

@@ -227,9 +227,9 @@ static bool find_output(const sweeper *s, const tool *t, char *out, size_t size,
     o.n_overrides = t->n_overrides;
     if (axl_config_open(&cfg, s->ctx, t->positionals[0], &o) != AXL_OK)
         return false;
-    if (axl_config_string(cfg, "output_dir", &dir) == AXL_OK)
+    if (axl_config_get_string(cfg, "output_dir", &dir) == AXL_OK)
         found = strlen(dir) + 32 < size && snprintf(out, size, "%s", dir) > 0;
-    *prepared = axl_config_string(cfg, "dataset_prepared_path", &keeps) == AXL_OK && *keeps;
+    *prepared = axl_config_get_string(cfg, "dataset_prepared_path", &keeps) == AXL_OK && *keeps;
     axl_config_free(cfg);
     return found;
 }

@@ -156,7 +156,7 @@ static int train_one(tool *t, const char *resume)
     code = train_run(t, cfg, resume, &result);
     if (result.resumable)
         train_say_how_to_go_on(t, NULL);
-    if (code == EXIT_DONE && axl_config_string(cfg, "output_dir", &dir) == AXL_OK)
+    if (code == EXIT_DONE && axl_config_get_string(cfg, "output_dir", &dir) == AXL_OK)
         printf("%s\n", dir);
     axl_config_free(cfg);
     return code;

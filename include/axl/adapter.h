@@ -231,8 +231,8 @@ AXL_API size_t axl_adapter_count(const axl_adapter *adapter);
  * Thread: any.
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_adapter_tensor(const axl_adapter *adapter, size_t index,
-                                                     axl_tensor_info *out);
+AXL_API AXL_MUST_CHECK axl_status axl_adapter_get_tensor(const axl_adapter *adapter, size_t index,
+                                                         axl_tensor_info *out);
 
 /**
  * Copy a tensor's values out.

@@ -137,8 +137,8 @@ AXL_API void axl_config_free(axl_config *cfg);
  * Thread: any.
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_config_string(const axl_config *cfg, const char *key,
-                                                    const char **out);
+AXL_API AXL_MUST_CHECK axl_status axl_config_get_string(const axl_config *cfg, const char *key,
+                                                        const char **out);
 
 /**
  * The effective value of an integer key.
@@ -153,8 +153,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_config_string(const axl_config *cfg, const
  * Thread: any.
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_config_int(const axl_config *cfg, const char *key,
-                                                 int64_t *out);
+AXL_API AXL_MUST_CHECK axl_status axl_config_get_int(const axl_config *cfg, const char *key,
+                                                     int64_t *out);
 
 /**
  * The effective value of a number key.
@@ -169,8 +169,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_config_int(const axl_config *cfg, const ch
  * Thread: any.
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_config_double(const axl_config *cfg, const char *key,
-                                                    double *out);
+AXL_API AXL_MUST_CHECK axl_status axl_config_get_double(const axl_config *cfg, const char *key,
+                                                        double *out);
 
 /**
  * The effective value of a boolean key.
@@ -185,7 +185,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_config_double(const axl_config *cfg, const
  * Thread: any.
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_config_bool(const axl_config *cfg, const char *key, int *out);
+AXL_API AXL_MUST_CHECK axl_status axl_config_get_bool(const axl_config *cfg, const char *key,
+                                                      int *out);
 
 /**
  * The number of items of a list, or of members of a mapping.
@@ -200,8 +201,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_config_bool(const axl_config *cfg, const c
  * Thread: any.
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_config_count(const axl_config *cfg, const char *key,
-                                                   size_t *out);
+AXL_API AXL_MUST_CHECK axl_status axl_config_get_count(const axl_config *cfg, const char *key,
+                                                       size_t *out);
 
 /**
  * Where a key stands in the YAML.
@@ -218,8 +219,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_config_count(const axl_config *cfg, const 
  * Thread: any.
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_config_source(const axl_config *cfg, const char *key,
-                                                    uint32_t *line, uint32_t *column);
+AXL_API AXL_MUST_CHECK axl_status axl_config_get_source(const axl_config *cfg, const char *key,
+                                                        uint32_t *line, uint32_t *column);
 
 /** Forms of axl_config_dump(). */
 typedef enum axl_config_form {

@@ -179,8 +179,8 @@ AXL_API uint64_t axl_dataset_count(const axl_dataset *data);
  * Thread: any.
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_dataset_sample(const axl_dataset *data, uint64_t index,
-                                                     axl_sample *out);
+AXL_API AXL_MUST_CHECK axl_status axl_dataset_get_sample(const axl_dataset *data, uint64_t index,
+                                                         axl_sample *out);
 
 /**
  * What became of the rows.

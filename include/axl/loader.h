@@ -162,7 +162,7 @@ AXL_API uint64_t axl_loader_batches_per_epoch(const axl_loader *loader);
  * Thread: one at a time.
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_loader_total_steps(axl_loader *loader, uint64_t *steps);
+AXL_API AXL_MUST_CHECK axl_status axl_loader_get_total_steps(axl_loader *loader, uint64_t *steps);
 
 /**
  * The fill of the bins of the current epoch: tokens / (bins * bin size); 1 without packing.

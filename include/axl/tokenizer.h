@@ -195,8 +195,8 @@ AXL_API int32_t axl_tokenizer_id(const axl_tokenizer *tok, const char *token);
  * Thread: any, several at once.
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_token(const axl_tokenizer *tok, int32_t id,
-                                                      axl_buffer *out);
+AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_get_token(const axl_tokenizer *tok, int32_t id,
+                                                          axl_buffer *out);
 
 /**
  * The begin-of-sequence id.

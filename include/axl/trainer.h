@@ -114,8 +114,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_trainer_new(axl_trainer **out, axl_model *
  * @param[in]  cfg         Borrowed for the call.
  * @param[in]  model       As axl_trainer_new().
  * @param[in]  adapter     As axl_trainer_new().
- * @param[in]  total_steps Of the whole run, for warm-up and schedule; see axl_loader_total_steps().
- *                         max_steps of the config wins when it is smaller.
+ * @param[in]  total_steps Of the whole run, for warm-up and schedule; see
+ * axl_loader_get_total_steps(). max_steps of the config wins when it is smaller.
  *
  * @return As axl_trainer_new().
  *
@@ -330,8 +330,8 @@ AXL_API size_t axl_trainer_count(const axl_trainer *tr);
  * Thread: any.
  * Since: 0.1
  */
-AXL_API AXL_MUST_CHECK axl_status axl_trainer_tensor(const axl_trainer *tr, size_t index,
-                                                     axl_tensor_info *out);
+AXL_API AXL_MUST_CHECK axl_status axl_trainer_get_tensor(const axl_trainer *tr, size_t index,
+                                                         axl_tensor_info *out);
 
 /**
  * Copy a trained tensor's values out.

@@ -558,7 +558,7 @@ static axl_status wrong_type(const char *key, const char *expected, const axl__y
 }
 
 /* Any scalar has a text, so that hosts can show every value without asking for its type. */
-axl_status axl_config_string(const axl_config *cfg, const char *key, const char **out)
+axl_status axl_config_get_string(const axl_config *cfg, const char *key, const char **out)
 {
     const axl__yaml *node;
 
@@ -573,7 +573,7 @@ axl_status axl_config_string(const axl_config *cfg, const char *key, const char 
     return AXL_OK;
 }
 
-axl_status axl_config_int(const axl_config *cfg, const char *key, int64_t *out)
+axl_status axl_config_get_int(const axl_config *cfg, const char *key, int64_t *out)
 {
     const axl__yaml *node;
     axl_status status = look_up(cfg, key, out, &node);
@@ -586,7 +586,7 @@ axl_status axl_config_int(const axl_config *cfg, const char *key, int64_t *out)
     return AXL_OK;
 }
 
-axl_status axl_config_double(const axl_config *cfg, const char *key, double *out)
+axl_status axl_config_get_double(const axl_config *cfg, const char *key, double *out)
 {
     const axl__yaml *node;
     axl_status status = look_up(cfg, key, out, &node);
@@ -599,7 +599,7 @@ axl_status axl_config_double(const axl_config *cfg, const char *key, double *out
     return AXL_OK;
 }
 
-axl_status axl_config_bool(const axl_config *cfg, const char *key, int *out)
+axl_status axl_config_get_bool(const axl_config *cfg, const char *key, int *out)
 {
     const axl__yaml *node;
     axl_status status = look_up(cfg, key, out, &node);
@@ -612,7 +612,7 @@ axl_status axl_config_bool(const axl_config *cfg, const char *key, int *out)
     return AXL_OK;
 }
 
-axl_status axl_config_count(const axl_config *cfg, const char *key, size_t *out)
+axl_status axl_config_get_count(const axl_config *cfg, const char *key, size_t *out)
 {
     const axl__yaml *node;
 
@@ -627,8 +627,8 @@ axl_status axl_config_count(const axl_config *cfg, const char *key, size_t *out)
     return AXL_OK;
 }
 
-axl_status axl_config_source(const axl_config *cfg, const char *key, uint32_t *line,
-                             uint32_t *column)
+axl_status axl_config_get_source(const axl_config *cfg, const char *key, uint32_t *line,
+                                 uint32_t *column)
 {
     const axl__yaml *node;
     axl_status status = look_up(cfg, key, line && column ? line : NULL, &node);

@@ -163,7 +163,7 @@ uint64_t axl_dataset_count(const axl_dataset *data)
     return axl__dataset_enter(data) == AXL_OK ? data->n : 0;
 }
 
-axl_status axl_dataset_sample(const axl_dataset *data, uint64_t index, axl_sample *out)
+axl_status axl_dataset_get_sample(const axl_dataset *data, uint64_t index, axl_sample *out)
 {
     axl_sample s = AXL_SAMPLE_INIT;
 

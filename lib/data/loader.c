@@ -580,7 +580,7 @@ static axl_status total_steps(const axl_loader *loader, uint64_t *steps)
     return AXL_OK;
 }
 
-axl_status axl_loader_total_steps(axl_loader *loader, uint64_t *steps)
+axl_status axl_loader_get_total_steps(axl_loader *loader, uint64_t *steps)
 {
     AXL_TRY(loader_begin(loader));
     return loader_end(loader, steps ? total_steps(loader, steps)

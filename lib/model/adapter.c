@@ -352,7 +352,7 @@ static axl_status config_targets(const axl_config *cfg, const axl_model *m, cons
     char key[48];
 
     *n = 0;
-    if (axl_config_count(cfg, "lora_target_modules", &count) != AXL_OK)
+    if (axl_config_get_count(cfg, "lora_target_modules", &count) != AXL_OK)
         count = 0;
     if (count > ASKED_MAX)
         return axl__fail(AXL_ERR_INVALID, "lora_target_modules has %zu entries; at most %d", count,
@@ -471,7 +471,7 @@ static axl_status check_index(const axl_adapter *a, size_t index)
     return AXL_OK;
 }
 
-axl_status axl_adapter_tensor(const axl_adapter *a, size_t index, axl_tensor_info *out)
+axl_status axl_adapter_get_tensor(const axl_adapter *a, size_t index, axl_tensor_info *out)
 {
     AXL_TRY(axl__adapter_enter(a));
     if (index >= a->n_tensors)

@@ -27,7 +27,7 @@ static axl_status optimizer_read_args(axl__optimizer_config *c, const axl_config
         int n = (int)strcspn(at, ",");
         const char *value;
         snprintf(key, sizeof key, "optim_args.%.*s", n, at);
-        if (axl_config_string(cfg, key, &value) == AXL_OK)
+        if (axl_config_get_string(cfg, key, &value) == AXL_OK)
             axl__str_putf(&text, "%s%.*s=%s", text.len ? "," : "", n, at, value);
         at += n;
         at += *at ? 2 : 0;

@@ -195,7 +195,7 @@ static void card_put_optimizer_row(axl__str *out, const axl__run_summary *run)
     card_row_begin(out, "optimizer");
     axl__str_puts(out, axl__cfg_str(run->cfg, "optimizer"));
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-        if (axl_config_string(run->cfg, keys[i], &value) == AXL_OK)
+        if (axl_config_get_string(run->cfg, keys[i], &value) == AXL_OK)
             axl__str_putf(out, ", %s=%s", keys[i], value);
     axl__str_puts(out, " |\n");
 }

@@ -29,7 +29,7 @@ static axl_status plan_survey(axl__survey *out, uint64_t *steps, const axl_confi
     AXL_TRY(axl_loader_from_config(&loader, cfg, data, split));
     axl_status status = axl__loader_survey(loader, out);
     if (status == AXL_OK && steps)
-        status = axl_loader_total_steps(loader, steps);
+        status = axl_loader_get_total_steps(loader, steps);
     axl_loader_free(loader);
     return status;
 }

@@ -74,7 +74,7 @@ static axl_status run_load_data(axl_run *r, const axl_run_options *o)
     }
     run_log_data(r);
     AXL_TRY(axl_loader_from_config(&r->loader, r->cfg, r->train, AXL_SPLIT_TRAIN));
-    return axl_loader_total_steps(r->loader, &r->total_steps);
+    return axl_loader_get_total_steps(r->loader, &r->total_steps);
 }
 
 static void run_warn_about_lengths(axl_run *r)

@@ -545,7 +545,7 @@ int32_t axl_tokenizer_id(const axl_tokenizer *tok, const char *token)
     return alive(tok) && token ? axl__token_id(tok, (axl__slice){ token, strlen(token) }) : -1;
 }
 
-axl_status axl_tokenizer_token(const axl_tokenizer *tok, int32_t id, axl_buffer *out)
+axl_status axl_tokenizer_get_token(const axl_tokenizer *tok, int32_t id, axl_buffer *out)
 {
     axl__slice text;
 

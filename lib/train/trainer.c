@@ -664,7 +664,7 @@ size_t axl_trainer_count(const axl_trainer *tr)
     return tr && tr->magic == AXL__MAGIC_TRAINER ? tr->trained.n_tensors : 0;
 }
 
-axl_status axl_trainer_tensor(const axl_trainer *tr, size_t index, axl_tensor_info *out)
+axl_status axl_trainer_get_tensor(const axl_trainer *tr, size_t index, axl_tensor_info *out)
 {
     axl__error_clear();
     if (!tr || tr->magic != AXL__MAGIC_TRAINER)

@@ -38,7 +38,7 @@ static void check_init(axl_adapter *adapter, size_t index)
     axl_tensor_info t = AXL_TENSOR_INFO_INIT;
     double bound, sum = 0.0, peak = 0.0;
 
-    assert_ok(axl_adapter_tensor(adapter, index, &t));
+    assert_ok(axl_adapter_get_tensor(adapter, index, &t));
     size_t n = t.rows * t.cols;
     float *w = malloc(n * sizeof *w);
     assert_ok(axl_adapter_read(adapter, index, w));
@@ -79,7 +79,7 @@ static void test_adapter__targets_every_layer_but_the_head(void **state)
         axl_tensor_info t = AXL_TENSOR_INFO_INIT;
         snprintf(name, sizeof name, "base_model.model.model.layers.%zu.%s.lora_%c.weight", layer,
                  kinds[kind].module, is_b ? 'B' : 'A');
-        assert_ok(axl_adapter_tensor(adapter, i, &t));
+        assert_ok(axl_adapter_get_tensor(adapter, i, &t));
         assert_string_equal(t.name, name);
         assert_int_equal(t.rows, is_b ? kinds[kind].out : 8);
         assert_int_equal(t.cols, is_b ? 8 : kinds[kind].in);
@@ -102,7 +102,7 @@ static void check_targets(axl_model *model, const char *const *targets, size_t n
     assert_ok(axl_adapter_new(&adapter, model, &o));
     for (size_t i = 0; i < axl_adapter_count(adapter); i += 2) {
         axl_tensor_info t = AXL_TENSOR_INFO_INIT;
-        assert_ok(axl_adapter_tensor(adapter, i, &t));
+        assert_ok(axl_adapter_get_tensor(adapter, i, &t));
         const char *module =
             strstr(t.name, "layers.") ? strstr(t.name, "layers.") + 7 : strstr(t.name, "lm_head");
         size_t at = strlen(got);
@@ -206,7 +206,7 @@ static void test_adapter__values_are_read_and_written(void **state)
     assert_ok(axl_adapter_new(&adapter, model, NULL));
     size_t count = axl_adapter_count(adapter);
     float *before = tiny_values(adapter, NULL, &n), w[352 * 16], back[352 * 16];
-    assert_ok(axl_adapter_tensor(adapter, count - 3, &t));
+    assert_ok(axl_adapter_get_tensor(adapter, count - 3, &t));
     for (size_t k = 0; k < t.rows * t.cols; k++)
         w[k] = (float)k * 0.5f;
     assert_ok(axl_adapter_write(adapter, count - 3, w));
@@ -219,12 +219,12 @@ static void test_adapter__values_are_read_and_written(void **state)
     assert_int_equal(changed, t.rows * t.cols - 1); /* the first is 0 as it was */
     assert_fails(axl_adapter_read(adapter, count, w), AXL_ERR_INVALID, "tensor 56 of 56");
     assert_fails(axl_adapter_write(adapter, count, w), AXL_ERR_INVALID, "tensor 56 of 56");
-    assert_int_equal(axl_adapter_tensor(adapter, count, &t), AXL_END);
+    assert_int_equal(axl_adapter_get_tensor(adapter, count, &t), AXL_END);
     assert_fails(axl_adapter_read(adapter, 0, NULL), AXL_ERR_INVALID, "NULL");
     assert_fails(axl_adapter_write(adapter, 0, NULL), AXL_ERR_INVALID, "NULL");
     assert_fails(axl_adapter_read(NULL, 0, w), AXL_ERR_INVALID, "live");
     t.size = 0;
-    assert_fails(axl_adapter_tensor(adapter, 0, &t), AXL_ERR_ABI, "AXL_TENSOR_INFO_INIT");
+    assert_fails(axl_adapter_get_tensor(adapter, 0, &t), AXL_ERR_ABI, "AXL_TENSOR_INFO_INIT");
     assert_int_equal(axl_adapter_count(NULL), 0);
     axl_adapter_free(NULL);
     free(before);
@@ -283,7 +283,7 @@ static void check_folder(axl_adapter *adapter, const char *dir)
     for (size_t i = 0; i < axl_adapter_count(adapter); i++) {
         axl_tensor_info t = AXL_TENSOR_INFO_INIT;
         uint64_t rows, cols;
-        assert_ok(axl_adapter_tensor(adapter, i, &t));
+        assert_ok(axl_adapter_get_tensor(adapter, i, &t));
         const char *want = find_tensor(file, t.name, &rows, &cols);
         assert_int_equal(t.rows, rows);
         assert_int_equal(t.cols, cols);
@@ -664,7 +664,7 @@ static void test_adapter__is_as_the_config_says(void **state)
         axl_tensor_info t = AXL_TENSOR_INFO_INIT;
         assert_ok(from_config(ctx, model, cases[i].keys, &adapter));
         assert_int_equal(axl_adapter_count(adapter), cases[i].count);
-        assert_ok(axl_adapter_tensor(adapter, 0, &t));
+        assert_ok(axl_adapter_get_tensor(adapter, 0, &t));
         assert_int_equal(t.rows, 4);
         axl_adapter_free(adapter);
     }

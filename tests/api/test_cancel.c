@@ -356,8 +356,8 @@ static void same_samples(axl_dataset *a, axl_dataset *b)
     assert_int_equal(axl_dataset_count(a), axl_dataset_count(b));
     for (uint64_t i = 0; i < axl_dataset_count(a); i += 7) {
         axl_sample x = AXL_SAMPLE_INIT, y = AXL_SAMPLE_INIT;
-        assert_ok(axl_dataset_sample(a, i, &x));
-        assert_ok(axl_dataset_sample(b, i, &y));
+        assert_ok(axl_dataset_get_sample(a, i, &x));
+        assert_ok(axl_dataset_get_sample(b, i, &y));
         assert_int_equal(x.length, y.length);
         assert_memory_equal(x.input_ids, y.input_ids, x.length * sizeof *x.input_ids);
         assert_memory_equal(x.labels, y.labels, x.length * sizeof *x.labels);
@@ -420,12 +420,12 @@ static void test_cancel__a_loader_is_as_before(void **state)
     o.num_epochs = 4;
     assert_ok(axl_loader_new(&loader, data, &o));
     watch(0);
-    assert_ok(axl_loader_total_steps(loader, &steps));
+    assert_ok(axl_loader_get_total_steps(loader, &steps));
     long events = watched.events;
     for (int k = 0; k < CALLS; k++) {
         watch(moment(k, CALLS, events));
-        finish(&s, axl_loader_total_steps(loader, &again));
-        assert_ok(axl_loader_total_steps(loader, &again));
+        finish(&s, axl_loader_get_total_steps(loader, &again));
+        assert_ok(axl_loader_get_total_steps(loader, &again));
         assert_int_equal(again, steps);
     }
     axl_loader_cursor there = { sizeof there, 3, 0 }, here = AXL_LOADER_CURSOR_INIT;

@@ -80,7 +80,7 @@ static void check(const char *text, const char *line)
 static const char *string_of(const parsed *p, const char *key)
 {
     const char *text = NULL;
-    axl_status status = axl_config_string(p->cfg, key, &text);
+    axl_status status = axl_config_get_string(p->cfg, key, &text);
 
     return status == AXL_OK ? text : status == AXL_END ? "(end)" : axl_last_error();
 }
@@ -157,30 +157,30 @@ static void test_config__gives_typed_values(void **state)
 
     (void)state;
     assert_ok(p.status);
-    assert_ok(axl_config_int(p.cfg, "micro_batch_size", &i));
+    assert_ok(axl_config_get_int(p.cfg, "micro_batch_size", &i));
     assert_int_equal(i, 2);
-    assert_ok(axl_config_double(p.cfg, "learning_rate", &d));
+    assert_ok(axl_config_get_double(p.cfg, "learning_rate", &d));
     assert_true(d == 2e-5);
-    assert_ok(axl_config_double(p.cfg, "lora_r", &d));
+    assert_ok(axl_config_get_double(p.cfg, "lora_r", &d));
     assert_true(d == 8);
-    assert_ok(axl_config_bool(p.cfg, "bf16", &b));
+    assert_ok(axl_config_get_bool(p.cfg, "bf16", &b));
     assert_int_equal(b, 0);
-    assert_ok(axl_config_count(p.cfg, "lora_target_modules", &n));
+    assert_ok(axl_config_get_count(p.cfg, "lora_target_modules", &n));
     assert_int_equal(n, 2);
     assert_string_equal(string_of(&p, "lora_target_modules[1]"), "v_proj");
     assert_string_equal(string_of(&p, "special_tokens.pad_token"), "</s>");
-    assert_fails(axl_config_int(p.cfg, "save_steps", &i), AXL_ERR_INVALID,
+    assert_fails(axl_config_get_int(p.cfg, "save_steps", &i), AXL_ERR_INVALID,
                  "save_steps is not an integer but the number 0.1");
-    assert_fails(axl_config_bool(p.cfg, "seed", &b), AXL_ERR_INVALID, "true or false");
-    assert_int_equal(axl_config_int(p.cfg, "max_steps", &i), AXL_END);
-    assert_ok(axl_config_source(p.cfg, "lora_target_modules[1]", &line, &column));
+    assert_fails(axl_config_get_bool(p.cfg, "seed", &b), AXL_ERR_INVALID, "true or false");
+    assert_int_equal(axl_config_get_int(p.cfg, "max_steps", &i), AXL_END);
+    assert_ok(axl_config_get_source(p.cfg, "lora_target_modules[1]", &line, &column));
     assert_true(line == LINE + 1 && column == 31);
-    assert_ok(axl_config_source(p.cfg, "special_tokens.pad_token", &line, &column));
+    assert_ok(axl_config_get_source(p.cfg, "special_tokens.pad_token", &line, &column));
     assert_true(line == LINE + 4 && column == 18);
-    assert_ok(axl_config_source(p.cfg, "seed", &line, &column));
+    assert_ok(axl_config_get_source(p.cfg, "seed", &line, &column));
     assert_true(line == 0 && column == 0);
-    assert_fails(axl_config_int(NULL, "seed", &i), AXL_ERR_INVALID, "axl_config");
-    assert_fails(axl_config_int(p.cfg, "seed", NULL), AXL_ERR_INVALID, "out");
+    assert_fails(axl_config_get_int(NULL, "seed", &i), AXL_ERR_INVALID, "axl_config");
+    assert_fails(axl_config_get_int(p.cfg, "seed", NULL), AXL_ERR_INVALID, "out");
     drop(&p);
 }
 
@@ -306,15 +306,15 @@ static void test_config__fills_in_what_the_type_reads(void **state)
 
     (void)state;
     assert_int_equal(p.status, AXL_OK);
-    assert_ok(axl_config_string(p.cfg, "datasets[0].field", &text));
+    assert_ok(axl_config_get_string(p.cfg, "datasets[0].field", &text));
     assert_string_equal(text, "text");
-    assert_int_equal(axl_config_string(p.cfg, "datasets[1].field", &text), AXL_END);
-    assert_int_equal(axl_config_string(p.cfg, "datasets[1].type.format", &text), AXL_END);
-    assert_ok(axl_config_string(p.cfg, "datasets[2].type.format", &text));
+    assert_int_equal(axl_config_get_string(p.cfg, "datasets[1].field", &text), AXL_END);
+    assert_int_equal(axl_config_get_string(p.cfg, "datasets[1].type.format", &text), AXL_END);
+    assert_ok(axl_config_get_string(p.cfg, "datasets[2].type.format", &text));
     assert_string_equal(text, "{input}{instruction}");
-    assert_ok(axl_config_string(p.cfg, "datasets[2].type.no_input_format", &text));
+    assert_ok(axl_config_get_string(p.cfg, "datasets[2].type.no_input_format", &text));
     assert_string_equal(text, "{instruction} ");
-    assert_ok(axl_config_string(p.cfg, "datasets[2].type.field_system", &text));
+    assert_ok(axl_config_get_string(p.cfg, "datasets[2].type.field_system", &text));
     assert_string_equal(text, "system");
     drop(&p);
 }

@@ -123,7 +123,7 @@ static const char *letters(const axl_dataset *data)
     assert_true(n < sizeof out);
     for (uint64_t i = 0; i < n; i++) {
         axl_sample s = AXL_SAMPLE_INIT;
-        assert_ok(axl_dataset_sample(data, i, &s));
+        assert_ok(axl_dataset_get_sample(data, i, &s));
         uint32_t k = 0;
         while (s.labels[k] == AXL_LABEL_IGNORE)
             k++;
@@ -172,23 +172,23 @@ static void test_dataset__copies_samples(void **state)
     assert_ok(axl_dataset_from_samples(&data, ctx, &wide[0].s, 2));
     ids[0] = 100;
     assert_int_equal(axl_dataset_count(data), 2);
-    assert_ok(axl_dataset_sample(data, 0, &s));
+    assert_ok(axl_dataset_get_sample(data, 0, &s));
     assert_int_equal(s.input_ids[0], 1);
     assert_int_equal(s.labels[1], AXL_LABEL_IGNORE);
     assert_string_equal(s.source, "mine");
     assert_int_equal(s.row, 7);
     assert_int_equal(s.length, 3);
     assert_int_equal(s.n_trained, 1); /* the first token's label is no prediction */
-    assert_ok(axl_dataset_sample(data, 1, &s));
+    assert_ok(axl_dataset_get_sample(data, 1, &s));
     assert_null(s.source);
     assert_int_equal(s.n_trained, 0);
     assert_ok(axl_dataset_get_stats(data, &stats));
     assert_int_equal(stats.rows, 2);
     assert_int_equal(stats.tokens, 5);
     assert_int_equal(stats.trained_tokens, 3);
-    assert_int_equal(axl_dataset_sample(data, 2, &s), AXL_END);
+    assert_int_equal(axl_dataset_get_sample(data, 2, &s), AXL_END);
     s.size = 8;
-    assert_fails(axl_dataset_sample(data, 0, &s), AXL_ERR_ABI, "axl_sample");
+    assert_fails(axl_dataset_get_sample(data, 0, &s), AXL_ERR_ABI, "axl_sample");
     stats.size = 0;
     assert_fails(axl_dataset_get_stats(data, &stats), AXL_ERR_ABI, "axl_dataset_stats");
     axl_dataset_free(data);
@@ -249,7 +249,7 @@ static void test_dataset__says_where_a_sample_is_from(void **state)
     put_rows(&f, "a.jsonl", 5, 'a');
     assert_ok(open_data(&f, ONE, AXL_SPLIT_TRAIN, &data));
     for (uint64_t i = 0; i < 5; i++) {
-        assert_ok(axl_dataset_sample(data, i, &s));
+        assert_ok(axl_dataset_get_sample(data, i, &s));
         assert_string_equal(s.source, in_dir(&f, "a.jsonl"));
         assert_int_equal(letters(data)[i], 'a' + (int)s.row);
         assert_int_equal(s.n_trained, 2); /* the letter and the EOS */
@@ -281,7 +281,7 @@ static void test_dataset__applies_the_length_rules(void **state)
 #define CUT_AT PLAIN "sequence_len: %u\nexcess_length_strategy: truncate\n"
     assert_ok(open_data(&f, PLAIN "sequence_len: 150\n", AXL_SPLIT_TRAIN, &data));
     assert_string_equal(letters(data), "abce");
-    assert_ok(axl_dataset_sample(data, 0, &s));
+    assert_ok(axl_dataset_get_sample(data, 0, &s));
     uint32_t length = s.length;
     assert_ok(axl_dataset_get_stats(data, &stats));
     assert_int_equal(stats.rows_read, 5);
@@ -293,7 +293,7 @@ static void test_dataset__applies_the_length_rules(void **state)
     snprintf(yaml, sizeof yaml, CUT_AT, length + 9);
     assert_ok(open_data(&f, yaml, AXL_SPLIT_TRAIN, &data));
     assert_string_equal(letters(data), "abcde"); /* row 3 lost its EOS and no more */
-    assert_ok(axl_dataset_sample(data, 3, &s));
+    assert_ok(axl_dataset_get_sample(data, 3, &s));
     assert_int_equal(s.length, length + 9);
     assert_int_equal(s.n_trained, 1);
     assert_int_equal(s.labels[s.length - 1], 'd');
@@ -459,7 +459,7 @@ static void test_dataset__cuts_texts_into_samples(void **state)
         assert_int_equal(axl_dataset_count(data), 4);
         for (uint64_t i = 0; i < 4; i++) {
             axl_sample s = AXL_SAMPLE_INIT;
-            assert_ok(axl_dataset_sample(data, i, &s));
+            assert_ok(axl_dataset_get_sample(data, i, &s));
             assert_int_equal(s.row, want[i].row);
             assert_int_equal(s.part, want[i].part);
             assert_int_equal(s.length, strlen(want[i].ids));
@@ -743,7 +743,7 @@ static void test_dataset__is_the_same_with_any_threads(void **state)
         assert_int_equal(axl_dataset_count(data), 3000);
         for (uint64_t i = 0; i < 3000; i++) {
             axl_sample s = AXL_SAMPLE_INIT;
-            assert_ok(axl_dataset_sample(data, i, &s));
+            assert_ok(axl_dataset_get_sample(data, i, &s));
             for (uint32_t k = 0; k < s.length; k++)
                 sums[t] = sums[t] * 31 + (uint64_t)s.input_ids[k];
         }
@@ -770,7 +770,7 @@ static void test_dataset__loads_as_the_config_says(void **state)
     assert_ok(axl_dataset_from_config(&train, cfg, f.tok, AXL_SPLIT_TRAIN));
     assert_ok(axl_dataset_from_config(&validation, cfg, f.tok, AXL_SPLIT_VALIDATION));
     assert_ok(axl_loader_from_config(&loader, cfg, train, AXL_SPLIT_TRAIN));
-    assert_ok(axl_loader_total_steps(loader, &steps));
+    assert_ok(axl_loader_get_total_steps(loader, &steps));
     assert_int_equal(steps, 2); /* 7 rows of 145 tokens in bins of 800 */
     axl_loader_free(loader);
     assert_ok(axl_loader_from_config(&loader, cfg, validation, AXL_SPLIT_VALIDATION));
@@ -823,7 +823,7 @@ static axl_status walk(const axl_config *cfg, const axl_tokenizer *tok)
     if (status == AXL_OK)
         status = axl_loader_from_config(&loader, cfg, data, AXL_SPLIT_TRAIN);
     if (status == AXL_OK)
-        status = axl_loader_total_steps(loader, &steps);
+        status = axl_loader_get_total_steps(loader, &steps);
     while (status == AXL_OK)
         status = axl_loader_next(loader, &b);
     axl_loader_free(loader);

@@ -45,7 +45,7 @@ static void check_batch(const axl_batch *b, axl_dataset *data, unsigned char *se
         int32_t lo = b->cu_seqlens[s], n = b->cu_seqlens[s + 1] - lo;
         uint32_t index = (uint32_t)b->input_ids[lo] / 100;
         axl_sample sample = AXL_SAMPLE_INIT;
-        assert_ok(axl_dataset_sample(data, index, &sample));
+        assert_ok(axl_dataset_get_sample(data, index, &sample));
         assert_int_equal(n, sample.length);
         assert_memory_equal(b->input_ids + lo, sample.input_ids, sizeof(int32_t) * (size_t)n);
         assert_memory_equal(b->labels + lo, sample.labels, sizeof(int32_t) * (size_t)n);
@@ -70,7 +70,7 @@ static void run_whole(axl_dataset *data, const axl_loader_options *o)
     axl_status status;
 
     assert_ok(axl_loader_new(&loader, data, o));
-    assert_ok(axl_loader_total_steps(loader, &total));
+    assert_ok(axl_loader_get_total_steps(loader, &total));
     while ((status = axl_loader_next(loader, &b)) == AXL_OK) {
         check_batch(&b, data, seen);
         if (o->sample_packing)
@@ -224,7 +224,7 @@ static void test_loader__counts_steps(void **state)
         o.num_epochs = cases[i].epochs;
         assert_ok(axl_loader_new(&loader, data, &o));
         axl_dataset_free(data); /* the loader keeps its own reference */
-        assert_ok(axl_loader_total_steps(loader, &steps));
+        assert_ok(axl_loader_get_total_steps(loader, &steps));
         assert_int_equal(steps, cases[i].steps);
         axl_loader_free(loader);
     }
@@ -243,7 +243,7 @@ static void check_max_steps(axl_dataset *data, axl_loader_options o, uint64_t ma
     o.max_steps = max_steps;
     assert_ok(axl_loader_new(&loader, data, &o));
     assert_ok(axl_loader_new(&second, data, &o));
-    assert_ok(axl_loader_total_steps(loader, &total));
+    assert_ok(axl_loader_get_total_steps(loader, &total));
     assert_int_equal(total, max_steps);
     do { /* the other one jumps, now forwards, now back */
         assert_ok(axl_loader_get_cursor(loader, &c));

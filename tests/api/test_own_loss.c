@@ -203,7 +203,7 @@ static void copy_gradients(axl_trainer *from, axl_trainer *to, float scale)
 {
     for (size_t i = 0; i < axl_trainer_count(from); i++) {
         axl_tensor_info t = AXL_TENSOR_INFO_INIT;
-        assert_ok(axl_trainer_tensor(from, i, &t));
+        assert_ok(axl_trainer_get_tensor(from, i, &t));
         size_t n = t.rows * t.cols;
         float *g = malloc(n * sizeof *g);
         assert_ok(axl_trainer_read_gradient(from, i, g));
@@ -331,7 +331,7 @@ static void read_weight(axl_trainer *all, const char *name, float *values)
     size_t i = 0;
 
     do
-        assert_ok(axl_trainer_tensor(all, i++, &t));
+        assert_ok(axl_trainer_get_tensor(all, i++, &t));
     while (strcmp(t.name, name) != 0);
     assert_ok(axl_trainer_read(all, i - 1, values));
 }

@@ -203,7 +203,7 @@ static uint64_t loop_by_hand(const char *out, const char *keys)
     assert_ok(axl_tokenizer_from_config(&tok, cfg));
     assert_ok(axl_dataset_from_config(&data, cfg, tok, AXL_SPLIT_TRAIN));
     assert_ok(axl_loader_from_config(&loader, cfg, data, AXL_SPLIT_TRAIN));
-    assert_ok(axl_loader_total_steps(loader, &steps));
+    assert_ok(axl_loader_get_total_steps(loader, &steps));
     assert_ok(axl_model_from_config(&model, cfg));
     assert_ok(axl_adapter_from_config(&adapter, cfg, model));
     assert_ok(axl_trainer_from_config(&tr, cfg, model, adapter, steps));
@@ -489,7 +489,7 @@ static axl_dataset *own_samples(axl_context *ctx, const axl_config *cfg, uint64_
     assert_ok(axl_dataset_from_config(&from, cfg, tok, AXL_SPLIT_TRAIN));
     for (uint64_t i = 0; i < n; i++) {
         samples[i] = (axl_sample)AXL_SAMPLE_INIT;
-        assert_ok(axl_dataset_sample(from, first + i, &samples[i]));
+        assert_ok(axl_dataset_get_sample(from, first + i, &samples[i]));
     }
     assert_ok(axl_dataset_from_samples(&own, ctx, samples, n));
     axl_dataset_free(from);

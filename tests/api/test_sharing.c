@@ -189,7 +189,7 @@ static void *keep_reading(void *user)
         is_busy(j, axl_trainer_read(j->tr, 1, values));
         is_busy(j, axl_model_logits(j->model, j->adapter, prompt, N_LOGITS, logits));
         failed(j, axl_model_logits(j->model, NULL, prompt, N_LOGITS, logits));
-        failed(j, axl_adapter_tensor(j->adapter, 0, &t));
+        failed(j, axl_adapter_get_tensor(j->adapter, 0, &t));
         failed(j, axl_model_get_info(j->model, &info));
         if (now < steps)
             snprintf(j->failure, sizeof j->failure, "a step back");
@@ -369,9 +369,10 @@ static void *read_shared(void *user)
         failed(j, axl_tokenizer_encode(j->tok, text, sizeof text - 1, 0, &ids));
         failed(j, axl_tokenizer_decode(j->tok, (const int32_t *)(const void *)ids.data,
                                        ids.length / sizeof(int32_t), 0, &back));
-        failed(j, axl_config_string(j->cfg, "base_model", &value));
-        failed(j, axl_config_count(j->cfg, "datasets", &n));
-        failed(j, axl_dataset_sample(j->data, (uint64_t)i % axl_dataset_count(j->data), &sample));
+        failed(j, axl_config_get_string(j->cfg, "base_model", &value));
+        failed(j, axl_config_get_count(j->cfg, "datasets", &n));
+        failed(j,
+               axl_dataset_get_sample(j->data, (uint64_t)i % axl_dataset_count(j->data), &sample));
     }
     if (!failed(j, axl_loader_new(&loader, j->data, &o))) {
         axl_status status;

@@ -360,7 +360,7 @@ static axl_status fill_axl_plan(void *given)
 
 static axl_status fill_axl_sample(void *given)
 {
-    return axl_dataset_sample(w.data, 0, given);
+    return axl_dataset_get_sample(w.data, 0, given);
 }
 
 static axl_status fill_axl_schedule_options(void *given)
@@ -384,8 +384,8 @@ static axl_status fill_axl_tensor_info(void *given)
 {
     axl_tensor_info other = AXL_TENSOR_INFO_INIT;
 
-    assert_ok(axl_trainer_tensor(w.tr, 0, &other));
-    return axl_adapter_tensor(w.adapter, 0, given);
+    assert_ok(axl_trainer_get_tensor(w.tr, 0, &other));
+    return axl_adapter_get_tensor(w.adapter, 0, given);
 }
 
 /* ---- calls that tell a callback ---- */

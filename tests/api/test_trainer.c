@@ -258,7 +258,7 @@ static void check_slope(fixture *f, const tiny_data *d, size_t index)
     axl_tensor_info t = AXL_TENSOR_INFO_INIT;
     double loss[2], norm_sq = 0.0;
 
-    assert_ok(axl_adapter_tensor(f->adapter, index, &t));
+    assert_ok(axl_adapter_get_tensor(f->adapter, index, &t));
     size_t n = t.rows * t.cols;
     float *g = malloc(n * sizeof *g), *w = malloc(n * sizeof *w), *moved = malloc(n * sizeof *w);
     assert_ok(axl_trainer_read_gradient(f->tr, index, g));
@@ -408,7 +408,7 @@ static void fill_tensor(axl_adapter *adapter, size_t index, float value)
 {
     axl_tensor_info t = AXL_TENSOR_INFO_INIT;
 
-    assert_ok(axl_adapter_tensor(adapter, index, &t));
+    assert_ok(axl_adapter_get_tensor(adapter, index, &t));
     float *w = malloc(t.rows * t.cols * sizeof *w);
     for (size_t k = 0; k < t.rows * t.cols; k++)
         w[k] = value;
@@ -425,7 +425,7 @@ static void test_trainer__names_a_loss_that_is_not_finite(void **state)
     (void)state;
     for (int batches = 0; batches < 2; batches++) { /* the first of a step, and a later one */
         axl_tensor_info t = AXL_TENSOR_INFO_INIT;
-        assert_ok(axl_adapter_tensor(f.adapter, 3, &t));
+        assert_ok(axl_adapter_get_tensor(f.adapter, 3, &t));
         float *w = malloc(t.rows * t.cols * sizeof *w);
         assert_ok(axl_adapter_read(f.adapter, 3, w));
         float *before = tiny_values(f.adapter, f.tr, &n);

@@ -56,7 +56,7 @@ static float *all_of(axl_trainer *tr, read_fn *read, size_t *n)
     *n = 0;
     for (size_t i = 0; i < axl_trainer_count(tr); i++) {
         axl_tensor_info t = AXL_TENSOR_INFO_INIT;
-        assert_ok(axl_trainer_tensor(tr, i, &t));
+        assert_ok(axl_trainer_get_tensor(tr, i, &t));
         all = realloc(all, (*n + t.rows * t.cols) * sizeof *all);
         assert_ok(read(tr, i, all + *n));
         *n += t.rows * t.cols;
@@ -261,7 +261,7 @@ static unsigned moved(axl_trainer *tr, float **before)
     for (size_t i = 0, at = 0; i < axl_trainer_count(tr); i++) {
         axl_tensor_info t = AXL_TENSOR_INFO_INIT;
         unsigned layer = 0;
-        assert_ok(axl_trainer_tensor(tr, i, &t));
+        assert_ok(axl_trainer_get_tensor(tr, i, &t));
         size_t n = t.rows * t.cols;
         float *now = malloc(n * sizeof *now);
         assert_ok(axl_trainer_read(tr, i, now));
@@ -472,10 +472,10 @@ static void test_weights__refuses_what_cannot_be(void **state)
     assert_fails(axl_trainer_new(&tr, model, NULL, &o), AXL_ERR_INVALID, "adafactor cannot");
     assert_ok(axl_trainer_new(&tr, model, NULL, NULL));
     size_t n = axl_trainer_count(tr);
-    assert_ok(axl_trainer_tensor(tr, 0, &info));
+    assert_ok(axl_trainer_get_tensor(tr, 0, &info));
     assert_string_equal(info.name, "model.embed_tokens.weight");
     assert_int_equal(info.rows, TINY_VOCAB);
-    assert_int_equal(axl_trainer_tensor(tr, n, &info), AXL_END);
+    assert_int_equal(axl_trainer_get_tensor(tr, n, &info), AXL_END);
     assert_fails(axl_trainer_read(tr, n, &value), AXL_ERR_INVALID, "of");
     assert_fails(axl_trainer_write(tr, 0, NULL), AXL_ERR_INVALID, "NULL");
     assert_fails(axl_trainer_export(tr, NULL), AXL_ERR_INVALID, "NULL");
@@ -496,7 +496,7 @@ static void test_weights__takes_a_hosts_values(void **state)
 
     (void)state;
     assert_ok(axl_trainer_evaluate(f.tr, &d->batch, &before));
-    assert_ok(axl_trainer_tensor(f.tr, 2, &t));
+    assert_ok(axl_trainer_get_tensor(f.tr, 2, &t));
     float *values = malloc(t.rows * t.cols * sizeof *values);
     float *zeros = calloc(t.rows * t.cols, sizeof *zeros);
     assert_ok(axl_trainer_read(f.tr, 2, values));

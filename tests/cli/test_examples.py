@@ -4,6 +4,7 @@
 import os
 import re
 import subprocess
+import sys
 import unittest
 
 from cli_testing import ALPACA, SOURCE, TINY, Case, environment
@@ -85,6 +86,30 @@ class InMemory(ExampleCase):
     def test_says_what_is_missing(self):
         self.run_example("in_memory", os.path.dirname(ALPACA), "text", status=1)
         self.assertIn("in_memory: ", self.errors)
+
+
+class TwoJobs(ExampleCase):
+    """In C++, too."""
+
+    def test_one_is_cancelled_beside_the_other(self):
+        lines = self.run_example("two_jobs", TINY, "The fox of Oslo sings to the moon.")
+        self.assertEqual(lines, ["this job: 10 steps", "the other: cancelled", "reports came"])
+
+
+class OwnLoss(ExampleCase):
+    """In Python, on the library of this build."""
+
+    def test_learns_by_its_own_loss(self):
+        library = os.path.join(BUILD, "libaxl.so.0")
+        env = environment({"AXL_LIBRARY": library, "PYTHONDONTWRITEBYTECODE": "1",
+                           "PYTHONPATH": os.path.join(SOURCE, "bindings", "python")})
+        done = subprocess.run(
+            [sys.executable, os.path.join(SOURCE, "examples", "own_loss.py"), TINY,
+             "The fox of Oslo sings."], env=env, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        losses = self.losses(done.stdout.splitlines())
+        self.assertEqual(len(losses), 3)
+        self.assertLess(losses[-1], losses[0] / 4)
 
 
 class Tokens(ExampleCase):

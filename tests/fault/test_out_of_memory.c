@@ -208,7 +208,7 @@ static axl_status load_all(void *w_)
     axl_status status = axl_loader_set_cursor(w->loader, &start);
 
     if (status == AXL_OK)
-        status = axl_loader_total_steps(w->loader, &steps);
+        status = axl_loader_get_total_steps(w->loader, &steps);
     while (status == AXL_OK)
         status = axl_loader_next(w->loader, &b);
     return status;
@@ -691,7 +691,7 @@ static void compare_trained(axl_trainer *a, axl_trainer *b)
     assert_int_equal(axl_trainer_count(a), axl_trainer_count(b));
     for (size_t i = 0; i < axl_trainer_count(a); i++) {
         axl_tensor_info t = AXL_TENSOR_INFO_INIT;
-        assert_ok(axl_trainer_tensor(a, i, &t));
+        assert_ok(axl_trainer_get_tensor(a, i, &t));
         size_t bytes = t.rows * t.cols * sizeof(float);
         float *x = malloc(bytes), *y = malloc(bytes);
         assert_ok(axl_trainer_read(a, i, x));

@@ -34,7 +34,7 @@ static void read_tensors(axl_adapter *adapter)
 {
     for (size_t i = 0; i < axl_adapter_count(adapter); i++) {
         axl_tensor_info t = AXL_TENSOR_INFO_INIT;
-        fuzz_must(axl_adapter_tensor(adapter, i, &t) == AXL_OK, "a tensor");
+        fuzz_must(axl_adapter_get_tensor(adapter, i, &t) == AXL_OK, "a tensor");
         float *values = malloc((size_t)(t.rows * t.cols) * sizeof *values);
         fuzz_must(axl_adapter_read(adapter, i, values) == AXL_OK, "its values");
         free(values);

@@ -155,7 +155,7 @@ static float *trained_values(const rig *r, size_t *n)
     *n = 0;
     for (size_t i = 0; i < axl_trainer_count(r->tr); i++) {
         axl_tensor_info t = AXL_TENSOR_INFO_INIT;
-        assert_ok(axl_trainer_tensor(r->tr, i, &t));
+        assert_ok(axl_trainer_get_tensor(r->tr, i, &t));
         all = realloc(all, (*n + t.rows * t.cols) * sizeof *all);
         assert_ok(axl_trainer_read(r->tr, i, all + *n));
         *n += t.rows * t.cols;

@@ -24,7 +24,7 @@ static void fill_b(axl_adapter *a, uint32_t seed)
 {
     for (size_t i = 1; i < axl_adapter_count(a); i += 2) {
         axl_tensor_info t = AXL_TENSOR_INFO_INIT;
-        assert_ok(axl_adapter_tensor(a, i, &t));
+        assert_ok(axl_adapter_get_tensor(a, i, &t));
         float *b = calloc(t.rows * t.cols, sizeof *b);
         for (uint32_t k = 0; k < t.rows * t.cols; k++)
             b[k] = ((float)(tiny_hash(seed + ((uint32_t)i << 20 | k)) % 2001) - 1000.0f) * 5e-5f;

@@ -91,7 +91,7 @@ static void check_gradients(axl_trainer *tr, const axl__safetensors *st, const c
         axl_tensor_info t = AXL_TENSOR_INFO_INIT;
         char name[256];
         size_t n;
-        assert_ok(axl_trainer_tensor(tr, i, &t));
+        assert_ok(axl_trainer_get_tensor(tr, i, &t));
         snprintf(name, sizeof name, "%s%s", prefix, t.name);
         const float *want = golden(st, name, &n);
         assert_int_equal(n, t.rows * t.cols);

@@ -26,7 +26,7 @@ static void check_row(const axl_dataset *data, uint64_t i, const axl__json *want
     const axl__json *length = want->child, *trained = length->next, *ids = trained->next;
     axl_sample s = AXL_SAMPLE_INIT;
 
-    assert_ok(axl_dataset_sample(data, i, &s));
+    assert_ok(axl_dataset_get_sample(data, i, &s));
     assert_int_equal(s.length, length->integer);
     assert_int_equal(s.n_trained, trained->integer);
     check_hash(s.input_ids, s.length, ids);

@@ -521,11 +521,11 @@ static void test_tokenizer__special_tokens(void **state)
     assert_int_equal(axl_tokenizer_id(tok, "</s>"), 2);
     assert_int_equal(axl_tokenizer_id(tok, "no such"), -1);
     for (int32_t id = 0; id < (int32_t)axl_tokenizer_vocab_size(tok); id++) {
-        assert_int_equal(axl_tokenizer_token(tok, id, &token), AXL_OK);
+        assert_int_equal(axl_tokenizer_get_token(tok, id, &token), AXL_OK);
         assert_int_equal(axl_tokenizer_id(tok, token.data), id);
     }
-    assert_int_equal(axl_tokenizer_token(tok, -1, &token), AXL_END);
-    assert_int_equal(axl_tokenizer_token(tok, 1 << 24, &token), AXL_END);
+    assert_int_equal(axl_tokenizer_get_token(tok, -1, &token), AXL_END);
+    assert_int_equal(axl_tokenizer_get_token(tok, 1 << 24, &token), AXL_END);
     axl_buffer_free(&token);
     assert_string_equal(axl__tokenizer_special_text(tok, "eos"), "</s>");
     assert_null(axl__tokenizer_special_text(tok, "mask"));

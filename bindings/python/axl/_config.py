@@ -139,10 +139,10 @@ class Config(Handle, Mapping[str, Any]):
         """The effective value of a key as bool, int, float, str, list or dict; default where it has
         none."""
         name = text(key, "key")
-        kinds: Tuple[Tuple[Any, Any, Any], ...] = ((lib.axl_config_bool, ctypes.c_int, bool),
-                        (lib.axl_config_int, ctypes.c_int64, int),
-                        (lib.axl_config_double, ctypes.c_double, float),
-                        (lib.axl_config_string, ctypes.c_char_p, string))
+        kinds: Tuple[Tuple[Any, Any, Any], ...] = ((lib.axl_config_get_bool, ctypes.c_int, bool),
+                        (lib.axl_config_get_int, ctypes.c_int64, int),
+                        (lib.axl_config_get_double, ctypes.c_double, float),
+                        (lib.axl_config_get_string, ctypes.c_char_p, string))
         for function, kind, convert in kinds:
             out = kind()
             try:
@@ -157,7 +157,7 @@ class Config(Handle, Mapping[str, Any]):
 
     def _is_nested(self, key: str) -> bool:
         count = ctypes.c_size_t()
-        return lib.axl_config_count(self.pointer, text(key), ctypes.byref(count)) == _abi.AXL_OK
+        return lib.axl_config_get_count(self.pointer, text(key), ctypes.byref(count)) == _abi.AXL_OK
 
     def __getitem__(self, key: str) -> Any:
         missing = object()
@@ -185,7 +185,7 @@ class Config(Handle, Mapping[str, Any]):
     def source(self, key: str) -> Optional[Tuple[int, int]]:
         """Line and column of a key in the YAML; None for a default or an override."""
         line, column = ctypes.c_uint32(), ctypes.c_uint32()
-        calls.run(lib.axl_config_source, self, text(key, "key"), ctypes.byref(line),
+        calls.run(lib.axl_config_get_source, self, text(key, "key"), ctypes.byref(line),
                   ctypes.byref(column))
         return (line.value, column.value) if line.value else None
 

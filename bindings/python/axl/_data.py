@@ -102,7 +102,7 @@ class Tokenizer(Handle):
     def token(self, id: int) -> Optional[str]:  # pylint: disable=redefined-builtin
         """A token's own text, with the marks of its model ("\u2581the"); None where there is none."""
         buffer = _abi.axl_buffer.init()
-        if calls.run(lib.axl_tokenizer_token, self, whole(id, "id", -2**31, 2**31 - 1),
+        if calls.run(lib.axl_tokenizer_get_token, self, whole(id, "id", -2**31, 2**31 - 1),
                      ctypes.byref(buffer)) == _abi.AXL_END:
             return None
         return take_buffer(buffer).decode("utf-8", "replace")
@@ -285,7 +285,7 @@ class Dataset(Handle, Sequence[Sample]):
         if not -n <= place < n:
             raise IndexError(f"no sample {place} in a Dataset of {n}")
         s = _abi.axl_sample.init()
-        calls.run(lib.axl_dataset_sample, self, place % n, ctypes.byref(s))
+        calls.run(lib.axl_dataset_get_sample, self, place % n, ctypes.byref(s))
         ids, labels = (_copied(p, s.length) or (ctypes.c_int32 * 0)()
                        for p in (s.input_ids, s.labels))
         return Sample(ids, labels, string(s.source), s.row, s.part, s.n_trained, _ROLES[s.role],
@@ -488,7 +488,7 @@ class Loader(Handle):
     def total_steps(self) -> int:
         """The optimizer steps until the end; 0 when it never comes."""
         steps = ctypes.c_uint64()
-        calls.run(lib.axl_loader_total_steps, self, ctypes.byref(steps))
+        calls.run(lib.axl_loader_get_total_steps, self, ctypes.byref(steps))
         return steps.value
 
     @property

@@ -185,7 +185,7 @@ class _Tensors(Handle, Mapping[str, Any]):
             self._shapes = []
             for i in range(self._call("count")(self.pointer)):
                 info = _abi.axl_tensor_info.init()
-                calls.run(self._call("tensor"), self, i, ctypes.byref(info))
+                calls.run(self._call("get_tensor"), self, i, ctypes.byref(info))
                 self._shapes.append((string(info.name) or "", info.rows, info.cols))
         return self._shapes
 
