@@ -12,6 +12,7 @@
 
 #include "base/ctx.h"
 #include "base/utf8.h"
+#include "unicode_range.h"
 
 #include <utf8proc.h>
 
@@ -32,12 +33,7 @@ static bool is_newer(uint32_t c)
         { 0x1E4EC, 0x1E4EF },
     };
 
-    if (c < newer[0][0])
-        return false;
-    for (size_t i = 0; i < sizeof newer / sizeof newer[0]; i++)
-        if (c >= newer[i][0] && c <= newer[i][1])
-            return true;
-    return false;
+    return c >= newer[0][0] && AXL__IN_RANGES(newer, c);
 }
 
 /* A stretch that nothing outside composes with. */

@@ -2,14 +2,9 @@
 /* unicode_letter.c - letters and numbers as the regular expressions of tokenizers 0.23.1 see them,
  * by asking it about every code point: tests/golden/make_unicode_letter.py. */
 #include "unicode_letter.h"
+#include "unicode_range.h"
 
-#include <stddef.h>
-
-typedef struct {
-    uint32_t first, last;
-} axl__range;
-
-static const axl__range letters[] = {
+static const uint32_t letters[][2] = {
     { 0x41, 0x5A },       { 0x61, 0x7A },       { 0xAA, 0xAA },       { 0xB5, 0xB5 },
     { 0xBA, 0xBA },       { 0xC0, 0xD6 },       { 0xD8, 0xF6 },       { 0xF8, 0x2C1 },
     { 0x2C6, 0x2D1 },     { 0x2E0, 0x2E4 },     { 0x2EC, 0x2EC },     { 0x2EE, 0x2EE },
@@ -182,7 +177,7 @@ static const axl__range letters[] = {
     { 0x31350, 0x323AF },
 };
 
-static const axl__range numbers[] = {
+static const uint32_t numbers[][2] = {
     { 0x30, 0x39 },       { 0xB2, 0xB3 },       { 0xB9, 0xB9 },       { 0xBC, 0xBE },
     { 0x660, 0x669 },     { 0x6F0, 0x6F9 },     { 0x7C0, 0x7C9 },     { 0x966, 0x96F },
     { 0x9E6, 0x9EF },     { 0x9F4, 0x9F9 },     { 0xA66, 0xA6F },     { 0xAE6, 0xAEF },
@@ -221,42 +216,24 @@ static const axl__range numbers[] = {
     { 0x1ED01, 0x1ED2D }, { 0x1ED2F, 0x1ED3D }, { 0x1F100, 0x1F10C }, { 0x1FBF0, 0x1FBF9 },
 };
 
-static const axl__range digits_besides[] = {
+static const uint32_t digits_besides[][2] = {
     { 0x11DE0, 0x11DE9 },
     { 0x16FF4, 0x16FF6 },
 };
-
-static bool in_ranges(const axl__range *list, size_t n, uint32_t c)
-{
-    size_t lo = 0, hi = n;
-
-    while (lo < hi) {
-        size_t mid = (lo + hi) / 2;
-        if (c > list[mid].last)
-            lo = mid + 1;
-        else if (c < list[mid].first)
-            hi = mid;
-        else
-            return true;
-    }
-    return false;
-}
-
-#define IN(list, c) in_ranges(list, sizeof(list) / sizeof *(list), c)
 
 bool axl__unicode_letter(uint32_t c)
 {
     if (c < 128)
         return (c | 32) >= 'a' && (c | 32) <= 'z';
-    return IN(letters, c);
+    return AXL__IN_RANGES(letters, c);
 }
 
 bool axl__unicode_number(uint32_t c)
 {
-    return c < 128 ? c >= '0' && c <= '9' : IN(numbers, c);
+    return c < 128 ? c >= '0' && c <= '9' : AXL__IN_RANGES(numbers, c);
 }
 
 bool axl__unicode_digit(uint32_t c)
 {
-    return axl__unicode_number(c) || (c >= 128 && IN(digits_besides, c));
+    return axl__unicode_number(c) || (c >= 128 && AXL__IN_RANGES(digits_besides, c));
 }

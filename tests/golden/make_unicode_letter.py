@@ -25,7 +25,7 @@ def ranges(found):
 
 
 def show(name, found):
-    print(f"static const axl__range {name}[] = {{")
+    print(f"static const uint32_t {name}[][2] = {{")
     line = "   "
     for a, b in ranges(found):
         item = f" {{ 0x{a:X}, 0x{b:X} }},"
