@@ -29,10 +29,8 @@ AXL__STRUCTS(STANDS)
 
 /* The two built-in backends are always there; AXL_HAVE_… come from meson. */
 static const struct named features[] = {
-    { "cpu", 1 },
-    { "curl", AXL_HAVE_CURL },
-    { "onednn", AXL_HAVE_ONEDNN },
-    { "reference", 1 },
+    { "cpu", 1 },       { "curl", AXL_HAVE_CURL }, { "onednn", AXL_HAVE_ONEDNN },
+    { "reference", 1 }, { "zstd", AXL_HAVE_ZSTD },
 };
 
 static size_t named_value(const struct named *table, size_t n, const char *name)
