@@ -217,6 +217,15 @@ def tokenizers():
 
 # ---- data ----
 
+def parquet():
+    """Of the files that pyarrow wrote, the small ones."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/readers")
+    for name in ("one-row", "required", "texts-delta", "texts-delta-length", "texts-dictionary", "times-int96",
+                 "booleans-v2", "booleans-runs", "alpaca-gzip", "alpaca-v2-none", "delta-long"):
+        with open(os.path.join(folder, name + ".parquet"), "rb") as f:
+            put("parquet", name, f.read())
+
+
 def data():
     lines = '{"instruction": "a", "output": "b\\u00e9\\ud83d\\ude00"}\n\n{"n": [1, -2.5e3, null, true]}\n{"bad": \n'
     put("records", "lines", b"\0", lines)
@@ -284,5 +293,5 @@ def hub():
         answer(200, {"ETag": '"aa"'}, "{}"), "HTTP/1.1 206 X\r\nContent-Range: bytes 0-999/9999\r\n\r\n", raw, "\n%%\n")
 
 
-for make in (texts, model_configs, tensor_files, tokenizers, data, hub):
+for make in (texts, model_configs, tensor_files, tokenizers, data, parquet, hub):
     make()

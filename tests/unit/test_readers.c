@@ -9,6 +9,7 @@
 
 #include <axl/status.h>
 
+#include <limits.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -76,6 +77,23 @@ static axl_status read_file(const char *path, const char *format, size_t *n, siz
     return status;
 }
 
+/* Compares got with the records of a golden. */
+static void check_records(const char *what, const axl__json *rows)
+{
+    axl__str_clear(&want);
+    for (const axl__json *row = rows->child; row; row = row->next) {
+        axl__json_write(&want, row, 0);
+        axl__str_putc(&want, '\n');
+    }
+    const char *a = axl__str_text(&got), *b = axl__str_text(&want);
+    for (; *a && *b; a += strcspn(a, "\n") + 1, b += strcspn(b, "\n") + 1)
+        if (strcspn(a, "\n") != strcspn(b, "\n") || memcmp(a, b, strcspn(a, "\n")) != 0)
+            break;
+    if (*a || *b)
+        fail_msg("%s reads as\n%.*s\nnot as\n%.*s", what, (int)strcspn(a, "\n"), a,
+                 (int)strcspn(b, "\n"), b);
+}
+
 static void check_text(const char *path, const axl__json *golden)
 {
     const axl__json *rows = axl__json_get(golden, "records");
@@ -90,30 +108,57 @@ static void check_text(const char *path, const axl__json *golden)
         return;
     }
     assert_int_equal(status, AXL_END);
-    axl__str_clear(&want);
-    for (const axl__json *row = rows->child; row; row = row->next) {
-        axl__json_write(&want, row, 0);
-        axl__str_putc(&want, '\n');
-    }
-    if (strcmp(axl__str_text(&got), axl__str_text(&want)) != 0)
-        fail_msg("\"%s\" reads as\n%snot as\n%s", text->text, axl__str_text(&got),
-                 axl__str_text(&want));
+    check_records(text->text, rows);
 }
 
-static void test_readers__texts_as_datasets(void **state)
+static void check_parquet(const char *unused, const axl__json *golden)
 {
-    const char *list = test_source_path("tests/golden/readers/texts.jsonl");
+    char path[128];
+    size_t n, bad;
+
+    (void)unused;
+    snprintf(path, sizeof path, "tests/golden/readers/%s", axl__json_string(golden, "file", ""));
+    axl_status status = read_file(test_source_path(path), NULL, &n, &bad);
+    if (axl__json_get(golden, "records")->type == AXL__JSON_NULL) {
+        assert_fails(status, AXL_ERR_UNSUPPORTED, "brotli, which is not read; zstd, snappy");
+        return;
+    }
+    if (status == AXL_ERR_UNSUPPORTED) { /* a codec that this build was made without */
+        assert_non_null(strstr(axl_last_error(), "made without lib"));
+        return;
+    }
+    if (status != AXL_END)
+        fail_msg("%s", axl_last_error());
+    check_records(path, axl__json_get(golden, "records"));
+}
+
+/* Every line of a list of goldens. */
+static void check_list(const char *name, void (*check)(const char *, const axl__json *))
+{
     const axl__json *golden;
     axl__record_error error;
     axl__source *source;
     axl_status status;
 
-    (void)state;
-    assert_ok(axl__source_open(&source, ctx, list, NULL));
-    while ((status = axl__source_next(source, &goldens, &golden, &error)) == AXL_OK)
-        check_text(temp_path("golden.data"), golden);
+    assert_ok(axl__source_open(&source, ctx, test_source_path(name), NULL));
+    while ((status = axl__source_next(source, &goldens, &golden, &error)) == AXL_OK) {
+        check(temp_path("golden.data"), golden);
+        axl__arena_reset(&goldens);
+    }
     assert_int_equal(status, AXL_END);
     axl__source_close(source);
+}
+
+static void test_readers__texts_as_datasets(void **state)
+{
+    (void)state;
+    check_list("tests/golden/readers/texts.jsonl", check_text);
+}
+
+static void test_readers__parquet_as_pyarrow(void **state)
+{
+    (void)state;
+    check_list("tests/golden/readers/parquet.jsonl.gz", check_parquet);
 }
 
 /* ---- places ---- */
@@ -160,6 +205,54 @@ static void test_readers__csv_types_are_those_of_the_first_rows(void **state)
                         "!:10002: \"n\" holds integers in the first 10000 rows, and here \"x\"\n"
                         "{\"n\": null, \"s\": \"8\", \"z\": null}\n"
                         "!:10004: \"z\" holds nothing in the first 10000 rows, and here \"1\"\n");
+}
+
+/* ---- parquet that is broken ---- */
+
+/* A golden with n bytes of it at a place overwritten, cut to a size. */
+static const char *damaged(const char *name, size_t at, size_t n, size_t size)
+{
+    static char bytes[1 << 16];
+    char path[128];
+
+    snprintf(path, sizeof path, "tests/golden/readers/%s", name);
+    FILE *f = fopen(test_source_path(path), "rb");
+    assert_non_null(f);
+    size_t len = fread(bytes, 1, sizeof bytes, f);
+    fclose(f);
+    memset(bytes + at, 0xFF, n);
+    put_bytes(temp_path("f.parquet"), bytes, size < len ? size : len);
+    return temp_path("f.parquet");
+}
+
+static void parquet_fails(const char *path, axl_status status, const char *why)
+{
+    size_t n, bad;
+
+    assert_fails(read_file(path, NULL, &n, &bad), status, "f.parquet");
+    assert_fails(read_file(path, NULL, &n, &bad), status, why);
+}
+
+static void test_readers__parquet_says_what_is_wrong(void **state)
+{
+    enum { ALL = 1 << 16 };
+    const char *name = "alpaca-gzip.parquet";
+    gzFile g;
+
+    (void)state;
+    parquet_fails(damaged(name, 0, 4, ALL), AXL_ERR_FORMAT, "does not begin and end with PAR1");
+    parquet_fails(damaged(name, 0, 0, 1000), AXL_ERR_FORMAT, "does not begin and end with PAR1");
+    parquet_fails(damaged(name, 0, 0, 3), AXL_ERR_FORMAT, "does not begin and end with PAR1");
+    parquet_fails(damaged(name, 1888 - 8, 4, ALL), AXL_ERR_FORMAT, "longer than the file");
+    parquet_fails(damaged(name, 1888 - 500, 400, ALL), AXL_ERR_FORMAT, "not a parquet file");
+    parquet_fails(damaged(name, 4, 20, ALL), AXL_ERR_FORMAT,
+                  "column \"instruction\", page at byte 4: its head is malformed");
+    parquet_fails(damaged(name, 50, 60, ALL), AXL_ERR_FORMAT,
+                  "column \"instruction\", page at byte 4: its compressed bytes are malformed");
+    g = gzopen(temp_path("f.parquet.gz"), "wb");
+    gzprintf(g, "PAR1");
+    gzclose(g);
+    parquet_fails(temp_path("f.parquet.gz"), AXL_ERR_UNSUPPORTED, "not compressed as a whole");
 }
 
 /* ---- compressed ---- */
@@ -256,16 +349,85 @@ static void test_readers__zstd(void **state)
     assert_fails(read_file(path, NULL, &n, &bad), AXL_ERR_FORMAT, "broken zstd data");
 }
 
+/* ---- memory ---- */
+
+static void *limited_realloc(void *user, void *block, size_t size)
+{
+    long *left = user;
+
+    return (*left)-- > 0 ? realloc(block, size) : NULL;
+}
+
+static void *limited_alloc(void *user, size_t size)
+{
+    return limited_realloc(user, NULL, size);
+}
+
+static void limited_free(void *user, void *block)
+{
+    (void)user;
+    free(block);
+}
+
+/* Each allocation of a reading fails, one after another; nothing worse may come of it. */
+static void runs_out(const char *path)
+{
+    axl_context_options o = AXL_CONTEXT_OPTIONS_INIT;
+    axl_status status = AXL_ERR_NOMEM;
+    long left = LONG_MAX;
+    axl_context *limited;
+
+    o.alloc = limited_alloc;
+    o.realloc = limited_realloc;
+    o.free = limited_free;
+    o.alloc_user = &left;
+    assert_ok(axl_context_new(&limited, &o));
+    for (long most = 0; status == AXL_ERR_NOMEM; most++) {
+        const axl__json *record;
+        axl__record_error error;
+        axl__source *source;
+        axl__arena arena;
+        axl__arena_init(&arena, limited);
+        left = most;
+        status = axl__source_open(&source, limited, path, NULL);
+        for (bool more = status == AXL_OK; more; more = status == AXL_OK) {
+            axl__arena_reset(&arena);
+            status = axl__source_next(source, &arena, &record, &error);
+        }
+        left = LONG_MAX;
+        axl__source_close(source);
+        axl__arena_free(&arena);
+    }
+    if (status != AXL_END)
+        fail_msg("%s: %s", path, axl_last_error());
+    axl_context_free(limited);
+}
+
+static void test_readers__out_of_memory(void **state)
+{
+    (void)state;
+    put_bytes(temp_path("f.csv"), "a,a,b\n1,\"x\",\n2.5,y,z\n", 21);
+    put_bytes(temp_path("f.txt"), "x\ny\n", 4);
+    runs_out(temp_path("f.csv"));
+    runs_out(temp_path("f.txt"));
+    runs_out(test_source_path("tests/golden/readers/times.parquet"));
+    runs_out(test_source_path("tests/golden/readers/nested-old-names.parquet"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_readers__texts_as_datasets, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_readers__parquet_as_pyarrow, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_readers__csv_says_where_a_row_is_wrong, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_readers__csv_types_are_those_of_the_first_rows, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_readers__parquet_says_what_is_wrong, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_readers__compressed_in_pieces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_readers__zstd, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_readers__out_of_memory, set_up, tear_down),
     };
 
     return test_run(tests);

@@ -292,7 +292,7 @@ static void test_source__says_what_it_cannot_read(void **state)
     axl__source *source;
 
     (void)state;
-    assert_fails(axl__source_open(&source, ctx, "x.parquet", NULL), AXL_ERR_UNSUPPORTED, "parquet");
+    assert_fails(axl__source_open(&source, ctx, "x.arrow", NULL), AXL_ERR_UNSUPPORTED, "arrow");
     assert_fails(axl__source_open(&source, ctx, "x.arrow.gz", NULL), AXL_ERR_UNSUPPORTED, "arrow");
     assert_fails(axl__source_open(&source, ctx, "x.json", "arrow"), AXL_ERR_UNSUPPORTED, "arrow");
     assert_fails(axl__source_open(&source, ctx, "x.json.xz", NULL), AXL_ERR_UNSUPPORTED, ".zst");

@@ -41,7 +41,7 @@ __version__: str = _lib.axl_version().decode()  #: the library's
 
 
 def feature(name: str) -> bool:
-    """Whether the library has "onednn", "curl", "zstd", or a backend such as "cpu"."""
+    """Whether the library has "onednn", "curl", "lz4", "zstd", or a backend such as "cpu"."""
     return bool(_lib.axl_feature_supported(name.encode()))
 
 

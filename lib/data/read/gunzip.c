@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gunzip.c - what a gzipped file holds, piece by piece; zlib allocates from the context. */
-#include "data/read/reader.h"
+#include "data/read/parquet_pack.h"
 
 #include <zlib.h>
 
@@ -96,6 +96,26 @@ static size_t gunzip_progress(const void *state)
     const gunzip *g = state;
 
     return g->file->size - g->left - g->z.avail_in;
+}
+
+axl_status axl__gunzip_block(axl_context *ctx, const uint8_t *in, size_t len, uint8_t *out,
+                             size_t n)
+{
+    z_stream z = { .zalloc = gz_alloc, .zfree = gz_free, .opaque = ctx };
+
+    z.next_in = (Bytef *)(uintptr_t)in;
+    z.avail_in = (uInt)len;
+    z.next_out = out;
+    z.avail_out = (uInt)n;
+    if (len > UINT32_MAX || n > UINT32_MAX)
+        return AXL_ERR_FORMAT;
+    if (inflateInit2(&z, 32 + MAX_WBITS) != Z_OK)
+        return axl__fail_nomem();
+    int code = inflate(&z, Z_FINISH);
+    inflateEnd(&z);
+    if (code == Z_MEM_ERROR)
+        return axl__fail_nomem();
+    return code == Z_STREAM_END && z.avail_out == 0 ? AXL_OK : AXL_ERR_FORMAT;
 }
 
 const axl__packing axl__gzip = {

@@ -73,7 +73,8 @@ struct axl__reader {
     size_t (*progress)(const axl__source *s); /* bytes of the text that are read */
 };
 
-extern const axl__reader axl__read_csv, axl__read_json_array, axl__read_json_lines, axl__read_text;
+extern const axl__reader axl__read_csv, axl__read_json_array, axl__read_json_lines,
+    axl__read_parquet, axl__read_text;
 
 /* In the order in which a path's suffix is looked for; what no row claims is JSON, the last two. */
 extern const axl__reader *const axl__readers[];

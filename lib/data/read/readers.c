@@ -6,11 +6,11 @@
 
 #include <string.h>
 
-static const axl__reader parquet = { .format = "parquet", .suffix = ".parquet", .place = "row" };
 static const axl__reader arrow = { .format = "arrow", .suffix = ".arrow", .place = "row" };
 
 const axl__reader *const axl__readers[] = {
-    &parquet, &arrow, &axl__read_csv, &axl__read_text, &axl__read_json_array, &axl__read_json_lines,
+    &axl__read_parquet,    &arrow, &axl__read_csv, &axl__read_text, &axl__read_json_array,
+    &axl__read_json_lines,
 };
 const size_t axl__n_readers = sizeof axl__readers / sizeof axl__readers[0];
 

@@ -2,7 +2,7 @@
 /* unzstd.c - what a file of zstd frames holds, piece by piece.  libzstd takes its memory from
  * malloc: its way to another allocator is not of its stable interface.  A frame whose window is
  * larger than 128 MiB is refused, which is libzstd's own default. */
-#include "data/read/reader.h"
+#include "data/read/parquet_pack.h"
 
 #include <zstd.h>
 
@@ -66,6 +66,13 @@ static size_t unzstd_progress(const void *state)
     const unzstd *u = state;
 
     return u->in.pos;
+}
+
+bool axl__unzstd_block(const uint8_t *in, size_t len, uint8_t *out, size_t n)
+{
+    size_t size = ZSTD_decompress(out, n, in, len);
+
+    return !ZSTD_isError(size) && size == n;
 }
 
 const axl__packing axl__zstd = {
