@@ -335,6 +335,9 @@ static void test_source__takes_the_train_files_of_a_folder(void **state)
     folder_gives((const char *const[]){ "constraint.json", "x.csv", NULL }, "constraint.json ");
     folder_gives((const char *const[]){ "a.json", "x.csv", "y.csv.gz", "z.txt", NULL },
                  "x.csv y.csv.gz ");
+    folder_gives((const char *const[]){ "train-00000-of-00001-a1b2.parquet", "dataset_info.json",
+                                        "test-00000-of-00001.parquet", "README.md", NULL },
+                 "train-00000-of-00001-a1b2.parquet ");
     folder_gives((const char *const[]){ "x.arrow", NULL }, "AXL_ERR_UNSUPPORTED");
     folder_gives((const char *const[]){ NULL }, "AXL_ERR_NOT_FOUND");
 }

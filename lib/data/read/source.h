@@ -45,6 +45,10 @@ uint64_t axl__source_progress(const axl__source *source);
 axl_status axl__source_next(axl__source *source, axl__arena *arena, const axl__json **record,
                             axl__record_error *error);
 
+/* Versions of the libraries that unpack files; NULL in a build without them. */
+const char *axl__zstd_version(void);
+const char *axl__lz4_version(void);
+
 /* "PATH:3:7: why" of a line, "PATH: row 3: why" of a row; without the path where it is NULL. */
 void axl__record_error_put(axl__str *out, const char *path, const char *place,
                            const axl__record_error *error);

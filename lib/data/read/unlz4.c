@@ -14,3 +14,8 @@ bool axl__unlz4_block(const uint8_t *in, size_t len, uint8_t *out, size_t n)
     int size = LZ4_decompress_safe((const char *)in, (char *)out, (int)len, (int)n);
     return size >= 0 && (size_t)size == n;
 }
+
+const char *axl__lz4_version(void)
+{
+    return LZ4_versionString();
+}

@@ -75,6 +75,11 @@ bool axl__unzstd_block(const uint8_t *in, size_t len, uint8_t *out, size_t n)
     return !ZSTD_isError(size) && size == n;
 }
 
+const char *axl__zstd_version(void)
+{
+    return ZSTD_versionString();
+}
+
 const axl__packing axl__zstd = {
     .suffix = ".zst",
     .knows = axl__zstd_knows,

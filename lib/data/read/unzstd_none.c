@@ -19,6 +19,11 @@ bool axl__unzstd_block(const uint8_t *in, size_t len, uint8_t *out, size_t n)
     return false;
 }
 
+const char *axl__zstd_version(void)
+{
+    return NULL;
+}
+
 const axl__packing axl__zstd = {
     .suffix = ".zst",
     .lacks = "libzstd",
