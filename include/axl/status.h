@@ -107,8 +107,8 @@ AXL_API size_t axl_abi_sizeof(const char *name);
 /**
  * Whether this build has a named feature.
  *
- * @param[in] name "onednn", "curl", or a built-in backend's name such as "cpu".  Borrowed for the
- *                 call.
+ * @param[in] name "onednn", "curl", "lz4", "zstd", or a built-in backend's name such as "cpu".
+ *                 Borrowed for the call.
  * @return 1 or 0.
  *
  * Thread: any.

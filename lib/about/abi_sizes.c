@@ -31,8 +31,10 @@ AXL__STRUCTS(STANDS)
 static const struct named features[] = {
     { "cpu", 1 },
     { "curl", AXL_HAVE_CURL },
+    { "lz4", AXL_HAVE_LZ4 },
     { "onednn", AXL_HAVE_ONEDNN },
     { "reference", 1 },
+    { "zstd", AXL_HAVE_ZSTD },
 };
 
 static size_t named_value(const struct named *table, size_t n, const char *name)

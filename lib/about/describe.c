@@ -2,6 +2,7 @@
 /* describe.c - versions and choices, for `axl version` and bug reports. */
 #include "base/str.h"
 #include "base/structs.h"
+#include "data/read/source.h"
 #include "hub/http.h"
 #include "tensor/registry.h"
 
@@ -32,34 +33,43 @@ static axl_status describe_backends(axl__str *s, axl_context *ctx, const char *q
     return axl__backend_each(ctx, describe_name, &l);
 }
 
+/* An optional library and its version, or null. */
+static void put_library(axl__str *s, const char *name, const char *version)
+{
+    axl__str_putf(s, ", \"%s\": ", name);
+    if (version)
+        axl__str_put_json(s, version, strlen(version));
+    else
+        axl__str_puts(s, "null");
+}
+
 static axl_status describe_json(axl__str *s, axl_context *ctx, const axl_device_info *d)
 {
-    const char *curl = axl__http_library();
-
     axl__str_putf(s, "{\"version\": \"%s\", \"abi\": %u, \"backends\": [", AXL_VERSION,
                   (unsigned)AXL_ABI_VERSION);
     AXL_TRY(describe_backends(s, ctx, "\""));
     axl__str_putf(s, "], \"isa\": \"%s\", \"libraries\": {\"matmul\": ", axl_context_isa(ctx));
     axl__str_put_json(s, d->matmul, strlen(d->matmul));
-    axl__str_putf(s, ", \"libyaml\": \"%s\", \"cjson\": \"%s\", \"zlib\": \"%s\", \"libcurl\": ",
+    axl__str_putf(s, ", \"libyaml\": \"%s\", \"cjson\": \"%s\", \"zlib\": \"%s\"",
                   yaml_get_version_string(), cJSON_Version(), zlibVersion());
-    if (curl)
-        axl__str_put_json(s, curl, strlen(curl));
-    else
-        axl__str_puts(s, "null");
+    put_library(s, "libcurl", axl__http_library());
+    put_library(s, "libzstd", axl__zstd_version());
+    put_library(s, "liblz4", axl__lz4_version());
     axl__str_puts(s, "}}");
     return AXL_OK;
 }
 
 static axl_status describe_text(axl__str *s, axl_context *ctx, const axl_device_info *d)
 {
-    const char *curl = axl__http_library();
+    const char *curl = axl__http_library(), *zstd = axl__zstd_version(), *lz4 = axl__lz4_version();
 
     axl__str_putf(s, "axl %s (ABI %u)\nbackends: ", AXL_VERSION, (unsigned)AXL_ABI_VERSION);
     AXL_TRY(describe_backends(s, ctx, ""));
-    axl__str_putf(s, "\nisa: %s\nmatmul: %s\nlibyaml %s, cJSON %s, zlib %s, %s%s",
+    axl__str_putf(s, "\nisa: %s\nmatmul: %s\nlibyaml %s, cJSON %s, zlib %s, %s%s, %s%s, %s%s",
                   axl_context_isa(ctx), d->matmul, yaml_get_version_string(), cJSON_Version(),
-                  zlibVersion(), curl ? "libcurl " : "no libcurl", curl ? curl : "");
+                  zlibVersion(), curl ? "libcurl " : "no libcurl", curl ? curl : "",
+                  zstd ? "libzstd " : "no libzstd", zstd ? zstd : "", lz4 ? "liblz4 " : "no liblz4",
+                  lz4 ? lz4 : "");
     return AXL_OK;
 }
 

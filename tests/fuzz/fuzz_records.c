@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_records.c - a data file: lines, an array, or either gzipped. */
+/* fuzz_records.c - a data file of each format that is text, plain or compressed. */
 #include "fuzz.h"
 
 #include "data/read/source.h"
@@ -25,8 +25,9 @@ static void read_records(axl__source *source)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const names[] = { "f.jsonl", "f.json", "f.jsonl.gz" };
-    const char *name = names[fuzz_pick(&data, &size, 3)];
+    static const char *const names[] = { "f.jsonl", "f.json",      "f.jsonl.gz", "f.csv",
+                                         "f.txt",   "f.jsonl.zst", "f.csv.gz" };
+    const char *name = names[fuzz_pick(&data, &size, sizeof names / sizeof names[0])];
     char *path = fuzz_path(name);
     axl__source *source;
 

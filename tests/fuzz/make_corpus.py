@@ -217,6 +217,15 @@ def tokenizers():
 
 # ---- data ----
 
+def parquet():
+    """Of the files that pyarrow wrote, the small ones."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/readers")
+    for name in ("one-row", "required", "texts-delta", "texts-delta-length", "texts-dictionary", "times-int96",
+                 "booleans-v2", "booleans-runs", "alpaca-gzip", "alpaca-v2-none", "delta-long"):
+        with open(os.path.join(folder, name + ".parquet"), "rb") as f:
+            put("parquet", name, f.read())
+
+
 def data():
     lines = '{"instruction": "a", "output": "b\\u00e9\\ud83d\\ude00"}\n\n{"n": [1, -2.5e3, null, true]}\n{"bad": \n'
     put("records", "lines", b"\0", lines)
@@ -229,6 +238,14 @@ def data():
     put("records", "gzip", b"\2", packed)
     put("records", "two-members", b"\2", packed, packed)
     put("records", "cut-gzip", b"\2", packed[:-6])
+    put("records", "csv", b"\3", '\ufeffa,"b ""c""",a,\r\n"x\ny",1,,true\n\n  \nNA,2.5,99999999999999999999,"\n')
+    put("records", "csv-wrong", b"\3", 'a,b\n1\n2,3,4\r5,"6"7\r\n\xff,')
+    put("records", "text", b"\4", "a\r\nb\rc\n\n\0d")
+    text = b'{"a": "x"}\n' * 20
+    frame = b"\x28\xb5\x2f\xfd\x20" + bytes([len(text)]) + (1 | len(text) << 3).to_bytes(3, "little") + text
+    put("records", "zstd", b"\5", frame, frame)
+    put("records", "cut-zstd", b"\5", frame[:-6])
+    put("records", "csv-gzip", b"\6", gzip.compress(b'a,b\n"1\r\n2",3\n', mtime=0))
     rows, tokens = struct.pack("<QIIIIQIIII", 0, 2, 1, 0, 0, 1, 1, 0, 0xFFFFFFFF, 0), struct.pack("<6i", 1, 2, -100, 2, 3, -100)
 
     def cache(n_rows=2, n_tokens=3, key=b"key", sources=b"d.jsonl\0"):
@@ -276,5 +293,5 @@ def hub():
         answer(200, {"ETag": '"aa"'}, "{}"), "HTTP/1.1 206 X\r\nContent-Range: bytes 0-999/9999\r\n\r\n", raw, "\n%%\n")
 
 
-for make in (texts, model_configs, tensor_files, tokenizers, data, hub):
+for make in (texts, model_configs, tensor_files, tokenizers, data, parquet, hub):
     make()

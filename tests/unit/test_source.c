@@ -292,10 +292,10 @@ static void test_source__says_what_it_cannot_read(void **state)
     axl__source *source;
 
     (void)state;
-    assert_fails(axl__source_open(&source, ctx, "x.parquet", NULL), AXL_ERR_UNSUPPORTED, "parquet");
-    assert_fails(axl__source_open(&source, ctx, "x.csv.gz", NULL), AXL_ERR_UNSUPPORTED, "csv");
+    assert_fails(axl__source_open(&source, ctx, "x.arrow", NULL), AXL_ERR_UNSUPPORTED, "arrow");
+    assert_fails(axl__source_open(&source, ctx, "x.arrow.gz", NULL), AXL_ERR_UNSUPPORTED, "arrow");
     assert_fails(axl__source_open(&source, ctx, "x.json", "arrow"), AXL_ERR_UNSUPPORTED, "arrow");
-    assert_fails(axl__source_open(&source, ctx, "x.json.zst", NULL), AXL_ERR_UNSUPPORTED, ".gz");
+    assert_fails(axl__source_open(&source, ctx, "x.json.xz", NULL), AXL_ERR_UNSUPPORTED, ".zst");
     assert_fails(axl__source_open(&source, ctx, "/none/x.json", NULL), AXL_ERR_NOT_FOUND, "x.json");
     axl_context_free(ctx);
 }
@@ -333,7 +333,12 @@ static void test_source__takes_the_train_files_of_a_folder(void **state)
     folder_gives((const char *const[]){ "my_dev.json", "constraint.json", NULL },
                  "AXL_ERR_NOT_FOUND");
     folder_gives((const char *const[]){ "constraint.json", "x.csv", NULL }, "constraint.json ");
-    folder_gives((const char *const[]){ "x.parquet", NULL }, "AXL_ERR_UNSUPPORTED");
+    folder_gives((const char *const[]){ "a.json", "x.csv", "y.csv.gz", "z.txt", NULL },
+                 "x.csv y.csv.gz ");
+    folder_gives((const char *const[]){ "train-00000-of-00001-a1b2.parquet", "dataset_info.json",
+                                        "test-00000-of-00001.parquet", "README.md", NULL },
+                 "train-00000-of-00001-a1b2.parquet ");
+    folder_gives((const char *const[]){ "x.arrow", NULL }, "AXL_ERR_UNSUPPORTED");
     folder_gives((const char *const[]){ NULL }, "AXL_ERR_NOT_FOUND");
 }
 

@@ -52,7 +52,7 @@ __version__: str = _lib.axl_version().decode()  #: the library's
 
 
 def feature(name: str) -> bool:
-    """Whether the library has "onednn", "curl", or a backend such as "cpu"."""
+    """Whether the library has "onednn", "curl", "lz4", "zstd", or a backend such as "cpu"."""
     return bool(_lib.axl_feature_supported(_text(name, "name")))
 
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gunzip.c - what a gzipped file holds, piece by piece; zlib allocates from the context. */
-#include "data/read/reader.h"
+#include "data/read/parquet_pack.h"
 
 #include <zlib.h>
 
-struct axl__gunzip {
+typedef struct {
     const axl__file *file;
     z_stream z;
     size_t left; /* of the file, not yet given to zlib */
     bool ended;
-};
+} gunzip;
 
 static void *gz_alloc(void *ctx, uInt count, uInt size)
 {
@@ -21,14 +21,14 @@ static void gz_free(void *ctx, void *block)
     axl__free(ctx, block);
 }
 
-bool axl__is_gzip(const axl__file *file)
+static bool is_gzip(const axl__file *file)
 {
     return file->size >= 2 && file->data[0] == 0x1F && file->data[1] == 0x8B;
 }
 
-axl_status axl__gunzip_open(axl__gunzip **out, const axl__file *file)
+static axl_status gunzip_open(void **out, const axl__file *file)
 {
-    axl__gunzip *g = axl__calloc(file->ctx, 1, sizeof *g);
+    gunzip *g = axl__calloc(file->ctx, 1, sizeof *g);
 
     *out = NULL;
     if (!g)
@@ -47,16 +47,16 @@ axl_status axl__gunzip_open(axl__gunzip **out, const axl__file *file)
     return AXL_OK;
 }
 
-void axl__gunzip_close(axl__gunzip *g)
+static void gunzip_close(void *state)
 {
-    if (!g)
-        return;
+    gunzip *g = state;
+
     inflateEnd(&g->z);
     axl__free(g->file->ctx, g);
 }
 
 /* Several gzip members read as one text. */
-static axl_status gunzip_check(axl__gunzip *g, int code)
+static axl_status gunzip_check(gunzip *g, int code)
 {
     if (code == Z_MEM_ERROR)
         return axl__fail_nomem();
@@ -71,8 +71,10 @@ static axl_status gunzip_check(axl__gunzip *g, int code)
     return AXL_OK;
 }
 
-axl_status axl__gunzip_read(axl__gunzip *g, char *data, size_t room, size_t *n)
+static axl_status gunzip_read(void *state, char *data, size_t room, size_t *n)
 {
+    gunzip *g = state;
+
     *n = 0;
     g->z.next_out = (Bytef *)data;
     g->z.avail_out = (uInt)(room < UINT32_MAX / 2 ? room : UINT32_MAX / 2);
@@ -89,7 +91,38 @@ axl_status axl__gunzip_read(axl__gunzip *g, char *data, size_t room, size_t *n)
     return g->ended && *n == 0 ? AXL_END : AXL_OK;
 }
 
-size_t axl__gunzip_progress(const axl__gunzip *g)
+static size_t gunzip_progress(const void *state)
 {
+    const gunzip *g = state;
+
     return g->file->size - g->left - g->z.avail_in;
 }
+
+axl_status axl__gunzip_block(axl_context *ctx, const uint8_t *in, size_t len, uint8_t *out,
+                             size_t n)
+{
+    z_stream z = { .zalloc = gz_alloc, .zfree = gz_free, .opaque = ctx };
+
+    z.next_in = (Bytef *)(uintptr_t)in;
+    z.avail_in = (uInt)len;
+    z.next_out = out;
+    z.avail_out = (uInt)n;
+    if (len > UINT32_MAX || n > UINT32_MAX)
+        return AXL_ERR_FORMAT;
+    if (inflateInit2(&z, 32 + MAX_WBITS) != Z_OK)
+        return axl__fail_nomem();
+    int code = inflate(&z, Z_FINISH);
+    inflateEnd(&z);
+    if (code == Z_MEM_ERROR)
+        return axl__fail_nomem();
+    return code == Z_STREAM_END && z.avail_out == 0 ? AXL_OK : AXL_ERR_FORMAT;
+}
+
+const axl__packing axl__gzip = {
+    .suffix = ".gz",
+    .knows = is_gzip,
+    .open = gunzip_open,
+    .read = gunzip_read,
+    .progress = gunzip_progress,
+    .close = gunzip_close,
+};

@@ -118,13 +118,10 @@ static axl_status json_more(json_text *t)
     return status;
 }
 
-/* What was read goes, once that is most of it, so that no byte is moved often; lines and columns
- * are counted on. */
+/* What was read goes; lines and columns are counted on. */
 static void json_drop(json_text *t)
 {
-    enum { LEAST = 1 << 16 };
-
-    if (!t->source->gunzip || t->at < LEAST || t->at < t->len / 2)
+    if (!axl__source_may_drop(t->source, t->at))
         return;
     t->line = line_at(t, t->at);
     t->columns = column_at(t, t->at) - 1;
@@ -149,7 +146,7 @@ static axl_status json_skip(json_text *t)
 static axl_status json_hold(const json_text *t, axl__arena *arena, const char **text, size_t len)
 {
     *text = t->text + t->at;
-    if (!t->source->gunzip)
+    if (!t->source->packing)
         return AXL_OK;
     *text = axl__arena_strndup(arena, *text, len);
     return *text ? AXL_OK : axl__fail_nomem();
@@ -318,7 +315,7 @@ static axl_status item_length(json_text *t, size_t *len)
     size_t end = t->at;
     uint64_t open = 0;
     bool quoted = false;
-    axl_status status = t->source->gunzip ? AXL_OK : AXL_END;
+    axl_status status = t->source->packing ? AXL_OK : AXL_END;
 
     while (status == AXL_OK && !item_ends(t, &end, &open, &quoted))
         status = json_more(t);

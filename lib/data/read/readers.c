@@ -6,13 +6,11 @@
 
 #include <string.h>
 
-static const axl__reader parquet = { .format = "parquet", .suffix = ".parquet", .place = "row" };
 static const axl__reader arrow = { .format = "arrow", .suffix = ".arrow", .place = "row" };
-static const axl__reader csv = { .format = "csv", .suffix = ".csv", .place = "line" };
-static const axl__reader text_lines = { .format = "text", .suffix = ".txt", .place = "line" };
 
 const axl__reader *const axl__readers[] = {
-    &parquet, &arrow, &csv, &text_lines, &axl__read_json_array, &axl__read_json_lines,
+    &axl__read_parquet,    &arrow, &axl__read_csv, &axl__read_text, &axl__read_json_array,
+    &axl__read_json_lines,
 };
 const size_t axl__n_readers = sizeof axl__readers / sizeof axl__readers[0];
 
@@ -48,15 +46,18 @@ static bool names_format(const char *formats, const char *format)
     return false;
 }
 
+const char *axl__readers_format(const char *name)
+{
+    for (size_t i = 0; i < axl__n_readers; i++)
+        if (strstr(name, axl__readers[i]->suffix))
+            return axl__readers[i]->format;
+    return axl__readers[axl__n_readers - 1]->format;
+}
+
 /* The format that Axolotl's loader takes: ds_type, else by a part of the path, else JSON. */
 static const char *format_of(const char *path, const char *format)
 {
-    if (format)
-        return format;
-    for (size_t i = 0; i < axl__n_readers; i++)
-        if (strstr(path, axl__readers[i]->suffix))
-            return axl__readers[i]->format;
-    return axl__readers[axl__n_readers - 1]->format;
+    return format ? format : axl__readers_format(path);
 }
 
 static bool is_of(const axl__reader *r, const char *format)
@@ -66,12 +67,17 @@ static bool is_of(const axl__reader *r, const char *format)
 
 axl_status axl__source_check(const char *path, const char *format)
 {
-    static const char *const packed[] = { ".zst", ".xz", ".bz2", ".zip" };
+    static const char *const packed[] = { ".xz", ".bz2", ".zip" };
 
     format = format_of(path, format);
     for (size_t i = 0; i < sizeof packed / sizeof packed[0]; i++)
         if (axl__ends_with(path, packed[i]))
-            return axl__fail(AXL_ERR_UNSUPPORTED, "%s: of compressed files only .gz is read", path);
+            return axl__fail(AXL_ERR_UNSUPPORTED,
+                             "%s: of compressed files only .gz and .zst are read", path);
+    if (axl__zstd.lacks && axl__ends_with(path, axl__zstd.suffix))
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "%s: this build of axl cannot read .zst files: it was made without %s",
+                         path, axl__zstd.lacks);
     for (size_t i = 0; i < axl__n_readers; i++)
         if (axl__readers[i]->open && is_of(axl__readers[i], format))
             return AXL_OK;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* source.c - see source.h.  The file is mapped; of a gzipped one a window is in memory, which grows
- * to what the longest record takes. */
+/* source.c - see source.h.  The file is mapped; of a compressed one a window is in memory, which
+ * grows to what the longest record takes. */
 #include "data/read/reader.h"
 
 #include "base/str.h"
 
 #include <string.h>
 
-/* A record of a gzipped file takes this much memory at most, whatever a small file inflates to. */
+/* A record of a compressed file takes this much memory at most, whatever a small file unpacks to.
+ */
 static const size_t window_max = (size_t)256 << 20;
 static const size_t window_step = (size_t)64 << 10;
 
@@ -15,7 +16,7 @@ axl_status axl__source_more(axl__source *s)
 {
     size_t n;
 
-    if (!s->gunzip)
+    if (!s->packing)
         return AXL_END;
     if (s->window.len > window_max)
         return axl__fail(AXL_ERR_FORMAT, "%s: a record is longer than %zu MiB", s->file.path,
@@ -23,7 +24,7 @@ axl_status axl__source_more(axl__source *s)
     if (!axl__str_reserve(&s->window, window_step))
         return axl__fail_nomem();
     axl_status status =
-        axl__gunzip_read(s->gunzip, s->window.data + s->window.len, window_step, &n);
+        s->packing->read(s->packed, s->window.data + s->window.len, window_step, &n);
     s->window.len += n;
     s->text = axl__str_text(&s->window);
     s->len = s->window.len;
@@ -36,6 +37,54 @@ void axl__source_drop(axl__source *s, size_t n)
     s->len = s->window.len -= n;
 }
 
+bool axl__source_may_drop(const axl__source *s, size_t at)
+{
+    enum { LEAST = 1 << 16 };
+
+    return s->packing && at >= LEAST && at >= s->len / 2;
+}
+
+void axl__source_pass(axl__source *s, size_t *at)
+{
+    if (!axl__source_may_drop(s, *at))
+        return;
+    axl__source_drop(s, *at);
+    *at = 0;
+}
+
+static void unpack_close(axl__source *s)
+{
+    if (s->packed)
+        s->packing->close(s->packed);
+    s->packed = NULL;
+}
+
+axl_status axl__source_rewind(axl__source *s)
+{
+    if (!s->packing)
+        return AXL_OK;
+    unpack_close(s);
+    axl__str_clear(&s->window);
+    s->text = "";
+    s->len = 0;
+    return s->packing->open(&s->packed, &s->file);
+}
+
+bool axl__zstd_knows(const axl__file *file)
+{
+    return file->size >= 4 && memcmp(file->data, "\x28\xB5\x2F\xFD", 4) == 0;
+}
+
+static const axl__packing *packing_of(const axl__file *file)
+{
+    static const axl__packing *const packings[] = { &axl__gzip, &axl__zstd };
+
+    for (size_t i = 0; i < sizeof packings / sizeof packings[0]; i++)
+        if (packings[i]->knows(file))
+            return packings[i];
+    return NULL;
+}
+
 /* As much of the text as shows which reader it is for. */
 static axl_status open_text(axl__source *s)
 {
@@ -43,17 +92,21 @@ static axl_status open_text(axl__source *s)
 
     s->text = (const char *)s->file.data;
     s->len = s->file.size;
-    if (!axl__is_gzip(&s->file))
-        return AXL_OK;
-    s->text = "";
-    s->len = 0;
-    AXL_TRY(axl__gunzip_open(&s->gunzip, &s->file));
-    for (size_t blank = 0; status == AXL_OK && blank >= s->len;) {
+    s->packing = packing_of(&s->file);
+    AXL_TRY(axl__source_rewind(s));
+    for (size_t blank = 0; s->packing && status == AXL_OK && blank >= s->len;) {
         status = axl__source_more(s);
         while (blank < s->len && memchr(" \t\r\n\xEF\xBB\xBF", s->text[blank], 7))
             blank++;
     }
     return status < 0 ? status : AXL_OK;
+}
+
+static axl_status fail_packed(const axl__source *s, const axl__reader *reader)
+{
+    return axl__fail(AXL_ERR_UNSUPPORTED,
+                     "%s: a %s file is read as it is, not compressed as a whole (%s)", s->file.path,
+                     reader->format, s->packing->suffix);
 }
 
 axl_status axl__source_open(axl__source **out, axl_context *ctx, const char *path,
@@ -74,7 +127,7 @@ axl_status axl__source_open(axl__source **out, axl_context *ctx, const char *pat
     status = open_text(s);
     if (status == AXL_OK) {
         const axl__reader *reader = axl__readers_pick(path, format, s->text, s->len);
-        status = reader->open(s);
+        status = s->packing && reader->binary ? fail_packed(s, reader) : reader->open(s);
         if (status == AXL_OK)
             s->reader = reader;
     }
@@ -92,7 +145,7 @@ void axl__source_close(axl__source *source)
         return;
     if (source->reader)
         source->reader->close(source);
-    axl__gunzip_close(source->gunzip);
+    unpack_close(source);
     axl__file_close(&source->file);
     axl__str_free(&source->window);
     axl__free(source->ctx, source);
@@ -115,8 +168,8 @@ const char *axl__source_place(const axl__source *source)
 
 uint64_t axl__source_progress(const axl__source *source)
 {
-    if (source->gunzip)
-        return axl__gunzip_progress(source->gunzip);
+    if (source->packing)
+        return source->packing->progress(source->packed);
     size_t at = source->reader->progress(source);
     double share = source->len > 0 ? (double)at / (double)source->len : 1.0;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * source.h - records of a data file, one at a time, whatever its format; a gzipped file reads as
- * what is in it.
+ * source.h - records of a data file, one at a time, whatever its format; a compressed file (.gz,
+ * .zst) reads as what is in it.
  */
 #ifndef AXL_DATA_READ_SOURCE_H
 #define AXL_DATA_READ_SOURCE_H
@@ -37,12 +37,17 @@ const char *axl__source_place(const axl__source *source);
 uint64_t axl__source_progress(const axl__source *source);
 
 /*
- * The next record, an object in the arena; error->at is where it starts.  AXL_END after the last.
+ * The next record, an object in the arena (its keys may be the source's and end with it); error->at
+ * is where it starts.  AXL_END after the last.
  * AXL_ERR_DATA: this record is malformed, *error says where and why, and the next call goes on
  * behind it (with AXL_END where what follows cannot be found).
  */
 axl_status axl__source_next(axl__source *source, axl__arena *arena, const axl__json **record,
                             axl__record_error *error);
+
+/* Versions of the libraries that unpack files; NULL in a build without them. */
+const char *axl__zstd_version(void);
+const char *axl__lz4_version(void);
 
 /* "PATH:3:7: why" of a line, "PATH: row 3: why" of a row; without the path where it is NULL. */
 void axl__record_error_put(axl__str *out, const char *path, const char *place,

@@ -73,6 +73,28 @@ static bool is_data_file(const char *path)
     return path[0] != '.' && !strstr(path, "/.") && axl__readers_claim(name, true);
 }
 
+/* Of files in several formats those of one are read: of the format that most of them are in, the
+ * first of equals. */
+static void keep_one_format(const char *const *paths, size_t n, bool *take)
+{
+    static const char *const formats[] = { "parquet", "json, jsonl", "csv", "text", "arrow" };
+    const char *best = NULL;
+    size_t most = 0;
+
+    for (size_t k = 0; k < sizeof formats / sizeof formats[0]; k++) {
+        const char *format = formats[k];
+        size_t count = 0;
+        for (size_t i = 0; i < n; i++)
+            count += take[i] && strcmp(axl__readers_format(paths[i]), format) == 0;
+        if (count > most) {
+            best = format;
+            most = count;
+        }
+    }
+    for (size_t i = 0; i < n && best; i++)
+        take[i] = take[i] && strcmp(axl__readers_format(paths[i]), best) == 0;
+}
+
 void axl__pick_data_files(const void *arg, const char *const *paths, size_t n, bool *take)
 {
     bool any_split = false;
@@ -82,6 +104,7 @@ void axl__pick_data_files(const void *arg, const char *const *paths, size_t n, b
         any_split |= is_data_file(paths[i]) && split_of(paths[i]) != SPLIT_NONE;
     for (size_t i = 0; i < n; i++)
         take[i] = is_data_file(paths[i]) && (!any_split || split_of(paths[i]) == SPLIT_TRAIN);
+    keep_one_format(paths, n, take);
 }
 
 /* ---- folders ---- */

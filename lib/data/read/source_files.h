@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 /* Paths of data files.  A folder's are those, at any depth, whose format is read and that Hugging
- * Face's loader puts into the split "train". */
+ * Face's loader puts into the split "train"; of several formats that of most files. */
 typedef struct axl__files {
     char **paths;
     size_t n;
