@@ -163,13 +163,14 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_save(const axl_adapter *adapter, c
  * adapter_model.safetensors, then adapter_config.json.
  *
  * @param[in] adapter Borrowed.
- * @param[in] fn      Called on the calling thread.
+ * @param[in] fn      Called on the calling thread; may read the adapter.
  * @param[in] user    Handed to @p fn.
  *
+ * @retval AXL_ERR_BUSY      Its trainer is in a call, or its values are being written.
  * @retval AXL_ERR_CANCELLED Also where @p fn stopped.
  * @retval AXL_ERR_NOMEM
  *
- * Thread: one at a time.  Progress phase "save".
+ * Thread: any.  Progress phase "save".
  * Since: 0.1
  */
 AXL_API AXL_MUST_CHECK axl_status axl_adapter_save_files(const axl_adapter *adapter, axl_file_fn fn,

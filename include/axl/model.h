@@ -238,7 +238,7 @@ typedef int (*axl_tensor_out_fn)(void *user, const char *name, const axl_tensor_
  * @param[in] tensor Likewise; neither may use the model.
  * @param[in] user   Handed to both.
  *
- * @retval AXL_ERR_BUSY      A trainer of its weights is alive.
+ * @retval AXL_ERR_BUSY      A trainer of its weights is alive, or another call saves it.
  * @retval AXL_ERR_INVALID   Its weights were neither trained nor merged.
  * @retval AXL_ERR_CANCELLED Also where the host stopped.
  * @retval AXL_ERR_NOMEM

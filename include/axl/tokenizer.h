@@ -65,9 +65,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_open(axl_tokenizer **out, axl_co
                                                      const axl_tokenizer_options *opts);
 
 /**
- * Open a tokenizer from memory: the files of a folder, or one SentencePiece file, whose name ends
- * in
- * ".model", as axl_tokenizer_open() takes it bare.
+ * Open a tokenizer from memory: the files of a folder, or one file whose name ends in ".model", as
+ * axl_tokenizer_open() takes it bare.
  *
  * @param[out] out   The tokenizer; NULL on failure.  Release with axl_tokenizer_free().
  * @param[in]  ctx   The tokenizer takes its own reference.

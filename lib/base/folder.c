@@ -84,6 +84,7 @@ void axl__folder_free(axl__folder *f)
         folder_forget(f, &f->files[i]);
     axl__free(f->ctx, f->files);
     axl__free(f->ctx, f->place);
+    axl__free(f->ctx, f->home);
     memset(f, 0, sizeof *f);
 }
 
@@ -99,7 +100,7 @@ static axl_status folder_copy(axl__folder *f, axl__folder_file *file)
     return AXL_OK;
 }
 
-axl_status axl__folder_keep(axl__folder *f, const char *const *names, size_t n)
+static axl_status keep_files(axl__folder *f, const char *const *names, size_t n)
 {
     size_t kept = 0, all = f->n_files;
     axl_status status = AXL_OK;
@@ -121,29 +122,43 @@ axl_status axl__folder_keep(axl__folder *f, const char *const *names, size_t n)
     return status;
 }
 
+axl_status axl__folder_keep(axl__folder *f, const char *const *names, size_t n)
+{
+    if (f->memory)
+        return keep_files(f, names, n);
+    f->home = axl__path_resolved(f->ctx, f->place);
+    return f->home ? AXL_OK : axl__fail_nomem();
+}
+
+static const char *folder_on_disk(const axl__folder *f)
+{
+    return f->home ? f->home : f->place;
+}
+
 axl__path_kind axl__folder_kind(const axl__folder *f, const char *name)
 {
     if (!f->memory)
-        return axl__path_kind_in(f->place, name);
+        return axl__path_kind_in(folder_on_disk(f), name);
     return folder_find(f, name) ? AXL__PATH_FILE : AXL__PATH_NONE;
 }
 
 bool axl__folder_has(const axl__folder *f, const char *name)
 {
-    return f->memory ? folder_find(f, name) != NULL : axl__has_file(f->place, name);
+    return f->memory ? folder_find(f, name) != NULL : axl__has_file(folder_on_disk(f), name);
 }
 
 axl_status axl__folder_lacks(const axl__folder *f, const char *name)
 {
     if (f->memory)
         return axl__fail(AXL_ERR_NOT_FOUND, "%s is not in %s", name, f->place);
-    return axl__fail(AXL_ERR_NOT_FOUND, "cannot open %s/%s: No such file or directory", f->place,
-                     name);
+    return axl__fail(AXL_ERR_NOT_FOUND, "cannot open %s/%s: No such file or directory",
+                     folder_on_disk(f), name);
 }
 
 char *axl__folder_path(const axl__folder *f, const char *name)
 {
-    return f->memory ? axl__strdup(f->ctx, name) : axl__format(f->ctx, "%s/%s", f->place, name);
+    return f->memory ? axl__strdup(f->ctx, name)
+                     : axl__format(f->ctx, "%s/%s", folder_on_disk(f), name);
 }
 
 axl_status axl__folder_open(const axl__folder *f, const char *name, bool read, axl__file *out)

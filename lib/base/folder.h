@@ -23,6 +23,7 @@ typedef struct axl__folder_file {
 typedef struct axl__folder {
     axl_context *ctx;
     char *place; /* the path, or what messages call the files in memory */
+    char *home;  /* on disk, once it is kept: place from the root, without links */
     bool memory;
     axl__folder_file *files; /* (n_files), where memory */
     size_t n_files;
@@ -44,15 +45,17 @@ axl_status axl__folder_of(axl__folder *out, axl_context *ctx, const axl_file *fi
                           const char *place);
 void axl__folder_free(axl__folder *f);
 
-/* Of files in memory: copies those that are named (n names), and forgets all others. */
+/* For what is read later, when the host's bytes may be gone or its directory be another: of files
+ * in memory copies those that are named (n names) and forgets all others; a folder on disk is read
+ * by its home from then on. */
 axl_status axl__folder_keep(axl__folder *f, const char *const *names, size_t n);
 
 axl__path_kind axl__folder_kind(const axl__folder *f, const char *name);
 bool axl__folder_has(const axl__folder *f, const char *name); /* a regular file */
-axl_status axl__folder_lacks(const axl__folder *f,
-                             const char *name); /* AXL_ERR_NOT_FOUND, in words */
 /* What messages call a file, which on disk is its path; for axl__free. */
 char *axl__folder_path(const axl__folder *f, const char *name);
+/* AXL_ERR_NOT_FOUND, in the words of opening a file that is not there. */
+axl_status axl__folder_lacks(const axl__folder *f, const char *name);
 /* As axl__file_open(); of a file in memory the bytes themselves, or with `read` a copy. */
 axl_status axl__folder_open(const axl__folder *f, const char *name, bool read, axl__file *out);
 /* As axl__json_read_file(). */

@@ -56,12 +56,11 @@ static axl_status model_find(axl_model *m, const model_origin *from)
     AXL_TRY(axl__hub_resolve(m->ctx, &wish, &dir));
     axl_status status = axl__folder_at(&m->folder, m->ctx, dir);
     axl__free(m->ctx, dir);
-    AXL_TRY(status);
-    m->home = axl__path_resolved(m->ctx, m->folder.place);
-    return m->home ? AXL_OK : axl__fail_nomem();
+    return status;
 }
 
-/* What a result is written from later, when a host's files need not be there any more. */
+/* What a result is written from later, when a host's files need not be there any more, or its
+ * directory is another. */
 static axl_status model_keep_texts(axl_model *m)
 {
     static const char *const names[] = { "config.json", "generation_config.json" };
@@ -298,7 +297,6 @@ void axl_model_free(axl_model *m)
     axl__arch_free(&m->arch, ctx);
     axl__free(ctx, m->name);
     axl__folder_free(&m->folder);
-    axl__free(ctx, m->home);
     axl__free(ctx, m);
     axl_context_free(ctx);
 }
@@ -376,7 +374,7 @@ static bool shares_a_file(const axl_model *m, const char *dir, bool *failed)
     bool shares = false;
 
     for (size_t i = 0; i < sizeof names / sizeof names[0] && !shares && !*failed; i++) {
-        char *a = axl__format(m->ctx, "%s/%s", m->home, names[i]);
+        char *a = axl__format(m->ctx, "%s/%s", m->folder.home, names[i]);
         char *b = axl__format(m->ctx, "%s/%s", dir, names[i]);
         *failed = !a || !b;
         shares = a && b && axl__same_path(a, b);
@@ -390,14 +388,14 @@ axl_status axl__model_spare(const axl_model *m, const char *dir, bool whole)
 {
     bool failed = false;
 
-    if (!m->home)
+    if (!m->folder.home)
         return AXL_OK;
-    if (axl__same_path(m->home, dir) || shares_a_file(m, dir, &failed))
+    if (axl__same_path(m->folder.home, dir) || shares_a_file(m, dir, &failed))
         return axl__fail(AXL_ERR_INVALID,
                          "%s is where the base model lies, which is not written over: name another "
                          "folder",
                          dir);
-    if (whole && axl__path_is_in(m->home, dir))
+    if (whole && axl__path_is_in(m->folder.home, dir))
         return axl__fail(AXL_ERR_INVALID,
                          "the base model lies in %s, which would be replaced: name another folder",
                          dir);

@@ -41,7 +41,6 @@ struct axl_model {
     axl_context *ctx;
     char *name;         /* base_model_name_or_path of adapters; NULL: none */
     axl__folder folder; /* where it lies; none of a model that is only timed */
-    char *home; /* the same from the root: what no result may be written over; NULL: not on disk */
     const axl_backend_ops *ops;
     axl_device *dev;
     axl_device_info device;

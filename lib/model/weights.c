@@ -179,22 +179,10 @@ axl_status axl__weights_copy(axl_model *m, const axl_model *from)
 
 /* ---- life ---- */
 
-/* The model's folder, wherever the process has gone since; not to be freed. */
-static axl__folder where_it_lies(const axl_model *m)
-{
-    axl__folder folder = m->folder;
-
-    if (m->home)
-        folder.place = m->home;
-    return folder;
-}
-
 /* Numbers stay as they are written. */
 static axl_status read_json(const axl_model *m, axl__weights *w, const char *name, axl__json **out)
 {
-    axl__folder from = where_it_lies(m);
-
-    return axl__folder_json(&from, name, &w->texts, out);
+    return axl__folder_json(&m->folder, name, &w->texts, out);
 }
 
 /* What config.json calls the embedding's type. */
@@ -235,13 +223,11 @@ static void say_whether_tied(axl__weights *w, const axl_model *m)
 
 static axl_status weights_fill(axl_model *m, axl__weights *w)
 {
-    axl__folder from = where_it_lies(m);
-
-    if (from.place && !m->weights) { /* a model that is only timed has no folder */
+    if (m->folder.place && !m->weights) { /* a model that is only timed has no folder */
         AXL_TRY(read_json(m, w, "config.json", &w->config));
         AXL_TRY(find_dtype(w, m));
         say_whether_tied(w, m);
-        if (axl__folder_has(&from, "generation_config.json"))
+        if (axl__folder_has(&m->folder, "generation_config.json"))
             AXL_TRY(read_json(m, w, "generation_config.json", &w->generation));
     }
     AXL_TRY(weights_lay_out(m, w));

@@ -108,7 +108,7 @@ static axl_status run_spare_base(const axl_run *r)
     if (status == AXL_OK)
         status = axl__tokenizer_spare(r->tok, r->output_dir);
     if (status == AXL_OK)
-        status = axl__checkpoints_spare(r->ctx, r->output_dir, r->model->home);
+        status = axl__checkpoints_spare(r->ctx, r->output_dir, r->model->folder.home);
     return status < 0 ? axl__fail_prefix(status, "output_dir") : AXL_OK;
 }
 

@@ -277,19 +277,19 @@ static axl_status load_folder(folder *f)
 
 /* ---- a bare file ---- */
 
-static axl_status load_bare(axl_tokenizer *t, axl__arena *arena)
+/* said: what messages call it. */
+static axl_status load_bare(axl_tokenizer *t, const char *said, axl__arena *arena)
 {
     axl__spm spm = { 0 };
     axl_status status;
 
     if (!t->folder.memory)
-        AXL_TRY(axl__tokenizer_look(t->source));
+        AXL_TRY(axl__tokenizer_look(said));
     status = read_spm(t, t->only, arena, &spm);
     if (status == AXL_OK && spm.n_pieces > 0)
         status = axl__spm_to_bare(t, &spm);
     axl__spm_free(t->ctx, &spm);
-    return status < 0 && status != AXL_ERR_NOMEM ? axl__fail_prefix(status, "%s", t->source)
-                                                 : status;
+    return status < 0 && status != AXL_ERR_NOMEM ? axl__fail_prefix(status, "%s", said) : status;
 }
 
 /* ---- where the files are ---- */
@@ -327,27 +327,12 @@ static axl_status find_in_memory(axl_tokenizer *t, const axl__tokenizer_origin *
     return from->n_files == 1 && axl__ends_with(first, ".model") ? set_bare(t, first) : AXL_OK;
 }
 
-static axl_status make_absolute(axl_context *ctx, char **path)
-{
-    char *absolute = axl__path_absolute(ctx, *path);
-
-    if (!absolute)
-        return axl__fail_nomem();
-    axl__free(ctx, *path);
-    *path = absolute;
-    return AXL_OK;
-}
-
 /* What saving writes and the key of a data set's cache is made of, when the host's bytes may be
  * gone, or the process be elsewhere. */
 static axl_status keep_files(axl_tokenizer *t)
 {
     const char *names[AXL__TOKENIZER_FILES + 1] = { "config.json" };
 
-    if (!t->folder.memory) {
-        AXL_TRY(make_absolute(t->ctx, &t->folder.place));
-        return make_absolute(t->ctx, &t->source);
-    }
     if (t->bare)
         return axl__folder_keep(&t->folder, (const char *const *)&t->only, 1);
     memcpy(names + 1, axl__tokenizer_files, sizeof axl__tokenizer_files);
@@ -360,17 +345,18 @@ axl_status axl__tokenizer_load(axl_tokenizer *t, const axl__tokenizer_origin *fr
     folder f = { .t = t };
 
     AXL_TRY(path ? find_on_disk(t, path) : find_in_memory(t, from));
-    t->source = axl__strdup(t->ctx, path ? path : t->bare ? t->only : t->folder.place);
+    const char *said = path ? path : t->bare ? t->only : t->folder.place;
+    t->source = path ? axl__path_absolute(t->ctx, path) : axl__strdup(t->ctx, said);
     if (!t->source)
         return axl__fail_nomem();
     axl__arena_init(&f.arena, t->ctx);
-    axl_status status = t->bare ? load_bare(t, &f.arena) : load_folder(&f);
+    axl_status status = t->bare ? load_bare(t, said, &f.arena) : load_folder(&f);
     axl__spm_free(t->ctx, &f.spm);
     axl__arena_free(&f.arena);
     if (status == AXL_OK) {
         status = axl__bpe_finish(&t->bpe);
         if (status < 0 && status != AXL_ERR_NOMEM)
-            status = axl__fail_prefix(status, "%s", t->source);
+            status = axl__fail_prefix(status, "%s", said);
     }
     axl__free(t->ctx, f.path);
     return status == AXL_OK ? keep_files(t) : status;

@@ -725,6 +725,67 @@ static void test_memory__adapter_there_and_back(void **state)
     axl_context_free(ctx);
 }
 
+typedef struct {
+    axl_adapter *adapter;
+    axl_model *model;
+    int asked;
+} busy_host;
+
+/* What a host asks of an adapter while its files are handed out. */
+static int use_adapter(void *user, const axl_file *file)
+{
+    static float values[64 * 4096];
+    busy_host *h = user;
+
+    (void)file;
+    h->asked++;
+    assert_ok(axl_adapter_read(h->adapter, 0, values));
+    assert_fails(axl_adapter_write(h->adapter, 0, values), AXL_ERR_BUSY, "being read");
+    return 0;
+}
+
+static int save_again(void *user, const axl_file *file)
+{
+    busy_host *h = user;
+
+    (void)file;
+    h->asked++;
+    assert_fails(axl_model_save(h->model, temp_path("again")), AXL_ERR_BUSY, "another thread");
+    return 0;
+}
+
+static int take_nothing(void *user, const char *name, const axl_tensor_data *tensor)
+{
+    (void)user;
+    (void)name;
+    (void)tensor;
+    return 0;
+}
+
+static void test_memory__busy_while_handed_out(void **state)
+{
+    axl_context *ctx = tiny_context(1);
+    axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
+    axl_adapter *a = tiny_adapter(model, 0.0);
+    busy_host h = { a, model, 0 };
+    float *values;
+
+    (void)state;
+    assert_ok(axl_adapter_save_files(a, use_adapter, &h));
+    assert_int_equal(h.asked, 2);
+    values = calloc(64 * 4096, sizeof *values);
+    assert_ok(axl_adapter_read(a, 0, values));
+    assert_ok(axl_adapter_write(a, 0, values));
+    free(values);
+    axl_adapter_free(a);
+    train_step(model, NULL);
+    assert_ok(axl_model_save_tensors(model, save_again, take_nothing, &h));
+    assert_true(h.asked > 2);
+    assert_ok(axl_model_save(model, temp_path("again")));
+    axl_model_free(model);
+    axl_context_free(ctx);
+}
+
 static axl_status open_adapter(axl_model *model, const axl_file *list, size_t n)
 {
     axl_adapter *adapter;
@@ -994,6 +1055,7 @@ int main(void)
         cmocka_unit_test(test_memory__sources_that_fail),
         cmocka_unit_test(test_memory__tensors_of_another_shape),
         cmocka_unit_test(test_memory__adapter_there_and_back),
+        cmocka_unit_test(test_memory__busy_while_handed_out),
         cmocka_unit_test(test_memory__adapters_that_are_cut),
         cmocka_unit_test(test_memory__adapter_info),
         cmocka_unit_test(test_memory__name_of_the_base),
