@@ -27,7 +27,7 @@ from ._core import (
     AbiError, BusyError, Cancel, Cancelled, ConfigError, Context, DataError, DeviceError, Error,
     ForkedError, FormatError, InputOutputError, InvalidError, Job, NotFound, NumericError,
     OutOfMemory, Progress, UnsupportedError)
-from ._data import IGNORE, Batch, Cursor, Dataset, DatasetStats, Loader, Sample, Tokenizer
+from ._data import IGNORE, Batch, Cursor, Dataset, DatasetStats, Loader, Sample, Template, Tokenizer
 from ._library import LibraryError, lib as _lib
 from ._plan import Plan, estimate, plan
 from ._run import Callback, Evaluation, Run, RunRecord, evaluate, finetune
@@ -52,5 +52,5 @@ __all__ = [
     "Diagnostic", "Error", "Evaluation", "ForkedError", "FormatError", "IGNORE",
     "InputOutputError", "InvalidError", "Job", "LibraryError", "Loader", "Logits", "Model", "ModelInfo", "NotFound",
     "NumericError", "OutOfMemory", "Plan", "Progress", "Run", "RunRecord", "Sample", "Schedule",
-    "StepStats", "SweepRun", "Tokenizer", "Trainer", "UnsupportedError", "callbacks", "estimate",
+    "StepStats", "SweepRun", "Template", "Tokenizer", "Trainer", "UnsupportedError", "callbacks", "estimate",
     "evaluate", "feature", "finetune", "generate", "generate_ids", "plan", "sweep"]

@@ -399,7 +399,7 @@ axl_status axl__j_percent(jstate *st, jvalue format, jvalue values, jvalue *out)
     }
     bool all = values.kind == J_TUPLE
                    ? p.next == values.as.list->n
-                   : p.next == 1 || values.kind == J_DICT || values.kind == J_LIST;
+                   : p.next == 1 || values.kind == J_DICT || values.kind == J_LIST || values.kind == J_RANGE;
     if (!all)
         return axl__j_fail(st, "a format does not use all its values");
     return axl__j_end(st, out);

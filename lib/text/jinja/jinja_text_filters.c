@@ -171,15 +171,15 @@ static axl_status read_truncate(jstate *st, const jvalue *arg, jvalue *end, int6
 
 FILTER(truncate)
 {
-    int64_t length, leeway;
+    int64_t length, leeway, n;
     jvalue end;
 
     (void)args;
-    AXL_TRY(axl__j_need_text(st, self, "what is truncated"));
     AXL_TRY(read_truncate(st, arg, &end, &length, &leeway));
-    int64_t n = (int64_t)axl__j_count(self.as.text, self.len);
+    AXL_TRY(axl__j_length(st, self, &n));
     if (n - leeway <= length)
         return *out = self, AXL_OK;
+    AXL_TRY(axl__j_need_text(st, self, "what is truncated"));
     size_t keep = axl__j_offset(self.as.text, self.len,
                                 (size_t)(length - (int64_t)axl__j_count(end.as.text, end.len)));
     if (!axl__j_truth(arg[1])) {
