@@ -13,6 +13,7 @@
 
 /* The engine's frames are small, but a host's thread may have a small stack. */
 enum { DEPTH_MAX = 400 };
+static const int64_t time_max = 253402300799; /* the last second of the year 9999 */
 
 struct axl_template {
     uint32_t magic;
@@ -219,9 +220,10 @@ axl_status axl_template_render(const axl_template *t, const char *context, size_
     AXL_TRY(enter(t));
     AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, out));
     AXL_TRY(AXL__IMPORT_OPTIONS(axl_template_options, &opts, given));
-    if (!context || opts.time < -1 || opts.max_depth > DEPTH_MAX || opts.reserved0 != 0)
+    if (!context || opts.time < -1 || opts.time > time_max || opts.max_depth > DEPTH_MAX ||
+        opts.reserved0 != 0)
         return axl__fail(AXL_ERR_INVALID,
-                         "context must not be NULL, time not below -1, max_depth "
+                         "context must not be NULL, time from -1 to the year 9999, max_depth "
                          "at most %d",
                          DEPTH_MAX);
     axl__arena_init(&arena, t->ctx);

@@ -902,16 +902,19 @@ TEMPLATES = [
     "{% for x in lst %}{% set outer = loop %}{% for y in 'ab' %}{{ outer.index }}{{ loop.index }} {% endfor %}{% endfor %}",
     "{% for x in range(5) %}{% if x == 3 %}{% break %}{% endif %}{{ x }}{% endfor %}",
     "{% for x in range(5) %}{% if x == 3 %}{% continue %}{% endif %}{{ x }}{% endfor %}",
-    "{% for x in range(5) %}{% for y in range(5) %}{% if y == 2 %}{% break %}{% endif %}{{ x }}{{ y }} {% endfor %}{% endfor %}",
+    "{% for x in range(5) %}{% for y in range(5) %}{% if y == 2 %}{% break %}{% endif %}{{ x }}{{ y }} {% endfor %}"
+    "{% endfor %}",
     "{% for x in lst %}{% break %}{% else %}e{% endfor %}",
     "{% break %}",
     "{% for x in lst %}{% macro m() %}{% break %}{% endmacro %}{% endfor %}",
     "{% for x in lst recursive %}{{ x }}{% endfor %}",
-    "{% for x in [1, [2, [3, 4]], 5] recursive %}{% if x is iterable %}({{ loop(x) }}){% else %}{{ x }}@{{ loop.depth }}{% endif %} {% endfor %}",
+    "{% for x in [1, [2, [3, 4]], 5] recursive %}{% if x is iterable %}({{ loop(x) }}){% else %}"
+    "{{ x }}@{{ loop.depth }}{% endif %} {% endfor %}",
     "{% for x in lst %}{{ loop(lst) }}{% endfor %}",
     "{% set x = 1 %}{% for y in lst %}{% set x = x + y %}{{ x }} {% endfor %}{{ x }}",
     "{% for y in lst %}{% set z = y %}{% endfor %}{{ z is defined }}",
-    "{% set ns = namespace(n=0, s='') %}{% for y in lst %}{% set ns.n = ns.n + y %}{% set ns.s = ns.s ~ y %}{% endfor %}{{ ns.n }}{{ ns.s }}",
+    "{% set ns = namespace(n=0, s='') %}{% for y in lst %}{% set ns.n = ns.n + y %}{% set ns.s = ns.s ~ y %}"
+    "{% endfor %}{{ ns.n }}{{ ns.s }}",
     "{% set ns = namespace() %}{% set ns.a = [1] %}{{ ns.a }}{{ ns.b is defined }}{{ ns }}",
     "{% set d.x = 1 %}",
     "{% set q.x = 1 %}",
@@ -950,13 +953,15 @@ TEMPLATES = [
     "{% macro m() %}[{{ caller() }}]{% endmacro %}{% call m() %}x{{ i }}{% endcall %}",
     "{% macro m() %}[{{ caller(1, 2) }}]{% endmacro %}{% call(a, b) m() %}{{ a + b }}{% endcall %}",
     "{% macro m() %}x{% endmacro %}{% call m() %}y{% endcall %}",
-    "{% macro m() %}{{ caller is defined }}{% if caller %}{{ caller() }}{% endif %}{% endmacro %}{{ m() }}{% call m() %}y{% endcall %}",
+    "{% macro m() %}{{ caller is defined }}{% if caller %}{{ caller() }}{% endif %}{% endmacro %}{{ m() }}"
+    "{% call m() %}y{% endcall %}",
     "{% call i %}{% endcall %}",
     "{% macro m(x) %}{{ x }}{% endmacro %}{{ m }}{{ m.name }}",
     "{% macro m(x) %} {{ x }} {% endmacro %}{{ m('a') | trim }}{{ m('b') ~ m('c') }}{{ m(1) | length }}",
     "{% macro a() %}{{ b() }}{% endmacro %}{% macro b() %}B{% endmacro %}{{ a() }}",
     "{% for x in lst %}{% macro m() %}{{ x }}{% endmacro %}{{ m() }}{% endfor %}",
-    "{% macro m(d) %}{% for k, v in d.items() %}{{ k }}:{% if v is mapping %}{ {{- m(v) -}} }{% else %}{{ v }}{% endif %} {% endfor %}{% endmacro %}{{ m(d) }}",
+    "{% macro m(d) %}{% for k, v in d.items() %}{{ k }}:{% if v is mapping %}{ {{- m(v) -}} }{% else %}{{ v }}"
+    "{% endif %} {% endfor %}{% endmacro %}{{ m(d) }}",
     "{{ m() }}{% macro m() %}x{% endmacro %}",
     "{% filter upper %}a{{ s }}{% endfilter %}",
     "{% filter replace('a', 'b') | upper %}aXa{% set zz = 1 %}{% endfilter %}{{ zz is defined }}",
@@ -999,18 +1004,22 @@ CHATS = [
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + '\\n' }}{% endfor %}",
     "{% for m in messages[:3] %}\n<|{{ m.role }}|>\n{{ m.content | trim }}{{ eos_token }}\n{% endfor %}\n"
     "{% if add_generation_prompt %}\n<|assistant|>\n{% endif %}",
-    "{{ bos_token }}{% if messages[0].role == 'system' %}{% set sys = messages[0]['content'] %}{% set messages = messages[1:] %}"
+    "{{ bos_token }}{% if messages[0].role == 'system' %}{% set sys = messages[0]['content'] %}"
+    "{% set messages = messages[1:] %}"
     "{% else %}{% set sys = '' %}{% endif %}{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}"
     "{{ raise_exception('roles must alternate') }}{% endif %}{{ m.role }}{% endfor %}{{ sys }}",
-    "{%- for m in messages -%}\n  {%- if m.content is string -%}\n    {{ m.content }}\n  {%- else -%}\n    {%- for p in m.content -%}\n"
+    "{%- for m in messages -%}\n  {%- if m.content is string -%}\n    {{ m.content }}\n  {%- else -%}\n    {%- for p "
+    "in m.content -%}\n"
     "      {%- if p.type == 'text' -%}\n        {{ p.text | e }}\n      {%- elif p.type == 'image' -%}<img>{%- endif -%}\n"
     "    {%- endfor -%}\n  {%- endif -%}\n{%- endfor -%}",
     "{% for m in messages if m.tool_calls %}{% for c in m.tool_calls %}{% set c = c.function %}<tool_call>\n"
     "{{ {'name': c.name, 'arguments': c.arguments} | tojson }}\n</tool_call>{% endfor %}{% endfor %}",
     "{% for t in tools %}{{ t | tojson }}\n{{ t | tojson(indent=4) }}\n{% endfor %}",
     "{% macro kind(p) %}{% if p.enum %}{{ p.enum | join(' | ') }}{% elif p.type is string %}{{ p.type }}{% else %}"
-    "{{ p.type | join('/') }}{% endif %}{% endmacro %}{% for t in tools %}{% for n, p in t.function.parameters.properties.items() %}"
-    "{{ n }}{{ '?' if n not in t.function.parameters.required }}: {{ kind(p) }}{{ ', ' if not loop.last }}{% endfor %}{% endfor %}",
+    "{{ p.type | join('/') }}{% endif %}{% endmacro %}{% for t in tools %}"
+    "{% for n, p in t.function.parameters.properties.items() %}"
+    "{{ n }}{{ '?' if n not in t.function.parameters.required }}: {{ kind(p) }}{{ ', ' if not loop.last }}{% endfor %}"
+    "{% endfor %}",
     "{% set ns = namespace(last=-1) %}{% for m in messages[::-1] %}{% set index = (messages | length - 1) - loop.index0 %}"
     "{% if ns.last < 0 and m.role == 'user' and m.content is string and not (m.content.startswith('<t>')) %}"
     "{% set ns.last = index %}{% endif %}{% endfor %}{{ ns.last }}",
@@ -1018,8 +1027,10 @@ CHATS = [
     "{% else %}{{ m.content | string | trim }}{% endif %}{% endfor %}",
     "{{ messages | selectattr('role', 'equalto', 'user') | map(attribute='content') | join('|') }}",
     "{{ messages | rejectattr('role', 'in', ['user', 'tool']) | list | length }}",
-    "{% if tools is defined and tools is not none and tools | length > 0 %}{{ tools | map(attribute='function.name') | list }}{% endif %}",
-    "{{ messages[-1]['content'] == '' and not messages[-1].content }}{{ messages[2].reasoning_content.split('\\n')[-1].lstrip('h') }}",
+    "{% if tools is defined and tools is not none and tools | length > 0 %}"
+    "{{ tools | map(attribute='function.name') | list }}{% endif %}",
+    "{{ messages[-1]['content'] == '' and not messages[-1].content }}"
+    "{{ messages[2].reasoning_content.split('\\n')[-1].lstrip('h') }}",
     "{% if enable_thinking is defined and enable_thinking is false %}{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}",
     "{%- if messages[0]['role'] != 'user' %}{{- raise_exception('first ' ~ messages[0].role) }}{%- endif %}",
     "Today Date: {{ strftime_now('%d %b %Y') }}{{ date_string | default('26 Jul 2024') }}",
@@ -1029,16 +1040,20 @@ CHATS = [
 ATOMS = ["i", "neg", "zero", "f", "whole", "t", "no", "nil", "s", "empty", "uni", "num", "lst", "words", "mix", "d", "nodict",
          "nolist", "nope", "users", "1", "0", "2.5", "'ab'", "''", "'A b'", "none", "true", "[1, 2]", "(1, 'x')", "{'k': 1}",
          "d.a", "d.n.deep", "users[0]", "users[0].name", "lst[0]", "s[1:4]", "d['b']", "range(3)"]
-FILTERS = ["upper", "lower", "length", "string", "list", "first", "last", "join", "join(', ')", "tojson", "trim", "title", "capitalize",
-           "default('D')", "default('D', true)", "int", "float", "abs", "sort", "reverse", "reverse | list", "unique | list", "min", "max",
+FILTERS = ["upper", "lower", "length", "string", "list", "first", "last", "join", "join(', ')", "tojson", "trim", "title",
+           "capitalize",
+           "default('D')", "default('D', true)", "int", "float", "abs", "sort", "reverse", "reverse | list", "unique "
+           "| list", "min", "max",
            "sum", "replace('a', 'b')", "e", "round", "round(1)", "dictsort", "map('string') | list", "select | list",
-           "map(attribute='name') | list", "selectattr('on') | list", "items | list", "batch(2) | list", "slice(2) | list", "center(7)",
+           "map(attribute='name') | list", "selectattr('on') | list", "items | list", "batch(2) | list", "slice(2) | "
+           "list", "center(7)",
            "tojson(indent=1)", "tojson(sort_keys=true)", "indent(1)", "truncate(4, true, '.', 0)", "wordcount", "count"]
-TESTS = ["defined", "undefined", "none", "string", "number", "integer", "float", "boolean", "mapping", "sequence", "iterable", "true",
-         "false", "odd", "even", "lower", "upper", "callable", "divisibleby 2", "eq 1", "in [1, 'ab']", "sameas none", "gt 1"]
-METHODS = [".upper()", ".strip()", ".split()", ".split('b')", ".startswith('a')", ".items() | list", ".get('k')", ".get('a', 0)",
-           ".keys() | list", ".count('a')", ".title()", ".replace('b', 'x')", ".find('b')", ".index(1)", "[0]", "[-1]", "[1:]", "[::-1]",
-           "[:2]", "['k']", ".k", ".isalpha()", ".join(['p', 'q'])", ".append(1)", ".values() | list"]
+TESTS = ["defined", "undefined", "none", "string", "number", "integer", "float", "boolean", "mapping", "sequence", "iterable",
+         "true", "false", "odd", "even", "lower", "upper", "callable", "divisibleby 2", "eq 1", "in [1, 'ab']", "sameas none",
+         "gt 1"]
+METHODS = [".upper()", ".strip()", ".split()", ".split('b')", ".startswith('a')", ".items() | list", ".get('k')",
+           ".get('a', 0)", ".keys() | list", ".count('a')", ".title()", ".replace('b', 'x')", ".find('b')", ".index(1)", "[0]",
+           "[-1]", "[1:]", "[::-1]", "[:2]", "['k']", ".k", ".isalpha()", ".join(['p', 'q'])", ".append(1)", ".values() | list"]
 BINARY = ["+", "-", "*", "/", "//", "%", "~", "==", "!=", "<", "<=", ">", ">=", "in", "not in", "and", "or", "**"]
 
 

@@ -397,9 +397,9 @@ axl_status axl__j_percent(jstate *st, jvalue format, jvalue values, jvalue *out)
         else
             AXL_TRY(percent_field(&p, text, format, at + 1, &at));
     }
-    bool all = values.kind == J_TUPLE
-                   ? p.next == values.as.list->n
-                   : p.next == 1 || values.kind == J_DICT || values.kind == J_LIST || values.kind == J_RANGE;
+    bool all = values.kind == J_TUPLE ? p.next == values.as.list->n
+                                      : p.next == 1 || values.kind == J_DICT ||
+                                            values.kind == J_LIST || values.kind == J_RANGE;
     if (!all)
         return axl__j_fail(st, "a format does not use all its values");
     return axl__j_end(st, out);

@@ -66,7 +66,7 @@ axl_status axl__j_items(jstate *st, jvalue v, jlist **out)
     case J_VIEW: return pairs_of(st, v.as.view->dict, v.as.view->which, *out);
     case J_RANGE: return numbers_of(st, v.as.range, *out);
     case J_ITERATOR:
-        (*out)->items = list->items + list->at;
+        (*out)->items = list->at < list->n ? list->items + list->at : NULL;
         (*out)->n = (*out)->cap = list->n - list->at;
         list->at = list->n;
         return AXL_OK;
