@@ -42,4 +42,11 @@ void axl__jinja_free(axl__jinja *t); /* NULL is fine */
 axl_status axl__jinja_render(const axl__jinja *t, const axl__json *context,
                              const axl__jinja_options *opts, axl__str *out);
 
+/* Calls use with each attribute and item that the template names of a variable (variable.x,
+ * variable['x'], variable.a.x), once for each place; what a loop or set makes of it has a name of
+ * its own.  AXL_ERR_FORMAT for an expression that is nested too deep. */
+typedef void (*axl__jinja_use_fn)(void *user, const char *name, size_t len);
+axl_status axl__jinja_uses(const axl__jinja *t, const char *variable, axl__jinja_use_fn use,
+                           void *user);
+
 #endif
