@@ -1042,7 +1042,8 @@ USES = [
     "{% for message in messages %}{{ message.role ~ message['content'] }}{% if message.tool_calls is defined %}"
     "{{ message.tool_calls[0].function.name }}{{ message.get('name') }}{% endif %}{% endfor %}{{ messages[0].x }}",
     "{% macro f(message) %}{{ message.a[1:]['b'].c }}{% set q = message['d' 'e'] if message.f else [message.g] %}{% endmacro %}"
-    "{% call f({'k': message.h}) %}{{ message['i'] | join(message.j) }}{% endcall %}{% set ns.message = message.k is eq message.l %}",
+    "{% call f({'k': message.h}) %}{{ message['i'] | join(message.j) }}{% endcall %}{% set ns.message = "
+    "message.k is eq message.l %}",
     "{% for x in message.m if message.n recursive %}{% break %}{% else %}{{ message.o.p(message.q, r=message.s) }}{% endfor %}"
     "{% filter replace('a', message.t) %}{% with u = message.u %}{% generation %}{{ message.v[message.w:message.x] }}"
     "{% endgeneration %}{% endwith %}{% endfilter %}{% set b | upper | join(message.y) %}{{ -message.z }}{% endset %}",
