@@ -7,6 +7,8 @@
 #include "base/os.h"
 #include "text/jinja/jinja.h"
 
+#include <pthread.h>
+
 static axl_context *ctx;
 static axl__arena arena;
 
@@ -325,6 +327,122 @@ static void test_folders(void **state)
     axl_template_free(tpl);
 }
 
+/* ---- memory, threads ---- */
+
+static long blocks, left; /* blocks alive; allocations that still succeed */
+
+static void *counted_realloc(void *user, void *block, size_t size)
+{
+    (void)user;
+    if (left-- <= 0)
+        return NULL;
+    blocks += block == NULL;
+    return realloc(block, size);
+}
+
+static void *counted_alloc(void *user, size_t size)
+{
+    return counted_realloc(user, NULL, size);
+}
+
+static void counted_free(void *user, void *block)
+{
+    (void)user;
+    blocks -= block != NULL;
+    free(block);
+}
+
+static const char busy[] =
+    "{% macro m(a, b=[1, 'x']) %}{% set c | upper %}{{ a ~ b | join(',') }}{% endset %}{{ c }}"
+    "{% endmacro %}{% for k, v in d.items() %}{{ m(k) }}{{ v | tojson(indent=2) }}"
+    "{{ '%s:%05d' % (k, loop.index) }}{{ k.split('b') | sort | list }}{% endfor %}"
+    "{{ d | dictsort | map('string') | list | batch(2) | list }}{{ text * 4000 }}";
+static const char busy_context[] =
+    "{\"d\": {\"abc\": [1, 2.5, null], \"b\": {\"z\": \"\u00e9\"}}, \"text\": \"0123456789\"}";
+
+static axl_status render_busy(axl_context *own, axl_buffer *out)
+{
+    axl_template *tpl;
+    axl_status status = axl_template_new(&tpl, own, busy, strlen(busy), NULL);
+
+    if (status == AXL_OK)
+        status = axl_template_render(tpl, busy_context, strlen(busy_context), NULL, out);
+    axl_template_free(tpl);
+    return status;
+}
+
+static void test_runs_out_of_memory(void **state)
+{
+    axl_context_options o = AXL_CONTEXT_OPTIONS_INIT;
+    axl_status status = AXL_ERR_NOMEM;
+    axl_context *own;
+
+    (void)state;
+    o.alloc = counted_alloc;
+    o.realloc = counted_realloc;
+    o.free = counted_free;
+    o.threads = 1;
+    left = 1000000;
+    assert_ok(axl_context_new(&own, &o));
+    for (long n = 0; status == AXL_ERR_NOMEM; n++) {
+        axl_buffer out = AXL_BUFFER_INIT;
+        long before = blocks;
+        left = n;
+        status = render_busy(own, &out);
+        axl_buffer_free(&out);
+        assert_int_equal(blocks, before);
+    }
+    assert_ok(status);
+    left = 1000000;
+    axl_context_free(own);
+    assert_int_equal(blocks, 0);
+}
+
+typedef struct {
+    const axl_template *tpl;
+    axl_buffer out[50];
+} rendering;
+
+static void *render_often(void *arg)
+{
+    rendering *r = arg;
+
+    for (int i = 0; i < 50; i++) {
+        r->out[i] = (axl_buffer)AXL_BUFFER_INIT;
+        if (axl_template_render(r->tpl, busy_context, strlen(busy_context), NULL, &r->out[i]) < 0)
+            return NULL;
+    }
+    return r;
+}
+
+static void test_threads_share_a_template(void **state)
+{
+    enum { N = 4 };
+    static rendering each[N];
+    pthread_t threads[N];
+    axl_template *tpl;
+    void *done;
+
+    (void)state;
+    assert_ok(axl_template_new(&tpl, ctx, busy, strlen(busy), NULL));
+    for (int i = 0; i < N; i++) {
+        each[i].tpl = tpl;
+        assert_int_equal(pthread_create(&threads[i], NULL, render_often, &each[i]), 0);
+    }
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(pthread_join(threads[i], &done), 0);
+        assert_non_null(done);
+    }
+    for (int i = 0; i < N * 50; i++) {
+        axl_buffer *out = &each[i / 50].out[i % 50];
+        assert_string_equal(out->data, each[0].out[0].data);
+        if (i > 0)
+            axl_buffer_free(out);
+    }
+    axl_buffer_free(&each[0].out[0]);
+    axl_template_free(tpl);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +454,8 @@ int main(void)
         cmocka_unit_test(test_long_conversations_take_little_time),
         cmocka_unit_test(test_handle),
         cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_runs_out_of_memory),
+        cmocka_unit_test(test_threads_share_a_template),
     };
 
     setup(NULL);

@@ -107,6 +107,7 @@ static bool item_of_text(jvalue v, int64_t i, jvalue *out)
     size_t from = axl__j_offset(v.as.text, v.len, (size_t)i), to = from;
     axl__utf8_next(v.as.text, v.len, &to);
     *out = axl__j_text(v.as.text + from, to - from);
+    out->markup = v.markup;
     return true;
 }
 

@@ -154,7 +154,10 @@ METHOD(endswith)
 
 static axl_status add_part(jstate *st, jlist *list, jvalue v, size_t from, size_t to)
 {
-    return axl__j_list_add(st, list, axl__j_text(v.as.text + from, to - from));
+    jvalue part = axl__j_text(v.as.text + from, to - from);
+
+    part.markup = v.markup;
+    return axl__j_list_add(st, list, part);
 }
 
 static size_t space_at(jvalue v, size_t at)

@@ -257,7 +257,9 @@ static axl_status fill(jstate *st, jvalue v, int64_t left, int64_t right, jvalue
     axl__str_put(text, v.as.text, v.len);
     for (int64_t i = 0; i < right; i++)
         axl__str_put(text, with.as.text, with.len);
-    return axl__j_end(st, out);
+    AXL_TRY(axl__j_end(st, out));
+    out->markup = v.markup;
+    return AXL_OK;
 }
 
 /* How many characters are missing to arg[0]; the one they are filled with. */
