@@ -649,6 +649,17 @@ s.find('o')
 s.find('o', 5)
 s.find('zz')
 s.rfind('o')
+s.rfind('')
+s.rfind('ld')
+s.rfind('Hello, World!')
+s.rfind('H', 0, 1)
+('ab' * 40 ~ 'c' ~ 'ab' * 40).rfind('ab' * 20)
+('ab' * 40 ~ 'c' ~ 'ab' * 40).rfind('b' ~ 'ab' * 20)
+('ab' * 40 ~ 'c' ~ 'ab' * 40).find('bc' ~ 'ab' * 20)
+('ab' * 40 ~ 'c' ~ 'ab' * 40).rsplit('abc' ~ 'ab' * 20)
+'ab' * 20 in 'ab' * 19 ~ 'b' ~ 'ab' * 20
+('x' ~ 'ab' * 20) in 'ab' * 50
+('<i>x</i> y' | safe).split()[0] + '<'
 uni.find('Ä')
 s.index('zz')
 s.index('W')

@@ -154,6 +154,7 @@ axl_status axl__j_getitem(jstate *st, jvalue v, jvalue key, jvalue *out)
 
     if (v.kind == J_UNDEFINED)
         return axl__j_fail_undefined(st, v);
+    axl__j_charge(st, v);
     if (v.kind == J_DICT && is_hashable(key)) {
         found = axl__j_dict_find(st, v.as.dict, key);
         if (found)
@@ -305,6 +306,7 @@ axl_status axl__j_slice(jstate *st, jvalue v, const jvalue *start, const jvalue 
         return axl__j_fail(st, "a slice's ends must be integers or none");
     if (by == 0)
         return axl__j_fail(st, "a slice with a step of 0");
+    axl__j_charge(st, v);
     AXL_TRY(axl__j_length(st, v, &n));
     if (by > n || by < -n) /* one item at most, whatever the step */
         by = by > 0 ? n + 1 : -n - 1;

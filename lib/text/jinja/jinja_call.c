@@ -78,6 +78,9 @@ axl_status axl__j_call_builtin(jstate *st, const jbuiltin *b, jvalue self, const
     jvalue names[J_PARAMS_MAX], arg[J_PARAMS_MAX];
     size_t n, needed;
 
+    axl__j_charge(st, self);
+    for (size_t i = 0; i < args->positional->n; i++)
+        axl__j_charge(st, args->positional->items[i]);
     if (!b->params)
         return b->fn(st, self, NULL, args, out);
     n = read_params(b->params, names, &needed);

@@ -208,3 +208,37 @@ const char *axl__j_find(const char *text, size_t len, const char *part, size_t n
     }
     return NULL;
 }
+
+/* The same from the end: the window moves to the left. */
+static const char *find_last_long(const char *text, size_t len, const char *part, size_t n)
+{
+    uint64_t want = 0, sum = 0, leaving = 1;
+
+    for (size_t i = 1; i <= n; i++) {
+        want = want * rolling_base + (unsigned char)part[n - i];
+        sum = sum * rolling_base + (unsigned char)text[len - i];
+        leaving = i > 1 ? leaving * rolling_base : leaving;
+    }
+    for (size_t at = len - n;; at--) {
+        if (sum == want && memcmp(text + at, part, n) == 0)
+            return text + at;
+        if (at == 0)
+            return NULL;
+        sum = (sum - leaving * (unsigned char)text[at + n - 1]) * rolling_base +
+              (unsigned char)text[at - 1];
+    }
+}
+
+const char *axl__j_find_last(const char *text, size_t len, const char *part, size_t n)
+{
+    if (n > len)
+        return NULL;
+    if (n > COMPARE_MAX)
+        return find_last_long(text, len, part, n);
+    for (size_t at = len - n;; at--) {
+        if (n == 0 || memcmp(text + at, part, n) == 0)
+            return text + at;
+        if (at == 0)
+            return NULL;
+    }
+}

@@ -117,6 +117,7 @@ static bool equal_ranges(const jrange *a, const jrange *b)
 axl_status axl__j_equal(jstate *st, jvalue a, jvalue b, bool *out)
 {
     AXL_TRY(axl__j_step(st));
+    axl__j_charge(st, a);
     *out = false;
     if (axl__j_is_number(a) && axl__j_is_number(b))
         return *out = equal_numbers(a, b), AXL_OK;
@@ -172,6 +173,7 @@ static axl_status less_lists(jstate *st, const jlist *a, const jlist *b, jtoken_
 
 axl_status axl__j_less(jstate *st, jvalue a, jvalue b, jtoken_type op, bool *out)
 {
+    axl__j_charge(st, a);
     if (axl__j_is_number(a) && axl__j_is_number(b)) {
         bool nan = isnan(axl__j_as_double(a)) || isnan(axl__j_as_double(b));
         *out = !nan && order_holds(compare_numbers(a, b), op);
@@ -226,6 +228,7 @@ axl_status axl__j_contains(jstate *st, jvalue in, jvalue item, bool *out)
     size_t at = 0;
     jlist *items;
 
+    axl__j_charge(st, in);
     switch (in.kind) {
     case J_STRING: return contains_text(st, in, item, out);
     case J_LIST:

@@ -406,6 +406,11 @@ static inline axl_status axl__j_out_of(const jstate *st)
     return st->out_of < 0 ? st->out_of : AXL_ERR_NOMEM;
 }
 axl_status axl__j_step(jstate *st);
+/* What looks at a whole text counts for more than a step; the next step fails past the limit. */
+static inline void axl__j_charge(jstate *st, jvalue v)
+{
+    st->steps += v.kind == J_STRING ? v.len / 256 : 0;
+}
 /* Going down one level of what can be nested; with axl__j_leave(). */
 axl_status axl__j_enter(jstate *st);
 static inline void axl__j_leave(jstate *st)
@@ -543,6 +548,7 @@ uint32_t axl__j_lower(uint32_t c);
 size_t axl__j_count(const char *text, size_t len); /* code points */
 /* The first place of part in text, or NULL. */
 const char *axl__j_find(const char *text, size_t len, const char *part, size_t n);
+const char *axl__j_find_last(const char *text, size_t len, const char *part, size_t n);
 /* The byte where code point n begins, len past the end. */
 size_t axl__j_offset(const char *text, size_t len, size_t n);
 /* Python's strip(): what is left lies at *from up to *to; chars NULL: white space. */

@@ -26,13 +26,9 @@ static size_t find_first(jvalue v, size_t from, size_t to, jvalue part)
 
 static size_t find_last(jvalue v, size_t from, size_t to, jvalue part)
 {
-    for (size_t at = to; at >= from + part.len && at >= part.len; at--) {
-        if (part.len == 0 || memcmp(v.as.text + at - part.len, part.as.text, part.len) == 0)
-            return at - part.len;
-        if (at == 0)
-            break;
-    }
-    return nowhere;
+    const char *found = axl__j_find_last(v.as.text + from, to - from, part.as.text, part.len);
+
+    return found ? (size_t)(found - v.as.text) : nowhere;
 }
 
 /* ---- places; start and end count characters, from the end where negative ---- */

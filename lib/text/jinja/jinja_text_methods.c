@@ -182,6 +182,9 @@ METHOD(istitle_)
 
 /* ---- stripping ---- */
 
+/* Each character of a text is looked for among them. */
+enum { STRIPPED_MAX = 1000 };
+
 static axl_status strip_sides(jstate *st, jvalue self, jvalue chars, bool left, bool right,
                               jvalue *out)
 {
@@ -190,6 +193,8 @@ static axl_status strip_sides(jstate *st, jvalue self, jvalue chars, bool left, 
 
     if (given)
         AXL_TRY(axl__j_need_text(st, chars, "what is stripped"));
+    if (given && chars.len > STRIPPED_MAX)
+        return axl__j_fail(st, "more than %d bytes of characters to strip", STRIPPED_MAX);
     axl__j_strip(self, given ? &chars : NULL, left, right, &from, &to);
     *out = axl__j_text(self.as.text + from, to - from);
     out->markup = self.markup;

@@ -138,6 +138,7 @@ const jvalue *axl__j_dict_find(jstate *st, const jdict *d, jvalue key)
 {
     const jpair *pair = find_pair(st, d, key);
 
+    axl__j_charge(st, key);
     return pair ? &pair->value : NULL;
 }
 
