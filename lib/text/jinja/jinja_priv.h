@@ -424,7 +424,7 @@ axl_status axl__j_list_new(jstate *st, size_t cap, jlist **out);
 axl_status axl__j_list_add(jstate *st, jlist *list, jvalue v);
 axl_status axl__j_dict_new(jstate *st, jdict **out);
 axl_status axl__j_dict_set(jstate *st, jdict *d, jvalue key, jvalue value);
-/* NULL when there is none; keys that cannot be hashed are refused by dict_find_checked. */
+/* NULL when there is none; ask axl__j_hashable() first where a template gave the key. */
 const jvalue *axl__j_dict_find(jstate *st, const jdict *d, jvalue key);
 axl_status axl__j_hashable(jstate *st, jvalue key);
 axl_status axl__j_from_json(jstate *st, const axl__json *json, jvalue *out);
