@@ -29,13 +29,14 @@ static const struct {
       "the adapter added into its base: a whole model, in OUTPUT_DIR/merged if not --out" },
     { "tokenize", verb_tokenize, "tokenize --model DIR|FILE [--no-special] [--jsonl] [FILE | -]",
       "text to ids, one JSON array a text" },
+    { "render", verb_render, "render (--model DIR | --template FILE) --context FILE",
+      "a chat template's text for the variables of a JSON object" },
     { "version", verb_version, "version [--json]", "what is installed" },
 };
 enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
 
 /* Verbs that are planned; saying so is kinder than "unknown verb". */
-static const char *const later[] = { "preprocess", "quantize", "export", "render",
-                                     "config-schema" };
+static const char *const later[] = { "preprocess", "quantize", "export", "config-schema" };
 
 static void print_help(FILE *f)
 {

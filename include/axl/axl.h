@@ -21,6 +21,7 @@
 #include <axl/schedule.h>
 #include <axl/status.h>
 #include <axl/sweep.h>
+#include <axl/template.h>
 #include <axl/tokenizer.h>
 #include <axl/trainer.h>
 

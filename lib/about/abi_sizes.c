@@ -12,6 +12,7 @@
 #include <axl/plan.h>
 #include <axl/run.h>
 #include <axl/sweep.h>
+#include <axl/template.h>
 
 #include <string.h>
 

@@ -16,6 +16,7 @@
     X(MODEL, 0x41584C4D)                                                                           \
     X(RUN, 0x41584C52)                                                                             \
     X(SWEEP, 0x41584C57)                                                                           \
+    X(TEMPLATE, 0x41584C4A)                                                                        \
     X(TOKENIZER, 0x41584C54)                                                                       \
     X(TRAINER, 0x41584C53)
 

@@ -51,6 +51,7 @@
     X(axl_schedule_options, 224)                                                                   \
     X(axl_step_stats, 56)                                                                          \
     X(axl_sweep_run, 32)                                                                           \
+    X(axl_template_options, 48)                                                                    \
     X(axl_tensor_data, 40)                                                                         \
     X(axl_tensor_info, 32)                                                                         \
     X(axl_tokenizer_options, 56)                                                                   \

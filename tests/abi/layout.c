@@ -18,6 +18,7 @@
 #include <axl/schedule.h>
 #include <axl/status.h>
 #include <axl/sweep.h>
+#include <axl/template.h>
 #include <axl/tokenizer.h>
 #include <axl/trainer.h>
 
@@ -347,6 +348,15 @@ HOLDS(axl_sweep_run, name, 8);
 HOLDS(axl_sweep_run, overrides, 16);
 HOLDS(axl_sweep_run, n_overrides, 24);
 SPANS(axl_sweep_run, 32);
+
+HOLDS(axl_template_options, size, 0);
+HOLDS(axl_template_options, time, 8);
+HOLDS(axl_template_options, max_steps, 16);
+HOLDS(axl_template_options, max_output, 24);
+HOLDS(axl_template_options, max_memory, 32);
+HOLDS(axl_template_options, max_depth, 40);
+HOLDS(axl_template_options, reserved0, 44);
+SPANS(axl_template_options, 48);
 
 HOLDS(axl_tokenizer_options, size, 0);
 HOLDS(axl_tokenizer_options, type, 8);

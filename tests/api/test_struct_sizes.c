@@ -286,6 +286,18 @@ static axl_status take_axl_schedule_options(void *given)
     return take_axl_trainer_options(&o);
 }
 
+static axl_status take_axl_template_options(void *given)
+{
+    axl_buffer out = AXL_BUFFER_INIT;
+    axl_template *tpl;
+
+    assert_ok(axl_template_new(&tpl, w.ctx, "a", 1, NULL));
+    axl_status status = axl_template_render(tpl, "{}", 2, given, &out);
+    axl_buffer_free(&out);
+    axl_template_free(tpl);
+    return status;
+}
+
 static axl_status take_axl_tokenizer_options(void *given)
 {
     axl_tokenizer *made;
@@ -504,6 +516,8 @@ static axl_status tell_axl_run_record(void)
 #define ROW_axl_step_stats RESULT(axl_step_stats, FROM(axl_step_stats, AXL_STEP_STATS_INIT))
 #define ROW_axl_sweep_run RESULT(axl_sweep_run, FROM(axl_sweep_run, AXL_SWEEP_RUN_INIT))
 #define ROW_axl_tensor_data TOLD(axl_tensor_data)
+#define ROW_axl_template_options                                                                   \
+    OPTIONS(axl_template_options, FROM(axl_template_options, AXL_TEMPLATE_OPTIONS_INIT))
 #define ROW_axl_tensor_info RESULT(axl_tensor_info, FROM(axl_tensor_info, AXL_TENSOR_INFO_INIT))
 #define ROW_axl_tokenizer_options                                                                  \
     OPTIONS(axl_tokenizer_options, FROM(axl_tokenizer_options, AXL_TOKENIZER_OPTIONS_INIT))

@@ -293,5 +293,18 @@ def hub():
         answer(200, {"ETag": '"aa"'}, "{}"), "HTTP/1.1 206 X\r\nContent-Range: bytes 0-999/9999\r\n\r\n", raw, "\n%%\n")
 
 
-for make in (texts, model_configs, tensor_files, tokenizers, data, parquet, hub):
+# ---- templates, from the goldens ----
+
+def templates():
+    golden = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden", "jinja.json")
+    with open(golden, encoding="utf-8") as f:
+        goldens = json.load(f)
+    whole = [(n, c) for n, c in enumerate(goldens["cases"]) if c[0].count("{%") > 1 or n % 12 == 0]
+    for n, (template, context, _) in whole[::5]:
+        variables = goldens["contexts"][context]
+        used = {k: v for k, v in variables.items() if len(k) > 1 and k in template}
+        put("jinja", f"golden-{n}", template, "\0", json.dumps(used, ensure_ascii=False))
+
+
+for make in (texts, model_configs, tensor_files, tokenizers, data, parquet, hub, templates):
     make()

@@ -207,6 +207,25 @@ class ContextTest(Case):
         self.assertAlmostEqual(sum(losses), trainer.evaluate(batch), places=3)
         self.assertEqual(len(model.batch_hidden(batch, 0).tolist()), len(IDS))
 
+    def test_a_chat_template_renders(self):
+        template = axl.Template("{% for m in messages %}{{ m['content'] }}{{ loop.index }};{% endfor %}{{ x }}{{ y | tojson }}\n")
+        messages = [{"content": "Grüße 🚆"}, {"content": "\0"}]
+        self.assertEqual(template.render({"messages": messages, "x": 1.0, "y": {"b": [None, "é"]}}),
+                         'Grüße 🚆1;\x002;1.0{"b": [null, "é"]}')
+        self.assertEqual(axl.Template("{{ strftime_now('%d %B %Y') }}").render(time=0), "01 January 1970")
+        with self.assertRaisesRegex(axl.FormatError, r"mine:2: the template says: no"):
+            axl.Template("\n{{ raise_exception('no') }}", name="mine").render()
+        with self.assertRaisesRegex(axl.FormatError, "more than 10 steps"):
+            template.render({"messages": messages * 100}, max_steps=10)
+        with self.assertRaises(axl.FormatError):
+            axl.Template("{% if %}")
+        with tempfile.TemporaryDirectory() as folder:
+            with self.assertRaises(FileNotFoundError):
+                axl.Template.open(folder)
+            with open(os.path.join(folder, "chat_template.jinja"), "w", encoding="utf-8") as f:
+                f.write("{{ a }}!")
+            self.assertEqual(axl.Template.open(folder).render({"a": 1}), "1!")
+
     def test_generating_says_how_it_ended(self):
         model = axl.Model.open(MODEL, compute="f32")
         tokenizer = axl.Tokenizer.open(MODEL)

@@ -139,6 +139,10 @@ class axl_sweep(c.Structure):
     """Opaque."""
 
 
+class axl_template(c.Structure):
+    """Opaque."""
+
+
 class axl_tokenizer(c.Structure):
     """Opaque."""
 
@@ -256,6 +260,10 @@ class axl_buffer(Struct):
 
 
 class axl_sweep_run(Struct):
+    pass
+
+
+class axl_template_options(Struct):
     pass
 
 
@@ -642,6 +650,18 @@ axl_sweep_run._fields_ = [
     ("overrides", c.POINTER(c.c_char_p)),
     ("n_overrides", c.c_size_t),
 ]
+axl_template_options._fields_ = [
+    ("size", c.c_size_t),
+    ("time", c.c_int64),
+    ("max_steps", c.c_uint64),
+    ("max_output", c.c_uint64),
+    ("max_memory", c.c_uint64),
+    ("max_depth", c.c_uint32),
+    ("reserved0", c.c_uint32),
+]
+axl_template_options._defaults_ = (
+    -1, 0, 0, 0, 0, 0,
+)
 axl_tokenizer_options._fields_ = [
     ("size", c.c_size_t),
     ("type", c.c_char_p),
@@ -739,6 +759,7 @@ STRUCTS = [
     axl_schedule_options,
     axl_buffer,
     axl_sweep_run,
+    axl_template_options,
     axl_tokenizer_options,
     axl_trainer_options,
     axl_step_stats,
@@ -890,6 +911,13 @@ FUNCTIONS = {
         c.c_char_p]),
     "axl_sweep_parse": (c.c_int, [c.POINTER(c.POINTER(axl_sweep)), c.POINTER(axl_context),
         c.c_char_p, c.c_size_t, c.c_char_p]),
+    "axl_template_free": (None, [c.POINTER(axl_template)]),
+    "axl_template_new": (c.c_int, [c.POINTER(c.POINTER(axl_template)), c.POINTER(axl_context),
+        c.c_char_p, c.c_size_t, c.c_char_p]),
+    "axl_template_open": (c.c_int, [c.POINTER(c.POINTER(axl_template)), c.POINTER(axl_context),
+        c.c_char_p]),
+    "axl_template_render": (c.c_int, [c.POINTER(axl_template), c.c_char_p, c.c_size_t,
+        c.POINTER(axl_template_options), c.POINTER(axl_buffer)]),
     "axl_tokenizer_bos": (c.c_int32, [c.POINTER(axl_tokenizer)]),
     "axl_tokenizer_decode": (c.c_int, [c.POINTER(axl_tokenizer), c.POINTER(c.c_int32),
         c.c_size_t, c.c_uint32, c.POINTER(axl_buffer)]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import operator
 from dataclasses import dataclass
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence
@@ -14,7 +15,7 @@ from ._core import Context, Handle, calls, context_or_default, take_buffer
 from ._library import lib
 from ._memory import collect, file_list
 from ._values import came, flag, floats, instance, ints, options, path as a_path, same, string
-from ._values import text, view, whole
+from ._values import text, utf8, view, whole
 
 IGNORE = _abi.AXL_LABEL_IGNORE  #: the label of a token that is not trained
 _SPLITS = {"train": _abi.AXL_SPLIT_TRAIN, "validation": _abi.AXL_SPLIT_VALIDATION}
@@ -31,6 +32,41 @@ def _role(name: str) -> int:
     if name not in _ROLES:
         raise ValueError(f"role must be one of {', '.join(_ROLES)}, got {name!r}")
     return _ROLES.index(name)
+
+
+class Template(Handle):
+    """A chat template: Jinja, with the text that transformers makes of it.  Immutable; several
+    threads may use one."""
+    _type = _abi.axl_template
+    _free = "axl_template_free"
+    _instead = "the object can be shared; another process makes it again from its text"
+
+    def __init__(self, source: str, *, name: Optional[str] = None,
+                 context: Optional[Context] = None) -> None:
+        """Of its text; errors call it by the name."""
+        context = context_or_default(context)
+        data = utf8(source, "source")
+        self._fill(context, lib.axl_template_new, context, data, len(data),
+                   None if name is None else text(name, "name"))
+
+    @classmethod
+    def open(cls, path: Any, *, context: Optional[Context] = None) -> "Template":
+        """The chat template of a model folder, with its special tokens as variables, or a file."""
+        context = context_or_default(context)
+        return cls._make(context, lib.axl_template_open, context, a_path(path))
+
+    def render(self, variables: Optional[Mapping[str, Any]] = None, *, time: Optional[int] = None,
+               max_steps: Optional[int] = None, max_output: Optional[int] = None,
+               max_memory: Optional[int] = None, max_depth: Optional[int] = None) -> str:
+        """The text for these variables, which must be what JSON can hold.  time: what strftime_now
+        writes, in seconds since 1970; the rest bounds what the template may take."""
+        data = json.dumps(dict(variables or {}), allow_nan=False).encode()
+        opts = options(_abi.axl_template_options, time=time, max_steps=max_steps,
+                       max_output=max_output, max_memory=max_memory, max_depth=max_depth)
+        buffer = _abi.axl_buffer.init()
+        calls.run(lib.axl_template_render, self, data, len(data), ctypes.byref(opts),
+                  ctypes.byref(buffer))
+        return take_buffer(buffer).decode("utf-8", "replace")
 
 
 class Tokenizer(Handle):
