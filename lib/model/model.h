@@ -3,6 +3,7 @@
 #ifndef AXL_MODEL_MODEL_H
 #define AXL_MODEL_MODEL_H
 
+#include "base/call.h"
 #include "module.h"
 #include "tensor/safetensors.h"
 
@@ -60,7 +61,7 @@ struct axl_model {
     uint64_t file_bytes;   /* resident of the files once all is used: what is mapped, or all */
     axl__weights *weights; /* once they were trained; NULL: frozen, as the files have them */
     atomic_int trainers;   /* of adapters, and calls that compute; -1: the weights are written */
-    atomic_bool saving;    /* a call that writes its files is at work */
+    axl__claim saving;     /* the call that writes its files, which fills in config.json */
 };
 
 /* A model that knows its shapes and no values, on a counting device (tensor/counting.h): of the

@@ -450,22 +450,15 @@ static axl_status check_trained(const axl_model *m)
                      m->folder.place);
 }
 
-static axl_status begin_saving(axl_model *m)
-{
-    if (atomic_exchange(&m->saving, true)) /* which fills in config.json */
-        return axl__fail(AXL_ERR_BUSY, "the model is being saved by another thread");
-    return AXL_OK;
-}
-
 axl_status axl_model_save(axl_model *m, const char *dir)
 {
     AXL_TRY(axl__model_use(m));
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
     AXL_TRY(check_trained(m));
-    AXL_TRY(begin_saving(m));
+    AXL_TRY(axl__claim_take(&m->saving, "axl_model (being saved)"));
     axl_status status = axl__weights_save(m, dir, false, NULL);
-    atomic_store(&m->saving, false);
+    axl__claim_release(&m->saving);
     return status;
 }
 
@@ -515,9 +508,9 @@ axl_status axl_model_save_tensors(axl_model *m, axl_file_fn file, axl_tensor_out
     if (!file || !tensor)
         return axl__fail(AXL_ERR_INVALID, "%s must not be NULL", file ? "tensor" : "file");
     AXL_TRY(check_trained(m));
-    AXL_TRY(begin_saving(m));
+    AXL_TRY(axl__claim_take(&m->saving, "axl_model (being saved)"));
     const axl__outlet to = { .ctx = m->ctx, .fn = file, .user = user };
     axl_status status = hand_out_all(m, &to, tensor);
-    atomic_store(&m->saving, false);
+    axl__claim_release(&m->saving);
     return status;
 }

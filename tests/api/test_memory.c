@@ -750,7 +750,7 @@ static int save_again(void *user, const axl_file *file)
 
     (void)file;
     h->asked++;
-    assert_fails(axl_model_save(h->model, temp_path("again")), AXL_ERR_BUSY, "another thread");
+    assert_fails(axl_model_save(h->model, temp_path("again")), AXL_ERR_BUSY, "its own callback");
     return 0;
 }
 
