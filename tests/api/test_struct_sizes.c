@@ -259,7 +259,8 @@ static axl_status take_axl_file(void *given)
     assert_non_null(in);
     file->name = "tokenizer.model";
     file->data = bytes;
-    file->length = fread(bytes, 1, sizeof bytes, in);
+    if (file->size >= sizeof *file) /* its last field */
+        file->length = fread(bytes, 1, sizeof bytes, in);
     fclose(in);
     axl_status status = axl_tokenizer_open_files(&made, w.ctx, file, 1, NULL);
     axl_tokenizer_free(made);
