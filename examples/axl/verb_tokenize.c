@@ -138,7 +138,7 @@ int verb_tokenize(tool *t, int argc, char **argv)
     const char *model = NULL, *name = NULL;
     const tool_option options[] = {
         { "model", OPTION_VALUE, NULL, &model, "DIR|FILE",
-          "a model's folder, or a .model file of SentencePiece" },
+          "a model's folder, a .model file of SentencePiece, or Llama-3's rank file" },
         { "no-special", OPTION_FLAG, &no_special, NULL, NULL,
           "without the special tokens that the tokenizer adds" },
         { "jsonl", OPTION_FLAG, &jsonl, NULL, NULL,
@@ -158,7 +158,8 @@ int verb_tokenize(tool *t, int argc, char **argv)
     if (!model)
         return tool_fail(t, "--model is needed: a model's folder, or a .model file");
     if (pattern)
-        return tool_fail(t, "--pattern is for rank files, which are not supported yet");
+        return tool_fail(
+            t, "--pattern is for rank files other than Llama-3's, which are not supported yet");
     code = tool_context(t, NULL);
     if (code != EXIT_DONE)
         return code;

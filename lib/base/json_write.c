@@ -112,15 +112,3 @@ axl_status axl__jw_text(axl__jw *obj, axl__str *out)
     cJSON_free(text);
     return axl__str_status(out);
 }
-
-axl_status axl__jw_write(axl__jw *obj, axl_context *ctx, const char *path)
-{
-    axl__str s;
-
-    axl__str_init(&s, ctx);
-    axl_status status = axl__jw_text(obj, &s);
-    if (status == AXL_OK)
-        status = axl__write_file(ctx, path, axl__str_text(&s), s.len);
-    axl__str_free(&s);
-    return status;
-}

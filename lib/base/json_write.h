@@ -14,7 +14,7 @@
 
 typedef struct cJSON axl__jw; /* an object under construction */
 
-/* NULL when memory is out; every put then does nothing and write reports it. */
+/* NULL when memory is out; every put then does nothing and text reports it. */
 axl__jw *axl__jw_new(void);
 void axl__jw_null(axl__jw *obj, const char *key);
 void axl__jw_bool(axl__jw *obj, const char *key, bool value);
@@ -26,7 +26,5 @@ void axl__jw_object(axl__jw *obj, const char *key); /* an empty object */
 /* Appends the object as text, indented by two spaces, and frees it; fails for want of memory alone.
  */
 axl_status axl__jw_text(axl__jw *obj, axl__str *out);
-/* Writes it so, whole or not at all, and frees it. */
-axl_status axl__jw_write(axl__jw *obj, axl_context *ctx, const char *path);
 
 #endif

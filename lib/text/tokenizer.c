@@ -49,7 +49,6 @@ void axl_tokenizer_free(axl_tokenizer *t)
     axl__folder_free(&t->folder);
     axl__free(ctx, t->only);
     axl__free(ctx, t->source);
-    axl__free(ctx, t->config_text);
     axl__free(ctx, t);
     axl_context_free(ctx);
 }
@@ -599,12 +598,6 @@ axl_status axl__tokenizer_open_file(const axl_tokenizer *tok, const char *name, 
     if (tok->bare != (*name == '\0') || axl__folder_kind(&tok->folder, file) != AXL__PATH_FILE)
         return AXL_END;
     return axl__folder_open(&tok->folder, file, false, out);
-}
-
-const char *axl__tokenizer_config_text(const axl_tokenizer *tok, size_t *len)
-{
-    *len = tok->config_len;
-    return tok->config_text ? tok->config_text : "";
 }
 
 const char *axl__tokenizer_special_text(const axl_tokenizer *tok, const char *name)

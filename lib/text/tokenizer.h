@@ -24,8 +24,6 @@ axl_status axl__tokenizer_open_file(const axl_tokenizer *tok, const char *name, 
 axl_status axl__tokenizer_look(const char *path);
 /* AXL_ERR_INVALID where its files lie in dir, which saving would write over. */
 axl_status axl__tokenizer_spare(const axl_tokenizer *tok, const char *dir);
-/* tokenizer_config.json as it was read; "" where there is none. */
-const char *axl__tokenizer_config_text(const axl_tokenizer *tok, size_t *len);
 
 /* As axl_tokenizer_encode and _decode, for loops over many rows: both append to what the caller has
  * and neither checks its arguments. */

@@ -34,9 +34,8 @@ static axl_status prefixed(const folder *f, axl_status status)
 }
 
 /* *out stays NULL when the file is not there. */
-static axl_status read_json(folder *f, const char *name, bool keep, const axl__json **out)
+static axl_status read_json(folder *f, const char *name, const axl__json **out)
 {
-    axl_context *ctx = f->t->ctx;
     axl__file file;
     axl__json *root = NULL;
     axl_status status;
@@ -54,12 +53,6 @@ static axl_status read_json(folder *f, const char *name, bool keep, const axl__j
     if (status == AXL_OK && root->type != AXL__JSON_OBJECT)
         status = axl__fail(AXL_ERR_FORMAT, "%s must be an object, not %s", f->path,
                            axl__json_type_name(root));
-    if (status == AXL_OK && keep) {
-        f->t->config_text = axl__strndup(ctx, text, file.size);
-        f->t->config_len = file.size;
-        if (!f->t->config_text)
-            status = axl__fail_nomem();
-    }
     axl__file_close(&file);
     *out = root;
     return status;
@@ -258,16 +251,16 @@ static axl_status load_folder(folder *f)
         "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output";
     axl_tokenizer *t = f->t;
 
-    AXL_TRY(read_json(f, "config.json", false, &f->model_config));
-    AXL_TRY(read_json(f, "special_tokens_map.json", false, &f->files.special_map));
-    AXL_TRY(read_json(f, "added_tokens.json", false, &f->files.added));
-    AXL_TRY(read_json(f, "tokenizer_config.json", true, &f->files.config));
+    AXL_TRY(read_json(f, "config.json", &f->model_config));
+    AXL_TRY(read_json(f, "special_tokens_map.json", &f->files.special_map));
+    AXL_TRY(read_json(f, "added_tokens.json", &f->files.added));
+    AXL_TRY(read_json(f, "tokenizer_config.json", &f->files.config));
     AXL_TRY(
         prefixed(f, axl__tokenizer_class(t->type, f->files.config, f->model_config, &t->class)));
     if (truthy(axl__json_get(f->files.config, corrupting), false))
         return prefixed(f, axl__fail(AXL_ERR_UNSUPPORTED, "\"%s\" is not supported", corrupting));
     t->added.split_special = truthy(axl__json_get(f->files.config, "split_special_tokens"), false);
-    AXL_TRY(read_json(f, "tokenizer.json", false, &f->files.tokenizer));
+    AXL_TRY(read_json(f, "tokenizer.json", &f->files.tokenizer));
     if (f->files.tokenizer)
         return load_json(f);
     AXL_TRY(tokenizer_look_in(&t->folder));

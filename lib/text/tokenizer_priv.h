@@ -52,8 +52,6 @@ struct axl_tokenizer {
     axl__folder folder; /* where its files are; bare: with one alone */
     char *only;         /* the name of that one */
     char *source;       /* for messages; of files on disk their path from the root */
-    char *config_text;
-    size_t config_len;
     /* What the caller changed, for saving; texts in the arena. */
     const char *type, *override[AXL__N_SPECIALS];
     int32_t legacy;
