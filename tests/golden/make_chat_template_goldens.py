@@ -11,11 +11,15 @@ A result belongs to the context of its place: null where the template fails, els
 pieces that make up the text (formats repeat themselves; the file stays small).  Where a template would
 write its vendor's own longer prose the result is null too: axl's asks for a system message there.
 keys are those of a message that Axolotl hands on to the template.
+
+make_chat_template_goldens.py --compare N renders N random conversations with Axolotl's files and with
+lib/text/chat/templates, both by jinja2, and prints what differs.
 """
 import importlib.metadata
 import importlib.util
 import json
 import os
+import random
 import re
 import sys
 from datetime import datetime
@@ -24,6 +28,8 @@ import transformers.utils.chat_template_utils as chat_template_utils
 
 NOW = datetime(2024, 2, 9, 7, 5, 3)
 UNSUPPORTED = ("command_a", "command_a_rag", "command_a_tool_use")
+ALIASES = {"aya": "cohere", "gemma4_unified": "gemma4"}
+SEED = 20261129
 PROSE = ("You are Mistral Small 3", "You are Phi, a language model trained by Microsoft")
 
 
@@ -239,16 +245,106 @@ def build():
             "hard_keys": [[t, message_keys(analyser, t)] for t in HARD_KEYS]}
 
 
+def compact(value):
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+# ---- both against each other ----
+
+def random_content(rng):
+    texts = ["", "a", " b\n", "<think>\nT\n</think>\n\nX", "y</think>z", "<tool_response>r</tool_response>", "\tq ",
+             "<|channel>thought\nw<channel|> v"]
+    kind = rng.randrange(12)
+    if kind == 0:
+        return rng.choice([None, 3, 1.5, True, {"content": "k"}, {"b": [1], "a": None}])
+    if kind < 4:
+        part = [lambda: text_part(rng.choice(texts)), lambda: {"type": rng.choice(["image", "video", "audio", "image_url", "x"])},
+                lambda: {"text": rng.choice(texts)}, lambda: rng.choice(texts), lambda: {"type": "text", "content": "c"}]
+        return [rng.choice(part[:rng.choice([1, 1, 2, 5])])() for _ in range(rng.randrange(4))]
+    return rng.choice(texts)
+
+
+def random_message(rng, role):
+    message = {"role": role, "content": random_content(rng)}
+    if rng.randrange(30) == 0:
+        del message["content"]
+    if role == "assistant" and rng.randrange(3) == 0:
+        arguments = rng.choice([ARGUMENTS, {}, "{}", {"k": "v", "a": False}])
+        made = [call(arguments, rng.choice("fg"), rng.choice(["abcdefghi", "bcdefghij", "short"])) for _ in range(rng.randrange(4))]
+        message["tool_calls"] = rng.choice([made] * 5 + [None] + [[c["function"] for c in made]])
+    if role == "assistant" and rng.randrange(3) == 0:
+        message[rng.choice(["reasoning_content", "reasoning"])] = rng.choice(["R", "\nR\n", "", None])
+    if role == "assistant" and rng.randrange(12) == 0:
+        message["tool_responses"] = [{"name": "f", "response": rng.choice([{"b": 1, "a": "x"}, "s"])}]
+    if role in ("tool", "tool_results", "ipython"):
+        message["tool_call_id"] = rng.choice(["abcdefghi", "bcdefghij", "short", None])
+    if rng.randrange(12) == 0:
+        message |= rng.choice([{"name": "N"}, {"name": None}, {"citations": [{"document_id": 4}]}])
+    return message
+
+
+def random_schema(rng, depth):
+    schema = {"type": rng.choice(["string", "array", "object", "integer", ["string", "null"]])}
+    more = {"description": "D", "nullable": True, "enum": ["a", 1], "required": ["r"], "default": None, "extra": {"type": "number"}}
+    schema |= {k: more[k] for k in more if rng.randrange(4) == 0}
+    if depth and rng.randrange(2):
+        schema["items"] = random_schema(rng, depth - 1)
+    if depth and rng.randrange(2):
+        schema["properties"] = {k: random_schema(rng, depth - 1) for k in rng.sample("zyxw", 2)}
+    return schema
+
+
+def random_context(rng):
+    usual = ["user", "assistant"] * 4
+    roles = rng.choice([[], ["system"], ["developer"]]) + usual[:rng.randrange(6)]
+    for _ in range(rng.choice([0, 0, 1, 3])):
+        roles.insert(rng.randrange(len(roles) + 1), rng.choice(["tool", "tool", "user", "assistant", "system", "ipython", "other"]))
+    context = {"messages": [random_message(rng, r) for r in roles], "tools": None, "documents": None,
+               "add_generation_prompt": bool(rng.randrange(2)), "bos_token": "<s>", "eos_token": "</s>"}
+    if rng.randrange(3) == 0:
+        function = {"name": "f", "description": "d", "parameters": random_schema(rng, 2)}
+        context["tools"] = rng.choice([TOOLS, [], [{"type": "function", "function": function}]])
+    for name, values in {"enable_thinking": [True, False, None], "skip_think": [True, False], "real_last_index": [1, 2, None],
+                         "tools_in_user_message": [False, True], "add_vision_id": [True], "date_string": ["D"],
+                         "documents": [[], [{"title": None, "text": "x", "k": 1}]], "knobs": [{"is_set": True}, {}],
+                         "custom_tools": [TOOLS[1:]], "generation_preamble": ["p", " "]}.items():
+        if rng.randrange(8) == 0:
+            context[name] = rng.choice(values)
+    if rng.randrange(12) == 0:
+        del context[rng.choice(["bos_token", "eos_token", "tools"])]
+    return context
+
+
+def compare(n):
+    ours = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../lib/text/chat/templates")
+    theirs = {name: chat_template_utils._compile_jinja_template(text) for name, text in templates() if name not in UNSUPPORTED}
+    rng, differ, rendered = random.Random(SEED), 0, 0
+    for name, compiled in theirs.items():
+        with open(os.path.join(ours, ALIASES.get(name, name) + ".jinja"), encoding="utf-8") as f:
+            mine = chat_template_utils._compile_jinja_template(f.read())
+        for _ in range(n):
+            context = random_context(rng)
+            a, b = result(compiled, context), result(mine, context)
+            rendered += a is not None
+            if a != b:
+                differ += 1
+                print(f"{name} of {json.dumps(context)}\n  theirs {a!r}\n  ours   {b!r}")
+    print(f"{len(theirs) * n} conversations, {rendered} of them rendered, {differ} differ")
+    return differ > 0
+
+
 def main():
+    if sys.argv[1:2] == ["--compare"]:
+        sys.exit(compare(int(sys.argv[2])))
     default = os.path.join(os.path.dirname(os.path.abspath(__file__)), "chat_templates.json")
     with open(sys.argv[1] if len(sys.argv) > 1 else default, "w", encoding="utf-8") as f:
         parts = []
         for key, value in build().items():
             if isinstance(value, list):
-                rows = ",\n".join(json.dumps(v, ensure_ascii=False, separators=(",", ":")) for v in value)
+                rows = ",\n".join(compact(v) for v in value)
                 parts.append(f"{json.dumps(key)}: [\n{rows}\n]")
             else:
-                rows = ",\n".join(f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False, separators=(',', ':'))}" for k, v in value.items())
+                rows = ",\n".join(f"{json.dumps(k)}: {compact(v)}" for k, v in value.items())
                 parts.append(f"{json.dumps(key)}: {{\n{rows}\n}}")
         f.write("{" + ",\n".join(parts) + "}\n")
 
