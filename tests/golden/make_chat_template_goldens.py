@@ -109,19 +109,24 @@ def conversations():
     yield [[turn("system", None), U], {}]
     yield [[turn("system", ""), U, turn("assistant", "")], {}]
     yield [[turn("user", [image, video, image, text_part("x")])], {"add_vision_id": True}]
+    yield [[S, turn("user", [text_part("a"), image, text_part("b")]), turn("assistant", [text_part(" c "), image])], {}]
+    yield [[S, turn("user", [text_part("a"), video]), A], {}]
+    yield [[turn("system", "S", name="x"), A, S, U, turn("other", "o"), turn("assistant", None)], {}]
     # Tools.
     given = {"tools": TOOLS}
     yield [[], given]
     yield [[U], {"tools": []}]
     for messages in ([U], [S, U], [turn("user", [text_part("p ")]), A, V], [turn("system", [text_part("q")]), U, A],
-                     [U, calls(ONE), answer("{\"r\": 1}"), A], [S, U, calls(ONE, TWO), answer("r"), answer("s", "bcdefghij"), A, V]):
+                     [U, calls(ONE), answer("{\"r\": 1}"), A],
+                     [S, U, calls(ONE, TWO), answer("r"), answer("s", "bcdefghij"), A, V]):
         yield [messages, given | {"add_generation_prompt": True}]
     yield [[U, calls(ONE, content="C"), answer("r")], {"add_generation_prompt": True}]
     for made in (calls(call("{\"q\": 1}"), content=None), calls(call({"a": 1}, key="short"), content=""),
                  calls({"name": "flat", "arguments": {"a": 1}}, content="x"), calls({"name": "flat", "parameters": {"a": 1}}),
                  calls({"name": "flat"}, content="x"), calls(content="none"), turn("assistant", "null", tool_calls=None)):
         yield [[U, made, V], {}]
-    for result in (answer({"b": 1, "a": [1]}), answer([text_part("p"), image, text_part("q"), video, audio]), answer("r", "short"),
+    for result in (answer({"b": 1, "a": [1]}), answer([text_part("p"), image, text_part("q"), video, audio]),
+                   answer("r", "short"),
                    answer("named", name="n"), answer("", None), {"role": "tool"}, answer({"content": "k"}), answer(7)):
         yield [[U, calls(ONE), result, A], {}]
     yield [[answer("first"), U], {}]
@@ -134,7 +139,8 @@ def conversations():
     # Thinking.
     thought = turn("assistant", "\n A", reasoning_content="\nR\n")
     inline = turn("assistant", "<think>\nI\n</think>\n\nX")
-    for more in ({}, {"enable_thinking": True, "add_generation_prompt": True}, {"enable_thinking": False, "add_generation_prompt": True}):
+    for more in ({}, {"enable_thinking": True, "add_generation_prompt": True},
+                 {"enable_thinking": False, "add_generation_prompt": True}):
         yield [[U, thought, V, inline], more]
         yield [[S, U, inline, V, thought], more]
     yield [[U], {"enable_thinking": True, "add_generation_prompt": True}]
@@ -144,13 +150,16 @@ def conversations():
     yield [[U, calls(ONE, reasoning_content="why", content=""), answer("r"), thought], {}]
     yield [[U, calls(ONE, reasoning="why", content="c"), answer("r"), A, B], {"enable_thinking": True} | given]
     yield [[U, A, turn("user", "<tool_response>x</tool_response>"), inline], {}]
-    yield [[U, turn("assistant", "a<|channel>thought\nt<channel|> b "), turn("assistant", [text_part("<|channel>u<channel|>c")])], {}]
+    yield [[U, turn("assistant", "a<|channel>thought\nt<channel|> b "),
+            turn("assistant", [text_part("<|channel>u<channel|>c")])], {}]
     yield [[U, turn("assistant", "x", reasoning_content=[1])], {}]
     # What single formats know.
-    yield [[U, turn("assistant", "A", name="Ann", citations=[{"document_id": 1}, {"document_id": 2}]), turn("user", "V", name="Bo")],
+    yield [[U, turn("assistant", "A", name="Ann", citations=[{"document_id": 1}, {"document_id": 2}]),
+            turn("user", "V", name="Bo")],
            {"bom_str": "<B>", "eom_str": "<E>"}]
     documents = [{"title": "T", "text": "X", "some key": 1}, {"text": "Y"}]
-    yield [[S, U, A, V], {"documents": documents, "add_generation_prompt": True, "role_to_predict": "critic", "generation_preamble": "So"}]
+    yield [[S, U, A, V], {"documents": documents, "add_generation_prompt": True, "role_to_predict": "critic",
+                          "generation_preamble": "So"}]
     knobs = {"is_set": True, "citation_mode": "fast", "response_format": "json_object"}
     yield [[U], {"documents": documents, "knobs": knobs, "generation_preamble": " "}]
     yield [[U], {"knobs": knobs | {"is_set": False}, "tools": [{"type": "other"}]}]
@@ -188,7 +197,8 @@ HARD_KEYS = [
     "{% set message = messages[0] %}{{ message.a.b['c'] }}{{ message[0].d }}{{ message[k].e }}{{ message[1:].f }}",
     "{{ messages[0]['role'] }}{{ messages.x }}{{ messages | selectattr('y') | list }}{{ messages[-1].z }}",
     "{% set ns = namespace(message=messages[0]) %}{{ ns.message.a }}{{ ns['message'].b }}{{ (message).c }}{{ message().d }}",
-    "{{ (message or x).a }}{{ (message | first).b }}{{ message['c'] is defined }}{{ message.d is not defined }}{{ message[true].e }}"
+    "{{ (message or x).a }}{{ (message | first).b }}{{ message['c'] is defined }}{{ message.d is not defined }}"
+    "{{ message[true].e }}"
     "{{ message[1.5] }}{{ message[none] is none }}{{ message[('f', 'g')] }}{{ message.0.h }}{{ {'message': 1}.message.i }}",
     "{% for message in messages %}{% for k, v in message.items() %}{{ k }}{% endfor %}{{ message }}{% endfor %}",
     "no variable at all", "{{ message }}", "{{ message.a }}{{ message.a }}{{ message['a'] }}{{ message['é'] }}",
@@ -270,7 +280,8 @@ def random_message(rng, role):
         del message["content"]
     if role == "assistant" and rng.randrange(3) == 0:
         arguments = rng.choice([ARGUMENTS, {}, "{}", {"k": "v", "a": False}])
-        made = [call(arguments, rng.choice("fg"), rng.choice(["abcdefghi", "bcdefghij", "short"])) for _ in range(rng.randrange(4))]
+        made = [call(arguments, rng.choice("fg"), rng.choice(["abcdefghi", "bcdefghij", "short"]))
+                for _ in range(rng.randrange(4))]
         message["tool_calls"] = rng.choice([made] * 5 + [None] + [[c["function"] for c in made]])
     if role == "assistant" and rng.randrange(3) == 0:
         message[rng.choice(["reasoning_content", "reasoning"])] = rng.choice(["R", "\nR\n", "", None])
@@ -285,7 +296,8 @@ def random_message(rng, role):
 
 def random_schema(rng, depth):
     schema = {"type": rng.choice(["string", "array", "object", "integer", ["string", "null"]])}
-    more = {"description": "D", "nullable": True, "enum": ["a", 1], "required": ["r"], "default": None, "extra": {"type": "number"}}
+    more = {"description": "D", "nullable": True, "enum": ["a", 1], "required": ["r"], "default": None,
+            "extra": {"type": "number"}}
     schema |= {k: more[k] for k in more if rng.randrange(4) == 0}
     if depth and rng.randrange(2):
         schema["items"] = random_schema(rng, depth - 1)
@@ -298,7 +310,8 @@ def random_context(rng):
     usual = ["user", "assistant"] * 4
     roles = rng.choice([[], ["system"], ["developer"]]) + usual[:rng.randrange(6)]
     for _ in range(rng.choice([0, 0, 1, 3])):
-        roles.insert(rng.randrange(len(roles) + 1), rng.choice(["tool", "tool", "user", "assistant", "system", "ipython", "other"]))
+        role = rng.choice(["tool", "tool", "user", "assistant", "system", "ipython", "other"])
+        roles.insert(rng.randrange(len(roles) + 1), role)
     context = {"messages": [random_message(rng, r) for r in roles], "tools": None, "documents": None,
                "add_generation_prompt": bool(rng.randrange(2)), "bos_token": "<s>", "eos_token": "</s>"}
     if rng.randrange(3) == 0:
@@ -317,7 +330,7 @@ def random_context(rng):
 
 def compare(n):
     ours = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../lib/text/chat/templates")
-    theirs = {name: chat_template_utils._compile_jinja_template(text) for name, text in templates() if name not in UNSUPPORTED}
+    theirs = {n: chat_template_utils._compile_jinja_template(t) for n, t in templates() if n not in UNSUPPORTED}
     rng, differ, rendered = random.Random(SEED), 0, 0
     for name, compiled in theirs.items():
         with open(os.path.join(ours, ALIASES.get(name, name) + ".jinja"), encoding="utf-8") as f:

@@ -267,6 +267,13 @@ static void test_handle(void **state)
     axl_template_free(tpl);
     assert_fails(axl_template_new(&tpl, ctx, "{{", 2, NULL), AXL_ERR_FORMAT, "template:1: ");
     assert_null(tpl);
+    assert_ok(axl_template_open_builtin(&tpl, ctx, "deepseek_v2"));
+    render_handle(tpl, "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}",
+                  "<\uff5cUser\uff5c>Hi");
+    axl_template_free(tpl);
+    assert_fails(axl_template_open_builtin(&tpl, ctx, "command_a"), AXL_ERR_UNSUPPORTED, "Cohere");
+    assert_null(tpl);
+    assert_fails(axl_template_open_builtin(&tpl, ctx, NULL), AXL_ERR_INVALID, "NULL");
 }
 
 static void test_folders(void **state)
