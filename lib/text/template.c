@@ -4,6 +4,7 @@
 #include "base/magic.h"
 #include "base/os.h"
 #include "base/structs.h"
+#include "chat/chat_templates.h"
 #include "jinja/jinja.h"
 
 #include <axl/template.h>
@@ -81,6 +82,22 @@ axl_status axl_template_new(axl_template **out, axl_context *ctx, const char *te
     return finish(
         out, t,
         axl__jinja_parse(&t->jinja, ctx, name ? name : "template", text ? text : "", length));
+}
+
+axl_status axl_template_open_builtin(axl_template **out, axl_context *ctx, const char *name)
+{
+    const char *source;
+
+    if (out)
+        *out = NULL;
+    AXL_TRY(axl__context_enter(ctx));
+    if (!out || !name)
+        return axl__fail(AXL_ERR_INVALID, "out and name must not be NULL");
+    AXL_TRY(axl__chat_template_builtin(name, &source));
+    axl_template *t = template_new(ctx);
+    if (!t)
+        return axl__fail_nomem();
+    return finish(out, t, axl__jinja_parse(&t->jinja, ctx, name, source, strlen(source)));
 }
 
 /* ---- a model's folder ---- */

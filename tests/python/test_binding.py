@@ -225,6 +225,8 @@ class ContextTest(Case):
             with open(os.path.join(folder, "chat_template.jinja"), "w", encoding="utf-8") as f:
                 f.write("{{ a }}!")
             self.assertEqual(axl.Template.open(folder).render({"a": 1}), "1!")
+        chat = {"messages": [{"role": "user", "content": "Hi"}], "add_generation_prompt": True}
+        self.assertEqual(axl.Template.builtin("chatml").render(chat), "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n")
 
     def test_generating_says_how_it_ended(self):
         model = axl.Model.open(MODEL, compute="f32")

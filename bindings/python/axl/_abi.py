@@ -916,6 +916,8 @@ FUNCTIONS = {
         c.c_char_p, c.c_size_t, c.c_char_p]),
     "axl_template_open": (c.c_int, [c.POINTER(c.POINTER(axl_template)), c.POINTER(axl_context),
         c.c_char_p]),
+    "axl_template_open_builtin": (c.c_int, [c.POINTER(c.POINTER(axl_template)),
+        c.POINTER(axl_context), c.c_char_p]),
     "axl_template_render": (c.c_int, [c.POINTER(axl_template), c.c_char_p, c.c_size_t,
         c.POINTER(axl_template_options), c.POINTER(axl_buffer)]),
     "axl_tokenizer_bos": (c.c_int32, [c.POINTER(axl_tokenizer)]),

@@ -55,6 +55,12 @@ class Template(Handle):
         context = context_or_default(context)
         return cls._make(context, lib.axl_template_open, context, a_path(path))
 
+    @classmethod
+    def builtin(cls, name: str, *, context: Optional[Context] = None) -> "Template":
+        """One that axl brings, by the name that a config's chat_template gives it."""
+        context = context_or_default(context)
+        return cls._make(context, lib.axl_template_open_builtin, context, text(name, "name"))
+
     def render(self, variables: Optional[Mapping[str, Any]] = None, *, time: Optional[int] = None,
                max_steps: Optional[int] = None, max_output: Optional[int] = None,
                max_memory: Optional[int] = None, max_depth: Optional[int] = None) -> str:
