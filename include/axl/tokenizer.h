@@ -134,6 +134,37 @@ AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_encode(const axl_tokenizer *tok,
                                                        size_t length, uint32_t flags,
                                                        axl_buffer *ids);
 
+/** The bytes of a text that a token stands for: [begin, end), as offset_mapping of transformers. */
+typedef struct axl_token_offset {
+    uint32_t begin;
+    uint32_t end;
+} axl_token_offset;
+
+/**
+ * Encode a text, with the place of each token in it.  A token that is part of a character has all
+ * of it, white space at a token's ends is left out where the tokenizer's files ask for that, and
+ * tokens put around the text have 0, 0.  Takes several times as long as axl_tokenizer_encode().
+ *
+ * @param[in]     tok     Borrowed.
+ * @param[in]     text    Borrowed; may hold NUL bytes.  NULL where @p length is 0.
+ * @param[in]     length  Bytes in @p text, less than 2^31.
+ * @param[in]     flags   0 or AXL_TOKENIZE_NO_SPECIAL.
+ * @param[in,out] ids     int32_t ids, those of axl_tokenizer_encode(); what it held is released.
+ *                        Release with axl_buffer_free().
+ * @param[in,out] offsets An axl_token_offset for each id, else as @p ids.
+ *
+ * @retval AXL_ERR_INVALID   A NULL argument, an unknown flag or a text that is too long.
+ * @retval AXL_ERR_CANCELLED
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any, several at once.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_encode_with_offsets(const axl_tokenizer *tok,
+                                                                    const char *text, size_t length,
+                                                                    uint32_t flags, axl_buffer *ids,
+                                                                    axl_buffer *offsets);
+
 /**
  * Decode ids into text, as transformers' decode without cleaning up spaces.
  *

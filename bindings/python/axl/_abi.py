@@ -271,6 +271,10 @@ class axl_tokenizer_options(Struct):
     pass
 
 
+class axl_token_offset(Struct):
+    pass
+
+
 class axl_trainer_options(Struct):
     pass
 
@@ -675,6 +679,10 @@ axl_tokenizer_options._fields_ = [
 axl_tokenizer_options._defaults_ = (
     None, None, None, None, None, -1, 0,
 )
+axl_token_offset._fields_ = [
+    ("begin", c.c_uint32),
+    ("end", c.c_uint32),
+]
 axl_trainer_options._fields_ = [
     ("size", c.c_size_t),
     ("learning_rate", c.c_double),
@@ -761,6 +769,7 @@ STRUCTS = [
     axl_sweep_run,
     axl_template_options,
     axl_tokenizer_options,
+    axl_token_offset,
     axl_trainer_options,
     axl_step_stats,
     axl_logits,
@@ -923,6 +932,8 @@ FUNCTIONS = {
         c.c_size_t, c.c_uint32, c.POINTER(axl_buffer)]),
     "axl_tokenizer_encode": (c.c_int, [c.POINTER(axl_tokenizer), c.c_char_p, c.c_size_t,
         c.c_uint32, c.POINTER(axl_buffer)]),
+    "axl_tokenizer_encode_with_offsets": (c.c_int, [c.POINTER(axl_tokenizer), c.c_char_p,
+        c.c_size_t, c.c_uint32, c.POINTER(axl_buffer), c.POINTER(axl_buffer)]),
     "axl_tokenizer_eos": (c.c_int32, [c.POINTER(axl_tokenizer)]),
     "axl_tokenizer_free": (None, [c.POINTER(axl_tokenizer)]),
     "axl_tokenizer_from_config": (c.c_int, [c.POINTER(c.POINTER(axl_tokenizer)),
