@@ -249,8 +249,8 @@ static axl_status encode_piece(encoder *e, const char *text, size_t len, size_t 
 
     axl__aligned_clear(a);
     axl__aligned_put_original(a, text, len, at);
-    AXL_TRY(normalize(e));
     AXL_TRY(axl__aligned_status(a));
+    AXL_TRY(normalize(e));
     axl__finder_init(&f, &e->t->added, true, axl__str_text(&a->text), a->text.len, &e->hits[1]);
     while ((status = axl__finder_next(&f, &id, &from, &to)) == AXL_OK) {
         axl__slice found = { a->text.data + from, to - from };

@@ -398,12 +398,12 @@ static axl_status give_tokens(const axl_tokenizer *tok, const axl__aligned_token
 {
     size_t n = tokens->count;
     int32_t *id = axl__alloc(tok->ctx, n * sizeof *id);
-    axl_token_offset *offset = axl__alloc(tok->ctx, n * sizeof *offset);
+    axl__span *offset = axl__alloc(tok->ctx, n * sizeof *offset);
     axl_status status = id && offset ? AXL_OK : axl__fail_nomem();
 
     for (size_t i = 0; i < n && status == AXL_OK; i++) {
         id[i] = tokens->items[i].id;
-        offset[i] = (axl_token_offset){ tokens->items[i].begin, tokens->items[i].end };
+        offset[i] = (axl__span){ tokens->items[i].begin, tokens->items[i].end };
     }
     if (status == AXL_OK)
         status = axl__buffer_set(tok->ctx, ids, id, n * sizeof *id);

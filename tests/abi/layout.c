@@ -368,10 +368,6 @@ HOLDS(axl_tokenizer_options, legacy, 48);
 HOLDS(axl_tokenizer_options, reserved0, 52);
 SPANS(axl_tokenizer_options, 56);
 
-HOLDS(axl_token_offset, begin, 0);
-HOLDS(axl_token_offset, end, 4);
-SPANS(axl_token_offset, 8);
-
 HOLDS(axl_trainer_options, size, 0);
 HOLDS(axl_trainer_options, learning_rate, 8);
 HOLDS(axl_trainer_options, optimizer, 16);

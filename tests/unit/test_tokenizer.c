@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "base/utf8.h"
 #include "hub/hub.h"
+#include "text/aligned.h"
 #include "text/tokenizer.h"
 
 #include <stdatomic.h>
@@ -423,14 +424,14 @@ static void test_tokenizer__ill_formed_utf8_is_replaced(void **state)
 static void test_tokenizer__offsets_count_what_was_given(void **state)
 {
     static const char text[] = "\xF0\x9F\x98</s>\x80\xFF!";
-    static const axl_token_offset want[] = { { 3, 7 }, { 7, 8 }, { 8, 9 }, { 9, 10 } };
+    static const axl__span want[] = { { 3, 7 }, { 7, 8 }, { 8, 9 }, { 9, 10 } };
     axl_tokenizer *tok = tiny(NULL);
     axl_buffer ids = AXL_BUFFER_INIT, offsets = AXL_BUFFER_INIT;
 
     (void)state;
     assert_ok(axl_tokenizer_encode_with_offsets(tok, text, sizeof text - 1, 0, &ids, &offsets));
     size_t n = ids.length / sizeof(int32_t), seen = 0;
-    const axl_token_offset *got = offsets.data;
+    const axl__span *got = offsets.data;
     assert_int_equal(offsets.length, n * sizeof *got);
     assert_int_equal(got[0].end, 0);
     for (size_t i = 1; i < n; i++) {
@@ -472,7 +473,7 @@ static void fuzz(const axl_tokenizer *tok, uint64_t rounds)
         if (ids.length > 0)
             assert_memory_equal(text.data, ids.data, ids.length);
         for (size_t i = 0; i < ids.length / 4; i++) {
-            axl_token_offset place = ((const axl_token_offset *)offsets.data)[i];
+            axl__span place = ((const axl__span *)offsets.data)[i];
             assert_true(place.begin <= place.end && place.end <= n);
         }
         assert_ok(axl_tokenizer_decode(tok, ids.data, ids.length / 4, 0, &text));

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/os.h"
 #include "sha256.h"
+#include "text/aligned.h"
 #include "text/tokenizer.h"
 
 static axl_context *ctx;
@@ -233,7 +234,7 @@ static void check_offsets(const axl_tokenizer *tok, const char *name, const axl_
 
     assert_ok(axl_tokenizer_encode_with_offsets(tok, text->text, text->len, flags, &ids, &places));
     assert_ok(axl_tokenizer_encode(tok, text->text, text->len, flags, &alone));
-    const axl_token_offset *got = places.data;
+    const axl__span *got = places.data;
     size_t n = ids.length / 4;
     assert_int_equal(places.length, n * sizeof *got);
     same = ids.length == alone.length && (n == 0 || memcmp(ids.data, alone.data, ids.length) == 0);

@@ -271,10 +271,6 @@ class axl_tokenizer_options(Struct):
     pass
 
 
-class axl_token_offset(Struct):
-    pass
-
-
 class axl_trainer_options(Struct):
     pass
 
@@ -679,10 +675,6 @@ axl_tokenizer_options._fields_ = [
 axl_tokenizer_options._defaults_ = (
     None, None, None, None, None, -1, 0,
 )
-axl_token_offset._fields_ = [
-    ("begin", c.c_uint32),
-    ("end", c.c_uint32),
-]
 axl_trainer_options._fields_ = [
     ("size", c.c_size_t),
     ("learning_rate", c.c_double),
@@ -769,7 +761,6 @@ STRUCTS = [
     axl_sweep_run,
     axl_template_options,
     axl_tokenizer_options,
-    axl_token_offset,
     axl_trainer_options,
     axl_step_stats,
     axl_logits,
