@@ -135,6 +135,32 @@ AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_encode(const axl_tokenizer *tok,
                                                        axl_buffer *ids);
 
 /**
+ * Encode a text, with the bytes [begin, end) of it that each token stands for, as transformers'
+ * offset_mapping.  A token that is part of a character has all of it, white space at a token's ends
+ * is left out where the tokenizer's files ask for that, and tokens put around the text have 0, 0.
+ * Takes several times as long as axl_tokenizer_encode().
+ *
+ * @param[in]     tok     Borrowed.
+ * @param[in]     text    Borrowed; may hold NUL bytes.  NULL where @p length is 0.
+ * @param[in]     length  Bytes in @p text, less than 2^31.
+ * @param[in]     flags   0 or AXL_TOKENIZE_NO_SPECIAL.
+ * @param[in,out] ids     int32_t ids, those of axl_tokenizer_encode(); what it held is released.
+ *                        Release with axl_buffer_free().
+ * @param[in,out] offsets Two uint32_t for each id, begin and end; else as @p ids.
+ *
+ * @retval AXL_ERR_INVALID   A NULL argument, an unknown flag or a text that is too long.
+ * @retval AXL_ERR_CANCELLED
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any, several at once.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_encode_with_offsets(const axl_tokenizer *tok,
+                                                                    const char *text, size_t length,
+                                                                    uint32_t flags, axl_buffer *ids,
+                                                                    axl_buffer *offsets);
+
+/**
  * Decode ids into text, as transformers' decode without cleaning up spaces.
  *
  * @param[in]     tok   Borrowed.

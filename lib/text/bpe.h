@@ -69,8 +69,8 @@ int32_t axl__bpe_id(const axl__bpe *b, const char *text, size_t len); /* -1: non
 /* What encoding needs beside the model; one for each call of the API. */
 typedef struct axl__bpe_scratch {
     axl__token_ids symbols; /* of the word at hand */
-    void *nodes, *heap;
-    size_t nodes_cap, heap_cap;
+    void *nodes, *heap, *firsts;
+    size_t nodes_cap, heap_cap, firsts_cap;
 } axl__bpe_scratch;
 
 void axl__bpe_scratch_init(axl__bpe_scratch *s, axl_context *ctx);
@@ -79,5 +79,9 @@ void axl__bpe_scratch_free(axl__bpe_scratch *s);
 /* Appends the ids of one pre-tokenised text, which is well-formed UTF-8. */
 axl_status axl__bpe_encode(const axl__bpe *b, const char *text, size_t len, axl__bpe_scratch *s,
                            axl__token_ids *out);
+
+/* As axl__bpe_encode, and for each id how many bytes of the text it counts for.  Slower. */
+axl_status axl__bpe_encode_lengths(const axl__bpe *b, const char *text, size_t len,
+                                   axl__bpe_scratch *s, axl__token_ids *out, axl__token_ids *lens);
 
 #endif

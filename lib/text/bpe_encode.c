@@ -32,6 +32,7 @@ void axl__bpe_scratch_free(axl__bpe_scratch *s)
     axl__free(ctx, s->symbols.data);
     axl__free(ctx, s->nodes);
     axl__free(ctx, s->heap);
+    axl__free(ctx, s->firsts);
     axl__bpe_scratch_init(s, ctx);
 }
 
@@ -161,7 +162,9 @@ static void join(const axl__bpe *b, heap *h, node *nodes, uint32_t left, uint32_
         push_merge(b, h, nodes, left, l->next);
 }
 
-static axl_status merge_long(const axl__bpe *b, axl__bpe_scratch *s, int32_t *sym, size_t *count)
+/* firsts: NULL, or of each symbol that is left the place of the first one that it was made of. */
+static axl_status merge_long(const axl__bpe *b, axl__bpe_scratch *s, int32_t *sym, size_t *count,
+                             uint32_t *firsts)
 {
     size_t n = *count, kept = 0;
     node *nodes =
@@ -194,8 +197,11 @@ static axl_status merge_long(const axl__bpe *b, axl__bpe_scratch *s, int32_t *sy
         if (m != NO_MERGE && (uint32_t)m == top.product) /* else it is out of date */
             join(b, &h, nodes, left, top.product);
     }
-    for (uint32_t i = 0; i != NO_NODE; i = nodes[i].next)
+    for (uint32_t i = 0; i != NO_NODE; i = nodes[i].next) {
+        if (firsts)
+            firsts[kept] = i;
         sym[kept++] = nodes[i].id;
+    }
     *count = kept;
     return AXL_OK;
 }
@@ -236,7 +242,7 @@ static axl_status finish_word(encoding *e, size_t end)
     if (n <= SHORT_WORD)
         n = merge_short(e->b, sym->data, n);
     else
-        AXL_TRY(merge_long(e->b, e->s, sym->data, &n));
+        AXL_TRY(merge_long(e->b, e->s, sym->data, &n, NULL));
     /* Every thread that gets here stores the same. */
     if (piece >= 0 && whole == WHOLE_UNKNOWN)
         atomic_store_explicit(&e->b->whole[piece],
@@ -348,4 +354,107 @@ axl_status axl__bpe_encode(const axl__bpe *b, const char *text, size_t len, axl_
     }
     AXL_TRY(put_pending(&e, len));
     return finish_word(&e, len);
+}
+
+/* ---- with lengths ---- */
+
+/* A symbol for each character as put_char() takes it, but all in one list: lens has how much of the
+ * text each counts for.  That an unknown comes out behind bytes that follow it is as there. */
+typedef struct {
+    const axl__bpe *b;
+    axl__token_ids *symbols, *lens;
+    const char *text;
+    size_t unk_len; /* of an unknown that is still open; 0: none is */
+} spelling;
+
+static axl_status spell_symbol(spelling *e, int32_t id, size_t len)
+{
+    AXL_TRY(axl__token_ids_put(e->lens, (int32_t)len));
+    return axl__token_ids_put(e->symbols, id);
+}
+
+static axl_status spell_pending(spelling *e)
+{
+    size_t len = e->unk_len;
+
+    e->unk_len = 0;
+    return len > 0 ? spell_symbol(e, e->b->unk_id, len) : AXL_OK;
+}
+
+static axl_status spell_unknown(spelling *e, size_t from, size_t to)
+{
+    const axl__bpe *b = e->b;
+    bool bytes = b->byte_fallback;
+
+    for (size_t i = from; i < to; i++)
+        bytes = bytes && b->byte_ids[(unsigned char)e->text[i]] >= 0;
+    for (size_t i = from; i < to && bytes; i++)
+        AXL_TRY(spell_symbol(e, b->byte_ids[(unsigned char)e->text[i]], 1));
+    if (bytes || b->unk_id < 0)
+        return AXL_OK;
+    if (!b->fuse_unk)
+        AXL_TRY(spell_pending(e));
+    e->unk_len += to - from;
+    return AXL_OK;
+}
+
+static axl_status spell(spelling *e, size_t len)
+{
+    uint64_t found;
+
+    for (size_t at = 0, from = 0; at < len; from = at) {
+        uint32_t c = axl__utf8_next(e->text, len, &at);
+        if (!axl__pairs_get(&e->b->chars, c, &found)) {
+            AXL_TRY(spell_unknown(e, from, at));
+            continue;
+        }
+        AXL_TRY(spell_pending(e));
+        AXL_TRY(spell_symbol(e, (int32_t)found, at - from));
+    }
+    return spell_pending(e);
+}
+
+/* The lengths of the merged symbols, in place: what each was made of ends where the next begins. */
+static void add_lengths(int32_t *lens, size_t n_symbols, const uint32_t *firsts, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t end = i + 1 < n ? firsts[i + 1] : n_symbols;
+        int32_t sum = 0;
+        for (size_t k = firsts[i]; k < end; k++)
+            sum += lens[k];
+        lens[i] = sum;
+    }
+}
+
+static axl_status merge_spelled(const axl__bpe *b, axl__bpe_scratch *s, axl__token_ids *out,
+                                axl__token_ids *lens, size_t before)
+{
+    size_t n_symbols = s->symbols.count, n = n_symbols;
+    uint32_t *firsts;
+
+    if (n_symbols == 0)
+        return AXL_OK;
+    firsts = scratch_block(b->ctx, &s->firsts, &s->firsts_cap, n, sizeof *firsts);
+    if (!firsts)
+        return axl__fail_nomem();
+    AXL_TRY(merge_long(b, s, s->symbols.data, &n, firsts));
+    add_lengths(lens->data + before, n_symbols, firsts, n);
+    lens->count = before + n;
+    return axl__token_ids_append(out, s->symbols.data, n);
+}
+
+axl_status axl__bpe_encode_lengths(const axl__bpe *b, const char *text, size_t len,
+                                   axl__bpe_scratch *s, axl__token_ids *out, axl__token_ids *lens)
+{
+    spelling e = { b, &s->symbols, lens, text, 0 };
+    size_t before = lens->count;
+    int32_t id = b->ignore_merges && len > 0 ? axl__bpe_id(b, text, len) : -1;
+
+    if (id >= 0) {
+        AXL_TRY(axl__token_ids_put(lens, (int32_t)len));
+        return axl__token_ids_put(out, id);
+    }
+    s->symbols.count = 0;
+    AXL_TRY(spell(&e, len));
+    return merge_spelled(b, s, out, lens, before);
 }

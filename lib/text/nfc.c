@@ -18,7 +18,7 @@
 
 enum { FIRST_MARK = 0x300 };
 
-static bool is_newer(uint32_t c)
+bool axl__nfc_newer(uint32_t c)
 {
     static const uint32_t newer[][2] = {
         { 0x7FD, 0x7FD },     { 0x898, 0x89F },     { 0x8CA, 0x8D3 },     { 0x9FE, 0x9FE },
@@ -67,7 +67,7 @@ static size_t stretch_end(const char *text, size_t len, size_t from, bool *newer
     for (size_t at = from, next; at < len; at = next) {
         next = at;
         uint32_t c = axl__utf8_next(text, len, &next);
-        *newer = is_newer(c);
+        *newer = axl__nfc_newer(c);
         if (*newer || (c < 128 && at > from))
             return at;
     }

@@ -31,11 +31,17 @@ static size_t find_slice(const char *text, size_t len, size_t at, axl__slice wha
 /* A tokenizer's replacements make a text a few times as long; those of a hostile one multiply each
  * other, 16 steps of them beyond any memory.  What out may be long where a text of so many bytes
  * goes in: 64 times that, and a megabyte for short ones. */
-static size_t grown_limit(size_t len)
+size_t axl__grown_limit(size_t len)
 {
     const size_t least = (size_t)1 << 20;
 
     return len > (SIZE_MAX - least) / 64 ? SIZE_MAX : least + 64 * len;
+}
+
+static axl_status too_long(void)
+{
+    return axl__fail(AXL_ERR_FORMAT,
+                     "the tokenizer's replacements make a text more than 64 times as long");
 }
 
 static axl_status put_replaced(axl__str *out, const char *text, size_t len, axl__slice from,
@@ -47,15 +53,33 @@ static axl_status put_replaced(axl__str *out, const char *text, size_t len, axl_
         if (hit == len)
             break;
         if (to.len > limit || out->len > limit - to.len)
-            return axl__fail(AXL_ERR_FORMAT,
-                             "the tokenizer's replacements make a text more than 64 times as long");
+            return too_long();
         axl__str_put(out, to.text, to.len);
         at = hit + from.len;
     }
     return AXL_OK;
 }
 
-static bool begins_with(const char *text, size_t len, axl__slice what)
+axl_status axl__put_replaced(const axl__aligned *in, axl__slice from, axl__slice to, size_t limit,
+                             axl__aligned *out)
+{
+    const char *text = axl__str_text(&in->text);
+    size_t len = in->text.len;
+
+    for (size_t at = 0; at < len;) {
+        size_t hit = find_slice(text, len, at, from), end = hit + from.len;
+        axl__aligned_copy(out, in, at, hit);
+        if (hit == len)
+            break;
+        if (to.len > limit || out->text.len > limit - to.len)
+            return too_long();
+        axl__aligned_put(out, to.text, to.len, axl__aligned_span(in, end - 1, end));
+        at = end;
+    }
+    return AXL_OK;
+}
+
+bool axl__slice_begins(const char *text, size_t len, axl__slice what)
 {
     return len >= what.len && memcmp(text, what.text, what.len) == 0;
 }
@@ -81,7 +105,7 @@ static axl_status normalize_step(const axl__normalizer_step *s, const char *text
 axl_status axl__normalize(const axl__pipeline *p, const char *text, size_t len, axl__str *out)
 {
     axl__str work[2];
-    size_t limit = out->len + grown_limit(len);
+    size_t limit = out->len + axl__grown_limit(len);
     axl_status status = AXL_OK;
 
     if (p->n_normalizer < 2) {
@@ -116,7 +140,7 @@ axl_status axl__put_metaspace(const axl__metaspace *m, const char *text, size_t 
                               axl__str *out)
 {
     static const axl__slice space = { " ", 1 };
-    bool marked = len > 0 && (text[0] == ' ' || begins_with(text, len, m->mark));
+    bool marked = len > 0 && (text[0] == ' ' || axl__slice_begins(text, len, m->mark));
 
     axl__str_reserve(out, len + len / 2 + m->mark.len);
     if (!marked &&
@@ -251,7 +275,8 @@ static axl_status decode_byte_level(const axl__token_texts *in, axl__token_texts
 
 static axl__slice stripped(axl__slice t, const axl__decoder_step *s)
 {
-    for (uint32_t i = 0; i < s->start && t.len > 0 && begins_with(t.text, t.len, s->from); i++) {
+    for (uint32_t i = 0; i < s->start && t.len > 0 && axl__slice_begins(t.text, t.len, s->from);
+         i++) {
         t.text += s->from.len;
         t.len -= s->from.len;
     }
@@ -305,7 +330,7 @@ axl_status axl__decode_tokens(const axl__pipeline *p, axl__token_texts *tokens, 
                               axl__str *out)
 {
     axl__token_texts next;
-    const size_t limit = grown_limit(tokens->bytes.len);
+    const size_t limit = axl__grown_limit(tokens->bytes.len);
     axl_status status = AXL_OK;
     bool fused = false;
 

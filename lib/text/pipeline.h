@@ -6,6 +6,7 @@
 #ifndef AXL_TEXT_PIPELINE_H
 #define AXL_TEXT_PIPELINE_H
 
+#include "aligned.h"
 #include "base/arena.h"
 #include "base/str.h"
 #include "splitter.h"
@@ -40,6 +41,12 @@ typedef struct axl__cut {
     bool prefix_space; /* of ByteLevel: a word that does not begin with a space gets one first */
 } axl__cut;
 
+/* Of a post-processor: white space at a token's ends is no part of what it stands for. */
+typedef struct axl__trim {
+    bool prefix_space; /* but the one space of a first token, which was put there */
+    uint32_t behind;   /* how many ids were put before the text by then */
+} axl__trim;
+
 typedef enum {
     AXL__DECODE_REPLACE,    /* from, to */
     AXL__DECODE_BYTES,      /* runs of "<0x0A>" become their text */
@@ -70,12 +77,22 @@ typedef struct axl__pipeline {
     bool no_decoder;         /* tokens are joined by spaces */
     int32_t *before, *after; /* ids around a text; in the tokenizer's arena */
     uint32_t n_before, n_after;
+    axl__trim trims[AXL__STEPS_MAX];
+    uint32_t n_trims;
 } axl__pipeline;
 
 /* Both append to out. */
 axl_status axl__normalize(const axl__pipeline *p, const char *text, size_t len, axl__str *out);
 axl_status axl__put_metaspace(const axl__metaspace *m, const char *text, size_t len, bool at_start,
                               axl__str *out);
+
+bool axl__slice_begins(const char *text, size_t len, axl__slice what);
+/* What a normalizer may make of a text of so many bytes at most. */
+size_t axl__grown_limit(size_t len);
+/* Appends in's text with each `from` replaced; a new text stands for what the last byte of the old
+ * one stands for. */
+axl_status axl__put_replaced(const axl__aligned *in, axl__slice from, axl__slice to, size_t limit,
+                             axl__aligned *out);
 
 /* Token texts on their way to a decoded text: token i is bytes[ends[i - 1]..ends[i]). */
 typedef struct axl__token_texts {

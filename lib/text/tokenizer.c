@@ -14,6 +14,7 @@
 #include "base/structs.h"
 #include "base/utf8.h"
 #include "byte_level.h"
+#include "encode_aligned.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -355,6 +356,108 @@ axl_status axl_tokenizer_encode(const axl_tokenizer *tok, const char *text, size
         status = axl__buffer_set(tok->ctx, ids, list.data, list.count * sizeof *list.data);
     axl__token_ids_free(&list);
     return status;
+}
+
+/* ---- encoding with offsets ---- */
+
+/* repair(), and for each byte of what it made where its character begins in the text, the end too;
+ * NULL where the text is well-formed. */
+static axl_status repair_tracked(axl__str *out, const char *text, size_t len, uint32_t **origin)
+{
+    *origin = NULL;
+    if (axl__utf8_valid(text, len))
+        return AXL_OK;
+    AXL_TRY(repair(out, text, len));
+    uint32_t *from = axl__alloc(out->ctx, (out->len + 1) * sizeof *from);
+    if (!from)
+        return axl__fail_nomem();
+    for (size_t at = 0, made = 0, end = 0; made < out->len; at = end) {
+        size_t next = made;
+        (void)axl__utf8_next(text, len, &end);
+        (void)axl__utf8_next(out->data, out->len, &next);
+        while (made < next)
+            from[made++] = (uint32_t)at;
+    }
+    from[out->len] = (uint32_t)len;
+    *origin = from;
+    return AXL_OK;
+}
+
+/* Offsets are between characters, also those of a token of no bytes. */
+static uint32_t to_original(const uint32_t *origin, const char *text, size_t len, uint32_t at)
+{
+    if (at >= len)
+        at = (uint32_t)len;
+    while (at > 0 && at < len && ((unsigned char)text[at] & 0xC0) == 0x80)
+        at--;
+    return origin ? origin[at] : at;
+}
+
+static axl_status give_tokens(const axl_tokenizer *tok, const axl__aligned_tokens *tokens,
+                              axl_buffer *ids, axl_buffer *offsets)
+{
+    size_t n = tokens->count;
+    int32_t *id = axl__alloc(tok->ctx, n * sizeof *id);
+    axl__span *offset = axl__alloc(tok->ctx, n * sizeof *offset);
+    axl_status status = id && offset ? AXL_OK : axl__fail_nomem();
+
+    for (size_t i = 0; i < n && status == AXL_OK; i++) {
+        id[i] = tokens->items[i].id;
+        offset[i] = (axl__span){ tokens->items[i].begin, tokens->items[i].end };
+    }
+    if (status == AXL_OK)
+        status = axl__buffer_set(tok->ctx, ids, id, n * sizeof *id);
+    if (status == AXL_OK)
+        status = axl__buffer_set(tok->ctx, offsets, offset, n * sizeof *offset);
+    axl__free(tok->ctx, id);
+    axl__free(tok->ctx, offset);
+    return status;
+}
+
+static axl_status encode_with_offsets(const axl_tokenizer *tok, const char *text, size_t len,
+                                      uint32_t flags, axl_buffer *ids, axl_buffer *offsets)
+{
+    axl__aligned_tokens tokens = { .ctx = tok->ctx };
+    axl__str repaired;
+    uint32_t *origin;
+
+    axl__str_init(&repaired, tok->ctx);
+    axl_status status = repair_tracked(&repaired, text, len, &origin);
+    if (origin) {
+        text = repaired.data;
+        len = repaired.len;
+    }
+    if (status == AXL_OK && len > INT32_MAX)
+        status = axl__fail(AXL_ERR_INVALID, "a text of 2 GiB or more has no offsets");
+    if (status == AXL_OK)
+        status = axl__encode_aligned(tok, text, len, flags, &tokens);
+    for (size_t i = 0; i < tokens.count; i++) {
+        axl__aligned_token *t = &tokens.items[i];
+        t->begin = to_original(origin, text, len, t->begin);
+        t->end = to_original(origin, text, len, t->end);
+    }
+    if (status == AXL_OK)
+        status = give_tokens(tok, &tokens, ids, offsets);
+    axl__free(tok->ctx, tokens.items);
+    axl__free(tok->ctx, origin);
+    axl__str_free(&repaired);
+    return status;
+}
+
+axl_status axl_tokenizer_encode_with_offsets(const axl_tokenizer *tok, const char *text,
+                                             size_t length, uint32_t flags, axl_buffer *ids,
+                                             axl_buffer *offsets)
+{
+    AXL_TRY(enter(tok));
+    AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, ids));
+    AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, offsets));
+    if (!text && length > 0)
+        return axl__fail(AXL_ERR_INVALID, "text must not be NULL");
+    if (flags & ~(uint32_t)AXL_TOKENIZE_NO_SPECIAL)
+        return axl__fail(AXL_ERR_INVALID, "unknown flags %#x", (unsigned)flags);
+    if (length > INT32_MAX)
+        return axl__fail(AXL_ERR_INVALID, "a text of 2 GiB or more has no offsets");
+    return encode_with_offsets(tok, text ? text : "", length, flags, ids, offsets);
 }
 
 /* ---- decoding ---- */

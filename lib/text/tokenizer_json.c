@@ -346,12 +346,30 @@ static axl_status read_template(axl_tokenizer *t, const axl__json *v)
     return seen ? AXL_OK : axl__fail(AXL_ERR_FORMAT, "post_processor: the template has no text");
 }
 
+static axl_status read_trim(axl_tokenizer *t, const axl__json *v)
+{
+    axl__pipeline *p = &t->pipeline;
+    axl__trim trim = { .behind = p->n_before };
+    bool on;
+
+    AXL_TRY(need_bool(v, "trim_offsets", true, &on));
+    AXL_TRY(need_bool(v, "add_prefix_space", true, &trim.prefix_space));
+    if (!on)
+        return AXL_OK;
+    if (p->n_trims == AXL__STEPS_MAX)
+        return axl__fail(AXL_ERR_UNSUPPORTED, "more than %d post_processors", AXL__STEPS_MAX);
+    p->trims[p->n_trims++] = trim;
+    return AXL_OK;
+}
+
 static axl_status read_post_processor(axl_tokenizer *t, const axl__json *v)
 {
     const axl__json *list = axl__json_get(v, "processors");
 
-    if (is_null(v) || has_type(v, "ByteLevel")) /* which changes offsets alone */
+    if (is_null(v))
         return AXL_OK;
+    if (has_type(v, "ByteLevel"))
+        return read_trim(t, v);
     if (has_type(v, "Sequence") && list && list->type == AXL__JSON_ARRAY) {
         for (const axl__json *m = list->child; m; m = m->next) {
             if (t->pipeline.n_before + t->pipeline.n_after > 0 && has_type(m, "TemplateProcessing"))

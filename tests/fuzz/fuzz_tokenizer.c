@@ -21,13 +21,22 @@ static const char *const texts[] = {
 static void encode_and_decode(const axl_tokenizer *tok, const void *text, size_t size)
 {
     axl_buffer ids = AXL_BUFFER_INIT, back = AXL_BUFFER_INIT;
+    axl_buffer again = AXL_BUFFER_INIT, offsets = AXL_BUFFER_INIT;
 
     if (axl_tokenizer_encode(tok, text, size, 0, &ids) != AXL_OK)
         return;
     fuzz_read_all(ids.data, ids.length);
+    if (axl_tokenizer_encode_with_offsets(tok, text, size, 0, &again, &offsets) == AXL_OK) {
+        fuzz_must(again.length == ids.length &&
+                      (ids.length == 0 || memcmp(again.data, ids.data, ids.length) == 0),
+                  "the same ids with offsets");
+        fuzz_read_all(offsets.data, offsets.length);
+    }
     if (axl_tokenizer_decode(tok, ids.data, ids.length / sizeof(int32_t), AXL_DECODE_SKIP_SPECIAL,
                              &back) == AXL_OK)
         fuzz_read_all(back.data, back.length);
+    axl_buffer_free(&again);
+    axl_buffer_free(&offsets);
     axl_buffer_free(&back);
     axl_buffer_free(&ids);
 }

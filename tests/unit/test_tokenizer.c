@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "base/utf8.h"
 #include "hub/hub.h"
+#include "text/aligned.h"
 #include "text/tokenizer.h"
 
 #include <stdatomic.h>
@@ -419,12 +420,40 @@ static void test_tokenizer__ill_formed_utf8_is_replaced(void **state)
     axl_tokenizer_free(tok);
 }
 
+/* An ill-formed part is as long as it is in the text, not as U+FFFD. */
+static void test_tokenizer__offsets_count_what_was_given(void **state)
+{
+    static const char text[] = "\xF0\x9F\x98</s>\x80\xFF!";
+    static const axl__span want[] = { { 3, 7 }, { 7, 8 }, { 8, 9 }, { 9, 10 } };
+    axl_tokenizer *tok = tiny(NULL);
+    axl_buffer ids = AXL_BUFFER_INIT, offsets = AXL_BUFFER_INIT;
+
+    (void)state;
+    assert_ok(axl_tokenizer_encode_with_offsets(tok, text, sizeof text - 1, 0, &ids, &offsets));
+    size_t n = ids.length / sizeof(int32_t), seen = 0;
+    const axl__span *got = offsets.data;
+    assert_int_equal(offsets.length, n * sizeof *got);
+    assert_int_equal(got[0].end, 0);
+    for (size_t i = 1; i < n; i++) {
+        if (got[i].end <= 3)
+            assert_true(got[i].begin == 0 && got[i].end == 3);
+        else if (seen > 0 && got[i].begin == want[seen - 1].begin)
+            assert_int_equal(got[i].end, want[seen - 1].end);
+        else
+            assert_memory_equal(&got[i], &want[seen++], sizeof want[0]);
+    }
+    assert_int_equal(seen, 4);
+    axl_buffer_free(&ids);
+    axl_buffer_free(&offsets);
+    axl_tokenizer_free(tok);
+}
+
 static void fuzz(const axl_tokenizer *tok, uint64_t rounds)
 {
     static const char *const words[] = {
         "</s>", "<s>", " ", "\xE2\x96\x81", "<0x0A>", "the", "\n"
     };
-    axl_buffer ids = AXL_BUFFER_INIT, text = AXL_BUFFER_INIT;
+    axl_buffer ids = AXL_BUFFER_INIT, text = AXL_BUFFER_INIT, offsets = AXL_BUFFER_INIT;
 
     for (uint64_t round = 0; round < rounds; round++) {
         char raw[600];
@@ -438,6 +467,15 @@ static void fuzz(const axl_tokenizer *tok, uint64_t rounds)
             n += len;
         }
         assert_ok(axl_tokenizer_encode(tok, raw, n, (uint32_t)(round & 1), &ids));
+        assert_ok(
+            axl_tokenizer_encode_with_offsets(tok, raw, n, (uint32_t)(round & 1), &text, &offsets));
+        assert_int_equal(text.length, ids.length);
+        if (ids.length > 0)
+            assert_memory_equal(text.data, ids.data, ids.length);
+        for (size_t i = 0; i < ids.length / 4; i++) {
+            axl__span place = ((const axl__span *)offsets.data)[i];
+            assert_true(place.begin <= place.end && place.end <= n);
+        }
         assert_ok(axl_tokenizer_decode(tok, ids.data, ids.length / 4, 0, &text));
         for (uint64_t i = 0; i < 64; i++)
             random[i] = (int32_t)(axl__random_u64(2, round, i) % (i % 8 ? 600 : UINT32_MAX));
@@ -446,6 +484,7 @@ static void fuzz(const axl_tokenizer *tok, uint64_t rounds)
     }
     axl_buffer_free(&ids);
     axl_buffer_free(&text);
+    axl_buffer_free(&offsets);
 }
 
 static void test_tokenizer__random_bytes(void **state)
@@ -484,13 +523,21 @@ static void test_tokenizer__arguments(void **state)
 {
     axl_tokenizer *tok = tiny(NULL);
     axl_tokenizer_options o = AXL_TOKENIZER_OPTIONS_INIT;
-    axl_buffer b = AXL_BUFFER_INIT, bad = { 1, NULL, 0, NULL };
+    axl_buffer b = AXL_BUFFER_INIT, other = AXL_BUFFER_INIT, bad = { 1, NULL, 0, NULL };
 
     (void)state;
     assert_fails(axl_tokenizer_encode(NULL, "", 0, 0, &b), AXL_ERR_INVALID, "not a live");
     assert_fails(axl_tokenizer_encode(tok, NULL, 1, 0, &b), AXL_ERR_INVALID, "text");
     assert_fails(axl_tokenizer_encode(tok, "", 0, 2, &b), AXL_ERR_INVALID, "unknown flags 0x2");
     assert_fails(axl_tokenizer_encode(tok, "", 0, 0, &bad), AXL_ERR_ABI, "AXL_BUFFER_INIT");
+    assert_fails(axl_tokenizer_encode_with_offsets(tok, NULL, 1, 0, &b, &other), AXL_ERR_INVALID,
+                 "text");
+    assert_fails(axl_tokenizer_encode_with_offsets(tok, "", 0, 2, &b, &other), AXL_ERR_INVALID,
+                 "unknown flags 0x2");
+    assert_fails(axl_tokenizer_encode_with_offsets(tok, "", 0, 0, &b, &bad), AXL_ERR_ABI,
+                 "AXL_BUFFER_INIT");
+    assert_fails(axl_tokenizer_encode_with_offsets(tok, "", (size_t)1 << 31, 0, &b, &other),
+                 AXL_ERR_INVALID, "2 GiB");
     assert_fails(axl_tokenizer_decode(tok, NULL, 1, 0, &b), AXL_ERR_INVALID, "ids");
     assert_fails(axl_tokenizer_decode(tok, NULL, 0, 1, &b), AXL_ERR_INVALID, "unknown flags 0x1");
     assert_ok(axl_tokenizer_decode(tok, NULL, 0, 0, &b));
@@ -747,7 +794,7 @@ static void counted_free(void *user, void *block)
 
 static axl_status use_all(axl_context *own, const char *path, const char *saved)
 {
-    axl_buffer ids = AXL_BUFFER_INIT, text = AXL_BUFFER_INIT;
+    axl_buffer ids = AXL_BUFFER_INIT, text = AXL_BUFFER_INIT, offsets = AXL_BUFFER_INIT;
     axl_tokenizer_options o = AXL_TOKENIZER_OPTIONS_INIT;
     axl_tokenizer *tok;
     char words[200];
@@ -759,11 +806,14 @@ static axl_status use_all(axl_context *own, const char *path, const char *saved)
     if (status == AXL_OK)
         status = axl_tokenizer_encode(tok, words, sizeof words, 0, &ids);
     if (status == AXL_OK)
+        status = axl_tokenizer_encode_with_offsets(tok, words, sizeof words, 0, &ids, &offsets);
+    if (status == AXL_OK)
         status = axl_tokenizer_decode(tok, ids.data, ids.length / 4, 0, &text);
     if (status == AXL_OK)
         status = axl_tokenizer_save(tok, saved);
     axl_buffer_free(&ids);
     axl_buffer_free(&text);
+    axl_buffer_free(&offsets);
     axl_tokenizer_free(tok);
     return status;
 }
@@ -865,6 +915,7 @@ int main(void)
         cmocka_unit_test(test_tokenizer__stripping_takes_later_matches_in),
         cmocka_unit_test(test_tokenizer__a_megabyte_of_one_letter),
         cmocka_unit_test(test_tokenizer__ill_formed_utf8_is_replaced),
+        cmocka_unit_test(test_tokenizer__offsets_count_what_was_given),
         cmocka_unit_test(test_tokenizer__random_bytes),
         cmocka_unit_test(test_tokenizer__can_be_cancelled),
         cmocka_unit_test(test_tokenizer__arguments),

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/os.h"
 #include "sha256.h"
+#include "text/aligned.h"
 #include "text/tokenizer.h"
 
 static axl_context *ctx;
@@ -13,28 +14,41 @@ static axl__arena arena;
 static axl__file file; /* numbers of the tree point into it */
 static axl__json *goldens;
 static const axl__json **pool;
+static axl__file offset_file;
+static axl__json *offset_goldens;               /* make_offset_goldens.py */
+static const axl__json **offset_pool, *offsets; /* those of the goldens at hand */
+
+static axl__json *open_golden(const char *name, axl__file *from, const axl__json ***items)
+{
+    char path[64];
+    axl__json *root;
+
+    snprintf(path, sizeof path, "tests/golden/tokenizer/%s.json", name);
+    assert_ok(axl__file_open(from, ctx, test_source_path(path), false));
+    assert_ok(axl__json_parse(&root, &arena, (const char *)from->data, from->size, path));
+    const axl__json *list = axl__json_get(root, "pool");
+    const axl__json **at = *items = calloc(list->count, sizeof **items);
+    for (const axl__json *v = list->child; v; v = v->next)
+        *at++ = v;
+    return root;
+}
 
 static void open_goldens(const char *name)
 {
-    char path[64];
-
-    snprintf(path, sizeof path, "tests/golden/tokenizer/%s.json", name);
     ctx = test_context();
     axl__arena_init(&arena, ctx);
-    assert_ok(axl__file_open(&file, ctx, test_source_path(path), false));
-    assert_ok(axl__json_parse(&goldens, &arena, (const char *)file.data, file.size, path));
-    const axl__json *items = axl__json_get(goldens, "pool");
-    pool = calloc(items->count, sizeof *pool);
-    for (const axl__json *v = items->child; v; v = v->next)
-        *pool++ = v;
-    pool -= items->count;
+    goldens = open_golden(name, &file, &pool);
+    offset_goldens = open_golden("offset_goldens", &offset_file, &offset_pool);
+    offsets = axl__json_get(offset_goldens, name);
 }
 
 static void close_goldens(void)
 {
     free(pool);
+    free(offset_pool);
     axl__arena_free(&arena);
     axl__file_close(&file);
+    axl__file_close(&offset_file);
     axl_context_free(ctx);
 }
 
@@ -207,6 +221,81 @@ static void check_texts(const axl_tokenizer *tok, const char *name, const axl__j
     }
 }
 
+/* ---- offsets ---- */
+
+/* want: NULL where only the ids are known. */
+static void check_offsets(const axl_tokenizer *tok, const char *name, const axl__json *text,
+                          uint32_t flags, const axl__json *want)
+{
+    axl_buffer ids = AXL_BUFFER_INIT, places = AXL_BUFFER_INIT, alone = AXL_BUFFER_INIT;
+    const axl__json *v = want ? want->child : NULL;
+    int64_t last = 0;
+    bool same;
+
+    assert_ok(axl_tokenizer_encode_with_offsets(tok, text->text, text->len, flags, &ids, &places));
+    assert_ok(axl_tokenizer_encode(tok, text->text, text->len, flags, &alone));
+    const axl__span *got = places.data;
+    size_t n = ids.length / 4;
+    assert_int_equal(places.length, n * sizeof *got);
+    same = ids.length == alone.length && (n == 0 || memcmp(ids.data, alone.data, ids.length) == 0);
+    same = same && (!want || (size_t)want->count == 2 * n);
+    for (size_t i = 0; i < n && same && want; i++, v = v->next->next) {
+        same = got[i].begin == last + v->integer;
+        same = same && got[i].end == got[i].begin + v->next->integer;
+        last = got[i].end;
+    }
+    if (!same) {
+        axl__str shown;
+        axl__str_init(&shown, ctx);
+        last = 0;
+        for (size_t i = 0; i < n; last = got[i++].end)
+            axl__str_putf(&shown, "%d,%d,", (int)(got[i].begin - last),
+                          (int)(got[i].end - got[i].begin));
+        axl__str_puts(&shown, " want ");
+        if (want)
+            axl__json_write(&shown, want, 0);
+        report(flags ? "plain offsets" : "offsets", name, text, &shown);
+        axl__str_free(&shown);
+    }
+    axl_buffer_free(&ids);
+    axl_buffer_free(&places);
+    axl_buffer_free(&alone);
+}
+
+/* chosen: the indices of the texts that are asked about; NULL for all. */
+static void check_all_offsets(const axl_tokenizer *tok, const char *name, const axl__json *texts,
+                              const axl__json *chosen, const axl__json *list, uint32_t flags)
+{
+    const axl__json *which = chosen ? chosen->child : NULL, *v = texts->child;
+    int64_t at = 0;
+
+    assert_non_null(list);
+    for (const axl__json *o = list->child; o; o = o->next) {
+        for (; which && at < which->integer; at++)
+            v = v->next;
+        if (o->integer >= 0)
+            check_offsets(tok, name, v, flags, offset_pool[o->integer]);
+        which = which ? which->next : NULL;
+        v = v->next;
+        at++;
+    }
+}
+
+static void check_case_offsets(const axl_tokenizer *tok, const char *name, const char *kind,
+                               const char *texts)
+{
+    const axl__json *r = axl__json_get(axl__json_get(offsets, kind), name);
+    const axl__json *chosen =
+        strcmp(kind, "variants") == 0 ? NULL : axl__json_get(offsets, "texts");
+    const axl__json *list = axl__json_get(goldens, texts);
+
+    if (strcmp(kind, "bare") != 0)
+        check_all_offsets(tok, name, list, chosen, axl__json_get(r, "with"), 0);
+    check_all_offsets(tok, name, list, chosen,
+                      strcmp(kind, "bare") == 0 ? r : axl__json_get(r, "plain"),
+                      AXL_TOKENIZE_NO_SPECIAL);
+}
+
 static void hash_strings(const axl_tokenizer *tok, const axl__json *v, uint32_t flags, sha256 *hash,
                          int64_t *total)
 {
@@ -283,6 +372,7 @@ static void test_tokenizer_goldens__folders(void **state)
         axl_tokenizer *tok;
         assert_ok(axl_tokenizer_open(&tok, ctx, dir, NULL));
         check_texts(tok, name, axl__json_get(goldens, "hard"), axl__json_get(c, "hard"));
+        check_case_offsets(tok, name, "cases", "hard");
         const axl__json *d = axl__json_get(c, "decode");
         const axl__json *text = axl__json_get(d, "text")->child;
         const axl__json *skip = axl__json_get(d, "text_skip")->child;
@@ -307,6 +397,7 @@ static void test_tokenizer_goldens__variants(void **state)
         axl_tokenizer *tok;
         assert_ok(axl_tokenizer_open(&tok, ctx, dir, NULL));
         check_texts(tok, name, axl__json_get(goldens, "variant_texts"), c);
+        check_case_offsets(tok, name, "variants", "variant_texts");
         axl_tokenizer_free(tok);
         axl__free(ctx, dir);
     }
@@ -326,6 +417,7 @@ static void test_tokenizer_goldens__bare_files(void **state)
         }
         assert_ok(axl_tokenizer_open(&tok, ctx, path, NULL));
         check_texts(tok, name, axl__json_get(goldens, "hard"), axl__json_get(c, "hard"));
+        check_case_offsets(tok, name, "bare", "hard");
         check_data(tok, name, axl__json_get(c, "data"));
         axl_tokenizer_free(tok);
     }

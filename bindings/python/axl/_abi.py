@@ -925,6 +925,8 @@ FUNCTIONS = {
         c.c_size_t, c.c_uint32, c.POINTER(axl_buffer)]),
     "axl_tokenizer_encode": (c.c_int, [c.POINTER(axl_tokenizer), c.c_char_p, c.c_size_t,
         c.c_uint32, c.POINTER(axl_buffer)]),
+    "axl_tokenizer_encode_with_offsets": (c.c_int, [c.POINTER(axl_tokenizer), c.c_char_p,
+        c.c_size_t, c.c_uint32, c.POINTER(axl_buffer), c.POINTER(axl_buffer)]),
     "axl_tokenizer_eos": (c.c_int32, [c.POINTER(axl_tokenizer)]),
     "axl_tokenizer_free": (None, [c.POINTER(axl_tokenizer)]),
     "axl_tokenizer_from_config": (c.c_int, [c.POINTER(c.POINTER(axl_tokenizer)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import json
 import operator
 from dataclasses import dataclass
@@ -128,6 +129,24 @@ class Tokenizer(Handle):
                   0 if flag(special, "special") else _abi.AXL_TOKENIZE_NO_SPECIAL,
                   ctypes.byref(buffer))
         return list(memoryview(take_buffer(buffer)).cast("i"))
+
+    def encode_with_offsets(self, source: Union[str, bytes], *, special: bool = True
+                            ) -> Tuple[List[int], List[Tuple[int, int]]]:
+        """The ids of a text, and of each the (begin, end) of what it stands for: characters of a
+        str, bytes of bytes.  Tokens put around the text have (0, 0)."""
+        if not isinstance(source, (str, bytes)):
+            raise TypeError(f"source must be a str or bytes, got {came(source)}")
+        data = source.encode("utf-8", "replace") if isinstance(source, str) else source
+        ids, places = _abi.axl_buffer.init(), _abi.axl_buffer.init()
+        calls.run(lib.axl_tokenizer_encode_with_offsets, self, data, len(data),
+                  0 if flag(special, "special") else _abi.AXL_TOKENIZE_NO_SPECIAL,
+                  ctypes.byref(ids), ctypes.byref(places))
+        ends = list(memoryview(take_buffer(places)).cast("I"))
+        if isinstance(source, str) and len(source) != len(data):
+            before = list(itertools.accumulate(((byte & 0xC0) != 0x80 for byte in data),
+                                               initial=0))
+            ends = [before[end] for end in ends]
+        return list(memoryview(take_buffer(ids)).cast("i")), list(zip(ends[::2], ends[1::2]))
 
     def decode(self, ids: Iterable[int], *, skip_special: bool = False) -> str:
         """The text of ids."""
