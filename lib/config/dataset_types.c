@@ -75,6 +75,14 @@ const axl__dataset_type axl__dataset_types[] = {
       .method = "completion",
       .keys = "field",
       .columns = { { .name = "text", .key = "field" } } },
+    { .name = "chat_template",
+      .method = "chat",
+      .keys = "chat_template, chat_template_jinja, chat_template_kwargs, drop_system_message, "
+              "eot_tokens, field_messages, field_thinking, field_tools, message_field_content, "
+              "message_field_role, message_field_training, message_field_training_detail, "
+              "message_property_mappings, roles, roles_to_train, split_thinking, "
+              "template_thinking_key, train_on_eos, train_on_eot",
+      .columns = { { .name = "messages", .key = "field_messages" } } },
     { .name = "user_defined",
       .mapping = true,
       .method = "user_defined",

@@ -50,7 +50,8 @@ extern const size_t axl__n_dataset_types;
     "explainchoice:instruct, explainchoice:chat, concisechoice, concisechoice:instruct, "          \
     "concisechoice:chat, concisechoice:chatml, concisechoice:phi, summarizetldr, "                 \
     "summarizetldr:instruct, summarizetldr:chat, summarizetldr:chatml, summarizetldr:phi, "        \
-    "orcamini, context_qa, context_qa.load_v2, creative_acr.load_answer, completion"
+    "orcamini, context_qa, context_qa.load_v2, creative_acr.load_answer, completion, "             \
+    "chat_template"
 
 /* The types without their styles, "alpaca, completion", for messages. */
 void axl__dataset_types_put(axl__str *out);

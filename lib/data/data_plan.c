@@ -210,8 +210,12 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
     snprintf(key, sizeof key, "%s[%zu]", plan->list, i);
     e->node = axl__cfg_node(cfg, key);
     e->format = axl__cfg_str_or(cfg, entry_key(key, plan, i, "ds_type"), NULL);
-    axl__prompt_setup setup = { plan->ctx, tok, e->node, plan->sequence_len,
-                                axl__cfg_bool(cfg, "train_on_inputs") };
+    axl__prompt_setup setup = { .ctx = plan->ctx,
+                                .tok = tok,
+                                .entry = e->node,
+                                .cfg = cfg,
+                                .sequence_len = plan->sequence_len,
+                                .train_on_inputs = axl__cfg_bool(cfg, "train_on_inputs") };
     axl_status status = axl__prompt_open(&e->prompt, &setup);
     if (status != AXL_OK)
         return axl__fail_prefix(status, "%s", entry_key(key, plan, i, "type"));
@@ -381,7 +385,9 @@ static void put_settings(const axl__data_plan *plan, axl__str *out)
                                         "shuffle_merged_datasets",
                                         "shuffle_before_merging_datasets",
                                         "curriculum_sampling",
-                                        "train_on_inputs" };
+                                        "train_on_inputs",
+                                        "chat_template_kwargs",
+                                        "eot_tokens" };
 
     axl__str_putf(out, "axl %s\n", axl_version());
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
@@ -399,6 +405,8 @@ axl_status axl__data_plan_key(axl__data_plan *plan, const axl_tokenizer *tok, ax
         axl__str_puts(out, "data ");
         axl__yaml_put_canonical(out, e->node);
         axl__str_putc(out, '\n');
+        if (e->prompt.method->put_key)
+            e->prompt.method->put_key(&e->prompt, out);
         for (size_t f = 0; f < e->files.n; f++) {
             AXL_TRY(hash_file(plan->ctx, e->files.paths[f], &e->ids[f], &e->hashes[f]));
             axl__str_putf(out, "file %llu %016llx ", (unsigned long long)e->ids[f].size,

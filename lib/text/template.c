@@ -6,6 +6,7 @@
 #include "base/structs.h"
 #include "chat/chat_templates.h"
 #include "jinja/jinja.h"
+#include "tokenizer.h"
 
 #include <axl/template.h>
 
@@ -113,19 +114,6 @@ static axl_status read_file(axl_template *t, const char *path)
     return status;
 }
 
-/* chat_template: a text, or a list of {name, template}. */
-static const axl__json *find_template(const axl__json *config)
-{
-    const axl__json *found = axl__json_get(config, "chat_template");
-
-    if (!found || found->type != AXL__JSON_ARRAY)
-        return found;
-    for (const axl__json *v = found->child; v; v = v->next)
-        if (strcmp(axl__json_string(v, "name", ""), "default") == 0)
-            return axl__json_get(v, "template");
-    return NULL;
-}
-
 /* A token is a text or an object whose content is one. */
 static axl_status add_token(axl_template *t, const axl__json *config, const char *key)
 {
@@ -171,8 +159,8 @@ static axl_status read_folder_of(axl_template *t, const char *dir, const char *f
         AXL_TRY(read_config(t, config_path, &config));
     if (axl__has_file(dir, "chat_template.jinja"))
         return read_file(t, file);
-    const axl__json *found = find_template(config);
-    if (!found || found->type != AXL__JSON_STRING)
+    const axl__json *found = axl__chat_template_of(config);
+    if (!found)
         return axl__fail(AXL_ERR_NOT_FOUND,
                          "%s has no chat template: neither chat_template.jinja nor chat_template "
                          "in tokenizer_config.json",

@@ -703,6 +703,11 @@ axl_status axl__tokenizer_open_file(const axl_tokenizer *tok, const char *name, 
     return axl__folder_open(&tok->folder, file, false, out);
 }
 
+axl_context *axl__tokenizer_context(const axl_tokenizer *tok)
+{
+    return tok->ctx;
+}
+
 const char *axl__tokenizer_special_text(const axl_tokenizer *tok, const char *name)
 {
     for (int i = 0; i < AXL__N_SPECIALS; i++) {

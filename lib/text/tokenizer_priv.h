@@ -55,6 +55,7 @@ struct axl_tokenizer {
     /* What the caller changed, for saving; texts in the arena. */
     const char *type, *override[AXL__N_SPECIALS];
     int32_t legacy;
+    axl__slice chat_template; /* instead of the files' own; NULL text: none */
 };
 
 /* A SentencePiece model as it lies in its file; texts in an arena. */
@@ -132,6 +133,8 @@ axl_status axl__tokenizer_open(axl_tokenizer **out, axl_context *ctx,
                                const char *key_prefix);
 axl_status axl__tokenizer_write(const axl_tokenizer *t, const axl__outlet *to);
 axl_status axl__tokenizer_load(axl_tokenizer *t, const axl__tokenizer_origin *from);
+/* Of a tokenizer that nobody else has yet. */
+axl_status axl__tokenizer_set_chat_template(axl_tokenizer *t, const char *text, size_t len);
 void axl__llama_pipeline(axl__pipeline *p, bool legacy, bool add_prefix_space);
 
 #endif

@@ -21,7 +21,7 @@
     "alpaca_chat.load_camel_ai, alpaca_chat.load_no_prompt, alpaca_instruct, "                     \
     "alpaca_instruct.load_no_prompt, gpteacher, oasst, jeopardy, explainchoice, concisechoice, "   \
     "summarizetldr, orcamini, context_qa, context_qa.load_v2, creative_acr.load_answer, "          \
-    "completion"
+    "completion, chat_template"
 /* The lines that MIN has; a line added to it is number LINE + 1. */
 enum { LINE = 9 };
 
@@ -275,7 +275,14 @@ static void test_config__answers_by_the_type_of_the_data(void **state)
           "read it [AXL-C0211]");
     check(ENTRY("type: completion, message_field_role: from"),
           "c.yml:2:40: warning: datasets[0].message_field_role: no effect here: completion data "
-          "does not read it; use message_property_mappings [AXL-C0211]");
+          "does not read it [AXL-C0211]");
+    check(ENTRY("type: chat_template, chat_template: jinja"),
+          "c.yml:2:58: error: datasets[0].chat_template_jinja: required with chat_template: jinja "
+          "[AXL-C0205]");
+    check(ENTRY("type: chat_template, roles: {user: [human]}, train_on_eos: last"), NULL);
+    check(ENTRY("type: chat_template, train_on_eos: never"),
+          "c.yml:2:57: error: datasets[0].train_on_eos: must be one of all, turn, last, none, "
+          "found \"never\" [AXL-C0204]");
     check(ENTRY("type: completion, seed: 3"),
           "c.yml:2:40: warning: datasets[0].seed: no effect here: only synthetic data reads it "
           "[AXL-C0211]");
@@ -293,8 +300,8 @@ static void test_config__answers_by_the_type_of_the_data(void **state)
     check(ENTRY("type: completion}], eot_tokens: [a], test_datasets: [{path: p, type: alpaca"),
           "c.yml:2:42: warning: eot_tokens: no effect here: completion data does not read it "
           "[AXL-C0211]");
-    check(ENTRY("type: chat_template, roles_to_train: [a]"), /* and no word about the second */
-          "c.yml:2:28: error: datasets[0].type: \"chat_template\" is not supported: other dataset "
+    check(ENTRY("type: tree_of_talk, roles_to_train: [a]"), /* and no word about the second */
+          "c.yml:2:28: error: datasets[0].type: \"tree_of_talk\" is not supported: other dataset "
           "types do not exist yet; use " TYPES " [AXL-C0210]");
 }
 

@@ -14,15 +14,21 @@
 typedef struct {
     axl_context *ctx;
     axl_tokenizer *tok;
+    axl_config *cfg; /* of types that read more than their entry */
     axl__arena arena;
     axl__draft draft;
 } fixture;
 
 static void set_up(fixture *f, int ends)
 {
+    static const char config[] = "base_model: model\nlearning_rate: 1e-3\nnum_epochs: 1\n"
+                                 "micro_batch_size: 1\ngradient_accumulation_steps: 1\n"
+                                 "chat_template: chatml\ndatasets: [{path: x, type: alpaca}]\n";
+
     memset(f, 0, sizeof *f);
     f->ctx = test_context();
     f->tok = byte_tokenizer(f->ctx, ends);
+    assert_ok(axl_config_parse(&f->cfg, f->ctx, config, strlen(config), NULL, NULL));
     axl__arena_init(&f->arena, f->ctx);
     f->draft.ctx = f->ctx;
 }
@@ -31,6 +37,7 @@ static void tear_down(fixture *f)
 {
     axl__draft_free(&f->draft);
     axl__arena_free(&f->arena);
+    axl_config_free(f->cfg);
     axl_tokenizer_free(f->tok);
     assert_ok(axl__remove_tree(test_temp_dir()));
     mkdir(test_temp_dir(), 0700);
@@ -47,8 +54,12 @@ static axl_status open_entry(fixture *f, axl__prompt *p, const char *yaml, uint3
     assert_ok(axl__diagnostics_new(&diags, f->ctx, "entry"));
     assert_ok(axl__yaml_parse(&entry, &f->arena, yaml, strlen(yaml), diags));
     axl_diagnostics_free(diags);
-    return axl__prompt_open(
-        p, &(axl__prompt_setup){ f->ctx, f->tok, entry, sequence_len, train_on_inputs });
+    return axl__prompt_open(p, &(axl__prompt_setup){ .ctx = f->ctx,
+                                                     .tok = f->tok,
+                                                     .entry = entry,
+                                                     .cfg = f->cfg,
+                                                     .sequence_len = sequence_len,
+                                                     .train_on_inputs = train_on_inputs });
 }
 
 static axl_status open_type(fixture *f, axl__prompt *p, const char *type, uint32_t sequence_len,

@@ -15,7 +15,7 @@
 
 static const axl__prompt_method *const methods[] = { &axl__prompt_instruction,
                                                      &axl__prompt_completion,
-                                                     &axl__prompt_user_defined };
+                                                     &axl__prompt_user_defined, &axl__prompt_chat };
 
 static axl_status no_such_type(const axl__prompt *p, const char *name)
 {
@@ -152,6 +152,17 @@ static axl_status draft_reserve(axl__draft *d, size_t extra)
     if (!ids || !labels)
         return axl__fail_nomem();
     d->cap = (uint32_t)cap;
+    return AXL_OK;
+}
+
+axl_status axl__draft_put(axl__draft *d, const int32_t *ids, const int32_t *labels, size_t n)
+{
+    AXL_TRY(draft_reserve(d, n));
+    if (n > 0) {
+        memcpy(d->ids + d->n, ids, n * sizeof *ids);
+        memcpy(d->labels + d->n, labels, n * sizeof *labels);
+    }
+    d->n += (uint32_t)n;
     return AXL_OK;
 }
 

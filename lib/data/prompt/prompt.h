@@ -36,6 +36,8 @@ typedef struct axl__prompt_method {
     /* Reads the entry once; AXL_ERR_INVALID names what is wrong with it.  NULL: nothing to do. */
     axl_status (*open)(axl__prompt *p);
     void (*close)(axl__prompt *p); /* what open made; NULL: nothing; not called when it failed */
+    /* Adds lines that say what the samples depend on beyond entry and tokenizer; NULL: nothing. */
+    void (*put_key)(const axl__prompt *p, axl__str *out);
     /* Called by several threads at once.  AXL_ERR_DATA, without the record's place: a value of a
      * wrong type. */
     axl_status (*make)(const axl__prompt *p, const axl__json *record, axl__draft *out);
@@ -50,6 +52,7 @@ typedef struct axl__prompt_setup {
     axl_context *ctx;
     const axl_tokenizer *tok; /* NULL: nothing but axl__prompt_ask will be called */
     const axl__yaml *entry;   /* of datasets[], as it is in the effective config */
+    const axl_config *cfg;    /* the whole of it; NULL as tok */
     uint32_t sequence_len;
     bool train_on_inputs;
 } axl__prompt_setup;
@@ -101,10 +104,13 @@ axl_status axl__prompt_put_response(const axl__prompt *p, axl__draft *out, const
 axl_status axl__prompt_put_document(const axl__prompt *p, axl__draft *out, const char *text,
                                     size_t len, size_t max);
 
+/* Appends ids (n) with their labels (n) to the draft's last sample. */
+axl_status axl__draft_put(axl__draft *draft, const int32_t *ids, const int32_t *labels, size_t n);
+
 /* Ends a sample at `end` tokens of the draft, which is not before the last sample's end. */
 axl_status axl__draft_emit(axl__draft *draft, uint32_t end);
 
 extern const axl__prompt_method axl__prompt_instruction, axl__prompt_completion,
-    axl__prompt_user_defined;
+    axl__prompt_user_defined, axl__prompt_chat;
 
 #endif

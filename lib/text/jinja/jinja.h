@@ -56,4 +56,7 @@ struct axl__jinja_key {
 axl_status axl__jinja_message_keys(const axl__jinja *t, axl__arena *arena,
                                    const axl__jinja_key **first);
 
+/* Whether Python's str.isspace() is true of a character. */
+bool axl__j_space(uint32_t c);
+
 #endif
