@@ -33,7 +33,7 @@
     X(axl_diagnostic, 64)                                                                          \
     X(axl_evaluation, 40)                                                                          \
     X(axl_file, 32)                                                                                \
-    X(axl_generate_options, 104)                                                                   \
+    X(axl_generate_options, 120)                                                                   \
     X(axl_generation, 32)                                                                          \
     X(axl_job_options, 24)                                                                         \
     X(axl_loader_cursor, 24)                                                                       \

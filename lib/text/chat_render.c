@@ -107,19 +107,24 @@ static axl_status put_yaml(axl__json_maker *to, const axl__yaml *y)
     return AXL_OK;
 }
 
-/* chat_template_kwargs win over the special tokens. */
+/* What transformers gives every template, unless a conversation has it; chat_template_kwargs win
+ * over the special tokens. */
 static axl_status make_variables(axl__chat *chat, const axl__yaml *kwargs, const axl_tokenizer *tok)
 {
     static const char *const names[][2] = { { "bos", "bos_token" },  { "eos", "eos_token" },
                                             { "unk", "unk_token" },  { "sep", "sep_token" },
                                             { "pad", "pad_token" },  { "cls", "cls_token" },
                                             { "mask", "mask_token" } };
+    static const axl__json none = { .type = AXL__JSON_NULL }, no = { .type = AXL__JSON_BOOL };
     axl__json_maker m;
 
     chat->variables = axl__arena_alloc(&chat->arena, sizeof *chat->variables);
     if (!chat->variables)
         return axl__fail_nomem();
     axl__json_make(&m, &chat->arena, chat->variables, AXL__JSON_OBJECT);
+    if (!axl__json_put(&m, "tools", &none) || !axl__json_put(&m, "documents", &none) ||
+        !axl__json_put(&m, "add_generation_prompt", &no))
+        return axl__fail_nomem();
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const char *text = axl__tokenizer_special_text(tok, names[i][0]);
         axl__json value = axl__json_text(text, text ? strlen(text) : 0);
@@ -153,7 +158,7 @@ static bool read_date(const char *text, axl__date *d)
 
 static axl_status choose_date(axl__chat *chat, const axl_config *cfg)
 {
-    const char *text = axl__cfg_str_or(cfg, "axl.date", NULL);
+    const char *text = cfg ? axl__cfg_str_or(cfg, "axl.date", NULL) : NULL;
 
     chat->now = axl__utc((int64_t)axl__wall_time());
     if (!text || read_date(text, &chat->now))
@@ -199,24 +204,31 @@ bool axl__chat_tells_date(const axl__chat *chat)
 
 /* ---- rendering ---- */
 
+axl_status axl__chat_render_object(const axl__chat *chat, const axl__json *object,
+                                   const axl__jinja_options *options, axl__str *out)
+{
+    axl__jinja_options o = *options;
+
+    o.extra = chat->variables;
+    return axl__jinja_render(chat->jinja, object, &o, out);
+}
+
 axl_status axl__chat_render(const axl__chat *chat, const axl__json *messages,
                             const axl__json *tools, bool add_generation_prompt, axl__str *out)
 {
     static const axl__json none = { .type = AXL__JSON_NULL };
     axl__json members[] = { *messages,
                             tools ? *tools : none,
-                            none,
                             { .type = AXL__JSON_BOOL, .boolean = add_generation_prompt } };
-    static const char *const names[] = { "messages", "tools", "documents",
-                                         "add_generation_prompt" };
+    static const char *const names[] = { "messages", "tools", "add_generation_prompt" };
     enum { N = sizeof members / sizeof members[0] };
     axl__json context = { .type = AXL__JSON_OBJECT, .count = N, .child = members };
-    axl__jinja_options options = { .now = chat->now, .extra = chat->variables };
+    axl__jinja_options options = { .now = chat->now };
 
     for (size_t i = 0; i < N; i++) {
         members[i].key = names[i];
         members[i].key_len = strlen(names[i]);
         members[i].next = i + 1 < N ? &members[i + 1] : NULL;
     }
-    return axl__jinja_render(chat->jinja, &context, &options, out);
+    return axl__chat_render_object(chat, &context, &options, out);
 }

@@ -27,7 +27,7 @@ typedef struct axl__chat {
 
 /* What a config says of a template.  All borrowed, for the call of axl__chat_open(). */
 typedef struct axl__chat_choice {
-    const axl_config *cfg; /* whose base_dir a file of templates lies in; and axl.date */
+    const axl_config *cfg; /* whose base_dir and axl.date count; NULL: neither does */
     const char *name;      /* chat_template: a built-in one's, "jinja", "tokenizer_default", … */
     const char *jinja;     /* chat_template_jinja: a template, or the path of a file of one */
     const axl__yaml *kwargs; /* chat_template_kwargs: a mapping, or NULL */
@@ -48,8 +48,13 @@ void axl__chat_close(axl__chat *chat);
 /* Whether what it writes depends on the day. */
 bool axl__chat_tells_date(const axl__chat *chat);
 
-/* Appends the text.  messages: a list of mappings; tools: a list, or NULL.  AXL_ERR_FORMAT names
- * the template's line and the cause. */
+/* Appends the text for an object of variables; what it lacks of those that transformers always
+ * gives it gets. */
+axl_status axl__chat_render_object(const axl__chat *chat, const axl__json *object,
+                                   const axl__jinja_options *options, axl__str *out);
+
+/* As that, of one conversation.  messages: a list of mappings; tools: a list, or NULL.
+ * AXL_ERR_FORMAT names the template's line and the cause. */
 axl_status axl__chat_render(const axl__chat *chat, const axl__json *messages,
                             const axl__json *tools, bool add_generation_prompt, axl__str *out);
 

@@ -5,10 +5,8 @@
 #include "base/os.h"
 #include "base/structs.h"
 #include "chat/chat_templates.h"
-#include "jinja/jinja.h"
+#include "template.h"
 #include "tokenizer.h"
-
-#include <axl/template.h>
 
 #include <stdatomic.h>
 #include <string.h>
@@ -195,20 +193,30 @@ axl_status axl_template_open(axl_template **out, axl_context *ctx, const char *p
 
 /* ---- rendering ---- */
 
-static axl_status render(const axl_template *t, const axl__json *context,
-                         const axl_template_options *opts, axl_buffer *out)
+axl_status axl__template_options_read(const axl_template_options *given, axl__jinja_options *out)
 {
-    int64_t time = opts->time < 0 ? (int64_t)axl__wall_time() : opts->time;
-    axl__jinja_options o = { .limits = { .steps = opts->max_steps,
-                                         .output = opts->max_output,
-                                         .memory = opts->max_memory,
-                                         .depth = opts->max_depth },
-                             .now = axl__utc(time),
-                             .extra = t->extra };
+    axl_template_options opts = AXL_TEMPLATE_OPTIONS_INIT;
+
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_template_options, &opts, given));
+    if (opts.time < -1 || opts.time > time_max || opts.max_depth > DEPTH_MAX || opts.reserved0 != 0)
+        return axl__fail(AXL_ERR_INVALID,
+                         "time must be from -1 to the year 9999, max_depth at most %d", DEPTH_MAX);
+    *out = (axl__jinja_options){ .limits = { .steps = opts.max_steps,
+                                             .output = opts.max_output,
+                                             .memory = opts.max_memory,
+                                             .depth = opts.max_depth },
+                                 .now = axl__utc(opts.time < 0 ? (int64_t)axl__wall_time()
+                                                               : opts.time) };
+    return AXL_OK;
+}
+
+static axl_status render(const axl_template *t, const axl__json *context,
+                         const axl__jinja_options *opts, axl_buffer *out)
+{
     axl__str text;
 
     axl__str_init(&text, t->ctx);
-    axl_status status = axl__jinja_render(t->jinja, context, &o, &text);
+    axl_status status = axl__jinja_render(t->jinja, context, opts, &text);
     if (status == AXL_OK)
         status = axl__buffer_set(t->ctx, out, axl__str_text(&text), text.len);
     axl__str_free(&text);
@@ -218,19 +226,16 @@ static axl_status render(const axl_template *t, const axl__json *context,
 axl_status axl_template_render(const axl_template *t, const char *context, size_t length,
                                const axl_template_options *given, axl_buffer *out)
 {
-    axl_template_options opts = AXL_TEMPLATE_OPTIONS_INIT;
+    axl__jinja_options opts;
     axl__arena arena;
     axl__json *tree;
 
     AXL_TRY(enter(t));
     AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, out));
-    AXL_TRY(AXL__IMPORT_OPTIONS(axl_template_options, &opts, given));
-    if (!context || opts.time < -1 || opts.time > time_max || opts.max_depth > DEPTH_MAX ||
-        opts.reserved0 != 0)
-        return axl__fail(AXL_ERR_INVALID,
-                         "context must not be NULL, time from -1 to the year 9999, max_depth "
-                         "at most %d",
-                         DEPTH_MAX);
+    AXL_TRY(axl__template_options_read(given, &opts));
+    if (!context)
+        return axl__fail(AXL_ERR_INVALID, "context must not be NULL");
+    opts.extra = t->extra;
     axl__arena_init(&arena, t->ctx);
     axl_status status = axl__json_parse(&tree, &arena, context, length, "context");
     if (status == AXL_OK)

@@ -22,6 +22,8 @@ const char *axl__tokenizer_special_text(const axl_tokenizer *tok, const char *na
 const axl__json *axl__chat_template_of(const axl__json *tokenizer_config);
 /* Appends the tokenizer's chat template; AXL_END where it has none. */
 axl_status axl__tokenizer_chat_template(const axl_tokenizer *tok, axl__str *out);
+/* At the entry of a public call. */
+axl_status axl__tokenizer_enter(const axl_tokenizer *tok);
 axl_context *axl__tokenizer_context(const axl_tokenizer *tok); /* borrowed */
 /* One of the files it was opened from, "" for a bare one's only; AXL_END where there is none. */
 axl_status axl__tokenizer_open_file(const axl_tokenizer *tok, const char *name, axl__file *out);

@@ -207,6 +207,22 @@ class ContextTest(Case):
         self.assertAlmostEqual(sum(losses), trainer.evaluate(batch), places=3)
         self.assertEqual(len(model.batch_hidden(batch, 0).tolist()), len(IDS))
 
+    def test_a_tokenizer_renders_conversations(self):
+        template = ("{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}\n"
+                    "{% endfor %}{% if tools %}{{ tools | tojson }}{% endif %}{{ x }}"
+                    "{% if add_generation_prompt %}>{% endif %}")
+        files = {"chat_template.jinja": template.encode()}
+        for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json"):
+            with open(os.path.join(MODEL, name), "rb") as f:
+                files[name] = f.read()
+        made, said = axl.Tokenizer.from_files(files), [{"role": "user", "content": "Hi"}]
+        self.assertEqual(made.apply_chat_template(said, x=3), "user: Hi</s>\n3")
+        self.assertEqual(made.apply_chat_template(said, tools=[1], add_generation_prompt=True),
+                         "user: Hi</s>\n[1]>")
+        self.assertEqual(made.turn_end, "</s>")
+        with self.assertRaises(FileNotFoundError):
+            axl.Tokenizer.open(MODEL).apply_chat_template(said)
+
     def test_a_chat_template_renders(self):
         template = axl.Template("{% for m in messages %}{{ m['content'] }}{{ loop.index }};{% endfor %}{{ x }}{{ y | tojson }}\n")
         messages = [{"content": "Grüße 🚆"}, {"content": "\0"}]
@@ -234,6 +250,8 @@ class ContextTest(Case):
         whole = axl.generate(model, tokenizer, "Once upon", greedy=True, max_new_tokens=20)
         self.assertEqual((whole.finish, whole.n_new), ("length", 20))
         seen, cut = [], whole[5:9]
+        self.assertEqual(axl.generate(model, tokenizer, "Once upon", greedy=True,
+                                      stop_ids=range(model.info.vocab_size)).finish, "eos")
         text = axl.generate(model, tokenizer, "Once upon", greedy=True, max_new_tokens=20, stop=cut,
                             on_text=lambda piece: seen.append(piece))
         self.assertEqual((text, text.finish), (whole[:whole.index(cut)], "stop"))

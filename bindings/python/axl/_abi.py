@@ -438,6 +438,8 @@ axl_generate_options._fields_ = [
     ("text_user", c.c_void_p),
     ("stop", c.POINTER(c.c_char_p)),
     ("n_stop", c.c_size_t),
+    ("stop_ids", c.POINTER(c.c_int32)),
+    ("n_stop_ids", c.c_size_t),
     ("result", c.POINTER(axl_generation)),
     ("seed", c.c_uint64),
     ("temperature", c.c_double),
@@ -450,7 +452,7 @@ axl_generate_options._fields_ = [
     ("reserved0", c.c_uint32),
 ]
 axl_generate_options._defaults_ = (
-    None, None, None, 0, None, 42, 0.9, 0.95, 0.0, 1.1, 40, 1024, 0, 0,
+    None, None, None, 0, None, 0, None, 42, 0.9, 0.95, 0.0, 1.1, 40, 1024, 0, 0,
 )
 axl_job_options._fields_ = [
     ("size", c.c_size_t),
@@ -920,6 +922,8 @@ FUNCTIONS = {
         c.POINTER(axl_context), c.c_char_p]),
     "axl_template_render": (c.c_int, [c.POINTER(axl_template), c.c_char_p, c.c_size_t,
         c.POINTER(axl_template_options), c.POINTER(axl_buffer)]),
+    "axl_tokenizer_apply_chat_template": (c.c_int, [c.POINTER(axl_tokenizer), c.c_char_p,
+        c.c_size_t, c.POINTER(axl_template_options), c.POINTER(axl_buffer)]),
     "axl_tokenizer_bos": (c.c_int32, [c.POINTER(axl_tokenizer)]),
     "axl_tokenizer_decode": (c.c_int, [c.POINTER(axl_tokenizer), c.POINTER(c.c_int32),
         c.c_size_t, c.c_uint32, c.POINTER(axl_buffer)]),
@@ -933,6 +937,7 @@ FUNCTIONS = {
         c.POINTER(axl_config)]),
     "axl_tokenizer_get_token": (c.c_int, [c.POINTER(axl_tokenizer), c.c_int32,
         c.POINTER(axl_buffer)]),
+    "axl_tokenizer_get_turn_end": (c.c_int, [c.POINTER(axl_tokenizer), c.POINTER(axl_buffer)]),
     "axl_tokenizer_id": (c.c_int32, [c.POINTER(axl_tokenizer), c.c_char_p]),
     "axl_tokenizer_open": (c.c_int, [c.POINTER(c.POINTER(axl_tokenizer)),
         c.POINTER(axl_context), c.c_char_p, c.POINTER(axl_tokenizer_options)]),

@@ -130,6 +130,31 @@ class Tokenizer(Handle):
                   ctypes.byref(buffer))
         return list(memoryview(take_buffer(buffer)).cast("i"))
 
+    def apply_chat_template(self, messages: Sequence[Mapping[str, Any]], *,
+                            tools: Optional[Sequence[Any]] = None,
+                            add_generation_prompt: bool = False, time: Optional[int] = None,
+                            **variables: Any) -> str:
+        """A conversation as text, by the tokenizer's chat template; encode(…, special=False) makes
+        ids of it.  Further arguments are variables of the template."""
+        given = {"messages": list(messages), "add_generation_prompt":
+                 bool(flag(add_generation_prompt, "add_generation_prompt")), **variables}
+        if tools is not None:
+            given["tools"] = list(tools)
+        data = json.dumps(given, allow_nan=False).encode()
+        opts = options(_abi.axl_template_options, time=time)
+        buffer = _abi.axl_buffer.init()
+        calls.run(lib.axl_tokenizer_apply_chat_template, self, data, len(data), ctypes.byref(opts),
+                  ctypes.byref(buffer))
+        return take_buffer(buffer).decode("utf-8", "replace")
+
+    @property
+    def turn_end(self) -> Optional[str]:
+        """What the chat template writes behind an assistant's message; None: nothing."""
+        buffer = _abi.axl_buffer.init()
+        if calls.run(lib.axl_tokenizer_get_turn_end, self, ctypes.byref(buffer)) == _abi.AXL_END:
+            return None
+        return take_buffer(buffer).decode("utf-8", "replace")
+
     def encode_with_offsets(self, source: Union[str, bytes], *, special: bool = True
                             ) -> Tuple[List[int], List[Tuple[int, int]]]:
         """The ids of a text, and of each the (begin, end) of what it stands for: characters of a
