@@ -162,6 +162,29 @@ AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_encode_with_offsets(const axl_to
                                                                     axl_buffer *offsets);
 
 /**
+ * Encode many texts, on all threads of the tokenizer's context.
+ *
+ * @param[in]     tok     Borrowed.
+ * @param[in]     texts   (n) Each as in axl_tokenizer_encode(); NULL is an empty one.
+ * @param[in]     lengths (n) Bytes; NULL: each text ends with a NUL.
+ * @param[in]     n       Number of texts.
+ * @param[in]     flags   0 or AXL_TOKENIZE_NO_SPECIAL.
+ * @param[in,out] ids     int32_t ids of all texts, one behind the other; what it held is released.
+ *                        Release with axl_buffer_free().
+ * @param[in,out] ends    (n) uint64_t: where each text's ids end in @p ids; else as @p ids.
+ *
+ * @return As axl_tokenizer_encode(): of several failures that of the first text.
+ *
+ * Thread: any, several at once.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_encode_batch(const axl_tokenizer *tok,
+                                                             const char *const *texts,
+                                                             const size_t *lengths, size_t n,
+                                                             uint32_t flags, axl_buffer *ids,
+                                                             axl_buffer *ends);
+
+/**
  * Decode ids into text, as transformers' decode without cleaning up spaces.
  *
  * @param[in]     tok   Borrowed.

@@ -207,6 +207,16 @@ class ContextTest(Case):
         self.assertAlmostEqual(sum(losses), trainer.evaluate(batch), places=3)
         self.assertEqual(len(model.batch_hidden(batch, 0).tolist()), len(IDS))
 
+    def test_a_tokenizer_encodes_many(self):
+        tokenizer = axl.Tokenizer.open(MODEL, context=axl.Context(threads=2))
+        texts = [f"Text {i} \0 {'é' * (i % 7)}" for i in range(500)] + ["", b"bytes"]
+        self.assertEqual(tokenizer.encode_batch(texts), [tokenizer.encode(t) for t in texts])
+        self.assertEqual(tokenizer.encode_batch(texts[:3], special=False),
+                         [tokenizer.encode(t, special=False) for t in texts[:3]])
+        self.assertEqual(tokenizer.encode_batch([]), [])
+        with self.assertRaisesRegex(TypeError, "a source must be a str or bytes, got 3"):
+            tokenizer.encode_batch(["a", 3])
+
     def test_a_tokenizer_renders_conversations(self):
         template = ("{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}\n"
                     "{% endfor %}{% if tools %}{{ tools | tojson }}{% endif %}{{ x }}"

@@ -155,6 +155,24 @@ class Tokenizer(Handle):
             return None
         return take_buffer(buffer).decode("utf-8", "replace")
 
+    def encode_batch(self, sources: Iterable[Union[str, bytes]], *,
+                     special: bool = True) -> List[List[int]]:
+        """As encode() of each text, on all threads of the context."""
+        data = []
+        for source in sources:
+            if not isinstance(source, (str, bytes)):
+                raise TypeError(f"a source must be a str or bytes, got {came(source)}")
+            data.append(source.encode("utf-8", "replace") if isinstance(source, str) else source)
+        texts = (ctypes.c_char_p * len(data))(*data)
+        lengths = (ctypes.c_size_t * len(data))(*map(len, data))
+        ids, ends = _abi.axl_buffer.init(), _abi.axl_buffer.init()
+        calls.run(lib.axl_tokenizer_encode_batch, self, texts, lengths, len(data),
+                  0 if flag(special, "special") else _abi.AXL_TOKENIZE_NO_SPECIAL,
+                  ctypes.byref(ids), ctypes.byref(ends))
+        flat = list(memoryview(take_buffer(ids)).cast("i"))
+        stops = list(memoryview(take_buffer(ends)).cast("Q"))
+        return [flat[a:b] for a, b in zip([0] + stops, stops)]
+
     def encode_with_offsets(self, source: Union[str, bytes], *, special: bool = True
                             ) -> Tuple[List[int], List[Tuple[int, int]]]:
         """The ids of a text, and of each the (begin, end) of what it stands for: characters of a
