@@ -186,7 +186,7 @@ static const char *plain_values(const char *values, char *out, size_t room)
  * text is more likely one of those than a slip. */
 static void say_value(walk *w, const axl__schema_key *k, const axl__yaml *n)
 {
-    char near[128], hint[160] = "", values[700];
+    char near[128], hint[160] = "", values[1500];
 
     /* "qlora" holds "lora" and is no slip of it. */
     if (axl__nearest_value(k->values, n->text, near, sizeof near) && !strstr(n->text, near))
@@ -210,6 +210,12 @@ static void lower(axl__yaml *n, const char *values)
             *c = (char)(*c | 0x20);
 }
 
+/* The type of a data set, which has more spellings than the table lists. */
+static bool is_type(const axl__schema_key *k)
+{
+    return axl__ends_with(k->name, "datasets[].type");
+}
+
 /* Range and values, of a node that is of the key's type by now.  false: it was reported, and what
  * else there would be to say of it is not. */
 static bool check_value(walk *w, const axl__schema_key *k, axl__yaml *n)
@@ -230,6 +236,8 @@ static bool check_value(walk *w, const axl__schema_key *k, axl__yaml *n)
         return true;
     if (strcmp(k->name, "excess_length_strategy") == 0)
         lower(n, k->values);
+    if (is_type(k) && (n->len == 0 || axl__dataset_type_find(n->text)))
+        return true;
     if (!axl__schema_has_value(k->values, n->text)) {
         say_value(w, k, n);
         return false;

@@ -186,6 +186,10 @@ axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, co
     file_list files = { .cfg = cfg };
     char key[KEY_MAX];
 
+    snprintf(key, sizeof key, "%s[%zu]", list, i);
+    const axl__dataset_type *type = axl__dataset_type_of(axl__cfg_node(cfg, key));
+    if (type && type->made_up)
+        return AXL_OK;
     e.format = axl__cfg_str_or(cfg, entry_key(key, &plan, i, "ds_type"), NULL);
     files.n = axl__cfg_count(cfg, entry_key(files.key, &plan, i, "data_files"));
     const char *value = axl__cfg_str_or(cfg, entry_key(key, &plan, i, "path"), "");
@@ -219,6 +223,8 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
     axl_status status = axl__prompt_open(&e->prompt, &setup);
     if (status != AXL_OK)
         return axl__fail_prefix(status, "%s", entry_key(key, plan, i, "type"));
+    if (e->prompt.type->made_up)
+        return AXL_OK;
     AXL_TRY(find_files(plan, cfg, i));
     e->ids = axl__calloc(plan->ctx, e->files.n, sizeof *e->ids);
     e->hashes = axl__calloc(plan->ctx, e->files.n, sizeof *e->hashes);

@@ -243,7 +243,6 @@ static void test_prompt__names_the_types_that_exist(void **state)
     assert_fails(open_type(&f, &p, "alpaca:foo", 8, false), AXL_ERR_UNSUPPORTED,
                  "\"alpaca:foo\" does not exist");
     assert_fails(open_type(&f, &p, "completion:chat", 8, false), AXL_ERR_UNSUPPORTED, "there are");
-    assert_fails(open_entry(&f, &p, "path: x", 8, false), AXL_ERR_UNSUPPORTED, "there are");
     tear_down(&f);
 }
 
