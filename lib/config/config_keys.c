@@ -7,6 +7,7 @@
 #include "config_priv.h"
 
 #include "dataset_types.h"
+#include "host_types.h"
 
 #include "base/num.h"
 #include "base/str.h"
@@ -167,6 +168,12 @@ static void say_type(walk *w, const axl__yaml *n, uint16_t type)
 
 /* ---- values ---- */
 
+/* The type of a data set, which has more spellings than the table lists. */
+static bool is_type(const axl__schema_key *k)
+{
+    return axl__ends_with(k->name, "datasets[].type");
+}
+
 /* Without those that are forms of another, "alpaca:chat" of "alpaca". */
 static const char *plain_values(const char *values, char *out, size_t room)
 {
@@ -191,6 +198,12 @@ static void say_value(walk *w, const axl__schema_key *k, const axl__yaml *n)
     /* "qlora" holds "lora" and is no slip of it. */
     if (axl__nearest_value(k->values, n->text, near, sizeof near) && !strstr(n->text, near))
         snprintf(hint, sizeof hint, "; did you mean \"%s\"?", near);
+    const char *instead = is_type(k) && !hint[0] ? axl__dataset_type_instead(n->text) : NULL;
+    if (instead) {
+        axl__config_say(w->p, AXL__C_UNSUPPORTED, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
+                        "\"%.100s\" is not supported: %s", n->text, instead);
+        return;
+    }
     if (k->answer == A_IMPL && k->reason && !hint[0]) {
         axl__config_say(w->p, AXL__C_UNSUPPORTED, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
                         "\"%.100s\" is not supported: %s; use %s", n->text, k->reason,
@@ -208,12 +221,6 @@ static void lower(axl__yaml *n, const char *values)
     for (char *c = (char *)(uintptr_t)n->text; *c; c++)
         if (*c >= 'A' && *c <= 'Z' && !axl__schema_has_value(values, n->text))
             *c = (char)(*c | 0x20);
-}
-
-/* The type of a data set, which has more spellings than the table lists. */
-static bool is_type(const axl__schema_key *k)
-{
-    return axl__ends_with(k->name, "datasets[].type");
 }
 
 /* Range and values, of a node that is of the key's type by now.  false: it was reported, and what
@@ -236,7 +243,8 @@ static bool check_value(walk *w, const axl__schema_key *k, axl__yaml *n)
         return true;
     if (strcmp(k->name, "excess_length_strategy") == 0)
         lower(n, k->values);
-    if (is_type(k) && (n->len == 0 || axl__dataset_type_find(n->text)))
+    if (is_type(k) && (n->len == 0 || axl__dataset_type_find(n->text) ||
+                       axl__host_type_find(w->p->arena->ctx, n->text)))
         return true;
     if (!axl__schema_has_value(k->values, n->text)) {
         say_value(w, k, n);

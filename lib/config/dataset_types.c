@@ -75,11 +75,20 @@ const axl__dataset_type axl__dataset_types[] = {
                    { .name = "response" } } },
     { .name = "oasst", INSTRUCTION, .styles = STYLES, .columns = TWO("INSTRUCTION", "RESPONSE") },
     { .name = "jeopardy",
+      .trained = "\"what is \" and answer",
       INSTRUCTION,
       .styles = STYLES,
       .columns = THREE("question", "category", "answer") },
-    { .name = "explainchoice", INSTRUCTION, .styles = STYLES, .columns = CHOICE },
-    { .name = "concisechoice", INSTRUCTION, .styles = STYLES, .columns = CHOICE },
+    { .name = "explainchoice",
+      .trained = "solution, or else explanation",
+      INSTRUCTION,
+      .styles = STYLES,
+      .columns = CHOICE },
+    { .name = "concisechoice",
+      .trained = "solution, or else explanation",
+      INSTRUCTION,
+      .styles = STYLES,
+      .columns = CHOICE },
     { .name = "summarizetldr",
       INSTRUCTION,
       .styles = STYLES,
@@ -90,13 +99,16 @@ const axl__dataset_type axl__dataset_types[] = {
       INSTRUCTION,
       .columns = THREE("article", "question", "answer") },
     { .name = "context_qa.load_404",
+      .trained = "a sentence that the answer is not there",
       INSTRUCTION,
       .columns = TWO("article", "unanswerable_question") },
     { .name = "context_qa.load_v2",
+      .trained = "\"Answer: \" and answer",
       INSTRUCTION,
       .columns = THREE("context", "question", "answer") },
     { .name = "creative_acr.load_answer", INSTRUCTION, .columns = TWO("instruction", "revision") },
     { .name = "creative_acr.load_critique",
+      .trained = "scores and critiques as YAML",
       .method = "creative",
       .columns = { { .name = "instruction" },
                    { .name = "answer" },
@@ -110,6 +122,7 @@ const axl__dataset_type axl__dataset_types[] = {
                    { .name = "critiques" },
                    { .name = "revision" } } },
     { .name = "reflection",
+      .trained = "output, reflection and corrected",
       .method = "reflection",
       .styles = "instruct, chat",
       .columns = { { .name = "instruction" },
@@ -119,24 +132,29 @@ const axl__dataset_type axl__dataset_types[] = {
                    { .name = "corrected" } } },
     { .name = "metharme", .module = true, INSTRUCTION, .columns = TWO("prompt", "generation") },
     { .name = "input_output",
+      .trained = "segments whose label is true",
       .module = true,
       .method = "segments",
       .columns = { { .name = "segments" } } },
     { .name = "pygmalion",
+      .trained = "what bot says",
       .module = true,
       .method = "pygmalion",
       .columns = { { .name = "conversations" } } },
     { .name = "llama2_chat",
+      .trained = "what gpt says",
       .module = true,
       .method = "llama2_chat",
       .columns = { { .name = "conversations" } } },
     { .name = "messages",
+      .trained = "what assistant says, or messages by their train or weight",
       .module = true,
       .method = "messages",
       .keys = "chat_template, field_messages, input_transform, message_field_training, "
               "message_property_mappings",
       .columns = { { .name = "messages", .key = "field_messages" } } },
     { .name = "completion",
+      .trained = "all of it",
       .module = true,
       .method = "completion",
       .keys = "field",
@@ -151,11 +169,13 @@ const axl__dataset_type axl__dataset_types[] = {
               "template_thinking_key, train_on_eos, train_on_eot",
       .columns = { { .name = "messages", .key = "field_messages" } } },
     { .name = "_synthetic",
+      .trained = "all of it",
       .module = true,
       .made_up = true,
       .method = "synthetic",
       .keys = "length, sequence_length, min_input_id, max_input_id, seed" },
     { .name = "user_defined",
+      .trained = "output",
       .mapping = true,
       .method = "user_defined",
       .keys = "type.field_instruction, type.field_input, type.field_output, type.field_system, "
@@ -165,6 +185,7 @@ const axl__dataset_type axl__dataset_types[] = {
                    { .name = "output", .key = "type.field_output" },
                    { .name = "system", .key = "type.field_system", .optional = true } } },
     { .name = "tokenized",
+      .trained = "labels",
       .untyped = true,
       .method = "tokenized",
       .columns = THREE("input_ids", "attention_mask", "labels") },
@@ -176,6 +197,22 @@ void axl__dataset_types_put(axl__str *out)
     for (size_t i = 0; i < axl__n_dataset_types; i++)
         if (axl__dataset_type_has_name(&axl__dataset_types[i]))
             axl__str_putf(out, "%s%s", i ? ", " : "", axl__dataset_types[i].name);
+}
+
+const char *axl__dataset_type_instead(const char *name)
+{
+    if (axl__starts_with(name, "sharegpt"))
+        return "Axolotl has none of the kind any more; write type: chat_template, "
+               "field_messages: conversations, "
+               "message_property_mappings: {role: from, content: value}";
+    if (axl__starts_with(name, "ebft"))
+        return "it belongs to rl: ebft, which is not supported";
+    if (strstr(name, ":load_"))
+        return "a function stands behind a dot: .load_";
+    if (strchr(name, '.'))
+        return "it names a function in Python, which axl does not run; a host can register one of "
+               "its own under the name: axl_dataset_register_type()";
+    return NULL;
 }
 
 bool axl__dataset_type_has_name(const axl__dataset_type *type)

@@ -36,6 +36,7 @@ typedef struct axl__dataset_type {
                            there is none, but of reflection; NULL: nothing may */
     const char *keys; /* "field": what it reads of its entry beyond what all types do, "type.format"
                          of a mapping; NULL */
+    const char *trained; /* what of a record is; NULL: the last column */
     axl__dataset_column columns[AXL__DATASET_COLUMNS_MAX]; /* up to the first without a name */
 } axl__dataset_type;
 
@@ -62,6 +63,9 @@ extern const size_t axl__n_dataset_types;
 
 /* The types without their styles, "alpaca, completion", for messages. */
 void axl__dataset_types_put(axl__str *out);
+
+/* What to write or do where a config names a type that does not exist; NULL: nothing is known. */
+const char *axl__dataset_type_instead(const char *name);
 
 /* Of "alpaca" or "alpaca:chat"; NULL: there is no such type, or it has no such style. */
 const axl__dataset_type *axl__dataset_type_find(const char *name);

@@ -120,18 +120,17 @@
 
     /* preferences, rewards, steps and made-up data */
     { AT("length"), T_I,
-      LOADED(.fallback = "1000", .range = ">= 1", .by_type = true,
+      LOADED(.fallback = "1000", .neutral = "1000", .range = ">= 1", .by_type = true,
              .description = "how many samples are made up") },
     { AT("max_input_id"), T_I,
       LOADED(.range = ">= 1", .by_type = true,
              .description = "made-up ids are below it; the tokenizer's vocabulary") },
     { AT("min_input_id"), T_I,
-      LOADED(.fallback = "100", .range = ">= 0", .by_type = true,
+      LOADED(.fallback = "100", .neutral = "100", .range = ">= 0", .by_type = true,
              .description = "the least of the made-up ids") },
     { AT("seed"), T_I,
       LOADED(.fallback = "0", .range = ">= 0", .by_type = true,
-             .description =
-                 "of made-up ids; where Axolotl is told none it takes another each time") },
+             .description = "of made-up ids; without one Axolotl's differ each time") },
     { AT("sequence_length"), T_I,
       LOADED(.range = ">= 1", .by_type = true,
              .description = "tokens of a made-up sample; sequence_len") },

@@ -205,6 +205,14 @@ axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, co
     return status;
 }
 
+/* Nothing tells what was prepared by a function from what another would. */
+static void keep_nothing(axl__data_plan *plan)
+{
+    axl__free(plan->ctx, plan->cache_dir);
+    plan->cache_dir = NULL;
+    plan->keep = AXL__KEEP_NEVER;
+}
+
 static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const axl_tokenizer *tok,
                              size_t i)
 {
@@ -223,6 +231,8 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
     axl_status status = axl__prompt_open(&e->prompt, &setup);
     if (status != AXL_OK)
         return axl__fail_prefix(status, "%s", entry_key(key, plan, i, "type"));
+    if (e->prompt.host && !e->prompt.host->version)
+        keep_nothing(plan);
     if (e->prompt.type->made_up)
         return AXL_OK;
     AXL_TRY(find_files(plan, cfg, i));

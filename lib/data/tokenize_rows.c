@@ -230,7 +230,11 @@ static axl_status read_records(reading *r, axl__source *source)
         status = parse_batch(r, source, &index, &n);
         if (status < 0)
             return status;
-        axl__parallel_for(r->ctx, n, run_job, r->jobs);
+        if (r->prompt.method->serial)
+            for (size_t i = 0; i < n; i++)
+                run_job(r->jobs, i);
+        else
+            axl__parallel_for(r->ctx, n, run_job, r->jobs);
         AXL_TRY(store_batch(r, source, name, n));
         uint64_t at = r->bytes_done + axl__source_progress(source);
         AXL_TRY(axl__poll(r->ctx, "tokenize", at, r->bytes_total));

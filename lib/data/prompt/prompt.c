@@ -18,19 +18,27 @@ static const axl__prompt_method *const methods[] = {
     &axl__prompt_reflection,  &axl__prompt_creative,    &axl__prompt_segments,
     &axl__prompt_pygmalion,   &axl__prompt_llama2_chat, &axl__prompt_messages,
     &axl__prompt_tokenized,   &axl__prompt_synthetic,   &axl__prompt_chat,
+    &axl__prompt_host,
 };
+
+/* What a host's type is to those who ask about columns and keys. */
+static const axl__dataset_type host_type = { .name = "host", .method = "host" };
 
 static axl_status no_such_type(const axl__prompt *p, const char *name)
 {
+    const char *instead = axl__dataset_type_instead(name);
     axl__str types;
 
+    if (instead)
+        return axl__fail(AXL_ERR_UNSUPPORTED, "the data set type \"%.100s\" does not exist: %s",
+                         name, instead);
     axl__str_init(&types, p->setup.ctx);
     axl__dataset_types_put(&types);
     axl_status status = axl__str_status(&types);
     if (status == AXL_OK)
-        status =
-            axl__fail(AXL_ERR_UNSUPPORTED, "the data set type \"%s\" does not exist; there are: %s",
-                      name, types.data);
+        status = axl__fail(AXL_ERR_UNSUPPORTED,
+                           "the data set type \"%.100s\" does not exist; there are: %s", name,
+                           types.data);
     axl__str_free(&types);
     return status;
 }
@@ -40,7 +48,8 @@ static axl_status find_type(axl__prompt *p)
     const axl__yaml *type = axl__yaml_get(p->setup.entry, "type");
     const char *name = type && type->text ? type->text : "", *colon = strchr(name, ':');
 
-    p->type = axl__dataset_type_of(p->setup.entry);
+    p->host = axl__host_type_find(p->setup.ctx, name);
+    p->type = p->host ? &host_type : axl__dataset_type_of(p->setup.entry);
     if (!p->type)
         return no_such_type(p, name);
     p->style = colon ? colon + 1 : NULL;

@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "config/dataset_types.h"
+#include "config/host_types.h"
 
 #include <axl/tokenizer.h>
 
@@ -33,13 +34,14 @@ typedef struct axl__draft {
 /* How samples are made: static, one a file; several types may share one. */
 typedef struct axl__prompt_method {
     const char *name; /* as in dataset_types.c */
+    bool serial;      /* make is called by one thread, the caller's, record after record */
     /* Reads the entry once; AXL_ERR_INVALID names what is wrong with it.  NULL: nothing to do. */
     axl_status (*open)(axl__prompt *p);
     void (*close)(axl__prompt *p); /* what open made; NULL: nothing; not called when it failed */
     /* Adds lines that say what the samples depend on beyond entry and tokenizer; NULL: nothing. */
     void (*put_key)(const axl__prompt *p, axl__str *out);
-    /* Called by several threads at once.  AXL_ERR_DATA, without the record's place: a value of a
-     * wrong type. */
+    /* Called by several threads at once unless serial.  AXL_ERR_DATA, without the record's place: a
+     * value of a wrong type. */
     axl_status (*make)(const axl__prompt *p, const axl__json *record, axl__draft *out);
     /* The text that make encodes before the answer, of an instruction and an input ("": none).
      * AXL_ERR_UNSUPPORTED names a type that has no such two; NULL: none has. */
@@ -62,6 +64,7 @@ struct axl__prompt {
     axl__prompt_setup setup;
     const axl__dataset_type *type;
     const axl__prompt_method *method;
+    const axl__host_type *host;                    /* where a host has registered the type; NULL */
     const char *style;                             /* behind "type:"; NULL: the type's first */
     const char *columns[AXL__DATASET_COLUMNS_MAX]; /* the type's, as the entry names them */
     const void *form;                              /* the method's own, from open to close */
@@ -145,6 +148,6 @@ axl_status axl__draft_emit(axl__draft *draft, uint32_t end);
 extern const axl__prompt_method axl__prompt_instruction, axl__prompt_completion,
     axl__prompt_user_defined, axl__prompt_reflection, axl__prompt_creative, axl__prompt_segments,
     axl__prompt_pygmalion, axl__prompt_llama2_chat, axl__prompt_messages, axl__prompt_tokenized,
-    axl__prompt_synthetic, axl__prompt_chat;
+    axl__prompt_synthetic, axl__prompt_chat, axl__prompt_host;
 
 #endif
