@@ -209,10 +209,93 @@ static void test_dataset_types__equal_axolotl(void **state)
     tear_down(&f);
 }
 
+/* ---- records of any form ---- */
+
+/* What a column may hold in a file that somebody wrote. */
+static const char *const odd[] = {
+    "null",
+    "true",
+    "-1.5e300",
+    "\"\"",
+    "\"a\\u0000[/INST]b </s><s>\"",
+    "[]",
+    "[1, \"a\", null, {}]",
+    "[[[]]]",
+    "{}",
+    "{\"\": [{\"\": \"\\n \\n\"}], \"a\": {}, \"a\": \"? x\"}",
+    "[{}]",
+    "[{\"role\": \"bot\", \"from\": \"human\", \"value\": null, \"content\": null}]",
+    "[{\"role\": 1}, {\"from\": []}]",
+    "[{\"role\": \"user\", \"from\": \"human\", \"value\": \"a\", \"text\": 3, \"label\": \"x\"},"
+    " {\"role\": \"gpt\", \"from\": \"gpt\", \"value\": [{\"type\": \"image\", \"value\": 1}]}]",
+    "[{\"from\": \"system\", \"value\": \"s\"}, {\"from\": \"gpt\", \"value\": \"g\"}]",
+    "[{\"text\": \"t\", \"label\": 1e9, \"role\": \"user\", \"weight\": \"1\"}]",
+};
+enum { N_ODD = sizeof odd / sizeof odd[0] };
+
+/* Column i has the k-th value, the others what is left of the list from there on. */
+static void put_odd_record(axl__str *out, const axl__dataset_type *type, size_t i, size_t k)
+{
+    axl__str_clear(out);
+    axl__str_putc(out, '{');
+    for (size_t c = 0; c < AXL__DATASET_COLUMNS_MAX && type->columns[c].name; c++)
+        axl__str_putf(out, "%s\"%s\": %s", c ? ", " : "", type->columns[c].name,
+                      c == i ? odd[k] : odd[(3 + c + k) % N_ODD]);
+    axl__str_putc(out, '}');
+}
+
+static void try_record(fixture *f, const axl__prompt *p, axl__str *text, axl__draft *draft)
+{
+    axl__arena arena;
+    axl__json *record;
+
+    axl__arena_init(&arena, f->ctx);
+    axl__draft_clear(draft);
+    assert_ok(axl__json_parse(&record, &arena, text->data, text->len, NULL));
+    axl_status status = axl__prompt_make(p, record, draft);
+    if (status != AXL_OK && status != AXL_ERR_DATA)
+        fail_msg("%s: %s: %s", p->type->name, text->data, axl_last_error());
+    if (status == AXL_OK && draft->n_ends > 0)
+        assert_int_equal(draft->ends[draft->n_ends - 1], draft->n);
+    axl__arena_free(&arena);
+}
+
+/* A wrong record is an error of the record or an empty sample, and nothing else. */
+static void test_dataset_types__take_any_record(void **state)
+{
+    fixture f;
+    axl__str text;
+    axl__prompt p;
+
+    (void)state;
+    set_up(&f);
+    axl__str_init(&text, f.ctx);
+    for (size_t t = 0; t < axl__n_dataset_types; t++) {
+        const axl__dataset_type *type = &axl__dataset_types[t];
+        axl__draft draft = { .ctx = f.ctx };
+        if (!axl__dataset_type_has_name(type) && !type->untyped)
+            continue;
+        axl__yaml name = { .type = AXL__YAML_STRING, .text = type->name, .key = "type" };
+        axl__yaml entry = { .type = AXL__YAML_MAP, .child = type->untyped ? NULL : &name };
+        name.len = strlen(type->name);
+        assert_ok(axl__prompt_open(&p, &(axl__prompt_setup){ f.ctx, f.tok[0], &entry, 30, false }));
+        for (size_t i = 0; i < AXL__DATASET_COLUMNS_MAX && type->columns[i].name; i++)
+            for (size_t k = 0; k < N_ODD; k++) {
+                put_odd_record(&text, type, i, k);
+                try_record(&f, &p, &text, &draft);
+            }
+        axl__prompt_close(&p);
+        axl__draft_free(&draft);
+    }
+    axl__str_free(&text);
+    tear_down(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dataset_types__equal_axolotl),
+        cmocka_unit_test(test_dataset_types__take_any_record),
     };
 
     return test_run(tests);
