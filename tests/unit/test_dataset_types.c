@@ -19,6 +19,7 @@ typedef struct {
     axl__arena arena; /* of the goldens */
     axl__file file;
     axl__json *golden;
+    axl_config *cfg;                    /* the whole one, of which entries are no part */
     axl_tokenizer *tok[TOKENIZERS_MAX]; /* in the golden's order */
 } fixture;
 
@@ -79,10 +80,14 @@ static axl_tokenizer *open_tokenizer(fixture *f, const axl__json *where)
 
 static void set_up(fixture *f)
 {
+    static const char config[] = "base_model: model\nlearning_rate: 1e-3\nnum_epochs: 1\n"
+                                 "micro_batch_size: 1\ngradient_accumulation_steps: 1\n"
+                                 "chat_template: chatml\ndatasets: [{path: x, type: alpaca}]\n";
     int n = 0;
 
     memset(f, 0, sizeof *f);
     f->ctx = test_context();
+    assert_ok(axl_config_parse(&f->cfg, f->ctx, config, strlen(config), NULL, NULL));
     axl__arena_init(&f->arena, f->ctx);
     f->golden = read_json(f, test_source_path("tests/golden/dataset_types.json"));
     for (const axl__json *t = axl__json_get(f->golden, "tokenizers")->child; t; t = t->next)
@@ -94,6 +99,7 @@ static void tear_down(fixture *f)
     for (int i = 0; i < TOKENIZERS_MAX; i++)
         axl_tokenizer_free(f->tok[i]);
     axl__arena_free(&f->arena);
+    axl_config_free(f->cfg);
     axl_context_free(f->ctx);
 }
 
@@ -174,9 +180,13 @@ static int run_case(fixture *f, const axl__json *c)
     assert_ok(axl__diagnostics_new(&diags, f->ctx, "entry"));
     assert_ok(axl__yaml_parse(&entry, &arena, yaml.data, yaml.len, diags));
     assert_ok(axl__prompt_open(
-        &p, &(axl__prompt_setup){ f->ctx, find_tokenizer(f, axl__json_string(c, "tokenizer", "")),
-                                  entry, (uint32_t)axl__json_int(c, "sequence_len", 0),
-                                  axl__json_bool(c, "train_on_inputs", false) }));
+        &p,
+        &(axl__prompt_setup){ .ctx = f->ctx,
+                              .tok = find_tokenizer(f, axl__json_string(c, "tokenizer", "")),
+                              .entry = entry,
+                              .cfg = f->cfg,
+                              .sequence_len = (uint32_t)axl__json_int(c, "sequence_len", 0),
+                              .train_on_inputs = axl__json_bool(c, "train_on_inputs", false) }));
     for (const axl__json *row = rows->child; row; row = row->next, want = want->next, i++) {
         axl__draft_clear(&draft);
         axl_status status = p.method->make(&p, row, &draft);
@@ -278,7 +288,11 @@ static void test_dataset_types__take_any_record(void **state)
         axl__yaml name = { .type = AXL__YAML_STRING, .text = type->name, .key = "type" };
         axl__yaml entry = { .type = AXL__YAML_MAP, .child = type->untyped ? NULL : &name };
         name.len = strlen(type->name);
-        assert_ok(axl__prompt_open(&p, &(axl__prompt_setup){ f.ctx, f.tok[0], &entry, 30, false }));
+        assert_ok(axl__prompt_open(&p, &(axl__prompt_setup){ .ctx = f.ctx,
+                                                             .tok = f.tok[0],
+                                                             .entry = &entry,
+                                                             .cfg = f.cfg,
+                                                             .sequence_len = 30 }));
         for (size_t i = 0; i < AXL__DATASET_COLUMNS_MAX && type->columns[i].name; i++)
             for (size_t k = 0; k < N_ODD; k++) {
                 put_odd_record(&text, type, i, k);

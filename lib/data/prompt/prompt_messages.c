@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * prompt_messages.c - messages in the ChatML or the Llama-3 form, whatever the chat template is.
+ * prompt_messages.c - messages in the ChatML or the Llama-3 form, whatever else a template does.
  * A message is encoded as its text grows by one content after the other, and what a content adds
  * is trained or not.  Nothing is cut, and no special tokens are added.
  */
 #include "data/prompt/prompt.h"
 
 #include "base/str.h"
+#include "config/config.h"
 
 #include <axl/dataset.h>
 
@@ -41,9 +42,11 @@ static const struct {
 
 static axl_status messages_open(axl__prompt *p)
 {
-    const char *template = axl__prompt_setting(p, "chat_template", "chatml");
+    const axl_config *cfg = p->setup.cfg;
+    const char *template = cfg ? axl__cfg_str_or(cfg, "chat_template", "chatml") : "chatml";
     const char *transform = axl__prompt_setting(p, "input_transform", "chat");
 
+    template = axl__prompt_setting(p, "chat_template", template);
     if (strcmp(transform, "chat") != 0)
         return axl__fail(AXL_ERR_INVALID, "messages has the input_transform chat, not \"%s\"",
                          transform);
@@ -57,6 +60,14 @@ static axl_status messages_open(axl__prompt *p)
                          "type: chat_template has the others",
                          template);
     return AXL_OK;
+}
+
+/* The form may be the whole config's. */
+static void messages_put_key(const axl__prompt *p, axl__str *out)
+{
+    const form *f = p->form;
+
+    axl__str_putf(out, "form %s\n", f->name);
 }
 
 /* ---- a message's tokens ---- */
@@ -265,5 +276,6 @@ static axl_status messages_make(const axl__prompt *p, const axl__json *record, a
 const axl__prompt_method axl__prompt_messages = {
     .name = "messages",
     .open = messages_open,
+    .put_key = messages_put_key,
     .make = messages_make,
 };
