@@ -227,8 +227,9 @@ AXL_API AXL_MUST_CHECK axl_status axl_draft_end_sample(axl_draft *draft);
  * trained.
  *
  * @param[in]     ctx  Borrowed.
- * @param[in]     json 1: a JSON array of {type, styles, columns, keys, trained}, type null where a
- *                     config says none; 0: a line for each.
+ * @param[in]     json 1: a JSON array of {type, styles, columns, keys, trained}, where type is null
+ *                     for what a config means without one, and {} for a mapping; 0: text, two lines
+ *                     for each.
  * @param[in,out] out  What it held is released.  Release with axl_buffer_free().
  *
  * @retval AXL_ERR_ABI   @p out has no valid size.

@@ -189,6 +189,20 @@ static const char *plain_values(const char *values, char *out, size_t room)
     return out;
 }
 
+/* Of a type without quoting all that there are; false: nothing better is known. */
+static bool say_no_type(walk *w, const axl__yaml *n, const char *hint)
+{
+    const char *instead = hint[0] ? NULL : axl__dataset_type_instead(n->text);
+
+    if (hint[0])
+        axl__config_say(w->p, AXL__C_BAD_VALUE, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
+                        "there is no data set type \"%.100s\"%s", n->text, hint);
+    else if (instead)
+        axl__config_say(w->p, AXL__C_UNSUPPORTED, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
+                        "\"%.100s\" is not supported: %s", n->text, instead);
+    return hint[0] || instead;
+}
+
 /* An implemented key that has a reason has values that axl does not do; without a near name the
  * text is more likely one of those than a slip. */
 static void say_value(walk *w, const axl__schema_key *k, const axl__yaml *n)
@@ -198,12 +212,8 @@ static void say_value(walk *w, const axl__schema_key *k, const axl__yaml *n)
     /* "qlora" holds "lora" and is no slip of it. */
     if (axl__nearest_value(k->values, n->text, near, sizeof near) && !strstr(n->text, near))
         snprintf(hint, sizeof hint, "; did you mean \"%s\"?", near);
-    const char *instead = is_type(k) && !hint[0] ? axl__dataset_type_instead(n->text) : NULL;
-    if (instead) {
-        axl__config_say(w->p, AXL__C_UNSUPPORTED, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
-                        "\"%.100s\" is not supported: %s", n->text, instead);
+    if (is_type(k) && say_no_type(w, n, hint))
         return;
-    }
     if (k->answer == A_IMPL && k->reason && !hint[0]) {
         axl__config_say(w->p, AXL__C_UNSUPPORTED, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
                         "\"%.100s\" is not supported: %s; use %s", n->text, k->reason,

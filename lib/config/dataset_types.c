@@ -160,6 +160,7 @@ const axl__dataset_type axl__dataset_types[] = {
       .keys = "field",
       .columns = { { .name = "text", .key = "field" } } },
     { .name = "chat_template",
+      .trained = "what roles_to_train say, or messages by message_field_training",
       .module = true,
       .method = "chat",
       .keys = "chat_template, chat_template_jinja, chat_template_kwargs, drop_system_message, "
@@ -250,8 +251,8 @@ const axl__dataset_type *axl__dataset_type_of(const axl__yaml *entry)
     const axl__yaml *type = axl__yaml_get(entry, "type");
     bool map = type && type->type == AXL__YAML_MAP;
 
-    if (type && type->type == AXL__YAML_STRING && type->len > 0)
-        return axl__dataset_type_find(type->text);
+    if (type && !map && type->type != AXL__YAML_NULL && (!type->text || type->len > 0))
+        return type->text ? axl__dataset_type_find(type->text) : NULL;
     for (size_t i = 0; i < axl__n_dataset_types; i++)
         if (map ? axl__dataset_types[i].mapping : axl__dataset_types[i].untyped)
             return &axl__dataset_types[i];

@@ -306,6 +306,10 @@ static void test_config__answers_by_the_type_of_the_data(void **state)
           "[AXL-C0211]");
     check(ENTRY("type: alpaca_chat.load"), NULL);
     check(
+        ENTRY("type: alpacca"),
+        "c.yml:2:28: error: datasets[0].type: there is no data set type \"alpacca\"; did you mean "
+        "\"alpaca\"? [AXL-C0204]");
+    check(
         ENTRY("type: sharegpt.load_role"),
         "c.yml:2:28: error: datasets[0].type: \"sharegpt.load_role\" is not supported: Axolotl has "
         "none of the kind any more; write type: chat_template, field_messages: conversations, "

@@ -206,7 +206,9 @@ static axl_status put_message(writer *w, const axl__json *message, const members
 
     AXL_TRY(find_role(message, m->role, &role));
     bool counts = w->p->setup.train_on_inputs || strcmp(role, "assistant") == 0;
-    AXL_TRY(read_number(message, m->weight ? m->weight : "", counts, &weight));
+    weight = counts;
+    if (m->weight)
+        AXL_TRY(read_number(message, m->weight, counts, &weight));
     w->trained = weight >= 1 || weight <= -1; /* Python's int() of it */
     w->from = w->out->n;
     w->n_pending = 0;

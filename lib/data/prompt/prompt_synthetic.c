@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+enum { TOKENS_MAX = 1 << 30 }; /* of all samples: they are one draft */
+
 typedef struct {
     int64_t length, sequence_length, min_input_id, max_input_id, seed;
 } synthetic;
@@ -29,8 +31,9 @@ static axl_status check_settings(const synthetic *s)
 {
     if (s->length < 1 || s->sequence_length < 1)
         return axl__fail(AXL_ERR_INVALID, "length and sequence_length must be at least 1");
-    if (s->length > INT32_MAX / s->sequence_length)
-        return axl__fail(AXL_ERR_INVALID, "length times sequence_length must be below 2147483648");
+    if (s->length > TOKENS_MAX / s->sequence_length)
+        return axl__fail(AXL_ERR_INVALID, "length times sequence_length must be at most %d",
+                         TOKENS_MAX);
     if (s->min_input_id < 0 || s->max_input_id > INT32_MAX || s->min_input_id >= s->max_input_id)
         return axl__fail(AXL_ERR_INVALID,
                          "min_input_id must be from 0 to below max_input_id, which is %lld",
