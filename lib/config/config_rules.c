@@ -5,10 +5,7 @@
  */
 #include "config_priv.h"
 
-#include "dataset_types.h"
-
 #include "base/os.h"
-#include "base/str.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -77,11 +74,11 @@ static void require_jinja(axl__config_pass *p, const axl__yaml *map, const char 
 }
 
 /* where is the entry's path, "datasets[0]": the key that is missing has no place, so that the
- * message stands at the entry. */
+ * message stands at the entry.  Without a type the records are to be samples already, which only
+ * reading them shows. */
 static void require_in_entry(axl__config_pass *p, const axl__yaml *entry, const char *where)
 {
     char key[80];
-    axl__str types;
 
     snprintf(key, sizeof key, "%s.path", where);
     if (!axl__yaml_get(entry, "path"))
@@ -89,14 +86,6 @@ static void require_in_entry(axl__config_pass *p, const axl__yaml *entry, const 
                         "required: a file, a folder or a Hub id");
     snprintf(key, sizeof key, "%s.", where);
     require_jinja(p, entry, key);
-    snprintf(key, sizeof key, "%s.type", where);
-    if (axl__yaml_get(entry, "type"))
-        return;
-    axl__str_init(&types, p->arena->ctx);
-    axl__dataset_types_put(&types);
-    axl__config_say(p, AXL__C_REQUIRED, AXL_SEVERITY_ERROR, entry, AT_KEY, key,
-                    "required: one of %s", axl__str_text(&types));
-    axl__str_free(&types);
 }
 
 /* A host that brings its own samples may bring some to evaluate on, which the config cannot

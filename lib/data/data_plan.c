@@ -186,6 +186,10 @@ axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, co
     file_list files = { .cfg = cfg };
     char key[KEY_MAX];
 
+    snprintf(key, sizeof key, "%s[%zu]", list, i);
+    const axl__dataset_type *type = axl__dataset_type_of(axl__cfg_node(cfg, key));
+    if (type && type->made_up)
+        return AXL_OK;
     e.format = axl__cfg_str_or(cfg, entry_key(key, &plan, i, "ds_type"), NULL);
     files.n = axl__cfg_count(cfg, entry_key(files.key, &plan, i, "data_files"));
     const char *value = axl__cfg_str_or(cfg, entry_key(key, &plan, i, "path"), "");
@@ -199,6 +203,14 @@ axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, co
     axl__files_free(&e.files, plan.ctx);
     axl__free(plan.ctx, path);
     return status;
+}
+
+/* Nothing tells what was prepared by a function from what another would. */
+static void keep_nothing(axl__data_plan *plan)
+{
+    axl__free(plan->ctx, plan->cache_dir);
+    plan->cache_dir = NULL;
+    plan->keep = AXL__KEEP_NEVER;
 }
 
 static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const axl_tokenizer *tok,
@@ -219,6 +231,10 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
     axl_status status = axl__prompt_open(&e->prompt, &setup);
     if (status != AXL_OK)
         return axl__fail_prefix(status, "%s", entry_key(key, plan, i, "type"));
+    if (e->prompt.host && !e->prompt.host->version)
+        keep_nothing(plan);
+    if (e->prompt.type->made_up)
+        return AXL_OK;
     AXL_TRY(find_files(plan, cfg, i));
     e->ids = axl__calloc(plan->ctx, e->files.n, sizeof *e->ids);
     e->hashes = axl__calloc(plan->ctx, e->files.n, sizeof *e->hashes);

@@ -34,6 +34,7 @@ typedef struct {
     axl__arena arena;
     job *jobs;                           /* (BATCH) */
     bool seen[AXL__DATASET_COLUMNS_MAX]; /* some record had the column */
+    bool tokenized;                      /* some record was a sample already */
     uint64_t n_bad;
     axl__str bad;     /* the first of them */
     bool bad_named;   /* the file that is being read stands there already */
@@ -74,6 +75,7 @@ static void note_columns(reading *r, const axl__json *record)
 
     for (size_t i = 0; i < AXL__DATASET_COLUMNS_MAX && r->prompt.columns[i]; i++)
         r->seen[i] = r->seen[i] || axl__json_get(record, r->prompt.columns[i]);
+    r->tokenized = r->tokenized || axl__prompt_is_tokenized(record);
     if (r->columns.len > 0)
         return;
     for (const axl__json *v = record->child; v && shown < NAMES_SHOWN; v = v->next, shown++)
@@ -91,6 +93,24 @@ static bool has_column(const reading *r, size_t i)
     for (size_t k = 0; columns[i].one_of && k < AXL__DATASET_COLUMNS_MAX; k++)
         seen = seen || (r->seen[k] && columns[k].one_of == columns[i].one_of);
     return seen;
+}
+
+static axl_status fail_untyped(const reading *r, const char *path)
+{
+    axl__str types;
+
+    AXL_TRY(axl__str_status(&r->columns));
+    axl__str_init(&types, r->ctx);
+    axl__dataset_types_put(&types);
+    axl_status status = axl__str_status(&types);
+    if (status == AXL_OK)
+        status = axl__fail(AXL_ERR_DATA,
+                           "%s: the data set has no type, and its records are no samples of "
+                           "input_ids, attention_mask and labels: the first has: %s; set type to "
+                           "one of %s",
+                           path, axl__str_text(&r->columns), types.data);
+    axl__str_free(&types);
+    return status;
 }
 
 static axl_status fail_column(const reading *r, const char *path, size_t i)
@@ -117,6 +137,10 @@ static axl_status fail_column(const reading *r, const char *path, size_t i)
 
 static axl_status check_columns(const reading *r, const char *path)
 {
+    if (r->tokenized)
+        return AXL_OK;
+    if (r->prompt.type->untyped)
+        return fail_untyped(r, path);
     for (size_t i = 0; i < AXL__DATASET_COLUMNS_MAX && r->prompt.columns[i]; i++)
         if (!has_column(r, i))
             return fail_column(r, path, i);
@@ -131,7 +155,7 @@ static void run_job(void *arg, uint64_t i)
 
     if (!j->record)
         return;
-    j->status = j->prompt->method->make(j->prompt, j->record, &j->draft);
+    j->status = axl__prompt_make(j->prompt, j->record, &j->draft);
     if (j->status != AXL_OK)
         axl__error_hold(&j->error.why); /* of this thread */
 }
@@ -206,7 +230,11 @@ static axl_status read_records(reading *r, axl__source *source)
         status = parse_batch(r, source, &index, &n);
         if (status < 0)
             return status;
-        axl__parallel_for(r->ctx, n, run_job, r->jobs);
+        if (r->prompt.method->serial)
+            for (size_t i = 0; i < n; i++)
+                run_job(r->jobs, i);
+        else
+            axl__parallel_for(r->ctx, n, run_job, r->jobs);
         AXL_TRY(store_batch(r, source, name, n));
         uint64_t at = r->bytes_done + axl__source_progress(source);
         AXL_TRY(axl__poll(r->ctx, "tokenize", at, r->bytes_total));
@@ -235,12 +263,27 @@ static axl_status read_file(reading *r, const axl__data_plan *plan, const axl__d
     return status;
 }
 
+/* Samples that come from no file: all of them are one record's. */
+static axl_status make_up(reading *r)
+{
+    job *j = &r->jobs[0];
+    uint32_t name;
+
+    AXL_TRY(axl__store_add_source(r->store, r->prompt.type->name, &name));
+    axl__draft_clear(&j->draft);
+    j->index = 0;
+    AXL_TRY(r->prompt.method->make(&r->prompt, NULL, &j->draft));
+    return store_samples(r, j, name);
+}
+
 static axl_status read_entry(reading *r, const axl__data_plan *plan, const axl__data_entry *e)
 {
-    const char *path = e->files.paths[0];
-
     r->prompt = e->prompt;
+    if (r->prompt.type->made_up)
+        return make_up(r);
+    const char *path = e->files.paths[0];
     memset(r->seen, 0, sizeof r->seen);
+    r->tokenized = false;
     r->n_bad = r->n_records = 0;
     axl__str_clear(&r->bad);
     axl__str_clear(&r->columns);

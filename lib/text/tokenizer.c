@@ -675,6 +675,16 @@ int32_t axl_tokenizer_pad(const axl_tokenizer *tok)
     return pad >= 0 ? pad : tok->specials[AXL__EOS].id;
 }
 
+uint32_t axl__tokenizer_model_size(const axl_tokenizer *tok)
+{
+    return tok->bpe.n_pieces;
+}
+
+bool axl__tokenizer_pads_left(const axl_tokenizer *tok)
+{
+    return tok->pads_left;
+}
+
 axl_status axl_tokenizer_save(const axl_tokenizer *tok, const char *dir)
 {
     AXL_TRY(axl__tokenizer_enter(tok));

@@ -27,6 +27,10 @@ axl_status axl__tokenizer_enter(const axl_tokenizer *tok);
 axl_context *axl__tokenizer_context(const axl_tokenizer *tok); /* borrowed */
 /* One of the files it was opened from, "" for a bare one's only; AXL_END where there is none. */
 axl_status axl__tokenizer_open_file(const axl_tokenizer *tok, const char *name, axl__file *out);
+/* The ids of its model, which transformers calls vocab_size: added tokens do not count. */
+uint32_t axl__tokenizer_model_size(const axl_tokenizer *tok);
+/* Whether transformers pads before the text instead of behind it. */
+bool axl__tokenizer_pads_left(const axl_tokenizer *tok);
 /* Whether there is one in a folder, or a file can be one, by their names: AXL_ERR_NOT_FOUND,
  * AXL_ERR_UNSUPPORTED. */
 axl_status axl__tokenizer_look(const char *path);

@@ -48,6 +48,7 @@ struct axl_tokenizer {
     axl__pipeline pipeline;
     axl__special specials[AXL__N_SPECIALS];
     axl__tokenizer_kind class;
+    bool pads_left;     /* where transformers fills up */
     bool bare;          /* opened from a SentencePiece file */
     axl__folder folder; /* where its files are; bare: with one alone */
     char *only;         /* the name of that one */

@@ -385,6 +385,51 @@ class DataTest(Case):
         with self.assertRaises(ValueError):
             axl.Dataset.from_samples([([1, 2], [1])])
 
+    def made(self, make, **more):
+        """The samples of one record, by a type of one's own."""
+        context = axl.Context()
+        axl.register_dataset_type("my.rows", make, context=context)
+        path = os.path.join(self.folder, "rows.jsonl")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write('{"q": "caf\\u00e9", "a": 3}\n')
+        made = axl.Config.parse(config(self.folder, datasets=[{"path": path, "type": "my.rows"}],
+                                       shuffle_merged_datasets=False, **more), context=context)
+        tokenizer = axl.Tokenizer.from_config(made)
+        data = axl.Dataset.from_config(made, tokenizer)
+        return [(s.input_ids.tolist(), s.labels.tolist()) for s in data], tokenizer
+
+    def test_a_type_of_ones_own(self):
+        records = []
+        got, tokenizer = self.made(lambda record: records.append(record) or (record["q"], "yes"))
+        self.assertEqual(records, [{"q": "caf\u00e9", "a": 3}])
+        asked, said = tokenizer.encode("caf\u00e9"), tokenizer.encode("yes")[1:] + [2]
+        self.assertEqual(got, [(asked + said, [-100] * len(asked) + said)])
+        got, _ = self.made(lambda _: [{"text": "a"}, {"text": "b", "train": True}])
+        a, b = (tokenizer.encode(t, special=False) for t in "ab")
+        self.assertEqual(got, [(a + b, [-100] * len(a) + b)])
+        got, _ = self.made(lambda _: {"input_ids": [1, 2, 3], "labels": [-100, 2, 3]})
+        self.assertEqual(got, [([1, 2, 3], [-100, 2, 3])])
+        got, _ = self.made(lambda _: [{"input_ids": [1, 2]}, axl.Sample([4, 5], [-100, 5])])
+        self.assertEqual(got, [([1, 2], [1, 2]), ([4, 5], [-100, 5])])
+        with self.assertRaises(axl.DataError):
+            self.made(lambda _: None)
+        with self.assertRaisesRegex(ZeroDivisionError, "division"):
+            self.made(lambda _: 1 // 0)
+        with self.assertRaisesRegex(TypeError, "a list of segments, got 3"):
+            self.made(lambda record: record["a"])
+        with self.assertRaisesRegex(ValueError, "labels must be 2"):
+            self.made(lambda _: {"input_ids": [1, 2], "labels": [1]})
+        with self.assertRaisesRegex(axl.InvalidError, "is axl's own"):
+            axl.register_dataset_type("alpaca", print)
+        with self.assertRaisesRegex(TypeError, "make must be a function"):
+            axl.register_dataset_type("x", None)
+
+    def test_types_are_listed(self):
+        types = {t["type"]: t for t in axl.dataset_types() if isinstance(t["type"], str)}
+        self.assertEqual(types["gpteacher"]["styles"], ["instruct", "chat", "chatml", "phi"])
+        self.assertEqual([c["name"] for c in types["orcamini"]["columns"]],
+                         ["system_prompt", "question", "response"])
+
     def test_batches_are_their_own(self):
         loader = axl.Loader(axl.Dataset.from_samples(self.SAMPLES), micro_batch_size=2,
                             gradient_accumulation_steps=2, shuffle=False)

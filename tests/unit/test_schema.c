@@ -196,8 +196,9 @@ static void test_schema__lists_the_data_set_types(void **state)
     (void)state;
     for (size_t i = 0; i < axl__n_dataset_types; i++) {
         const axl__dataset_type *t = &axl__dataset_types[i];
-        assert_ptr_equal(axl__dataset_type_find(t->name), t->mapping ? NULL : t);
-        if (t->mapping)
+        bool named = axl__dataset_type_has_name(t);
+        assert_ptr_equal(axl__dataset_type_find(t->name), named ? t : NULL);
+        if (!named)
             continue;
         add_name(names, t->name, "", 0);
         for (const char *at = t->styles; at && *at;) {
@@ -212,6 +213,9 @@ static void test_schema__lists_the_data_set_types(void **state)
     assert_null(axl__dataset_type_find("alpaca:"));
     assert_null(axl__dataset_type_find("alpaca:chat, chatml"));
     assert_null(axl__dataset_type_find("completion:chat"));
+    assert_ptr_equal(axl__dataset_type_find("alpaca_chat.load"),
+                     axl__dataset_type_find("alpaca_chat"));
+    assert_null(axl__dataset_type_find("alpaca.load"));
 }
 
 /* A key that depends on the type is implemented when a type reads it, and only keys that do are

@@ -7,12 +7,12 @@ import itertools
 import json
 import operator
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence
-from typing import Tuple, Union, overload
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional
+from typing import Sequence, Tuple, Union, overload
 
 from . import _abi
 from ._config import Config
-from ._core import Context, Handle, calls, context_or_default, take_buffer
+from ._core import Context, Handle, calls, check, context_or_default, take_buffer
 from ._library import lib
 from ._memory import collect, file_list
 from ._values import came, flag, floats, instance, ints, options, path as a_path, same, string
@@ -331,6 +331,89 @@ def _copied(pointer: Any, n: int) -> Any:
     """A copy of the library's array; None where there is none."""
     return (pointer._type_ * n).from_buffer_copy(
         ctypes.string_at(pointer, 4 * n)) if pointer else None
+
+
+def _put_sample(draft: Any, made: Any) -> None:
+    given, labels = (made["input_ids"], made.get("labels")) if isinstance(made, Mapping) else (
+        made.input_ids, made.labels)
+    ids = ints(given, "input_ids")
+    kept = None if labels is None else ints(labels, "labels")
+    if kept is not None and len(kept) != len(ids):
+        raise ValueError(f"labels must be {len(ids)}, as input_ids, got {len(kept)}")
+    check(lib.axl_draft_put_ids(draft, ids, kept, len(ids)))
+
+
+def _put_text(draft: Any, part: int, value: Any, name: str) -> None:
+    data = utf8("" if value is None else value, name)
+    check(lib.axl_draft_put_text(draft, part, data, len(data)))
+
+
+def _is_sample(made: Any) -> bool:
+    return isinstance(made, Sample) or (isinstance(made, Mapping) and "input_ids" in made)
+
+
+def _put_made(draft: Any, made: Any) -> None:
+    """What the function of a type gave."""
+    if made is None:
+        return
+    if _is_sample(made):
+        _put_sample(draft, made)
+        return
+    if isinstance(made, (str, bytes, Mapping)) or not isinstance(made, Iterable):
+        raise TypeError("make must give ids and labels, a pair of texts, or a list of segments, "
+                        f"got {came(made)}")
+    parts = list(made)
+    if len(parts) == 2 and all(p is None or isinstance(p, str) for p in parts):
+        _put_text(draft, _abi.AXL_TEXT_PROMPT, parts[0], "the prompt")
+        _put_text(draft, _abi.AXL_TEXT_RESPONSE, parts[1], "the response")
+        return
+    for i, part in enumerate(parts):
+        if _is_sample(part):
+            _put_sample(draft, part)
+            check(lib.axl_draft_end_sample(draft))
+        elif isinstance(part, Mapping) and "text" in part:
+            trained = _abi.AXL_TEXT_TRAINED if part.get("train") else _abi.AXL_TEXT_MASKED
+            _put_text(draft, trained, part["text"], f"the text of segment {i}")
+        else:
+            raise TypeError(f'part {i} of what make gave must have "input_ids" or "text", '
+                            f"got {came(part)}")
+
+
+def register_dataset_type(name: str, make: Callable[[Dict[str, Any]], Any], *,
+                          version: Optional[str] = None,
+                          context: Optional[Context] = None) -> None:
+    """Let configs name a data set type of one's own.
+
+    make(record) is called with each record, a dict, and gives what is trained: a Sample or a
+    mapping of input_ids and labels (None or missing: all are trained); a pair of texts, the prompt
+    and the response, which get BOS and EOS; a list of segments {"text": …, "train": …}, to whose
+    texts nothing is added; a list of samples, where one record gives several; or None.  What it
+    raises comes out of the call that reads the data.
+
+    Configs that name the type are to be opened with the same context, and after it.  Prepared data
+    is kept where a version is given, which is to change when make does.
+    """
+    context = context_or_default(context)
+    if not callable(make):
+        raise TypeError(f"make must be a function, got {came(make)}")
+
+    def on_record(_user: Any, draft: Any, record: int, length: int) -> int:
+        return calls.inside(
+            lambda: _put_made(draft, make(json.loads(ctypes.string_at(record, length)))))
+
+    told = _abi.axl_dataset_type_fn(on_record)
+    calls.run(lib.axl_dataset_register_type, context, text(name, "name"),
+              None if version is None else text(version, "version"), told, None)
+    context._callbacks += (told,)  # the library calls it as long as the context lives
+
+
+def dataset_types(*, context: Optional[Context] = None) -> List[Dict[str, Any]]:
+    """The data set types that a config may name: type (None: where it says none), styles, columns
+    (name, key, optional), keys and trained of each."""
+    buffer = _abi.axl_buffer.init()
+    calls.run(lib.axl_dataset_describe_types, context_or_default(context), 1,
+              ctypes.byref(buffer))
+    return json.loads(take_buffer(buffer))
 
 
 class Dataset(Handle, Sequence[Sample]):
