@@ -70,11 +70,12 @@ typedef struct axl_dataset_stats {
     uint64_t dropped_too_short;  /**< below min_sample_len */
     uint64_t dropped_no_trained; /**< without a trained token */
     uint64_t from_cache;         /**< 1 when the prepared file was used */
+    uint64_t dropped_duplicates; /**< dataset_exact_deduplication: as one before */
 } axl_dataset_stats;
 
 #define AXL_DATASET_STATS_INIT                                                                     \
     {                                                                                              \
-        sizeof(axl_dataset_stats), 0, 0, 0, 0, 0, 0, 0, 0                                          \
+        sizeof(axl_dataset_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0                                       \
     }
 
 /**

@@ -259,7 +259,8 @@ static axl_status choose_cache(axl__data_plan *plan, const axl_config *cfg, bool
         plan->cache_dir = out ? axl__format(plan->ctx, "%s/prepared", out) : NULL;
         axl__free(plan->ctx, out);
     }
-    if (!plan->cache_dir)
+    plan->spill_path = axl__strdup(plan->ctx, plan->cache_dir);
+    if (!plan->spill_path)
         return axl__fail_nomem();
     plan->keep = asked && *asked ? AXL__KEEP_NOW : for_run ? AXL__KEEP_LATER : AXL__KEEP_NEVER;
     if (plan->keep == AXL__KEEP_NEVER && axl__path_kind_of(plan->cache_dir) != AXL__PATH_DIR) {
@@ -303,7 +304,17 @@ void axl__data_plan_free(axl__data_plan *plan)
     }
     axl__free(plan->ctx, plan->entries);
     axl__free(plan->ctx, plan->cache_dir);
+    axl__free(plan->ctx, plan->spill_path);
     memset(plan, 0, sizeof *plan);
+}
+
+uint32_t axl__data_plan_keeps(const axl__data_plan *plan, uint32_t length)
+{
+    if (length < plan->min_len)
+        return 0;
+    if (length <= plan->sequence_len)
+        return length;
+    return plan->long_rule == AXL__LONG_TRUNCATE ? plan->sequence_len : 0;
 }
 
 /* ---- the key ---- */

@@ -15,6 +15,9 @@ axl_context *axl__dataset_context(const axl_dataset *data);
 /* (axl_dataset_count) rows, as long as the data set lives. */
 const axl__row *axl__dataset_rows(const axl_dataset *data);
 
+/* Where the rows' tokens are. */
+const axl__store *axl__dataset_store(const axl_dataset *data);
+
 /* Bytes of the prepared file that is mapped, if any, unless `other` (NULL: none) has it too. */
 uint64_t axl__dataset_mapped(const axl_dataset *data, const axl_dataset *other);
 

@@ -25,9 +25,9 @@ static axl_status shuffle(axl__store *store, uint32_t first, uint32_t n, uint64_
     if (!order)
         return axl__fail_nomem();
     axl__numpy_permutation(order, n, seed);
-    axl_status status = axl__store_reorder(store, first, n, order);
+    axl__store_reorder(store, first, n, order);
     axl__free(store->ctx, order);
-    return status;
+    return AXL_OK;
 }
 
 /* starts (n_entries + 1) are the entries' rows.  Axolotl shuffles each data set only where several
@@ -58,19 +58,8 @@ static axl_status too_long(const axl__store *store, const axl__row *row, uint32_
                      limit);
 }
 
-/* The ids' room keeps the labels: they move down to the new end. */
-static void truncate_row(axl__row *row, uint32_t length)
-{
-    int32_t *ids = (int32_t *)(uintptr_t)row->ids; /* of the store's own arena */
-
-    memmove(ids + length, row->labels, length * sizeof *ids);
-    row->labels = ids + length;
-    row->length = length;
-    row->n_trained = axl__count_trained(row->labels, length);
-}
-
 /* The order of the questions decides under which reason a row is counted.  Rows that stay move up
- * in place. */
+ * in place; of a long one no more was stored than stays (axl__data_plan_keeps()). */
 static axl_status apply_rules(axl__store *store, const axl__data_plan *plan,
                               axl_dataset_stats *stats)
 {
@@ -87,8 +76,7 @@ static axl_status apply_rules(axl__store *store, const axl__data_plan *plan,
         } else if (row.length < plan->min_len) {
             stats->dropped_too_short++;
         } else {
-            if (row.length > limit)
-                truncate_row(&row, limit);
+            row.length = row.length > limit ? limit : row.length;
             if (row.n_trained > 0)
                 store->rows[kept++] = row;
             else
@@ -135,7 +123,11 @@ static axl_status prepare_rows(axl__store *store, const axl__data_plan *plan,
     if (!starts)
         return axl__fail_nomem();
     uint64_t n_without = 0;
-    axl_status status = axl__tokenize_rows(store, plan, starts, &n_without);
+    axl_status status = axl__pile_spill(&store->pile, plan->spill_path);
+    if (status == AXL_OK)
+        status = axl__tokenize_rows(store, plan, starts, &n_without);
+    if (status == AXL_OK)
+        status = axl__store_seal(store);
     if (status == AXL_OK) {
         stats->rows_read = store->n + n_without;
         stats->dropped_no_trained = n_without;
@@ -150,8 +142,8 @@ static axl_status prepare_rows(axl__store *store, const axl__data_plan *plan,
 }
 
 /* A data set that cannot be kept is a warning: it costs time the next time, and no more. */
-static axl_status save_rows(const axl__store *store, const axl_dataset_stats *stats,
-                            const char *dir, const char *key)
+static axl_status save_rows(axl__store *store, const axl_dataset_stats *stats, const char *dir,
+                            const char *key)
 {
     axl_status status = axl__cache_save(store, stats, store->ctx, dir, key);
 
