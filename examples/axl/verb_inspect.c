@@ -88,6 +88,13 @@ static axl_status print_rows(const inspector *x, uint64_t n)
     return status;
 }
 
+axl_status inspect_rows(tool *t, axl_tokenizer *tok, axl_dataset *data, uint64_t n, bool json)
+{
+    const inspector x = { t, tok, data, json };
+
+    return print_rows(&x, n);
+}
+
 static void print_types(void)
 {
     puts("alpaca (alpaca:instruct)\nalpaca:chat\nalpaca:chatml\nalpaca:phi");

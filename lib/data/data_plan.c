@@ -246,19 +246,26 @@ static axl_status read_settings(axl__data_plan *plan, const axl_config *cfg)
     return AXL_OK;
 }
 
+char *axl__data_prepared_dir(const axl_config *cfg)
+{
+    axl_context *ctx = axl__config_context(cfg);
+    const char *asked = axl__cfg_str_or(cfg, "dataset_prepared_path", NULL);
+
+    if (asked && *asked)
+        return axl__config_path(cfg, asked);
+    char *out = axl__config_path(cfg, axl__cfg_str(cfg, "output_dir"));
+    char *dir = out ? axl__format(ctx, "%s/prepared", out) : NULL;
+    axl__free(ctx, out);
+    return dir;
+}
+
 /* A folder appears only where it was asked for: in dataset_prepared_path, or below a run's
  * output_dir once it begins.  Who is no run looks there and leaves nothing. */
 static axl_status choose_cache(axl__data_plan *plan, const axl_config *cfg, bool for_run)
 {
     const char *asked = axl__cfg_str_or(cfg, "dataset_prepared_path", NULL);
 
-    if (asked && *asked) {
-        plan->cache_dir = axl__config_path(cfg, asked);
-    } else {
-        char *out = axl__config_path(cfg, axl__cfg_str(cfg, "output_dir"));
-        plan->cache_dir = out ? axl__format(plan->ctx, "%s/prepared", out) : NULL;
-        axl__free(plan->ctx, out);
-    }
+    plan->cache_dir = axl__data_prepared_dir(cfg);
     plan->spill_path = axl__strdup(plan->ctx, plan->cache_dir);
     if (!plan->spill_path)
         return axl__fail_nomem();

@@ -49,6 +49,9 @@ axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
                                const axl_tokenizer *tok, const char *list, bool for_run);
 void axl__data_plan_free(axl__data_plan *plan);
 
+/* Where a run keeps what it prepares, for axl__free; NULL when memory is out. */
+char *axl__data_prepared_dir(const axl_config *cfg);
+
 /* Adds to the list what opening the i-th data set of datasets or test_datasets would not find or
  * not read by its name.  No file is opened, and what may be on the Hub is not sought. */
 axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, const char *list,

@@ -57,9 +57,9 @@ uint64_t axl__dataset_mapped(const axl_dataset *data, const axl_dataset *other)
     return data->store->file.mapped && !counted ? data->store->file.size : 0;
 }
 
-axl_status axl__dataset_keep(axl_dataset *data)
+axl_status axl__dataset_keep(axl_dataset *data, bool must)
 {
-    return data ? axl__rows_keep(data->store) : AXL_OK;
+    return data ? axl__rows_keep(data->store, must) : AXL_OK;
 }
 
 /* stats is of all rows that were read, for both splits alike: what was dropped cannot be told
@@ -189,6 +189,18 @@ axl_status axl_dataset_get_sample(const axl_dataset *data, uint64_t index, axl_s
     s.role = row->role;
     s.pair = row->pair;
     return AXL__EXPORT(axl_sample, out, &s);
+}
+
+axl_status axl_dataset_get_lengths(const axl_dataset *data, uint32_t *lengths, uint64_t n)
+{
+    AXL_TRY(axl__dataset_enter(data));
+    if (!lengths || n != data->n)
+        return axl__fail(AXL_ERR_INVALID, "lengths must have room for %u samples, not %llu",
+                         data->n, lengths ? (unsigned long long)n : 0ULL);
+    const axl__row *rows = axl__dataset_rows(data);
+    for (uint32_t i = 0; i < data->n; i++)
+        lengths[i] = rows[i].length;
+    return AXL_OK;
 }
 
 axl_status axl_dataset_get_stats(const axl_dataset *data, axl_dataset_stats *out)

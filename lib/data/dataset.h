@@ -33,7 +33,7 @@ axl_status axl__dataset_wrap(axl_dataset **out, axl__store *store, uint32_t firs
 axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validation,
                                      const axl_config *cfg, const axl_tokenizer *tok, bool for_run);
 
-/* Writes what was prepared for a run, once; data may be NULL. */
-axl_status axl__dataset_keep(axl_dataset *data);
+/* Writes what was prepared and is to be kept, once; data may be NULL.  See axl__rows_keep(). */
+axl_status axl__dataset_keep(axl_dataset *data, bool must);
 
 #endif

@@ -10,6 +10,7 @@
 #include "data/tokenize_rows.h"
 
 #include "base/pyrandom.h"
+#include "base/structs.h"
 #include "config/config.h"
 
 #include <math.h>
@@ -141,23 +142,9 @@ static axl_status prepare_rows(axl__store *store, const axl__data_plan *plan,
     return status;
 }
 
-/* A data set that cannot be kept is a warning: it costs time the next time, and no more. */
-static axl_status save_rows(axl__store *store, const axl_dataset_stats *stats, const char *dir,
+/* What axl__rows_keep() will want. */
+static axl_status note_keep(axl__store *store, const axl_dataset_stats *stats, const char *dir,
                             const char *key)
-{
-    axl_status status = axl__cache_save(store, stats, store->ctx, dir, key);
-
-    if (status == AXL_OK || status == AXL_ERR_NOMEM || status == AXL_ERR_CANCELLED)
-        return status;
-    axl__log(store->ctx, AXL_LOG_WARNING, "the prepared data set is not kept: %s",
-             axl_last_error());
-    axl__error_clear();
-    return AXL_OK;
-}
-
-/* What save_rows will want once a run begins. */
-static axl_status save_later(axl__store *store, const axl_dataset_stats *stats, const char *dir,
-                             const char *key)
 {
     store->keep_dir = axl__strdup(store->ctx, dir);
     store->keep_key = axl__strdup(store->ctx, key);
@@ -165,13 +152,24 @@ static axl_status save_later(axl__store *store, const axl_dataset_stats *stats, 
     return store->keep_dir && store->keep_key ? AXL_OK : axl__fail_nomem();
 }
 
-axl_status axl__rows_keep(axl__store *store)
+/* For who trains, a data set that cannot be kept costs time the next time and no more. */
+axl_status axl__rows_keep(axl__store *store, bool must)
 {
-    if (!store->keep_dir)
+    if (!store->keep_dir || (store->keep_failed && !must))
         return AXL_OK;
-    AXL_TRY(save_rows(store, &store->keep_stats, store->keep_dir, store->keep_key));
-    axl__free(store->ctx, store->keep_dir);
-    store->keep_dir = NULL;
+    axl_status status =
+        axl__cache_save(store, &store->keep_stats, store->ctx, store->keep_dir, store->keep_key);
+    if (status == AXL_OK) {
+        axl__free(store->ctx, store->keep_dir);
+        store->keep_dir = NULL;
+        return AXL_OK;
+    }
+    if (must || status == AXL_ERR_NOMEM || status == AXL_ERR_CANCELLED)
+        return status;
+    axl__log(store->ctx, AXL_LOG_WARNING, "the prepared data set is not kept: %s",
+             axl_last_error());
+    axl__error_clear();
+    store->keep_failed = true;
     return AXL_OK;
 }
 
@@ -192,10 +190,10 @@ static axl_status load_plan(axl__store **out, axl_dataset_stats *stats, axl__dat
     if (status == AXL_END) {
         axl__store *store = axl__store_new(plan->ctx);
         status = store ? prepare_rows(store, plan, stats) : axl__fail_nomem();
+        if (status == AXL_OK && plan->keep != AXL__KEEP_NEVER)
+            status = note_keep(store, stats, plan->cache_dir, key.data);
         if (status == AXL_OK && plan->keep == AXL__KEEP_NOW)
-            status = save_rows(store, stats, plan->cache_dir, key.data);
-        if (status == AXL_OK && plan->keep == AXL__KEEP_LATER)
-            status = save_later(store, stats, plan->cache_dir, key.data);
+            status = axl__rows_keep(store, false);
         if (status == AXL_OK)
             *out = store;
         else
@@ -311,4 +309,41 @@ axl_status axl_dataset_from_config(axl_dataset **out, const axl_config *cfg,
         return axl__fail(AXL_ERR_INVALID, "unknown split %u", split);
     AXL_TRY(axl__datasets_from_config(NULL, out, cfg, tok, false));
     return *out ? AXL_OK : AXL_END;
+}
+
+static axl_status keep_both(axl_dataset *train, axl_dataset *validation, const axl_config *cfg,
+                            axl_buffer *folder)
+{
+    AXL_TRY(axl__dataset_keep(train, true));
+    AXL_TRY(axl__dataset_keep(validation, true));
+    if (!folder)
+        return AXL_OK;
+    char *dir = axl__data_prepared_dir(cfg);
+    if (!dir)
+        return axl__fail_nomem();
+    axl_status status = axl__buffer_set(axl__config_context(cfg), folder, dir, strlen(dir));
+    axl__free(axl__config_context(cfg), dir);
+    return status;
+}
+
+axl_status axl_dataset_prepare(axl_dataset **train, axl_dataset **validation, const axl_config *cfg,
+                               const axl_tokenizer *tok, axl_buffer *folder)
+{
+    axl__error_clear();
+    if (!train || !validation)
+        return axl__fail(AXL_ERR_INVALID, "train and validation must not be NULL");
+    *train = *validation = NULL;
+    AXL_TRY(axl__config_enter(cfg));
+    if (!tok)
+        return axl__fail(AXL_ERR_INVALID, "the tokenizer must not be NULL");
+    if (folder)
+        AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, folder));
+    AXL_TRY(axl__datasets_from_config(train, validation, cfg, tok, true));
+    axl_status status = keep_both(*train, *validation, cfg, folder);
+    if (status == AXL_OK)
+        return AXL_OK;
+    axl_dataset_free(*train);
+    axl_dataset_free(*validation);
+    *train = *validation = NULL;
+    return status;
 }

@@ -43,8 +43,9 @@ typedef struct axl__store {
     char **sources;
     uint32_t n_sources;
     axl__file file; /* the tokens lie here when it is open (file.ctx set) */
-    /* Where and as what rows that were prepared for a run will be kept; NULL: they are, or not. */
+    /* Where and as what rows that were prepared are to be kept; NULL: they are, or not. */
     char *keep_dir, *keep_key;
+    bool keep_failed;
     axl_dataset_stats keep_stats; /* of all rows that were read */
 } axl__store;
 
@@ -64,10 +65,9 @@ axl_status axl__store_add_source(axl__store *store, const char *name, uint32_t *
  * order is used up. */
 void axl__store_reorder(axl__store *store, uint32_t first, uint32_t n, uint32_t *order);
 
-/* dataset_build.c: writes them there, after which keep_dir is NULL; that they cannot be is a
- * warning.
- */
-axl_status axl__rows_keep(axl__store *store);
+/* dataset_build.c: writes them there, after which keep_dir is NULL.  That they cannot be is an
+ * error where they must, else a warning, once. */
+axl_status axl__rows_keep(axl__store *store, bool must);
 
 static inline const int32_t *axl__row_ids(const axl__store *store, const axl__row *row)
 {

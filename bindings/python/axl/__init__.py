@@ -37,7 +37,8 @@ from ._core import (
     AbiError, BusyError, Cancel, Cancelled, ConfigError, Context, DataError, DeviceError, Error,
     ForkedError, FormatError, InputOutputError, InvalidError, Job, NotFound, NumericError,
     OutOfMemory, Progress, UnsupportedError, default_context, set_default_context)
-from ._data import IGNORE, Batch, Cursor, Dataset, DatasetStats, Loader, Sample, Template, Tokenizer
+from ._data import IGNORE, Batch, Cursor, Dataset, DatasetStats, Loader, Prepared, Sample, Template
+from ._data import Tokenizer
 from ._library import LibraryError, lib as _lib
 from ._plan import Plan, estimate, plan
 from ._run import Callback, Evaluation, Run, RunRecord, evaluate, finetune
@@ -63,7 +64,7 @@ __all__ = [
     "Diagnostic", "Error", "Evaluation", "ForkedError", "FormatError", "IGNORE",
     "InputOutputError", "InvalidError", "Job", "LibraryError", "Loader", "Logits",
     "Model", "ModelInfo", "NotFound",
-    "NumericError", "OutOfMemory", "Plan", "Progress", "Run", "RunRecord", "Sample", "Schedule",
+    "NumericError", "OutOfMemory", "Plan", "Prepared", "Progress", "Run", "RunRecord", "Sample", "Schedule",
     "StepStats", "SweepRun", "Template", "Tokenizer", "Trainer", "UnsupportedError", "callbacks",
     "default_context", "estimate", "evaluate", "feature", "finetune", "generate", "generate_ids",
     "plan", "set_default_context", "sweep"]
