@@ -88,6 +88,13 @@ static axl_status print_rows(const inspector *x, uint64_t n)
     return status;
 }
 
+axl_status inspect_rows(tool *t, axl_tokenizer *tok, axl_dataset *data, uint64_t n, bool json)
+{
+    const inspector x = { t, tok, data, json };
+
+    return print_rows(&x, n);
+}
+
 static int print_types(tool *t, bool json)
 {
     axl_buffer text = AXL_BUFFER_INIT;

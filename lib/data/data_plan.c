@@ -262,20 +262,28 @@ static axl_status read_settings(axl__data_plan *plan, const axl_config *cfg)
     return AXL_OK;
 }
 
+char *axl__data_prepared_dir(const axl_config *cfg)
+{
+    axl_context *ctx = axl__config_context(cfg);
+    const char *asked = axl__cfg_str_or(cfg, "dataset_prepared_path", NULL);
+
+    if (asked && *asked)
+        return axl__config_path(cfg, asked);
+    char *out = axl__config_path(cfg, axl__cfg_str(cfg, "output_dir"));
+    char *dir = out ? axl__format(ctx, "%s/prepared", out) : NULL;
+    axl__free(ctx, out);
+    return dir;
+}
+
 /* A folder appears only where it was asked for: in dataset_prepared_path, or below a run's
  * output_dir once it begins.  Who is no run looks there and leaves nothing. */
 static axl_status choose_cache(axl__data_plan *plan, const axl_config *cfg, bool for_run)
 {
     const char *asked = axl__cfg_str_or(cfg, "dataset_prepared_path", NULL);
 
-    if (asked && *asked) {
-        plan->cache_dir = axl__config_path(cfg, asked);
-    } else {
-        char *out = axl__config_path(cfg, axl__cfg_str(cfg, "output_dir"));
-        plan->cache_dir = out ? axl__format(plan->ctx, "%s/prepared", out) : NULL;
-        axl__free(plan->ctx, out);
-    }
-    if (!plan->cache_dir)
+    plan->cache_dir = axl__data_prepared_dir(cfg);
+    plan->spill_path = axl__strdup(plan->ctx, plan->cache_dir);
+    if (!plan->spill_path)
         return axl__fail_nomem();
     plan->keep = asked && *asked ? AXL__KEEP_NOW : for_run ? AXL__KEEP_LATER : AXL__KEEP_NEVER;
     if (plan->keep == AXL__KEEP_NEVER && axl__path_kind_of(plan->cache_dir) != AXL__PATH_DIR) {
@@ -319,7 +327,17 @@ void axl__data_plan_free(axl__data_plan *plan)
     }
     axl__free(plan->ctx, plan->entries);
     axl__free(plan->ctx, plan->cache_dir);
+    axl__free(plan->ctx, plan->spill_path);
     memset(plan, 0, sizeof *plan);
+}
+
+uint32_t axl__data_plan_keeps(const axl__data_plan *plan, uint32_t length)
+{
+    if (length < plan->min_len)
+        return 0;
+    if (length <= plan->sequence_len)
+        return length;
+    return plan->long_rule == AXL__LONG_TRUNCATE ? plan->sequence_len : 0;
 }
 
 /* ---- the key ---- */
