@@ -70,11 +70,12 @@ typedef struct axl_dataset_stats {
     uint64_t dropped_too_short;  /**< below min_sample_len */
     uint64_t dropped_no_trained; /**< without a trained token */
     uint64_t from_cache;         /**< 1 when the prepared file was used */
+    uint64_t dropped_duplicates; /**< dataset_exact_deduplication: as one before */
 } axl_dataset_stats;
 
 #define AXL_DATASET_STATS_INIT                                                                     \
     {                                                                                              \
-        sizeof(axl_dataset_stats), 0, 0, 0, 0, 0, 0, 0, 0                                          \
+        sizeof(axl_dataset_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0                                       \
     }
 
 /**
@@ -82,7 +83,8 @@ typedef struct axl_dataset_stats {
  * the same config, files and tokenizer prepared them; where it is not set, from what a run of the
  * config left in output_dir/prepared.  What was tokenised is kept in dataset_prepared_path, which
  * is made, and where it is not set nothing is written.  The order: load, tokenise, merge, shuffle
- * (shuffle_merged_datasets), length rule, drop rows without a trained token, split.
+ * (shuffle_merged_datasets), length rule, drop rows without a trained token, drop equal rows
+ * (dataset_exact_deduplication), one shard (dataset_shard_num), split.
  *
  * @param[out] out   The data set; NULL on failure.  Release with axl_dataset_free().
  * @param[in]  cfg   Borrowed for the call.

@@ -27,8 +27,8 @@ static const char magic[8] = { 'A', 'X', 'L', 'R', 'O', 'W', 'S', '2' };
 typedef struct {
     char magic[8];
     uint64_t n_rows, n_tokens, key_len, sources_len, n_sources;
-    uint64_t rows_read, too_long, too_short, no_trained;
-    uint64_t reserved[4];
+    uint64_t rows_read, too_long, too_short, no_trained, duplicates;
+    uint64_t reserved[3];
 } header;
 
 typedef struct {
@@ -108,6 +108,7 @@ static axl_status put_all(cache_writer *w, axl_context *ctx, const axl__store *s
     h.too_long = stats->dropped_too_long;
     h.too_short = stats->dropped_too_short;
     h.no_trained = stats->dropped_no_trained;
+    h.duplicates = stats->dropped_duplicates;
     AXL_TRY(put(w, &h, sizeof h));
     AXL_TRY(put_rows(w, ctx, store));
     AXL_TRY(put(w, key, h.key_len));
@@ -260,6 +261,7 @@ static axl_status read_file(axl__store *store, axl_dataset_stats *stats, const c
     stats->dropped_too_long = l.h->too_long;
     stats->dropped_too_short = l.h->too_short;
     stats->dropped_no_trained = l.h->no_trained;
+    stats->dropped_duplicates = l.h->duplicates;
     stats->from_cache = 1;
     return AXL_OK;
 }

@@ -312,7 +312,8 @@ static void folder_gives(const char *const *names, const char *want)
         snprintf(path, sizeof path, "folder/%s", names[i]);
         put_file(path, "{}");
     }
-    axl_status status = axl__files_of_folder(&files, ctx, dir);
+    const axl__split_name train = { "train", 5, false };
+    axl_status status = axl__files_of_folder(&files, ctx, dir, &train);
     for (size_t i = 0; i < files.n; i++) {
         strcat(out, strrchr(files.paths[i], '/') + 1);
         strcat(out, " ");

@@ -418,6 +418,7 @@ axl_dataset_stats._fields_ = [
     ("dropped_too_short", c.c_uint64),
     ("dropped_no_trained", c.c_uint64),
     ("from_cache", c.c_uint64),
+    ("dropped_duplicates", c.c_uint64),
 ]
 axl_file._fields_ = [
     ("size", c.c_size_t),

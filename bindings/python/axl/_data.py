@@ -242,6 +242,7 @@ class DatasetStats:
     dropped_too_short: int
     dropped_no_trained: int
     from_cache: bool
+    dropped_duplicates: int = 0
 
 
 def _sample(given: Any, place: int) -> Sample:
@@ -341,7 +342,8 @@ class Dataset(Handle, Sequence[Sample]):
         s = _abi.axl_dataset_stats.init()
         calls.run(lib.axl_dataset_get_stats, self, ctypes.byref(s))
         return DatasetStats(s.rows_read, s.rows, s.tokens, s.trained_tokens, s.dropped_too_long,
-                            s.dropped_too_short, s.dropped_no_trained, bool(s.from_cache))
+                            s.dropped_too_short, s.dropped_no_trained, bool(s.from_cache),
+                            s.dropped_duplicates)
 
 
 class Batch:

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * data_files.c - which files an entry of a list of data sets means, and which rows of them: what
+ * `path`, `data_files` and `split` say.  Opening and checking a config go the same way, so that the
+ * two cannot disagree.
+ */
+#include "data/data_plan.h"
+
+#include "config/config.h"
+#include "data/read/glob.h"
+#include "data/read/source.h"
+#include "hub/hub.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { KEY_MAX = 96 };
+
+/* An entry whose files are sought. */
+typedef struct {
+    axl_context *ctx;
+    const axl_config *cfg;
+    const char *list;
+    size_t i;
+    axl__data_entry *e;
+    axl_diagnostics *faults; /* what is missing is noted there; NULL: it is an error */
+    char key[KEY_MAX + 32];  /* whose fault an error is */
+    char data_files[KEY_MAX];
+    size_t n_listed; /* of data_files */
+    axl__split_part parts[AXL__SPLIT_PARTS_MAX];
+    size_t n_parts;
+    bool by_default; /* no split is asked for */
+} search;
+
+/* The key of the entry becomes the one to blame. */
+static const char *at_key(search *s, const char *name)
+{
+    snprintf(s->key, sizeof s->key, "%s[%zu].%s", s->list, s->i, name);
+    return s->key;
+}
+
+static const char *listed(const search *s, size_t i)
+{
+    char item[KEY_MAX + 32];
+
+    snprintf(item, sizeof item, "%s[%zu]", s->data_files, i);
+    return axl__cfg_str_or(s->cfg, item, "");
+}
+
+/* ---- splits ---- */
+
+/* A file, or several that are named, are one split. */
+static bool is_train(const search *s, const axl__split_part *part)
+{
+    return s->by_default || (part->name_len == 5 && memcmp(part->name, "train", 5) == 0);
+}
+
+static axl_status add_part(search *s, const axl__split_part *rows, size_t first, size_t n)
+{
+    axl__data_entry *e = s->e;
+    axl__data_part *parts = axl__realloc(s->ctx, e->parts, (e->n_parts + 1) * sizeof *e->parts);
+
+    if (!parts)
+        return axl__fail_nomem();
+    e->parts = parts;
+    parts[e->n_parts++] = (axl__data_part){ *rows, first, n };
+    return AXL_OK;
+}
+
+/* All files that were found are "train". */
+static axl_status one_split(search *s)
+{
+    bool all = strcmp(s->e->split, "all") == 0;
+
+    for (size_t i = 0; i < s->n_parts; i++) {
+        const axl__split_part *part = &s->parts[i];
+        if (!all && !is_train(s, part)) {
+            at_key(s, "split");
+            return axl__fail(AXL_ERR_NOT_FOUND,
+                             "there is no split \"%.*s\": a file, or files that are named, are "
+                             "the split \"train\"",
+                             (int)part->name_len, part->name);
+        }
+        AXL_TRY(add_part(s, part, 0, s->e->files.n));
+    }
+    return AXL_OK;
+}
+
+static axl_status parse_split(search *s)
+{
+    const char *spec = axl__cfg_str_or(s->cfg, at_key(s, "split"), NULL);
+
+    s->by_default = !spec;
+    if (!spec)
+        spec = strcmp(s->list, "test_datasets") == 0 ? "test" : "train";
+    axl__free(s->ctx, s->e->split);
+    s->e->split = axl__strdup(s->ctx, spec);
+    if (!s->e->split)
+        return axl__fail_nomem();
+    return axl__split_parse(s->e->split, s->parts, &s->n_parts);
+}
+
+/* ---- a folder's splits ---- */
+
+/* The sum of all splits in place of the word. */
+static axl_status name_all(search *s, const char *folder)
+{
+    axl__str sum;
+
+    if (strcmp(s->e->split, "all") != 0)
+        return AXL_OK;
+    axl__str_init(&sum, s->ctx);
+    axl_status status = axl__folder_splits_put(&sum, s->ctx, folder);
+    if (status == AXL_OK && sum.len > 0) {
+        axl__free(s->ctx, s->e->split);
+        s->e->split = axl__strdup(s->ctx, sum.data);
+        status =
+            s->e->split ? axl__split_parse(s->e->split, s->parts, &s->n_parts) : axl__fail_nomem();
+    }
+    axl__str_free(&sum);
+    return status;
+}
+
+static axl__split_name name_of(const search *s, const axl__split_part *part)
+{
+    return (axl__split_name){ part->name, part->name_len,
+                              s->by_default && strcmp(s->list, "test_datasets") == 0 };
+}
+
+static bool same_split(const axl__split_part *a, const axl__split_part *b)
+{
+    return a->name_len == b->name_len && memcmp(a->name, b->name, a->name_len) == 0;
+}
+
+/* The same split twice in a sum is its files once. */
+static axl_status folder_part(search *s, const char *folder, const axl__split_part *part)
+{
+    axl__data_entry *e = s->e;
+    axl__split_name name = name_of(s, part);
+    size_t first = e->files.n;
+
+    for (size_t i = 0; i < e->n_parts; i++)
+        if (same_split(&e->parts[i].rows, part))
+            return add_part(s, part, e->parts[i].first, e->parts[i].n);
+    AXL_TRY(axl__files_of_folder(&e->files, s->ctx, folder, &name));
+    return add_part(s, part, first, e->files.n - first);
+}
+
+static axl_status folder_splits(search *s, const char *folder)
+{
+    AXL_TRY(name_all(s, folder));
+    for (size_t i = 0; i < s->n_parts; i++)
+        AXL_TRY(folder_part(s, folder, &s->parts[i]));
+    return AXL_OK;
+}
+
+/* ---- files by name ---- */
+
+/* Files whose path matches, from the last folder on that the pattern names as it is. */
+static axl_status add_pattern(search *s, const char *pattern)
+{
+    size_t cut = strcspn(pattern, "*?[");
+
+    while (cut > 0 && pattern[cut - 1] != '/')
+        cut--;
+    char *folder = cut > 1    ? axl__format(s->ctx, "%.*s", (int)cut - 1, pattern)
+                   : cut == 1 ? axl__strdup(s->ctx, "/")
+                              : axl__strdup(s->ctx, ".");
+    axl_status status = folder ? AXL_OK : axl__fail_nomem();
+
+    if (status == AXL_OK && axl__path_kind_of(folder) != AXL__PATH_DIR)
+        status = axl__fail(AXL_ERR_NOT_FOUND, "no such file or folder: %s", pattern);
+    if (status == AXL_OK)
+        status = axl__files_matching(&s->e->files, s->ctx, folder, pattern + cut);
+    axl__free(s->ctx, folder);
+    return status;
+}
+
+/* Of a folder its "train" files. */
+static axl_status add_named(search *s, const char *path)
+{
+    const axl__split_name train = { "train", 5, false };
+
+    switch (axl__path_kind_of(path)) {
+    case AXL__PATH_FILE: return axl__files_add(&s->e->files, s->ctx, path);
+    case AXL__PATH_DIR: return axl__files_of_folder(&s->e->files, s->ctx, path, &train);
+    case AXL__PATH_NONE: break;
+    }
+    if (axl__glob_is(path))
+        return add_pattern(s, path);
+    return axl__fail(AXL_ERR_NOT_FOUND, "no such file or folder: %s", path);
+}
+
+static bool is_there(search *s, const char *path)
+{
+    axl__files before = s->e->files;
+    bool there = axl__path_kind_of(path) != AXL__PATH_NONE;
+
+    if (there || !axl__glob_is(path))
+        return there;
+    there = add_pattern(s, path) == AXL_OK;
+    while (s->e->files.n > before.n)
+        axl__free(s->ctx, s->e->files.paths[--s->e->files.n]);
+    axl__error_clear();
+    return there;
+}
+
+/* A data file lies below the folder; Axolotl takes it from the current directory, so that too. */
+static axl_status add_data_file(search *s, const char *folder, const char *name)
+{
+    char *below =
+        name[0] == '/' ? axl__strdup(s->ctx, name) : axl__format(s->ctx, "%s/%s", folder, name);
+    char *beside = axl__config_path(s->cfg, name);
+    axl_status status = AXL_ERR_NOMEM;
+
+    if (!below || !beside)
+        axl__fail_nomem();
+    else
+        status = add_named(s, !is_there(s, below) && is_there(s, beside) ? beside : below);
+    axl__free(s->ctx, below);
+    axl__free(s->ctx, beside);
+    return status;
+}
+
+/* ---- faults ---- */
+
+static axl_status check_formats(const search *s, size_t first)
+{
+    for (size_t i = first; i < s->e->files.n; i++)
+        AXL_TRY(axl__source_check(s->e->files.paths[i], s->e->format));
+    return AXL_OK;
+}
+
+/* An error as a fault of the config; what is no fault of it is returned. */
+static axl_status noted(const search *s, axl_status status, bool there)
+{
+    axl__diag_id id = status == AXL_ERR_INVALID       ? AXL__C_BAD_VALUE
+                      : status == AXL_ERR_UNSUPPORTED ? AXL__C_FILE_FORMAT
+                      : there                         ? AXL__C_NO_DATA
+                                                      : AXL__C_MISSING;
+
+    if (!s->faults || (status != AXL_ERR_NOT_FOUND && status != AXL_ERR_UNSUPPORTED &&
+                       status != AXL_ERR_IO && status != AXL_ERR_INVALID))
+        return status;
+    axl__config_fault(s->cfg, s->faults, id, s->key);
+    return AXL_OK;
+}
+
+/* Every one that is missing is a fault of its own. */
+static axl_status add_listed(search *s, const char *folder)
+{
+    for (size_t f = 0; f < s->n_listed; f++) {
+        size_t first = s->e->files.n;
+        axl_status status = add_data_file(s, folder, listed(s, f));
+        if (status == AXL_OK && s->faults)
+            status = check_formats(s, first);
+        snprintf(s->key, sizeof s->key, "%s[%zu]", s->data_files, f);
+        if (status != AXL_OK)
+            AXL_TRY(noted(s, status, false));
+    }
+    return one_split(s);
+}
+
+/* ---- the Hub ---- */
+
+static void pick_listed(const void *arg, const char *const *paths, size_t n, bool *take)
+{
+    const search *s = arg;
+
+    for (size_t i = 0; i < n; i++)
+        for (size_t f = 0; f < s->n_listed && !take[i]; f++)
+            take[i] = axl__glob_match(listed(s, f), paths[i]) || !strcmp(listed(s, f), paths[i]);
+}
+
+static axl_status from_hub(search *s, const char *name, char **folder)
+{
+    axl__split_name splits[AXL__SPLIT_PARTS_MAX];
+    axl__split_wish files = { splits, s->n_parts };
+    axl__hub_wish wish = { .name = name,
+                           .revision = axl__cfg_str_or(s->cfg, at_key(s, "revision"), NULL),
+                           .kind = "datasets",
+                           .pick = s->n_listed > 0 ? pick_listed : axl__pick_data_files,
+                           .arg = s->n_listed > 0 ? (const void *)s : &files };
+
+    for (size_t i = 0; i < s->n_parts; i++)
+        splits[i] = name_of(s, &s->parts[i]);
+    at_key(s, "path");
+    return axl__hub_resolve(s->ctx, &wish, folder);
+}
+
+/* ---- an entry ---- */
+
+/* A place of another kind than files: AXL_ERR_UNSUPPORTED says what to do. */
+static axl_status check_scheme(const char *value)
+{
+    size_t len = strcspn(value, ":/");
+
+    if (strncmp(value + len, "://", 3) != 0)
+        return AXL_OK;
+    if (strncmp(value, "hf://datasets/", 14) == 0)
+        return axl__fail(AXL_ERR_UNSUPPORTED, "\"%s\": write the id alone, %.*s", value,
+                         (int)strcspn(value + 14, "@"), value + 14);
+    return axl__fail(AXL_ERR_UNSUPPORTED,
+                     "\"%s\": nothing is read over %.*s; copy it to this machine and give the path "
+                     "of the file or folder",
+                     value, (int)len, value);
+}
+
+/* folder: what the path leads to, which is there. */
+static axl_status found(search *s, const char *path)
+{
+    if (axl__path_kind_of(path) == AXL__PATH_DIR && s->n_listed > 0)
+        return add_listed(s, path);
+    if (axl__path_kind_of(path) == AXL__PATH_DIR)
+        return folder_splits(s, path);
+    AXL_TRY(add_named(s, path));
+    return one_split(s);
+}
+
+static axl_status seek(search *s)
+{
+    axl__files *files = &s->e->files;
+    char *path = NULL;
+
+    snprintf(s->data_files, sizeof s->data_files, "%s[%zu].data_files", s->list, s->i);
+    s->n_listed = axl__cfg_count(s->cfg, s->data_files);
+    AXL_TRY(parse_split(s));
+    const char *value = axl__cfg_str_or(s->cfg, at_key(s, "path"), NULL);
+    if (!value)
+        return axl__fail(AXL_ERR_INVALID, "%s is not set", s->key);
+    AXL_TRY(check_scheme(value));
+    path = axl__config_path(s->cfg, value);
+    if (!path)
+        return axl__fail_nomem();
+    axl_status status = AXL_OK;
+    if (axl__path_kind_of(path) != AXL__PATH_NONE || !axl__hub_is_id(value)) {
+        status = found(s, path);
+    } else if (!s->faults) { /* the Hub is not asked in a check */
+        axl__free(s->ctx, path);
+        status = from_hub(s, value, &path);
+        if (status == AXL_OK)
+            status = found(s, path);
+    }
+    if (status == AXL_OK && s->faults && s->n_listed == 0)
+        status = check_formats(s, 0);
+    if (status != AXL_OK)
+        status = noted(s, status, axl__path_kind_of(path ? path : "") != AXL__PATH_NONE);
+    else if (!s->faults && files->n == 0)
+        status = axl__fail(AXL_ERR_NOT_FOUND, "%s: there is no file", value);
+    axl__free(s->ctx, path);
+    return status;
+}
+
+axl_status axl__data_files_find(axl__data_entry *e, const axl_config *cfg, const char *list,
+                                size_t i)
+{
+    search s = { .ctx = axl__config_context(cfg), .cfg = cfg, .list = list, .i = i, .e = e };
+    axl_status status = seek(&s);
+
+    return status == AXL_OK ? AXL_OK : axl__fail_prefix(status, "%s", s.key);
+}
+
+void axl__data_files_free(axl__data_entry *e, axl_context *ctx)
+{
+    axl__files_free(&e->files, ctx);
+    axl__free(ctx, e->parts);
+    axl__free(ctx, e->split);
+}
+
+axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, const char *list,
+                                 size_t i)
+{
+    axl__data_entry e = { 0 };
+    search s = {
+        .ctx = axl__config_context(cfg), .cfg = cfg, .list = list, .i = i, .e = &e, .faults = out
+    };
+
+    e.format = axl__cfg_str_or(cfg, at_key(&s, "ds_type"), NULL);
+    axl_status status = seek(&s);
+    axl__data_files_free(&e, s.ctx);
+    return status;
+}
