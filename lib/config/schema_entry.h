@@ -19,7 +19,7 @@
     { AT("field"), T_S,
       LOADED(.fallback = "text", .by_type = true, .description = "the column with the text") },
     { AT("ds_type"), T_S,
-      LOADED(.values = "parquet, csv, text, json, jsonl",
+      LOADED(.values = "parquet, arrow, csv, text, json, jsonl",
              .reason = "other file formats do not exist yet", .description = "the file format") },
     { AT("field_human"), T_S, A_NONE, .by_type = true },
     { AT("field_model"), T_S, A_NONE, .by_type = true },

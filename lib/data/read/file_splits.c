@@ -29,7 +29,7 @@ bool axl__is_data_file(const char *path)
         if (strcmp(name, about[i]) == 0)
             return false;
     return path[0] != '.' && !strstr(path, "/.") && strncmp(path, "__", 2) != 0 &&
-           !strstr(path, "/__") && axl__readers_claim(name, true);
+           !strstr(path, "/__") && axl__readers_claim(name);
 }
 
 static bool separates(char c)

@@ -196,16 +196,12 @@ static axl_status list_sorted(axl__files *all, axl_context *ctx, const char *fol
     return status;
 }
 
-/* Why a folder gives no file: its formats are not read, its splits are others, or it has none. */
+/* Why a folder gives no file: its splits are others, or it has none. */
 static axl_status nothing(const axl__files *all, axl_context *ctx, const char *folder,
                           const axl__split_name *split)
 {
-    const char *other = NULL;
     axl__str splits, formats;
 
-    for (size_t i = 0; i < all->n && !other; i++)
-        if (axl__readers_claim(all->paths[i], false))
-            other = all->paths[i];
     axl__str_init(&splits, ctx);
     axl__str_init(&formats, ctx);
     axl__split_names_put(&splits, (const char *const *)all->paths, all->n);
@@ -214,9 +210,6 @@ static axl_status nothing(const axl__files *all, axl_context *ctx, const char *f
     if (status == AXL_OK && splits.len > 0)
         status = axl__fail(AXL_ERR_NOT_FOUND, "%s: no file of the split \"%.*s\"; there is %s",
                            folder, (int)split->len, split->text, splits.data);
-    else if (status == AXL_OK && other)
-        status = axl__fail(AXL_ERR_UNSUPPORTED, "%s/%s: only these formats are read yet: %s",
-                           folder, other, formats.data);
     else if (status == AXL_OK)
         status = axl__fail(AXL_ERR_NOT_FOUND, "%s: no file of a format that is read (%s)", folder,
                            formats.data);
