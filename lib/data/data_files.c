@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "data/read/glob.h"
+#include "data/read/saved_set.h"
 #include "data/read/source.h"
 #include "hub/hub.h"
 
@@ -30,6 +31,7 @@ typedef struct {
     axl__split_part parts[AXL__SPLIT_PARTS_MAX];
     size_t n_parts;
     bool by_default; /* no split is asked for */
+    bool any_split;  /* the files are whatever split is asked for */
 } search;
 
 /* The key of the entry becomes the one to blame. */
@@ -48,6 +50,11 @@ static const char *listed(const search *s, size_t i)
 }
 
 /* ---- splits ---- */
+
+static bool is_test_list(const search *s)
+{
+    return strcmp(s->list, "test_datasets") == 0;
+}
 
 /* A file, or several that are named, are one split. */
 static bool is_train(const search *s, const axl__split_part *part)
@@ -74,7 +81,7 @@ static axl_status one_split(search *s)
 
     for (size_t i = 0; i < s->n_parts; i++) {
         const axl__split_part *part = &s->parts[i];
-        if (!all && !is_train(s, part)) {
+        if (!all && !s->any_split && !is_train(s, part)) {
             at_key(s, "split");
             return axl__fail(AXL_ERR_NOT_FOUND,
                              "there is no split \"%.*s\": a file, or files that are named, are "
@@ -92,7 +99,7 @@ static axl_status parse_split(search *s)
 
     s->by_default = !spec;
     if (!spec)
-        spec = strcmp(s->list, "test_datasets") == 0 ? "test" : "train";
+        spec = is_test_list(s) ? "test" : "train";
     axl__free(s->ctx, s->e->split);
     s->e->split = axl__strdup(s->ctx, spec);
     if (!s->e->split)
@@ -102,15 +109,65 @@ static axl_status parse_split(search *s)
 
 /* ---- a folder's splits ---- */
 
+/* A kind of folder: its splits as a sum, and the files of one. */
+typedef struct {
+    axl_status (*put)(axl__str *out, axl_context *ctx, const char *folder);
+    axl_status (*add)(search *s, const char *folder, const axl__split_part *part);
+} split_folder;
+
+static axl__split_name name_of(const search *s, const axl__split_part *part)
+{
+    return (axl__split_name){ part->name, part->name_len, s->by_default && is_test_list(s) };
+}
+
+static axl_status add_by_name(search *s, const char *folder, const axl__split_part *part)
+{
+    axl__split_name name = name_of(s, part);
+
+    return axl__files_of_folder(&s->e->files, s->ctx, folder, &name);
+}
+
+static axl_status no_split(const search *s, const split_folder *kind, const char *folder,
+                           const axl__split_part *part)
+{
+    axl__str sum;
+
+    axl__str_init(&sum, s->ctx);
+    axl_status status = kind->put(&sum, s->ctx, folder);
+    if (status == AXL_OK)
+        status = axl__fail(AXL_ERR_NOT_FOUND, "%s: there is no split \"%.*s\"; there is %s", folder,
+                           (int)part->name_len, part->name, sum.data);
+    axl__str_free(&sum);
+    return status;
+}
+
+static const split_folder saved_dict;
+
+static axl_status add_saved_split(search *s, const char *folder, const axl__split_part *part)
+{
+    char *path = axl__format(s->ctx, "%s/%.*s", folder, (int)part->name_len, part->name);
+    axl_status status = path ? AXL_OK : axl__fail_nomem();
+
+    if (status == AXL_OK && axl__saved_kind_of(path) != AXL__SAVED_SET)
+        status = no_split(s, &saved_dict, folder, part);
+    if (status == AXL_OK)
+        status = axl__saved_files(&s->e->files, s->ctx, path);
+    axl__free(s->ctx, path);
+    return status;
+}
+
+static const split_folder by_names = { axl__folder_splits_put, add_by_name };
+static const split_folder saved_dict = { axl__saved_splits_put, add_saved_split };
+
 /* The sum of all splits in place of the word. */
-static axl_status name_all(search *s, const char *folder)
+static axl_status name_all(search *s, const split_folder *kind, const char *folder)
 {
     axl__str sum;
 
     if (strcmp(s->e->split, "all") != 0)
         return AXL_OK;
     axl__str_init(&sum, s->ctx);
-    axl_status status = axl__folder_splits_put(&sum, s->ctx, folder);
+    axl_status status = kind->put(&sum, s->ctx, folder);
     if (status == AXL_OK && sum.len > 0) {
         axl__free(s->ctx, s->e->split);
         s->e->split = axl__strdup(s->ctx, sum.data);
@@ -121,37 +178,42 @@ static axl_status name_all(search *s, const char *folder)
     return status;
 }
 
-static axl__split_name name_of(const search *s, const axl__split_part *part)
-{
-    return (axl__split_name){ part->name, part->name_len,
-                              s->by_default && strcmp(s->list, "test_datasets") == 0 };
-}
-
 static bool same_split(const axl__split_part *a, const axl__split_part *b)
 {
     return a->name_len == b->name_len && memcmp(a->name, b->name, a->name_len) == 0;
 }
 
 /* The same split twice in a sum is its files once. */
-static axl_status folder_part(search *s, const char *folder, const axl__split_part *part)
+static axl_status folder_part(search *s, const split_folder *kind, const char *folder,
+                              const axl__split_part *part)
 {
     axl__data_entry *e = s->e;
-    axl__split_name name = name_of(s, part);
     size_t first = e->files.n;
 
     for (size_t i = 0; i < e->n_parts; i++)
         if (same_split(&e->parts[i].rows, part))
             return add_part(s, part, e->parts[i].first, e->parts[i].n);
-    AXL_TRY(axl__files_of_folder(&e->files, s->ctx, folder, &name));
+    AXL_TRY(kind->add(s, folder, part));
     return add_part(s, part, first, e->files.n - first);
 }
 
-static axl_status folder_splits(search *s, const char *folder)
+static axl_status folder_splits(search *s, const split_folder *kind, const char *folder)
 {
-    AXL_TRY(name_all(s, folder));
+    AXL_TRY(name_all(s, kind, folder));
     for (size_t i = 0; i < s->n_parts; i++)
-        AXL_TRY(folder_part(s, folder, &s->parts[i]));
+        AXL_TRY(folder_part(s, kind, folder, &s->parts[i]));
     return AXL_OK;
+}
+
+/* What was saved is Arrow, whatever ds_type says.  A set without splits is any split. */
+static axl_status saved(search *s, const char *folder)
+{
+    s->e->format = "arrow";
+    if (axl__saved_kind_of(folder) == AXL__SAVED_DICT)
+        return folder_splits(s, &saved_dict, folder);
+    AXL_TRY(axl__saved_files(&s->e->files, s->ctx, folder));
+    s->any_split = true;
+    return one_split(s);
 }
 
 /* ---- files by name ---- */
@@ -311,8 +373,10 @@ static axl_status found(search *s, const char *path)
 {
     if (axl__path_kind_of(path) == AXL__PATH_DIR && s->n_listed > 0)
         return add_listed(s, path);
+    if (axl__path_kind_of(path) == AXL__PATH_DIR && axl__saved_kind_of(path) != AXL__SAVED_NONE)
+        return saved(s, path);
     if (axl__path_kind_of(path) == AXL__PATH_DIR)
-        return folder_splits(s, path);
+        return folder_splits(s, &by_names, path);
     AXL_TRY(add_named(s, path));
     return one_split(s);
 }

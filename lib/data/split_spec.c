@@ -33,7 +33,8 @@ static bool take_name(const char **at, axl__split_part *part)
     return part->name_len > 0;
 }
 
-/* An integer as Python writes one, "-1_000", and whether a % follows.  False where it is none. */
+/* An integer as Python writes one, "-1_000", and whether it is a percentage.  False where it is
+ * none. */
 static bool take_boundary(const char **at, int64_t *value, bool *has, bool *percent)
 {
     const char *p = *at;

@@ -6,8 +6,8 @@ pyarrow (parquet) read from them, into readers/.
     python3 make_reader_goldens.py
 
 texts.jsonl: a line {"format", "text", "records"} each; records is null where datasets fails.
-*.parquet, and parquet.jsonl.gz, as *.arrow and arrow.jsonl.gz, with a line {"file", "records"} each; what Python has for dates, times and
-decimals stands there as str() of it.
+*.parquet, and parquet.jsonl.gz, as *.arrow and arrow.jsonl.gz, with a line {"file", "records"} each; what Python has
+for dates, times and decimals stands there as str() of it.
 Needs datasets 4.8, pyarrow 26 and pandas 2.3.
 """
 import datetime

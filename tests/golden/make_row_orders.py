@@ -4,11 +4,11 @@
 
     python3 make_row_orders.py
 
-files: the texts of data files.  type: what "own" stands for.  cases: a line {"config", "train", "validation"} each: keys of a config, and the
-rows that axolotl.utils.data.sft makes of them (null where there are none; "train" is null where it fails).  A row is
-the text of its bytes.  The step from a record to ids is replaced by that of a tokenizer of bytes with <s> and </s>
-around a prompt `instruction` and a response `output`; everything else is Axolotl's own.
-slices: [split, rows, from, to] of datasets.ReadInstruction, from and to null where it fails.
+files: the texts of data files.  type: what "own" stands for.  cases: a line {"config", "train", "validation"} each:
+keys of a config, and the rows that axolotl.utils.data.sft makes of them (null where there are none; "train" is null
+where it fails).  A row is the text of its bytes.  The step from a record to ids is replaced by that of a tokenizer of bytes
+with <s> and </s> around a prompt `instruction` and a response `output`; everything else is Axolotl's own.
+slices: [split, rows, [[from, to], …]] of datasets.ReadInstruction, null where it fails.
 Needs Axolotl 0.19.0 and datasets 4.8.4.
 """
 import json
@@ -139,7 +139,8 @@ def run(config):
                 _, validation, _ = sft._load_and_prepare_datasets(tokenizer, cfg, split="test")
             return {"config": short(config), "train": texts(train), "validation": texts(validation)}
         except Exception as error:  # of many kinds
-            return {"config": short(config), "train": None, "validation": None, "error": str(error).splitlines()[0][:60]}
+            return {"config": short(config), "train": None, "validation": None,
+                "error": str(error).splitlines()[0][:60]}
 
 
 def short(config):
@@ -147,8 +148,9 @@ def short(config):
 
 
 def slices():
-    for spec in SPLITS + ("train[2:1]", "train[33%:67%]", "train[:-1%]", "train[-1%:]", "train[:1_0]", "train[5%:5]", "train[101%:]",
-                          "train[:10%](pct1_dropremainder)", "train[-100%:]", "train[:](closest)", "train[1:2](x)",
+    for spec in SPLITS + ("train[2:1]", "train[33%:67%]", "train[:-1%]", "train[-1%:]", "train[:1_0]",
+                          "train[5%:5]", "train[101%:]", "train[:10%](pct1_dropremainder)", "train[-100%:]",
+                          "train[:](closest)", "train[1:2](x)",
                           "train.part[:2]", "train[:2", "+train", "train +  train[1:]", "train[ -1:]", ""):
         for rows in (1, 3, 50, 99, 100, 150, 237, 1005):
             try:
@@ -173,5 +175,5 @@ if __name__ == "__main__":
         made = [run(config) for config in cases()]
         os.chdir(HERE)
     with open("row_orders.json", "w", encoding="utf-8") as f:
-        f.write('{"files": ' + json.dumps(FILES) + ',\n"type": ' + json.dumps(TYPE) + ',\n"slices": [\n' + ",\n".join(map(json.dumps, slices())) +
-                '],\n"cases": [\n' + ",\n".join(map(json.dumps, made)) + "]}\n")
+        f.write('{"files": ' + json.dumps(FILES) + ',\n"type": ' + json.dumps(TYPE) + ',\n"slices": [\n' +
+                ",\n".join(map(json.dumps, slices())) + '],\n"cases": [\n' + ",\n".join(map(json.dumps, made)) + "]}\n")

@@ -100,8 +100,9 @@ static void setup(fixture *f, uint64_t steps, uint64_t eval_every)
         .now = 1700000000,
     };
     if (eval_every)
-        f->summary.valid =
-            (axl_dataset_stats){ sizeof(axl_dataset_stats), 2000, 200, 90000, 30000, 0, 0, 0, 0 };
+        f->summary.valid = (axl_dataset_stats){
+            sizeof(axl_dataset_stats), 2000, 200, 90000, 30000, 0, 0, 0, 0, 0
+        };
     axl__str_init(&f->text, f->ctx);
 }
 

@@ -12,6 +12,8 @@
 
 #include <axl/dataset.h>
 
+#include <unistd.h>
+
 typedef struct {
     axl_context *ctx;
     axl_tokenizer *tok;
@@ -164,6 +166,66 @@ static void test_row_orders__are_those_of_axolotl(void **state)
     tear_down(&f);
 }
 
+/* ---- what datasets saved ---- */
+
+/* A folder below the test's, with a saved set of 12 rows. */
+static void put_saved(const fixture *f, const char *folder)
+{
+    char path[512];
+
+    snprintf(path, sizeof path, "%s/%s", test_temp_dir(), folder);
+    mkdir(path, 0777);
+    snprintf(path, sizeof path, "%s/%s/dataset_info.json", test_temp_dir(), folder);
+    write_text(path, "{}");
+    snprintf(path, sizeof path, "%s/%s/state.json", test_temp_dir(), folder);
+    write_text(path, "{\"_data_files\": [{\"filename\": \"data-00000-of-00001.arrow\"}]}");
+    snprintf(path, sizeof path, "%s/%s/data-00000-of-00001.arrow", test_temp_dir(), folder);
+    char *from = axl__path_resolved(
+        f->ctx, test_source_path("tests/golden/readers/arrow-stream-None.arrow"));
+    assert_int_equal(symlink(from, path), 0);
+    axl__free(f->ctx, from);
+}
+
+static uint64_t count_rows(fixture *f, const char *config)
+{
+    axl_dataset *data;
+    axl__json *keys;
+
+    assert_ok(axl__json_parse(&keys, &f->arena, config, strlen(config), "config"));
+    if (open_split(f, keys, AXL_SPLIT_TRAIN, &data) != AXL_OK)
+        return 0;
+    uint64_t n = axl_dataset_count(data);
+    axl_dataset_free(data);
+    return n;
+}
+
+static void test_row_orders__saved_sets_are_read(void **state)
+{
+    char path[512];
+    fixture f;
+
+    (void)state;
+    set_up(&f);
+    put_saved(&f, "one");
+    put_saved(&f, "two");
+    put_saved(&f, "two/train");
+    put_saved(&f, "two/more");
+    snprintf(path, sizeof path, "%s/two/dataset_dict.json", test_temp_dir());
+    write_text(path, "{\"splits\": [\"train\", \"more\"]}");
+#define SET(path, more)                                                                            \
+    "{\"datasets\": [{\"path\": \"" path "\", \"type\": \"alpaca\"" more                           \
+    "}], \"sequence_len\": 999}"
+    assert_int_equal(count_rows(&f, SET("one", "")), 12);
+    assert_int_equal(count_rows(&f, SET("one", ", \"split\": \"test\"")), 12);
+    assert_int_equal(count_rows(&f, SET("one", ", \"split\": \"train[3:7]\"")), 4);
+    assert_int_equal(count_rows(&f, SET("two", "")), 12);
+    assert_int_equal(count_rows(&f, SET("two", ", \"split\": \"all\"")), 24);
+    assert_int_equal(count_rows(&f, SET("two", ", \"split\": \"more[:1]+train[-2:]\"")), 3);
+    assert_int_equal(count_rows(&f, SET("two", ", \"split\": \"test\"")), 0);
+    assert_non_null(strstr(axl_last_error(), "there is no split \"test\"; there is train+more"));
+    tear_down(&f);
+}
+
 /* ---- slices ---- */
 
 static void check_slices(const axl__json *want)
@@ -208,6 +270,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_row_orders__are_those_of_axolotl),
+        cmocka_unit_test(test_row_orders__saved_sets_are_read),
         cmocka_unit_test(test_row_orders__slices_are_those_of_datasets),
     };
 
