@@ -14,7 +14,8 @@
     { AT("split"), T_S,
       LOADED(.description = "the part of the data set: train, train[:500], train[10%:20%], "
                             "train+test; a file is train") },
-    { AT("name"), T_S, A_UNSUP, .reason = "a data set is its files", .use_instead = "data_files" },
+    { AT("name"), T_S,
+      LOADED(.description = "which of the configurations that a folder's README.md lists") },
     { AT("data_files"), T_S | T_LIST(T_S), LOADED(.description = "the files below path") },
     { AT("field"), T_S,
       LOADED(.fallback = "text", .by_type = true, .description = "the column with the text") },

@@ -7,6 +7,7 @@
 #include "data/data_plan.h"
 
 #include "config/config.h"
+#include "data/data_configs.h"
 #include "data/read/glob.h"
 #include "data/read/saved_set.h"
 #include "data/read/source.h"
@@ -30,8 +31,9 @@ typedef struct {
     size_t n_listed; /* of data_files */
     axl__split_part parts[AXL__SPLIT_PARTS_MAX];
     size_t n_parts;
-    bool by_default; /* no split is asked for */
-    bool any_split;  /* the files are whatever split is asked for */
+    const axl__data_config *config; /* of a folder with README.md; NULL: it lists none */
+    bool by_default;                /* no split is asked for */
+    bool any_split;                 /* the files are whatever split is asked for */
 } search;
 
 /* The key of the entry becomes the one to blame. */
@@ -111,13 +113,30 @@ static axl_status parse_split(search *s)
 
 /* A kind of folder: its splits as a sum, and the files of one. */
 typedef struct {
-    axl_status (*put)(axl__str *out, axl_context *ctx, const char *folder);
+    axl_status (*put)(axl__str *out, const search *s, const char *folder);
     axl_status (*add)(search *s, const char *folder, const axl__split_part *part);
 } split_folder;
 
 static axl__split_name name_of(const search *s, const axl__split_part *part)
 {
     return (axl__split_name){ part->name, part->name_len, s->by_default && is_test_list(s) };
+}
+
+static axl_status put_by_name(axl__str *out, const search *s, const char *folder)
+{
+    return axl__folder_splits_put(out, s->ctx, folder);
+}
+
+static axl_status put_saved_dict(axl__str *out, const search *s, const char *folder)
+{
+    return axl__saved_splits_put(out, s->ctx, folder);
+}
+
+static axl_status put_configured(axl__str *out, const search *s, const char *folder)
+{
+    (void)folder;
+    axl__data_config_splits_put(out, s->config);
+    return axl__str_status(out);
 }
 
 static axl_status add_by_name(search *s, const char *folder, const axl__split_part *part)
@@ -133,7 +152,7 @@ static axl_status no_split(const search *s, const split_folder *kind, const char
     axl__str sum;
 
     axl__str_init(&sum, s->ctx);
-    axl_status status = kind->put(&sum, s->ctx, folder);
+    axl_status status = kind->put(&sum, s, folder);
     if (status == AXL_OK)
         status = axl__fail(AXL_ERR_NOT_FOUND, "%s: there is no split \"%.*s\"; there is %s", folder,
                            (int)part->name_len, part->name, sum.data);
@@ -141,7 +160,7 @@ static axl_status no_split(const search *s, const split_folder *kind, const char
     return status;
 }
 
-static const split_folder saved_dict;
+static const split_folder saved_dict, configured;
 
 static axl_status add_saved_split(search *s, const char *folder, const axl__split_part *part)
 {
@@ -156,8 +175,28 @@ static axl_status add_saved_split(search *s, const char *folder, const axl__spli
     return status;
 }
 
-static const split_folder by_names = { axl__folder_splits_put, add_by_name };
-static const split_folder saved_dict = { axl__saved_splits_put, add_saved_split };
+static const char *pattern_of(const search *s, const axl__split_part *part, size_t n)
+{
+    const char *p = axl__data_config_pattern(s->config, part->name, part->name_len, n);
+
+    return p && strncmp(p, "./", 2) == 0 ? p + 2 : p;
+}
+
+/* The files of README.md's patterns. */
+static axl_status add_configured(search *s, const char *folder, const axl__split_part *part)
+{
+    const char *pattern;
+
+    if (!pattern_of(s, part, 0))
+        return no_split(s, &configured, folder, part);
+    for (size_t i = 0; (pattern = pattern_of(s, part, i)); i++)
+        AXL_TRY(axl__files_matching(&s->e->files, s->ctx, folder, pattern));
+    return AXL_OK;
+}
+
+static const split_folder by_names = { put_by_name, add_by_name };
+static const split_folder saved_dict = { put_saved_dict, add_saved_split };
+static const split_folder configured = { put_configured, add_configured };
 
 /* The sum of all splits in place of the word. */
 static axl_status name_all(search *s, const split_folder *kind, const char *folder)
@@ -167,7 +206,7 @@ static axl_status name_all(search *s, const split_folder *kind, const char *fold
     if (strcmp(s->e->split, "all") != 0)
         return AXL_OK;
     axl__str_init(&sum, s->ctx);
-    axl_status status = kind->put(&sum, s->ctx, folder);
+    axl_status status = kind->put(&sum, s, folder);
     if (status == AXL_OK && sum.len > 0) {
         axl__free(s->ctx, s->e->split);
         s->e->split = axl__strdup(s->ctx, sum.data);
@@ -203,6 +242,39 @@ static axl_status folder_splits(search *s, const split_folder *kind, const char 
     for (size_t i = 0; i < s->n_parts; i++)
         AXL_TRY(folder_part(s, kind, folder, &s->parts[i]));
     return AXL_OK;
+}
+
+static axl_status open_config(search *s, axl__data_config *config, const char *folder)
+{
+    const char *name = axl__cfg_str_or(s->cfg, at_key(s, "name"), NULL);
+
+    if (!name)
+        at_key(s, "path");
+    AXL_TRY(axl__data_config_open(config, s->ctx, folder, name));
+    s->config = config->files || config->folder ? config : NULL;
+    at_key(s, "path");
+    return AXL_OK;
+}
+
+/* What README.md says, else the names of the files. */
+static axl_status plain_folder(search *s, const char *folder)
+{
+    axl__data_config config;
+    char *below = NULL;
+
+    AXL_TRY(open_config(s, &config, folder));
+    axl_status status = AXL_OK;
+    if (config.files) {
+        status = folder_splits(s, &configured, folder);
+    } else {
+        below = axl__format(s->ctx, "%s%s%s", folder, config.folder ? "/" : "",
+                            config.folder ? config.folder : "");
+        status = below ? folder_splits(s, &by_names, below) : axl__fail_nomem();
+    }
+    axl__free(s->ctx, below);
+    axl__data_config_close(&config);
+    s->config = NULL;
+    return status;
 }
 
 /* What was saved is Arrow, whatever ds_type says.  A set without splits is any split. */
@@ -334,20 +406,107 @@ static void pick_listed(const void *arg, const char *const *paths, size_t n, boo
             take[i] = axl__glob_match(listed(s, f), paths[i]) || !strcmp(listed(s, f), paths[i]);
 }
 
-static axl_status from_hub(search *s, const char *name, char **folder)
+static void pick_readme(const void *arg, const char *const *paths, size_t n, bool *take)
+{
+    (void)arg;
+    for (size_t i = 0; i < n; i++)
+        take[i] = strcmp(paths[i], "README.md") == 0;
+}
+
+static bool fits_part(const search *s, const axl__split_part *part, const char *path)
+{
+    const char *pattern;
+    bool fits = false;
+
+    for (size_t i = 0; !fits && (pattern = pattern_of(s, part, i)); i++)
+        fits = axl__glob_match(pattern, path);
+    return fits;
+}
+
+/* The files of the wanted splits, or all below data_dir. */
+static void pick_configured(const void *arg, const char *const *paths, size_t n, bool *take)
+{
+    const search *s = arg;
+    size_t len = s->config->folder ? strlen(s->config->folder) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        take[i] = !s->config->files && axl__is_data_file(paths[i]) &&
+                  strncmp(paths[i], s->config->folder, len) == 0 && paths[i][len] == '/';
+        for (size_t p = 0; s->config->files && p < s->n_parts && !take[i]; p++)
+            take[i] = fits_part(s, &s->parts[p], paths[i]);
+    }
+}
+
+/* What of a repository is wanted; *n_picked of them. */
+typedef struct {
+    const search *s;
+    axl__split_wish splits;
+    size_t *n_picked;
+} hub_files;
+
+static void pick_files(const void *arg, const char *const *paths, size_t n, bool *take)
+{
+    const hub_files *f = arg;
+
+    if (f->s->n_listed > 0)
+        pick_listed(f->s, paths, n, take);
+    else if (f->s->config)
+        pick_configured(f->s, paths, n, take);
+    else
+        axl__pick_data_files(&f->splits, paths, n, take);
+    *f->n_picked = 0;
+    for (size_t i = 0; i < n; i++)
+        *f->n_picked += take[i];
+}
+
+static axl_status resolve_files(search *s, axl__hub_wish *wish, char **folder)
 {
     axl__split_name splits[AXL__SPLIT_PARTS_MAX];
-    axl__split_wish files = { splits, s->n_parts };
-    axl__hub_wish wish = { .name = name,
-                           .revision = axl__cfg_str_or(s->cfg, at_key(s, "revision"), NULL),
-                           .kind = "datasets",
-                           .pick = s->n_listed > 0 ? pick_listed : axl__pick_data_files,
-                           .arg = s->n_listed > 0 ? (const void *)s : &files };
+    size_t n_picked = SIZE_MAX; /* not asked, where the cache has no list */
+    hub_files files = { s, { splits, s->n_parts }, &n_picked };
 
     for (size_t i = 0; i < s->n_parts; i++)
         splits[i] = name_of(s, &s->parts[i]);
+    wish->pick = pick_files;
+    wish->arg = &files;
     at_key(s, "path");
-    return axl__hub_resolve(s->ctx, &wish, folder);
+    axl_status status = axl__hub_resolve(s->ctx, wish, folder);
+    if (status == AXL_OK && n_picked == 0)
+        status = axl__fail(AXL_ERR_NOT_FOUND,
+                           "data set \"%s\" has no file of a format that is read in the split %s",
+                           wish->name, s->e->split);
+    return status;
+}
+
+/* README.md comes first, since it may say which files are meant.  Where it cannot be had the names
+ * of files say so. */
+static axl_status from_hub(search *s, const char *name, char **folder)
+{
+    axl__hub_wish wish = { .name = name,
+                           .revision = axl__cfg_str_or(s->cfg, at_key(s, "revision"), NULL),
+                           .kind = "datasets",
+                           .pick = pick_readme };
+    axl__data_config config = { 0 };
+
+    *folder = NULL;
+    if (s->n_listed > 0)
+        return resolve_files(s, &wish, folder);
+    axl_status status = axl__hub_resolve(s->ctx, &wish, folder);
+    if (status == AXL_ERR_NOT_FOUND) {
+        axl__error_clear();
+        return resolve_files(s, &wish, folder);
+    }
+    if (status == AXL_OK)
+        status = open_config(s, &config, *folder);
+    if (status == AXL_OK && config.files)
+        status = name_all(s, &configured, *folder);
+    axl__free(s->ctx, *folder);
+    *folder = NULL;
+    if (status == AXL_OK)
+        status = resolve_files(s, &wish, folder);
+    axl__data_config_close(&config);
+    s->config = NULL;
+    return status;
 }
 
 /* ---- an entry ---- */
@@ -376,7 +535,7 @@ static axl_status found(search *s, const char *path)
     if (axl__path_kind_of(path) == AXL__PATH_DIR && axl__saved_kind_of(path) != AXL__SAVED_NONE)
         return saved(s, path);
     if (axl__path_kind_of(path) == AXL__PATH_DIR)
-        return folder_splits(s, &by_names, path);
+        return plain_folder(s, path);
     AXL_TRY(add_named(s, path));
     return one_split(s);
 }

@@ -226,6 +226,39 @@ static void test_row_orders__saved_sets_are_read(void **state)
     tear_down(&f);
 }
 
+/* ---- configurations ---- */
+
+static void test_row_orders__configurations_are_read(void **state)
+{
+    char path[512];
+    fixture f;
+
+    (void)state;
+    set_up(&f);
+    write_files(axl__json_get(f.root, "files"));
+    snprintf(path, sizeof path, "%s/d/README.md", test_temp_dir());
+    write_text(path, "---\nlicense: mit\nconfigs:\n- config_name: small\n  data_files:\n"
+                     "  - {split: train, path: [test.jsonl, './vali*.jsonl']}\n"
+                     "  - {split: odd, path: '**/train-1.jsonl'}\n"
+                     "- {config_name: other, data_files: 'train-*'}\n---\n# d\n");
+#define D(more)                                                                                    \
+    "{\"datasets\": [{\"path\": \"d\", \"type\": \"alpaca\"" more "}], \"sequence_len\": 999}"
+    assert_int_equal(count_rows(&f, D("")), 0);
+    assert_non_null(strstr(axl_last_error(), "set `name` to one of small, other"));
+    assert_int_equal(count_rows(&f, D(", \"name\": \"none\"")), 0);
+    assert_non_null(strstr(axl_last_error(), "no configuration \"none\"; there is small, other"));
+    assert_int_equal(count_rows(&f, D(", \"name\": \"small\"")), 13);
+    assert_int_equal(count_rows(&f, D(", \"name\": \"small\", \"split\": \"odd[:2]\"")), 2);
+    assert_int_equal(count_rows(&f, D(", \"name\": \"small\", \"split\": \"all\"")), 19);
+    assert_int_equal(count_rows(&f, D(", \"name\": \"small\", \"split\": \"test\"")), 0);
+    assert_non_null(strstr(axl_last_error(), "there is no split \"test\"; there is train+odd"));
+    assert_int_equal(count_rows(&f, D(", \"name\": \"other\"")), 13);
+    write_text(path, "---\nconfigs: [\n---\n");
+    assert_int_equal(count_rows(&f, D("")), 0);
+    assert_non_null(strstr(axl_last_error(), "README.md: what stands between its lines ---"));
+    tear_down(&f);
+}
+
 /* ---- slices ---- */
 
 static void check_slices(const axl__json *want)
@@ -271,6 +304,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_row_orders__are_those_of_axolotl),
         cmocka_unit_test(test_row_orders__saved_sets_are_read),
+        cmocka_unit_test(test_row_orders__configurations_are_read),
         cmocka_unit_test(test_row_orders__slices_are_those_of_datasets),
     };
 
