@@ -373,8 +373,9 @@ static axl_status noted(const search *s, axl_status status, bool there)
                       : there                         ? AXL__C_NO_DATA
                                                       : AXL__C_MISSING;
 
-    if (!s->faults || (status != AXL_ERR_NOT_FOUND && status != AXL_ERR_UNSUPPORTED &&
-                       status != AXL_ERR_IO && status != AXL_ERR_INVALID))
+    if (!s->faults ||
+        (status != AXL_ERR_NOT_FOUND && status != AXL_ERR_UNSUPPORTED && status != AXL_ERR_IO &&
+         status != AXL_ERR_INVALID && status != AXL_ERR_FORMAT))
         return status;
     axl__config_fault(s->cfg, s->faults, id, s->key);
     return AXL_OK;

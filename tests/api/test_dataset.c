@@ -850,12 +850,18 @@ static void test_dataset__survives_failed_allocations(void **state)
     f.tok = byte_tokenizer(f.ctx, 0);
     put_rows(&f, "a.jsonl", 6, 'a');
     write_text(in_dir(&f, "b.json"), "[{\"instruction\": \"x\", \"output\": \"y\"}]");
+    mkdir(in_dir(&f, "d"), 0777);
+    write_text(in_dir(&f, "d/b.json"), "{\"instruction\": \"x\", \"output\": \"z\"}");
+    write_text(in_dir(&f, "d/README.md"),
+               "---\nconfigs: [{config_name: one, data_files: '*.json'}]\n---\n");
 #define EVERY_METHOD                                                                               \
-    "datasets: [{path: a.jsonl, type: alpaca}, {path: b.json, type: completion, field: output}, "  \
-    "{path: b.json, type: {format: '{instruction}{input}'}}]\n"
+    "datasets: [{path: a.jsonl, type: alpaca, split: 'train[:90%]+train[-1:]', shards: 2}, "       \
+    "{path: b.json, type: completion, field: output, preprocess_shards: 1}, "                      \
+    "{path: d, name: one, split: all, type: {format: '{instruction}{input}'}}]\n"
     axl_config *cfg =
         config(&f, EVERY_METHOD "val_set_size: 0.1\nsample_packing: true\nnum_epochs: 2\n"
-                                "shuffle_before_merging_datasets: true\n");
+                                "shuffle_before_merging_datasets: true\n"
+                                "dataset_exact_deduplication: true\n");
     for (int cached = 0; cached < 2; cached++) {
         axl_status status = AXL_ERR_NOMEM;
         for (uint64_t n = 1; status != AXL_END; n++) {

@@ -259,6 +259,34 @@ static void test_row_orders__configurations_are_read(void **state)
     tear_down(&f);
 }
 
+/* ---- what is no place of files ---- */
+
+static void fails_with(fixture *f, const char *config, const char *why)
+{
+    assert_int_equal(count_rows(f, config), 0);
+    if (!strstr(axl_last_error(), why))
+        fail_msg("%s: %s", config, axl_last_error());
+}
+
+static void test_row_orders__says_what_is_not_read(void **state)
+{
+    fixture f;
+
+    (void)state;
+    set_up(&f);
+    write_files(axl__json_get(f.root, "files"));
+    fails_with(&f, SET("s3://b/x.json", ""), "nothing is read over s3; copy it to this machine");
+    fails_with(&f, SET("https://h/x.json", ""), "nothing is read over https; copy it");
+    fails_with(&f, SET("hf://datasets/a/b", ""), "write the id alone, a/b");
+    fails_with(&f, SET("a.jsonl", ", \"split\": \"test\""), "there is no split \"test\"");
+    fails_with(&f, SET("a.jsonl", ", \"split\": \"train[:\""), "\"train[:\" is no split: write");
+    fails_with(&f, SET("d", ", \"split\": \"more\""), "there is train+validation+test");
+    fails_with(&f, SET("*.none", ""), "no file there is named as *.none");
+    assert_int_equal(count_rows(&f, SET("[ab].json*", ", \"split\": \"train[-3:]\"")), 3);
+    assert_int_equal(count_rows(&f, SET("**/t*-[0-9].jsonl", "")), 13);
+    tear_down(&f);
+}
+
 /* ---- slices ---- */
 
 static void check_slices(const axl__json *want)
@@ -305,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_row_orders__are_those_of_axolotl),
         cmocka_unit_test(test_row_orders__saved_sets_are_read),
         cmocka_unit_test(test_row_orders__configurations_are_read),
+        cmocka_unit_test(test_row_orders__says_what_is_not_read),
         cmocka_unit_test(test_row_orders__slices_are_those_of_datasets),
     };
 
