@@ -40,8 +40,9 @@ static axl_status read_shards(axl__data_entry *e, const axl_config *cfg, const a
                          (long long)shards, (long long)index);
     e->shards = (uint32_t)shards;
     e->shard = (uint32_t)index;
-    e->n_sets = shards == 0 && pieces > 0 ? (uint32_t)pieces : 1;
     e->in_pieces = shards == 0 && pieces > 0;
+    if (e->in_pieces)
+        e->n_sets = (uint32_t)pieces;
     return AXL_OK;
 }
 
@@ -53,6 +54,7 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
 
     snprintf(key, sizeof key, "%s[%zu]", plan->list, i);
     e->node = axl__cfg_node(cfg, key);
+    e->n_sets = 1;
     e->format = axl__cfg_str_or(cfg, entry_key(key, plan, i, "ds_type"), NULL);
     axl__prompt_setup setup = { plan->ctx, tok, e->node, plan->sequence_len,
                                 axl__cfg_bool(cfg, "train_on_inputs") };

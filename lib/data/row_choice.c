@@ -106,7 +106,7 @@ axl_status axl__row_choice_make(axl__row_choice *c, axl_context *ctx, const axl_
 
     memset(c, 0, sizeof *c);
     c->ctx = ctx;
-    c->ranges = axl__calloc(ctx, e->n_parts, sizeof *c->ranges);
+    c->ranges = axl__calloc(ctx, e->n_parts + 1, sizeof *c->ranges);
     axl_status status = c->ranges ? make_ranges(c, e, shuffled) : axl__fail_nomem();
     if (status == AXL_OK && shuffled)
         status = choose_shard(c, e, seed);

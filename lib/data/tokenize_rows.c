@@ -225,7 +225,7 @@ static axl_status store_samples(reading *r, const job *j, uint32_t source)
         const int32_t *labels = at ? d->labels + at : d->labels;
         AXL_TRY(axl__store_add(r->store, ids, labels, d->ends[part] - at, source, j->index, part));
     }
-    if (j->place != AXL__NO_PLACE)
+    if (r->choice.places)
         r->choice.rows[j->place] = d->n_ends;
     r->n_without += d->n_ends == 0;
     return AXL_OK;
