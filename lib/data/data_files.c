@@ -33,6 +33,7 @@ typedef struct {
     size_t n_parts;
     const axl__data_config *config; /* of a folder with README.md; NULL: it lists none */
     bool by_default;                /* no split is asked for */
+    bool there;                     /* the path leads to something on this machine */
     bool any_split;                 /* the files are whatever split is asked for */
 } search;
 
@@ -541,9 +542,24 @@ static axl_status found(search *s, const char *path)
     return one_split(s);
 }
 
+/* The path as it is there, or of the Hub's, which a check does not ask; for axl__free. */
+static axl_status seek_path(search *s, const char *value, char **path)
+{
+    *path = axl__config_path(s->cfg, value);
+    if (!*path)
+        return axl__fail_nomem();
+    s->there = axl__path_kind_of(*path) != AXL__PATH_NONE;
+    if (s->there || !axl__hub_is_id(value))
+        return found(s, *path);
+    if (s->faults)
+        return AXL_OK;
+    axl__free(s->ctx, *path);
+    AXL_TRY(from_hub(s, value, path));
+    return found(s, *path);
+}
+
 static axl_status seek(search *s)
 {
-    axl__files *files = &s->e->files;
     char *path = NULL;
 
     snprintf(s->data_files, sizeof s->data_files, "%s[%zu].data_files", s->list, s->i);
@@ -553,25 +569,12 @@ static axl_status seek(search *s)
     if (!value)
         return axl__fail(AXL_ERR_INVALID, "%s is not set", s->key);
     AXL_TRY(check_scheme(value));
-    path = axl__config_path(s->cfg, value);
-    if (!path)
-        return axl__fail_nomem();
-    axl_status status = AXL_OK;
-    if (axl__path_kind_of(path) != AXL__PATH_NONE || !axl__hub_is_id(value)) {
-        status = found(s, path);
-    } else if (!s->faults) { /* the Hub is not asked in a check */
-        axl__free(s->ctx, path);
-        status = from_hub(s, value, &path);
-        if (status == AXL_OK)
-            status = found(s, path);
-    }
+    axl_status status = seek_path(s, value, &path);
+    axl__free(s->ctx, path);
     if (status == AXL_OK && s->faults && s->n_listed == 0)
         status = check_formats(s, 0);
-    if (status != AXL_OK)
-        status = noted(s, status, axl__path_kind_of(path ? path : "") != AXL__PATH_NONE);
-    else if (!s->faults && files->n == 0)
+    if (status == AXL_OK && !s->faults && s->e->files.n == 0)
         status = axl__fail(AXL_ERR_NOT_FOUND, "%s: there is no file", value);
-    axl__free(s->ctx, path);
     return status;
 }
 
@@ -601,6 +604,8 @@ axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, co
 
     e.format = axl__cfg_str_or(cfg, at_key(&s, "ds_type"), NULL);
     axl_status status = seek(&s);
+    if (status != AXL_OK)
+        status = noted(&s, status, s.there);
     axl__data_files_free(&e, s.ctx);
     return status;
 }

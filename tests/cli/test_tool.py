@@ -213,6 +213,16 @@ class Check(Case):
                           ("datasets[2].path", 4, 6): "0402", ("tokenizer_config", 5, 1): "0402"})
         self.assertIn("a arrow file is read as it is", found["datasets[0].path", 2, 6][1])
 
+    def test_splits(self):
+        self.write("a.jsonl", "{}\n")
+        found = self.missing(["datasets:", "  - {path: a.jsonl, type: alpaca, split: 'train['}",
+                              "  - {path: gs://b/c, type: alpaca}",
+                              "  - {path: a.jsonl, type: alpaca, split: test}",
+                              "  - {path: a.jsonl, type: alpaca, split: 'train[-9%:]'}"])
+        self.assertEqual({k: v[0] for k, v in found.items()},
+                         {("datasets[0].split", 2, 35): "0204", ("datasets[1].path", 3, 6): "0402",
+                          ("datasets[2].split", 4, 35): "0407"})
+
     def test_folders(self):
         """Each kind by its own number; a base model's folder may lack several things."""
         for name in ("file", "bin/config.json", "bin/pytorch_model.bin", "bin/tokenizer.json",
