@@ -529,7 +529,7 @@ static axl_status check_scheme(const char *value)
                      value, (int)len, value);
 }
 
-/* folder: what the path leads to, which is there. */
+/* The files and splits of what the path leads to, which may be a pattern. */
 static axl_status found(search *s, const char *path)
 {
     if (axl__path_kind_of(path) == AXL__PATH_DIR && s->n_listed > 0)
