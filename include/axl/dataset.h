@@ -122,6 +122,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_dataset_from_config(axl_dataset **out, con
  * @retval AXL_ERR_IO        They cannot be kept: the disk is full, or the folder cannot be written.
  * @retval AXL_ERR_INVALID   The config names no datasets, or a file that is none of axl's has the
  *                           prepared one's name.
+ * @retval AXL_ERR_UNSUPPORTED The data is streamed.
  * @retval AXL_ERR_ABI       @p folder has no valid size.
  * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM

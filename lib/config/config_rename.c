@@ -200,23 +200,40 @@ static axl_status rename_dataset(axl__config_pass *p, axl__yaml *set)
     return AXL_OK;
 }
 
+/* An entry of pretraining_dataset that says nothing is of type pretrain. */
+static axl_status name_type(axl__config_pass *p, axl__yaml *set)
+{
+    static const char type[] = "pretrain";
+    const axl__yaml *said = axl__yaml_get(set, "type");
+
+    if (set->type != AXL__YAML_MAP || (said && said->type != AXL__YAML_NULL))
+        return AXL_OK;
+    axl__yaml *node = axl__yaml_string(p->arena, type, sizeof type - 1);
+    if (node)
+        node->derived = true;
+    return axl__yaml_set(p->arena, set, "type", node);
+}
+
 /* Attention's old switches are in the table of moved keys too, but with a value of their own to
  * move to ("attn_implementation: sdpa"), so that they go first and by hand.  The types of values
  * are not known to be right yet: whatever is no text or list of the expected kind is left for the
  * check of the keys. */
 axl_status axl__config_rename(axl__config_pass *p)
 {
-    static const char *const lists[] = { "datasets", "test_datasets" };
+    static const char *const lists[] = { "datasets", "test_datasets", "pretraining_dataset" };
 
     AXL_TRY(rename_attention(p));
     AXL_TRY(rename_moved(p));
     AXL_TRY(rename_checkpointing(p));
     AXL_TRY(rename_targets(p));
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         const axl__yaml *list = axl__yaml_get(p->root, lists[i]);
         for (axl__yaml *set = list && list->type == AXL__YAML_LIST ? list->child : NULL; set;
-             set = set->next)
+             set = set->next) {
             AXL_TRY(rename_dataset(p, set));
+            if (i == 2)
+                AXL_TRY(name_type(p, set));
+        }
     }
     return AXL_OK;
 }

@@ -121,6 +121,7 @@ static void check_required(axl__config_pass *p)
     require_jinja(p, p->root, "");
     require_in_sets(p, "datasets");
     require_in_sets(p, "test_datasets");
+    require_in_sets(p, "pretraining_dataset");
 }
 
 /* All weights are trained. */
@@ -262,6 +263,25 @@ static void check_evals(axl__config_pass *p)
         if (!(share && i > 0))
             axl__yaml_remove(p->root, keys[i]);
     }
+}
+
+/* Streamed data has no length, and no row of it is compared with another. */
+static void check_stream(axl__config_pass *p)
+{
+    const axl__yaml *documents = get(p, "pretraining_dataset");
+
+    if (!documents && !on(p, "streaming"))
+        return;
+    if (documents && get(p, "datasets"))
+        say(p, AXL__C_STREAM, "datasets", "pretraining_dataset is set too; keep one");
+    if (!on(p, "max_steps"))
+        say(p, AXL__C_REQUIRED, "max_steps", "required with streamed data, which has no length");
+    if (on(p, "val_set_size"))
+        say(p, AXL__C_STREAM, "val_set_size",
+            "no rows can be set apart of streamed data; use test_datasets");
+    if (on(p, "dataset_exact_deduplication"))
+        say(p, AXL__C_STREAM, "dataset_exact_deduplication",
+            "rows of streamed data are not compared; remove it or streaming");
 }
 
 /* Keys that follow evaluations.  Without them early stopping would never stop and the best would
@@ -413,6 +433,7 @@ axl_status axl__config_validate(axl__config_pass *p)
     check_steps_are_whole(p);
     check_saves(p);
     check_evals(p);
+    check_stream(p);
     check_best(p);
     check_attention(p);
     check_precision(p);

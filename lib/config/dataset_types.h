@@ -59,7 +59,7 @@ extern const size_t axl__n_dataset_types;
     "summarizetldr:phi, orcamini, context_qa, context_qa.load_404, context_qa.load_v2, "           \
     "creative_acr.load_answer, creative_acr.load_critique, creative_acr.load_revise, "             \
     "reflection, reflection:instruct, reflection:chat, metharme, input_output, pygmalion, "        \
-    "llama2_chat, messages, completion, chat_template, _synthetic"
+    "llama2_chat, messages, completion, pretrain, chat_template, _synthetic"
 
 /* The types without their styles, "alpaca, completion", for messages. */
 void axl__dataset_types_put(axl__str *out);

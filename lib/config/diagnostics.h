@@ -63,6 +63,7 @@ typedef enum {
     AXL__C_BEST_WITHOUT_EVAL = 332,
     AXL__C_RATES_CONFLICT = 333,
     AXL__C_OUTPUT_PLACE = 334,
+    AXL__C_STREAM = 335,
     /* what the keys name, looked at and not opened: lib/run/run_check.c */
     AXL__C_MISSING = 401,
     AXL__C_FILE_FORMAT = 402,

@@ -108,10 +108,13 @@
     { AT("type.system_prompt"), T_S,
       LOADED(.description = "the system prompt of records without its column") },
 
+    { AT("text_column"), T_S,
+      LOADED(.fallback = "text", .by_type = true, .description = "the column with the text") },
+
 #ifdef STREAMED
-    { AT("text_column"),        T_S, A_UNSUP, .neutral = "text", .reason = "data is not streamed",
-      .use_instead = "datasets" },
-    { AT("skip"), T_I, A_UNSUP, .reason = "data is not streamed", .use_instead = "datasets" },
+    { AT("skip"),      T_I,
+      A_IMPL,          .fallback = "0",
+      .range = ">= 0", .description = "how many records are passed over at the beginning" },
 #else
     { AT("type.chosen_format"), T_S, A_UNSUP, OWN_FORMAT },
     { AT("type.completion_format"), T_S, A_UNSUP, OWN_FORMAT },

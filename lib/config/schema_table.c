@@ -223,8 +223,8 @@ const axl__schema_key axl__schema_table[] = {
       .use_instead = "sample_packing" },
     { "train_on_inputs", T_B, A_IMPL, .fallback = "false",
       .description = "train on the prompt too" },
-    { "pretraining_dataset", T_LIST(T_O), A_UNSUP, .reason = "data is not streamed",
-      .use_instead = "datasets" },
+    { "pretraining_dataset", T_LIST(T_O), A_IMPL,
+      .description = "documents to train on in place of datasets, streamed" },
     { "shuffle_merged_datasets", T_B, A_IMPL, .fallback = "true",
       .description = "shuffle the rows once" },
     { "dataset_exact_deduplication", T_B, A_IMPL, .fallback = "false",
@@ -233,11 +233,12 @@ const axl__schema_key axl__schema_table[] = {
       .reason = "the token is taken from the environment (HF_TOKEN)" },
     { "min_sample_len", T_I, A_IMPL, .fallback = "2", .range = ">= 0",
       .description = "shorter samples are dropped, in tokens" },
-    { "streaming_multipack_buffer_size", T_I, A_NONE, .neutral = "10000",
-      .reason = "data is not streamed" },
+    { "streaming_multipack_buffer_size", T_I, A_IMPL, .fallback = "10000", .range = ">= 1",
+      .description = "records of streamed data that are shuffled and packed together" },
     { "curriculum_sampling", T_B, A_IMPL, .fallback = "false",
       .description = "keep the order of the rows" },
-    { "streaming", T_B, A_UNSUP, .reason = "data is not streamed", .use_instead = "datasets" },
+    { "streaming", T_B, A_IMPL, .fallback = "false",
+      .description = "read the data while training, in bounded memory; needs max_steps" },
     { "dataloader_drop_last", T_B, A_UNSUP, .reason = "every sample is trained once an epoch" },
     { "dataloader_num_workers", T_I, A_NONE, .reason = "batches are made in the training process" },
     { "dataloader_pin_memory", T_B, A_NONE, .reason = "batches are made in the training process" },
@@ -260,8 +261,8 @@ const axl__schema_key axl__schema_table[] = {
     { "pose_num_chunks", T_I, A_UNSUP, .reason = "PoSE does not exist here" },
     { "pose_split_on_token_ids", T_LIST(T_I), A_UNSUP, .reason = "PoSE does not exist here" },
     { "preprocess_iterable", T_B, A_NONE, .reason = "nothing reads it in Axolotl either" },
-    { "pretraining_sample_concatenation", T_B, A_UNSUP, .reason = "data is not streamed",
-      .use_instead = "datasets" },
+    { "pretraining_sample_concatenation", T_B, A_UNSUP,
+      .reason = "documents that share a sequence are kept apart", .use_instead = "sample_packing" },
     { "push_dataset_to_hub", T_S, A_UNSUP, .reason = "nothing is uploaded" },
     { "shuffle_before_merging_datasets", T_B, A_IMPL, .fallback = "false",
       .description = "shuffle each data set first" },
@@ -282,7 +283,7 @@ const axl__schema_key axl__schema_table[] = {
 #undef AT
 #undef LOADED
 #define AT(name) "pretraining_dataset[]." name
-#define LOADED(...) A_UNSUP, .reason = "data is not streamed", .use_instead = "datasets"
+#define LOADED(...) A_IMPL, __VA_ARGS__
 #define STREAMED
 #include "schema_entry.h"
 #undef STREAMED
@@ -311,7 +312,8 @@ const axl__schema_key axl__schema_table[] = {
       .description = "the same for validation" },
     { "pad_to_sequence_len", T_B, A_IMPL, .fallback = "false",
       .description = "accepted; axl computes no padding" },
-    { "pretrain_multipack_attn", T_B, A_NONE, .neutral = "true", .reason = "data is not streamed" },
+    { "pretrain_multipack_attn", T_B, A_NONE, .neutral = "true",
+      .reason = "documents that share a sequence are kept apart" },
     { "sample_packing_sequentially", T_B, A_IMPL, .fallback = "false",
       .description = "fill bins in the order of the samples" },
     { "batch_flattening", T_S | T_B, A_NONE, .values = "auto",

@@ -79,6 +79,8 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
         return AXL_OK;
     AXL_TRY(axl__data_files_find(e, cfg, plan->list, i));
     AXL_TRY(read_shards(e, cfg, plan, i));
+    if (strcmp(plan->list, "pretraining_dataset") == 0)
+        e->skip = (uint64_t)axl__cfg_int(cfg, entry_key(key, plan, i, "skip"));
     e->ids = axl__calloc(plan->ctx, e->files.n, sizeof *e->ids);
     e->hashes = axl__calloc(plan->ctx, e->files.n, sizeof *e->hashes);
     return e->ids && e->hashes ? AXL_OK : axl__fail_nomem();

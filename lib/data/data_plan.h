@@ -29,6 +29,7 @@ typedef struct axl__data_entry {
     size_t n_parts;
     uint32_t shards, shard; /* of shuffled rows one shard is read; shards 0: all as they are */
     bool in_pieces;         /* preprocess_shards: rows are shuffled, and each piece is a data set */
+    uint64_t skip;          /* records that are passed over, of streamed data */
     uint32_t n_sets;        /* data sets that it is in merging; 1 unless in_pieces */
     axl__file_id *ids;      /* (files.n) as they were hashed */
     uint64_t *hashes;       /* (files.n) of their bytes */
@@ -78,6 +79,11 @@ axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, co
 
 /* Of a sample with so many tokens, how many the rules can leave: the first ones. */
 uint32_t axl__data_plan_keeps(const axl__data_plan *plan, uint32_t length);
+
+/* The length rule, and rows without a trained token; counts what is dropped (dataset_build.c). */
+struct axl__store;
+axl_status axl__rows_apply_rules(struct axl__store *store, const axl__data_plan *plan,
+                                 axl_dataset_stats *stats);
 
 /* Text that says all that the samples depend on, the bytes of the data files and of the
  * tokenizer's included; reads them all. */

@@ -5,6 +5,7 @@
  * Nothing is copied: a sample that is handed out points into the store, which the data set keeps.
  */
 #include "data/dataset.h"
+#include "data/data_stream.h"
 
 #include "base/magic.h"
 #include "base/structs.h"
@@ -19,6 +20,7 @@ struct axl_dataset {
     axl__store *store;
     uint32_t first, n;
     axl_dataset_stats stats;
+    axl__data_stream *stream; /* NULL: the rows are all there is */
 };
 
 axl_dataset *axl__dataset_ref(axl_dataset *data)
@@ -43,6 +45,16 @@ axl_context *axl__dataset_context(const axl_dataset *data)
 const axl__row *axl__dataset_rows(const axl_dataset *data)
 {
     return data->store->rows + data->first;
+}
+
+axl__data_stream *axl__dataset_stream(const axl_dataset *data)
+{
+    return data->stream;
+}
+
+void axl__dataset_set_stream(axl_dataset *data, axl__data_stream *stream)
+{
+    data->stream = axl__data_stream_ref(stream);
 }
 
 const axl__store *axl__dataset_store(const axl_dataset *data)
@@ -162,6 +174,7 @@ void axl_dataset_free(axl_dataset *data)
     axl_context *ctx = data->ctx;
     data->magic = 0;
     axl__store_free(data->store);
+    axl__data_stream_free(data->stream);
     axl__free(ctx, data);
     axl_context_free(ctx);
 }

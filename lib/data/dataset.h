@@ -26,6 +26,11 @@ uint64_t axl__dataset_mapped(const axl_dataset *data, const axl_dataset *other);
 axl_status axl__dataset_wrap(axl_dataset **out, axl__store *store, uint32_t first, uint32_t n,
                              const axl_dataset_stats *stats);
 
+/* The stream of which these rows are the first window; NULL: they are all. */
+struct axl__data_stream *axl__dataset_stream(const axl_dataset *data);
+/* Takes its own reference; of a data set that nobody else has yet. */
+void axl__dataset_set_stream(axl_dataset *data, struct axl__data_stream *stream);
+
 /* Both splits of a config at once, tokenised once.  *validation is NULL when the config has none;
  * it may be NULL itself when it is not wanted, as may train.  for_run: what
  * is prepared goes below output_dir, unless dataset_prepared_path is set, when it is told to be

@@ -7,6 +7,7 @@
 #include "data/data_plan.h"
 #include "data/dataset.h"
 #include "data/dataset_cache.h"
+#include "data/data_stream.h"
 #include "data/tokenize_rows.h"
 
 #include "base/map.h"
@@ -62,8 +63,8 @@ static axl_status too_long(const axl__store *store, const axl__row *row, uint32_
 
 /* The order of the questions decides under which reason a row is counted.  Rows that stay move up
  * in place; of a long one no more was stored than stays (axl__data_plan_keeps()). */
-static axl_status apply_rules(axl__store *store, const axl__data_plan *plan,
-                              axl_dataset_stats *stats)
+axl_status axl__rows_apply_rules(axl__store *store, const axl__data_plan *plan,
+                                 axl_dataset_stats *stats)
 {
     uint32_t kept = 0, limit = plan->sequence_len;
 
@@ -164,7 +165,7 @@ static axl_status prepare_rows(axl__store *store, const axl__data_plan *plan,
     }
     axl__free(plan->ctx, starts);
     if (status == AXL_OK)
-        status = apply_rules(store, plan, stats);
+        status = axl__rows_apply_rules(store, plan, stats);
     if (status == AXL_OK && store->n == 0)
         status = nothing_left(stats, plan);
     if (status == AXL_OK && plan->deduplicate)
@@ -328,12 +329,38 @@ static axl_status from_test_datasets(axl_dataset **out, const axl_config *cfg,
     return status;
 }
 
+/* The first window's rows, with the rest behind them. */
+static axl_status from_stream(axl_dataset **out, const axl_config *cfg, const axl_tokenizer *tok)
+{
+    axl__data_stream *stream;
+    axl__data_stream_reader *reader = NULL;
+    axl_dataset *first = NULL;
+
+    AXL_TRY(axl__data_stream_open(&stream, cfg, tok));
+    axl_status status = axl__data_stream_reader_new(&reader, stream);
+    for (uint64_t w = 0; status == AXL_OK && !first; w++) {
+        status = axl__data_stream_read(reader, w, &first);
+        if (status == AXL_OK && axl_dataset_count(first) == 0) {
+            axl_dataset_free(first);
+            first = NULL;
+        }
+    }
+    if (status == AXL_OK) {
+        axl__dataset_set_stream(first, stream);
+        *out = first;
+    }
+    axl__data_stream_reader_free(reader);
+    axl__data_stream_free(stream);
+    return status;
+}
+
 /* The training rows are made even where only a share of them is asked for, as the last ones of
  * all. */
 axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validation,
                                      const axl_config *cfg, const axl_tokenizer *tok, bool for_run)
 {
-    if (train && axl__cfg_count(cfg, "datasets") == 0)
+    bool streamed = axl__is_streamed(cfg);
+    if (train && !streamed && axl__cfg_count(cfg, "datasets") == 0)
         return axl__fail(AXL_ERR_INVALID, "the config names no datasets: the host brings its own");
     bool tests = axl__cfg_count(cfg, "test_datasets") > 0;
     bool share = axl__cfg_double(cfg, "val_set_size") > 0.0;
@@ -343,7 +370,9 @@ axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validati
         *train = NULL;
     if (validation)
         *validation = NULL;
-    if (train || (validation && !tests && share))
+    if (train && streamed)
+        status = from_stream(train, cfg, tok);
+    else if (train || (validation && !tests && share))
         status = from_datasets(train, tests ? NULL : validation, cfg, tok, for_run);
     if (status == AXL_OK && validation && tests)
         status = from_test_datasets(validation, cfg, tok, for_run);
@@ -401,6 +430,9 @@ axl_status axl_dataset_prepare(axl_dataset **train, axl_dataset **validation, co
         return axl__fail(AXL_ERR_INVALID, "the tokenizer must not be NULL");
     if (folder)
         AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, folder));
+    if (axl__is_streamed(cfg))
+        return axl__fail(AXL_ERR_UNSUPPORTED, "streamed data is not prepared: it is tokenised "
+                                              "while it is trained");
     AXL_TRY(axl__datasets_from_config(train, validation, cfg, tok, true));
     axl_status status = keep_both(*train, *validation, cfg, folder);
     if (status == AXL_OK)

@@ -3,12 +3,16 @@
  * loader.c - batches in the order of each epoch.  The order and the bins of an epoch depend on
  * (seed, epoch) alone, so a cursor of two numbers is all that a resumed run needs.
  *
+ * Of streamed data an epoch is a window of it, which is read when the loader comes to it; such a
+ * loader has no end of its own.
+ *
  * An epoch ends its last accumulation window, however short: every sample is trained once an epoch
  * and no step mixes two epochs.
  */
 #include "data/dataset.h"
 #include "data/loader.h"
 #include "data/pack.h"
+#include "data/data_stream.h"
 
 #include "base/call.h"
 #include "base/magic.h"
@@ -36,12 +40,14 @@ struct axl_loader {
     axl__claim claim;
     axl_context *ctx;
     axl_dataset *data;
+    axl__data_stream_reader *reader; /* of streamed data, else NULL */
+    axl_dataset *window;             /* the rows of the epoch: data's own, or a window's */
     axl_loader_options opts;
-    uint32_t n;           /* samples */
+    uint32_t n;           /* samples of the window */
     uint32_t *lengths;    /* (n), with packing */
     uint32_t bin_tokens;  /* capacity of a bin */
     uint32_t batch_items; /* samples a batch, or bins a batch with packing */
-    uint64_t tokens;      /* of all samples */
+    uint64_t tokens;      /* of them */
     uint64_t rows_hash;   /* see axl__loader_print; 0: not yet known */
     uint64_t epoch;       /* of the plan */
     uint64_t before;      /* steps of the epochs before it; kept when max_steps ends the loader */
@@ -158,7 +164,7 @@ static axl_status plan_epoch(const axl_loader *l, uint64_t epoch, epoch_plan *ou
 
     memset(out, 0, sizeof *out);
     AXL_TRY(axl__cancelled(l->ctx));
-    out->order = axl__alloc(l->ctx, (size_t)l->n * sizeof *out->order);
+    out->order = axl__alloc(l->ctx, ((size_t)l->n + 1) * sizeof *out->order);
     if (!out->order)
         return axl__fail_nomem();
     if (l->opts.shuffle) {
@@ -219,7 +225,7 @@ static axl_status steps_before(const axl_loader *l, uint64_t epoch, uint64_t *ou
     uint64_t sum = on ? l->before : 0, each;
 
     *out = 0;
-    if (l->opts.max_steps == 0 || epoch == 0)
+    if (l->opts.max_steps == 0 || epoch == 0 || l->reader)
         return AXL_OK;
     if (epochs_are_equal(l)) {
         AXL_TRY(count_steps(l, 0, &each));
@@ -240,6 +246,8 @@ static uint64_t steps_wanted(const axl_loader *l, uint64_t epoch, uint64_t befor
 {
     double left = l->opts.num_epochs - (double)epoch;
 
+    if (l->reader) /* max_steps is for who steps to count */
+        return n_steps;
     if (l->opts.max_steps > 0) {
         uint64_t rest = before < l->opts.max_steps ? l->opts.max_steps - before : 0;
         return rest < n_steps ? rest : n_steps;
@@ -267,13 +275,31 @@ static bool goes_on(const axl_loader *l)
     return steps_wanted(l, l->epoch + 1, done, 1) > 0;
 }
 
-/* Plans an epoch and stands before its batch; on failure the loader stays where it is. */
+static axl_status measure(axl_loader *l);
+
+/* The rows of an epoch; the plan of the last one is gone with its rows. */
+static axl_status take_window(axl_loader *l, uint64_t epoch)
+{
+    axl_dataset *window;
+
+    if (!l->reader || (epoch == l->epoch && l->plan.order))
+        return AXL_OK;
+    AXL_TRY(axl__data_stream_read(l->reader, epoch, &window));
+    axl_dataset_free(l->window);
+    plan_free(l->ctx, &l->plan);
+    l->window = window;
+    return measure(l);
+}
+
+/* Plans an epoch and stands before its batch; on failure the loader stays where it is, but for one
+ * of streamed data, which must be put somewhere then. */
 static axl_status go_to(axl_loader *l, uint64_t epoch, uint64_t batch)
 {
     epoch_plan plan = { 0 };
     bool other = epoch != l->epoch || !l->plan.order;
     uint64_t before;
 
+    AXL_TRY(take_window(l, epoch));
     AXL_TRY(steps_before(l, epoch, &before));
     if (other)
         AXL_TRY(plan_epoch(l, epoch, &plan));
@@ -323,14 +349,18 @@ static axl_status check_options(const axl_loader_options *o)
  * micro_batch_size x sequence_len tokens, with them it is micro_batch_size bins of sequence_len. */
 static axl_status measure(axl_loader *l)
 {
-    const axl__row *rows = axl__dataset_rows(l->data);
+    const axl__row *rows = axl__dataset_rows(l->window);
     const axl_loader_options *o = &l->opts;
 
+    l->n = (uint32_t)axl_dataset_count(l->window);
+    l->tokens = 0;
+    axl__free(l->ctx, l->lengths);
+    l->lengths = NULL;
     l->batch_items = o->micro_batch_size;
     if (o->sample_packing) {
         l->batch_items = o->real_batches ? o->micro_batch_size : 1;
         l->bin_tokens = o->real_batches ? o->sequence_len : o->sequence_len * o->micro_batch_size;
-        l->lengths = axl__alloc(l->ctx, (size_t)l->n * sizeof *l->lengths);
+        l->lengths = axl__alloc(l->ctx, ((size_t)l->n + 1) * sizeof *l->lengths);
         if (!l->lengths)
             return axl__fail_nomem();
     }
@@ -366,8 +396,12 @@ axl_status axl_loader_new(axl_loader **out, axl_dataset *data, const axl_loader_
     l->ctx = axl__context_ref(ctx);
     l->data = axl__dataset_ref(data);
     l->opts = o;
-    l->n = (uint32_t)axl_dataset_count(data);
-    axl_status status = measure(l);
+    l->window = axl__dataset_ref(data);
+    axl_status status = AXL_OK;
+    if (axl__dataset_stream(data))
+        status = axl__data_stream_reader_new(&l->reader, axl__dataset_stream(data));
+    if (status == AXL_OK && !l->reader)
+        status = measure(l);
     if (status == AXL_OK)
         status = go_to(l, 0, 0);
     if (status != AXL_OK) {
@@ -437,6 +471,8 @@ void axl_loader_free(axl_loader *loader)
     axl__free(ctx, loader->cu_seqlens);
     axl__free(ctx, loader->roles);
     axl__free(ctx, loader->pairs);
+    axl__data_stream_reader_free(loader->reader);
+    axl_dataset_free(loader->window);
     axl_dataset_free(loader->data);
     axl__free(ctx, loader);
     axl_context_free(ctx);
@@ -483,7 +519,7 @@ static axl_status reserve(axl_loader *l, uint64_t n_tokens, uint32_t n_seqs)
 /* Tells the batch of roles and pairs only where there are some. */
 static void fill_roles(axl_loader *l, const uint32_t *item, axl_batch *b)
 {
-    const axl__row *rows = axl__dataset_rows(l->data);
+    const axl__row *rows = axl__dataset_rows(l->window);
 
     for (uint32_t s = 0; s < b->n_seqs; s++) {
         const axl__row *row = &rows[item[s]];
@@ -499,8 +535,8 @@ static void fill_roles(axl_loader *l, const uint32_t *item, axl_batch *b)
 /* Samples are copied one behind the other, without padding; each begins at position 0. */
 static axl_status fill_batch(axl_loader *l, axl_batch *b)
 {
-    const axl__row *rows = axl__dataset_rows(l->data);
-    const axl__store *store = axl__dataset_store(l->data);
+    const axl__row *rows = axl__dataset_rows(l->window);
+    const axl__store *store = axl__dataset_store(l->window);
     const uint32_t *item = l->plan.order + l->plan.starts[l->batch];
     uint32_t n_seqs = l->plan.starts[l->batch + 1] - l->plan.starts[l->batch], at = 0;
     uint64_t n_tokens = 0;
@@ -536,7 +572,7 @@ static axl_status next_batch(axl_loader *loader, axl_batch *batch)
     axl_batch b = AXL_BATCH_INIT, none = AXL_BATCH_INIT;
 
     AXL_TRY(AXL__EXPORT(axl_batch, batch, &none));
-    if (loader->batch == loader->plan.n_batches && goes_on(loader))
+    while (loader->batch == loader->plan.n_batches && goes_on(loader)) /* a window may be empty */
         AXL_TRY(go_to(loader, loader->epoch + 1, 0));
     if (loader->batch >= loader->limit)
         return AXL_END;
@@ -601,8 +637,8 @@ enum { ROWS_BETWEEN_LOOKS = 1024 };
 /* In the rows' order.  Never 0, which means that it is not known yet. */
 static axl_status hash_rows(const axl_loader *l, uint64_t *out)
 {
-    const axl__row *rows = axl__dataset_rows(l->data);
-    const axl__store *store = axl__dataset_store(l->data);
+    const axl__row *rows = axl__dataset_rows(l->window);
+    const axl__store *store = axl__dataset_store(l->window);
     uint64_t hash = mix(0, l->n);
 
     for (uint32_t i = 0; i < l->n; i++) {
@@ -623,11 +659,13 @@ axl_status axl__loader_print_of(const axl_loader *loader, axl__loader_print *out
     axl_loader *l = (axl_loader *)(uintptr_t)loader; /* what is found is kept */
     const axl_loader_options *o = &l->opts;
 
+    if (l->rows_hash == 0 && l->reader)
+        l->rows_hash = axl__data_stream_print(axl__dataset_stream(l->data));
     if (l->rows_hash == 0)
         AXL_TRY(hash_rows(l, &l->rows_hash));
     *out = (axl__loader_print){
         .seed = o->seed,
-        .n_rows = l->n,
+        .n_rows = l->reader ? 0 : l->n,
         .rows_hash = l->rows_hash,
         .step_items = (uint64_t)l->batch_items * o->gradient_accumulation_steps,
         .bin_tokens = o->sample_packing ? l->bin_tokens : 0,
@@ -649,7 +687,7 @@ uint64_t axl__loader_batch_after(const axl_loader *l, uint64_t items)
 static void survey_batch(const axl_loader *l, const epoch_plan *plan, uint64_t batch,
                          axl__survey *out)
 {
-    const axl__row *rows = axl__dataset_rows(l->data);
+    const axl__row *rows = axl__dataset_rows(l->window);
     uint64_t n_tokens = 0;
 
     for (uint32_t i = plan->starts[batch]; i < plan->starts[batch + 1]; i++) {
@@ -668,7 +706,7 @@ static void survey_batch(const axl_loader *l, const epoch_plan *plan, uint64_t b
 /* Of the plans alone: no batch is made, and the loader stays where it is. */
 axl_status axl__loader_survey(const axl_loader *l, axl__survey *out)
 {
-    bool endless = l->opts.num_epochs == 0.0 && l->opts.max_steps == 0;
+    bool endless = l->reader || (l->opts.num_epochs == 0.0 && l->opts.max_steps == 0);
     uint64_t window = l->opts.gradient_accumulation_steps, before = 0;
 
     memset(out, 0, sizeof *out);

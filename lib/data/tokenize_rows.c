@@ -217,11 +217,12 @@ static axl_status find_next(reading *r, axl__source *source, uint64_t *index, ui
     }
 }
 
-/* Parses up to BATCH records; *n of them.  AXL_END after the file's last. */
-static axl_status parse_batch(reading *r, axl__source *source, uint64_t *index, size_t *n)
+/* Parses up to `most` records, BATCH at most; *n of them.  AXL_END after the file's last. */
+static axl_status parse_batch(reading *r, axl__source *source, size_t most, uint64_t *index,
+                              size_t *n)
 {
     axl__arena_reset(&r->arena);
-    for (*n = 0; *n < BATCH && r->arena.used < BATCH_BYTES; ++*n) {
+    for (*n = 0; *n < most && r->arena.used < BATCH_BYTES; ++*n) {
         job *j = &r->jobs[*n];
         axl_status status = find_next(r, source, index, &j->place);
         if (status != AXL_OK)
@@ -300,7 +301,7 @@ static axl_status store_and_parse(passage *p)
     p->n_parsed = 0;
     if (p->ended)
         return AXL_OK;
-    axl_status status = parse_batch(p->r, p->source, &p->index, &p->n_parsed);
+    axl_status status = parse_batch(p->r, p->source, BATCH, &p->index, &p->n_parsed);
     p->ended = status == AXL_END;
     return status < 0 ? status : AXL_OK;
 }
@@ -521,4 +522,178 @@ axl_status axl__tokenize_rows(axl__store *store, const axl__data_plan *plan, uin
         status = axl__poll(r.ctx, "tokenize", r.bytes_total, r.bytes_total);
     reading_free(&r);
     return status;
+}
+
+/* ---- a stretch at a time ---- */
+
+/* Where the next record is: of the entry, its part, that part's file.  source NULL: that file is
+ * not open yet. */
+struct axl__row_stream {
+    reading r;
+    const axl__data_plan *plan;
+    size_t entry, part, file;
+    bool begun; /* r is the entry's */
+    axl__source *source;
+    uint64_t index;  /* of the next record in the file */
+    uint64_t n_pass; /* records of this pass */
+    uint64_t passes;
+};
+
+axl_status axl__row_stream_open(axl__row_stream **out, const axl__data_plan *plan)
+{
+    axl__row_stream *s;
+
+    for (size_t i = 0; i < plan->n_entries; i++)
+        if (plan->entries[i].shards > 0 || plan->entries[i].in_pieces ||
+            plan->entries[i].prompt.type->made_up)
+            return axl__fail(AXL_ERR_UNSUPPORTED,
+                             "%s[%zu]: streamed data has no shards and is not made up", plan->list,
+                             i);
+    s = axl__calloc(plan->ctx, 1, sizeof *s);
+    if (!s)
+        return axl__fail_nomem();
+    s->plan = plan;
+    axl_status status = reading_init(&s->r, NULL, plan);
+    if (status == AXL_OK)
+        *out = s;
+    else
+        axl__free(plan->ctx, s);
+    return status;
+}
+
+void axl__row_stream_close(axl__row_stream *s)
+{
+    if (!s)
+        return;
+    axl_context *ctx = s->r.ctx;
+    axl__source_close(s->source);
+    if (s->begun)
+        axl__row_choice_free(&s->r.choice);
+    reading_free(&s->r);
+    axl__free(ctx, s);
+}
+
+uint64_t axl__row_stream_passes(const axl__row_stream *s)
+{
+    return s->passes;
+}
+
+static axl_status begin_entry(axl__row_stream *s)
+{
+    reading *r = &s->r;
+    const axl__data_entry *e = &s->plan->entries[s->entry];
+
+    AXL_TRY(axl__row_choice_make(&r->choice, r->ctx, e, s->plan->seed));
+    r->choice.ranges[0].from += e->skip;
+    r->prompt = e->prompt;
+    memset(r->seen, 0, sizeof r->seen);
+    r->tokenized = false;
+    r->n_bad = r->n_records = r->n_chosen = 0;
+    axl__str_clear(&r->bad);
+    axl__str_clear(&r->columns);
+    s->part = s->file = 0;
+    s->begun = true;
+    return AXL_OK;
+}
+
+/* Opens the file that is next; AXL_END behind the last entry's last. */
+static axl_status open_next(axl__row_stream *s)
+{
+    while (s->entry < s->plan->n_entries) {
+        const axl__data_entry *e = &s->plan->entries[s->entry];
+        if (!s->begun)
+            AXL_TRY(begin_entry(s));
+        if (s->part < e->n_parts && s->file < e->parts[s->part].n) {
+            if (s->file == 0)
+                s->r.at = 0;
+            s->r.range = &s->r.choice.ranges[s->part];
+            s->r.bad_named = false;
+            s->index = 0;
+            return axl__source_open(&s->source, s->r.ctx,
+                                    e->files.paths[e->parts[s->part].first + s->file++], e->format);
+        }
+        s->file = 0;
+        if (++s->part < e->n_parts)
+            continue;
+        axl__row_choice_free(&s->r.choice);
+        s->begun = false;
+        s->entry++;
+    }
+    return AXL_END;
+}
+
+/* From the first file again; records that are not there cannot come. */
+static axl_status start_over(axl__row_stream *s)
+{
+    if (s->n_pass == 0)
+        return axl__fail(AXL_ERR_DATA, "%s: there is no record", s->plan->list);
+    s->n_pass = 0;
+    s->passes++;
+    s->entry = 0;
+    return AXL_OK;
+}
+
+/* What was parsed of the open file becomes rows. */
+static axl_status take_batch(axl__row_stream *s, axl__store *store, size_t n)
+{
+    reading *r = &s->r;
+    const char *path = axl__source_path(s->source);
+    uint32_t name;
+
+    if (!store || n == 0)
+        return AXL_OK;
+    r->store = store;
+    AXL_TRY(axl__store_add_source(store, path, &name));
+    if (r->prompt.method->serial)
+        for (size_t i = 0; i < n; i++)
+            run_job(r->jobs, i);
+    else
+        axl__parallel_for(r->ctx, n, run_job, r->jobs);
+    AXL_TRY(store_batch(r, s->source, name, n));
+    return r->n_bad > 0 ? fail_bad(r) : AXL_OK;
+}
+
+/* At the end of a file or of a stretch. */
+static axl_status check_read(const axl__row_stream *s)
+{
+    if (!s->begun || s->r.n_records == 0)
+        return AXL_OK;
+    return check_columns(&s->r, s->plan->entries[s->entry].files.paths[0]);
+}
+
+/* Up to `most` records of one file; *n of them. */
+static axl_status read_some(axl__row_stream *s, axl__store *store, uint64_t most, size_t *n)
+{
+    axl_status status = s->source ? AXL_OK : open_next(s);
+
+    *n = 0;
+    if (status == AXL_END)
+        return start_over(s);
+    AXL_TRY(status);
+    status = parse_batch(&s->r, s->source, most < BATCH ? (size_t)most : BATCH, &s->index, n);
+    if (status < 0)
+        return status;
+    s->n_pass += *n;
+    AXL_TRY(take_batch(s, store, *n));
+    if (status != AXL_END)
+        return AXL_OK;
+    axl__source_close(s->source);
+    s->source = NULL;
+    return check_read(s);
+}
+
+/* A stretch ends with the data, so that rows of two passes are not together. */
+axl_status axl__row_stream_read(axl__row_stream *s, axl__store *store, uint64_t n,
+                                uint64_t *n_without)
+{
+    uint64_t before = s->passes, done = 0;
+
+    s->r.n_without = 0;
+    while (done < n && (s->passes == before || done == 0)) {
+        size_t some;
+        AXL_TRY(read_some(s, store, n - done, &some));
+        AXL_TRY(axl__poll(s->r.ctx, "tokenize", done += some, n));
+    }
+    *n_without = s->r.n_without;
+    return check_read(s);
 }

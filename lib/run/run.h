@@ -92,6 +92,8 @@ axl_status axl__run_enter(axl_run *r);
 
 /* run_record.c.  A record has the numbers that every event has; the others are NaN. */
 double axl__run_epoch(const axl_run *r); /* at the last whole step */
+/* Whether that was an epoch's last. */
+bool axl__run_epoch_ended(const axl_run *r);
 axl_run_record axl__run_record_of(const axl_run *r, axl_run_event event);
 axl_status axl__run_put_record(axl_run *r, const axl_run_record *record);
 axl_status axl__run_begin_records(axl_run *r, bool goes_on);

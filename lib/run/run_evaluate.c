@@ -46,7 +46,7 @@ axl_status axl__run_evaluate_when_due(axl_run *r, bool ended)
 {
     uint64_t step = axl_trainer_steps(r->trainer);
     bool due = step == 0 ? r->when.eval_on_start
-                         : axl__rhythm_due(&r->when.eval, step, r->at_step.batch == 0);
+                         : axl__rhythm_due(&r->when.eval, step, axl__run_epoch_ended(r));
 
     if (ended && step > 0)
         due = due || axl__rhythm_is_on(&r->when.eval);

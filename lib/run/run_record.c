@@ -3,10 +3,24 @@
 #include "run.h"
 
 #include "base/os.h"
+#include "data/dataset.h"
 #include "report/run_log.h"
+
+/* Of streamed data the whole run is one epoch, as the Hugging Face trainer counts. */
+static bool is_streamed(const axl_run *r)
+{
+    return axl__dataset_stream(r->train) != NULL;
+}
+
+bool axl__run_epoch_ended(const axl_run *r)
+{
+    return !is_streamed(r) && r->at_step.batch == 0;
+}
 
 double axl__run_epoch(const axl_run *r)
 {
+    if (is_streamed(r))
+        return (double)axl_trainer_steps(r->trainer) / (double)r->total_steps;
     double batches = (double)axl_loader_batches_per_epoch(r->loader);
 
     return (double)r->at_step.epoch + (double)r->at_step.batch / batches;

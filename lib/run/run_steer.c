@@ -164,5 +164,5 @@ bool axl__run_save_is_due(axl_run *r)
     bool triggered = step > 0 && steer_was_triggered(r, step);
 
     return best || triggered || (r->steer.save_first && step == 1) ||
-           axl__rhythm_due(&r->when.save, step, r->at_step.batch == 0);
+           axl__rhythm_due(&r->when.save, step, axl__run_epoch_ended(r));
 }

@@ -25,7 +25,7 @@
     "concisechoice, summarizetldr, orcamini, context_qa, context_qa.load_404, "                    \
     "context_qa.load_v2, creative_acr.load_answer, creative_acr.load_critique, "                   \
     "creative_acr.load_revise, reflection, metharme, input_output, pygmalion, "                    \
-    "llama2_chat, messages, completion, chat_template, _synthetic"
+    "llama2_chat, messages, completion, pretrain, chat_template, _synthetic"
 /* The lines that MIN has; a line added to it is number LINE + 1. */
 enum { LINE = 9 };
 

@@ -18,7 +18,7 @@ static const axl__prompt_method *const methods[] = {
     &axl__prompt_reflection,  &axl__prompt_creative,    &axl__prompt_segments,
     &axl__prompt_pygmalion,   &axl__prompt_llama2_chat, &axl__prompt_messages,
     &axl__prompt_tokenized,   &axl__prompt_synthetic,   &axl__prompt_chat,
-    &axl__prompt_host,
+    &axl__prompt_pretrain,    &axl__prompt_host,
 };
 
 /* What a host's type is to those who ask about columns and keys. */

@@ -148,6 +148,6 @@ axl_status axl__draft_emit(axl__draft *draft, uint32_t end);
 extern const axl__prompt_method axl__prompt_instruction, axl__prompt_completion,
     axl__prompt_user_defined, axl__prompt_reflection, axl__prompt_creative, axl__prompt_segments,
     axl__prompt_pygmalion, axl__prompt_llama2_chat, axl__prompt_messages, axl__prompt_tokenized,
-    axl__prompt_synthetic, axl__prompt_chat, axl__prompt_host;
+    axl__prompt_synthetic, axl__prompt_chat, axl__prompt_pretrain, axl__prompt_host;
 
 #endif

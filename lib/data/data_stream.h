@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * data_stream.h - training data that is read while it is trained: a window of so many records at a
+ * time is a data set of its own.  The windows follow from the config alone, so that a place is a
+ * window's number: to come back to it the records before it are read over and not encoded.
+ */
+#ifndef AXL_DATA_DATA_STREAM_H
+#define AXL_DATA_DATA_STREAM_H
+
+#include <axl/dataset.h>
+
+#include <stdbool.h>
+
+typedef struct axl__data_stream axl__data_stream;
+typedef struct axl__data_stream_reader axl__data_stream_reader;
+
+/* Whether the config's training data is streamed. */
+bool axl__is_streamed(const axl_config *cfg);
+
+/* Finds the files and opens their prompts. */
+axl_status axl__data_stream_open(axl__data_stream **out, const axl_config *cfg,
+                                 const axl_tokenizer *tok);
+axl__data_stream *axl__data_stream_ref(axl__data_stream *stream);
+void axl__data_stream_free(axl__data_stream *stream); /* drops a reference; NULL is fine */
+
+/* A number that other files or settings do not have, by chance alone; of a file its path and size
+ * count, since nobody reads all of it beforehand. */
+uint64_t axl__data_stream_print(const axl__data_stream *stream);
+
+/* One reader a loader: it has a place.  It takes its own reference. */
+axl_status axl__data_stream_reader_new(axl__data_stream_reader **out, axl__data_stream *stream);
+void axl__data_stream_reader_free(axl__data_stream_reader *reader); /* NULL is fine */
+
+/* The rows of a window, which may be none.  Behind the last record the first follows.  AXL_ERR_DATA
+ * as for data that is not streamed, and where none of all records gives a row. */
+axl_status axl__data_stream_read(axl__data_stream_reader *reader, uint64_t window,
+                                 axl_dataset **out);
+
+#endif
