@@ -64,8 +64,10 @@ static const char page_style[] =
     "b::before,u::before{opacity:.6;font-weight:400}u{text-decoration:none}\n"
     ".tokens b::before{content:\"\\21B5\"}u::before{content:\"\\21E5\"}\n"
     ".space{background:radial-gradient(circle,var(--soft) 1px,transparent 1.5px) 0 0/1ch 100%}\n"
-    "#ids:checked~article i::after{content:attr(title);margin:0 4px 0 2px;font-size:10px;"
+    "#ids:checked~article i::before{content:attr(title);margin:0 3px;font-size:10px;"
     "color:var(--bar);white-space:normal}\n"
+    "#ids:checked~article i:empty::before{content:attr(title)\" \\22EF\"}\n"
+    "#ids:checked~article .space{background:none}\n"
     "footer{margin-top:40px;color:var(--soft);font-size:13px}\n"
     "@media print{body{background:#fff}.tile,figure{break-inside:avoid}}\n";
 
@@ -240,9 +242,9 @@ static void put_row_head(FILE *f, const axl_sample *s)
 
     fprintf(f, "<article>\n<h2>row %" PRIu64, s->row);
     if (s->part)
-        fprintf(f, "<span class=\"label\">part %" PRIu32 "</span>", s->part);
+        fprintf(f, " <span class=\"label\">part %" PRIu32 "</span>", s->part);
     if (role)
-        fprintf(f, "<span class=\"label\">%s</span>", role);
+        fprintf(f, " <span class=\"label\">%s</span>", role);
     fputs("</h2>\n<p>", f);
     put_count(f, s->length);
     fputs(" tokens, ", f);
@@ -415,7 +417,7 @@ static void put_head(const inspector *x, FILE *f)
     fputs(page_style, f);
     fputs("</style>\n</head>\n<body>\n<main>\n<h1>", f);
     put_string(f, config);
-    fprintf(f, "</h1>\n<p>The %s split as it will be trained, before packing.</p>\n", x->split);
+    fprintf(f, "</h1>\n<p>The %s split as training sees it, before packing.</p>\n", x->split);
 }
 
 /* What is shown of how much, and what the marks mean. */

@@ -264,7 +264,7 @@ void tool_put_visible(FILE *f, const char *text, size_t len)
         } else if (c < 0x20 && c != '\n' && c != '\t') {
             fprintf(f, "\xE2\x90%c", 0x80 + c);
         } else {
-            fputc(c, f);
+            putc_unlocked(c, f);
         }
     }
 }

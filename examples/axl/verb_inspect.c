@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* verb_inspect.c - rows as they will be trained: what is trained is green, or between « and ». */
+/* verb_inspect.c - rows as they will be trained: what is trained is green, or between « and »; as
+ * JSON; or as a page, which inspect_page.c makes. */
 #include "tool.h"
 
 #include <inttypes.h>
@@ -137,7 +138,7 @@ int verb_inspect(tool *t, int argc, char **argv)
         { "types", OPTION_FLAG, &types, NULL, NULL,
           "the data set types that exist, what they read and train; no CONFIG is needed" },
         { "html", OPTION_VALUE, NULL, &page, "FILE",
-          "write a page: tokens with their ids, what is trained, lengths" },
+          "write the rows into a page: tokens with their ids, what is trained, lengths" },
         OPTIONS_END,
     };
     inspector x = { t, NULL, NULL, NULL, 5, false };
@@ -146,10 +147,10 @@ int verb_inspect(tool *t, int argc, char **argv)
 
     if (code != EXIT_DONE || t->help)
         return code;
+    if (page && (json || types))
+        return tool_fail(t, "--html: goes with neither --json nor --types");
     if (types)
         return print_types(t, json);
-    if (json && page)
-        return tool_fail(t, "--json or --html, not both");
     if (count && !tool_count(count, &x.n))
         return tool_fail(t, "-n: must be a number of rows, 0 for all");
     bool validation = strcmp(split, "validation") == 0;
