@@ -18,15 +18,15 @@
 
 enum { PAGE_BYTES = 16 << 20, BARS_MAX = 40, BAR_HEIGHT = 1000 };
 
-/* One token is at most a part of a character, and a character at most this many tokens. */
+/* A character of UTF-8 has at most four bytes, so that it is in no more tokens than this. */
 enum { PARTS_MAX = 4 };
 
 static const char page_style[] =
     ":root{color-scheme:light dark;--page:#f6f6f3;--card:#fff;--ink:#141413;--soft:#55544f;"
-    "--line:#e4e3de;--bar:#2a78d6;--hover:#00000012;--good:#1b7f4b;--trained:#d5efdd;"
+    "--line:#e4e3de;--bar:#2a78d6;--hover:#00000012;--trained:#d5efdd;"
     "--edge:#00000024;--special:#b5430f}\n"
     "@media(prefers-color-scheme:dark){:root{--page:#101010;--card:#1b1b1a;--ink:#f4f4f1;"
-    "--soft:#b4b3ab;--line:#343432;--bar:#4f97ee;--hover:#ffffff18;--good:#5fce93;"
+    "--soft:#b4b3ab;--line:#343432;--bar:#4f97ee;--hover:#ffffff18;"
     "--trained:#1b4a30;--edge:#ffffff2e;--special:#ff9466}}\n"
     "*{box-sizing:border-box}\n"
     "body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"
@@ -122,14 +122,14 @@ static void put_count(FILE *f, uint64_t n)
 
 /* ---- tokens ---- */
 
-/* Where a row is.  A token's text depends on what stands before it, so that it is what decoding
- * gives with it and not without it, over the tokens of the text before it and those that are held:
- * parts of a character which is not whole yet. */
+/* Where a row is.  What a token reads as depends on what stands before it, so that its text is what
+ * decoding gives with it and not without it.  Decoded are the tokens of the last whole text, which
+ * are [before, held), and those behind it, which are parts of a character that is not whole yet. */
 typedef struct {
     const inspector *x;
     FILE *f;
     const axl_sample *s;
-    uint32_t before, held; /* before: where the text before begins; held: where it ends */
+    uint32_t before, held;
 } page_row;
 
 /* Whether the text ends in U+FFFD. */
@@ -331,7 +331,8 @@ static axl_status survey(const axl_dataset *data, page_survey *v)
     choose_bars(v);
     for (uint64_t i = 0; i < v->rows && status == AXL_OK; i++) {
         status = axl_dataset_get_sample(data, i, &s);
-        v->bars[s.length / v->width - v->first]++;
+        if (status == AXL_OK)
+            v->bars[s.length / v->width - v->first]++;
     }
     return status;
 }
