@@ -115,7 +115,7 @@ void train_say_how_to_go_on(const tool *t, const char *grid);
 /* verb_sweep.c: a run for each combination of the values in the file `grid`. */
 int train_sweep(tool *t, const char *grid, bool resume);
 
-/* verb_inspect.c: the rows that are shown. */
+/* verb_inspect.c: rows that are shown. */
 typedef struct inspector {
     tool *t;
     axl_tokenizer *tok;
@@ -124,12 +124,14 @@ typedef struct inspector {
     unsigned long long n; /* how many; 0: all */
     bool json;
 } inspector;
-const char *inspect_role(uint32_t role); /* the label of an axl_role; NULL: it needs none */
-/* inspect_page.c: as a page in a file; an exit status. */
+axl_status inspect_rows(const inspector *x); /* prints them */
+const char *inspect_role(uint32_t role);     /* the label of an axl_role; NULL: it needs none */
+/* inspect_page.c: writes them into a page at path; an exit status. */
 int inspect_write_page(const inspector *x, const char *path);
 
 /* The verbs. */
 int verb_train(tool *t, int argc, char **argv);
+int verb_preprocess(tool *t, int argc, char **argv);
 int verb_check(tool *t, int argc, char **argv);
 int verb_inspect(tool *t, int argc, char **argv);
 int verb_plan(tool *t, int argc, char **argv);

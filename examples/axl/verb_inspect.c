@@ -96,7 +96,7 @@ static axl_status print_text_row(const inspector *x, const axl_sample *s)
     return AXL_OK;
 }
 
-static axl_status print_rows(const inspector *x)
+axl_status inspect_rows(const inspector *x)
 {
     uint64_t count = axl_dataset_count(x->data);
     axl_status status = AXL_OK;
@@ -170,7 +170,7 @@ int verb_inspect(tool *t, int argc, char **argv)
                                          validation ? AXL_SPLIT_VALIDATION : AXL_SPLIT_TRAIN);
     tool_end_progress(t);
     if (status == AXL_OK && !page)
-        status = print_rows(&x);
+        status = inspect_rows(&x);
     if (status == AXL_END)
         code = tool_fail(t, "the config has no validation data");
     else

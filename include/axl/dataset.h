@@ -70,11 +70,12 @@ typedef struct axl_dataset_stats {
     uint64_t dropped_too_short;  /**< below min_sample_len */
     uint64_t dropped_no_trained; /**< without a trained token */
     uint64_t from_cache;         /**< 1 when the prepared file was used */
+    uint64_t dropped_duplicates; /**< dataset_exact_deduplication: as one before */
 } axl_dataset_stats;
 
 #define AXL_DATASET_STATS_INIT                                                                     \
     {                                                                                              \
-        sizeof(axl_dataset_stats), 0, 0, 0, 0, 0, 0, 0, 0                                          \
+        sizeof(axl_dataset_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0                                       \
     }
 
 /**
@@ -82,7 +83,8 @@ typedef struct axl_dataset_stats {
  * the same config, files and tokenizer prepared them; where it is not set, from what a run of the
  * config left in output_dir/prepared.  What was tokenised is kept in dataset_prepared_path, which
  * is made, and where it is not set nothing is written.  The order: load, tokenise, merge, shuffle
- * (shuffle_merged_datasets), length rule, drop rows without a trained token, split.
+ * (shuffle_merged_datasets), length rule, drop rows without a trained token, drop equal rows
+ * (dataset_exact_deduplication), one shard (dataset_shard_num), split.
  *
  * @param[out] out   The data set; NULL on failure.  Release with axl_dataset_free().
  * @param[in]  cfg   Borrowed for the call.
@@ -101,6 +103,35 @@ typedef struct axl_dataset_stats {
  */
 AXL_API AXL_MUST_CHECK axl_status axl_dataset_from_config(axl_dataset **out, const axl_config *cfg,
                                                           const axl_tokenizer *tok, uint32_t split);
+
+/**
+ * Prepare both splits of a config and keep them where training with it will look: in
+ * dataset_prepared_path, else in output_dir/prepared, which is made.  What is there already is
+ * taken.  Memory is bounded: a large data set's tokens go to the file while records are read.
+ *
+ * @param[out]    train      The training split; NULL on failure.  Release with axl_dataset_free().
+ * @param[out]    validation The validation split; NULL on failure, and where the config has none.
+ *                           Release with axl_dataset_free().
+ * @param[in]     cfg        Borrowed for the call.
+ * @param[in]     tok        Borrowed for the call.
+ * @param[in,out] folder     NULL: not wanted.  Its size is set by the caller; receives where they
+ *                           are kept.  Release with axl_buffer_free().
+ *
+ * @retval AXL_ERR_NOT_FOUND A file does not exist.
+ * @retval AXL_ERR_DATA      As of axl_dataset_from_config().
+ * @retval AXL_ERR_IO        They cannot be kept: the disk is full, or the folder cannot be written.
+ * @retval AXL_ERR_INVALID   The config names no datasets, or a file that is none of axl's has the
+ *                           prepared one's name.
+ * @retval AXL_ERR_ABI       @p folder has no valid size.
+ * @retval AXL_ERR_CANCELLED
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.  Progress phase "tokenize".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_dataset_prepare(axl_dataset **train, axl_dataset **validation,
+                                                      const axl_config *cfg,
+                                                      const axl_tokenizer *tok, axl_buffer *folder);
 
 /**
  * The prompt that training with a config puts before an answer, of an instruction: what a model
@@ -294,6 +325,21 @@ AXL_API uint64_t axl_dataset_count(const axl_dataset *data);
  */
 AXL_API AXL_MUST_CHECK axl_status axl_dataset_get_sample(const axl_dataset *data, uint64_t index,
                                                          axl_sample *out);
+
+/**
+ * The lengths of all samples in tokens, in their order.
+ *
+ * @param[in]  data    Borrowed.
+ * @param[out] lengths (n) Receives them.
+ * @param[in]  n       axl_dataset_count().
+ *
+ * @retval AXL_ERR_INVALID @p n is not the count.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_dataset_get_lengths(const axl_dataset *data,
+                                                          uint32_t *lengths, uint64_t n);
 
 /**
  * What became of the rows.

@@ -29,7 +29,7 @@
     X(axl_config_key_info, 80)                                                                     \
     X(axl_config_options, 48)                                                                      \
     X(axl_context_options, 136)                                                                    \
-    X(axl_dataset_stats, 72)                                                                       \
+    X(axl_dataset_stats, 80)                                                                       \
     X(axl_diagnostic, 64)                                                                          \
     X(axl_evaluation, 40)                                                                          \
     X(axl_file, 32)                                                                                \

@@ -9,7 +9,9 @@
 #include "data/dataset_cache.h"
 #include "data/tokenize_rows.h"
 
+#include "base/map.h"
 #include "base/pyrandom.h"
+#include "base/structs.h"
 #include "config/config.h"
 
 #include <math.h>
@@ -25,18 +27,18 @@ static axl_status shuffle(axl__store *store, uint32_t first, uint32_t n, uint64_
     if (!order)
         return axl__fail_nomem();
     axl__numpy_permutation(order, n, seed);
-    axl_status status = axl__store_reorder(store, first, n, order);
+    axl__store_reorder(store, first, n, order);
     axl__free(store->ctx, order);
-    return status;
+    return AXL_OK;
 }
 
-/* starts (n_entries + 1) are the entries' rows.  Axolotl shuffles each data set only where several
+/* starts (n_sets + 1) are the data sets' rows.  Axolotl shuffles each data set only where several
  * are merged, and then all of them together; with one, curriculum_sampling keeps its order. */
 static axl_status merge(axl__store *store, const axl__data_plan *plan, const uint32_t *starts)
 {
-    bool several = plan->n_entries > 1;
+    bool several = plan->n_sets > 1;
 
-    for (size_t i = 0; several && plan->shuffle_each && i < plan->n_entries; i++)
+    for (size_t i = 0; several && plan->shuffle_each && i < plan->n_sets; i++)
         AXL_TRY(shuffle(store, starts[i], starts[i + 1] - starts[i], plan->seed));
     if (!plan->shuffle || (plan->curriculum && !several))
         return AXL_OK;
@@ -58,19 +60,8 @@ static axl_status too_long(const axl__store *store, const axl__row *row, uint32_
                      limit);
 }
 
-/* The ids' room keeps the labels: they move down to the new end. */
-static void truncate_row(axl__row *row, uint32_t length)
-{
-    int32_t *ids = (int32_t *)(uintptr_t)row->ids; /* of the store's own arena */
-
-    memmove(ids + length, row->labels, length * sizeof *ids);
-    row->labels = ids + length;
-    row->length = length;
-    row->n_trained = axl__count_trained(row->labels, length);
-}
-
 /* The order of the questions decides under which reason a row is counted.  Rows that stay move up
- * in place. */
+ * in place; of a long one no more was stored than stays (axl__data_plan_keeps()). */
 static axl_status apply_rules(axl__store *store, const axl__data_plan *plan,
                               axl_dataset_stats *stats)
 {
@@ -87,8 +78,7 @@ static axl_status apply_rules(axl__store *store, const axl__data_plan *plan,
         } else if (row.length < plan->min_len) {
             stats->dropped_too_short++;
         } else {
-            if (row.length > limit)
-                truncate_row(&row, limit);
+            row.length = row.length > limit ? limit : row.length;
             if (row.n_trained > 0)
                 store->rows[kept++] = row;
             else
@@ -97,6 +87,33 @@ static axl_status apply_rules(axl__store *store, const axl__data_plan *plan,
     }
     store->n = kept;
     return AXL_OK;
+}
+
+/* Of rows with the same ids and labels the first is kept, as Axolotl does by the hash of a row's
+ * text.  One of a pair is no row by itself. */
+static axl_status drop_equal(axl__store *store, axl_dataset_stats *stats)
+{
+    uint32_t kept = 0;
+    axl_status status = AXL_OK;
+    axl__map seen;
+
+    axl__map_init(&seen, store->ctx);
+    for (uint32_t i = 0; i < store->n && status == AXL_OK; i++) {
+        axl__row row = store->rows[i];
+        const int32_t *ids = axl__row_ids(store, &row); /* the labels are behind them */
+        const char *key = (const char *)ids;
+        size_t len = 2 * sizeof *ids * row.length;
+        int64_t unused;
+        if (row.role == AXL_ROLE_PLAIN && axl__map_get(&seen, key, len, &unused)) {
+            stats->dropped_duplicates++;
+            continue;
+        }
+        status = axl__map_set(&seen, key, len, 1);
+        store->rows[kept++] = row;
+    }
+    axl__map_free(&seen);
+    store->n = kept;
+    return status;
 }
 
 static axl_status nothing_left(const axl_dataset_stats *s, const axl__data_plan *plan)
@@ -130,12 +147,16 @@ static axl_status nothing_left(const axl_dataset_stats *s, const axl__data_plan 
 static axl_status prepare_rows(axl__store *store, const axl__data_plan *plan,
                                axl_dataset_stats *stats)
 {
-    uint32_t *starts = axl__alloc(plan->ctx, (plan->n_entries + 1) * sizeof *starts);
+    uint32_t *starts = axl__alloc(plan->ctx, (plan->n_sets + 1) * sizeof *starts);
 
     if (!starts)
         return axl__fail_nomem();
     uint64_t n_without = 0;
-    axl_status status = axl__tokenize_rows(store, plan, starts, &n_without);
+    axl_status status = axl__pile_spill(&store->pile, plan->spill_path);
+    if (status == AXL_OK)
+        status = axl__tokenize_rows(store, plan, starts, &n_without);
+    if (status == AXL_OK)
+        status = axl__store_seal(store);
     if (status == AXL_OK) {
         stats->rows_read = store->n + n_without;
         stats->dropped_no_trained = n_without;
@@ -146,26 +167,14 @@ static axl_status prepare_rows(axl__store *store, const axl__data_plan *plan,
         status = apply_rules(store, plan, stats);
     if (status == AXL_OK && store->n == 0)
         status = nothing_left(stats, plan);
+    if (status == AXL_OK && plan->deduplicate)
+        status = drop_equal(store, stats);
     return status;
 }
 
-/* A data set that cannot be kept is a warning: it costs time the next time, and no more. */
-static axl_status save_rows(const axl__store *store, const axl_dataset_stats *stats,
-                            const char *dir, const char *key)
-{
-    axl_status status = axl__cache_save(store, stats, store->ctx, dir, key);
-
-    if (status == AXL_OK || status == AXL_ERR_NOMEM || status == AXL_ERR_CANCELLED)
-        return status;
-    axl__log(store->ctx, AXL_LOG_WARNING, "the prepared data set is not kept: %s",
-             axl_last_error());
-    axl__error_clear();
-    return AXL_OK;
-}
-
-/* What save_rows will want once a run begins. */
-static axl_status save_later(axl__store *store, const axl_dataset_stats *stats, const char *dir,
-                             const char *key)
+/* What axl__rows_keep() will want. */
+static axl_status note_keep(axl__store *store, const axl_dataset_stats *stats, const char *dir,
+                            const char *key)
 {
     store->keep_dir = axl__strdup(store->ctx, dir);
     store->keep_key = axl__strdup(store->ctx, key);
@@ -173,13 +182,24 @@ static axl_status save_later(axl__store *store, const axl_dataset_stats *stats, 
     return store->keep_dir && store->keep_key ? AXL_OK : axl__fail_nomem();
 }
 
-axl_status axl__rows_keep(axl__store *store)
+/* For who trains, a data set that cannot be kept costs time the next time and no more. */
+axl_status axl__rows_keep(axl__store *store, bool must)
 {
-    if (!store->keep_dir)
+    if (!store->keep_dir || (store->keep_failed && !must))
         return AXL_OK;
-    AXL_TRY(save_rows(store, &store->keep_stats, store->keep_dir, store->keep_key));
-    axl__free(store->ctx, store->keep_dir);
-    store->keep_dir = NULL;
+    axl_status status =
+        axl__cache_save(store, &store->keep_stats, store->ctx, store->keep_dir, store->keep_key);
+    if (status == AXL_OK) {
+        axl__free(store->ctx, store->keep_dir);
+        store->keep_dir = NULL;
+        return AXL_OK;
+    }
+    if (must || status == AXL_ERR_NOMEM || status == AXL_ERR_CANCELLED)
+        return status;
+    axl__log(store->ctx, AXL_LOG_WARNING, "the prepared data set is not kept: %s",
+             axl_last_error());
+    axl__error_clear();
+    store->keep_failed = true;
     return AXL_OK;
 }
 
@@ -200,10 +220,10 @@ static axl_status load_plan(axl__store **out, axl_dataset_stats *stats, axl__dat
     if (status == AXL_END) {
         axl__store *store = axl__store_new(plan->ctx);
         status = store ? prepare_rows(store, plan, stats) : axl__fail_nomem();
+        if (status == AXL_OK && plan->keep != AXL__KEEP_NEVER)
+            status = note_keep(store, stats, plan->cache_dir, key.data);
         if (status == AXL_OK && plan->keep == AXL__KEEP_NOW)
-            status = save_rows(store, stats, plan->cache_dir, key.data);
-        if (status == AXL_OK && plan->keep == AXL__KEEP_LATER)
-            status = save_later(store, stats, plan->cache_dir, key.data);
+            status = axl__rows_keep(store, false);
         if (status == AXL_OK)
             *out = store;
         else
@@ -229,6 +249,34 @@ static axl_status load_list(axl__store **out, axl_dataset_stats *stats, const ax
 
 /* ---- splits ---- */
 
+/* Rows of a store. */
+typedef struct {
+    uint32_t first, n;
+} row_span;
+
+/* All rows, or of dataset_shard_num shards one: each has as many, the first ones one more. */
+static axl_status shard_rows(const axl_config *cfg, uint32_t n, row_span *out)
+{
+    int64_t shards = axl__cfg_int_or(cfg, "dataset_shard_num", 0);
+    int64_t index = axl__cfg_int_or(cfg, "dataset_shard_idx", -1);
+
+    *out = (row_span){ 0, n };
+    if (shards == 0 || index < 0)
+        return AXL_OK;
+    if (index >= shards)
+        return axl__fail(AXL_ERR_INVALID,
+                         "dataset_shard_idx must be below dataset_shard_num, "
+                         "%lld, got %lld",
+                         (long long)shards, (long long)index);
+    int64_t each = n / shards, more = n % shards;
+    out->first = (uint32_t)(each * index + (index < more ? index : more));
+    out->n = (uint32_t)(each + (index < more));
+    if (out->n == 0)
+        return axl__fail(AXL_ERR_DATA, "dataset_shard_idx %lld of %lld shards: there are %u rows",
+                         (long long)index, (long long)shards, n);
+    return AXL_OK;
+}
+
 /* The validation rows are the last; a size above 1 counts them, one below is a share. */
 static axl_status split_rows(const axl_config *cfg, uint32_t n, uint32_t *n_validation)
 {
@@ -250,15 +298,17 @@ static axl_status from_datasets(axl_dataset **train, axl_dataset **validation,
 {
     axl__store *store;
     axl_dataset_stats stats;
-    uint32_t n_validation;
+    uint32_t n_last = 0;
+    row_span rows;
 
     AXL_TRY(load_list(&store, &stats, cfg, tok, "datasets", for_run));
-    axl_status status = split_rows(cfg, store->n, &n_validation);
+    axl_status status = shard_rows(cfg, store->n, &rows);
+    if (status == AXL_OK)
+        status = split_rows(cfg, rows.n, &n_last);
     if (status == AXL_OK && train)
-        status = axl__dataset_wrap(train, store, 0, store->n - n_validation, &stats);
-    if (status == AXL_OK && validation && n_validation > 0)
-        status =
-            axl__dataset_wrap(validation, store, store->n - n_validation, n_validation, &stats);
+        status = axl__dataset_wrap(train, store, rows.first, rows.n - n_last, &stats);
+    if (status == AXL_OK && validation && n_last > 0)
+        status = axl__dataset_wrap(validation, store, rows.first + rows.n - n_last, n_last, &stats);
     axl__store_free(store);
     return status;
 }
@@ -268,9 +318,12 @@ static axl_status from_test_datasets(axl_dataset **out, const axl_config *cfg,
 {
     axl__store *store;
     axl_dataset_stats stats;
+    row_span rows;
 
     AXL_TRY(load_list(&store, &stats, cfg, tok, "test_datasets", for_run));
-    axl_status status = axl__dataset_wrap(out, store, 0, store->n, &stats);
+    axl_status status = shard_rows(cfg, store->n, &rows);
+    if (status == AXL_OK)
+        status = axl__dataset_wrap(out, store, rows.first, rows.n, &stats);
     axl__store_free(store);
     return status;
 }
@@ -319,4 +372,41 @@ axl_status axl_dataset_from_config(axl_dataset **out, const axl_config *cfg,
         return axl__fail(AXL_ERR_INVALID, "unknown split %u", split);
     AXL_TRY(axl__datasets_from_config(NULL, out, cfg, tok, false));
     return *out ? AXL_OK : AXL_END;
+}
+
+static axl_status keep_both(axl_dataset *train, axl_dataset *validation, const axl_config *cfg,
+                            axl_buffer *folder)
+{
+    AXL_TRY(axl__dataset_keep(train, true));
+    AXL_TRY(axl__dataset_keep(validation, true));
+    if (!folder)
+        return AXL_OK;
+    char *dir = axl__data_prepared_dir(cfg);
+    if (!dir)
+        return axl__fail_nomem();
+    axl_status status = axl__buffer_set(axl__config_context(cfg), folder, dir, strlen(dir));
+    axl__free(axl__config_context(cfg), dir);
+    return status;
+}
+
+axl_status axl_dataset_prepare(axl_dataset **train, axl_dataset **validation, const axl_config *cfg,
+                               const axl_tokenizer *tok, axl_buffer *folder)
+{
+    axl__error_clear();
+    if (!train || !validation)
+        return axl__fail(AXL_ERR_INVALID, "train and validation must not be NULL");
+    *train = *validation = NULL;
+    AXL_TRY(axl__config_enter(cfg));
+    if (!tok)
+        return axl__fail(AXL_ERR_INVALID, "the tokenizer must not be NULL");
+    if (folder)
+        AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, folder));
+    AXL_TRY(axl__datasets_from_config(train, validation, cfg, tok, true));
+    axl_status status = keep_both(*train, *validation, cfg, folder);
+    if (status == AXL_OK)
+        return AXL_OK;
+    axl_dataset_free(*train);
+    axl_dataset_free(*validation);
+    *train = *validation = NULL;
+    return status;
 }

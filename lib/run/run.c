@@ -47,6 +47,9 @@ static void run_log_data(axl_run *r)
              (unsigned long long)s.rows, (unsigned long long)s.tokens,
              (unsigned long long)s.trained_tokens);
     uint64_t dropped = s.dropped_too_long + s.dropped_too_short + s.dropped_no_trained;
+    if (s.dropped_duplicates > 0)
+        axl__log(r->ctx, AXL_LOG_INFO, "%llu rows are dropped: equal to one before",
+                 (unsigned long long)s.dropped_duplicates);
     if (dropped > 0)
         axl__log(r->ctx, AXL_LOG_WARNING,
                  "%llu of %llu rows are dropped: %llu longer than sequence_len, %llu too short, "
@@ -294,10 +297,10 @@ static axl_status run_train_loop(axl_run *r)
 /* Only now: a run that could not begin has left nothing.  A stop in between ends the loop. */
 static axl_status run_keep_data(axl_run *r)
 {
-    axl_status status = axl__dataset_keep(r->train);
+    axl_status status = axl__dataset_keep(r->train, false);
 
     if (status == AXL_OK)
-        status = axl__dataset_keep(r->valid);
+        status = axl__dataset_keep(r->valid, false);
     return status == AXL_ERR_CANCELLED ? AXL_OK : status;
 }
 

@@ -135,7 +135,8 @@ HOLDS(axl_dataset_stats, dropped_too_long, 40);
 HOLDS(axl_dataset_stats, dropped_too_short, 48);
 HOLDS(axl_dataset_stats, dropped_no_trained, 56);
 HOLDS(axl_dataset_stats, from_cache, 64);
-SPANS(axl_dataset_stats, 72);
+HOLDS(axl_dataset_stats, dropped_duplicates, 72);
+SPANS(axl_dataset_stats, 80);
 
 HOLDS(axl_file, size, 0);
 HOLDS(axl_file, name, 8);

@@ -500,6 +500,22 @@ class DataTest(Case):
         self.assertIn("### Response:", tokenizer.decode(data[0].input_ids))
         self.assertIsNone(axl.Dataset.from_config(made, tokenizer, "validation"))
         self.assertGreater(len(next(axl.Loader.from_config(made, data))), 0)
+        self.assertEqual(list(data.lengths), [len(sample) for sample in data])
+
+    def test_data_is_prepared(self):
+        made = axl.Config.parse(config(self.folder, dataset_prepared_path=None, val_set_size=3))
+        tokenizer = axl.Tokenizer.from_config(made)
+        train, validation, folder = axl.Dataset.prepare(made, tokenizer)
+        self.assertEqual(folder, os.path.join(self.folder, "out", "prepared"))
+        self.assertEqual(len(os.listdir(folder)), 1)
+        self.assertEqual(len(validation), 3)
+        self.assertFalse(train.stats.from_cache)
+        again = axl.Dataset.prepare(made, tokenizer)
+        self.assertTrue(again.train.stats.from_cache)
+        self.assertEqual(list(again.train), list(train))
+        made = axl.Config.parse(config(self.folder, dataset_prepared_path=__file__))
+        with self.assertRaises(axl.InputOutputError):
+            axl.Dataset.prepare(made, tokenizer)
 
 
 class TrainingTest(Case):

@@ -427,6 +427,7 @@ axl_dataset_stats._fields_ = [
     ("dropped_too_short", c.c_uint64),
     ("dropped_no_trained", c.c_uint64),
     ("from_cache", c.c_uint64),
+    ("dropped_duplicates", c.c_uint64),
 ]
 axl_file._fields_ = [
     ("size", c.c_size_t),
@@ -837,9 +838,14 @@ FUNCTIONS = {
         c.POINTER(axl_config), c.POINTER(axl_tokenizer), c.c_uint32]),
     "axl_dataset_from_samples": (c.c_int, [c.POINTER(c.POINTER(axl_dataset)),
         c.POINTER(axl_context), c.POINTER(axl_sample), c.c_size_t]),
+    "axl_dataset_get_lengths": (c.c_int, [c.POINTER(axl_dataset), c.POINTER(c.c_uint32),
+        c.c_uint64]),
     "axl_dataset_get_sample": (c.c_int, [c.POINTER(axl_dataset), c.c_uint64,
         c.POINTER(axl_sample)]),
     "axl_dataset_get_stats": (c.c_int, [c.POINTER(axl_dataset), c.POINTER(axl_dataset_stats)]),
+    "axl_dataset_prepare": (c.c_int, [c.POINTER(c.POINTER(axl_dataset)),
+        c.POINTER(c.POINTER(axl_dataset)), c.POINTER(axl_config), c.POINTER(axl_tokenizer),
+        c.POINTER(axl_buffer)]),
     "axl_dataset_prompt": (c.c_int, [c.POINTER(axl_context), c.POINTER(axl_config), c.c_char_p,
         c.c_char_p, c.POINTER(axl_buffer)]),
     "axl_dataset_register_type": (c.c_int, [c.POINTER(axl_context), c.c_char_p, c.c_char_p,

@@ -6,6 +6,7 @@ import ctypes
 import itertools
 import json
 import operator
+import os
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional
 from typing import Sequence, Tuple, Union, overload
@@ -310,6 +311,7 @@ class DatasetStats:
     dropped_too_short: int
     dropped_no_trained: int
     from_cache: bool
+    dropped_duplicates: int = 0
 
 
 def _sample(given: Any, place: int) -> Sample:
@@ -433,6 +435,17 @@ class Dataset(Handle, Sequence[Sample]):
                          _split(split))
 
     @classmethod
+    def prepare(cls, config: Config, tokenizer: Tokenizer) -> "Prepared":
+        """Both splits of a config's data, kept in the folder where training with it will look."""
+        instance(config, Config, "config")
+        instance(tokenizer, Tokenizer, "tokenizer")
+        folder, rest = _abi.axl_buffer.init(), cls.__new__(cls)
+        rest._context, rest._pointer = config.context, ctypes.POINTER(cls._type)()
+        train = cls._make(config.context, lib.axl_dataset_prepare, ctypes.byref(rest._pointer),
+                          config, tokenizer, ctypes.byref(folder))
+        return Prepared(train, rest if rest._pointer else None, os.fsdecode(take_buffer(folder)))
+
+    @classmethod
     def from_samples(cls, samples: Iterable[Union[Sample, Tuple[Sequence[int], Sequence[int]]]], *,
                      context: Optional[Context] = None) -> "Dataset":
         """Samples of one's own: Sample objects or pairs of ids and labels."""
@@ -487,12 +500,28 @@ class Dataset(Handle, Sequence[Sample]):
                 f"{stats.trained_tokens:,} of them trained")
 
     @property
+    def lengths(self) -> Sequence[int]:
+        """The samples' lengths in tokens."""
+        n = len(self)
+        lengths = (ctypes.c_uint32 * n)()
+        calls.run(lib.axl_dataset_get_lengths, self, lengths, n)
+        return memoryview(lengths).cast("B").cast("I")
+
+    @property
     def stats(self) -> DatasetStats:
         """What became of the rows."""
         s = _abi.axl_dataset_stats.init()
         calls.run(lib.axl_dataset_get_stats, self, ctypes.byref(s))
         return DatasetStats(s.rows_read, s.rows, s.tokens, s.trained_tokens, s.dropped_too_long,
-                            s.dropped_too_short, s.dropped_no_trained, bool(s.from_cache))
+                            s.dropped_too_short, s.dropped_no_trained, bool(s.from_cache),
+                            s.dropped_duplicates)
+
+
+class Prepared(NamedTuple):
+    """What Dataset.prepare() made, and where it is kept; validation is None where there is none."""
+    train: Dataset
+    validation: Optional[Dataset]
+    folder: str
 
 
 class Batch:

@@ -133,8 +133,13 @@ void axl__draft_free(axl__draft *draft)
     *draft = (axl__draft){ .ctx = draft->ctx };
 }
 
+/* What a long record took is given back, or every draft would have it in the end. */
 void axl__draft_clear(axl__draft *draft)
 {
+    enum { KEPT = 1 << 14 };
+
+    if (draft->cap > KEPT)
+        axl__draft_free(draft);
     draft->n = draft->n_ends = 0;
 }
 

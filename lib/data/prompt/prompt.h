@@ -83,7 +83,7 @@ axl_status axl__prompt_ask(const axl__prompt *p, const char *instruction, const 
                            axl__str *out);
 
 void axl__draft_free(axl__draft *draft);
-void axl__draft_clear(axl__draft *draft); /* keeps the memory */
+void axl__draft_clear(axl__draft *draft); /* keeps what most need */
 
 /* ---- for the methods ---- */
 
