@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE_BYTES = 16 << 20, BARS_MAX = 40, BAR_HEIGHT = 1000 };
+enum { PAGE_BYTES = 16 << 20, BARS_MIN = 11, BARS_MAX = 40, BAR_HEIGHT = 1000 };
 
 /* A character of UTF-8 has at most four bytes, so that it is in no more tokens than this. */
 enum { PARTS_MAX = 4 };
@@ -297,7 +297,8 @@ typedef struct {
     uint32_t first, width, n_bars; /* bar k counts lengths from (first + k) * width */
 } page_survey;
 
-/* 1, 2 or 5 times a power of ten, with which BARS_MAX bars are enough. */
+/* As wide as 1, 2 or 5 times a power of ten, with which BARS_MAX bars are enough; rows of about one
+ * length stand in the middle of others that are empty. */
 static void choose_bars(page_survey *v)
 {
     static const uint32_t steps[] = { 1, 2, 5 };
@@ -308,9 +309,11 @@ static void choose_bars(page_survey *v)
         v->first = v->shortest / v->width;
         v->n_bars = v->longest / v->width - v->first + 1;
         if (v->n_bars <= BARS_MAX)
-            return;
+            break;
         power *= i % 3 == 2 ? 10 : 1;
     }
+    for (; v->n_bars < BARS_MIN; v->n_bars++)
+        v->first -= v->first > 0 && v->n_bars % 2;
 }
 
 static axl_status survey(const axl_dataset *data, page_survey *v)
