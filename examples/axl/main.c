@@ -18,7 +18,8 @@ static const struct {
       "tokenise the data into the file that training takes, in dataset_prepared_path or in\n"
       "      OUTPUT_DIR/prepared, and tell what it is like" },
     { "check", verb_check, "check CONFIG [--effective] [--json]", "what is wrong with a config" },
-    { "inspect", verb_inspect, "inspect CONFIG [-n N] [--split train|validation] [--json]",
+    { "inspect", verb_inspect,
+      "inspect CONFIG [-n N] [--split train|validation] [--json | --html FILE]",
       "rows as they will be trained; inspect --types: the data set types" },
     { "plan", verb_plan, "plan CONFIG [--json]", "the memory and time that a run will take" },
     { "evaluate", verb_evaluate, "evaluate CONFIG [--json]",

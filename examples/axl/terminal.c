@@ -28,6 +28,7 @@ void tool_open_terminal(tool *t)
     const char *no = getenv("NO_COLOR");
     bool color = !(no && *no);
 
+    t->term_out = isatty(STDOUT_FILENO);
     t->color_out = color && is_terminal(STDOUT_FILENO);
     t->color_err = color && is_terminal(STDERR_FILENO);
     t->live = !t->quiet && is_terminal(STDERR_FILENO);

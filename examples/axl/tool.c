@@ -233,3 +233,38 @@ void tool_print_json(FILE *f, const char *text, size_t len)
     }
     fputc('"', f);
 }
+
+/* The bytes of a code that has no picture and that a terminal or a page would obey: U+0080 to
+ * U+009F, and what turns the direction of the text after it; 0: there is none at p. */
+static size_t hidden_code(const char *p, size_t len, unsigned *code)
+{
+    const unsigned char *b = (const unsigned char *)p;
+
+    if (len >= 2 && b[0] == 0xC2 && b[1] < 0xA0) {
+        *code = b[1];
+        return 2;
+    }
+    if (len < 3 || b[0] != 0xE2 || (b[1] & 0xFE) != 0x80)
+        return 0;
+    *code = 0x2000u | (b[1] & 0x3Fu) << 6 | (b[2] & 0x3Fu);
+    return (*code >= 0x202A && *code <= 0x202E) || (*code >= 0x2066 && *code <= 0x2069) ? 3 : 0;
+}
+
+void tool_put_visible(FILE *f, const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        unsigned code;
+        size_t hidden = hidden_code(text + i, len - i, &code);
+        if (hidden) {
+            fprintf(f, "[U+%04X]", code);
+            i += hidden - 1;
+        } else if (c == 0x7F) {
+            fputs("\xE2\x90\xA1", f);
+        } else if (c < 0x20 && c != '\n' && c != '\t') {
+            fprintf(f, "\xE2\x90%c", 0x80 + c);
+        } else {
+            putc_unlocked(c, f);
+        }
+    }
+}

@@ -44,6 +44,7 @@ typedef struct tool {
     axl_cancel *cancel;
     bool quiet, help, launcher;
     bool color_out, color_err; /* standard output, standard error */
+    bool term_out;             /* standard output is a terminal */
     bool live;                 /* standard error is a terminal that can rewrite a line */
     bool live_shown;           /* and shows one */
     tool_pace pace;
@@ -82,6 +83,9 @@ void tool_close(tool *t);
 char *tool_read(const tool *t, const char *path_or_dash, size_t *len);
 /* A JSON string with its quotes. */
 void tool_print_json(FILE *f, const char *text, size_t len);
+/* Text of others as a terminal or a page may get it: control characters but a line break and a tab
+ * become their pictures, or their number where they have none. */
+void tool_put_visible(FILE *f, const char *text, size_t len);
 /* SIGINT, SIGTERM, SIGHUP and SIGPIPE raise t->cancel, the last two unless they are ignored; which
  * one came first (0: none). */
 void tool_catch_signals(tool *t);
@@ -111,8 +115,19 @@ void train_say_how_to_go_on(const tool *t, const char *grid);
 /* verb_sweep.c: a run for each combination of the values in the file `grid`. */
 int train_sweep(tool *t, const char *grid, bool resume);
 
-/* verb_inspect.c: the first n rows (0: all) as inspect prints them. */
-axl_status inspect_rows(tool *t, axl_tokenizer *tok, axl_dataset *data, uint64_t n, bool json);
+/* verb_inspect.c: rows that are shown. */
+typedef struct inspector {
+    tool *t;
+    axl_tokenizer *tok;
+    axl_dataset *data;
+    const char *split;    /* "train" or "validation" */
+    unsigned long long n; /* how many; 0: all */
+    bool json;
+} inspector;
+axl_status inspect_rows(const inspector *x); /* prints them */
+const char *inspect_role(uint32_t role);     /* the label of an axl_role; NULL: it needs none */
+/* inspect_page.c: writes them into a page at path; an exit status. */
+int inspect_write_page(const inspector *x, const char *path);
 
 /* The verbs. */
 int verb_train(tool *t, int argc, char **argv);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* verb_inspect.c - rows as they will be trained: what is trained is green, or between « and ». */
+/* verb_inspect.c - rows as they will be trained: what is trained is green, or between « and »; as
+ * JSON; or as a page, which inspect_page.c makes. */
 #include "tool.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-typedef struct {
-    tool *t;
-    axl_tokenizer *tok;
-    axl_dataset *data;
-    bool json;
-} inspector;
+const char *inspect_role(uint32_t role)
+{
+    static const char *const names[] = { NULL, "chosen", "rejected", "desirable", "undesirable" };
+
+    return role < sizeof names / sizeof names[0] ? names[role] : NULL;
+}
 
 static void print_ids(const char *name, const int32_t *ids, uint32_t n)
 {
@@ -32,6 +33,30 @@ static void print_json_row(const axl_sample *s)
     puts("}");
 }
 
+static void print_text(const tool *t, const char *text, size_t length)
+{
+    if (t->term_out)
+        tool_put_visible(stdout, text, length);
+    else
+        fwrite(text, 1, length, stdout);
+}
+
+static void print_row_head(const tool *t, const axl_sample *s)
+{
+    const char *role = inspect_role(s->role);
+
+    fputs(t->color_out ? "\033[1m--- " : "--- ", stdout);
+    if (s->source)
+        print_text(t, s->source, strlen(s->source));
+    printf(" row %" PRIu64, s->row);
+    if (s->part)
+        printf(" part %" PRIu32, s->part);
+    if (role)
+        printf(" (%s)", role);
+    printf(": %" PRIu32 " tokens, %" PRIu32 " trained%s\n", s->length, s->n_trained,
+           t->color_out ? "\033[0m" : "");
+}
+
 /* One run of tokens that are all trained or all not: decode(0..end) without decode(0..begin). */
 static axl_status print_span(const inspector *x, const axl_sample *s, uint32_t begin, uint32_t end)
 {
@@ -44,7 +69,7 @@ static axl_status print_span(const inspector *x, const axl_sample *s, uint32_t b
     if (status == AXL_OK) {
         size_t from = before.length < all.length ? before.length : all.length;
         fputs(!trained ? "" : x->t->color_out ? "\033[32m" : "«", stdout);
-        fwrite((const char *)all.data + from, 1, all.length - from, stdout);
+        print_text(x->t, (const char *)all.data + from, all.length - from);
         fputs(!trained ? "" : x->t->color_out ? "\033[0m" : "»", stdout);
     }
     axl_buffer_free(&before);
@@ -56,8 +81,7 @@ static axl_status print_text_row(const inspector *x, const axl_sample *s)
 {
     uint32_t begin = 0;
 
-    printf("--- %s row %" PRIu64 ": %" PRIu32 " tokens, %" PRIu32 " trained\n",
-           s->source ? s->source : "", s->row, s->length, s->n_trained);
+    print_row_head(x->t, s);
     for (uint32_t i = 1; i <= s->length; i++) {
         bool same = i < s->length &&
                     (s->labels[i] == AXL_LABEL_IGNORE) == (s->labels[begin] == AXL_LABEL_IGNORE);
@@ -72,12 +96,12 @@ static axl_status print_text_row(const inspector *x, const axl_sample *s)
     return AXL_OK;
 }
 
-static axl_status print_rows(const inspector *x, uint64_t n)
+axl_status inspect_rows(const inspector *x)
 {
     uint64_t count = axl_dataset_count(x->data);
     axl_status status = AXL_OK;
 
-    for (uint64_t i = 0; i < count && (n == 0 || i < n) && status == AXL_OK; i++) {
+    for (uint64_t i = 0; i < count && (x->n == 0 || i < x->n) && status == AXL_OK; i++) {
         axl_sample s = AXL_SAMPLE_INIT;
         status = axl_dataset_get_sample(x->data, i, &s);
         if (status == AXL_OK && x->json)
@@ -86,13 +110,6 @@ static axl_status print_rows(const inspector *x, uint64_t n)
             status = print_text_row(x, &s);
     }
     return status;
-}
-
-axl_status inspect_rows(tool *t, axl_tokenizer *tok, axl_dataset *data, uint64_t n, bool json)
-{
-    const inspector x = { t, tok, data, json };
-
-    return print_rows(&x, n);
 }
 
 static int print_types(tool *t, bool json)
@@ -111,8 +128,8 @@ static int print_types(tool *t, bool json)
 
 int verb_inspect(tool *t, int argc, char **argv)
 {
-    bool json = false, types = false, html = false;
-    const char *count = NULL, *split = "train", *file = NULL;
+    bool json = false, types = false;
+    const char *count = NULL, *split = "train", *page = NULL;
     const tool_option options[] = {
         { "n", OPTION_VALUE, NULL, &count, "N", "how many rows: 5, 0 for all" },
         { "split", OPTION_VALUE, NULL, &split, "NAME", "train, the default, or validation" },
@@ -120,21 +137,21 @@ int verb_inspect(tool *t, int argc, char **argv)
           "one JSON object a row: source, row, input_ids, labels (-100: not trained)" },
         { "types", OPTION_FLAG, &types, NULL, NULL,
           "the data set types that exist, what they read and train; no CONFIG is needed" },
-        { "html", OPTION_VALUE, &html, &file, "FILE", "does not exist yet" },
+        { "html", OPTION_VALUE, NULL, &page, "FILE",
+          "write the rows into a page: tokens with their ids, what is trained, lengths" },
         OPTIONS_END,
     };
-    inspector x = { t, NULL, NULL, false };
-    unsigned long long n = 5;
+    inspector x = { t, NULL, NULL, NULL, 5, false };
     axl_config *cfg;
     int code = tool_parse(t, argc, argv, 2, options, true);
 
     if (code != EXIT_DONE || t->help)
         return code;
+    if (page && (json || types))
+        return tool_fail(t, "--html: goes with neither --json nor --types");
     if (types)
         return print_types(t, json);
-    if (html)
-        return tool_fail(t, "--html is not supported yet");
-    if (count && !tool_count(count, &n))
+    if (count && !tool_count(count, &x.n))
         return tool_fail(t, "-n: must be a number of rows, 0 for all");
     bool validation = strcmp(split, "validation") == 0;
     if (!validation && strcmp(split, "train") != 0)
@@ -145,16 +162,19 @@ int verb_inspect(tool *t, int argc, char **argv)
     if (code != EXIT_DONE)
         return code;
     tool_catch_signals(t);
+    x.split = split;
     x.json = json;
     axl_status status = axl_tokenizer_from_config(&x.tok, cfg);
     if (status == AXL_OK)
         status = axl_dataset_from_config(&x.data, cfg, x.tok,
                                          validation ? AXL_SPLIT_VALIDATION : AXL_SPLIT_TRAIN);
     tool_end_progress(t);
-    if (status == AXL_OK)
-        status = print_rows(&x, n);
-    code = status == AXL_END ? tool_fail(t, "the config has no validation data")
-                             : tool_status(t, status);
+    if (status == AXL_OK && !page)
+        status = inspect_rows(&x);
+    if (status == AXL_END)
+        code = tool_fail(t, "the config has no validation data");
+    else
+        code = status == AXL_OK && page ? inspect_write_page(&x, page) : tool_status(t, status);
     axl_dataset_free(x.data);
     axl_tokenizer_free(x.tok);
     axl_config_free(cfg);

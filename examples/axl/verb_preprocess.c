@@ -124,10 +124,11 @@ static void print_text(const preparation *p)
 
 static axl_status print(tool *t, const preparation *p, bool json, bool debug)
 {
+    const inspector rows = { t, p->tok, p->train, "train", DEBUG_ROWS, json };
     axl_status status = AXL_OK;
 
     if (debug)
-        status = inspect_rows(t, p->tok, p->train, DEBUG_ROWS, json);
+        status = inspect_rows(&rows);
     if (status != AXL_OK)
         return status;
     if (json)
