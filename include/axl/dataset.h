@@ -82,9 +82,8 @@ typedef struct axl_dataset_stats {
  * Read, render and tokenise the data sets of a config, or take them from dataset_prepared_path when
  * the same config, files and tokenizer prepared them; where it is not set, from what a run of the
  * config left in output_dir/prepared.  What was tokenised is kept in dataset_prepared_path, which
- * is made, and where it is not set nothing is written; a large data set's tokens are in a file
- * without a name near there, which ends with the data set.  The order: load, tokenise, merge,
- * shuffle (shuffle_merged_datasets), length rule, drop rows without a trained token, split.
+ * is made, and where it is not set nothing is written.  The order: load, tokenise, merge, shuffle
+ * (shuffle_merged_datasets), length rule, drop rows without a trained token, split.
  *
  * @param[out] out   The data set; NULL on failure.  Release with axl_dataset_free().
  * @param[in]  cfg   Borrowed for the call.
