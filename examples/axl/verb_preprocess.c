@@ -143,9 +143,8 @@ int verb_preprocess(tool *t, int argc, char **argv)
     bool json = false, debug = false;
     const tool_option options[] = {
         { "json", OPTION_FLAG, &json, NULL, NULL,
-          "the figures as one JSON object; length_histogram counts the rows of so many tokens, "
-          "both "
-          "ends included" },
+          "the figures as one JSON object; length_histogram counts the rows from and to so many "
+          "tokens, both included" },
         { "debug", OPTION_FLAG, &debug, NULL, NULL,
           "a few rows before it, as inspect prints them" },
         OPTIONS_END,

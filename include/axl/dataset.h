@@ -120,6 +120,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_dataset_from_config(axl_dataset **out, con
  * @retval AXL_ERR_NOT_FOUND A file does not exist.
  * @retval AXL_ERR_DATA      As of axl_dataset_from_config().
  * @retval AXL_ERR_IO        They cannot be kept: the disk is full, or the folder cannot be written.
+ * @retval AXL_ERR_UNSUPPORTED They are not kept: they are made by a host's function that has no
+ *                           version.
  * @retval AXL_ERR_INVALID   The config names no datasets, or a file that is none of axl's has the
  *                           prepared one's name.
  * @retval AXL_ERR_UNSUPPORTED The data is streamed.

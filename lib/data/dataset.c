@@ -71,7 +71,13 @@ uint64_t axl__dataset_mapped(const axl_dataset *data, const axl_dataset *other)
 
 axl_status axl__dataset_keep(axl_dataset *data, bool must)
 {
-    return data ? axl__rows_keep(data->store, must) : AXL_OK;
+    if (!data)
+        return AXL_OK;
+    if (must && !data->stats.from_cache && !data->store->keep_key)
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "these rows cannot be kept: nothing tells which others "
+                         "a function of the host would make");
+    return axl__rows_keep(data->store, must);
 }
 
 /* stats is of all rows that were read, for both splits alike: what was dropped cannot be told

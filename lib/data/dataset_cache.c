@@ -48,6 +48,7 @@ typedef struct {
     axl__writer file;
     axl__str buffer;
     uLong crc;
+    bool is_pile; /* file was the pile's */
 } cache_writer;
 
 static axl_status put_flush(cache_writer *w)
@@ -119,6 +120,7 @@ static axl_status open_file(cache_writer *w, axl_context *ctx, axl__store *store
     if (status == AXL_OK) {
         w->file = pile->file;
         w->crc = pile->checksum;
+        w->is_pile = true;
         memset(&pile->file, 0, sizeof pile->file);
         return AXL_OK;
     }
@@ -153,6 +155,19 @@ static bool is_cache_name(const char *name, size_t len)
     return len > n && memcmp(name + len - n, suffix, n) == 0;
 }
 
+/* Of a large data set the rows need no memory any more.  Its tokens stay in the map that they are
+ * in, for there may be pointers to them. */
+static axl_status let_go_of_rows(axl__store *store, const axl__writer *file)
+{
+    uint64_t at = AXL__ROWS_START + axl__pile_count(&store->pile) * sizeof *store->tokens;
+
+    AXL_TRY(axl__file_map(&store->kept_file, store->ctx, file->fd, file->path));
+    axl__free(store->ctx, store->rows);
+    store->rows = (axl__row *)(uintptr_t)(store->kept_file.data + at);
+    store->cap = 0;
+    return AXL_OK;
+}
+
 static axl_status write_cache(axl_context *ctx, axl__store *store, const axl_dataset_stats *stats,
                               const char *path, const char *key)
 {
@@ -162,6 +177,8 @@ static axl_status write_cache(axl_context *ctx, axl__store *store, const axl_dat
     axl_status status = open_file(&w, ctx, store, path);
     if (status == AXL_OK)
         status = put_rest(&w, ctx, store, stats, key);
+    if (status == AXL_OK && w.is_pile)
+        status = let_go_of_rows(store, &w.file);
     if (status == AXL_OK)
         status = axl__writer_commit(&w.file);
     else

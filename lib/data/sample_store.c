@@ -40,6 +40,8 @@ void axl__store_free(axl__store *store)
     axl__pile_free(&store->pile);
     if (store->file.ctx)
         axl__file_close(&store->file);
+    if (store->kept_file.ctx)
+        axl__file_close(&store->kept_file);
     axl__free(ctx, store);
     axl_context_free(ctx);
 }

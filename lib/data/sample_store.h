@@ -38,11 +38,12 @@ typedef struct axl__store {
     atomic_int refs;
     axl__pile pile;
     const int32_t *tokens; /* of all rows, from axl__store_seal() on */
-    axl__row *rows;        /* a file's, which is only read, where cap is 0 */
+    axl__row *rows;        /* of one of the files, and only read, where cap is 0 */
     uint32_t n, cap;
     char **sources;
     uint32_t n_sources;
-    axl__file file; /* the tokens lie here when it is open (file.ctx set) */
+    axl__file file;      /* the tokens lie here when it is open (file.ctx set) */
+    axl__file kept_file; /* and the rows here when a large data set was kept */
     /* Where and as what rows that were prepared are to be kept; NULL: they are, or not. */
     char *keep_dir, *keep_key;
     bool keep_failed;

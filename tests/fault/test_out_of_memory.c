@@ -184,6 +184,20 @@ static axl_status prepare(void *w_)
     return status;
 }
 
+static axl_status prepare_both(void *w_)
+{
+    world *w = w_;
+    axl_dataset *train, *validation;
+    axl_buffer folder = AXL_BUFFER_INIT;
+
+    fault_remove_tree(temp_path("prepared"));
+    axl_status status = axl_dataset_prepare(&train, &validation, w->cfg, w->tok, &folder);
+    axl_dataset_free(train);
+    axl_dataset_free(validation);
+    axl_buffer_free(&folder);
+    return status;
+}
+
 static axl_status load_prepared(void *w_)
 {
     world *w = w_;
@@ -227,6 +241,7 @@ static void test_out_of_memory__data(void **state)
     SWEEP(&w, tokenizer, FAULT_MAKES);
     /* Absorbed: texts of errors that do not come. */
     SWEEP(&w, prepare, FAULT_MAKES | FAULT_ABSORBS);
+    SWEEP(&w, prepare_both, FAULT_MAKES | FAULT_ABSORBS);
     fault_no_remains(temp_path("prepared"));
     SWEEP(&w, load_prepared, FAULT_MAKES);
     SWEEP(&w, make_loader, FAULT_MAKES);

@@ -8,6 +8,8 @@
 #include "data/dataset_cache.h"
 
 #include <dirent.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { LENGTH = 1 << 16, MANY = 80 }; /* 80 samples are 42 MB: more than stays in memory */
@@ -144,6 +146,32 @@ static void test_sample_store__keeps_many_samples(void **state)
     axl_context_free(ctx);
 }
 
+/* A file that may not grow is an error that says where it is, and leaves nothing. */
+static void test_sample_store__needs_room(void **state)
+{
+    axl_context *ctx = test_context();
+    const struct rlimit least = { 1 << 20, RLIM_INFINITY }, none = { RLIM_INFINITY, RLIM_INFINITY };
+    axl__store *store = axl__store_new(ctx);
+    int32_t *ids = calloc(LENGTH, sizeof *ids);
+    axl__row row = { .length = LENGTH };
+    axl_status status = AXL_OK;
+    uint32_t n = 0, n_names = count_names(test_temp_dir());
+
+    (void)state;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_ok(axl__pile_spill(&store->pile, temp_path("not/yet")));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &least), 0);
+    for (; status == AXL_OK && n < MANY; n++)
+        status = axl__store_add(store, &row, ids, ids, LENGTH);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    assert_in_range(n, 2, MANY - 1);
+    assert_fails(status, AXL_ERR_IO, test_temp_dir());
+    axl__store_free(store);
+    assert_int_equal(count_names(test_temp_dir()), n_names);
+    free(ids);
+    axl_context_free(ctx);
+}
+
 /* Of a process that is gone; another file's name is not ours. */
 static void test_sample_store__removes_what_was_left(void **state)
 {
@@ -173,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sample_store__keeps_few_samples),
         cmocka_unit_test(test_sample_store__keeps_many_samples),
+        cmocka_unit_test(test_sample_store__needs_room),
         cmocka_unit_test(test_sample_store__removes_what_was_left),
     };
     return test_run(tests);
