@@ -341,8 +341,10 @@ static axl_status bare_pipeline(axl_tokenizer *t, const axl__spm *spm)
     axl__llama_pipeline(p, true, spm->add_dummy_prefix);
     memset(&p->metaspace, 0, sizeof p->metaspace);
     if (spm->add_dummy_prefix)
-        p->normalizer[p->n_normalizer++] = (axl__normalizer_step){ AXL__PREPEND, { "", 0 }, mark };
-    p->normalizer[p->n_normalizer++] = (axl__normalizer_step){ AXL__REPLACE, { " ", 1 }, mark };
+        p->normalizer[p->n_normalizer++] =
+            (axl__normalizer_step){ .kind = AXL__PREPEND, .to = mark };
+    p->normalizer[p->n_normalizer++] =
+        (axl__normalizer_step){ .kind = AXL__REPLACE, .from = { " ", 1 }, .to = mark };
     if (spm->bos_id >= 0 && spm->bos_id < (int64_t)spm->n_pieces) {
         p->before = axl__arena_alloc(&t->arena, sizeof *p->before);
         if (!p->before)

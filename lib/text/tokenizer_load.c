@@ -135,10 +135,10 @@ static axl_status set_byte_level(folder *f)
     p->byte_level = true;
     if (t->class == AXL__CLASS_QWEN2) {
         p->normalizer[p->n_normalizer++] = (axl__normalizer_step){ .kind = AXL__NFC };
-        p->cuts[p->n_cuts++] = (axl__cut){ AXL__SPLIT_QWEN2, false };
-        p->cuts[p->n_cuts++] = (axl__cut){ AXL__SPLIT_NONE, prefix };
+        p->cuts[p->n_cuts++] = (axl__cut){ .into = AXL__SPLIT_QWEN2 };
+        p->cuts[p->n_cuts++] = (axl__cut){ .prefix_space = prefix };
     } else {
-        p->cuts[p->n_cuts++] = (axl__cut){ AXL__SPLIT_GPT2, prefix };
+        p->cuts[p->n_cuts++] = (axl__cut){ .into = AXL__SPLIT_GPT2, .prefix_space = prefix };
     }
     p->decoder[p->n_decoder++] = (axl__decoder_step){ .kind = AXL__DECODE_BYTE_LEVEL };
     return AXL_OK;
@@ -153,7 +153,8 @@ static axl_status set_plain_spm(folder *f)
 
     axl__llama_pipeline(p, false, false);
     memset(&p->metaspace, 0, sizeof p->metaspace);
-    p->normalizer[p->n_normalizer++] = (axl__normalizer_step){ AXL__REPLACE, space, mark };
+    p->normalizer[p->n_normalizer++] =
+        (axl__normalizer_step){ .kind = AXL__REPLACE, .from = space, .to = mark };
     if (!f->spm.byte_fallback)
         p->n_decoder = 1;
     t->bpe.byte_fallback = f->spm.byte_fallback;
@@ -348,6 +349,8 @@ axl_status axl__tokenizer_load(axl_tokenizer *t, const axl__tokenizer_origin *fr
     axl__arena_free(&f.arena);
     if (status == AXL_OK) {
         status = axl__bpe_finish(&t->bpe);
+        if (status == AXL_OK)
+            status = axl__word_model_finish(&t->words, &t->bpe);
         if (status < 0 && status != AXL_ERR_NOMEM)
             status = axl__fail_prefix(status, "%s", said);
     }

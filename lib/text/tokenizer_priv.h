@@ -11,6 +11,7 @@
 #include "bpe.h"
 #include "pipeline.h"
 #include "tokenizer.h"
+#include "word_model.h"
 
 #include <stdatomic.h>
 
@@ -43,7 +44,9 @@ struct axl_tokenizer {
     axl__arena arena; /* every text */
     /* Made in the order load, overrides, axl__added_finish(), and read-only from then on but for
      * the model's notes (see bpe.h). */
-    axl__bpe bpe;
+    axl__bpe bpe; /* for other models the pieces alone */
+    axl__word_model words;
+    axl__regexes regexes; /* of the pipeline */
     axl__added added;
     axl__pipeline pipeline;
     axl__special specials[AXL__N_SPECIALS];
