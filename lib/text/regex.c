@@ -12,13 +12,22 @@
 #include <string.h>
 
 enum { MATCH_LIMIT = 10000000, HEAP_LIMIT_KIB = 64 << 10, PATTERN_MAX = 1 << 16 };
+enum { STACK_LEAST = 32 << 10, STACK_MOST = 8 << 20 }; /* of machine code; it grows as needed */
 
 struct axl__regex {
     axl_context *ctx;
     axl__regex *next; /* of its owner's */
     pcre2_general_context *memory;
     pcre2_code *code;
+};
+
+/* What matching writes to; of one thread. */
+struct axl__regex_memory {
+    axl_context *ctx;
+    pcre2_general_context *memory;
+    pcre2_match_data *data;
     pcre2_match_context *limits;
+    pcre2_jit_stack *stack;
 };
 
 static void *pcre_alloc(size_t size, void *ctx)
@@ -67,11 +76,8 @@ static axl_status fill(axl__regex *r, const char *pattern, size_t len)
         return axl__fail(AXL_ERR_UNSUPPORTED, "regular expression: it is longer than %d bytes",
                          PATTERN_MAX);
     r->memory = pcre2_general_context_create(pcre_alloc, pcre_free, r->ctx);
-    r->limits = r->memory ? pcre2_match_context_create(r->memory) : NULL;
-    if (!r->limits)
+    if (!r->memory)
         return axl__fail_nomem();
-    (void)pcre2_set_match_limit(r->limits, MATCH_LIMIT);
-    (void)pcre2_set_heap_limit(r->limits, HEAP_LIMIT_KIB);
     axl__str_init(&translated, r->ctx);
     axl_status status = axl__regex_translate(&translated, pattern, len);
     if (status == AXL_OK)
@@ -103,7 +109,6 @@ void axl__regex_free(axl__regex *r)
     if (!r)
         return;
     pcre2_code_free(r->code);
-    pcre2_match_context_free(r->limits);
     pcre2_general_context_free(r->memory);
     axl__free(r->ctx, r);
 }
@@ -131,16 +136,50 @@ void axl__regexes_free(axl__regexes *owned)
 
 void axl__regex_scratch_free(axl__regex_scratch *s)
 {
-    pcre2_match_data_free(s->data);
-    s->data = NULL;
+    struct axl__regex_memory *m = s->memory;
+
+    s->memory = NULL;
+    if (!m)
+        return;
+    pcre2_match_data_free(m->data);
+    pcre2_match_context_free(m->limits);
+    pcre2_jit_stack_free(m->stack);
+    pcre2_general_context_free(m->memory);
+    axl__free(m->ctx, m);
 }
 
-/* The machine code has a small stack; where that is not enough the pattern is interpreted. */
+/* Once for all matching of a call.  Without a stack of its own the machine code has 32 KiB. */
+static axl_status prepare(axl__regex_scratch *s, axl_context *ctx)
+{
+    struct axl__regex_memory *m = axl__calloc(ctx, 1, sizeof *m);
+
+    s->memory = m;
+    if (!m)
+        return axl__fail_nomem();
+    m->ctx = ctx;
+    m->memory = pcre2_general_context_create(pcre_alloc, pcre_free, ctx);
+    if (m->memory) {
+        m->data = pcre2_match_data_create(1, m->memory);
+        m->limits = pcre2_match_context_create(m->memory);
+        m->stack = pcre2_jit_stack_create(STACK_LEAST, STACK_MOST, m->memory);
+    }
+    if (!m->data || !m->limits) {
+        axl__regex_scratch_free(s);
+        return axl__fail_nomem();
+    }
+    (void)pcre2_set_match_limit(m->limits, MATCH_LIMIT);
+    (void)pcre2_set_heap_limit(m->limits, HEAP_LIMIT_KIB);
+    if (m->stack)
+        pcre2_jit_stack_assign(m->limits, NULL, m->stack);
+    return AXL_OK;
+}
+
+/* Where the machine code's stack is not enough the pattern is interpreted. */
 static int match(const axl__regex_walk *w)
 {
     PCRE2_SPTR text = (PCRE2_SPTR)w->text;
-    pcre2_match_data *data = w->scratch->data;
-    pcre2_match_context *limits = w->regex->limits;
+    pcre2_match_data *data = w->scratch->memory->data;
+    pcre2_match_context *limits = w->scratch->memory->limits;
     int got = pcre2_match(w->regex->code, text, w->len, w->at, PCRE2_NO_UTF_CHECK, data, limits);
 
     if (got == PCRE2_ERROR_JIT_STACKLIMIT)
@@ -151,10 +190,8 @@ static int match(const axl__regex_walk *w)
 
 axl_status axl__regex_next(axl__regex_walk *w, size_t *from, size_t *to)
 {
-    if (!w->scratch->data)
-        w->scratch->data = pcre2_match_data_create(1, w->regex->memory);
-    if (!w->scratch->data)
-        return axl__fail_nomem();
+    if (!w->scratch->memory)
+        AXL_TRY(prepare(w->scratch, w->regex->ctx));
     while (w->at <= w->len) {
         int got = match(w);
         if (got == PCRE2_ERROR_NOMATCH)
@@ -164,7 +201,7 @@ axl_status axl__regex_next(axl__regex_walk *w, size_t *from, size_t *to)
         if (got < 0)
             return axl__fail(AXL_ERR_FORMAT, "a regular expression of the tokenizer takes too long "
                                              "on this text");
-        const PCRE2_SIZE *place = pcre2_get_ovector_pointer(w->scratch->data);
+        const PCRE2_SIZE *place = pcre2_get_ovector_pointer(w->scratch->memory->data);
         bool again = w->matched && place[0] == place[1] && place[1] == w->at;
         if (!again) {
             *from = place[0] < place[1] ? place[0] : place[1]; /* \K may put it behind */

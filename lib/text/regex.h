@@ -26,7 +26,7 @@ void axl__regexes_free(axl__regexes *owned);
 
 /* Memory for matching, of one call; starts as zeros. */
 typedef struct axl__regex_scratch {
-    void *data;
+    struct axl__regex_memory *memory;
 } axl__regex_scratch;
 
 void axl__regex_scratch_free(axl__regex_scratch *s);

@@ -59,13 +59,15 @@ static bool skip(translation *t, const char *what)
 
 /* A set of characters: what stands in brackets, and alternatives that brackets cannot hold. */
 typedef struct {
-    axl__str inside, others; /* the latter each behind a "|" */
+    axl__str inside, others; /* the latter each behind a "|", and an atom */
+    unsigned n_others;
 } charset;
 
 static void charset_init(charset *s, axl_context *ctx)
 {
     axl__str_init(&s->inside, ctx);
     axl__str_init(&s->others, ctx);
+    s->n_others = 0;
 }
 
 static void charset_free(charset *s)
@@ -79,6 +81,10 @@ static void put_charset(axl__str *out, const charset *s, bool negated)
 {
     const char *inside = axl__str_text(&s->inside);
 
+    if (s->n_others == 1 && s->inside.len == 0 && !negated) {
+        axl__str_puts(out, axl__str_text(&s->others) + (s->others.len > 0));
+        return;
+    }
     if (s->others.len == 0 && s->inside.len > 0) {
         axl__str_puts(out, negated ? "[^" : "[");
         axl__str_put(out, inside, s->inside.len);
@@ -102,9 +108,21 @@ static void put_charset(axl__str *out, const charset *s, bool negated)
 #define SPACE                                                                                      \
     "\\t-\\r "                                                                                     \
     "\\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}"
-/* Alphabetic characters that are no letters, marks or letter-like numbers. */
-#define ENCIRCLED                                                                                  \
-    "\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{1F189}"
+/* What is a word's character besides letters, marks and numbers: encircled letters, and of Latin-1
+ * the raised numbers and fractions, but not those of other blocks. */
+#define BESIDES                                                                                    \
+    "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{"  \
+    "1F169}"                                                                                       \
+    "\\x{1F170}-\\x{1F189}"
+
+/* The script Han of Unicode 16. */
+#define HAN                                                                                        \
+    "\\x{2E80}-\\x{2E99}\\x{2E9B}-\\x{2EF3}\\x{2F00}-\\x{2FD5}\\x{3005}\\x{3007}"                  \
+    "\\x{3021}-\\x{3029}\\x{3038}-\\x{303B}\\x{3400}-\\x{4DBF}\\x{4E00}-\\x{9FFF}"                 \
+    "\\x{F900}-\\x{FA6D}\\x{FA70}-\\x{FAD9}\\x{16FE2}-\\x{16FE3}\\x{16FF0}-\\x{16FF1}"             \
+    "\\x{20000}-\\x{2A6DF}\\x{2A700}-\\x{2B739}\\x{2B740}-\\x{2B81D}\\x{2B820}-\\x{2CEA1}"         \
+    "\\x{2CEB0}-\\x{2EBE0}\\x{2EBF0}-\\x{2EE5D}\\x{2F800}-\\x{2FA1D}\\x{30000}-\\x{3134A}"         \
+    "\\x{31350}-\\x{323AF}"
 
 /* Names of sets beside the general categories: what PCRE2 calls them, and the categories whose
  * changes they take part in. */
@@ -116,11 +134,11 @@ static const named_set named_sets[] = {
     { "space", SPACE, "" },
     { "whitespace", SPACE, "" },
     { "digit", "\\p{Nd}", "Nd" },
-    { "word", "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}" ENCIRCLED, "L M Nd Nl Pc" },
+    { "word", "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}" BESIDES, "L M Nd Nl Pc" },
     { "xdigit", "0-9A-Fa-f", "" },
     { "any", "\\x{0}-\\x{10FFFF}", "" },
     { "ascii", "\\x{0}-\\x{7F}", "" },
-    { "han", "\\p{sc:Han}\\x{2EBF0}-\\x{2EE5D}\\x{31350}-\\x{323AF}", "" },
+    { "han", HAN, "" },
     { "letter", "\\p{L}", "L" },
     { "mark", "\\p{M}", "M" },
     { "number", "\\p{N}", "N" },
@@ -187,13 +205,14 @@ static void add_set(charset *s, const char *inside, const char *categories, bool
         axl__str_puts(&s->inside, inside);
         axl__str_put(&s->inside, axl__str_text(&added), added.len);
     } else {
-        axl__str_puts(&s->others, "|(?:");
+        s->n_others++;
+        axl__str_puts(&s->others, gone.len > 0 ? "|(?:" : "|");
         if (gone.len > 0 && !negated)
             axl__str_putf(&s->others, "(?![%s])", axl__str_text(&gone));
         axl__str_putf(&s->others, "[%s%s%s]", negated ? "^" : "", inside, axl__str_text(&added));
         if (gone.len > 0 && negated)
             axl__str_putf(&s->others, "|[%s]", axl__str_text(&gone));
-        axl__str_puts(&s->others, ")");
+        axl__str_puts(&s->others, gone.len > 0 ? ")" : "");
     }
     if (added.failed || gone.failed)
         s->inside.failed = true;
@@ -409,6 +428,7 @@ static axl_status take_member(translation *t, charset *s, unsigned depth)
         if (take_posix(t, s, &status))
             return status;
         axl__str_puts(&s->others, "|");
+        s->n_others++;
         t->at++;
         return take_class(t, &s->others, depth + 1);
     }

@@ -145,4 +145,5 @@ def scripts():
     lines(f"{{ 0x{a:X}, 0x{b:X}, {k} }}," for a, b, k in table)
 
 
-{"classes": classes, "scripts": scripts}[sys.argv[1]]()
+if __name__ == "__main__":
+    {"classes": classes, "scripts": scripts}[sys.argv[1]]()
