@@ -297,18 +297,15 @@ static void default_names(loader *l)
         if (d)
             l->named[i] = *d;
     }
-    bool llama = l->t->class == AXL__CLASS_LLAMA;
-    if (l->t->class == AXL__CLASS_GPT2 || l->t->class == AXL__CLASS_QWEN2) {
-        const axl__slice end = { "<|endoftext|>", 13 };
-        default_name(l, AXL__UNK, end);
-        default_name(l, AXL__EOS, end);
-        default_name(l, l->t->class == AXL__CLASS_GPT2 ? AXL__BOS : AXL__PAD, end);
+    for (int i = 0; i < AXL__N_SPECIALS; i++) {
+        const char *text = axl__class_specs[l->t->class].specials[i];
+        if (text)
+            default_name(l, i, (axl__slice){ text, strlen(text) });
     }
-    if (llama || spm) {
-        bool own = spm && !llama;
-        default_name(l, AXL__UNK, own ? spm->unk_piece : (axl__slice){ "<unk>", 5 });
-        default_name(l, AXL__BOS, own ? spm->bos_piece : (axl__slice){ "<s>", 3 });
-        default_name(l, AXL__EOS, own ? spm->eos_piece : (axl__slice){ "</s>", 4 });
+    if (spm && l->t->class == AXL__CLASS_FILE) {
+        default_name(l, AXL__UNK, spm->unk_piece);
+        default_name(l, AXL__BOS, spm->bos_piece);
+        default_name(l, AXL__EOS, spm->eos_piece);
     }
 }
 

@@ -88,7 +88,8 @@ axl_status axl__read_tokenizer_json(axl_tokenizer *t, const axl__json *root)
     axl__part model = { "model", axl__json_get(root, "model"), &t->arena };
     axl__part after = { "post_processor", axl__json_get(root, "post_processor"), &t->arena };
     AXL_TRY(axl__read_model(t, &model));
-    AXL_TRY(axl__read_post_processor(&t->pipeline, &after));
+    if (!axl__class_specs[t->class].drops_post_processor)
+        AXL_TRY(axl__read_post_processor(&t->pipeline, &after));
     if (t->class != AXL__CLASS_FILE)
         return AXL_OK;
     AXL_TRY(read_steps(t, root));

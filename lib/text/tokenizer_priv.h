@@ -35,6 +35,12 @@ typedef enum {
     AXL__CLASS_LLAMA,
     AXL__CLASS_GPT2,
     AXL__CLASS_QWEN2,
+    AXL__CLASS_QWEN3_5,
+    AXL__CLASS_GPT_NEOX,
+    AXL__CLASS_CODEGEN,
+    AXL__CLASS_COHERE,
+    AXL__CLASS_GEMMA,
+    AXL__N_CLASSES,
 } axl__tokenizer_kind;
 
 struct axl_tokenizer {
@@ -59,6 +65,20 @@ struct axl_tokenizer {
     const char *type, *override[AXL__N_SPECIALS];
     int32_t legacy;
 };
+
+/* class_pipeline.c: what a class is of itself.  By kind. */
+typedef struct axl__class_spec {
+    const char *name; /* of the class; NULL for AXL__CLASS_FILE */
+    /* The constructor's names for special tokens, where the files have none; NULL: none. */
+    const char *specials[AXL__N_SPECIALS];
+    bool drops_post_processor; /* that of tokenizer.json plays no part */
+} axl__class_spec;
+extern const axl__class_spec axl__class_specs[AXL__N_CLASSES];
+
+/* Sets what the class's constructor sets; nothing for AXL__CLASS_FILE.  config: the folder's
+ * tokenizer_config.json, or NULL. */
+axl_status axl__class_pipeline(axl_tokenizer *t, const axl__json *config);
+bool axl__json_truthy(const axl__json *v, bool otherwise); /* as Python's bool(); NULL: otherwise */
 
 /* A SentencePiece model as it lies in its file; texts in an arena. */
 typedef enum {

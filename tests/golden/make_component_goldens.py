@@ -248,20 +248,29 @@ def cases(map_text):
 def texts():
     made = [
         "", " ", "a", "  two  spaces  ", "The quick brown fox, isn't it?", "don't DO NOT do not I'm",
-        "Caf\u00e9 e\u0301 \u00c5\u212b\ufb01\uff21\u2460 \u1e9b\u0323", "na\u00efve \u0130\u0131\u00df\u1e9e \u01c5",
-        "\u4e2d\u6587\u5b57\u7b26 mixed\u4e2dtext \u3042\u30a2\u30fc \ud55c\uad6d", "\U0001f600\U0001f468\u200d\U0001f469 ok",
+        "Caf\u00e9 e\u0301 \u00c5\u212b\ufb01\uff21\u2460 \u1e9b\u0323",
+        "na\u00efve \u0130\u0131\u00df\u1e9e \u01c5",
+        "\u4e2d\u6587\u5b57\u7b26 mixed\u4e2dtext \u3042\u30a2\u30fc \ud55c\uad6d",
+        "\U0001f600\U0001f468\u200d\U0001f469 ok",
         "a\x00b\ufffdc\u200bd\u00ade\x07f\u0085g\u2028h\u180ei", "\t tabs\nand\r\nlines\n\n  end \n",
-        "1234 5,678.90 \u0661\u0662\u0663 \u00bd\u00b2 x1y22z333 0x7FfF", "it's IT'S we'RE x'll \u017f'\u017f",
+        "1234 5,678.90 \u0661\u0662\u0663 \u00bd\u00b2 x1y22z333 0x7FfF",
+        "it's IT'S we'RE x'll \u017f'\u017f",
         "(a) [b] {c} - -- \u2014 \u00ab\u00bb \u00bf? $x^2 + ~`|\\", "[CLS] the [SEP] fox<unk><pad> [SEP]x",
-        "\u2581\u2581a \u2581 b", "\u3392\u0e33\u2126\u00a0\u3000e\u0301e\u0301\u0308ss", "q\u0307\u0323 \u0958\u0344 \u1112\u1161\u11ab",
-        "\u0928\u092e\u0938\u094d\u0924\u0947 \u0645\u064e\u0631\u062d\u0628\u0627 \u05e9\u05c1\u05b8\u05dc\u05d5\u05b9\u05dd", "the thethe then",
-        "The the THE \u00c9t\u00e9 \u00e9t\u00e9 dog hotdog is  is", "\u0300\u0301 \u0300a", "axb a\nb aab", "\u00dcber \u00e9\u00fc\t",
+        "\u2581\u2581a \u2581 b", "\u3392\u0e33\u2126\u00a0\u3000e\u0301e\u0301\u0308ss",
+        "q\u0307\u0323 \u0958\u0344 \u1112\u1161\u11ab",
+
+        "\u0928\u092e\u0938\u094d\u0924\u0947 \u0645\u064e\u0631\u062d\u0628\u0627 \u05e9\u05c1\u05b8\u05dc\u05d5\u05b9\u05dd",
+        "the thethe then",
+        "The the THE \u00c9t\u00e9 \u00e9t\u00e9 dog hotdog is  is", "\u0300\u0301 \u0300a", "axb a\nb aab",
+        "\u00dcber \u00e9\u00fc\t",
         "\U00031350\U0002ebf0 \u1c89\u1c8a \U00010d4a \U0001e5d0 \ua7cb", "x" * 120,
     ]
     rng = random.Random(20261129)
-    pieces = ["the", "The", " ", "  ", "fox", "'s", "\u00e9", "e\u0301", "\u4e2d", "1", "42", "!", "...", "\n", "\t", "-",
-              "\u0436\u0443", "\U0001f600", "\u00a0", "\u2581", "ing", "over", "XY", "\ufb01", "\u1100\u1161", "[SEP]", "\u0323", "ss", "_"]
-    for _ in range(90):
+    pieces = ["the", "The", " ", "  ", "fox", "'s", "\u00e9", "e\u0301", "\u4e2d", "1", "42", "!", "...",
+    "\n", "\t", "-",
+              "\u0436\u0443", "\U0001f600", "\u00a0", "\u2581", "ing", "over", "XY", "\ufb01",
+              "\u1100\u1161", "[SEP]", "\u0323", "ss", "_"]
+    for _ in range(60):
         made.append("".join(rng.choice(pieces) for _ in range(rng.randint(1, 9))))
     return made
 
@@ -286,7 +295,7 @@ def main():
     rng = random.Random(3)
     for c in listed:
         tok = Tokenizer.from_str(json.dumps(tokenizer_json(made[c["model"]], c["parts"])))
-        chosen = sorted(rng.sample(range(len(given)), 45)) if c["name"] != "bert" else \
+        chosen = sorted(rng.sample(range(len(given)), 26)) if c["name"] != "bert" else \
             list(range(len(given)))
         c["texts"] = chosen
         c["results"] = []

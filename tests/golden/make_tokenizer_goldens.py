@@ -326,6 +326,14 @@ VARIANTS = [
         config_json=dict(CONFIG, tokenizer_class="LlamaTokenizer"),
     ),
     case("mistral-model", BOTH, dict(LLAMA, legacy=True), config_json={"model_type": "mistral"}),
+    case(
+        "gemma-class",
+        BOTH,
+        dict(BASE, tokenizer_class="GemmaTokenizer"),
+        json_edit(ADD),
+        config_json={"model_type": "gemma2"},
+    ),
+    case("gemma-bare-class", BOTH, {"tokenizer_class": "GemmaTokenizer"}),
     case("gemma-model", BOTH, dict(LLAMA, legacy=True), config_json={"model_type": "gemma"}),
 ]
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prints what tests/unit/test_unicode_tables.c compares: a sha256 for each normalizer over what it makes of
 texts with every code point in turn, each followed by a NUL, and one for each class of a regular
-expression over the code points that it matches, four bytes each.
+expression over the code points that it matches, four bytes each.  Of the planes where nothing is, and
+those of private use, every 257th is enough.
 
 Made with tokenizers 0.23.1.
 """
@@ -11,7 +12,8 @@ from tokenizers import Regex, normalizers, pre_tokenizers
 
 from make_unicode_classes import CATEGORIES, matched, points
 
-given = points[1:]
+given = [c for c in points[1:] if c < 0x32400 or 0xE0000 <= c < 0xE1000 or c % 257 == 0]
+asked = set(given)
 CLASSES = [r"\p{%s}" % c for c in ["L", "M", "N", "P", "S", "Z", "Han"] + CATEGORIES]
 CLASSES += [r"\s", r"\d", r"\w", r"[^\s\p{L}\p{N}]", r"[\p{L}\p{M}]", r"\P{Mn}", r"[\p{L}&&[^\p{Han}]]"]
 
@@ -59,6 +61,6 @@ for name, pre in (("Punctuation", pre_tokenizers.Punctuation()), ("Whitespace", 
 for pattern in CLASSES:
     digest = hashlib.sha256()
     for c in matched(pattern):
-        if c:
+        if c in asked:
             digest.update(c.to_bytes(4, "little"))
     print('    { "%s", "%s" },' % (pattern.replace("\\", "\\\\"), digest.hexdigest()))

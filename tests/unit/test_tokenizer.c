@@ -226,11 +226,11 @@ static void test_tokenizer__broken_small_files(void **state)
           "added_tokens_decoder must be an object" },
         { "tokenizer_config.json", "{\"additional_special_tokens\": [1]}", AXL_ERR_FORMAT,
           "\"additional_special_tokens\" must be a string" },
-        { "tokenizer_config.json", "{\"tokenizer_class\": \"GemmaTokenizerFast\"}",
-          AXL_ERR_UNSUPPORTED, "tokenizer class \"GemmaTokenizerFast\" is not supported yet" },
+        { "tokenizer_config.json", "{\"tokenizer_class\": \"T5TokenizerFast\"}",
+          AXL_ERR_UNSUPPORTED, "tokenizer class \"T5TokenizerFast\" is not supported yet" },
         { "special_tokens_map.json", "[]", AXL_ERR_FORMAT, "special_tokens_map.json must be an" },
         { "added_tokens.json", "{\"x\": \"y\"}", AXL_ERR_FORMAT, "\"x\" has no id" },
-        { "config.json", "{\"model_type\": \"gemma\"}", AXL_ERR_UNSUPPORTED, "\"GemmaTokenizer\"" },
+        { "config.json", "{\"model_type\": \"t5\"}", AXL_ERR_UNSUPPORTED, "\"T5Tokenizer\"" },
     };
     static const char json[] = MODEL("{\"a\": 0}", "[]");
 
@@ -626,9 +626,9 @@ static void test_tokenizer__special_tokens(void **state)
     o.pad_token = "<pad>";
     assert_fails(axl_tokenizer_open(&tok, ctx, test_source_path("examples/tiny-llama"), &o),
                  AXL_ERR_INVALID, "pad_token: \"<pad>\" is not in the tokenizer's vocabulary");
-    o.type = "GemmaTokenizer";
+    o.type = "T5Tokenizer";
     assert_fails(axl_tokenizer_open(&tok, ctx, test_source_path("examples/tiny-llama"), &o),
-                 AXL_ERR_UNSUPPORTED, "tokenizer class \"GemmaTokenizer\"");
+                 AXL_ERR_UNSUPPORTED, "tokenizer class \"T5Tokenizer\"");
 }
 
 static void test_tokenizer__legacy_and_type(void **state)
