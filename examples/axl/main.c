@@ -14,6 +14,9 @@ static const struct {
 } verbs[] = {
     { "train", verb_train, "train CONFIG [--resume [CHECKPOINT]] [--sweep FILE]",
       "the whole run; with --sweep one for each combination of the values in FILE" },
+    { "preprocess", verb_preprocess, "preprocess CONFIG [--json] [--debug]",
+      "tokenise the data into the file that training takes, in dataset_prepared_path or in\n"
+      "      OUTPUT_DIR/prepared, and tell what it is like" },
     { "check", verb_check, "check CONFIG [--effective] [--json]", "what is wrong with a config" },
     { "inspect", verb_inspect, "inspect CONFIG [-n N] [--split train|validation] [--json]",
       "rows as they will be trained; inspect --types: the data set types" },
@@ -36,7 +39,7 @@ static const struct {
 enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
 
 /* Verbs that are planned; saying so is kinder than "unknown verb". */
-static const char *const later[] = { "preprocess", "quantize", "export", "config-schema" };
+static const char *const later[] = { "quantize", "export", "config-schema" };
 
 static void print_help(FILE *f)
 {

@@ -111,8 +111,12 @@ void train_say_how_to_go_on(const tool *t, const char *grid);
 /* verb_sweep.c: a run for each combination of the values in the file `grid`. */
 int train_sweep(tool *t, const char *grid, bool resume);
 
+/* verb_inspect.c: the first n rows (0: all) as inspect prints them. */
+axl_status inspect_rows(tool *t, axl_tokenizer *tok, axl_dataset *data, uint64_t n, bool json);
+
 /* The verbs. */
 int verb_train(tool *t, int argc, char **argv);
+int verb_preprocess(tool *t, int argc, char **argv);
 int verb_check(tool *t, int argc, char **argv);
 int verb_inspect(tool *t, int argc, char **argv);
 int verb_plan(tool *t, int argc, char **argv);

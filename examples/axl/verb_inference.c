@@ -3,6 +3,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include "tool.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -130,7 +131,108 @@ static char *read_prompt(const tool *t, const char *path, size_t *len)
     return text;
 }
 
-static int run(const tool *t, inference *x, axl_generate_options *o, const char *path)
+/* ---- chat ---- */
+
+/* What ends a turn: ids, and a text that is more than one token. */
+typedef struct {
+    int32_t *ids; /* (n) */
+    size_t n;
+    char *text; /* NULL: none */
+} turn_end;
+
+static axl_status add_end(const inference *x, turn_end *end, const char *text)
+{
+    axl_buffer ids = AXL_BUFFER_INIT;
+    axl_status status =
+        axl_tokenizer_encode(x->tok, text, strlen(text), AXL_TOKENIZE_NO_SPECIAL, &ids);
+
+    if (status != AXL_OK)
+        return status;
+    if (ids.length == sizeof(int32_t)) {
+        int32_t *more = realloc(end->ids, (end->n + 1) * sizeof *more);
+        if (more) {
+            end->ids = more;
+            end->ids[end->n++] = *(const int32_t *)ids.data;
+        }
+    } else if (!end->text) {
+        end->text = strdup(text);
+    }
+    axl_buffer_free(&ids);
+    return AXL_OK;
+}
+
+/* What the template writes behind an assistant, and the config's eot_tokens. */
+static axl_status find_ends(const inference *x, const axl_config *cfg, turn_end *end)
+{
+    axl_buffer text = AXL_BUFFER_INIT;
+    axl_status status = axl_tokenizer_get_turn_end(x->tok, &text);
+    char key[32];
+    const char *token;
+
+    if (status == AXL_OK)
+        status = add_end(x, end, text.data);
+    axl_buffer_free(&text);
+    for (unsigned i = 0; cfg && status >= 0; i++) {
+        snprintf(key, sizeof key, "eot_tokens[%u]", i);
+        if (axl_config_get_string(cfg, key, &token) != AXL_OK)
+            break;
+        status = add_end(x, end, token);
+    }
+    return status < 0 ? status : AXL_OK;
+}
+
+/* The prompt as a conversation of one message, rendered and encoded. */
+static axl_status encode_chat(const tool *t, const inference *x, const char *prompt, size_t len,
+                              axl_buffer *ids)
+{
+    axl_buffer text = AXL_BUFFER_INIT;
+    char *json = NULL;
+    size_t n = 0;
+    FILE *f = open_memstream(&json, &n);
+
+    if (!f) {
+        fprintf(stderr, "axl %s: out of memory\n", t->verb);
+        return AXL_ERR_NOMEM;
+    }
+    fputs("{\"add_generation_prompt\": true, \"messages\": [{\"role\": \"user\", "
+          "\"content\": ",
+          f);
+    tool_print_json(f, prompt, len);
+    fputs("}]}", f);
+    fclose(f);
+    axl_status status = axl_tokenizer_apply_chat_template(x->tok, json, n, NULL, &text);
+    if (status == AXL_OK)
+        status = axl_tokenizer_encode(x->tok, text.data, text.length, AXL_TOKENIZE_NO_SPECIAL, ids);
+    axl_buffer_free(&text);
+    free(json);
+    return status;
+}
+
+static axl_status generate_chat(const tool *t, const inference *x, const axl_config *cfg,
+                                const char *prompt, size_t len, axl_generate_options *o)
+{
+    axl_buffer ids = AXL_BUFFER_INIT;
+    turn_end end = { 0 };
+    axl_status status = encode_chat(t, x, prompt, len, &ids);
+
+    if (status == AXL_OK)
+        status = find_ends(x, cfg, &end);
+    const char *const stop[] = { end.text };
+    o->stop = stop;
+    o->n_stop = end.text != NULL;
+    o->stop_ids = end.ids;
+    o->n_stop_ids = end.n;
+    if (status == AXL_OK)
+        status =
+            axl_generate_ids(x->m, x->a, x->tok, ids.data, ids.length / sizeof(int32_t), o, NULL);
+    free(end.ids);
+    free(end.text);
+    axl_buffer_free(&ids);
+    return status;
+}
+
+static int run(const tool *t, inference *x, const axl_config *cfg, axl_generate_options *o,
+               const char *path)
 {
     const char *prompt = x->instruction ? x->asked.data : x->prompt;
     size_t len = x->instruction ? x->asked.length : prompt ? strlen(prompt) : 0;
@@ -141,7 +243,9 @@ static int run(const tool *t, inference *x, axl_generate_options *o, const char 
         return EXIT_INPUT;
     o->text = on_text;
     o->text_user = &written;
-    axl_status status = axl_generate(x->m, x->a, x->tok, prompt ? prompt : text, len, o, NULL);
+    const char *given = prompt ? prompt : text;
+    axl_status status = x->chat ? generate_chat(t, x, cfg, given, len, o)
+                                : axl_generate(x->m, x->a, x->tok, given, len, o, NULL);
     free(text);
     if (status == AXL_OK || written)
         putchar('\n');
@@ -167,6 +271,8 @@ static int check_arguments(const tool *t, const inference *x)
         return tool_fail(t, "a config file or --model DIR is needed");
     if (x->prompt && x->instruction)
         return tool_fail(t, "--prompt and --instruction are two prompts; give one");
+    if (x->chat && x->instruction)
+        return tool_fail(t, "--chat and --instruction are two forms of a prompt; give one");
     if (x->input && !x->instruction)
         return tool_fail(t, "--input needs an --instruction");
     return tool_at_most(t, (x->model ? 0 : 1) + (x->prompt || x->instruction ? 0 : 1));
@@ -196,7 +302,8 @@ static int parse_inference(tool *t, inference *x, int argc, char **argv)
         { "instruction", OPTION_VALUE, NULL, &x->instruction, "TEXT",
           "what to do, in the prompt form of the config's first data set, or alpaca's" },
         { "input", OPTION_VALUE, NULL, &x->input, "TEXT", "what the instruction is about" },
-        { "chat", OPTION_FLAG, &x->chat, NULL, NULL, "does not exist yet" },
+        { "chat", OPTION_FLAG, &x->chat, NULL, NULL,
+          "the prompt is a user's message, in the chat template of the config or the model" },
         { "greedy", OPTION_FLAG, &x->greedy, NULL, NULL,
           "always the likeliest token; no repetition penalty unless it is given" },
         { "max-new-tokens", OPTION_VALUE, NULL, &x->max_new_tokens, "N",
@@ -214,11 +321,7 @@ static int parse_inference(tool *t, inference *x, int argc, char **argv)
           "of the choice: the same seed, the same text" },
         OPTIONS_END,
     };
-    int code = tool_parse(t, argc, argv, 2, options, true);
-
-    if (code == EXIT_DONE && !t->help && x->chat)
-        return tool_fail(t, "--chat is not supported yet: chat templates are still to come");
-    return code;
+    return tool_parse(t, argc, argv, 2, options, true);
 }
 
 int verb_inference(tool *t, int argc, char **argv)
@@ -242,7 +345,7 @@ int verb_inference(tool *t, int argc, char **argv)
     tool_catch_signals(t);
     axl_status status = open_all(t, &x, cfg);
     tool_end_progress(t);
-    code = status < 0 ? open_failed(t, &x, status) : run(t, &x, &o, t->positionals[!x.model]);
+    code = status < 0 ? open_failed(t, &x, status) : run(t, &x, cfg, &o, t->positionals[!x.model]);
     axl_buffer_free(&x.asked);
     axl_adapter_free(x.a);
     axl_model_free(x.m);

@@ -88,9 +88,25 @@ static axl_status print_rows(const inspector *x, uint64_t n)
     return status;
 }
 
-static void print_types(void)
+axl_status inspect_rows(tool *t, axl_tokenizer *tok, axl_dataset *data, uint64_t n, bool json)
 {
-    puts("alpaca (alpaca:instruct)\nalpaca:chat\nalpaca:chatml\nalpaca:phi");
+    const inspector x = { t, tok, data, json };
+
+    return print_rows(&x, n);
+}
+
+static int print_types(tool *t, bool json)
+{
+    axl_buffer text = AXL_BUFFER_INIT;
+    int code = tool_context(t, NULL);
+
+    if (code != EXIT_DONE)
+        return code;
+    axl_status status = axl_dataset_describe_types(t->ctx, json, &text);
+    if (status == AXL_OK)
+        fwrite(text.data, 1, text.length, stdout);
+    axl_buffer_free(&text);
+    return tool_status(t, status);
 }
 
 int verb_inspect(tool *t, int argc, char **argv)
@@ -103,7 +119,7 @@ int verb_inspect(tool *t, int argc, char **argv)
         { "json", OPTION_FLAG, &json, NULL, NULL,
           "one JSON object a row: source, row, input_ids, labels (-100: not trained)" },
         { "types", OPTION_FLAG, &types, NULL, NULL,
-          "the data set types that exist, instead; no CONFIG is needed" },
+          "the data set types that exist, what they read and train; no CONFIG is needed" },
         { "html", OPTION_VALUE, &html, &file, "FILE", "does not exist yet" },
         OPTIONS_END,
     };
@@ -114,10 +130,8 @@ int verb_inspect(tool *t, int argc, char **argv)
 
     if (code != EXIT_DONE || t->help)
         return code;
-    if (types) {
-        print_types();
-        return EXIT_DONE;
-    }
+    if (types)
+        return print_types(t, json);
     if (html)
         return tool_fail(t, "--html is not supported yet");
     if (count && !tool_count(count, &n))

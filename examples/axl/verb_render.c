@@ -3,6 +3,7 @@
 #include "tool.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static int print_rendered(const tool *t, const axl_template *tpl, const char *context, size_t len)
 {
@@ -15,13 +16,24 @@ static int print_rendered(const tool *t, const axl_template *tpl, const char *co
     return tool_status(t, status);
 }
 
+/* A word that names no file may name a built-in template. */
+static axl_status open_template(const tool *t, const char *name, axl_template **out)
+{
+    axl_status status = axl_template_open(out, t->ctx, name);
+
+    if (status == AXL_ERR_NOT_FOUND && !strpbrk(name, "./"))
+        status = axl_template_open_builtin(out, t->ctx, name);
+    return status;
+}
+
 int verb_render(tool *t, int argc, char **argv)
 {
     const char *model = NULL, *file = NULL, *context = NULL;
     const tool_option options[] = {
         { "model", OPTION_VALUE, NULL, &model, "DIR",
           "a model's folder: its chat template, with its bos_token and the like" },
-        { "template", OPTION_VALUE, NULL, &file, "FILE", "a template's text" },
+        { "template", OPTION_VALUE, NULL, &file, "FILE",
+          "a template's text, or the name of a built-in one (chatml, llama3, qwen3, ...)" },
         { "context", OPTION_VALUE, NULL, &context, "FILE",
           "a JSON object, the variables; - is standard input" },
         OPTIONS_END,
@@ -42,7 +54,8 @@ int verb_render(tool *t, int argc, char **argv)
     code = tool_context(t, NULL);
     if (code != EXIT_DONE)
         return code;
-    axl_status status = axl_template_open(&tpl, t->ctx, model ? model : file);
+    axl_status status =
+        model ? axl_template_open(&tpl, t->ctx, model) : open_template(t, file, &tpl);
     if (status < 0)
         return tool_status(t, status);
     char *text = tool_read(t, context, &len);

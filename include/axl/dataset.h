@@ -70,11 +70,12 @@ typedef struct axl_dataset_stats {
     uint64_t dropped_too_short;  /**< below min_sample_len */
     uint64_t dropped_no_trained; /**< without a trained token */
     uint64_t from_cache;         /**< 1 when the prepared file was used */
+    uint64_t dropped_duplicates; /**< dataset_exact_deduplication: as one before */
 } axl_dataset_stats;
 
 #define AXL_DATASET_STATS_INIT                                                                     \
     {                                                                                              \
-        sizeof(axl_dataset_stats), 0, 0, 0, 0, 0, 0, 0, 0                                          \
+        sizeof(axl_dataset_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0                                       \
     }
 
 /**
@@ -103,6 +104,35 @@ AXL_API AXL_MUST_CHECK axl_status axl_dataset_from_config(axl_dataset **out, con
                                                           const axl_tokenizer *tok, uint32_t split);
 
 /**
+ * Prepare both splits of a config and keep them where training with it will look: in
+ * dataset_prepared_path, else in output_dir/prepared, which is made.  What is there already is
+ * taken.  Memory is bounded: a large data set's tokens go to the file while records are read.
+ *
+ * @param[out]    train      The training split; NULL on failure.  Release with axl_dataset_free().
+ * @param[out]    validation The validation split; NULL on failure, and where the config has none.
+ *                           Release with axl_dataset_free().
+ * @param[in]     cfg        Borrowed for the call.
+ * @param[in]     tok        Borrowed for the call.
+ * @param[in,out] folder     NULL: not wanted.  Its size is set by the caller; receives where they
+ *                           are kept.  Release with axl_buffer_free().
+ *
+ * @retval AXL_ERR_NOT_FOUND A file does not exist.
+ * @retval AXL_ERR_DATA      As of axl_dataset_from_config().
+ * @retval AXL_ERR_IO        They cannot be kept: the disk is full, or the folder cannot be written.
+ * @retval AXL_ERR_INVALID   The config names no datasets, or a file that is none of axl's has the
+ *                           prepared one's name.
+ * @retval AXL_ERR_ABI       @p folder has no valid size.
+ * @retval AXL_ERR_CANCELLED
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.  Progress phase "tokenize".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_dataset_prepare(axl_dataset **train, axl_dataset **validation,
+                                                      const axl_config *cfg,
+                                                      const axl_tokenizer *tok, axl_buffer *folder);
+
+/**
  * The prompt that training with a config puts before an answer, of an instruction: what a model
  * that was trained so expects, for axl_generate().  It is the form of the config's first data set.
  *
@@ -127,6 +157,119 @@ AXL_API AXL_MUST_CHECK axl_status axl_dataset_from_config(axl_dataset **out, con
 AXL_API AXL_MUST_CHECK axl_status axl_dataset_prompt(axl_context *ctx, const axl_config *cfg,
                                                      const char *instruction, const char *input,
                                                      axl_buffer *out);
+
+/** The samples that a record is becoming. */
+typedef struct axl_draft axl_draft;
+
+/** How axl_draft_put_text() encodes a text. */
+typedef enum axl_text_part {
+    AXL_TEXT_PROMPT = 0, /**< with the tokenizer's special tokens, cut to sequence_len, not trained
+                              unless train_on_inputs is set */
+    AXL_TEXT_RESPONSE = 1, /**< without a BOS, cut to sequence_len, with an EOS, trained */
+    AXL_TEXT_MASKED = 2,   /**< as it is: no special tokens are added; not trained, as a prompt */
+    AXL_TEXT_TRAINED = 3,  /**< as it is; trained */
+    AXL_TEXT_PART_FORCE_INT32 = 0x7fffffff
+} axl_text_part;
+
+/**
+ * Makes the samples of one record: puts ids or texts into @p draft, none where the record has
+ * nothing to train on.  @p record is a JSON object of @p length bytes with a NUL behind it,
+ * borrowed for the call.  A non-zero return stops the call that reads the data: AXL_ERR_CANCELLED.
+ */
+typedef int (*axl_dataset_type_fn)(void *user, axl_draft *draft, const char *record, size_t length);
+
+/**
+ * Register a data set type: configs of this context may then name it as datasets[].type, and its
+ * records become what @p make puts into their drafts.  A config that names it has to be parsed
+ * after it.  Records with input_ids, attention_mask and labels are taken as they are, whatever the
+ * type.
+ *
+ * @param[in] ctx     Borrowed; the type lives as long as it.
+ * @param[in] name    As in the config, for example "my_package.my_strategy"; not one of axl's own
+ *                    types.  Registered again, a name gets the later function.  Copied.
+ * @param[in] version Anything that changes when what @p make makes changes: prepared data is kept
+ *                    by it.  NULL: it is not kept.  Copied.
+ * @param[in] make    Called on the thread that reads the data, one record after the other.
+ * @param[in] user    Handed to @p make.
+ *
+ * @retval AXL_ERR_INVALID No name, no function, or a name of axl's own.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any, but not while a call on this context runs.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_dataset_register_type(axl_context *ctx, const char *name,
+                                                            const char *version,
+                                                            axl_dataset_type_fn make, void *user);
+
+/**
+ * Put ids behind what the sample has.
+ *
+ * @param[in] draft  Of the function that is being called.
+ * @param[in] ids    (n) Copied.  NULL where @p n is 0.
+ * @param[in] labels (n) Copied; the ids that are trained at their places, AXL_LABEL_IGNORE at the
+ *                   others.  NULL: all are trained.
+ * @param[in] n      How many.
+ *
+ * @retval AXL_ERR_INVALID A negative id, or another negative label.
+ * @retval AXL_ERR_NOMEM
+ * @return What fails here fails the call that reads the data.
+ *
+ * Thread: that of the function.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_draft_put_ids(axl_draft *draft, const int32_t *ids,
+                                                    const int32_t *labels, size_t n);
+
+/**
+ * Put the ids of a text behind what the sample has.
+ *
+ * @param[in] draft  Of the function that is being called.
+ * @param[in] part   An axl_text_part.
+ * @param[in] text   (length) UTF-8.  Borrowed for the call.  NULL where @p length is 0; an empty
+ *                   text gives no ids.
+ * @param[in] length Bytes.
+ *
+ * @retval AXL_ERR_INVALID An unknown part.
+ * @retval AXL_ERR_NOMEM
+ * @return What fails here fails the call that reads the data.
+ *
+ * Thread: that of the function.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_draft_put_text(axl_draft *draft, uint32_t part,
+                                                     const char *text, size_t length);
+
+/**
+ * End a sample of a record that has several; the last ends with the function.
+ *
+ * @param[in] draft Of the function that is being called.
+ *
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: that of the function.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_draft_end_sample(axl_draft *draft);
+
+/**
+ * The data set types that a config of this context may name: their columns, and what of a record is
+ * trained.
+ *
+ * @param[in]     ctx  Borrowed.
+ * @param[in]     json 1: a JSON array of {type, styles, columns, keys, trained}, where type is null
+ *                     for what a config means without one, and {} for a mapping; 0: text, two lines
+ *                     for each.
+ * @param[in,out] out  What it held is released.  Release with axl_buffer_free().
+ *
+ * @retval AXL_ERR_ABI   @p out has no valid size.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_dataset_describe_types(axl_context *ctx, uint32_t json,
+                                                             axl_buffer *out);
 
 /**
  * A data set of a host's own samples, kept in the given order.
@@ -181,6 +324,21 @@ AXL_API uint64_t axl_dataset_count(const axl_dataset *data);
  */
 AXL_API AXL_MUST_CHECK axl_status axl_dataset_get_sample(const axl_dataset *data, uint64_t index,
                                                          axl_sample *out);
+
+/**
+ * The lengths of all samples in tokens, in their order.
+ *
+ * @param[in]  data    Borrowed.
+ * @param[out] lengths (n) Receives them.
+ * @param[in]  n       axl_dataset_count().
+ *
+ * @retval AXL_ERR_INVALID @p n is not the count.
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_dataset_get_lengths(const axl_dataset *data,
+                                                          uint32_t *lengths, uint64_t n);
 
 /**
  * What became of the rows.

@@ -18,7 +18,8 @@ typedef int (*axl_text_fn)(void *user, const char *text, size_t length);
 
 /** Why a continuation ended.  Treat an unknown value as AXL_FINISH_LENGTH. */
 typedef enum axl_finish {
-    AXL_FINISH_EOS = 1,    /**< the model said so: the tokenizer's EOS, or one of config.json's */
+    AXL_FINISH_EOS = 1,    /**< the model said so: the tokenizer's EOS, one of config.json's, or one
+                                of stop_ids */
     AXL_FINISH_STOP = 2,   /**< a stop string came */
     AXL_FINISH_LENGTH = 3, /**< max_new_tokens, or the model's max_seq_len */
     AXL_FINISH_FORCE_INT32 = 0x7fffffff
@@ -45,6 +46,8 @@ typedef struct axl_generate_options {
     const char *const *stop; /**< (n_stop) UTF-8; the text ends before the first that comes.  What
                                   may become one is held back from the callback */
     size_t n_stop;
+    const int32_t *stop_ids; /**< (n_stop_ids) ids that end it as EOS does: of turns, for example */
+    size_t n_stop_ids;
     axl_generation *result; /**< receives how it went; its size is set by the caller.  NULL: none */
     uint64_t seed;
     double temperature;        /**< > 0 */
@@ -59,8 +62,8 @@ typedef struct axl_generate_options {
 
 #define AXL_GENERATE_OPTIONS_INIT                                                                  \
     {                                                                                              \
-        sizeof(axl_generate_options), NULL, NULL, NULL, 0, NULL, 42u, 0.9, 0.95, 0.0, 1.1, 40u,    \
-            1024u, 0u, 0u                                                                          \
+        sizeof(axl_generate_options), NULL, NULL, NULL, 0, NULL, 0, NULL, 42u, 0.9, 0.95, 0.0,     \
+            1.1, 40u, 1024u, 0u, 0u                                                                \
     }
 
 /**

@@ -77,6 +77,27 @@ AXL_API AXL_MUST_CHECK axl_status axl_template_open(axl_template **out, axl_cont
                                                     const char *path);
 
 /**
+ * Open one of the chat templates that axl brings, by the name that a config's chat_template gives
+ * it: "chatml", "llama3", "qwen_25" and the others of Axolotl 0.19, with the text that Axolotl
+ * makes.
+ *
+ * @param[out] out  The template; NULL on failure.  Release with axl_template_free().
+ * @param[in]  ctx  The template takes its own reference.
+ * @param[in]  name Borrowed for the call; errors of the template call it so.
+ *
+ * @retval AXL_ERR_INVALID     There is none of the name; axl_last_error() has the nearest one or
+ *                             all.
+ * @retval AXL_ERR_UNSUPPORTED One of Axolotl's whose text is mostly its vendor's own;
+ *                             axl_last_error() says what to use instead.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_template_open_builtin(axl_template **out, axl_context *ctx,
+                                                            const char *name);
+
+/**
  * Render a template.
  *
  * @param[in]     tpl     Borrowed.

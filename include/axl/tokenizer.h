@@ -12,6 +12,7 @@
 #include <axl/config.h>
 #include <axl/context.h>
 #include <axl/file.h>
+#include <axl/template.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -161,6 +162,29 @@ AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_encode_with_offsets(const axl_to
                                                                     axl_buffer *offsets);
 
 /**
+ * Encode many texts, on all threads of the tokenizer's context.
+ *
+ * @param[in]     tok     Borrowed.
+ * @param[in]     texts   (n) Each as in axl_tokenizer_encode(); NULL is an empty one.
+ * @param[in]     lengths (n) Bytes; NULL: each text ends with a NUL.
+ * @param[in]     n       Number of texts.
+ * @param[in]     flags   0 or AXL_TOKENIZE_NO_SPECIAL.
+ * @param[in,out] ids     int32_t ids of all texts, one behind the other; what it held is released.
+ *                        Release with axl_buffer_free().
+ * @param[in,out] ends    (n) uint64_t: where each text's ids end in @p ids; else as @p ids.
+ *
+ * @return As axl_tokenizer_encode(): of several failures that of the first text.
+ *
+ * Thread: any, several at once.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_encode_batch(const axl_tokenizer *tok,
+                                                             const char *const *texts,
+                                                             const size_t *lengths, size_t n,
+                                                             uint32_t flags, axl_buffer *ids,
+                                                             axl_buffer *ends);
+
+/**
  * Decode ids into text, as transformers' decode without cleaning up spaces.
  *
  * @param[in]     tok   Borrowed.
@@ -179,6 +203,53 @@ AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_encode_with_offsets(const axl_to
  */
 AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_decode(const axl_tokenizer *tok, const int32_t *ids,
                                                        size_t n, uint32_t flags, axl_buffer *text);
+
+/**
+ * Render a conversation with the tokenizer's chat template: the one of its files, or what a
+ * config's chat_template chose.  Its text is encoded with AXL_TOKENIZE_NO_SPECIAL: the template
+ * writes the special tokens itself.
+ *
+ * @param[in]     tok          Borrowed.
+ * @param[in]     conversation JSON: a list of messages ({"role": …, "content": …}), or an object
+ *                             with such a list as "messages" and other variables of the template
+ *                             beside it, such as "tools" and "add_generation_prompt" (false where
+ *                             it is missing).  Borrowed for the call.
+ * @param[in]     length       Bytes in @p conversation.
+ * @param[in]     opts         NULL for the defaults.
+ * @param[in,out] text         UTF-8 with a NUL behind it; what it held is released.  Release with
+ *                             axl_buffer_free().
+ *
+ * @retval AXL_ERR_NOT_FOUND The tokenizer has no chat template.
+ * @retval AXL_ERR_FORMAT    The template fails on this conversation, or @p conversation is no such
+ *                           JSON; axl_last_error() names the line and the cause.
+ * @retval AXL_ERR_INVALID   A NULL argument, or an option out of range.
+ * @retval AXL_ERR_CANCELLED
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any, several at once.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status
+axl_tokenizer_apply_chat_template(const axl_tokenizer *tok, const char *conversation, size_t length,
+                                  const axl_template_options *opts, axl_buffer *text);
+
+/**
+ * What the tokenizer's chat template writes behind an assistant's message, without white space at
+ * its end: often one special token.  A continuation that writes it is at its end.
+ *
+ * @param[in]     tok  Borrowed.
+ * @param[in,out] text As axl_tokenizer_apply_chat_template().
+ *
+ * @retval AXL_END           It writes nothing, or no assistant's message; @p text is as before.
+ * @retval AXL_ERR_NOT_FOUND The tokenizer has no chat template.
+ * @retval AXL_ERR_FORMAT    The template takes no conversation of a user and an assistant.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any, several at once.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_get_turn_end(const axl_tokenizer *tok,
+                                                             axl_buffer *text);
 
 /**
  * The number of ids, added tokens included: one more than the largest id.

@@ -32,7 +32,7 @@ void axl__arena_free(axl__arena *a)
         return;
     free_chain(a->ctx, a->blocks);
     a->blocks = NULL;
-    a->left = 0;
+    a->left = a->used = 0;
 }
 
 /* With the newest block kept, rows of about one size take no memory anew. */
@@ -44,6 +44,7 @@ void axl__arena_reset(axl__arena *a)
     a->blocks->next = NULL;
     a->at = (char *)(a->blocks + 1);
     a->left = a->blocks->size;
+    a->used = 0;
 }
 
 /* What does not fit begins a block, and the rest of the last one is left unused. */
@@ -66,6 +67,7 @@ void *axl__arena_alloc(axl__arena *a, size_t size)
     void *p = a->at;
     a->at += size;
     a->left -= size;
+    a->used += size;
     return memset(p, 0, size);
 }
 

@@ -13,6 +13,7 @@ typedef struct axl__arena {
     axl__arena_block *blocks;
     char *at;
     size_t left;
+    size_t used; /* bytes given out since it was reset */
 } axl__arena;
 
 void axl__arena_init(axl__arena *a, axl_context *ctx);

@@ -131,6 +131,34 @@ axl_status axl__file_open_start(axl__file *out, axl_context *ctx, const char *pa
     return file_open(out, ctx, path, true, n);
 }
 
+bool axl__fd_mappable(int fd)
+{
+    return !map_is_risky(fd);
+}
+
+axl_status axl__file_map(axl__file *out, axl_context *ctx, int fd, const char *name)
+{
+    struct stat st;
+    axl_status status;
+
+    memset(out, 0, sizeof *out);
+    out->ctx = ctx;
+    out->path = axl__strdup(ctx, name);
+    out->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (!out->path) {
+        status = axl__fail_nomem();
+    } else if (out->fd < 0 || fstat(out->fd, &st) != 0) {
+        status = axl__fail_errno("cannot read", name);
+    } else {
+        id_from_stat(&out->id, &st);
+        out->size = (size_t)st.st_size;
+        status = file_fill(out, false, SIZE_MAX);
+    }
+    if (status < 0)
+        axl__file_close(out);
+    return status;
+}
+
 axl_status axl__file_of(axl__file *out, axl_context *ctx, const char *name, const void *data,
                         size_t size, bool read)
 {

@@ -37,6 +37,10 @@ axl_status axl__file_open_start(axl__file *out, axl_context *ctx, const char *pa
 /* A file that is not on disk: the bytes themselves, or with `read` a copy.  data is not NULL. */
 axl_status axl__file_of(axl__file *out, axl_context *ctx, const char *name, const void *data,
                         size_t size, bool read);
+/* Whether reading a map of the open file cannot fault when another machine goes away. */
+bool axl__fd_mappable(int fd);
+/* What is in an open file by now, mapped; fd stays the caller's, name is for messages. */
+axl_status axl__file_map(axl__file *out, axl_context *ctx, int fd, const char *name);
 /* Bytes [at, at + size) of an open file, whatever was read of it before. */
 axl_status axl__file_read_at(const axl__file *file, uint64_t at, void *data, size_t size);
 void axl__file_close(axl__file *file);

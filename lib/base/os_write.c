@@ -14,6 +14,8 @@
 #include "mem.h"
 #include "os_dir.h"
 #include "os_error.h"
+#include "os_file.h"
+#include "str.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,6 +64,49 @@ axl_status axl__writer_open(axl__writer *w, axl_context *ctx, const char *path)
         axl__writer_abort(w);
         return status;
     }
+    return AXL_OK;
+}
+
+/* Without O_EXCL, which would keep it from ever being linked. */
+axl_status axl__writer_open_unnamed(axl__writer *w, axl_context *ctx, const char *dir)
+{
+    memset(w, 0, sizeof *w);
+    w->ctx = ctx;
+    w->fd = -1;
+    w->path = axl__strdup(ctx, dir); /* for messages, until it has one */
+    if (!w->path) {
+        axl__writer_abort(w);
+        return axl__fail_nomem();
+    }
+    w->fd = open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, 0666);
+    if (w->fd >= 0 && axl__fd_mappable(w->fd))
+        return AXL_OK;
+    axl__writer_abort(w);
+    return axl__fail(AXL_ERR_UNSUPPORTED, "%s takes no file without a name", dir);
+}
+
+/* proc(5) is the way to link a descriptor without privileges, open(2) says. */
+axl_status axl__writer_name(axl__writer *w, const char *path)
+{
+    char open_file[40];
+    char *name = axl__strdup(w->ctx, path);
+    char *temp = axl__format(w->ctx, "%s.tmp%lld", path, (long long)getpid());
+    axl_status status = name && temp ? AXL_OK : axl__fail_nomem();
+
+    snprintf(open_file, sizeof open_file, "/proc/self/fd/%d", w->fd);
+    if (status == AXL_OK) {
+        (void)unlink(temp); /* of a process that had this number */
+        if (linkat(AT_FDCWD, open_file, AT_FDCWD, temp, AT_SYMLINK_FOLLOW) != 0)
+            status = axl__fail(AXL_ERR_UNSUPPORTED, "%s: the file cannot get this name", path);
+    }
+    if (status < 0) {
+        axl__free(w->ctx, name);
+        axl__free(w->ctx, temp);
+        return status;
+    }
+    axl__free(w->ctx, w->path);
+    w->path = name;
+    w->temp = temp;
     return AXL_OK;
 }
 

@@ -25,6 +25,12 @@ axl_status axl__writer_open(axl__writer *out, axl_context *ctx, const char *path
 axl_status axl__writer_put(axl__writer *w, const void *data, size_t size);
 axl_status axl__writer_commit(axl__writer *w); /* sync and rename; the writer is gone after it */
 void axl__writer_abort(axl__writer *w);        /* nothing stays; fine after commit */
+/* A file in dir that has no name and is gone with the writer or the process, unless it gets one
+ * before it is committed.  AXL_ERR_UNSUPPORTED: there are none there, or none that can be
+ * mapped. */
+axl_status axl__writer_open_unnamed(axl__writer *out, axl_context *ctx, const char *dir);
+/* AXL_ERR_UNSUPPORTED: the path is on another file system. */
+axl_status axl__writer_name(axl__writer *w, const char *path);
 /* As axl__writer_open, but under a temporary name that a later process finds again: appends to
  * what is there, *size bytes. */
 axl_status axl__writer_resume(axl__writer *out, axl_context *ctx, const char *path,

@@ -29,11 +29,11 @@
     X(axl_config_key_info, 80)                                                                     \
     X(axl_config_options, 48)                                                                      \
     X(axl_context_options, 136)                                                                    \
-    X(axl_dataset_stats, 72)                                                                       \
+    X(axl_dataset_stats, 80)                                                                       \
     X(axl_diagnostic, 64)                                                                          \
     X(axl_evaluation, 40)                                                                          \
     X(axl_file, 32)                                                                                \
-    X(axl_generate_options, 104)                                                                   \
+    X(axl_generate_options, 120)                                                                   \
     X(axl_generation, 32)                                                                          \
     X(axl_job_options, 24)                                                                         \
     X(axl_loader_cursor, 24)                                                                       \

@@ -7,6 +7,7 @@
 #include "config_priv.h"
 
 #include "dataset_types.h"
+#include "host_types.h"
 
 #include "base/num.h"
 #include "base/str.h"
@@ -167,6 +168,12 @@ static void say_type(walk *w, const axl__yaml *n, uint16_t type)
 
 /* ---- values ---- */
 
+/* The type of a data set, which has more spellings than the table lists. */
+static bool is_type(const axl__schema_key *k)
+{
+    return axl__ends_with(k->name, "datasets[].type");
+}
+
 /* Without those that are forms of another, "alpaca:chat" of "alpaca". */
 static const char *plain_values(const char *values, char *out, size_t room)
 {
@@ -182,15 +189,31 @@ static const char *plain_values(const char *values, char *out, size_t room)
     return out;
 }
 
+/* Of a type without quoting all that there are; false: nothing better is known. */
+static bool say_no_type(walk *w, const axl__yaml *n, const char *hint)
+{
+    const char *instead = hint[0] ? NULL : axl__dataset_type_instead(n->text);
+
+    if (hint[0])
+        axl__config_say(w->p, AXL__C_BAD_VALUE, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
+                        "there is no data set type \"%.100s\"%s", n->text, hint);
+    else if (instead)
+        axl__config_say(w->p, AXL__C_UNSUPPORTED, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
+                        "\"%.100s\" is not supported: %s", n->text, instead);
+    return hint[0] || instead;
+}
+
 /* An implemented key that has a reason has values that axl does not do; without a near name the
  * text is more likely one of those than a slip. */
 static void say_value(walk *w, const axl__schema_key *k, const axl__yaml *n)
 {
-    char near[128], hint[160] = "", values[700];
+    char near[128], hint[160] = "", values[1500];
 
     /* "qlora" holds "lora" and is no slip of it. */
     if (axl__nearest_value(k->values, n->text, near, sizeof near) && !strstr(n->text, near))
         snprintf(hint, sizeof hint, "; did you mean \"%s\"?", near);
+    if (is_type(k) && say_no_type(w, n, hint))
+        return;
     if (k->answer == A_IMPL && k->reason && !hint[0]) {
         axl__config_say(w->p, AXL__C_UNSUPPORTED, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
                         "\"%.100s\" is not supported: %s; use %s", n->text, k->reason,
@@ -230,6 +253,9 @@ static bool check_value(walk *w, const axl__schema_key *k, axl__yaml *n)
         return true;
     if (strcmp(k->name, "excess_length_strategy") == 0)
         lower(n, k->values);
+    if (is_type(k) && (n->len == 0 || axl__dataset_type_find(n->text) ||
+                       axl__host_type_find(w->p->arena->ctx, n->text)))
+        return true;
     if (!axl__schema_has_value(k->values, n->text)) {
         say_value(w, k, n);
         return false;

@@ -5,10 +5,7 @@
  */
 #include "config_priv.h"
 
-#include "dataset_types.h"
-
 #include "base/os.h"
-#include "base/str.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -63,25 +60,32 @@ static void drop_zeros(axl__config_pass *p)
             axl__yaml_remove(p->root, keys[i]);
 }
 
+/* Of the whole config (prefix "") or of an entry ("datasets[0]."). */
+static void require_jinja(axl__config_pass *p, const axl__yaml *map, const char *prefix)
+{
+    const axl__yaml *name = axl__yaml_get(map, "chat_template");
+    char key[96];
+
+    snprintf(key, sizeof key, "%schat_template_jinja", prefix);
+    if (name && name->type == AXL__YAML_STRING && strcmp(name->text, "jinja") == 0 &&
+        !axl__yaml_get(map, "chat_template_jinja"))
+        axl__config_say(p, AXL__C_REQUIRED, AXL_SEVERITY_ERROR, name, AT_VALUE, key,
+                        "required with chat_template: jinja");
+}
+
 /* where is the entry's path, "datasets[0]": the key that is missing has no place, so that the
- * message stands at the entry. */
+ * message stands at the entry.  Without a type the records are to be samples already, which only
+ * reading them shows. */
 static void require_in_entry(axl__config_pass *p, const axl__yaml *entry, const char *where)
 {
     char key[80];
-    axl__str types;
 
     snprintf(key, sizeof key, "%s.path", where);
     if (!axl__yaml_get(entry, "path"))
         axl__config_say(p, AXL__C_REQUIRED, AXL_SEVERITY_ERROR, entry, AT_KEY, key,
                         "required: a file, a folder or a Hub id");
-    snprintf(key, sizeof key, "%s.type", where);
-    if (axl__yaml_get(entry, "type"))
-        return;
-    axl__str_init(&types, p->arena->ctx);
-    axl__dataset_types_put(&types);
-    axl__config_say(p, AXL__C_REQUIRED, AXL_SEVERITY_ERROR, entry, AT_KEY, key,
-                    "required: one of %s", axl__str_text(&types));
-    axl__str_free(&types);
+    snprintf(key, sizeof key, "%s.", where);
+    require_jinja(p, entry, key);
 }
 
 /* A host that brings its own samples may bring some to evaluate on, which the config cannot
@@ -114,6 +118,7 @@ static void check_required(axl__config_pass *p)
         say(p, AXL__C_REQUIRED, "learning_rate", "required");
     if (!get(p, "datasets") && !get(p, "pretraining_dataset") && !p->own_data)
         say(p, AXL__C_REQUIRED, "datasets", "required: a list of what to train on");
+    require_jinja(p, p->root, "");
     require_in_sets(p, "datasets");
     require_in_sets(p, "test_datasets");
 }

@@ -28,11 +28,15 @@ enum { AXL__DATASET_COLUMNS_MAX = 8 };
 typedef struct axl__dataset_type {
     const char *name;   /* as in datasets[].type, without a style */
     bool mapping;       /* meant by a mapping as datasets[].type, which no name is */
+    bool untyped;       /* meant where datasets[].type says nothing */
+    bool module;        /* "name.load" means it, too */
+    bool made_up;       /* there are no records: path is not looked at */
     const char *method; /* several types may share one: it has a file in lib/data/prompt */
     const char *styles; /* "instruct, chat": what may stand behind "name:"; the first is meant where
-                           there is none; NULL: nothing may */
+                           there is none, but of reflection; NULL: nothing may */
     const char *keys; /* "field": what it reads of its entry beyond what all types do, "type.format"
                          of a mapping; NULL */
+    const char *trained; /* what of a record is; NULL: the last column */
     axl__dataset_column columns[AXL__DATASET_COLUMNS_MAX]; /* up to the first without a name */
 } axl__dataset_type;
 
@@ -44,21 +48,31 @@ extern const size_t axl__n_dataset_types;
     "alpaca, alpaca:instruct, alpaca:chat, alpaca:chatml, alpaca:phi, alpaca_chat, "               \
     "alpaca_chat.load_concise, alpaca_chat.load_qa, alpaca_chat.load_camel_ai, "                   \
     "alpaca_chat.load_no_prompt, alpaca_instruct, alpaca_instruct.load_no_prompt, "                \
-    "gpteacher, gpteacher:instruct, gpteacher:chat, gpteacher:chatml, gpteacher:phi, "             \
-    "oasst, oasst:instruct, oasst:chat, oasst:chatml, oasst:phi, jeopardy, "                       \
-    "jeopardy:instruct, jeopardy:chat, jeopardy:chatml, jeopardy:phi, explainchoice, "             \
-    "explainchoice:instruct, explainchoice:chat, concisechoice, concisechoice:instruct, "          \
-    "concisechoice:chat, concisechoice:chatml, concisechoice:phi, summarizetldr, "                 \
-    "summarizetldr:instruct, summarizetldr:chat, summarizetldr:chatml, summarizetldr:phi, "        \
-    "orcamini, context_qa, context_qa.load_v2, creative_acr.load_answer, completion"
+    "alpaca_w_system, alpaca_w_system.load_chat, alpaca_w_system.load_instruct, "                  \
+    "alpaca_w_system.load_open_orca, alpaca_w_system.load_open_orca_chatml, gpteacher, "           \
+    "gpteacher:instruct, gpteacher:chat, gpteacher:chatml, gpteacher:phi, oasst, "                 \
+    "oasst:instruct, oasst:chat, oasst:chatml, oasst:phi, jeopardy, jeopardy:instruct, "           \
+    "jeopardy:chat, jeopardy:chatml, jeopardy:phi, explainchoice, explainchoice:instruct, "        \
+    "explainchoice:chat, explainchoice:chatml, explainchoice:phi, concisechoice, "                 \
+    "concisechoice:instruct, concisechoice:chat, concisechoice:chatml, concisechoice:phi, "        \
+    "summarizetldr, summarizetldr:instruct, summarizetldr:chat, summarizetldr:chatml, "            \
+    "summarizetldr:phi, orcamini, context_qa, context_qa.load_404, context_qa.load_v2, "           \
+    "creative_acr.load_answer, creative_acr.load_critique, creative_acr.load_revise, "             \
+    "reflection, reflection:instruct, reflection:chat, metharme, input_output, pygmalion, "        \
+    "llama2_chat, messages, completion, chat_template, _synthetic"
 
 /* The types without their styles, "alpaca, completion", for messages. */
 void axl__dataset_types_put(axl__str *out);
 
+/* What to write or do where a config names a type that does not exist; NULL: nothing is known. */
+const char *axl__dataset_type_instead(const char *name);
+
 /* Of "alpaca" or "alpaca:chat"; NULL: there is no such type, or it has no such style. */
 const axl__dataset_type *axl__dataset_type_find(const char *name);
-/* Of an entry of datasets[]; NULL too when it says none. */
+/* Of an entry of datasets[]. */
 const axl__dataset_type *axl__dataset_type_of(const axl__yaml *entry);
+/* Whether datasets[].type can name it. */
+bool axl__dataset_type_has_name(const axl__dataset_type *type);
 /* Whether the type reads a key of its entry that not all types read. */
 bool axl__dataset_type_reads(const axl__dataset_type *type, const char *key);
 

@@ -289,14 +289,18 @@ const axl__schema_key axl__schema_table[] = {
 #undef OWN_FORMAT
 
     /* ---- chat ---- */
-    { "chat_template", T_S, A_UNSUP,
-      .reason = "conversations are not trained yet, and the tokenizer keeps its own template" },
-    { "eot_tokens", T_LIST(T_S), A_NONE, .by_type = true },
-    { "chat_template_jinja", T_S, A_UNSUP,
-      .reason = "conversations are not trained yet, and the tokenizer keeps its own template" },
-    { "chat_template_kwargs", T_M, A_UNSUP,
-      .reason = "conversations are not trained yet, and the tokenizer keeps its own template" },
-    { "default_system_message", T_S, A_NONE, .by_type = true },
+    { "chat_template", T_S, A_IMPL,
+      .description = "the chat template of data and tokenizer: the name of a built-in one, "
+                     "tokenizer_default, tokenizer_default_fallback_NAME or jinja; it is saved "
+                     "with the tokenizer" },
+    { "eot_tokens", T_LIST(T_S), A_IMPL, .by_type = true,
+      .description = "tokens of the template that end a turn; the end of sequence" },
+    { "chat_template_jinja", T_S, A_IMPL,
+      .description = "a template of your own, or the path of a file that holds one" },
+    { "chat_template_kwargs", T_M, A_IMPL, .by_type = true,
+      .description = "further variables of the template" },
+    { "default_system_message", T_S, A_NONE,
+      .reason = "no built-in template has the sentence that it replaced" },
 
     /* ---- packing ---- */
     { "sample_packing", T_B, A_IMPL, .fallback = "false",
@@ -1199,6 +1203,9 @@ const axl__schema_key axl__schema_table[] = {
     { "axl.backend", T_S, A_IMPL, .fallback = "cpu",
       .description = "what computes: cpu, reference, or the NAME of a plugin libaxl-NAME.so.0" },
     { "axl.backend_fallback", T_B, A_NONE, .reason = "there is no backend to fall back from" },
+    { "axl.date", T_S, A_IMPL,
+      .description = "the date that a chat template's strftime_now writes, 2026-11-28; today, in "
+                     "UTC" },
     { "axl.eval_on_start", T_B, A_IMPL, .given = true,
       .description = "evaluate before the first step; by default when an eval key says when" },
     { "axl.isa", T_S, A_IMPL, .values = "baseline, avx2, avx512, avx512_bf16, amx",

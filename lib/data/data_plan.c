@@ -186,6 +186,10 @@ axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, co
     file_list files = { .cfg = cfg };
     char key[KEY_MAX];
 
+    snprintf(key, sizeof key, "%s[%zu]", list, i);
+    const axl__dataset_type *type = axl__dataset_type_of(axl__cfg_node(cfg, key));
+    if (type && type->made_up)
+        return AXL_OK;
     e.format = axl__cfg_str_or(cfg, entry_key(key, &plan, i, "ds_type"), NULL);
     files.n = axl__cfg_count(cfg, entry_key(files.key, &plan, i, "data_files"));
     const char *value = axl__cfg_str_or(cfg, entry_key(key, &plan, i, "path"), "");
@@ -201,6 +205,14 @@ axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, co
     return status;
 }
 
+/* Nothing tells what was prepared by a function from what another would. */
+static void keep_nothing(axl__data_plan *plan)
+{
+    axl__free(plan->ctx, plan->cache_dir);
+    plan->cache_dir = NULL;
+    plan->keep = AXL__KEEP_NEVER;
+}
+
 static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const axl_tokenizer *tok,
                              size_t i)
 {
@@ -210,11 +222,19 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
     snprintf(key, sizeof key, "%s[%zu]", plan->list, i);
     e->node = axl__cfg_node(cfg, key);
     e->format = axl__cfg_str_or(cfg, entry_key(key, plan, i, "ds_type"), NULL);
-    axl__prompt_setup setup = { plan->ctx, tok, e->node, plan->sequence_len,
-                                axl__cfg_bool(cfg, "train_on_inputs") };
+    axl__prompt_setup setup = { .ctx = plan->ctx,
+                                .tok = tok,
+                                .entry = e->node,
+                                .cfg = cfg,
+                                .sequence_len = plan->sequence_len,
+                                .train_on_inputs = axl__cfg_bool(cfg, "train_on_inputs") };
     axl_status status = axl__prompt_open(&e->prompt, &setup);
     if (status != AXL_OK)
         return axl__fail_prefix(status, "%s", entry_key(key, plan, i, "type"));
+    if (e->prompt.host && !e->prompt.host->version)
+        keep_nothing(plan);
+    if (e->prompt.type->made_up)
+        return AXL_OK;
     AXL_TRY(find_files(plan, cfg, i));
     e->ids = axl__calloc(plan->ctx, e->files.n, sizeof *e->ids);
     e->hashes = axl__calloc(plan->ctx, e->files.n, sizeof *e->hashes);
@@ -242,20 +262,28 @@ static axl_status read_settings(axl__data_plan *plan, const axl_config *cfg)
     return AXL_OK;
 }
 
+char *axl__data_prepared_dir(const axl_config *cfg)
+{
+    axl_context *ctx = axl__config_context(cfg);
+    const char *asked = axl__cfg_str_or(cfg, "dataset_prepared_path", NULL);
+
+    if (asked && *asked)
+        return axl__config_path(cfg, asked);
+    char *out = axl__config_path(cfg, axl__cfg_str(cfg, "output_dir"));
+    char *dir = out ? axl__format(ctx, "%s/prepared", out) : NULL;
+    axl__free(ctx, out);
+    return dir;
+}
+
 /* A folder appears only where it was asked for: in dataset_prepared_path, or below a run's
  * output_dir once it begins.  Who is no run looks there and leaves nothing. */
 static axl_status choose_cache(axl__data_plan *plan, const axl_config *cfg, bool for_run)
 {
     const char *asked = axl__cfg_str_or(cfg, "dataset_prepared_path", NULL);
 
-    if (asked && *asked) {
-        plan->cache_dir = axl__config_path(cfg, asked);
-    } else {
-        char *out = axl__config_path(cfg, axl__cfg_str(cfg, "output_dir"));
-        plan->cache_dir = out ? axl__format(plan->ctx, "%s/prepared", out) : NULL;
-        axl__free(plan->ctx, out);
-    }
-    if (!plan->cache_dir)
+    plan->cache_dir = axl__data_prepared_dir(cfg);
+    plan->spill_path = axl__strdup(plan->ctx, plan->cache_dir);
+    if (!plan->spill_path)
         return axl__fail_nomem();
     plan->keep = asked && *asked ? AXL__KEEP_NOW : for_run ? AXL__KEEP_LATER : AXL__KEEP_NEVER;
     if (plan->keep == AXL__KEEP_NEVER && axl__path_kind_of(plan->cache_dir) != AXL__PATH_DIR) {
@@ -299,7 +327,17 @@ void axl__data_plan_free(axl__data_plan *plan)
     }
     axl__free(plan->ctx, plan->entries);
     axl__free(plan->ctx, plan->cache_dir);
+    axl__free(plan->ctx, plan->spill_path);
     memset(plan, 0, sizeof *plan);
+}
+
+uint32_t axl__data_plan_keeps(const axl__data_plan *plan, uint32_t length)
+{
+    if (length < plan->min_len)
+        return 0;
+    if (length <= plan->sequence_len)
+        return length;
+    return plan->long_rule == AXL__LONG_TRUNCATE ? plan->sequence_len : 0;
 }
 
 /* ---- the key ---- */
@@ -381,7 +419,9 @@ static void put_settings(const axl__data_plan *plan, axl__str *out)
                                         "shuffle_merged_datasets",
                                         "shuffle_before_merging_datasets",
                                         "curriculum_sampling",
-                                        "train_on_inputs" };
+                                        "train_on_inputs",
+                                        "chat_template_kwargs",
+                                        "eot_tokens" };
 
     axl__str_putf(out, "axl %s\n", axl_version());
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
@@ -399,6 +439,8 @@ axl_status axl__data_plan_key(axl__data_plan *plan, const axl_tokenizer *tok, ax
         axl__str_puts(out, "data ");
         axl__yaml_put_canonical(out, e->node);
         axl__str_putc(out, '\n');
+        if (e->prompt.method->put_key)
+            e->prompt.method->put_key(&e->prompt, out);
         for (size_t f = 0; f < e->files.n; f++) {
             AXL_TRY(hash_file(plan->ctx, e->files.paths[f], &e->ids[f], &e->hashes[f]));
             axl__str_putf(out, "file %llu %016llx ", (unsigned long long)e->ids[f].size,

@@ -37,7 +37,8 @@ typedef struct axl__data_plan {
     uint32_t sequence_len, min_len;
     axl__long_rule long_rule;
     bool shuffle_each, shuffle, curriculum;
-    char *cache_dir; /* where prepared data is looked for; NULL: nowhere */
+    char *cache_dir;  /* where prepared data is looked for; NULL: nowhere */
+    char *spill_path; /* or would be: tokens of a large data set go to a file near it */
     axl__keep keep;
 } axl__data_plan;
 
@@ -48,10 +49,16 @@ axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
                                const axl_tokenizer *tok, const char *list, bool for_run);
 void axl__data_plan_free(axl__data_plan *plan);
 
+/* Where a run keeps what it prepares, for axl__free; NULL when memory is out. */
+char *axl__data_prepared_dir(const axl_config *cfg);
+
 /* Adds to the list what opening the i-th data set of datasets or test_datasets would not find or
  * not read by its name.  No file is opened, and what may be on the Hub is not sought. */
 axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, const char *list,
                                  size_t i);
+
+/* Of a sample with so many tokens, how many the rules can leave: the first ones. */
+uint32_t axl__data_plan_keeps(const axl__data_plan *plan, uint32_t length);
 
 /* Text that says all that the samples depend on, the bytes of the data files and of the
  * tokenizer's included; reads them all. */

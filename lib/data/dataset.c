@@ -45,6 +45,11 @@ const axl__row *axl__dataset_rows(const axl_dataset *data)
     return data->store->rows + data->first;
 }
 
+const axl__store *axl__dataset_store(const axl_dataset *data)
+{
+    return data->store;
+}
+
 uint64_t axl__dataset_mapped(const axl_dataset *data, const axl_dataset *other)
 {
     bool counted = other && other->store == data->store;
@@ -52,9 +57,9 @@ uint64_t axl__dataset_mapped(const axl_dataset *data, const axl_dataset *other)
     return data->store->file.mapped && !counted ? data->store->file.size : 0;
 }
 
-axl_status axl__dataset_keep(axl_dataset *data)
+axl_status axl__dataset_keep(axl_dataset *data, bool must)
 {
-    return data ? axl__rows_keep(data->store) : AXL_OK;
+    return data ? axl__rows_keep(data->store, must) : AXL_OK;
 }
 
 /* stats is of all rows that were read, for both splits alike: what was dropped cannot be told
@@ -82,7 +87,7 @@ axl_status axl__dataset_wrap(axl_dataset **out, axl__store *store, uint32_t firs
     for (uint32_t i = 0; i < n; i++) {
         const axl__row *row = &store->rows[first + i];
         data->stats.tokens += row->length;
-        data->stats.trained_tokens += row->n_trained + (row->labels[0] != AXL_LABEL_IGNORE);
+        data->stats.trained_tokens += row->n_trained + row->first_trained;
     }
     *out = data;
     return AXL_OK;
@@ -116,12 +121,15 @@ static axl_status add_samples(axl__store *store, const axl_sample *samples, size
             source = AXL__NO_SOURCE;
         else if (source == AXL__NO_SOURCE || strcmp(store->sources[source], s.source) != 0)
             AXL_TRY(axl__store_add_source(store, s.source, &source));
-        AXL_TRY(axl__store_add(store, s.input_ids, s.labels, s.length, source, s.row, s.part));
-        axl__row *row = &store->rows[store->n - 1];
-        row->role = s.role;
-        row->pair = s.pair;
+        axl__row row = { .record = s.row,
+                         .length = s.length,
+                         .source = source,
+                         .part = s.part,
+                         .pair = s.pair,
+                         .role = (uint16_t)s.role };
+        AXL_TRY(axl__store_add(store, &row, s.input_ids, s.labels, s.length));
     }
-    return AXL_OK;
+    return axl__store_seal(store);
 }
 
 axl_status axl_dataset_from_samples(axl_dataset **out, axl_context *ctx, const axl_sample *samples,
@@ -171,8 +179,8 @@ axl_status axl_dataset_get_sample(const axl_dataset *data, uint64_t index, axl_s
     if (index >= data->n)
         return AXL_END;
     const axl__row *row = &axl__dataset_rows(data)[index];
-    s.input_ids = row->ids;
-    s.labels = row->labels;
+    s.input_ids = axl__row_ids(data->store, row);
+    s.labels = axl__row_labels(data->store, row);
     s.source = row->source == AXL__NO_SOURCE ? NULL : data->store->sources[row->source];
     s.row = row->record;
     s.length = row->length;
@@ -181,6 +189,18 @@ axl_status axl_dataset_get_sample(const axl_dataset *data, uint64_t index, axl_s
     s.role = row->role;
     s.pair = row->pair;
     return AXL__EXPORT(axl_sample, out, &s);
+}
+
+axl_status axl_dataset_get_lengths(const axl_dataset *data, uint32_t *lengths, uint64_t n)
+{
+    AXL_TRY(axl__dataset_enter(data));
+    if (!lengths || n != data->n)
+        return axl__fail(AXL_ERR_INVALID, "lengths must have room for %u samples, not %llu",
+                         data->n, lengths ? (unsigned long long)n : 0ULL);
+    const axl__row *rows = axl__dataset_rows(data);
+    for (uint32_t i = 0; i < data->n; i++)
+        lengths[i] = rows[i].length;
+    return AXL_OK;
 }
 
 axl_status axl_dataset_get_stats(const axl_dataset *data, axl_dataset_stats *out)

@@ -15,6 +15,9 @@ axl_context *axl__dataset_context(const axl_dataset *data);
 /* (axl_dataset_count) rows, as long as the data set lives. */
 const axl__row *axl__dataset_rows(const axl_dataset *data);
 
+/* Where the rows' tokens are. */
+const axl__store *axl__dataset_store(const axl_dataset *data);
+
 /* Bytes of the prepared file that is mapped, if any, unless `other` (NULL: none) has it too. */
 uint64_t axl__dataset_mapped(const axl_dataset *data, const axl_dataset *other);
 
@@ -30,7 +33,7 @@ axl_status axl__dataset_wrap(axl_dataset **out, axl__store *store, uint32_t firs
 axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validation,
                                      const axl_config *cfg, const axl_tokenizer *tok, bool for_run);
 
-/* Writes what was prepared for a run, once; data may be NULL. */
-axl_status axl__dataset_keep(axl_dataset *data);
+/* Writes what was prepared and is to be kept, once; data may be NULL.  See axl__rows_keep(). */
+axl_status axl__dataset_keep(axl_dataset *data, bool must);
 
 #endif

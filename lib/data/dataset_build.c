@@ -10,6 +10,7 @@
 #include "data/tokenize_rows.h"
 
 #include "base/pyrandom.h"
+#include "base/structs.h"
 #include "config/config.h"
 
 #include <math.h>
@@ -25,9 +26,9 @@ static axl_status shuffle(axl__store *store, uint32_t first, uint32_t n, uint64_
     if (!order)
         return axl__fail_nomem();
     axl__numpy_permutation(order, n, seed);
-    axl_status status = axl__store_reorder(store, first, n, order);
+    axl__store_reorder(store, first, n, order);
     axl__free(store->ctx, order);
-    return status;
+    return AXL_OK;
 }
 
 /* starts (n_entries + 1) are the entries' rows.  Axolotl shuffles each data set only where several
@@ -58,19 +59,8 @@ static axl_status too_long(const axl__store *store, const axl__row *row, uint32_
                      limit);
 }
 
-/* The ids' room keeps the labels: they move down to the new end. */
-static void truncate_row(axl__row *row, uint32_t length)
-{
-    int32_t *ids = (int32_t *)(uintptr_t)row->ids; /* of the store's own arena */
-
-    memmove(ids + length, row->labels, length * sizeof *ids);
-    row->labels = ids + length;
-    row->length = length;
-    row->n_trained = axl__count_trained(row->labels, length);
-}
-
 /* The order of the questions decides under which reason a row is counted.  Rows that stay move up
- * in place. */
+ * in place; of a long one no more was stored than stays (axl__data_plan_keeps()). */
 static axl_status apply_rules(axl__store *store, const axl__data_plan *plan,
                               axl_dataset_stats *stats)
 {
@@ -87,8 +77,7 @@ static axl_status apply_rules(axl__store *store, const axl__data_plan *plan,
         } else if (row.length < plan->min_len) {
             stats->dropped_too_short++;
         } else {
-            if (row.length > limit)
-                truncate_row(&row, limit);
+            row.length = row.length > limit ? limit : row.length;
             if (row.n_trained > 0)
                 store->rows[kept++] = row;
             else
@@ -135,7 +124,11 @@ static axl_status prepare_rows(axl__store *store, const axl__data_plan *plan,
     if (!starts)
         return axl__fail_nomem();
     uint64_t n_without = 0;
-    axl_status status = axl__tokenize_rows(store, plan, starts, &n_without);
+    axl_status status = axl__pile_spill(&store->pile, plan->spill_path);
+    if (status == AXL_OK)
+        status = axl__tokenize_rows(store, plan, starts, &n_without);
+    if (status == AXL_OK)
+        status = axl__store_seal(store);
     if (status == AXL_OK) {
         stats->rows_read = store->n + n_without;
         stats->dropped_no_trained = n_without;
@@ -149,23 +142,9 @@ static axl_status prepare_rows(axl__store *store, const axl__data_plan *plan,
     return status;
 }
 
-/* A data set that cannot be kept is a warning: it costs time the next time, and no more. */
-static axl_status save_rows(const axl__store *store, const axl_dataset_stats *stats,
-                            const char *dir, const char *key)
-{
-    axl_status status = axl__cache_save(store, stats, store->ctx, dir, key);
-
-    if (status == AXL_OK || status == AXL_ERR_NOMEM || status == AXL_ERR_CANCELLED)
-        return status;
-    axl__log(store->ctx, AXL_LOG_WARNING, "the prepared data set is not kept: %s",
-             axl_last_error());
-    axl__error_clear();
-    return AXL_OK;
-}
-
-/* What save_rows will want once a run begins. */
-static axl_status save_later(axl__store *store, const axl_dataset_stats *stats, const char *dir,
-                             const char *key)
+/* What axl__rows_keep() will want. */
+static axl_status note_keep(axl__store *store, const axl_dataset_stats *stats, const char *dir,
+                            const char *key)
 {
     store->keep_dir = axl__strdup(store->ctx, dir);
     store->keep_key = axl__strdup(store->ctx, key);
@@ -173,13 +152,24 @@ static axl_status save_later(axl__store *store, const axl_dataset_stats *stats, 
     return store->keep_dir && store->keep_key ? AXL_OK : axl__fail_nomem();
 }
 
-axl_status axl__rows_keep(axl__store *store)
+/* For who trains, a data set that cannot be kept costs time the next time and no more. */
+axl_status axl__rows_keep(axl__store *store, bool must)
 {
-    if (!store->keep_dir)
+    if (!store->keep_dir || (store->keep_failed && !must))
         return AXL_OK;
-    AXL_TRY(save_rows(store, &store->keep_stats, store->keep_dir, store->keep_key));
-    axl__free(store->ctx, store->keep_dir);
-    store->keep_dir = NULL;
+    axl_status status =
+        axl__cache_save(store, &store->keep_stats, store->ctx, store->keep_dir, store->keep_key);
+    if (status == AXL_OK) {
+        axl__free(store->ctx, store->keep_dir);
+        store->keep_dir = NULL;
+        return AXL_OK;
+    }
+    if (must || status == AXL_ERR_NOMEM || status == AXL_ERR_CANCELLED)
+        return status;
+    axl__log(store->ctx, AXL_LOG_WARNING, "the prepared data set is not kept: %s",
+             axl_last_error());
+    axl__error_clear();
+    store->keep_failed = true;
     return AXL_OK;
 }
 
@@ -200,10 +190,10 @@ static axl_status load_plan(axl__store **out, axl_dataset_stats *stats, axl__dat
     if (status == AXL_END) {
         axl__store *store = axl__store_new(plan->ctx);
         status = store ? prepare_rows(store, plan, stats) : axl__fail_nomem();
+        if (status == AXL_OK && plan->keep != AXL__KEEP_NEVER)
+            status = note_keep(store, stats, plan->cache_dir, key.data);
         if (status == AXL_OK && plan->keep == AXL__KEEP_NOW)
-            status = save_rows(store, stats, plan->cache_dir, key.data);
-        if (status == AXL_OK && plan->keep == AXL__KEEP_LATER)
-            status = save_later(store, stats, plan->cache_dir, key.data);
+            status = axl__rows_keep(store, false);
         if (status == AXL_OK)
             *out = store;
         else
@@ -319,4 +309,41 @@ axl_status axl_dataset_from_config(axl_dataset **out, const axl_config *cfg,
         return axl__fail(AXL_ERR_INVALID, "unknown split %u", split);
     AXL_TRY(axl__datasets_from_config(NULL, out, cfg, tok, false));
     return *out ? AXL_OK : AXL_END;
+}
+
+static axl_status keep_both(axl_dataset *train, axl_dataset *validation, const axl_config *cfg,
+                            axl_buffer *folder)
+{
+    AXL_TRY(axl__dataset_keep(train, true));
+    AXL_TRY(axl__dataset_keep(validation, true));
+    if (!folder)
+        return AXL_OK;
+    char *dir = axl__data_prepared_dir(cfg);
+    if (!dir)
+        return axl__fail_nomem();
+    axl_status status = axl__buffer_set(axl__config_context(cfg), folder, dir, strlen(dir));
+    axl__free(axl__config_context(cfg), dir);
+    return status;
+}
+
+axl_status axl_dataset_prepare(axl_dataset **train, axl_dataset **validation, const axl_config *cfg,
+                               const axl_tokenizer *tok, axl_buffer *folder)
+{
+    axl__error_clear();
+    if (!train || !validation)
+        return axl__fail(AXL_ERR_INVALID, "train and validation must not be NULL");
+    *train = *validation = NULL;
+    AXL_TRY(axl__config_enter(cfg));
+    if (!tok)
+        return axl__fail(AXL_ERR_INVALID, "the tokenizer must not be NULL");
+    if (folder)
+        AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, folder));
+    AXL_TRY(axl__datasets_from_config(train, validation, cfg, tok, true));
+    axl_status status = keep_both(*train, *validation, cfg, folder);
+    if (status == AXL_OK)
+        return AXL_OK;
+    axl_dataset_free(*train);
+    axl_dataset_free(*validation);
+    *train = *validation = NULL;
+    return status;
 }

@@ -13,8 +13,9 @@
 /* AXL_END when there is none: no file, another key, or a broken file, which is warned about. */
 axl_status axl__cache_load(axl__store **out, axl_dataset_stats *stats, axl_context *ctx,
                            const char *dir, const char *key);
-/* Replaces the file in one step; a cancelled or failed write leaves nothing behind. */
-axl_status axl__cache_save(const axl__store *store, const axl_dataset_stats *stats,
-                           axl_context *ctx, const char *dir, const char *key);
+/* Replaces the file in one step; a cancelled or failed write leaves nothing behind.  The pile's own
+ * file becomes the prepared one where it can: a store is saved once. */
+axl_status axl__cache_save(axl__store *store, const axl_dataset_stats *stats, axl_context *ctx,
+                           const char *dir, const char *key);
 
 #endif

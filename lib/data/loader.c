@@ -500,6 +500,7 @@ static void fill_roles(axl_loader *l, const uint32_t *item, axl_batch *b)
 static axl_status fill_batch(axl_loader *l, axl_batch *b)
 {
     const axl__row *rows = axl__dataset_rows(l->data);
+    const axl__store *store = axl__dataset_store(l->data);
     const uint32_t *item = l->plan.order + l->plan.starts[l->batch];
     uint32_t n_seqs = l->plan.starts[l->batch + 1] - l->plan.starts[l->batch], at = 0;
     uint64_t n_tokens = 0;
@@ -509,8 +510,8 @@ static axl_status fill_batch(axl_loader *l, axl_batch *b)
     AXL_TRY(reserve(l, n_tokens, n_seqs));
     for (uint32_t s = 0; s < n_seqs; s++) {
         const axl__row *row = &rows[item[s]];
-        memcpy(l->ids + at, row->ids, row->length * sizeof *row->ids);
-        memcpy(l->labels + at, row->labels, row->length * sizeof *row->labels);
+        memcpy(l->ids + at, axl__row_ids(store, row), row->length * sizeof *l->ids);
+        memcpy(l->labels + at, axl__row_labels(store, row), row->length * sizeof *l->labels);
         for (uint32_t i = 0; i < row->length; i++)
             l->positions[at + i] = (int32_t)i;
         l->cu_seqlens[s] = (int32_t)at;
@@ -601,15 +602,17 @@ enum { ROWS_BETWEEN_LOOKS = 1024 };
 static axl_status hash_rows(const axl_loader *l, uint64_t *out)
 {
     const axl__row *rows = axl__dataset_rows(l->data);
+    const axl__store *store = axl__dataset_store(l->data);
     uint64_t hash = mix(0, l->n);
 
     for (uint32_t i = 0; i < l->n; i++) {
         const axl__row *row = &rows[i];
+        const int32_t *ids = axl__row_ids(store, row), *labels = axl__row_labels(store, row);
         if (i % ROWS_BETWEEN_LOOKS == 0)
             AXL_TRY(axl__cancelled(l->ctx));
         hash = mix(hash, (uint64_t)row->length << 32 | row->role);
         for (uint32_t k = 0; k < row->length; k++)
-            hash = mix(hash, (uint64_t)(uint32_t)row->ids[k] << 32 | (uint32_t)row->labels[k]);
+            hash = mix(hash, (uint64_t)(uint32_t)ids[k] << 32 | (uint32_t)labels[k]);
     }
     *out = hash ? hash : 1;
     return AXL_OK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sample_store.c - rows are 40 bytes and move; ids never do.  A million samples of 300 tokens take
- * 2.4 GB, which the cache file's map lets the system drop and read again. */
+/* sample_store.c - rows move; tokens never do.  A million samples of 300 tokens take 40 MB of rows
+ * and 2.4 GB of tokens, which the file's map lets the system drop and read again. */
 #include "data/sample_store.h"
 
 #include <axl/dataset.h>
@@ -15,7 +15,7 @@ axl__store *axl__store_new(axl_context *ctx)
         return NULL;
     store->ctx = axl__context_ref(ctx);
     atomic_init(&store->refs, 1);
-    axl__arena_init(&store->arena, ctx);
+    axl__pile_init(&store->pile, ctx);
     return store;
 }
 
@@ -33,10 +33,11 @@ void axl__store_free(axl__store *store)
     for (uint32_t i = 0; i < store->n_sources; i++)
         axl__free(ctx, store->sources[i]);
     axl__free(ctx, store->sources);
-    axl__free(ctx, store->rows);
+    if (store->cap > 0)
+        axl__free(ctx, store->rows);
     axl__free(ctx, store->keep_dir);
     axl__free(ctx, store->keep_key);
-    axl__arena_free(&store->arena);
+    axl__pile_free(&store->pile);
     if (store->file.ctx)
         axl__file_close(&store->file);
     axl__free(ctx, store);
@@ -44,7 +45,7 @@ void axl__store_free(axl__store *store)
 }
 
 /* Nothing predicts a sample's first token. */
-uint32_t axl__count_trained(const int32_t *labels, uint32_t length)
+static uint32_t count_trained(const int32_t *labels, uint32_t length)
 {
     uint32_t n = 0;
 
@@ -54,7 +55,7 @@ uint32_t axl__count_trained(const int32_t *labels, uint32_t length)
 }
 
 /* Capacity doubles up to 2^31 - 1, at which it stops growing and the next sample is refused. */
-axl_status axl__store_add_row(axl__store *store, const axl__row *row)
+static axl_status add_row(axl__store *store, const axl__row *row)
 {
     if (store->n == store->cap) {
         uint64_t cap = store->cap ? (uint64_t)store->cap * 2 : 256;
@@ -72,25 +73,22 @@ axl_status axl__store_add_row(axl__store *store, const axl__row *row)
     return AXL_OK;
 }
 
-/* ids and labels are copied into one piece, which is what truncating a row relies on. */
-axl_status axl__store_add(axl__store *store, const int32_t *ids, const int32_t *labels,
-                          uint32_t length, uint32_t source, uint64_t record, uint32_t part)
+axl_status axl__store_add(axl__store *store, const axl__row *row, const int32_t *ids,
+                          const int32_t *labels, uint32_t kept)
 {
-    axl__row empty = { .record = record, .source = source, .part = part };
+    axl__row r = *row;
 
-    if (length == 0)
-        return axl__store_add_row(store, &empty);
-    int32_t *copy = axl__arena_alloc(&store->arena, 2 * sizeof *copy * (size_t)length);
-    if (!copy)
-        return axl__fail_nomem();
-    memcpy(copy, ids, sizeof *ids * (size_t)length);
-    memcpy(copy + length, labels, sizeof *labels * (size_t)length);
-    axl__row row = empty;
-    row.ids = copy;
-    row.labels = copy + length;
-    row.length = length;
-    row.n_trained = axl__count_trained(labels, length);
-    return axl__store_add_row(store, &row);
+    r.at = axl__pile_count(&store->pile);
+    r.n_trained = count_trained(labels, kept);
+    r.first_trained = kept > 0 && labels[0] != AXL_LABEL_IGNORE;
+    AXL_TRY(axl__pile_put(&store->pile, ids, kept));
+    AXL_TRY(axl__pile_put(&store->pile, labels, kept));
+    return add_row(store, &r);
+}
+
+axl_status axl__store_seal(axl__store *store)
+{
+    return axl__pile_view(&store->pile, &store->file, &store->tokens);
 }
 
 axl_status axl__store_add_source(axl__store *store, const char *name, uint32_t *index)
@@ -110,15 +108,23 @@ axl_status axl__store_add_source(axl__store *store, const char *name, uint32_t *
     return AXL_OK;
 }
 
-axl_status axl__store_reorder(axl__store *store, uint32_t first, uint32_t n, const uint32_t *order)
+/* In place, a cycle at a time: another copy of the rows would be the most memory that preparing
+ * takes.  order[i] == i says that row i is right. */
+void axl__store_reorder(axl__store *store, uint32_t first, uint32_t n, uint32_t *order)
 {
-    axl__row *rows = axl__alloc(store->ctx, (size_t)n * sizeof *rows);
+    axl__row *rows = store->rows + first;
 
-    if (!rows)
-        return axl__fail_nomem();
-    for (uint32_t i = 0; i < n; i++)
-        rows[i] = store->rows[first + order[i]];
-    memcpy(store->rows + first, rows, (size_t)n * sizeof *rows);
-    axl__free(store->ctx, rows);
-    return AXL_OK;
+    for (uint32_t i = 0; i < n; i++) {
+        if (order[i] == i)
+            continue;
+        axl__row start = rows[i];
+        uint32_t to = i;
+        for (uint32_t from = order[i]; from != i; from = order[from]) {
+            rows[to] = rows[from];
+            order[to] = to;
+            to = from;
+        }
+        rows[to] = start;
+        order[to] = to;
+    }
 }

@@ -56,6 +56,8 @@ static axl_status check_options(const axl_generate_options *o)
         if (!o->stop || !o->stop[i] || !o->stop[i][0] ||
             !axl__utf8_valid(o->stop[i], strlen(o->stop[i])))
             return axl__fail(AXL_ERR_INVALID, "stop string %zu must be text, and not empty", i);
+    if (o->n_stop_ids > 0 && !o->stop_ids)
+        return axl__fail(AXL_ERR_INVALID, "stop_ids must not be NULL");
     if (o->result)
         AXL_TRY(AXL__CHECK_STRUCT(axl_generation, o->result));
     return o->reserved0 ? axl__fail(AXL_ERR_INVALID, "reserved0 must be 0") : AXL_OK;
@@ -70,6 +72,9 @@ static bool is_stop(const generator *g, int32_t id)
         return true;
     for (int i = 0; i < a->n_eos_ids; i++)
         if (id == a->eos_ids[i])
+            return true;
+    for (size_t i = 0; i < g->opts->n_stop_ids; i++)
+        if (id == g->opts->stop_ids[i])
             return true;
     return false;
 }

@@ -294,10 +294,10 @@ static axl_status run_train_loop(axl_run *r)
 /* Only now: a run that could not begin has left nothing.  A stop in between ends the loop. */
 static axl_status run_keep_data(axl_run *r)
 {
-    axl_status status = axl__dataset_keep(r->train);
+    axl_status status = axl__dataset_keep(r->train, false);
 
     if (status == AXL_OK)
-        status = axl__dataset_keep(r->valid);
+        status = axl__dataset_keep(r->valid, false);
     return status == AXL_ERR_CANCELLED ? AXL_OK : status;
 }
 

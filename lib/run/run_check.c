@@ -11,10 +11,12 @@
 #include "hub/hub.h"
 #include "model/adapter.h"
 #include "model/model.h"
+#include "text/chat_render.h"
 #include "text/tokenizer.h"
 
 #include <axl/plan.h>
 
+#include <stdio.h>
 #include <string.h>
 
 typedef struct {
@@ -97,6 +99,28 @@ static void check_output(const checker *c, const char *key, const char *value, c
         (void)check_folder(c, key, value, path, false);
 }
 
+static void check_template(const checker *c, const char *key, const char *value, const char *path)
+{
+    axl_status status = axl__chat_look(value);
+
+    (void)path;
+    if (status != AXL_OK)
+        axl__config_fault(c->cfg, c->list,
+                          status == AXL_ERR_UNSUPPORTED ? AXL__C_UNSUPPORTED : AXL__C_BAD_VALUE,
+                          key);
+}
+
+static axl_status check_data(const checker *c, const char *list, size_t i)
+{
+    char key[64];
+
+    snprintf(key, sizeof key, "%s[%zu].chat_template", list, i);
+    const axl__yaml *name = axl__cfg_node(c->cfg, key);
+    if (name && name->text)
+        check_template(c, key, name->text, NULL);
+    return axl__data_files_check(c->list, c->cfg, list, i);
+}
+
 static const struct {
     const char *key;
     void (*check)(const checker *c, const char *key, const char *value, const char *path);
@@ -104,6 +128,7 @@ static const struct {
     { "base_model", check_model },       { "tokenizer_config", check_tokenizer },
     { "lora_model_dir", check_adapter }, { "resume_from_checkpoint", check_checkpoint },
     { "output_dir", check_output },      { "dataset_prepared_path", check_output },
+    { "chat_template", check_template },
 };
 
 /* Every key is looked at whatever the others gave, so that one call shows all that is missing. */
@@ -123,7 +148,7 @@ static axl_status check_all(const checker *c)
     }
     for (size_t l = 0; l < 2; l++)
         for (size_t i = 0, n = axl__cfg_count(c->cfg, lists[l]); i < n; i++)
-            AXL_TRY(axl__data_files_check(c->list, c->cfg, lists[l], i));
+            AXL_TRY(check_data(c, lists[l], i));
     return AXL_OK;
 }
 

@@ -4,9 +4,9 @@
 #include "base/magic.h"
 #include "base/os.h"
 #include "base/structs.h"
-#include "jinja/jinja.h"
-
-#include <axl/template.h>
+#include "chat/chat_templates.h"
+#include "template.h"
+#include "tokenizer.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -83,6 +83,22 @@ axl_status axl_template_new(axl_template **out, axl_context *ctx, const char *te
         axl__jinja_parse(&t->jinja, ctx, name ? name : "template", text ? text : "", length));
 }
 
+axl_status axl_template_open_builtin(axl_template **out, axl_context *ctx, const char *name)
+{
+    const char *source;
+
+    if (out)
+        *out = NULL;
+    AXL_TRY(axl__context_enter(ctx));
+    if (!out || !name)
+        return axl__fail(AXL_ERR_INVALID, "out and name must not be NULL");
+    AXL_TRY(axl__chat_template_builtin(name, &source));
+    axl_template *t = template_new(ctx);
+    if (!t)
+        return axl__fail_nomem();
+    return finish(out, t, axl__jinja_parse(&t->jinja, ctx, name, source, strlen(source)));
+}
+
 /* ---- a model's folder ---- */
 
 static axl_status read_file(axl_template *t, const char *path)
@@ -94,19 +110,6 @@ static axl_status read_file(axl_template *t, const char *path)
         axl__jinja_parse(&t->jinja, t->ctx, path, (const char *)file.data, file.size);
     axl__file_close(&file);
     return status;
-}
-
-/* chat_template: a text, or a list of {name, template}. */
-static const axl__json *find_template(const axl__json *config)
-{
-    const axl__json *found = axl__json_get(config, "chat_template");
-
-    if (!found || found->type != AXL__JSON_ARRAY)
-        return found;
-    for (const axl__json *v = found->child; v; v = v->next)
-        if (strcmp(axl__json_string(v, "name", ""), "default") == 0)
-            return axl__json_get(v, "template");
-    return NULL;
 }
 
 /* A token is a text or an object whose content is one. */
@@ -154,8 +157,8 @@ static axl_status read_folder_of(axl_template *t, const char *dir, const char *f
         AXL_TRY(read_config(t, config_path, &config));
     if (axl__has_file(dir, "chat_template.jinja"))
         return read_file(t, file);
-    const axl__json *found = find_template(config);
-    if (!found || found->type != AXL__JSON_STRING)
+    const axl__json *found = axl__chat_template_of(config);
+    if (!found)
         return axl__fail(AXL_ERR_NOT_FOUND,
                          "%s has no chat template: neither chat_template.jinja nor chat_template "
                          "in tokenizer_config.json",
@@ -190,20 +193,30 @@ axl_status axl_template_open(axl_template **out, axl_context *ctx, const char *p
 
 /* ---- rendering ---- */
 
-static axl_status render(const axl_template *t, const axl__json *context,
-                         const axl_template_options *opts, axl_buffer *out)
+axl_status axl__template_options_read(const axl_template_options *given, axl__jinja_options *out)
 {
-    int64_t time = opts->time < 0 ? (int64_t)axl__wall_time() : opts->time;
-    axl__jinja_options o = { .limits = { .steps = opts->max_steps,
-                                         .output = opts->max_output,
-                                         .memory = opts->max_memory,
-                                         .depth = opts->max_depth },
-                             .now = axl__utc(time),
-                             .extra = t->extra };
+    axl_template_options opts = AXL_TEMPLATE_OPTIONS_INIT;
+
+    AXL_TRY(AXL__IMPORT_OPTIONS(axl_template_options, &opts, given));
+    if (opts.time < -1 || opts.time > time_max || opts.max_depth > DEPTH_MAX || opts.reserved0 != 0)
+        return axl__fail(AXL_ERR_INVALID,
+                         "time must be from -1 to the year 9999, max_depth at most %d", DEPTH_MAX);
+    *out = (axl__jinja_options){ .limits = { .steps = opts.max_steps,
+                                             .output = opts.max_output,
+                                             .memory = opts.max_memory,
+                                             .depth = opts.max_depth },
+                                 .now = axl__utc(opts.time < 0 ? (int64_t)axl__wall_time()
+                                                               : opts.time) };
+    return AXL_OK;
+}
+
+static axl_status render(const axl_template *t, const axl__json *context,
+                         const axl__jinja_options *opts, axl_buffer *out)
+{
     axl__str text;
 
     axl__str_init(&text, t->ctx);
-    axl_status status = axl__jinja_render(t->jinja, context, &o, &text);
+    axl_status status = axl__jinja_render(t->jinja, context, opts, &text);
     if (status == AXL_OK)
         status = axl__buffer_set(t->ctx, out, axl__str_text(&text), text.len);
     axl__str_free(&text);
@@ -213,19 +226,16 @@ static axl_status render(const axl_template *t, const axl__json *context,
 axl_status axl_template_render(const axl_template *t, const char *context, size_t length,
                                const axl_template_options *given, axl_buffer *out)
 {
-    axl_template_options opts = AXL_TEMPLATE_OPTIONS_INIT;
+    axl__jinja_options opts;
     axl__arena arena;
     axl__json *tree;
 
     AXL_TRY(enter(t));
     AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, out));
-    AXL_TRY(AXL__IMPORT_OPTIONS(axl_template_options, &opts, given));
-    if (!context || opts.time < -1 || opts.time > time_max || opts.max_depth > DEPTH_MAX ||
-        opts.reserved0 != 0)
-        return axl__fail(AXL_ERR_INVALID,
-                         "context must not be NULL, time from -1 to the year 9999, max_depth "
-                         "at most %d",
-                         DEPTH_MAX);
+    AXL_TRY(axl__template_options_read(given, &opts));
+    if (!context)
+        return axl__fail(AXL_ERR_INVALID, "context must not be NULL");
+    opts.extra = t->extra;
     axl__arena_init(&arena, t->ctx);
     axl_status status = axl__json_parse(&tree, &arena, context, length, "context");
     if (status == AXL_OK)

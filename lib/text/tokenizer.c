@@ -21,7 +21,7 @@
 
 /* ---- life ---- */
 
-static axl_status enter(const axl_tokenizer *t)
+axl_status axl__tokenizer_enter(const axl_tokenizer *t)
 {
     if (!t || t->magic != AXL__MAGIC_TOKENIZER) {
         axl__error_clear();
@@ -360,7 +360,7 @@ axl_status axl_tokenizer_encode(const axl_tokenizer *tok, const char *text, size
 {
     axl__token_ids list;
 
-    AXL_TRY(enter(tok));
+    AXL_TRY(axl__tokenizer_enter(tok));
     AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, ids));
     if (!text && length > 0)
         return axl__fail(AXL_ERR_INVALID, "text must not be NULL");
@@ -464,7 +464,7 @@ axl_status axl_tokenizer_encode_with_offsets(const axl_tokenizer *tok, const cha
                                              size_t length, uint32_t flags, axl_buffer *ids,
                                              axl_buffer *offsets)
 {
-    AXL_TRY(enter(tok));
+    AXL_TRY(axl__tokenizer_enter(tok));
     AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, ids));
     AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, offsets));
     if (!text && length > 0)
@@ -527,7 +527,7 @@ axl_status axl_tokenizer_decode(const axl_tokenizer *tok, const int32_t *ids, si
 {
     axl__str out;
 
-    AXL_TRY(enter(tok));
+    AXL_TRY(axl__tokenizer_enter(tok));
     AXL_TRY(AXL__CHECK_STRUCT(axl_buffer, text));
     if (!ids && n > 0)
         return axl__fail(AXL_ERR_INVALID, "ids must not be NULL");
@@ -667,7 +667,7 @@ axl_status axl_tokenizer_get_token(const axl_tokenizer *tok, int32_t id, axl_buf
 {
     axl__slice text;
 
-    AXL_TRY(enter(tok));
+    AXL_TRY(axl__tokenizer_enter(tok));
     if (!own_text(tok, id, false, &text))
         return AXL_END;
     return axl__buffer_set(tok->ctx, out, text.text, text.len);
@@ -691,9 +691,19 @@ int32_t axl_tokenizer_pad(const axl_tokenizer *tok)
     return pad >= 0 ? pad : tok->specials[AXL__EOS].id;
 }
 
+uint32_t axl__tokenizer_model_size(const axl_tokenizer *tok)
+{
+    return tok->bpe.n_pieces;
+}
+
+bool axl__tokenizer_pads_left(const axl_tokenizer *tok)
+{
+    return tok->pads_left;
+}
+
 axl_status axl_tokenizer_save(const axl_tokenizer *tok, const char *dir)
 {
-    AXL_TRY(enter(tok));
+    AXL_TRY(axl__tokenizer_enter(tok));
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
     if (axl__path_kind_of(dir) != AXL__PATH_DIR)
@@ -704,7 +714,7 @@ axl_status axl_tokenizer_save(const axl_tokenizer *tok, const char *dir)
 
 axl_status axl_tokenizer_save_files(const axl_tokenizer *tok, axl_file_fn fn, void *user)
 {
-    AXL_TRY(enter(tok));
+    AXL_TRY(axl__tokenizer_enter(tok));
     if (!fn)
         return axl__fail(AXL_ERR_INVALID, "fn must not be NULL");
     return axl__tokenizer_write(tok, &(axl__outlet){ .ctx = tok->ctx, .fn = fn, .user = user });
@@ -717,6 +727,11 @@ axl_status axl__tokenizer_open_file(const axl_tokenizer *tok, const char *name, 
     if (tok->bare != (*name == '\0') || axl__folder_kind(&tok->folder, file) != AXL__PATH_FILE)
         return AXL_END;
     return axl__folder_open(&tok->folder, file, false, out);
+}
+
+axl_context *axl__tokenizer_context(const axl_tokenizer *tok)
+{
+    return tok->ctx;
 }
 
 const char *axl__tokenizer_special_text(const axl_tokenizer *tok, const char *name)

@@ -3,6 +3,7 @@
 #ifndef AXL_TEXT_TOKENIZER_H
 #define AXL_TEXT_TOKENIZER_H
 
+#include "base/json.h"
 #include "base/os_file.h"
 #include "base/str.h"
 #include "token_ids.h"
@@ -17,8 +18,19 @@ axl_tokenizer *axl__tokenizer_ref(const axl_tokenizer *tok);
 /* A special token by its name ("bos", "eos", "unk", "sep", "pad", "cls", "mask") as the files and
  * options say, for chat templates: its text, or NULL.  Valid while the tokenizer lives. */
 const char *axl__tokenizer_special_text(const axl_tokenizer *tok, const char *name);
+/* The template that a tokenizer_config.json has; NULL: none. */
+const axl__json *axl__chat_template_of(const axl__json *tokenizer_config);
+/* Appends the tokenizer's chat template; AXL_END where it has none. */
+axl_status axl__tokenizer_chat_template(const axl_tokenizer *tok, axl__str *out);
+/* At the entry of a public call. */
+axl_status axl__tokenizer_enter(const axl_tokenizer *tok);
+axl_context *axl__tokenizer_context(const axl_tokenizer *tok); /* borrowed */
 /* One of the files it was opened from, "" for a bare one's only; AXL_END where there is none. */
 axl_status axl__tokenizer_open_file(const axl_tokenizer *tok, const char *name, axl__file *out);
+/* The ids of its model, which transformers calls vocab_size: added tokens do not count. */
+uint32_t axl__tokenizer_model_size(const axl_tokenizer *tok);
+/* Whether transformers pads before the text instead of behind it. */
+bool axl__tokenizer_pads_left(const axl_tokenizer *tok);
 /* Whether there is one in a folder, or a file can be one, by their names: AXL_ERR_NOT_FOUND,
  * AXL_ERR_UNSUPPORTED. */
 axl_status axl__tokenizer_look(const char *path);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tokenizer_config.c - the tokenizer that a config describes, as Axolotl loads it. */
+#include "chat_render.h"
 #include "tokenizer_priv.h"
 
 #include "config/config.h"
@@ -23,6 +24,26 @@ static axl_status resolve(const axl_config *cfg, const char *name, char **out)
         wish.name = path;
     axl_status status = axl__hub_resolve(ctx, &wish, out);
     axl__free(ctx, path);
+    return status;
+}
+
+/* What chat_template says is the tokenizer's template from then on, and saved with it. */
+static axl_status choose_template(axl_tokenizer *t, const axl_config *cfg)
+{
+    axl__chat_choice choice = { .cfg = cfg,
+                                .name = axl__cfg_str_or(cfg, "chat_template", NULL),
+                                .jinja = axl__cfg_str_or(cfg, "chat_template_jinja", NULL) };
+    axl__str source;
+
+    if (!choice.name && !choice.jinja)
+        return AXL_OK;
+    axl__str_init(&source, t->ctx);
+    axl_status status = axl__chat_source(&source, &choice, t);
+    if (status == AXL_OK)
+        status = axl__tokenizer_set_chat_template(t, axl__str_text(&source), source.len);
+    else
+        axl__fail_prefix(status, "chat_template");
+    axl__str_free(&source);
     return status;
 }
 
@@ -50,5 +71,9 @@ axl_status axl_tokenizer_from_config(axl_tokenizer **out, const axl_config *cfg)
     axl_status status = axl__tokenizer_open(out, ctx, &(axl__tokenizer_origin){ .path = dir }, &o,
                                             "special_tokens.");
     axl__free(ctx, dir);
+    if (status == AXL_OK && (status = choose_template(*out, cfg)) != AXL_OK) {
+        axl_tokenizer_free(*out);
+        *out = NULL;
+    }
     return status;
 }

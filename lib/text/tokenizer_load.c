@@ -185,6 +185,9 @@ static axl_status load_folder(folder *f)
     AXL_TRY(read_json(f, "tokenizer_config.json", &f->files.config));
     AXL_TRY(
         prefixed(f, axl__tokenizer_class(t->type, f->files.config, f->model_config, &t->class)));
+    const char *side = axl__class_specs[t->class].pads_left ? "left" : "right";
+    side = axl__json_string(f->files.config, "padding_side", side);
+    t->pads_left = strcmp(side, "left") == 0;
     if (axl__json_truthy(axl__json_get(f->files.config, corrupting), false))
         return prefixed(f, axl__fail(AXL_ERR_UNSUPPORTED, "\"%s\" is not supported", corrupting));
     t->added.split_special =

@@ -57,6 +57,7 @@ struct axl_tokenizer {
     axl__pipeline pipeline;
     axl__special specials[AXL__N_SPECIALS];
     axl__tokenizer_kind class;
+    bool pads_left;     /* where transformers fills up */
     bool bare;          /* opened from a SentencePiece file */
     axl__folder folder; /* where its files are; bare: with one alone */
     char *only;         /* the name of that one */
@@ -64,6 +65,7 @@ struct axl_tokenizer {
     /* What the caller changed, for saving; texts in the arena. */
     const char *type, *override[AXL__N_SPECIALS];
     int32_t legacy;
+    axl__slice chat_template; /* instead of the files' own; NULL text: none */
 };
 
 /* class_pipeline.c: what a class is of itself.  By kind. */
@@ -72,6 +74,7 @@ typedef struct axl__class_spec {
     /* The constructor's names for special tokens, where the files have none; NULL: none. */
     const char *specials[AXL__N_SPECIALS];
     bool drops_post_processor; /* that of tokenizer.json plays no part */
+    bool pads_left;            /* where the files do not say */
 } axl__class_spec;
 extern const axl__class_spec axl__class_specs[AXL__N_CLASSES];
 
@@ -155,6 +158,8 @@ axl_status axl__tokenizer_open(axl_tokenizer **out, axl_context *ctx,
                                const char *key_prefix);
 axl_status axl__tokenizer_write(const axl_tokenizer *t, const axl__outlet *to);
 axl_status axl__tokenizer_load(axl_tokenizer *t, const axl__tokenizer_origin *from);
+/* Of a tokenizer that nobody else has yet. */
+axl_status axl__tokenizer_set_chat_template(axl_tokenizer *t, const char *text, size_t len);
 void axl__llama_pipeline(axl__pipeline *p, bool legacy, bool add_prefix_space);
 
 #endif

@@ -51,6 +51,8 @@ static axl_status set_all(const axl_tokenizer *t, axl__arena *arena, axl__json *
         AXL_TRY(set_member(arena, obj, "tokenizer_class", t->type, false));
     if (config && t->legacy >= 0)
         AXL_TRY(set_member(arena, obj, "legacy", NULL, t->legacy != 0));
+    if (config && t->chat_template.text && axl__json_get(obj, "chat_template"))
+        AXL_TRY(set_member(arena, obj, "chat_template", t->chat_template.text, false));
     return AXL_OK;
 }
 
@@ -86,8 +88,14 @@ static axl_status save_named(const axl_tokenizer *t, const axl__outlet *to, cons
     bool config = !t->bare && strcmp(name, "tokenizer_config.json") == 0;
     bool map = !t->bare && strcmp(name, "special_tokens_map.json") == 0;
     bool change =
-        (config && (has_special(t) || has_class(t) || t->legacy >= 0)) || (map && has_special(t));
+        (config && (has_special(t) || has_class(t) || t->legacy >= 0 || t->chat_template.text)) ||
+        (map && has_special(t));
     axl__file f;
+
+    if (t->chat_template.text && strcmp(name, "chat_template.jinja") == 0) {
+        *copied = true;
+        return axl__outlet_put(to, name, t->chat_template.text, t->chat_template.len);
+    }
     axl_status status = axl__tokenizer_open_file(t, t->bare ? "" : name, &f);
 
     *copied = status == AXL_OK;

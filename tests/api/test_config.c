@@ -19,9 +19,13 @@
 #define TYPES                                                                                      \
     "alpaca, alpaca_chat, alpaca_chat.load_concise, alpaca_chat.load_qa, "                         \
     "alpaca_chat.load_camel_ai, alpaca_chat.load_no_prompt, alpaca_instruct, "                     \
-    "alpaca_instruct.load_no_prompt, gpteacher, oasst, jeopardy, explainchoice, concisechoice, "   \
-    "summarizetldr, orcamini, context_qa, context_qa.load_v2, creative_acr.load_answer, "          \
-    "completion"
+    "alpaca_instruct.load_no_prompt, alpaca_w_system, alpaca_w_system.load_chat, "                 \
+    "alpaca_w_system.load_instruct, alpaca_w_system.load_open_orca, "                              \
+    "alpaca_w_system.load_open_orca_chatml, gpteacher, oasst, jeopardy, explainchoice, "           \
+    "concisechoice, summarizetldr, orcamini, context_qa, context_qa.load_404, "                    \
+    "context_qa.load_v2, creative_acr.load_answer, creative_acr.load_critique, "                   \
+    "creative_acr.load_revise, reflection, metharme, input_output, pygmalion, "                    \
+    "llama2_chat, messages, completion, chat_template, _synthetic"
 /* The lines that MIN has; a line added to it is number LINE + 1. */
 enum { LINE = 9 };
 
@@ -275,9 +279,16 @@ static void test_config__answers_by_the_type_of_the_data(void **state)
           "read it [AXL-C0211]");
     check(ENTRY("type: completion, message_field_role: from"),
           "c.yml:2:40: warning: datasets[0].message_field_role: no effect here: completion data "
-          "does not read it; use message_property_mappings [AXL-C0211]");
+          "does not read it [AXL-C0211]");
+    check(ENTRY("type: chat_template, chat_template: jinja"),
+          "c.yml:2:58: error: datasets[0].chat_template_jinja: required with chat_template: jinja "
+          "[AXL-C0205]");
+    check(ENTRY("type: chat_template, roles: {user: [human]}, train_on_eos: last"), NULL);
+    check(ENTRY("type: chat_template, train_on_eos: never"),
+          "c.yml:2:57: error: datasets[0].train_on_eos: must be one of all, turn, last, none, "
+          "found \"never\" [AXL-C0204]");
     check(ENTRY("type: completion, seed: 3"),
-          "c.yml:2:40: warning: datasets[0].seed: no effect here: only synthetic data reads it "
+          "c.yml:2:40: warning: datasets[0].seed: no effect here: completion data does not read it "
           "[AXL-C0211]");
     check(ENTRY("type: completion, length: 1000"), NULL);
     check(ENTRY("type: {chosen_format: x}"),
@@ -293,8 +304,26 @@ static void test_config__answers_by_the_type_of_the_data(void **state)
     check(ENTRY("type: completion}], eot_tokens: [a], test_datasets: [{path: p, type: alpaca"),
           "c.yml:2:42: warning: eot_tokens: no effect here: completion data does not read it "
           "[AXL-C0211]");
-    check(ENTRY("type: chat_template, roles_to_train: [a]"), /* and no word about the second */
-          "c.yml:2:28: error: datasets[0].type: \"chat_template\" is not supported: other dataset "
+    check(ENTRY("type: alpaca_chat.load"), NULL);
+    check(
+        ENTRY("type: alpacca"),
+        "c.yml:2:28: error: datasets[0].type: there is no data set type \"alpacca\"; did you mean "
+        "\"alpaca\"? [AXL-C0204]");
+    check(
+        ENTRY("type: sharegpt.load_role"),
+        "c.yml:2:28: error: datasets[0].type: \"sharegpt.load_role\" is not supported: Axolotl has "
+        "none of the kind any more; write type: chat_template, field_messages: conversations, "
+        "message_property_mappings: {role: from, content: value} [AXL-C0210]");
+    check(ENTRY("type: ebft_pretrain.transform"),
+          "c.yml:2:28: error: datasets[0].type: \"ebft_pretrain.transform\" is not supported: it "
+          "belongs to rl: ebft, which is not supported [AXL-C0210]");
+    check(ENTRY("type: my_code.rows"),
+          "c.yml:2:28: error: datasets[0].type: \"my_code.rows\" is not supported: it names a "
+          "function in Python, which axl does not run; a host can register one of its own under "
+          "the name: axl_dataset_register_type() [AXL-C0210]");
+    check(ENTRY("type: messages, chat_template: llama3, field_messages: m"), NULL);
+    check(ENTRY("type: tree_of_talk, roles_to_train: [a]"), /* and no word about the second */
+          "c.yml:2:28: error: datasets[0].type: \"tree_of_talk\" is not supported: other dataset "
           "types do not exist yet; use " TYPES " [AXL-C0210]");
 }
 
@@ -519,7 +548,6 @@ static void test_config__asks_for_what_is_missing(void **state)
 {
     static const char *const lines[] = {
         "c.yml:1:12: error: datasets[0].path: required: a file, a folder or a Hub id [AXL-C0205]",
-        "c.yml:1:12: error: datasets[0].type: required: one of " TYPES " [AXL-C0205]",
         "c.yml: error: base_model: required: a folder or a Hub id [AXL-C0205]",
         "c.yml: error: learning_rate: required [AXL-C0205]",
         ("c.yml: error: micro_batch_size: two of micro_batch_size, gradient_accumulation_steps and "
@@ -532,10 +560,10 @@ static void test_config__asks_for_what_is_missing(void **state)
     assert_int_equal(p.status, AXL_ERR_CONFIG);
     assert_null(p.cfg);
     assert_string_equal(axl_last_error(), "c.yml:1:12: error: datasets[0].path: required: a file, "
-                                          "a folder or a Hub id [AXL-C0205] (and 4 more errors)");
-    assert_says(&p, lines, 5);
-    assert_int_equal(axl_diagnostics_error_count(p.diags), 5);
-    assert_ok(axl_diagnostics_get(p.diags, 3, &d));
+                                          "a folder or a Hub id [AXL-C0205] (and 3 more errors)");
+    assert_says(&p, lines, 4);
+    assert_int_equal(axl_diagnostics_error_count(p.diags), 4);
+    assert_ok(axl_diagnostics_get(p.diags, 2, &d));
     assert_string_equal(d.id, "AXL-C0205");
     assert_string_equal(d.file, "c.yml");
     assert_string_equal(d.key, "learning_rate");

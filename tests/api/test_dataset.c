@@ -489,6 +489,224 @@ static void test_dataset__cuts_texts_into_samples(void **state)
 
 /* ---- splits ---- */
 
+/* Records with the three columns are samples, with and without a type; the others' rules hold. */
+static void test_dataset__takes_samples_as_they_are(void **state)
+{
+#define TOKENS "\"input_ids\": [1, 65, 66, 67], \"attention_mask\": [1, 1, 1, 0], "
+    static const struct {
+        const char *record, *message;
+    } bad[] = {
+        { "{" TOKENS "\"labels\": [-100, 65]}", "\"labels\" has 2 items and \"input_ids\" has 4" },
+        { "{" TOKENS "\"labels\": [-100, 65, -5, -100]}",
+          "\"labels\" has -5, which must be from 0" },
+        { "{" TOKENS "\"labels\": [-100, 65, 66, 67]}", "that \"attention_mask\" hides" },
+        { "{\"input_ids\": [1], \"attention_mask\": [2], \"labels\": [1]}",
+          "has 2, which must be" },
+        { "{\"input_ids\": [1, 2], \"attention_mask\": [0, 1], \"labels\": [-100, 1]}",
+          "has a 1 behind a 0" },
+        { "{\"input_ids\": \"a\", \"attention_mask\": [], \"labels\": []}",
+          "\"input_ids\" must be a list of integers, not a string" },
+        { "{\"input_ids\": [1.5], \"attention_mask\": [1], \"labels\": [1]}",
+          "\"input_ids\" must be a list of integers, and has a number" },
+        { "{\"instruction\": \"a\"}",
+          "the data set has no type, and its records are no samples of input_ids, attention_mask "
+          "and labels: the first has: instruction; set type to one of alpaca" },
+    };
+    static const char *const types[] = { "", ", type: ~", ", type: ''", ", type: alpaca" };
+    fixture f;
+    axl_dataset *data;
+    char yaml[200];
+
+    (void)state;
+    set_up(&f);
+    write_text(in_dir(&f, "d.jsonl"), "{" TOKENS "\"labels\": [-100, 65, 66, -100]}\n"
+                                      "{" TOKENS "\"labels\": [-100, 70, -100, -100]}\n");
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        snprintf(yaml, sizeof yaml,
+                 "datasets: [{path: d.jsonl%s}]\nshuffle_merged_datasets: false\n"
+                 "dataset_prepared_path:\n",
+                 types[i]);
+        assert_ok(open_data(&f, yaml, AXL_SPLIT_TRAIN, &data));
+        axl_sample s = AXL_SAMPLE_INIT;
+        assert_ok(axl_dataset_get_sample(data, 0, &s));
+        assert_memory_equal(s.input_ids, ((int32_t[]){ 1, 65, 66, 67 }), 16);
+        assert_memory_equal(s.labels, ((int32_t[]){ -100, 65, 66, -100 }), 16);
+        assert_string_equal(letters(data), "AA");
+        axl_dataset_free(data);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        write_text(in_dir(&f, "d.jsonl"), bad[i].record);
+        assert_fails(open_data(&f, "datasets: [{path: d.jsonl}]\n", AXL_SPLIT_TRAIN, &data),
+                     AXL_ERR_DATA, bad[i].message);
+    }
+    tear_down(&f);
+}
+
+static void test_dataset__makes_samples_up(void **state)
+{
+    fixture f;
+    axl_dataset *data;
+
+    (void)state;
+    set_up(&f);
+    for (int cached = 0; cached < 2; cached++) {
+        axl_dataset_stats stats = AXL_DATASET_STATS_INIT;
+        assert_ok(open_data(&f,
+                            "datasets: [{path: none, type: _synthetic, length: 3, "
+                            "sequence_length: 9, min_input_id: 5, max_input_id: 300, seed: 42}]\n",
+                            AXL_SPLIT_TRAIN, &data));
+        assert_ok(axl_dataset_get_stats(data, &stats));
+        assert_int_equal(stats.rows, 3);
+        assert_int_equal(stats.tokens, 27);
+        assert_int_equal(stats.from_cache, cached);
+        axl_dataset_free(data);
+    }
+    assert_fails(open_data(&f, "datasets: [{path: none, type: _synthetic, min_input_id: 9999}]\n",
+                           AXL_SPLIT_TRAIN, &data),
+                 AXL_ERR_INVALID, "min_input_id must be from 0 to below max_input_id");
+    tear_down(&f);
+}
+
+/* ---- a host's own types ---- */
+
+/* What a host's function is to do with a record. */
+typedef struct {
+    int calls, stop;
+    char record[100];
+    axl_status status; /* of the last call */
+} host;
+
+static int host_rows(void *user, axl_draft *draft, const char *record, size_t length)
+{
+    static const int32_t ids[] = { 'X', 'Y' }, labels[] = { AXL_LABEL_IGNORE, 'Y' };
+    host *h = user;
+
+    assert_int_equal(strlen(record), length);
+    h->calls++;
+    snprintf(h->record, sizeof h->record, "%s", record);
+    if (strstr(record, "ids")) {
+        assert_ok(axl_draft_put_ids(draft, ids, labels, 2));
+        assert_ok(axl_draft_end_sample(draft));
+        assert_ok(axl_draft_put_ids(draft, ids, NULL, 2));
+    } else if (strstr(record, "texts")) { /* failures need no looking at */
+        h->status = axl_draft_put_text(draft, AXL_TEXT_PROMPT, "P", 1);
+        h->status = axl_draft_put_text(draft, AXL_TEXT_MASKED, "m", 1);
+        h->status = axl_draft_put_text(draft, AXL_TEXT_TRAINED, "t", 1);
+        h->status = axl_draft_put_text(draft, AXL_TEXT_RESPONSE, "R", 1);
+        h->status = axl_draft_put_text(draft, AXL_TEXT_RESPONSE, NULL, 0);
+    } else if (strstr(record, "bad")) {
+        h->status = axl_draft_put_ids(draft, (int32_t[]){ -3 }, NULL, 1);
+        h->status = axl_draft_put_text(draft, 9, "a", 1);
+    }
+    return h->stop;
+}
+
+#define HOST "datasets: [{path: d.jsonl, type: my.rows}]\nshuffle_merged_datasets: false\n"
+
+static void test_dataset__takes_a_hosts_types(void **state)
+{
+    static const int32_t texts[] = { BYTE_BOS, 'P', 'm', 't', 'R', BYTE_EOS };
+    static const int32_t trained[] = { -100, -100, -100, 't', 'R', BYTE_EOS };
+    fixture f;
+    host h = { 0 };
+    axl_dataset *data;
+    axl_dataset_stats stats = AXL_DATASET_STATS_INIT;
+    axl_sample s = AXL_SAMPLE_INIT;
+
+    (void)state;
+    set_up(&f);
+    write_text(in_dir(&f, "d.jsonl"), "{\"a\": \"ids\"}\n{\"a\": \"texts\"}\n{\"a\": \"none\"}\n");
+    assert_ok(axl_dataset_register_type(f.ctx, "my.rows", NULL, host_rows, &h));
+    assert_ok(open_data(&f, HOST, AXL_SPLIT_TRAIN, &data));
+    assert_int_equal(h.calls, 3);
+    assert_string_equal(h.record, "{\"a\": \"none\"}");
+    assert_ok(axl_dataset_get_stats(data, &stats));
+    assert_int_equal(stats.rows, 3);
+    assert_int_equal(stats.rows_read, 4);
+    assert_int_equal(stats.dropped_no_trained, 1);
+    assert_ok(axl_dataset_get_sample(data, 1, &s));
+    assert_int_equal(s.part, 1);
+    assert_int_equal(s.n_trained, 1);
+    assert_ok(axl_dataset_get_sample(data, 2, &s));
+    assert_int_equal(s.length, 6);
+    assert_memory_equal(s.input_ids, texts, sizeof texts);
+    assert_memory_equal(s.labels, trained, sizeof trained);
+    axl_dataset_free(data);
+    tear_down(&f);
+}
+
+/* Prepared data is kept by the version and not without one. */
+static void test_dataset__keeps_a_hosts_rows_by_version(void **state)
+{
+    static const char *const versions[] = { NULL, NULL, "1", "1", "2" };
+    static const int called[] = { 1, 2, 3, 3, 4 };
+    fixture f;
+    host h = { 0 };
+    axl_dataset *data;
+
+    (void)state;
+    set_up(&f);
+    write_text(in_dir(&f, "d.jsonl"), "{\"a\": \"ids\"}\n");
+    for (size_t i = 0; i < sizeof called / sizeof called[0]; i++) {
+        assert_ok(axl_dataset_register_type(f.ctx, "my.rows", versions[i], host_rows, &h));
+        assert_ok(open_data(&f, HOST, AXL_SPLIT_TRAIN, &data));
+        assert_int_equal(h.calls, called[i]);
+        axl_dataset_free(data);
+    }
+    tear_down(&f);
+}
+
+static void test_dataset__refuses_what_a_host_cannot_mean(void **state)
+{
+    fixture f;
+    host h = { 0 };
+    axl_dataset *data;
+
+    (void)state;
+    set_up(&f);
+    assert_fails(axl_dataset_register_type(f.ctx, "alpaca:chat", NULL, host_rows, &h),
+                 AXL_ERR_INVALID, "\"alpaca:chat\" is axl's own");
+    assert_fails(axl_dataset_register_type(f.ctx, "", NULL, host_rows, &h), AXL_ERR_INVALID,
+                 "name must not be empty");
+    assert_fails(axl_dataset_register_type(f.ctx, "a", NULL, NULL, &h), AXL_ERR_INVALID,
+                 "make must not be NULL");
+    assert_fails(axl_draft_put_ids(NULL, NULL, NULL, 0), AXL_ERR_INVALID, "draft must not be NULL");
+    assert_ok(axl_dataset_register_type(f.ctx, "my.rows", NULL, host_rows, &h));
+    write_text(in_dir(&f, "d.jsonl"), "{\"a\": \"bad\"}\n");
+    assert_fails(open_data(&f, HOST, AXL_SPLIT_TRAIN, &data), AXL_ERR_INVALID,
+                 "d.jsonl:1: ids[0] is -3, which is no id"); /* the first of two */
+    assert_int_equal(h.status, AXL_ERR_INVALID);
+    write_text(in_dir(&f, "d.jsonl"), "{\"a\": \"ids\"}\n");
+    h.stop = 1;
+    assert_fails(open_data(&f, HOST, AXL_SPLIT_TRAIN, &data), AXL_ERR_CANCELLED,
+                 "the function of the type \"my.rows\" stopped");
+    tear_down(&f);
+}
+
+static void test_dataset__lists_its_types(void **state)
+{
+    axl_buffer out = AXL_BUFFER_INIT;
+    fixture f;
+    host h = { 0 };
+
+    (void)state;
+    set_up(&f);
+    assert_ok(axl_dataset_register_type(f.ctx, "my.rows", NULL, host_rows, &h));
+    assert_ok(axl_dataset_describe_types(f.ctx, 0, &out));
+    assert_non_null(strstr(out.data, "alpaca[:instruct|chat|chatml|phi]\n    reads instruction, "
+                                     "input?, output; trains output\n"));
+    assert_non_null(strstr(out.data, "solution or explanation; trains"));
+    assert_non_null(strstr(out.data, "my.rows\n    registered by this program\n"));
+    assert_ok(axl_dataset_describe_types(f.ctx, 1, &out));
+    assert_non_null(strstr(out.data,
+                           "{\"type\": \"completion\", \"styles\": [], \"columns\": "
+                           "[{\"name\": \"text\", \"key\": \"field\", \"optional\": "
+                           "false}], \"keys\": [\"field\"], \"trained\": \"all of it\"}"));
+    assert_non_null(strstr(out.data, "{\"type\": \"my.rows\", "));
+    axl_buffer_free(&out);
+    tear_down(&f);
+}
+
 static void test_dataset__splits_as_axolotl(void **state)
 {
     fixture f;
@@ -831,10 +1049,21 @@ static axl_status walk(const axl_config *cfg, const axl_tokenizer *tok)
     return status;
 }
 
+#define EVERY_COLUMN                                                                               \
+    "[{\"instruction\": \"x\", \"answer\": \"y\", \"output\": \"y\", \"reflection\": \"y\", "      \
+    "\"corrected\": \"y\", \"scores\": {\"b\": 1, \"a\": [2]}, \"critiques\": {}, \"revision\": "  \
+    "\"texts\", "                                                                                  \
+    "\"segments\": [{\"label\": true, \"text\": \"t\"}], \"conversations\": ["                     \
+    "{\"role\": \"human\", \"from\": \"human\", \"value\": \"h\"}, "                               \
+    "{\"role\": \"bot\", \"from\": \"gpt\", \"value\": \"b\"}], "                                  \
+    "\"messages\": [{\"role\": \"user\", \"content\": \"u\"}, "                                    \
+    "{\"role\": \"assistant\", \"content\": \"a\"}]}]"
+
 static void test_dataset__survives_failed_allocations(void **state)
 {
     axl_context_options o = AXL_CONTEXT_OPTIONS_INIT;
     faults faults = { 0, 0 };
+    host h = { 0 };
     fixture f;
 
     (void)state;
@@ -850,9 +1079,15 @@ static void test_dataset__survives_failed_allocations(void **state)
     f.tok = byte_tokenizer(f.ctx, 0);
     put_rows(&f, "a.jsonl", 6, 'a');
     write_text(in_dir(&f, "b.json"), "[{\"instruction\": \"x\", \"output\": \"y\"}]");
+    write_text(in_dir(&f, "c.json"), EVERY_COLUMN);
+    assert_ok(axl_dataset_register_type(f.ctx, "my.rows", "1", host_rows, &h));
 #define EVERY_METHOD                                                                               \
     "datasets: [{path: a.jsonl, type: alpaca}, {path: b.json, type: completion, field: output}, "  \
-    "{path: b.json, type: {format: '{instruction}{input}'}}]\n"
+    "{path: b.json, type: {format: '{instruction}{input}'}}, {path: c.json, type: reflection}, "   \
+    "{path: c.json, type: creative_acr.load_revise}, {path: c.json, type: input_output}, "         \
+    "{path: c.json, type: pygmalion}, {path: c.json, type: llama2_chat}, "                         \
+    "{path: c.json, type: messages}, {path: c.json, type: my.rows}, "                              \
+    "{path: c.json, type: _synthetic, length: 2, sequence_length: 4}]\n"
     axl_config *cfg =
         config(&f, EVERY_METHOD "val_set_size: 0.1\nsample_packing: true\nnum_epochs: 2\n"
                                 "shuffle_before_merging_datasets: true\n");
@@ -888,6 +1123,12 @@ int main(void)
         cmocka_unit_test(test_dataset__keeps_the_end_of_a_long_error),
         cmocka_unit_test(test_dataset__takes_formats_of_your_own),
         cmocka_unit_test(test_dataset__cuts_texts_into_samples),
+        cmocka_unit_test(test_dataset__takes_samples_as_they_are),
+        cmocka_unit_test(test_dataset__makes_samples_up),
+        cmocka_unit_test(test_dataset__takes_a_hosts_types),
+        cmocka_unit_test(test_dataset__keeps_a_hosts_rows_by_version),
+        cmocka_unit_test(test_dataset__refuses_what_a_host_cannot_mean),
+        cmocka_unit_test(test_dataset__lists_its_types),
         cmocka_unit_test(test_dataset__splits_as_axolotl),
         cmocka_unit_test(test_dataset__keeps_what_it_prepared),
         cmocka_unit_test(test_dataset__writes_nothing_unasked),

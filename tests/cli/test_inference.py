@@ -34,6 +34,39 @@ class Inference(Case):
         return self.path("model")
 
 
+class Chat(Inference):
+    def chat(self, template, *args):
+        shutil.copytree(TINY, self.path("model"), dirs_exist_ok=True)
+        self.write("model/chat_template.jinja", template)
+        return self.continued("--model", self.path("model"), "--chat", "--greedy",
+                              "--max-new-tokens", 8, "--prompt", PROMPT, *args)
+
+    def test_a_message_in_the_models_template(self):
+        wanted = " Veldania is Orsk. The capital"
+        self.assertEqual(self.chat("{{ bos_token }}{{ messages[0]['content'] }}"), wanted)
+        self.assertEqual(self.chat("{{ bos_token }}{% if add_generation_prompt %}"
+                                   "{{ messages[0].content }}{% endif %}"), wanted)
+
+    def test_ends_where_a_turn_ends(self):
+        template = ("{% for m in messages %}{% if loop.first %}{{ bos_token }}{% endif %}"
+                    "{{ m.content }}{% if m.role == 'assistant' %} Orsk\n{% endif %}{% endfor %}")
+        self.assertEqual(self.chat(template), " Veldania is")
+
+    def test_the_configs_template(self):
+        shutil.copytree(TINY, self.path("trained"))
+        config = self.config(chat_template="jinja", adapter=None, output_dir=self.path("trained"),
+                             chat_template_jinja="{{ bos_token }}{{ messages[0].content }}")
+        result = self.good("inference", "--chat", "--greedy", "--max-new-tokens", 8, "--prompt",
+                           PROMPT, config)
+        self.assertEqual(result.out, " Veldania is Orsk. The capital\n")
+
+    def test_none(self):
+        self.assertIn("the tokenizer has no chat template",
+                      self.wrong("inference", "--model", TINY, "--chat", "--prompt", "x"))
+        self.assertIn("--chat and --instruction are two forms", self.wrong(
+            "inference", "--model", TINY, "--chat", "--instruction", "x"))
+
+
 class Prompt(Inference):
     def test_continuation_alone(self):
         """The prompt is not repeated, and the space after it belongs to the answer."""

@@ -35,6 +35,16 @@ class Render(Case):
         made = self.good("render", "--model", self.path("model"), "--context", self.variables(eos_token="."))
         self.assertEqual(made.out, "<|user|>Grüße.\n<|assistant|>1.0\0x.\n")
 
+    def test_a_builtin_by_name(self):
+        made = self.good("render", "--template", "chatml", "--context", self.variables(add_generation_prompt=True))
+        self.assertEqual(made.out, "<|im_start|>user\n Grüße\u2028 <|im_end|>\n<|im_start|>assistant\n1.0\0x<|im_end|>\n"
+                                   "<|im_start|>assistant\n")
+        context = self.variables()
+        self.assertIn('did you mean "chatml"?', self.wrong("render", "--template", "chatmll", "--context", context))
+        self.assertIn("tokenizer_default", self.wrong("render", "--template", "command_a", "--context", context))
+        self.assertIn("gemma3:", self.wrong("render", "--template", "gemma3", "--context", self.variables(messages=[
+            {"role": "assistant", "content": "first"}])))
+
     def test_what_is_wrong(self):
         context = self.variables()
         template = self.write("bad.jinja", "{% for m in messages %}\n{{ m.role.x.y }}{% endfor %}")

@@ -412,8 +412,13 @@ class Inspect(Case):
         self.assertNotIn("\033[3", self.terminal(*args, env={"NO_COLOR": "1"}))
 
     def test_types(self):
-        types = self.good("inspect", "--types").out.splitlines()
-        self.assertTrue(any(line.startswith("alpaca") for line in types))
+        text = self.good("inspect", "--types").out
+        self.assertIn("alpaca[:instruct|chat|chatml|phi]\n    reads instruction, input?, output; "
+                      "trains output\n", text)
+        types = json.loads(self.good("inspect", "--types", "--json").out)
+        self.assertEqual(types[0]["type"], "alpaca")
+        self.assertIn({"name": "text", "key": "field", "optional": False},
+                      [c for t in types for c in t["columns"]])
 
     def test_answer_that_cannot_be_written(self):
         if not os.path.exists("/dev/full"):

@@ -56,8 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_must(status == AXL_OK || status == AXL_END, "a broken file is no failure");
     for (uint32_t i = 0; store && i < store->n; i++) {
         const axl__row *r = &store->rows[i];
-        fuzz_read_all(r->ids, r->length * sizeof *r->ids);
-        fuzz_read_all(r->labels, r->length * sizeof *r->labels);
+        fuzz_read_all(axl__row_ids(store, r), r->length * sizeof *store->tokens);
+        fuzz_read_all(axl__row_labels(store, r), r->length * sizeof *store->tokens);
         if (r->source != AXL__NO_SOURCE)
             fuzz_read_all(store->sources[r->source], strlen(store->sources[r->source]));
     }

@@ -3,8 +3,7 @@
 """make_jinja_goldens.py [FILE]: what jinja2 under transformers' settings makes of small templates.
 
 Needs jinja2 3.1 alone.  Writes tests/golden/jinja.json: {"jinja2": version, "seed": n, "contexts":
-{name: object}, "cases": [[template, context, text or null where jinja2 fails], …], "uses": [[template,
-variable, what is named of it], …]}.  The first cases
+{name: object}, "cases": [[template, context, text or null where jinja2 fails], …]}.  The first cases
 are written by hand, one a feature; the rest are put together at random from the lists below.
 
 make_jinja_goldens.py --compare PROGRAM FOLDER… renders every chat template found below the folders
@@ -1048,18 +1047,6 @@ CHATS = [
     "Today Date: {{ strftime_now('%d %b %Y') }}{{ date_string | default('26 Jul 2024') }}",
 ]
 
-# For what a template names of a variable.
-USES = [
-    "{% for message in messages %}{{ message.role ~ message['content'] }}{% if message.tool_calls is defined %}"
-    "{{ message.tool_calls[0].function.name }}{{ message.get('name') }}{% endif %}{% endfor %}{{ messages[0].x }}",
-    "{% macro f(message) %}{{ message.a[1:]['b'].c }}{% set q = message['d' 'e'] if message.f else [message.g] %}{% endmacro %}"
-    "{% call f({'k': message.h}) %}{{ message['i'] | join(message.j) }}{% endcall %}{% set ns.message = "
-    "message.k is eq message.l %}",
-    "{% for x in message.m if message.n recursive %}{% break %}{% else %}{{ message.o.p(message.q, r=message.s) }}{% endfor %}"
-    "{% filter replace('a', message.t) %}{% with u = message.u %}{% generation %}{{ message.v[message.w:message.x] }}"
-    "{% endgeneration %}{% endwith %}{% endfilter %}{% set b | upper | join(message.y) %}{{ -message.z }}{% endset %}",
-]
-
 # What random templates are made of.
 ATOMS = ["i", "neg", "zero", "f", "whole", "t", "no", "nil", "s", "empty", "uni", "num", "lst", "words", "mix", "d", "nodict",
          "nolist", "nope", "users", "1", "0", "2.5", "'ab'", "''", "'A b'", "none", "true", "[1, 2]", "(1, 'x')", "{'k': 1}",
@@ -1148,25 +1135,6 @@ def result(env, template, context):
     return text, " at 0x" in text or "built-in method" in text or "<class" in text
 
 
-def uses(template, variable):
-    """The attributes and items that a template names of a variable, as Axolotl's analyser counts."""
-    found = set()
-
-    def base(node):
-        while isinstance(node, (jinja2.nodes.Getattr, jinja2.nodes.Getitem)):
-            node = node.node
-        return getattr(node, "name", None) if isinstance(node, jinja2.nodes.Name) else None
-
-    tree = environment(lambda: NOW).parse(template)
-    for node in tree.find_all((jinja2.nodes.Getattr, jinja2.nodes.Getitem)):
-        if base(node.node) == variable:
-            if isinstance(node, jinja2.nodes.Getattr):
-                found.add(node.attr)
-            elif isinstance(node.arg, jinja2.nodes.Const) and isinstance(node.arg.value, str):
-                found.add(node.arg.value)
-    return sorted(found)
-
-
 def small(text):
     return text is None or len(text) < 700
 
@@ -1184,8 +1152,7 @@ def cases():
         text, placed = result(env, template, contexts[name])
         if not placed and small(text):
             made.append([template, name, text])
-    return {"jinja2": jinja2.__version__, "seed": SEED, "contexts": contexts, "cases": made,
-            "uses": [[t, v, uses(t, v)] for t in CHATS + USES for v in ("messages", "m", "message")]}
+    return {"jinja2": jinja2.__version__, "seed": SEED, "contexts": contexts, "cases": made}
 
 
 # ---- templates of others ----

@@ -207,6 +207,32 @@ class ContextTest(Case):
         self.assertAlmostEqual(sum(losses), trainer.evaluate(batch), places=3)
         self.assertEqual(len(model.batch_hidden(batch, 0).tolist()), len(IDS))
 
+    def test_a_tokenizer_encodes_many(self):
+        tokenizer = axl.Tokenizer.open(MODEL, context=axl.Context(threads=2))
+        texts = [f"Text {i} \0 {'é' * (i % 7)}" for i in range(500)] + ["", b"bytes"]
+        self.assertEqual(tokenizer.encode_batch(texts), [tokenizer.encode(t) for t in texts])
+        self.assertEqual(tokenizer.encode_batch(texts[:3], special=False),
+                         [tokenizer.encode(t, special=False) for t in texts[:3]])
+        self.assertEqual(tokenizer.encode_batch([]), [])
+        with self.assertRaisesRegex(TypeError, "a source must be a str or bytes, got 3"):
+            tokenizer.encode_batch(["a", 3])
+
+    def test_a_tokenizer_renders_conversations(self):
+        template = ("{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}\n"
+                    "{% endfor %}{% if tools %}{{ tools | tojson }}{% endif %}{{ x }}"
+                    "{% if add_generation_prompt %}>{% endif %}")
+        files = {"chat_template.jinja": template.encode()}
+        for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json"):
+            with open(os.path.join(MODEL, name), "rb") as f:
+                files[name] = f.read()
+        made, said = axl.Tokenizer.from_files(files), [{"role": "user", "content": "Hi"}]
+        self.assertEqual(made.apply_chat_template(said, x=3), "user: Hi</s>\n3")
+        self.assertEqual(made.apply_chat_template(said, tools=[1], add_generation_prompt=True),
+                         "user: Hi</s>\n[1]>")
+        self.assertEqual(made.turn_end, "</s>")
+        with self.assertRaises(FileNotFoundError):
+            axl.Tokenizer.open(MODEL).apply_chat_template(said)
+
     def test_a_chat_template_renders(self):
         template = axl.Template("{% for m in messages %}{{ m['content'] }}{{ loop.index }};{% endfor %}{{ x }}{{ y | tojson }}\n")
         messages = [{"content": "Grüße 🚆"}, {"content": "\0"}]
@@ -225,6 +251,8 @@ class ContextTest(Case):
             with open(os.path.join(folder, "chat_template.jinja"), "w", encoding="utf-8") as f:
                 f.write("{{ a }}!")
             self.assertEqual(axl.Template.open(folder).render({"a": 1}), "1!")
+        chat = {"messages": [{"role": "user", "content": "Hi"}], "add_generation_prompt": True}
+        self.assertEqual(axl.Template.builtin("chatml").render(chat), "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n")
 
     def test_generating_says_how_it_ended(self):
         model = axl.Model.open(MODEL, compute="f32")
@@ -232,6 +260,8 @@ class ContextTest(Case):
         whole = axl.generate(model, tokenizer, "Once upon", greedy=True, max_new_tokens=20)
         self.assertEqual((whole.finish, whole.n_new), ("length", 20))
         seen, cut = [], whole[5:9]
+        self.assertEqual(axl.generate(model, tokenizer, "Once upon", greedy=True,
+                                      stop_ids=range(model.info.vocab_size)).finish, "eos")
         text = axl.generate(model, tokenizer, "Once upon", greedy=True, max_new_tokens=20, stop=cut,
                             on_text=lambda piece: seen.append(piece))
         self.assertEqual((text, text.finish), (whole[:whole.index(cut)], "stop"))
@@ -355,6 +385,51 @@ class DataTest(Case):
         with self.assertRaises(ValueError):
             axl.Dataset.from_samples([([1, 2], [1])])
 
+    def made(self, make, **more):
+        """The samples of one record, by a type of one's own."""
+        context = axl.Context()
+        axl.register_dataset_type("my.rows", make, context=context)
+        path = os.path.join(self.folder, "rows.jsonl")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write('{"q": "caf\\u00e9", "a": 3}\n')
+        made = axl.Config.parse(config(self.folder, datasets=[{"path": path, "type": "my.rows"}],
+                                       shuffle_merged_datasets=False, **more), context=context)
+        tokenizer = axl.Tokenizer.from_config(made)
+        data = axl.Dataset.from_config(made, tokenizer)
+        return [(s.input_ids.tolist(), s.labels.tolist()) for s in data], tokenizer
+
+    def test_a_type_of_ones_own(self):
+        records = []
+        got, tokenizer = self.made(lambda record: records.append(record) or (record["q"], "yes"))
+        self.assertEqual(records, [{"q": "caf\u00e9", "a": 3}])
+        asked, said = tokenizer.encode("caf\u00e9"), tokenizer.encode("yes")[1:] + [2]
+        self.assertEqual(got, [(asked + said, [-100] * len(asked) + said)])
+        got, _ = self.made(lambda _: [{"text": "a"}, {"text": "b", "train": True}])
+        a, b = (tokenizer.encode(t, special=False) for t in "ab")
+        self.assertEqual(got, [(a + b, [-100] * len(a) + b)])
+        got, _ = self.made(lambda _: {"input_ids": [1, 2, 3], "labels": [-100, 2, 3]})
+        self.assertEqual(got, [([1, 2, 3], [-100, 2, 3])])
+        got, _ = self.made(lambda _: [{"input_ids": [1, 2]}, axl.Sample([4, 5], [-100, 5])])
+        self.assertEqual(got, [([1, 2], [1, 2]), ([4, 5], [-100, 5])])
+        with self.assertRaises(axl.DataError):
+            self.made(lambda _: None)
+        with self.assertRaisesRegex(ZeroDivisionError, "division"):
+            self.made(lambda _: 1 // 0)
+        with self.assertRaisesRegex(TypeError, "a list of segments, got 3"):
+            self.made(lambda record: record["a"])
+        with self.assertRaisesRegex(ValueError, "labels must be 2"):
+            self.made(lambda _: {"input_ids": [1, 2], "labels": [1]})
+        with self.assertRaisesRegex(axl.InvalidError, "is axl's own"):
+            axl.register_dataset_type("alpaca", print)
+        with self.assertRaisesRegex(TypeError, "make must be a function"):
+            axl.register_dataset_type("x", None)
+
+    def test_types_are_listed(self):
+        types = {t["type"]: t for t in axl.dataset_types() if isinstance(t["type"], str)}
+        self.assertEqual(types["gpteacher"]["styles"], ["instruct", "chat", "chatml", "phi"])
+        self.assertEqual([c["name"] for c in types["orcamini"]["columns"]],
+                         ["system_prompt", "question", "response"])
+
     def test_batches_are_their_own(self):
         loader = axl.Loader(axl.Dataset.from_samples(self.SAMPLES), micro_batch_size=2,
                             gradient_accumulation_steps=2, shuffle=False)
@@ -425,6 +500,22 @@ class DataTest(Case):
         self.assertIn("### Response:", tokenizer.decode(data[0].input_ids))
         self.assertIsNone(axl.Dataset.from_config(made, tokenizer, "validation"))
         self.assertGreater(len(next(axl.Loader.from_config(made, data))), 0)
+        self.assertEqual(list(data.lengths), [len(sample) for sample in data])
+
+    def test_data_is_prepared(self):
+        made = axl.Config.parse(config(self.folder, dataset_prepared_path=None, val_set_size=3))
+        tokenizer = axl.Tokenizer.from_config(made)
+        train, validation, folder = axl.Dataset.prepare(made, tokenizer)
+        self.assertEqual(folder, os.path.join(self.folder, "out", "prepared"))
+        self.assertEqual(len(os.listdir(folder)), 1)
+        self.assertEqual(len(validation), 3)
+        self.assertFalse(train.stats.from_cache)
+        again = axl.Dataset.prepare(made, tokenizer)
+        self.assertTrue(again.train.stats.from_cache)
+        self.assertEqual(list(again.train), list(train))
+        made = axl.Config.parse(config(self.folder, dataset_prepared_path=__file__))
+        with self.assertRaises(axl.InputOutputError):
+            axl.Dataset.prepare(made, tokenizer)
 
 
 class TrainingTest(Case):

@@ -78,42 +78,6 @@ static void test_goldens(void **state)
     assert_int_equal(wrong, 0);
 }
 
-typedef struct {
-    const axl__json *names;
-    uint32_t seen; /* a bit for each of names */
-} expected_uses;
-
-static void on_use(void *user, const char *name, size_t len)
-{
-    expected_uses *e = user;
-    uint32_t at = 0;
-
-    for (const axl__json *v = e->names->child; v; v = v->next, at++) {
-        if (v->len == len && memcmp(v->text, name, len) == 0) {
-            e->seen |= 1u << at;
-            return;
-        }
-    }
-    fail_msg("%.*s is not named", (int)len, name);
-}
-
-static void test_uses(void **state)
-{
-    axl__json *goldens;
-    axl__jinja *t;
-
-    (void)state;
-    assert_ok(axl__json_read_file(&goldens, &arena, test_source_path("tests/golden/jinja.json")));
-    for (const axl__json *c = axl__json_get(goldens, "uses")->child; c; c = c->next) {
-        const axl__json *variable = c->child->next;
-        expected_uses e = { variable->next, 0 };
-        assert_ok(axl__jinja_parse(&t, ctx, "t", c->child->text, c->child->len));
-        assert_ok(axl__jinja_uses(t, variable->text, on_use, &e));
-        assert_int_equal(e.seen, (1ull << e.names->count) - 1);
-        axl__jinja_free(t);
-    }
-}
-
 /* ---- errors ---- */
 
 static void fails(const char *template, const char *context, const char *text)
@@ -303,6 +267,13 @@ static void test_handle(void **state)
     axl_template_free(tpl);
     assert_fails(axl_template_new(&tpl, ctx, "{{", 2, NULL), AXL_ERR_FORMAT, "template:1: ");
     assert_null(tpl);
+    assert_ok(axl_template_open_builtin(&tpl, ctx, "deepseek_v2"));
+    render_handle(tpl, "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}]}",
+                  "<\uff5cUser\uff5c>Hi");
+    axl_template_free(tpl);
+    assert_fails(axl_template_open_builtin(&tpl, ctx, "command_a"), AXL_ERR_UNSUPPORTED, "Cohere");
+    assert_null(tpl);
+    assert_fails(axl_template_open_builtin(&tpl, ctx, NULL), AXL_ERR_INVALID, "NULL");
 }
 
 static void test_folders(void **state)
@@ -447,7 +418,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_goldens),
-        cmocka_unit_test(test_uses),
         cmocka_unit_test(test_errors_name_line_and_cause),
         cmocka_unit_test(test_strangers_are_bounded),
         cmocka_unit_test(test_deep_texts_are_refused),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_prompt.c - Axolotl's words (its prompters printed the texts below) and the masks. */
+/* test_prompt.c - Axolotl's words (its prompters printed the texts below) and the masks; ids and
+ * labels of all types are test_dataset_types.c's. */
 #include "testing.h"
 
 #include "byte_tokenizer.h"
@@ -14,15 +15,21 @@
 typedef struct {
     axl_context *ctx;
     axl_tokenizer *tok;
+    axl_config *cfg; /* of types that read more than their entry */
     axl__arena arena;
     axl__draft draft;
 } fixture;
 
 static void set_up(fixture *f, int ends)
 {
+    static const char config[] = "base_model: model\nlearning_rate: 1e-3\nnum_epochs: 1\n"
+                                 "micro_batch_size: 1\ngradient_accumulation_steps: 1\n"
+                                 "chat_template: chatml\ndatasets: [{path: x, type: alpaca}]\n";
+
     memset(f, 0, sizeof *f);
     f->ctx = test_context();
     f->tok = byte_tokenizer(f->ctx, ends);
+    assert_ok(axl_config_parse(&f->cfg, f->ctx, config, strlen(config), NULL, NULL));
     axl__arena_init(&f->arena, f->ctx);
     f->draft.ctx = f->ctx;
 }
@@ -31,6 +38,7 @@ static void tear_down(fixture *f)
 {
     axl__draft_free(&f->draft);
     axl__arena_free(&f->arena);
+    axl_config_free(f->cfg);
     axl_tokenizer_free(f->tok);
     assert_ok(axl__remove_tree(test_temp_dir()));
     mkdir(test_temp_dir(), 0700);
@@ -47,8 +55,12 @@ static axl_status open_entry(fixture *f, axl__prompt *p, const char *yaml, uint3
     assert_ok(axl__diagnostics_new(&diags, f->ctx, "entry"));
     assert_ok(axl__yaml_parse(&entry, &f->arena, yaml, strlen(yaml), diags));
     axl_diagnostics_free(diags);
-    return axl__prompt_open(
-        p, &(axl__prompt_setup){ f->ctx, f->tok, entry, sequence_len, train_on_inputs });
+    return axl__prompt_open(p, &(axl__prompt_setup){ .ctx = f->ctx,
+                                                     .tok = f->tok,
+                                                     .entry = entry,
+                                                     .cfg = f->cfg,
+                                                     .sequence_len = sequence_len,
+                                                     .train_on_inputs = train_on_inputs });
 }
 
 static axl_status open_type(fixture *f, axl__prompt *p, const char *type, uint32_t sequence_len,
@@ -232,37 +244,6 @@ static void test_prompt__names_the_types_that_exist(void **state)
     assert_fails(open_type(&f, &p, "alpaca:foo", 8, false), AXL_ERR_UNSUPPORTED,
                  "\"alpaca:foo\" does not exist");
     assert_fails(open_type(&f, &p, "completion:chat", 8, false), AXL_ERR_UNSUPPORTED, "there are");
-    assert_fails(open_entry(&f, &p, "path: x", 8, false), AXL_ERR_UNSUPPORTED, "there are");
-    tear_down(&f);
-}
-
-/* Made from the texts of Axolotl's prompters: every instruction type, in every style. */
-static void test_prompt__writes_what_axolotls_prompters_do(void **state)
-{
-    const char *golden = test_source_path("tests/golden/prompt_texts.json");
-    axl__json *rows;
-    axl__arena arena;
-    axl__file file;
-    fixture f;
-    int n = 0;
-
-    (void)state;
-    set_up(&f, 0);
-    axl__arena_init(&arena, f.ctx);
-    assert_ok(axl__file_open(&file, f.ctx, golden, false));
-    assert_ok(axl__json_parse(&rows, &arena, (const char *)file.data, file.size, golden));
-    for (const axl__json *row = rows->child; row; row = row->next, n++) {
-        axl__str record;
-        axl__str_init(&record, f.ctx);
-        axl__json_write(&record, axl__json_get(row, "record"), 0);
-        assert_ok(make(&f, axl__json_string(row, "type", ""), record.data, 4096, false));
-        check_draft(&f.draft, axl__json_string(row, "prompt", ""),
-                    axl__json_string(row, "response", ""));
-        axl__str_free(&record);
-    }
-    assert_true(n >= 60);
-    axl__file_close(&file);
-    axl__arena_free(&arena);
     tear_down(&f);
 }
 
@@ -450,7 +431,6 @@ int main(void)
         cmocka_unit_test(test_prompt__trains_on_inputs_when_told),
         cmocka_unit_test(test_prompt__cuts_each_half),
         cmocka_unit_test(test_prompt__names_the_types_that_exist),
-        cmocka_unit_test(test_prompt__writes_what_axolotls_prompters_do),
         cmocka_unit_test(test_prompt__fills_in_formats_of_your_own),
         cmocka_unit_test(test_prompt__reads_answers_and_choices),
         cmocka_unit_test(test_prompt__has_a_method_for_every_type),

@@ -82,7 +82,7 @@ static void setup(fixture *f, uint64_t steps, uint64_t eval_every)
         .seconds = 1.4 * (double)steps,
         .peak_rss_bytes = 3u << 30,
         .history = &f->history,
-        .train = { sizeof(axl_dataset_stats), 2000, 1800, 900000, 300000, 150, 0, 50, 0 },
+        .train = { sizeof(axl_dataset_stats), 2000, 1800, 900000, 300000, 150, 0, 50, 0, 0 },
         .model = AXL_MODEL_INFO_INIT,
         .trainer = &f->trainer,
         .trained_params = 123456,
@@ -100,8 +100,9 @@ static void setup(fixture *f, uint64_t steps, uint64_t eval_every)
         .now = 1700000000,
     };
     if (eval_every)
-        f->summary.valid =
-            (axl_dataset_stats){ sizeof(axl_dataset_stats), 2000, 200, 90000, 30000, 0, 0, 0, 0 };
+        f->summary.valid = (axl_dataset_stats){
+            sizeof(axl_dataset_stats), 2000, 200, 90000, 30000, 0, 0, 0, 0, 0
+        };
     axl__str_init(&f->text, f->ctx);
 }
 

@@ -37,7 +37,9 @@ from ._core import (
     AbiError, BusyError, Cancel, Cancelled, ConfigError, Context, DataError, DeviceError, Error,
     ForkedError, FormatError, InputOutputError, InvalidError, Job, NotFound, NumericError,
     OutOfMemory, Progress, UnsupportedError, default_context, set_default_context)
-from ._data import IGNORE, Batch, Cursor, Dataset, DatasetStats, Loader, Sample, Template, Tokenizer
+from ._data import (
+    IGNORE, Batch, Cursor, Dataset, DatasetStats, Loader, Prepared, Sample, Template, Tokenizer,
+    dataset_types, register_dataset_type)
 from ._library import LibraryError, lib as _lib
 from ._plan import Plan, estimate, plan
 from ._run import Callback, Evaluation, Run, RunRecord, evaluate, finetune
@@ -63,7 +65,7 @@ __all__ = [
     "Diagnostic", "Error", "Evaluation", "ForkedError", "FormatError", "IGNORE",
     "InputOutputError", "InvalidError", "Job", "LibraryError", "Loader", "Logits",
     "Model", "ModelInfo", "NotFound",
-    "NumericError", "OutOfMemory", "Plan", "Progress", "Run", "RunRecord", "Sample", "Schedule",
+    "NumericError", "OutOfMemory", "Plan", "Prepared", "Progress", "Run", "RunRecord", "Sample", "Schedule",
     "StepStats", "SweepRun", "Template", "Tokenizer", "Trainer", "UnsupportedError", "callbacks",
-    "default_context", "estimate", "evaluate", "feature", "finetune", "generate", "generate_ids",
-    "plan", "set_default_context", "sweep"]
+    "dataset_types", "default_context", "estimate", "evaluate", "feature", "finetune", "generate", "generate_ids",
+    "plan", "register_dataset_type", "set_default_context", "sweep"]

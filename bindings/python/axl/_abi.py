@@ -25,6 +25,10 @@ AXL_ROLE_CHOSEN = 1
 AXL_ROLE_REJECTED = 2
 AXL_ROLE_DESIRABLE = 3
 AXL_ROLE_UNDESIRABLE = 4
+AXL_TEXT_PROMPT = 0
+AXL_TEXT_RESPONSE = 1
+AXL_TEXT_MASKED = 2
+AXL_TEXT_TRAINED = 3
 AXL_FINISH_EOS = 1
 AXL_FINISH_STOP = 2
 AXL_FINISH_LENGTH = 3
@@ -116,6 +120,10 @@ class axl_dataset(c.Structure):
 
 
 class axl_diagnostics(c.Structure):
+    """Opaque."""
+
+
+class axl_draft(c.Structure):
     """Opaque."""
 
 
@@ -291,6 +299,7 @@ axl_log_fn = c.CFUNCTYPE(None, c.c_void_p, c.c_uint32, c.c_char_p)
 axl_progress_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_progress))
 axl_task_fn = c.CFUNCTYPE(None, c.c_void_p, c.c_uint64)
 axl_parallel_for_fn = c.CFUNCTYPE(None, c.c_void_p, c.c_uint64, axl_task_fn, c.c_void_p)
+axl_dataset_type_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_draft), c.c_void_p, c.c_size_t)
 axl_file_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_file))
 axl_text_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, c.c_size_t)
 axl_tensor_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_char_p, c.POINTER(axl_tensor_data))
@@ -418,6 +427,7 @@ axl_dataset_stats._fields_ = [
     ("dropped_too_short", c.c_uint64),
     ("dropped_no_trained", c.c_uint64),
     ("from_cache", c.c_uint64),
+    ("dropped_duplicates", c.c_uint64),
 ]
 axl_file._fields_ = [
     ("size", c.c_size_t),
@@ -438,6 +448,8 @@ axl_generate_options._fields_ = [
     ("text_user", c.c_void_p),
     ("stop", c.POINTER(c.c_char_p)),
     ("n_stop", c.c_size_t),
+    ("stop_ids", c.POINTER(c.c_int32)),
+    ("n_stop_ids", c.c_size_t),
     ("result", c.POINTER(axl_generation)),
     ("seed", c.c_uint64),
     ("temperature", c.c_double),
@@ -450,7 +462,7 @@ axl_generate_options._fields_ = [
     ("reserved0", c.c_uint32),
 ]
 axl_generate_options._defaults_ = (
-    None, None, None, 0, None, 42, 0.9, 0.95, 0.0, 1.1, 40, 1024, 0, 0,
+    None, None, None, 0, None, 0, None, 42, 0.9, 0.95, 0.0, 1.1, 40, 1024, 0, 0,
 )
 axl_job_options._fields_ = [
     ("size", c.c_size_t),
@@ -819,22 +831,35 @@ FUNCTIONS = {
         c.POINTER(axl_context_options)]),
     "axl_context_threads": (c.c_uint32, [c.POINTER(axl_context)]),
     "axl_dataset_count": (c.c_uint64, [c.POINTER(axl_dataset)]),
+    "axl_dataset_describe_types": (c.c_int, [c.POINTER(axl_context), c.c_uint32,
+        c.POINTER(axl_buffer)]),
     "axl_dataset_free": (None, [c.POINTER(axl_dataset)]),
     "axl_dataset_from_config": (c.c_int, [c.POINTER(c.POINTER(axl_dataset)),
         c.POINTER(axl_config), c.POINTER(axl_tokenizer), c.c_uint32]),
     "axl_dataset_from_samples": (c.c_int, [c.POINTER(c.POINTER(axl_dataset)),
         c.POINTER(axl_context), c.POINTER(axl_sample), c.c_size_t]),
+    "axl_dataset_get_lengths": (c.c_int, [c.POINTER(axl_dataset), c.POINTER(c.c_uint32),
+        c.c_uint64]),
     "axl_dataset_get_sample": (c.c_int, [c.POINTER(axl_dataset), c.c_uint64,
         c.POINTER(axl_sample)]),
     "axl_dataset_get_stats": (c.c_int, [c.POINTER(axl_dataset), c.POINTER(axl_dataset_stats)]),
+    "axl_dataset_prepare": (c.c_int, [c.POINTER(c.POINTER(axl_dataset)),
+        c.POINTER(c.POINTER(axl_dataset)), c.POINTER(axl_config), c.POINTER(axl_tokenizer),
+        c.POINTER(axl_buffer)]),
     "axl_dataset_prompt": (c.c_int, [c.POINTER(axl_context), c.POINTER(axl_config), c.c_char_p,
         c.c_char_p, c.POINTER(axl_buffer)]),
+    "axl_dataset_register_type": (c.c_int, [c.POINTER(axl_context), c.c_char_p, c.c_char_p,
+        axl_dataset_type_fn, c.c_void_p]),
     "axl_describe": (c.c_int, [c.POINTER(axl_context), c.c_uint32, c.POINTER(axl_buffer)]),
     "axl_diagnostics_count": (c.c_size_t, [c.POINTER(axl_diagnostics)]),
     "axl_diagnostics_error_count": (c.c_size_t, [c.POINTER(axl_diagnostics)]),
     "axl_diagnostics_free": (None, [c.POINTER(axl_diagnostics)]),
     "axl_diagnostics_get": (c.c_int, [c.POINTER(axl_diagnostics), c.c_size_t,
         c.POINTER(axl_diagnostic)]),
+    "axl_draft_end_sample": (c.c_int, [c.POINTER(axl_draft)]),
+    "axl_draft_put_ids": (c.c_int, [c.POINTER(axl_draft), c.POINTER(c.c_int32),
+        c.POINTER(c.c_int32), c.c_size_t]),
+    "axl_draft_put_text": (c.c_int, [c.POINTER(axl_draft), c.c_uint32, c.c_char_p, c.c_size_t]),
     "axl_evaluate": (c.c_int, [c.POINTER(axl_config), c.POINTER(axl_evaluation)]),
     "axl_feature_supported": (c.c_int, [c.c_char_p]),
     "axl_generate": (c.c_int, [c.POINTER(axl_model), c.POINTER(axl_adapter),
@@ -916,13 +941,20 @@ FUNCTIONS = {
         c.c_char_p, c.c_size_t, c.c_char_p]),
     "axl_template_open": (c.c_int, [c.POINTER(c.POINTER(axl_template)), c.POINTER(axl_context),
         c.c_char_p]),
+    "axl_template_open_builtin": (c.c_int, [c.POINTER(c.POINTER(axl_template)),
+        c.POINTER(axl_context), c.c_char_p]),
     "axl_template_render": (c.c_int, [c.POINTER(axl_template), c.c_char_p, c.c_size_t,
         c.POINTER(axl_template_options), c.POINTER(axl_buffer)]),
+    "axl_tokenizer_apply_chat_template": (c.c_int, [c.POINTER(axl_tokenizer), c.c_char_p,
+        c.c_size_t, c.POINTER(axl_template_options), c.POINTER(axl_buffer)]),
     "axl_tokenizer_bos": (c.c_int32, [c.POINTER(axl_tokenizer)]),
     "axl_tokenizer_decode": (c.c_int, [c.POINTER(axl_tokenizer), c.POINTER(c.c_int32),
         c.c_size_t, c.c_uint32, c.POINTER(axl_buffer)]),
     "axl_tokenizer_encode": (c.c_int, [c.POINTER(axl_tokenizer), c.c_char_p, c.c_size_t,
         c.c_uint32, c.POINTER(axl_buffer)]),
+    "axl_tokenizer_encode_batch": (c.c_int, [c.POINTER(axl_tokenizer), c.POINTER(c.c_char_p),
+        c.POINTER(c.c_size_t), c.c_size_t, c.c_uint32, c.POINTER(axl_buffer),
+        c.POINTER(axl_buffer)]),
     "axl_tokenizer_encode_with_offsets": (c.c_int, [c.POINTER(axl_tokenizer), c.c_char_p,
         c.c_size_t, c.c_uint32, c.POINTER(axl_buffer), c.POINTER(axl_buffer)]),
     "axl_tokenizer_eos": (c.c_int32, [c.POINTER(axl_tokenizer)]),
@@ -931,6 +963,7 @@ FUNCTIONS = {
         c.POINTER(axl_config)]),
     "axl_tokenizer_get_token": (c.c_int, [c.POINTER(axl_tokenizer), c.c_int32,
         c.POINTER(axl_buffer)]),
+    "axl_tokenizer_get_turn_end": (c.c_int, [c.POINTER(axl_tokenizer), c.POINTER(axl_buffer)]),
     "axl_tokenizer_id": (c.c_int32, [c.POINTER(axl_tokenizer), c.c_char_p]),
     "axl_tokenizer_open": (c.c_int, [c.POINTER(c.POINTER(axl_tokenizer)),
         c.POINTER(axl_context), c.c_char_p, c.POINTER(axl_tokenizer_options)]),

@@ -6,13 +6,14 @@ import ctypes
 import itertools
 import json
 import operator
+import os
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence
-from typing import Tuple, Union, overload
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional
+from typing import Sequence, Tuple, Union, overload
 
 from . import _abi
 from ._config import Config
-from ._core import Context, Handle, calls, context_or_default, take_buffer
+from ._core import Context, Handle, calls, check, context_or_default, take_buffer
 from ._library import lib
 from ._memory import collect, file_list
 from ._values import came, flag, floats, instance, ints, options, path as a_path, same, string
@@ -55,6 +56,12 @@ class Template(Handle):
         """The chat template of a model folder, with its special tokens as variables, or a file."""
         context = context_or_default(context)
         return cls._make(context, lib.axl_template_open, context, a_path(path))
+
+    @classmethod
+    def builtin(cls, name: str, *, context: Optional[Context] = None) -> "Template":
+        """One that axl brings, by the name that a config's chat_template gives it."""
+        context = context_or_default(context)
+        return cls._make(context, lib.axl_template_open_builtin, context, text(name, "name"))
 
     def render(self, variables: Optional[Mapping[str, Any]] = None, *, time: Optional[int] = None,
                max_steps: Optional[int] = None, max_output: Optional[int] = None,
@@ -123,6 +130,49 @@ class Tokenizer(Handle):
                   0 if flag(special, "special") else _abi.AXL_TOKENIZE_NO_SPECIAL,
                   ctypes.byref(buffer))
         return list(memoryview(take_buffer(buffer)).cast("i"))
+
+    def apply_chat_template(self, messages: Sequence[Mapping[str, Any]], *,
+                            tools: Optional[Sequence[Any]] = None,
+                            add_generation_prompt: bool = False, time: Optional[int] = None,
+                            **variables: Any) -> str:
+        """A conversation as text, by the tokenizer's chat template; encode(…, special=False) makes
+        ids of it.  Further arguments are variables of the template."""
+        given = {"messages": list(messages), "add_generation_prompt":
+                 bool(flag(add_generation_prompt, "add_generation_prompt")), **variables}
+        if tools is not None:
+            given["tools"] = list(tools)
+        data = json.dumps(given, allow_nan=False).encode()
+        opts = options(_abi.axl_template_options, time=time)
+        buffer = _abi.axl_buffer.init()
+        calls.run(lib.axl_tokenizer_apply_chat_template, self, data, len(data), ctypes.byref(opts),
+                  ctypes.byref(buffer))
+        return take_buffer(buffer).decode("utf-8", "replace")
+
+    @property
+    def turn_end(self) -> Optional[str]:
+        """What the chat template writes behind an assistant's message; None: nothing."""
+        buffer = _abi.axl_buffer.init()
+        if calls.run(lib.axl_tokenizer_get_turn_end, self, ctypes.byref(buffer)) == _abi.AXL_END:
+            return None
+        return take_buffer(buffer).decode("utf-8", "replace")
+
+    def encode_batch(self, sources: Iterable[Union[str, bytes]], *,
+                     special: bool = True) -> List[List[int]]:
+        """As encode() of each text, on all threads of the context."""
+        data = []
+        for source in sources:
+            if not isinstance(source, (str, bytes)):
+                raise TypeError(f"a source must be a str or bytes, got {came(source)}")
+            data.append(source.encode("utf-8", "replace") if isinstance(source, str) else source)
+        texts = (ctypes.c_char_p * len(data))(*data)
+        lengths = (ctypes.c_size_t * len(data))(*map(len, data))
+        ids, ends = _abi.axl_buffer.init(), _abi.axl_buffer.init()
+        calls.run(lib.axl_tokenizer_encode_batch, self, texts, lengths, len(data),
+                  0 if flag(special, "special") else _abi.AXL_TOKENIZE_NO_SPECIAL,
+                  ctypes.byref(ids), ctypes.byref(ends))
+        flat = list(memoryview(take_buffer(ids)).cast("i"))
+        stops = list(memoryview(take_buffer(ends)).cast("Q"))
+        return [flat[a:b] for a, b in zip([0] + stops, stops)]
 
     def encode_with_offsets(self, source: Union[str, bytes], *, special: bool = True
                             ) -> Tuple[List[int], List[Tuple[int, int]]]:
@@ -261,6 +311,7 @@ class DatasetStats:
     dropped_too_short: int
     dropped_no_trained: int
     from_cache: bool
+    dropped_duplicates: int = 0
 
 
 def _sample(given: Any, place: int) -> Sample:
@@ -284,6 +335,89 @@ def _copied(pointer: Any, n: int) -> Any:
         ctypes.string_at(pointer, 4 * n)) if pointer else None
 
 
+def _put_sample(draft: Any, made: Any) -> None:
+    given, labels = (made["input_ids"], made.get("labels")) if isinstance(made, Mapping) else (
+        made.input_ids, made.labels)
+    ids = ints(given, "input_ids")
+    kept = None if labels is None else ints(labels, "labels")
+    if kept is not None and len(kept) != len(ids):
+        raise ValueError(f"labels must be {len(ids)}, as input_ids, got {len(kept)}")
+    check(lib.axl_draft_put_ids(draft, ids, kept, len(ids)))
+
+
+def _put_text(draft: Any, part: int, value: Any, name: str) -> None:
+    data = utf8("" if value is None else value, name)
+    check(lib.axl_draft_put_text(draft, part, data, len(data)))
+
+
+def _is_sample(made: Any) -> bool:
+    return isinstance(made, Sample) or (isinstance(made, Mapping) and "input_ids" in made)
+
+
+def _put_made(draft: Any, made: Any) -> None:
+    """What the function of a type gave."""
+    if made is None:
+        return
+    if _is_sample(made):
+        _put_sample(draft, made)
+        return
+    if isinstance(made, (str, bytes, Mapping)) or not isinstance(made, Iterable):
+        raise TypeError("make must give ids and labels, a pair of texts, or a list of segments, "
+                        f"got {came(made)}")
+    parts = list(made)
+    if len(parts) == 2 and all(p is None or isinstance(p, str) for p in parts):
+        _put_text(draft, _abi.AXL_TEXT_PROMPT, parts[0], "the prompt")
+        _put_text(draft, _abi.AXL_TEXT_RESPONSE, parts[1], "the response")
+        return
+    for i, part in enumerate(parts):
+        if _is_sample(part):
+            _put_sample(draft, part)
+            check(lib.axl_draft_end_sample(draft))
+        elif isinstance(part, Mapping) and "text" in part:
+            trained = _abi.AXL_TEXT_TRAINED if part.get("train") else _abi.AXL_TEXT_MASKED
+            _put_text(draft, trained, part["text"], f"the text of segment {i}")
+        else:
+            raise TypeError(f'part {i} of what make gave must have "input_ids" or "text", '
+                            f"got {came(part)}")
+
+
+def register_dataset_type(name: str, make: Callable[[Dict[str, Any]], Any], *,
+                          version: Optional[str] = None,
+                          context: Optional[Context] = None) -> None:
+    """Let configs name a data set type of one's own.
+
+    make(record) is called with each record, a dict, and gives what is trained: a Sample or a
+    mapping of input_ids and labels (None or missing: all are trained); a pair of texts, the prompt
+    and the response, which get BOS and EOS; a list of segments {"text": …, "train": …}, to whose
+    texts nothing is added; a list of samples, where one record gives several; or None.  What it
+    raises comes out of the call that reads the data.
+
+    Configs that name the type are to be opened with the same context, and after it.  Prepared data
+    is kept where a version is given, which is to change when make does.
+    """
+    context = context_or_default(context)
+    if not callable(make):
+        raise TypeError(f"make must be a function, got {came(make)}")
+
+    def on_record(_user: Any, draft: Any, record: int, length: int) -> int:
+        return calls.inside(
+            lambda: _put_made(draft, make(json.loads(ctypes.string_at(record, length)))))
+
+    told = _abi.axl_dataset_type_fn(on_record)
+    calls.run(lib.axl_dataset_register_type, context, text(name, "name"),
+              None if version is None else text(version, "version"), told, None)
+    context._callbacks += (told,)  # the library calls it as long as the context lives
+
+
+def dataset_types(*, context: Optional[Context] = None) -> List[Dict[str, Any]]:
+    """The data set types that a config may name: type (None: where it says none), styles, columns
+    (name, key, optional), keys and trained of each."""
+    buffer = _abi.axl_buffer.init()
+    calls.run(lib.axl_dataset_describe_types, context_or_default(context), 1,
+              ctypes.byref(buffer))
+    return json.loads(take_buffer(buffer))
+
+
 class Dataset(Handle, Sequence[Sample]):
     """Tokenised samples: a sequence of Sample, whose slices are lists.  Immutable; several threads
     may read one."""
@@ -299,6 +433,17 @@ class Dataset(Handle, Sequence[Sample]):
         instance(tokenizer, Tokenizer, "tokenizer")
         return cls._make(config.context, lib.axl_dataset_from_config, config, tokenizer,
                          _split(split))
+
+    @classmethod
+    def prepare(cls, config: Config, tokenizer: Tokenizer) -> "Prepared":
+        """Both splits of a config's data, kept in the folder where training with it will look."""
+        instance(config, Config, "config")
+        instance(tokenizer, Tokenizer, "tokenizer")
+        folder, rest = _abi.axl_buffer.init(), cls.__new__(cls)
+        rest._context, rest._pointer = config.context, ctypes.POINTER(cls._type)()
+        train = cls._make(config.context, lib.axl_dataset_prepare, ctypes.byref(rest._pointer),
+                          config, tokenizer, ctypes.byref(folder))
+        return Prepared(train, rest if rest._pointer else None, os.fsdecode(take_buffer(folder)))
 
     @classmethod
     def from_samples(cls, samples: Iterable[Union[Sample, Tuple[Sequence[int], Sequence[int]]]], *,
@@ -355,12 +500,28 @@ class Dataset(Handle, Sequence[Sample]):
                 f"{stats.trained_tokens:,} of them trained")
 
     @property
+    def lengths(self) -> Sequence[int]:
+        """The samples' lengths in tokens."""
+        n = len(self)
+        lengths = (ctypes.c_uint32 * n)()
+        calls.run(lib.axl_dataset_get_lengths, self, lengths, n)
+        return memoryview(lengths).cast("B").cast("I")
+
+    @property
     def stats(self) -> DatasetStats:
         """What became of the rows."""
         s = _abi.axl_dataset_stats.init()
         calls.run(lib.axl_dataset_get_stats, self, ctypes.byref(s))
         return DatasetStats(s.rows_read, s.rows, s.tokens, s.trained_tokens, s.dropped_too_long,
-                            s.dropped_too_short, s.dropped_no_trained, bool(s.from_cache))
+                            s.dropped_too_short, s.dropped_no_trained, bool(s.from_cache),
+                            s.dropped_duplicates)
+
+
+class Prepared(NamedTuple):
+    """What Dataset.prepare() made, and where it is kept; validation is None where there is none."""
+    train: Dataset
+    validation: Optional[Dataset]
+    folder: str
 
 
 class Batch:

@@ -554,7 +554,7 @@ _FINISHES = {_abi.AXL_FINISH_EOS: "eos", _abi.AXL_FINISH_STOP: "stop",
 def _generate(function: Any, model: Model, adapter: Optional[Adapter],
               tokenizer: Optional[Tokenizer], prompt: Any,
               on_text: Optional[Callable[[str], Any]], stop: Sequence[str],
-              **values: Any) -> Tuple[bytes, Any]:
+              stop_ids: Iterable[int], **values: Any) -> Tuple[bytes, Any]:
     def on_piece(_user: Any, data: int, length: int) -> int:
         def tell() -> Any:
             assert on_text
@@ -566,8 +566,9 @@ def _generate(function: Any, model: Model, adapter: Optional[Adapter],
     piece = _abi.axl_text_fn(on_piece) if a_function(on_text, "on_text") else None
     stops, n_stop = names([stop] if isinstance(stop, str) else stop, "stop")
     buffer, how = _abi.axl_buffer.init(), _abi.axl_generation.init()
+    ends = ints(stop_ids)
     opts = options(_abi.axl_generate_options, text=piece, stop=stops, n_stop=n_stop,
-                   result=ctypes.pointer(how), **values)
+                   stop_ids=ends, n_stop_ids=len(ends), result=ctypes.pointer(how), **values)
     calls.run(function, model, adapter, tokenizer, prompt, len(prompt), ctypes.byref(opts),
               ctypes.byref(buffer))
     return take_buffer(buffer), how
@@ -581,17 +582,18 @@ def _ended(made: Any, how: Any) -> Any:
 
 def generate(model: Model, tokenizer: Tokenizer, prompt: str, *,
              adapter: Optional[Adapter] = None, on_text: Optional[Callable[[str], Any]] = None,
-             stop: Union[str, Sequence[str]] = (), max_new_tokens: Optional[int] = None,
+             stop: Union[str, Sequence[str]] = (), stop_ids: Iterable[int] = (),
+             max_new_tokens: Optional[int] = None,
              greedy: bool = False, temperature: Optional[float] = None,
              top_k: Optional[int] = None, top_p: Optional[float] = None,
              min_p: Optional[float] = None, repetition_penalty: Optional[float] = None,
              seed: Optional[int] = None) -> Continuation:
-    """The continuation of a prompt, up to the first of the stop strings.  on_text receives each new
+    """The continuation of a prompt, up to the first of the stop strings or of stop_ids.  on_text receives each new
     piece; a true result stops the call, which then raises Cancelled.  Arguments that are None take
     the library's default."""
     instance(tokenizer, Tokenizer, "tokenizer")
     data, how = _generate(
-        lib.axl_generate, model, adapter, tokenizer, utf8(prompt, "prompt"), on_text, stop,
+        lib.axl_generate, model, adapter, tokenizer, utf8(prompt, "prompt"), on_text, stop, stop_ids,
         max_new_tokens=max_new_tokens, greedy=greedy, temperature=temperature, top_k=top_k,
         top_p=top_p, min_p=min_p, repetition_penalty=repetition_penalty, seed=seed)
     return _ended(Continuation(data.decode("utf-8", "replace")), how)
@@ -600,7 +602,8 @@ def generate(model: Model, tokenizer: Tokenizer, prompt: str, *,
 def generate_ids(model: Model, ids: Iterable[int], *, tokenizer: Optional[Tokenizer] = None,
                  adapter: Optional[Adapter] = None,
                  on_text: Optional[Callable[[str], Any]] = None,
-                 stop: Union[str, Sequence[str]] = (), max_new_tokens: Optional[int] = None,
+                 stop: Union[str, Sequence[str]] = (), stop_ids: Iterable[int] = (),
+                 max_new_tokens: Optional[int] = None,
                  greedy: bool = False, temperature: Optional[float] = None,
                  top_k: Optional[int] = None, top_p: Optional[float] = None,
                  min_p: Optional[float] = None, repetition_penalty: Optional[float] = None,
@@ -609,7 +612,7 @@ def generate_ids(model: Model, ids: Iterable[int], *, tokenizer: Optional[Tokeni
     stop strings and on_text."""
     instance(tokenizer, Tokenizer, "tokenizer", none=True)
     data, how = _generate(
-        lib.axl_generate_ids, model, adapter, tokenizer, ints(ids), on_text, stop,
+        lib.axl_generate_ids, model, adapter, tokenizer, ints(ids), on_text, stop, stop_ids,
         max_new_tokens=max_new_tokens, greedy=greedy, temperature=temperature, top_k=top_k,
         top_p=top_p, min_p=min_p, repetition_penalty=repetition_penalty, seed=seed)
     return _ended(ContinuationIds(memoryview(data).cast("i")), how)

@@ -13,21 +13,32 @@
 #include <assert.h>
 #include <string.h>
 
-static const axl__prompt_method *const methods[] = { &axl__prompt_instruction,
-                                                     &axl__prompt_completion,
-                                                     &axl__prompt_user_defined };
+static const axl__prompt_method *const methods[] = {
+    &axl__prompt_instruction, &axl__prompt_completion,  &axl__prompt_user_defined,
+    &axl__prompt_reflection,  &axl__prompt_creative,    &axl__prompt_segments,
+    &axl__prompt_pygmalion,   &axl__prompt_llama2_chat, &axl__prompt_messages,
+    &axl__prompt_tokenized,   &axl__prompt_synthetic,   &axl__prompt_chat,
+    &axl__prompt_host,
+};
+
+/* What a host's type is to those who ask about columns and keys. */
+static const axl__dataset_type host_type = { .name = "host", .method = "host" };
 
 static axl_status no_such_type(const axl__prompt *p, const char *name)
 {
+    const char *instead = axl__dataset_type_instead(name);
     axl__str types;
 
+    if (instead)
+        return axl__fail(AXL_ERR_UNSUPPORTED, "the data set type \"%.100s\" does not exist: %s",
+                         name, instead);
     axl__str_init(&types, p->setup.ctx);
     axl__dataset_types_put(&types);
     axl_status status = axl__str_status(&types);
     if (status == AXL_OK)
-        status =
-            axl__fail(AXL_ERR_UNSUPPORTED, "the data set type \"%s\" does not exist; there are: %s",
-                      name, types.data);
+        status = axl__fail(AXL_ERR_UNSUPPORTED,
+                           "the data set type \"%.100s\" does not exist; there are: %s", name,
+                           types.data);
     axl__str_free(&types);
     return status;
 }
@@ -37,7 +48,8 @@ static axl_status find_type(axl__prompt *p)
     const axl__yaml *type = axl__yaml_get(p->setup.entry, "type");
     const char *name = type && type->text ? type->text : "", *colon = strchr(name, ':');
 
-    p->type = axl__dataset_type_of(p->setup.entry);
+    p->host = axl__host_type_find(p->setup.ctx, name);
+    p->type = p->host ? &host_type : axl__dataset_type_of(p->setup.entry);
     if (!p->type)
         return no_such_type(p, name);
     p->style = colon ? colon + 1 : NULL;
@@ -89,6 +101,13 @@ void axl__prompt_close(axl__prompt *p)
     memset(p, 0, sizeof *p);
 }
 
+axl_status axl__prompt_make(const axl__prompt *p, const axl__json *record, axl__draft *out)
+{
+    if (axl__prompt_is_tokenized(record))
+        return axl__prompt_tokenized.make(p, record, out);
+    return p->method->make(p, record, out);
+}
+
 axl_status axl__prompt_no_form(const axl__prompt *p, const char *lacks)
 {
     const axl__yaml *type = axl__yaml_get(p->setup.entry, "type");
@@ -114,8 +133,13 @@ void axl__draft_free(axl__draft *draft)
     *draft = (axl__draft){ .ctx = draft->ctx };
 }
 
+/* What a long record took is given back, or every draft would have it in the end. */
 void axl__draft_clear(axl__draft *draft)
 {
+    enum { KEPT = 1 << 14 };
+
+    if (draft->cap > KEPT)
+        axl__draft_free(draft);
     draft->n = draft->n_ends = 0;
 }
 
@@ -135,7 +159,7 @@ axl_status axl__draft_emit(axl__draft *draft, uint32_t end)
 
 /* ids and labels grow together; after a failure between the two both are still the draft's to
  * free. */
-static axl_status draft_reserve(axl__draft *d, size_t extra)
+axl_status axl__draft_reserve(axl__draft *d, size_t extra)
 {
     size_t need = d->n + extra, cap = need + need / 4;
 
@@ -153,6 +177,23 @@ static axl_status draft_reserve(axl__draft *d, size_t extra)
         return axl__fail_nomem();
     d->cap = (uint32_t)cap;
     return AXL_OK;
+}
+
+axl_status axl__draft_put(axl__draft *d, const int32_t *ids, const int32_t *labels, size_t n)
+{
+    AXL_TRY(axl__draft_reserve(d, n));
+    if (n > 0) {
+        memcpy(d->ids + d->n, ids, n * sizeof *ids);
+        memcpy(d->labels + d->n, labels, n * sizeof *labels);
+    }
+    d->n += (uint32_t)n;
+    return AXL_OK;
+}
+
+void axl__draft_mask(axl__draft *draft, uint32_t from, uint32_t n)
+{
+    for (uint32_t i = from; i < draft->n && i - from < n; i++)
+        draft->labels[i] = AXL_LABEL_IGNORE;
 }
 
 axl_status axl__prompt_text(const axl__json *record, const char *column, const char **text,
@@ -195,46 +236,47 @@ static axl_status cut(const axl__prompt *p, const char *text, size_t len, int32_
     return AXL_OK;
 }
 
-/* A prompt has no EOS and may be masked, a response no BOS, a document both. */
-typedef enum { PROMPT, RESPONSE, DOCUMENT } text_part;
-
-/* Axolotl's _tokenize of its prompt strategies: an EOS unless one is there or the text was cut, and
- * no BOS in the middle of a sample. */
-static axl_status put_ids(const axl__prompt *p, axl__draft *out, text_part which,
-                          const int32_t *ids, size_t n, size_t max)
+/* Axolotl's _tokenize of its prompt strategies: the EOS that fit behind what was not cut, and no
+ * BOS in the middle of a sample. */
+static axl_status put_ids(const axl__prompt *p, axl__draft *out, const axl__piece *piece,
+                          const int32_t *ids, size_t n)
 {
-    bool masked = which == PROMPT && !p->setup.train_on_inputs;
-    bool add_eos = which != PROMPT && ids[n - 1] != p->eos && n < max;
+    size_t n_eos = piece->n_eos;
 
-    if (which == RESPONSE && p->bos >= 0 && ids[0] == p->bos) {
+    if (n_eos > 0 && ids[n - 1] == p->eos)
+        n_eos--;
+    if (piece->max > 0 && n_eos > piece->max - n)
+        n_eos = piece->max - n;
+    if (piece->inside && p->bos >= 0 && ids[0] == p->bos) {
         ids++;
         n--;
     }
-    AXL_TRY(draft_reserve(out, n + 1));
-    for (size_t i = 0; i < n + add_eos; i++) {
+    AXL_TRY(axl__draft_reserve(out, n + n_eos));
+    for (size_t i = 0; i < n + n_eos; i++) {
         int32_t id = i < n ? ids[i] : p->eos;
         out->ids[out->n] = id;
-        out->labels[out->n++] = masked ? AXL_LABEL_IGNORE : id;
+        out->labels[out->n++] = piece->masked ? AXL_LABEL_IGNORE : id;
     }
     return AXL_OK;
 }
 
 /* check_only encodes nothing: the record's columns were read by then, which is what is wanted. */
-static axl_status put_text(const axl__prompt *p, axl__draft *out, text_part which, const char *text,
-                           size_t len, size_t max)
+axl_status axl__prompt_put(const axl__prompt *p, axl__draft *out, const char *text, size_t len,
+                           const axl__piece *piece)
 {
     axl_buffer buffer = AXL_BUFFER_INIT;
     axl_status status = AXL_OK;
 
-    if (len == 0 || p->check_only)
+    if (p->check_only)
         return AXL_OK;
-    AXL_TRY(axl_tokenizer_encode(p->setup.tok, text, len, 0, &buffer));
+    AXL_TRY(axl_tokenizer_encode(p->setup.tok, text, len,
+                                 piece->plain ? AXL_TOKENIZE_NO_SPECIAL : 0, &buffer));
     int32_t *ids = buffer.data;
     size_t n = buffer.length / sizeof *ids;
-    if (n > max)
-        status = cut(p, text, len, ids, &n, max);
+    if (piece->max > 0 && n > piece->max)
+        status = cut(p, text, len, ids, &n, piece->max);
     if (status == AXL_OK && n > 0)
-        status = put_ids(p, out, which, ids, n, max);
+        status = put_ids(p, out, piece, ids, n);
     axl_buffer_free(&buffer);
     return status;
 }
@@ -242,17 +284,15 @@ static axl_status put_text(const axl__prompt *p, axl__draft *out, text_part whic
 axl_status axl__prompt_put_prompt(const axl__prompt *p, axl__draft *out, const char *text,
                                   size_t len)
 {
-    return put_text(p, out, PROMPT, text, len, p->setup.sequence_len);
+    const axl__piece piece = { .masked = !p->setup.train_on_inputs, .max = p->setup.sequence_len };
+
+    return len > 0 ? axl__prompt_put(p, out, text, len, &piece) : AXL_OK;
 }
 
 axl_status axl__prompt_put_response(const axl__prompt *p, axl__draft *out, const char *text,
                                     size_t len)
 {
-    return put_text(p, out, RESPONSE, text, len, p->setup.sequence_len);
-}
+    const axl__piece piece = { .inside = true, .n_eos = 1, .max = p->setup.sequence_len };
 
-axl_status axl__prompt_put_document(const axl__prompt *p, axl__draft *out, const char *text,
-                                    size_t len, size_t max)
-{
-    return put_text(p, out, DOCUMENT, text, len, max);
+    return len > 0 ? axl__prompt_put(p, out, text, len, &piece) : AXL_OK;
 }

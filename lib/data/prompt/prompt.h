@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "config/dataset_types.h"
+#include "config/host_types.h"
 
 #include <axl/tokenizer.h>
 
@@ -33,11 +34,14 @@ typedef struct axl__draft {
 /* How samples are made: static, one a file; several types may share one. */
 typedef struct axl__prompt_method {
     const char *name; /* as in dataset_types.c */
+    bool serial;      /* make is called by one thread, the caller's, record after record */
     /* Reads the entry once; AXL_ERR_INVALID names what is wrong with it.  NULL: nothing to do. */
     axl_status (*open)(axl__prompt *p);
     void (*close)(axl__prompt *p); /* what open made; NULL: nothing; not called when it failed */
-    /* Called by several threads at once.  AXL_ERR_DATA, without the record's place: a value of a
-     * wrong type. */
+    /* Adds lines that say what the samples depend on beyond entry and tokenizer; NULL: nothing. */
+    void (*put_key)(const axl__prompt *p, axl__str *out);
+    /* Called by several threads at once unless serial.  AXL_ERR_DATA, without the record's place: a
+     * value of a wrong type. */
     axl_status (*make)(const axl__prompt *p, const axl__json *record, axl__draft *out);
     /* The text that make encodes before the answer, of an instruction and an input ("": none).
      * AXL_ERR_UNSUPPORTED names a type that has no such two; NULL: none has. */
@@ -50,6 +54,7 @@ typedef struct axl__prompt_setup {
     axl_context *ctx;
     const axl_tokenizer *tok; /* NULL: nothing but axl__prompt_ask will be called */
     const axl__yaml *entry;   /* of datasets[], as it is in the effective config */
+    const axl_config *cfg;    /* the whole of it; NULL as tok */
     uint32_t sequence_len;
     bool train_on_inputs;
 } axl__prompt_setup;
@@ -59,6 +64,7 @@ struct axl__prompt {
     axl__prompt_setup setup;
     const axl__dataset_type *type;
     const axl__prompt_method *method;
+    const axl__host_type *host;                    /* where a host has registered the type; NULL */
     const char *style;                             /* behind "type:"; NULL: the type's first */
     const char *columns[AXL__DATASET_COLUMNS_MAX]; /* the type's, as the entry names them */
     const void *form;                              /* the method's own, from open to close */
@@ -70,11 +76,14 @@ struct axl__prompt {
 axl_status axl__prompt_open(axl__prompt *p, const axl__prompt_setup *setup);
 void axl__prompt_close(axl__prompt *p);
 
+/* The samples of a record: the method's, or the record's own where it has input_ids,
+ * attention_mask and labels. */
+axl_status axl__prompt_make(const axl__prompt *p, const axl__json *record, axl__draft *out);
 axl_status axl__prompt_ask(const axl__prompt *p, const char *instruction, const char *input,
                            axl__str *out);
 
 void axl__draft_free(axl__draft *draft);
-void axl__draft_clear(axl__draft *draft); /* keeps the memory */
+void axl__draft_clear(axl__draft *draft); /* keeps what most need */
 
 /* ---- for the methods ---- */
 
@@ -89,22 +98,56 @@ axl_status axl__prompt_no_form(const axl__prompt *p, const char *lacks);
 axl_status axl__prompt_text(const axl__json *record, const char *column, const char **text,
                             size_t *len);
 
-/* The two halves of an instruction sample.  Each is encoded by itself with the tokenizer's special
- * tokens and cut to sequence_len.  The prompt is masked unless train_on_inputs.  The response loses
- * its BOS and gets an EOS unless it ends in one or was cut.  An empty text gives no token. */
+/* How a piece of a sample is encoded. */
+typedef struct axl__piece {
+    bool masked; /* its labels are AXL_LABEL_IGNORE */
+    bool inside; /* in the middle of a sample: without the BOS that the tokenizer puts before it */
+    bool plain;  /* without the tokenizer's special tokens; those in the text count all the same */
+    uint8_t n_eos; /* EOS behind it, one fewer where it ends in one, and only up to max tokens */
+    size_t max;    /* tokens; 0: no end.  What is cut has no EOS */
+} axl__piece;
+
+/* Each piece is encoded by itself.  With special tokens an empty text gives a BOS. */
+axl_status axl__prompt_put(const axl__prompt *p, axl__draft *out, const char *text, size_t len,
+                           const axl__piece *piece);
+
+/* The two halves of an instruction sample, each cut to sequence_len.  The prompt is masked unless
+ * train_on_inputs.  The response is inside the sample and gets an EOS.  An empty text gives no
+ * token. */
 axl_status axl__prompt_put_prompt(const axl__prompt *p, axl__draft *out, const char *text,
                                   size_t len);
 axl_status axl__prompt_put_response(const axl__prompt *p, axl__draft *out, const char *text,
                                     size_t len);
-/* A text that is trained as a whole, with its BOS, cut to max tokens, and with an EOS as a
- * response. */
-axl_status axl__prompt_put_document(const axl__prompt *p, axl__draft *out, const char *text,
-                                    size_t len, size_t max);
+
+/* The draft's tokens from one on are not trained. */
+void axl__draft_mask(axl__draft *draft, uint32_t from, uint32_t n);
+/* Room for so many tokens more. */
+axl_status axl__draft_reserve(axl__draft *draft, size_t extra);
+
+/* A column that is a list of objects: the first of them; NULL: none, as where the column is missing
+ * or null.  AXL_ERR_DATA for another type. */
+axl_status axl__prompt_list(const axl__json *record, const char *column, const axl__json **items);
+/* Python's str.strip(). */
+void axl__prompt_strip(const char **text, size_t *len);
+bool axl__prompt_is(const char *text, size_t len, const char *word);
+/* AXL_ERR_DATA: a member's text is none of those that are known, "human, gpt". */
+axl_status axl__prompt_unknown_role(const char *key, const char *text, size_t len,
+                                    const char *known);
+/* Appends what PyYAML's yaml.dump(value, default_flow_style=False) gives. */
+axl_status axl__prompt_put_pyyaml(axl__str *out, const axl__json *value);
+
+/* Whether a record is a sample already, which axl__prompt_tokenized takes whatever the type. */
+bool axl__prompt_is_tokenized(const axl__json *record);
+
+/* Appends ids (n) with their labels (n) to the draft's last sample. */
+axl_status axl__draft_put(axl__draft *draft, const int32_t *ids, const int32_t *labels, size_t n);
 
 /* Ends a sample at `end` tokens of the draft, which is not before the last sample's end. */
 axl_status axl__draft_emit(axl__draft *draft, uint32_t end);
 
 extern const axl__prompt_method axl__prompt_instruction, axl__prompt_completion,
-    axl__prompt_user_defined;
+    axl__prompt_user_defined, axl__prompt_reflection, axl__prompt_creative, axl__prompt_segments,
+    axl__prompt_pygmalion, axl__prompt_llama2_chat, axl__prompt_messages, axl__prompt_tokenized,
+    axl__prompt_synthetic, axl__prompt_chat, axl__prompt_host;
 
 #endif

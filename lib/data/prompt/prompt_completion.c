@@ -15,7 +15,9 @@ static axl_status completion_make(const axl__prompt *p, const axl__json *record,
     size_t len;
 
     AXL_TRY(axl__prompt_text(record, p->columns[0], &text, &len));
-    AXL_TRY(axl__prompt_put_document(p, out, text, len, (size_t)piece * AXOLOTLS_PIECES));
+    const axl__piece document = { .n_eos = 1, .max = (size_t)piece * AXOLOTLS_PIECES };
+    if (len > 0)
+        AXL_TRY(axl__prompt_put(p, out, text, len, &document));
     for (uint32_t at = 0; at < out->n;) {
         at += out->n - at < piece ? out->n - at : piece;
         AXL_TRY(axl__draft_emit(out, at));

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { PARTS_MAX = 2 }; /* columns of a prompt */
+enum { PARTS_MAX = 3 }; /* columns of a prompt */
 
 #define TASK "Below is an instruction that describes a task"
 #define WITH_INPUT ", paired with an input that provides further context. "
@@ -22,7 +22,7 @@ enum { PARTS_MAX = 2 }; /* columns of a prompt */
 #define CONCISE "Choose the answer that best answers the question. Be concise in your response.\n\n"
 
 /* The texts around the columns of a record, {} for the next of them.  The last column is the answer
- * and stands in neither. */
+ * and stands in none of them. */
 typedef struct {
     const char *style; /* NULL: whatever the style */
     const char *both;  /* of two columns; NULL: the type has one */
@@ -59,6 +59,13 @@ static const form explain_choice[] = {
       EXPLAIN "\n\n### Instruction:\n{}\n\n### Response:\n" },
     { "chat", "SYSTEM: " EXPLAIN "\nUSER: {}\n{}\nASSISTANT:",
       "SYSTEM: " EXPLAIN "\nUSER: {}\nASSISTANT:" },
+    { "chatml",
+      "<|im_start|>system\n" EXPLAIN "<|im_end|>\n<|im_start|>user\n{}\n{}<|im_end|>\n"
+      "<|im_start|>assistant\n",
+      "<|im_start|>system\n" EXPLAIN "<|im_end|>\n<|im_start|>user\n{}<|im_end|>\n"
+      "<|im_start|>assistant\n" },
+    { "phi", "<|system|>\n" EXPLAIN "<|end|>\n<|user|>\n{}<|end|>{}<|assistant|>",
+      "<|system|>\n" EXPLAIN "<|end|>\n<|user|>\n{}<|end|>\n<|assistant|>\n" },
 };
 static const form concise_choice[] = {
     { NULL, CONCISE "USER: {}\n{}\nASSISTANT:", CONCISE "USER: {}\nASSISTANT:" },
@@ -83,52 +90,78 @@ static const form creative[] = {
       "USER: {}\nASSISTANT:" },
 };
 
-#define FORMS(list) list, sizeof(list) / sizeof(list)[0]
+static const form human[] = { { NULL, NULL, "### Human:\n{}\n### Assistant:\n" } };
+static const form chatml_human[] = {
+    { NULL, NULL, "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n" },
+};
+static const form bare[] = { { NULL, NULL, "{}" } };
+
+#define FORMS(list) .forms = list, .n_forms = sizeof(list) / sizeof(list)[0]
 
 typedef struct {
     const char *type;
     const form *forms; /* (n_forms) */
     size_t n_forms;
     const char *style;  /* of a type that has no styles: which form; NULL: the first */
-    const char *answer; /* what stands before it and is trained too; NULL: nothing */
+    const char *answer; /* the column's text is {}; without it all columns are the prompt's; NULL:
+                           nothing around it */
+    const char *first;  /* around a column before the form's, nothing where it is empty; NULL:
+                           there is none */
+    uint8_t n_eos;      /* behind the answer; 0: one */
 } type_texts;
 
 static const type_texts texts[] = {
-    { "alpaca", FORMS(instruct), NULL, NULL },
-    { "alpaca_chat", FORMS(instruct), "chat", NULL },
-    { "alpaca_chat.load_concise", FORMS(concise), NULL, NULL },
-    { "alpaca_chat.load_qa", FORMS(concise), NULL, NULL },
-    { "alpaca_chat.load_camel_ai", FORMS(concise), NULL, NULL },
-    { "alpaca_chat.load_no_prompt", FORMS(chat_alone), NULL, NULL },
-    { "alpaca_instruct", FORMS(instruct), NULL, NULL },
-    { "alpaca_instruct.load_no_prompt", FORMS(instruct_alone), NULL, NULL },
-    { "gpteacher", FORMS(instruct), NULL, NULL },
-    { "oasst", FORMS(instruct), NULL, NULL },
-    { "jeopardy", FORMS(instruct), NULL, "what is " },
-    { "explainchoice", FORMS(explain_choice), NULL, NULL },
-    { "concisechoice", FORMS(concise_choice), NULL, NULL },
-    { "summarizetldr", FORMS(tldr), NULL, NULL },
-    { "orcamini", FORMS(orca_mini), NULL, NULL },
-    { "context_qa", FORMS(context_qa), NULL, NULL },
-    { "context_qa.load_v2", FORMS(context_qa_2), NULL, "Answer: " },
-    { "creative_acr.load_answer", FORMS(creative), NULL, NULL },
+    { .type = "alpaca", FORMS(instruct) },
+    { .type = "alpaca_chat", FORMS(instruct), .style = "chat" },
+    { .type = "alpaca_chat.load_concise", FORMS(concise) },
+    { .type = "alpaca_chat.load_qa", FORMS(concise) },
+    { .type = "alpaca_chat.load_camel_ai", FORMS(concise) },
+    { .type = "alpaca_chat.load_no_prompt", FORMS(chat_alone) },
+    { .type = "alpaca_instruct", FORMS(instruct) },
+    { .type = "alpaca_instruct.load_no_prompt", FORMS(instruct_alone) },
+    { .type = "alpaca_w_system", FORMS(chat_alone), .first = "SYSTEM: {}\n" },
+    { .type = "alpaca_w_system.load_chat", FORMS(chat_alone), .first = "SYSTEM: {}\n" },
+    { .type = "alpaca_w_system.load_instruct", FORMS(instruct_alone), .first = "{}\n\n" },
+    { .type = "alpaca_w_system.load_open_orca", FORMS(human), .first = "### System:\n{}\n" },
+    { .type = "alpaca_w_system.load_open_orca_chatml",
+      FORMS(chatml_human),
+      .first = "<|im_start|>system\n{}<|im_end|>\n" },
+    { .type = "gpteacher", FORMS(instruct) },
+    { .type = "oasst", FORMS(instruct) },
+    { .type = "jeopardy", FORMS(instruct), .answer = "what is {}" },
+    { .type = "explainchoice", FORMS(explain_choice) },
+    { .type = "concisechoice", FORMS(concise_choice) },
+    { .type = "summarizetldr", FORMS(tldr) },
+    { .type = "orcamini", FORMS(orca_mini) },
+    { .type = "context_qa", FORMS(context_qa) },
+    { .type = "context_qa.load_404",
+      FORMS(context_qa),
+      .answer = "The context provided does not contain any information about your inquiry. "
+                "Therefore, I'm unable to answer your question based on the given context." },
+    { .type = "context_qa.load_v2", FORMS(context_qa_2), .answer = "Answer: {}" },
+    { .type = "creative_acr.load_answer", FORMS(creative) },
+    { .type = "metharme", FORMS(bare), .n_eos = 3 },
 };
 
 /* A type's texts as one entry uses them. */
 typedef struct {
     const form *form;
-    const char *answer; /* before the answer; "" */
-    size_t n_parts;     /* columns of the prompt; those behind them hold the answer */
+    const char *first;  /* as in type_texts */
+    const char *answer; /* as there; "{}" */
+    bool has_answer;    /* a column holds it */
+    uint8_t n_eos;
+    size_t n_parts; /* columns of the prompt; those behind them hold the answer */
 } instruction;
 
 /* Columns that stand for each other are the answer, else the last one is. */
-static size_t count_parts(const axl__dataset_type *type)
+static size_t count_parts(const axl__dataset_type *type, bool has_answer)
 {
     size_t n = 0;
 
     while (n < AXL__DATASET_COLUMNS_MAX && type->columns[n].name && !type->columns[n].one_of)
         n++;
-    return n < AXL__DATASET_COLUMNS_MAX && type->columns[n].name ? n : n - 1;
+    bool apart = n < AXL__DATASET_COLUMNS_MAX && type->columns[n].name;
+    return n - (has_answer && !apart);
 }
 
 static const type_texts *find_texts(const char *type)
@@ -164,8 +197,11 @@ static axl_status instruction_open(axl__prompt *p)
     if (!made)
         return axl__fail_nomem();
     made->form = f;
-    made->answer = t->answer ? t->answer : "";
-    made->n_parts = count_parts(p->type);
+    made->first = t->first;
+    made->answer = t->answer ? t->answer : "{}";
+    made->has_answer = strstr(made->answer, "{}") != NULL;
+    made->n_eos = t->n_eos ? t->n_eos : 1;
+    made->n_parts = count_parts(p->type, made->has_answer);
     p->form = made;
     return AXL_OK;
 }
@@ -222,13 +258,11 @@ static axl_status find_answer(const axl__prompt *p, const axl__json *record, con
 }
 
 /* A part's own braces are not looked at: each {} is filled once, from left to right. */
-static void fill_form(axl__str *out, const char *text, const axl__str parts[PARTS_MAX])
+static void fill_form(axl__str *out, const char *text, const axl__str *parts)
 {
-    const char *at = text;
-
-    for (size_t part = 0; part < PARTS_MAX && (at = strstr(text, "{}")); part++, text = at + 2) {
+    for (const char *at; (at = strstr(text, "{}")); text = at + 2, parts++) {
         axl__str_put(out, text, (size_t)(at - text));
-        axl__str_put(out, axl__str_text(&parts[part]), parts[part].len);
+        axl__str_put(out, axl__str_text(parts), parts->len);
     }
     axl__str_puts(out, text);
 }
@@ -236,73 +270,96 @@ static void fill_form(axl__str *out, const char *text, const axl__str parts[PART
 static axl_status put_question(axl__str *out, const instruction *in,
                                const axl__str parts[PARTS_MAX])
 {
-    bool one = !in->form->both || (in->form->one && parts[1].len == 0);
+    const form *f = in->form;
 
-    fill_form(out, one ? in->form->one : in->form->both, parts);
+    if (in->first) {
+        if (parts[0].len > 0)
+            fill_form(out, in->first, parts);
+        parts++;
+    }
+    bool one = !f->both || (f->one && parts[1].len == 0);
+    fill_form(out, one ? f->one : f->both, parts);
     return axl__str_status(out);
 }
 
+/* A prompt that is empty is a BOS where the tokenizer has one. */
 static axl_status put_sample(const axl__prompt *p, const axl__str parts[PARTS_MAX],
-                             const char *answer, size_t len, axl__draft *out)
+                             const axl__str *answer, axl__draft *out)
 {
     const instruction *in = p->form;
+    const axl__piece asked = { .masked = !p->setup.train_on_inputs, .max = p->setup.sequence_len };
+    const axl__piece said = { .inside = true, .n_eos = in->n_eos, .max = p->setup.sequence_len };
     axl__str text;
 
     axl__str_init(&text, p->setup.ctx);
     axl_status status = put_question(&text, in, parts);
     if (status == AXL_OK)
-        status = axl__prompt_put_prompt(p, out, text.data, text.len);
+        status = axl__prompt_put(p, out, text.data, text.len, &asked);
     axl__str_clear(&text);
-    axl__str_puts(&text, in->answer);
-    axl__str_put(&text, answer, len);
+    fill_form(&text, in->answer, answer);
     if (status == AXL_OK)
         status = axl__str_status(&text);
     if (status == AXL_OK)
-        status = axl__prompt_put_response(p, out, text.data, text.len);
+        status = axl__prompt_put(p, out, text.data, text.len, &said);
     axl__str_free(&text);
     return status;
+}
+
+/* parts and the answer of a record. */
+static axl_status read_columns(const axl__prompt *p, const axl__json *record,
+                               axl__str parts[PARTS_MAX], axl__str *answer)
+{
+    const instruction *in = p->form;
+    const char *text;
+    size_t len;
+
+    for (size_t i = 0; i < in->n_parts; i++)
+        AXL_TRY(put_part(p, i, record, &parts[i]));
+    if (!in->has_answer)
+        return AXL_OK;
+    AXL_TRY(find_answer(p, record, &text, &len));
+    axl__str_put(answer, text, len);
+    return axl__str_status(answer);
 }
 
 /* An empty answer trains nothing: the sample is empty. */
 static axl_status instruction_make(const axl__prompt *p, const axl__json *record, axl__draft *out)
 {
     const instruction *in = p->form;
-    axl__str parts[PARTS_MAX];
-    axl_status status = AXL_OK;
-    const char *answer;
-    size_t len = 0;
+    axl__str parts[PARTS_MAX], answer;
 
+    axl__str_init(&answer, p->setup.ctx);
     for (size_t i = 0; i < PARTS_MAX; i++)
         axl__str_init(&parts[i], p->setup.ctx);
-    for (size_t i = 0; i < in->n_parts && status == AXL_OK; i++)
-        status = put_part(p, i, record, &parts[i]);
-    if (status == AXL_OK)
-        status = find_answer(p, record, &answer, &len);
-    if (status == AXL_OK && len > 0)
-        status = put_sample(p, parts, answer, len, out);
+    axl_status status = read_columns(p, record, parts, &answer);
+    if (status == AXL_OK && (answer.len > 0 || !in->has_answer))
+        status = put_sample(p, parts, &answer, out);
     for (size_t i = 0; i < PARTS_MAX; i++)
         axl__str_free(&parts[i]);
+    axl__str_free(&answer);
     return status == AXL_OK ? axl__draft_emit(out, out->n) : status;
 }
 
-/* Two columns are an instruction and its input where the second may be left out. */
+/* Behind a column that may be left out (of a system prompt) two columns are an instruction and its
+ * input where the second may be left out. */
 static axl_status instruction_ask(const axl__prompt *p, const char *what, const char *input,
                                   axl__str *out)
 {
     const instruction *in = p->form;
+    size_t first = in->first ? 1 : 0, n = in->n_parts - first;
     axl__str parts[PARTS_MAX];
 
-    if (in->n_parts > 1 && !p->type->columns[1].optional)
+    if (n > 1 && !p->type->columns[first + 1].optional)
         return axl__prompt_no_form(p, "an instruction alone");
-    if (in->n_parts == 1 && *input)
+    if (n == 1 && *input)
         return axl__prompt_no_form(p, "an input");
     for (size_t i = 0; i < PARTS_MAX; i++)
         axl__str_init(&parts[i], p->setup.ctx);
-    axl__str_puts(&parts[0], what);
-    axl__str_puts(&parts[1], input);
-    axl_status status = axl__str_status(&parts[0]);
+    axl__str_puts(&parts[first], what);
+    axl__str_puts(&parts[first + 1], input);
+    axl_status status = axl__str_status(&parts[first]);
     if (status == AXL_OK)
-        status = axl__str_status(&parts[1]);
+        status = axl__str_status(&parts[first + 1]);
     if (status == AXL_OK)
         status = put_question(out, in, parts);
     for (size_t i = 0; i < PARTS_MAX; i++)

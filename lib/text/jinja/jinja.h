@@ -11,6 +11,7 @@
 #ifndef AXL_TEXT_JINJA_H
 #define AXL_TEXT_JINJA_H
 
+#include "base/arena.h"
 #include "base/json.h"
 #include "base/os_time.h"
 #include "base/str.h"
@@ -42,11 +43,20 @@ void axl__jinja_free(axl__jinja *t); /* NULL is fine */
 axl_status axl__jinja_render(const axl__jinja *t, const axl__json *context,
                              const axl__jinja_options *opts, axl__str *out);
 
-/* Calls use with each attribute and item that the template names of a variable (variable.x,
- * variable['x'], variable.a.x), once for each place; what a loop or set makes of it has a name of
- * its own.  AXL_ERR_FORMAT for an expression that is nested too deep. */
-typedef void (*axl__jinja_use_fn)(void *user, const char *name, size_t len);
-axl_status axl__jinja_uses(const axl__jinja *t, const char *variable, axl__jinja_use_fn use,
-                           void *user);
+typedef struct axl__jinja_key axl__jinja_key;
+struct axl__jinja_key {
+    const char *name;
+    const axl__jinja_key *next;
+};
+
+/* The keys of a message that the template reads, as Axolotl finds them (jinja_message_keys.c says
+ * how), each once, in the order of the template: a data set's other keys are not handed to it.
+ * *first is NULL where there is none; the list is arena's.  AXL_ERR_FORMAT for an expression that
+ * is nested too deep. */
+axl_status axl__jinja_message_keys(const axl__jinja *t, axl__arena *arena,
+                                   const axl__jinja_key **first);
+
+/* Whether Python's str.isspace() is true of a character. */
+bool axl__j_space(uint32_t c);
 
 #endif

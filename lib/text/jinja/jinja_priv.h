@@ -540,7 +540,6 @@ void axl__j_put_fixed(axl__str *out, double value, int digits);
 double axl__j_round(double value, int64_t digits);
 
 /* jinja_characters.c */
-bool axl__j_space(uint32_t c);
 bool axl__j_printable(uint32_t c);
 bool axl__j_letter(uint32_t c);
 uint32_t axl__j_upper(uint32_t c);
