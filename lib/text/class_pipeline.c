@@ -10,6 +10,16 @@
 
 #define END "<|endoftext|>"
 
+/* For code between a prefix and a suffix. */
+static const char *const code_llama_tokens[] = {
+    "prefix_token", AXL__SPACE_MARK "<PRE>",
+    "middle_token", AXL__SPACE_MARK "<MID>",
+    "suffix_token", AXL__SPACE_MARK "<SUF>",
+    "eot_token",    AXL__SPACE_MARK "<EOT>",
+    "fill_token",   "<FILL_ME>",
+    NULL,
+};
+
 const axl__class_spec axl__class_specs[AXL__N_CLASSES] = {
     [AXL__CLASS_LLAMA] = { .name = "LlamaTokenizer",
                            .specials = { [AXL__BOS] = "<s>",
@@ -48,6 +58,14 @@ const axl__class_spec axl__class_specs[AXL__N_CLASSES] = {
                                          [AXL__PAD] = "<pad>",
                                          [AXL__MASK] = "<mask>" },
                            .pads_left = true },
+    [AXL__CLASS_CODE_LLAMA] = { .name = "CodeLlamaTokenizer",
+                                .specials = { [AXL__BOS] = "<s>",
+                                              [AXL__EOS] = "</s>",
+                                              [AXL__UNK] = "<unk>" },
+                                .others = code_llama_tokens,
+                                .drops_post_processor = true,
+                                .puts_bos = true,
+                                .pads_left = true },
 };
 
 /* What Qwen3_5Tokenizer cuts words with: Qwen2's, where marks are letters. */
@@ -105,11 +123,24 @@ static void set_llama(axl_tokenizer *t, const axl__json *config)
                             axl__json_truthy(prefix, true));
 }
 
-/* It cuts at spaces, too, but behind its normalizer there are none. */
-static axl_status set_gemma(axl_tokenizer *t, const axl__json *config)
+/* What a constructor gives the model: unknown characters are bytes, else one token. */
+static axl_status set_unk(axl_tokenizer *t, const axl__json *config)
 {
     const axl__json *unk = axl__json_get(config, "unk_token");
     const axl__json *content = axl__json_get(unk, "content");
+
+    if (content)
+        unk = content;
+    t->bpe.byte_fallback = t->bpe.fuse_unk = true;
+    t->bpe.unk_text = unk && unk->type == AXL__JSON_STRING
+                          ? axl__arena_strndup(&t->arena, unk->text, unk->len)
+                          : axl__class_specs[t->class].specials[AXL__UNK];
+    return t->bpe.unk_text ? AXL_OK : axl__fail_nomem();
+}
+
+/* It cuts at spaces, too, but behind its normalizer there are none. */
+static axl_status set_gemma(axl_tokenizer *t, const axl__json *config)
+{
     axl__pipeline *p = &t->pipeline;
 
     axl__llama_pipeline(p, false, false);
@@ -117,13 +148,18 @@ static axl_status set_gemma(axl_tokenizer *t, const axl__json *config)
     p->normalizer[p->n_normalizer++] = (axl__normalizer_step){ .kind = AXL__REPLACE,
                                                                .from = { " ", 1 },
                                                                .to = { AXL__SPACE_MARK, 3 } };
-    t->bpe.byte_fallback = t->bpe.fuse_unk = true;
-    if (content)
-        unk = content;
-    t->bpe.unk_text = unk && unk->type == AXL__JSON_STRING
-                          ? axl__arena_strndup(&t->arena, unk->text, unk->len)
-                          : axl__class_specs[AXL__CLASS_GEMMA].specials[AXL__UNK];
-    return t->bpe.unk_text ? AXL_OK : axl__fail_nomem();
+    return set_unk(t, config);
+}
+
+/* The decoder strips a space whether one was put there or not. */
+static axl_status set_code_llama(axl_tokenizer *t, const axl__json *config)
+{
+    const axl__json *prefix = axl__json_get(config, "add_prefix_space");
+
+    axl__llama_pipeline(&t->pipeline, false, true);
+    if (prefix && prefix->type != AXL__JSON_NULL && !axl__json_truthy(prefix, true))
+        t->pipeline.metaspace.scheme = AXL__PREFIX_NEVER;
+    return set_unk(t, config);
 }
 
 /* ---- bytes ---- */
@@ -175,6 +211,8 @@ axl_status axl__class_pipeline(axl_tokenizer *t, const axl__json *config)
         return AXL_OK;
     if (t->class == AXL__CLASS_GEMMA)
         return set_gemma(t, config);
+    if (t->class == AXL__CLASS_CODE_LLAMA)
+        return set_code_llama(t, config);
     if (t->class != AXL__CLASS_LLAMA)
         return set_byte_level(t, config);
     set_llama(t, config);

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 32 };
+enum { DEPTH_MAX = 32, TRANSLATED_MAX = 1 << 20 };
 
 typedef struct {
     const char *text;
@@ -352,9 +352,9 @@ static axl_status take_escaped(translation *t, uint32_t *c)
     char first = t->text[t->at];
     if (first == 'x' || first == 'u')
         return take_hex(t, c);
-    if (first == '0' || strchr("cCM", first))
+    if (first == '0' || first == 'c' || first == 'C' || first == 'M')
         return refuse(t, "an escape of an octal number or a control key");
-    known = strchr(letters, first);
+    known = first ? strchr(letters, first) : NULL;
     if (known) {
         t->at++;
         *c = (uint32_t)points[known - letters];
@@ -366,18 +366,16 @@ static axl_status take_escaped(translation *t, uint32_t *c)
 
 static axl_status take_class(translation *t, axl__str *out, unsigned depth);
 
-/* [:alpha:] and the like; false: it is something else. */
+/* [:digit:] and the like, of which few mean the same everywhere; false: it is something else. */
 static bool take_posix(translation *t, charset *s, axl_status *status)
 {
     static const char *const known[][2] = {
         { "space", "space" }, { "digit", "digit" }, { "word", "word" }, { "xdigit", "xdigit" }
     };
-    bool negated = false;
-
     *status = AXL_OK;
     if (!skip(t, "[:"))
         return false;
-    negated = skip(t, "^");
+    bool negated = skip(t, "^");
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (ahead(t, known[i][0])) {
             t->at += strlen(known[i][0]);
@@ -402,12 +400,10 @@ static axl_status take_range(translation *t, charset *s)
     last = first;
     if (t->at + 1 < t->len && t->text[t->at] == '-' && t->text[t->at + 1] != ']' &&
         t->text[t->at + 1] != '[') {
-        translation after = *t;
-        after.at += 2;
-        if (t->text[t->at + 1] == '\\' && after.at < t->len &&
-            strchr("sSdDwWhHpP", t->text[after.at]))
-            return refuse(t, "a range to a class");
         t->at++;
+        if (t->text[t->at] == '\\' && t->at + 1 < t->len && t->text[t->at + 1] &&
+            strchr("sSdDwWhHpP", t->text[t->at + 1]))
+            return refuse(t, "a range to a class");
         if (skip(t, "\\"))
             AXL_TRY(take_escaped(t, &last));
         else
@@ -564,7 +560,7 @@ static bool take_options(translation *t, axl__str *made)
 {
     size_t at = t->at;
 
-    for (; at < t->len && strchr("imx-", t->text[at]); at++)
+    for (; at < t->len && t->text[at] && strchr("im-", t->text[at]); at++)
         axl__str_putc(made, t->text[at] == 'm' ? 's' : t->text[at]);
     if (at == t->at || at == t->len || (t->text[at] != ')' && t->text[at] != ':'))
         return false;
@@ -594,6 +590,8 @@ static axl_status take_group(translation *t)
             return open_group(t, plain[i]);
     if (!skip(t, "(?")) {
         t->at++;
+        if (ahead(t, "*") || ahead(t, "+")) /* "(*" is a verb to PCRE2 */
+            return broken(t, "a group begins with a quantifier");
         return open_group(t, "(");
     }
     axl__str_init(&options, t->out->ctx);
@@ -639,7 +637,7 @@ static void put_border(translation *t, bool negated)
     (void)add_named(&s, "word", false);
     put_charset(&word, &s, false);
     const char *w = axl__str_text(&word);
-    axl__str_puts(t->out, negated ? "(?:(?<=" : "(?:(?<=");
+    axl__str_puts(t->out, "(?:(?<=");
     axl__str_puts(t->out, w);
     axl__str_puts(t->out, negated ? ")(?=" : ")(?!");
     axl__str_puts(t->out, w);
@@ -672,7 +670,7 @@ static axl_status take_escape(translation *t)
     if (t->at == t->len)
         return broken(t, "a backslash is the end");
     char letter = t->text[t->at];
-    if (strchr("AzZGRXK", letter)) {
+    if (letter && strchr("AzZGRXK", letter)) {
         axl__str_putf(t->out, "\\%c", letter);
         t->at++;
         return AXL_OK;
@@ -682,7 +680,7 @@ static axl_status take_escape(translation *t)
         t->at++;
         return AXL_OK;
     }
-    if ((letter >= '1' && letter <= '9') || strchr("gkQENOyY", letter))
+    if ((letter >= '1' && letter <= '9') || (letter && strchr("gkQENOyY", letter)))
         return refuse(t, "this escape");
     charset_init(&s, t->out->ctx);
     if (take_set_letter(t, &s, &status)) {
@@ -714,7 +712,7 @@ static axl_status take_part(translation *t)
 
     if (c == ')')
         return close_group(t);
-    if (strchr("*+?", c)) {
+    if (c == '*' || c == '+' || c == '?') {
         axl__str_putc(t->out, c);
         t->at++;
         return AXL_OK;
@@ -742,8 +740,11 @@ axl_status axl__regex_translate(axl__str *out, const char *pattern, size_t len)
 {
     translation t = { .text = pattern, .len = len, .out = out };
 
-    while (t.at < len)
+    while (t.at < len) {
         AXL_TRY(take_part(&t));
+        if (out->len > TRANSLATED_MAX)
+            return refuse(&t, "so many classes");
+    }
     if (t.depth > 0)
         return broken(&t, "a group has no end");
     for (unsigned i = 0; i < t.isolated[0]; i++)

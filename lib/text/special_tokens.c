@@ -309,6 +309,31 @@ static void default_names(loader *l)
     }
 }
 
+/* Those of the class come first, named as the files have it; a key that says null leaves one out.
+ */
+static axl_status default_others(loader *l)
+{
+    const char *const *own = axl__class_specs[l->t->class].others;
+    wanted_list files = l->others;
+    axl_status status = AXL_OK;
+
+    if (!own)
+        return AXL_OK;
+    l->others = (wanted_list){ NULL, 0, 0 };
+    for (; *own && status == AXL_OK; own += 2) {
+        const axl__json *v = axl__json_get(l->files->config, own[0]);
+        wanted w = from_text(own[1], strlen(own[1]));
+        if (v && v->type != AXL__JSON_NULL)
+            status = read_token(v, own[0], false, &w);
+        if (status == AXL_OK && (!v || v->type != AXL__JSON_NULL))
+            status = list_put_text(l->t->ctx, &l->others, &l->other_texts, w);
+    }
+    for (size_t i = 0; i < files.count && status == AXL_OK; i++)
+        status = list_put(l->t->ctx, &l->others, files.items[i]);
+    axl__free(l->t->ctx, files.items);
+    return status;
+}
+
 static axl_status put_new(loader *l, const wanted *w)
 {
     if (in_decoder(l, w->token.text) || axl__added_has(&l->t->added, w->token.text))
@@ -402,6 +427,7 @@ static axl_status load(loader *l)
         AXL_TRY(axl__map_set(&l->decoder_texts, text.text, text.len, (int64_t)i));
     }
     default_names(l);
+    AXL_TRY(default_others(l));
     AXL_TRY(collect(l));
     AXL_TRY(add_collected(l));
     return keep_names(l);

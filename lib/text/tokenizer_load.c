@@ -127,7 +127,10 @@ static axl_status load_json(folder *f)
 {
     AXL_TRY(axl__class_pipeline(f->t, f->files.config));
     AXL_TRY(prefixed(f, axl__read_tokenizer_json(f->t, f->files.tokenizer)));
-    return prefixed(f, axl__load_special_tokens(f->t, &f->files));
+    AXL_TRY(prefixed(f, axl__load_special_tokens(f->t, &f->files)));
+    if (!axl__class_specs[f->t->class].puts_bos)
+        return AXL_OK;
+    return put_around(f->t, AXL__BOS, &f->t->pipeline.before, &f->t->pipeline.n_before);
 }
 
 static axl_status load_spm(folder *f)

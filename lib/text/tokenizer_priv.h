@@ -40,6 +40,7 @@ typedef enum {
     AXL__CLASS_CODEGEN,
     AXL__CLASS_COHERE,
     AXL__CLASS_GEMMA,
+    AXL__CLASS_CODE_LLAMA,
     AXL__N_CLASSES,
 } axl__tokenizer_kind;
 
@@ -73,7 +74,11 @@ typedef struct axl__class_spec {
     const char *name; /* of the class; NULL for AXL__CLASS_FILE */
     /* The constructor's names for special tokens, where the files have none; NULL: none. */
     const char *specials[AXL__N_SPECIALS];
+    /* Further tokens that it names itself: pairs of a key and a text; NULL for none, and behind the
+     * last. */
+    const char *const *others;
     bool drops_post_processor; /* that of tokenizer.json plays no part */
+    bool puts_bos;             /* in its place, whatever the files say */
     bool pads_left;            /* where the files do not say */
 } axl__class_spec;
 extern const axl__class_spec axl__class_specs[AXL__N_CLASSES];

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { POLL_BYTES = 1 << 14 };
+enum { POLL_STEPS = 1 << 20 };
 
 /* How much less likely an unknown character is than the least likely piece. */
 static const double unk_penalty = 10.0;
@@ -111,7 +111,7 @@ static axl_status encode_word_piece(const axl__word_model *m, const axl__bpe *pi
 
     if (too_many_chars(text, len, m->max_chars))
         return put_unknown(pieces, 0, len, out, places);
-    for (size_t from = 0, polled = 0; from < len; from = end) {
+    for (size_t from = 0; from < len; from = end) {
         int32_t id = longest_piece(m, pieces, text, len, from, &end, key);
         AXL_TRY(axl__str_status(key));
         if (id < 0) {
@@ -120,10 +120,7 @@ static axl_status encode_word_piece(const axl__word_model *m, const axl__bpe *pi
             return put_unknown(pieces, 0, len, out, places);
         }
         AXL_TRY(put_token(out, places, id, from, end));
-        if (end >= polled + POLL_BYTES) {
-            AXL_TRY(axl__cancelled(pieces->ctx));
-            polled = end;
-        }
+        AXL_TRY(axl__cancelled(pieces->ctx));
     }
     return AXL_OK;
 }
@@ -224,7 +221,7 @@ static void offer(path *to, double score, size_t from, int32_t id)
 
 /* All pieces that begin at a place, and the unknown for a character that is none of them. */
 static bool offer_from(const axl__word_model *m, const axl__bpe *pieces, const char *text,
-                       size_t len, size_t from, size_t char_end, path *paths)
+                       size_t len, size_t from, size_t char_end, path *paths, size_t *steps)
 {
     double score = paths[from].score;
     uint64_t node = 0;
@@ -235,6 +232,7 @@ static bool offer_from(const axl__word_model *m, const axl__bpe *pieces, const c
         if (!axl__pairs_get(&m->edges, key, &node))
             break;
         int32_t id = m->node_ids[node];
+        ++*steps;
         if (id < 0)
             continue;
         offer(&paths[i + 1], m->scores[id] + score, from, id);
@@ -297,17 +295,17 @@ static axl_status encode_unigram(const axl__word_model *m, const axl__bpe *piece
                                  axl__token_ids *places)
 {
     path *paths = paths_for(pieces->ctx, s, len + 1);
-    size_t next_poll = POLL_BYTES;
+    size_t steps = 0;
 
     if (!paths)
         return axl__fail_nomem();
     for (size_t from = 0, end = 0; from < len; from = end) {
         (void)axl__utf8_next(text, len, &end);
-        if (!offer_from(m, pieces, text, len, from, end, paths))
+        if (!offer_from(m, pieces, text, len, from, end, paths, &steps))
             return put_unknown(pieces, from, end, out, places);
-        if (from >= next_poll) {
+        if (steps >= POLL_STEPS) {
             AXL_TRY(axl__cancelled(pieces->ctx));
-            next_poll = from + POLL_BYTES;
+            steps = 0;
         }
     }
     return put_way(pieces, text, len, paths, out, places);
