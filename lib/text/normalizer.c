@@ -238,6 +238,11 @@ static axl_status run_precompiled(const work *w)
     return axl__put_mapped(w->step->from, w->in, w->out);
 }
 
+static axl_status run_sentencepiece(const work *w)
+{
+    return axl__put_sentencepiece(w->step, w->in, w->out);
+}
+
 static axl_status run_bytes(const work *w)
 {
     axl__byte_level_aligned(w->in, 0, w->in->text.len, w->out);
@@ -305,6 +310,7 @@ static const struct {
     [AXL__BERT] = { "BertNormalizer", run_bert, read_bert },
     [AXL__PRECOMPILED] = { "Precompiled", run_precompiled, read_precompiled },
     [AXL__NORMALIZE_BYTES] = { "ByteLevel", run_bytes, NULL },
+    [AXL__SENTENCEPIECE] = { NULL, run_sentencepiece, NULL },
 };
 
 static axl_status add_step(axl__pipeline *p, const axl__part *part, size_t kind,
@@ -336,7 +342,7 @@ axl_status axl__read_normalizer(axl__pipeline *p, const axl__part *part, axl__re
         return AXL_OK;
     }
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
-        if (axl__part_is(part, kinds[i].name))
+        if (kinds[i].name && axl__part_is(part, kinds[i].name))
             return add_step(p, part, i, owned);
     return axl__part_unknown(part);
 }

@@ -37,6 +37,7 @@ typedef enum {
     AXL__BERT,
     AXL__PRECOMPILED,
     AXL__NORMALIZE_BYTES,
+    AXL__SENTENCEPIECE, /* all that a SentencePiece model does to a text; not of tokenizer.json */
 } axl__normalizer_kind;
 
 typedef struct axl__normalizer_step {
@@ -44,7 +45,8 @@ typedef struct axl__normalizer_step {
     axl__slice from, to;     /* PREPEND has only `to`; `from` is also the map of PRECOMPILED */
     const axl__regex *regex; /* REPLACE: instead of `from`, if there is one */
     bool left, right;        /* STRIP */
-    bool clean, space_chinese, strip_accents, lower; /* BERT */
+    bool clean, space_chinese, strip_accents, lower;           /* BERT */
+    bool dummy_prefix, collapse_spaces, escape_spaces, suffix; /* SENTENCEPIECE */
 } axl__normalizer_step;
 
 typedef enum { AXL__PREFIX_ALWAYS, AXL__PREFIX_FIRST, AXL__PREFIX_NEVER } axl__prefix_scheme;

@@ -110,7 +110,7 @@ typedef struct axl__spm {
     int64_t bos_id, model_type; /* model_type 2 is BPE */
     bool byte_fallback, add_dummy_prefix, remove_extra_whitespaces, escape_whitespaces,
         whitespace_as_suffix;
-    size_t charsmap_size;
+    axl__slice charsmap; /* see charsmap.h */
 } axl__spm;
 
 /* Reads a file's bytes; AXL_ERR_FORMAT for what is no such model. */

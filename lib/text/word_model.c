@@ -7,6 +7,7 @@
 
 #include "base/utf8.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { POLL_STEPS = 1 << 20 };
@@ -162,17 +163,21 @@ static axl_status add_to_tree(axl__word_model *m, axl_context *ctx, axl__piece p
 static axl_status make_tree(axl__word_model *m, const axl__bpe *pieces)
 {
     double least = 0.0;
+    bool first = true;
 
     AXL_TRY(new_node(m, pieces->ctx));
     for (uint32_t id = 0; id < pieces->n_pieces; id++) {
-        if (id == 0 || m->scores[id] < least)
+        if (m->single && m->scores[id] == -INFINITY)
+            continue;
+        if (first || m->scores[id] < least)
             least = m->scores[id];
+        first = false;
         if (id % 1024 == 0)
             AXL_TRY(axl__cancelled(pieces->ctx));
         if (pieces->pieces[id].text && pieces->pieces[id].len > 0)
             AXL_TRY(add_to_tree(m, pieces->ctx, pieces->pieces[id], (int32_t)id));
     }
-    m->unk_score = least - unk_penalty;
+    m->unk_score = m->single ? (double)((float)least - (float)unk_penalty) : least - unk_penalty;
     return AXL_OK;
 }
 
@@ -213,8 +218,10 @@ static path *paths_for(axl_context *ctx, axl__word_scratch *s, size_t n)
 }
 
 /* Of equal ways the first one stays. */
-static void offer(path *to, double score, size_t from, int32_t id)
+static void offer(path *to, double score, bool single, size_t from, int32_t id)
 {
+    if (single)
+        score = (double)(float)score;
     if (to->id < 0 || score > to->score)
         *to = (path){ score, (uint32_t)from, id };
 }
@@ -235,25 +242,25 @@ static bool offer_from(const axl__word_model *m, const axl__bpe *pieces, const c
         ++*steps;
         if (id < 0)
             continue;
-        offer(&paths[i + 1], m->scores[id] + score, from, id);
+        offer(&paths[i + 1], m->scores[id] + score, m->single, from, id);
         single = single || i + 1 == char_end;
     }
     if (!single && pieces->unk_id < 0)
         return false;
     if (!single)
-        offer(&paths[char_end], m->unk_score + score, from, pieces->unk_id);
+        offer(&paths[char_end], m->unk_score + score, m->single, from, pieces->unk_id);
     return true;
 }
 
 /* A stretch that the best way takes: a piece, or what is unknown, which may be one after all when
  * its characters are joined; then bytes, where all of them are pieces. */
-static axl_status put_stretch(const axl__bpe *pieces, const char *text, size_t from, size_t to,
-                              axl__token_ids *out, axl__token_ids *places)
+static axl_status put_stretch(const axl__word_model *m, const axl__bpe *pieces, const char *text,
+                              size_t from, size_t to, axl__token_ids *out, axl__token_ids *places)
 {
     int32_t id = axl__bpe_id(pieces, text + from, to - from);
     bool bytes = pieces->byte_fallback;
 
-    if (id >= 0)
+    if (id >= 0 && !(m->single && m->scores[id] == -INFINITY))
         return put_token(out, places, id, from, to);
     for (size_t i = from; i < to; i++)
         bytes = bytes && pieces->byte_ids[(unsigned char)text[i]] >= 0;
@@ -266,8 +273,8 @@ static axl_status put_stretch(const axl__bpe *pieces, const char *text, size_t f
 
 /* Turns the way back from the end into one from the beginning: `from` of a place then is where the
  * piece that begins there ends.  Unknown characters in a row become one. */
-static axl_status put_way(const axl__bpe *pieces, const char *text, size_t len, path *paths,
-                          axl__token_ids *out, axl__token_ids *places)
+static axl_status put_way(const axl__word_model *m, const axl__bpe *pieces, const char *text,
+                          size_t len, path *paths, axl__token_ids *out, axl__token_ids *places)
 {
     size_t end = len;
     int32_t id = paths[len].id;
@@ -285,7 +292,7 @@ static axl_status put_way(const axl__bpe *pieces, const char *text, size_t len, 
     }
     for (size_t from = 0; from < len; from = end) {
         end = (size_t)paths[from].score;
-        AXL_TRY(put_stretch(pieces, text, from, end, out, places));
+        AXL_TRY(put_stretch(m, pieces, text, from, end, out, places));
     }
     return AXL_OK;
 }
@@ -308,7 +315,7 @@ static axl_status encode_unigram(const axl__word_model *m, const axl__bpe *piece
             steps = 0;
         }
     }
-    return put_way(pieces, text, len, paths, out, places);
+    return put_way(m, pieces, text, len, paths, out, places);
 }
 
 axl_status axl__word_encode(const axl__word_model *m, const axl__bpe *pieces, const char *text,

@@ -22,7 +22,9 @@ typedef struct axl__word_model {
     int32_t unk_id;
     axl__slice prefix;  /* of a piece that goes on with a word; WordPiece */
     uint32_t max_chars; /* longer words are unknown; WordPiece */
-    /* Unigram. */
+    /* Unigram.  single: as SentencePiece itself, with float for double, and no piece but those of a
+     * finite score is looked for. */
+    bool single;
     double *scores; /* (n_pieces) */
     double unk_score;
     axl__pairs edges;  /* (node, byte) to node, of the tree of all pieces; the root is 0 */

@@ -10,20 +10,27 @@ Writes OUT_DIR/component_goldens.json: models as small as show what they do, tra
 
   models  by name
   cases   name, model, parts {key of the file: value}, results: per text an index into pool
+  spm     bare SentencePiece models (base64) with what sentencepiece makes of `texts`, as pairs of ids
+          and offsets; the latter null where sentencepiece counts otherwise than tokenizers: for
+          parts of a character, tokens that stand for nothing, and a space behind a word
   pool    [ids, offsets as make_offset_goldens.py has them, text, text without special tokens]
 
 Each text is encoded with special tokens, every third one without ("odd": their indices).
 """
+import base64
+import io
 import json
 import os
 import random
 import sys
+import tempfile
 
+import sentencepiece
 import tokenizers
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from make_byte_level_goldens import TRAINING, byte_level, split
-from make_offset_goldens import flat_chars
+from make_offset_goldens import flat, flat_chars
 from make_tokenizer_goldens import Pool, added
 
 SPECIALS = ["<pad>", "<unk>", "[CLS]", "[SEP]"]
@@ -109,7 +116,6 @@ def charsmap():
     put(0, tree)
     size = max(units) + 1
     blob = b"".join(units.get(i, 0).to_bytes(4, "little") for i in range(size))
-    import base64
     return base64.b64encode(len(blob).to_bytes(4, "little") + blob + texts).decode()
 
 
@@ -288,6 +294,58 @@ def encoded(tok, text, special):
             tok.decode(out.ids, skip_special_tokens=True)]
 
 
+RULES = (("\uff21", "A"), ("\u00a0", " "), ("\u3000", " "), ("\ufb01", "fi"), ("\u00ad", ""),
+         ("e\u0301", "\u00e9"), ("\u3392", "MHz"), ("\t", " "), ("\n", " "), ("ab", "  x "))
+
+
+def bare_models():
+    """Small models of each kind, trained on the same texts."""
+    common = dict(vocab_size=220, hard_vocab_limit=False, num_threads=1, minloglevel=2,
+                  add_dummy_prefix=True)
+    kinds = {
+        "unigram": dict(model_type="unigram", rules=True),
+        "unigram-bytes": dict(model_type="unigram", byte_fallback=True, vocab_size=480,
+                              normalization_rule_name="identity", remove_extra_whitespaces=False),
+        "unigram-no-prefix": dict(model_type="unigram", rules=True, add_dummy_prefix=False,
+                                  remove_extra_whitespaces=False),
+        "unigram-suffix": dict(model_type="unigram", rules=True, treat_whitespace_as_suffix=True),
+        "bpe": dict(model_type="bpe", rules=True),
+        "bpe-spaces": dict(model_type="bpe", byte_fallback=True, vocab_size=480,
+                           normalization_rule_name="identity"),
+    }
+    made = {}
+    with tempfile.TemporaryDirectory() as root:
+        rules = os.path.join(root, "rules.tsv")
+        with open(rules, "w", encoding="utf-8") as f:
+            for old, new in RULES:
+                f.write(" ".join(f"{ord(c):X}" for c in old) + "\t"
+                        + " ".join(f"{ord(c):X}" for c in new) + "\n")
+        for name, options in kinds.items():
+            options = {**common, **options}
+            if options.pop("rules", False):
+                options["normalization_rule_tsv"] = rules
+            model = io.BytesIO()
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(PROSE), model_writer=model, **options)
+            made[name] = model.getvalue()
+    return made
+
+
+def bare_results(given):
+    made = []
+    for name, raw in bare_models().items():
+        model = sentencepiece.SentencePieceProcessor(model_proto=raw)
+        case = {"name": name, "model": base64.b64encode(raw).decode(), "results": []}
+        for text in given:
+            pieces = model.encode(text, return_type="proto").pieces
+            plain = "suffix" not in name and "\ufb01" not in text and not any(
+                model.is_byte(p.id) or p.begin == p.end for p in pieces)
+            case["results"].append([[p.id for p in pieces], flat(
+                (p.begin, p.end) for p in pieces) if plain else None])
+        made.append(case)
+    return made
+
+
 def main():
     out, = sys.argv[1:]
     pool, made, given = Pool(), small_models(), texts()
@@ -306,7 +364,9 @@ def main():
                 print(c["name"], repr(given[i]), str(e)[:80])
                 c["results"].append(-1)
     with open(os.path.join(out, "component_goldens.json"), "w", encoding="ascii") as f:
-        json.dump({"made_with": {"tokenizers": tokenizers.__version__}, "models": made,
+        json.dump({"made_with": {"tokenizers": tokenizers.__version__,
+                                 "sentencepiece": sentencepiece.__version__},
+                   "spm": bare_results(given), "models": made,
                    "specials": SPECIALS, "texts": given, "cases": listed, "pool": pool.items}, f,
                   separators=(",", ":"))
         f.write("\n")

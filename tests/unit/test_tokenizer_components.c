@@ -7,6 +7,7 @@
 #include "base/os.h"
 #include "base/rng.h"
 #include "text/aligned.h"
+#include "text/base64.h"
 #include "text/tokenizer.h"
 
 static axl_context *ctx;
@@ -248,6 +249,54 @@ static void test_components__are_those_of_tokenizers(void **state)
     assert_int_equal(failures, 0);
 }
 
+static void check_bare(const axl__json *c, const axl_tokenizer *tok, const axl__json *text,
+                       const axl__json *want)
+{
+    axl_buffer ids = AXL_BUFFER_INIT, places = AXL_BUFFER_INIT;
+    axl__str got;
+
+    assert_ok(axl_tokenizer_encode_with_offsets(tok, text->text, text->len, AXL_TOKENIZE_NO_SPECIAL,
+                                                &ids, &places));
+    axl__str_init(&got, ctx);
+    axl__str_putc(&got, '[');
+    for (size_t i = 0; i < ids.length / 4; i++)
+        put_number(&got, ((const int32_t *)ids.data)[i]);
+    axl__str_putc(&got, ']');
+    if (!same_numbers(&got, item(want, 0)))
+        report(c, "ids", text, item(want, 0), &got);
+    else if (item(want, 1)->type != AXL__JSON_NULL)
+        check_offsets(c, text, &places, item(want, 1));
+    axl__str_free(&got);
+    axl_buffer_free(&ids);
+    axl_buffer_free(&places);
+}
+
+static void test_components__bare_models_are_those_of_sentencepiece(void **state)
+{
+    (void)state;
+    failures = 0;
+    for (const axl__json *c = axl__json_get(goldens, "spm")->child; c; c = c->next) {
+        const axl__json *model = axl__json_get(c, "model");
+        const axl__json *text = axl__json_get(goldens, "texts")->child;
+        axl_file f = AXL_FILE_INIT;
+        axl__str bytes;
+        axl_tokenizer *tok;
+        axl__str_init(&bytes, ctx);
+        assert_true(axl__base64_decode(&bytes, model->text, model->len));
+        f.name = "some.model";
+        f.data = bytes.data;
+        f.length = bytes.len;
+        assert_ok(axl_tokenizer_open_files(&tok, ctx, &f, 1, NULL));
+        for (const axl__json *r = axl__json_get(c, "results")->child; r; r = r->next) {
+            check_bare(c, tok, text, r);
+            text = text->next;
+        }
+        axl_tokenizer_free(tok);
+        axl__str_free(&bytes);
+    }
+    assert_int_equal(failures, 0);
+}
+
 /* ---- what may go wrong ---- */
 
 /* Bytes that are no text, marks in a row, long words: the same ids both ways, and offsets within.
@@ -445,6 +494,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_components__are_those_of_tokenizers),
+        cmocka_unit_test(test_components__bare_models_are_those_of_sentencepiece),
         cmocka_unit_test(test_components__random_bytes),
         cmocka_unit_test(test_components__a_pattern_that_takes_for_ever),
         cmocka_unit_test(test_components__a_megabyte_of_one_match),
