@@ -83,7 +83,8 @@ typedef struct axl_dataset_stats {
  * the same config, files and tokenizer prepared them; where it is not set, from what a run of the
  * config left in output_dir/prepared.  What was tokenised is kept in dataset_prepared_path, which
  * is made, and where it is not set nothing is written.  The order: load, tokenise, merge, shuffle
- * (shuffle_merged_datasets), length rule, drop rows without a trained token, split.
+ * (shuffle_merged_datasets), length rule, drop rows without a trained token, drop equal rows
+ * (dataset_exact_deduplication), one shard (dataset_shard_num), split.
  *
  * @param[out] out   The data set; NULL on failure.  Release with axl_dataset_free().
  * @param[in]  cfg   Borrowed for the call.

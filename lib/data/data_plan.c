@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * data_plan.c - what a config says of its data, in three uses: opening the data sets finds files
- * and opens their prompts, checking a config looks at the same files by name, and the cache asks
- * for the key that says what would come out.  See data_plan.h.
+ * data_plan.c - what a config says of its data, in two uses: opening the data sets finds files and
+ * opens their prompts, and the cache asks for the key that says what would come out.  See
+ * data_plan.h.
  */
 #include "data/data_plan.h"
 
 #include "base/map.h"
 #include "config/config.h"
-#include "data/read/source.h"
-#include "hub/hub.h"
 #include "text/tokenizer.h"
 
 #include <stdio.h>
@@ -25,184 +23,27 @@ static const char *entry_key(char key[KEY_MAX], const axl__data_plan *plan, size
     return key;
 }
 
-/* ---- files ---- */
-
-static axl_status add_existing(axl__data_entry *e, axl_context *ctx, const char *path)
+/* As Axolotl, shards is what counts where both are set. */
+static axl_status read_shards(axl__data_entry *e, const axl_config *cfg, const axl__data_plan *plan,
+                              size_t i)
 {
-    switch (axl__path_kind_of(path)) {
-    case AXL__PATH_FILE: return axl__files_add(&e->files, ctx, path);
-    case AXL__PATH_DIR: return axl__files_of_folder(&e->files, ctx, path);
-    case AXL__PATH_NONE: break;
-    }
-    return axl__fail(AXL_ERR_NOT_FOUND, "no such file or folder: %s", path);
-}
-
-/* A data file lies below the folder; Axolotl takes it from the current directory, so that too. */
-static axl_status add_data_file(axl__data_entry *e, const axl_config *cfg, axl_context *ctx,
-                                const char *folder, const char *name)
-{
-    char *below = name[0] == '/' ? axl__strdup(ctx, name) : axl__format(ctx, "%s/%s", folder, name);
-    char *beside = axl__config_path(cfg, name);
-    axl_status status = AXL_ERR_NOMEM;
-
-    if (!below || !beside)
-        axl__fail_nomem();
-    else if (axl__path_kind_of(below) == AXL__PATH_NONE &&
-             axl__path_kind_of(beside) == AXL__PATH_FILE)
-        status = add_existing(e, ctx, beside);
-    else
-        status = add_existing(e, ctx, below);
-    axl__free(ctx, below);
-    axl__free(ctx, beside);
-    return status;
-}
-
-/* The data_files of an entry. */
-typedef struct {
-    const axl_config *cfg;
     char key[KEY_MAX];
-    size_t n;
-} file_list;
+    int64_t shards = axl__cfg_int_or(cfg, entry_key(key, plan, i, "shards"), 0);
+    int64_t pieces = axl__cfg_int_or(cfg, entry_key(key, plan, i, "preprocess_shards"), 0);
+    int64_t index = axl__cfg_int_or(cfg, entry_key(key, plan, i, "shards_idx"), 0);
 
-static const char *file_name(const file_list *list, size_t i)
-{
-    char item[KEY_MAX + 32];
-
-    snprintf(item, sizeof item, "%s[%zu]", list->key, i);
-    return axl__cfg_str_or(list->cfg, item, "");
-}
-
-static void pick_listed(const void *arg, const char *const *paths, size_t n, bool *take)
-{
-    const file_list *list = arg;
-
-    for (size_t i = 0; i < n; i++)
-        for (size_t f = 0; f < list->n && !take[i]; f++)
-            take[i] = strcmp(paths[i], file_name(list, f)) == 0;
-}
-
-/* The entry's path: a file or folder that is there, else an id on the Hub. */
-static axl_status resolve(const axl_config *cfg, const char *value, const char *revision,
-                          const file_list *list, char **out)
-{
-    axl_context *ctx = axl__config_context(cfg);
-    axl__hub_wish wish = { .name = value,
-                           .revision = revision,
-                           .kind = "datasets",
-                           .pick = list->n > 0 ? pick_listed : axl__pick_data_files,
-                           .arg = list };
-
-    *out = axl__config_path(cfg, value);
-    if (!*out)
-        return axl__fail_nomem();
-    if (axl__path_kind_of(*out) != AXL__PATH_NONE || !axl__hub_is_id(value))
-        return AXL_OK;
-    axl__free(ctx, *out);
-    return axl__hub_resolve(ctx, &wish, out);
-}
-
-static axl_status find_files(axl__data_plan *plan, const axl_config *cfg, size_t i)
-{
-    axl__data_entry *e = &plan->entries[i];
-    char key[KEY_MAX], *path = NULL;
-    file_list list = { .cfg = cfg };
-    const char *revision = axl__cfg_str_or(cfg, entry_key(key, plan, i, "revision"), NULL);
-
-    list.n = axl__cfg_count(cfg, entry_key(list.key, plan, i, "data_files"));
-    const char *value = axl__cfg_str_or(cfg, entry_key(key, plan, i, "path"), NULL);
-    if (!value)
-        return axl__fail(AXL_ERR_INVALID, "%s is not set", key);
-    axl_status status = resolve(cfg, value, revision, &list, &path);
-    if (status == AXL_OK && list.n == 0)
-        status = add_existing(e, plan->ctx, path);
-    for (size_t f = 0; f < list.n && status == AXL_OK; f++)
-        status = add_data_file(e, cfg, plan->ctx, path, file_name(&list, f));
-    axl__free(plan->ctx, path);
-    if (status != AXL_OK)
-        axl__fail_prefix(status, "%s", key);
-    return status;
-}
-
-/* ---- files that are looked at and not opened ---- */
-
-/* The last error as a fault of the config; what is no fault of it is returned. */
-static axl_status fault(axl_diagnostics *out, const axl_config *cfg, const char *key,
-                        axl_status status, bool there)
-{
-    if (status != AXL_ERR_NOT_FOUND && status != AXL_ERR_UNSUPPORTED && status != AXL_ERR_IO)
-        return status;
-    axl__config_fault(cfg, out,
-                      status == AXL_ERR_UNSUPPORTED ? AXL__C_FILE_FORMAT
-                      : there                       ? AXL__C_NO_DATA
-                                                    : AXL__C_MISSING,
-                      key);
+    if (shards > UINT32_MAX || pieces > UINT32_MAX)
+        return axl__fail(AXL_ERR_INVALID, "%s[%zu]: more shards than a data set has rows",
+                         plan->list, i);
+    if (shards > 0 && index >= shards)
+        return axl__fail(AXL_ERR_INVALID, "%s must be below shards, %lld, got %lld", key,
+                         (long long)shards, (long long)index);
+    e->shards = (uint32_t)shards;
+    e->shard = (uint32_t)index;
+    e->in_pieces = shards == 0 && pieces > 0;
+    if (e->in_pieces)
+        e->n_sets = (uint32_t)pieces;
     return AXL_OK;
-}
-
-/* The files that were found from the first on. */
-static axl_status check_formats(const axl__data_entry *e, size_t first)
-{
-    for (size_t i = first; i < e->files.n; i++)
-        AXL_TRY(axl__source_check(e->files.paths[i], e->format));
-    return AXL_OK;
-}
-
-static axl_status check_path(axl_diagnostics *out, axl__data_entry *e, const axl_config *cfg,
-                             const char *key, const char *path)
-{
-    axl_status status = add_existing(e, axl__config_context(cfg), path);
-
-    if (status == AXL_OK)
-        status = check_formats(e, 0);
-    if (status == AXL_OK)
-        return AXL_OK;
-    return fault(out, cfg, key, status, axl__path_kind_of(path) != AXL__PATH_NONE);
-}
-
-static axl_status check_data_files(axl_diagnostics *out, axl__data_entry *e, const axl_config *cfg,
-                                   const file_list *list, const char *path)
-{
-    char key[KEY_MAX + 32];
-
-    for (size_t f = 0; f < list->n; f++) {
-        size_t first = e->files.n;
-        axl_status status =
-            add_data_file(e, cfg, axl__config_context(cfg), path, file_name(list, f));
-        if (status == AXL_OK)
-            status = check_formats(e, first);
-        snprintf(key, sizeof key, "%s[%zu]", list->key, f);
-        if (status != AXL_OK)
-            AXL_TRY(fault(out, cfg, key, status, false));
-    }
-    return AXL_OK;
-}
-
-/* The same functions as in opening find the files, so that the two cannot disagree. */
-axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, const char *list,
-                                 size_t i)
-{
-    axl__data_plan plan = { .ctx = axl__config_context(cfg), .list = list };
-    axl__data_entry e = { 0 };
-    file_list files = { .cfg = cfg };
-    char key[KEY_MAX];
-
-    snprintf(key, sizeof key, "%s[%zu]", list, i);
-    const axl__dataset_type *type = axl__dataset_type_of(axl__cfg_node(cfg, key));
-    if (type && type->made_up)
-        return AXL_OK;
-    e.format = axl__cfg_str_or(cfg, entry_key(key, &plan, i, "ds_type"), NULL);
-    files.n = axl__cfg_count(cfg, entry_key(files.key, &plan, i, "data_files"));
-    const char *value = axl__cfg_str_or(cfg, entry_key(key, &plan, i, "path"), "");
-    char *path = axl__config_path(cfg, value);
-    if (!path)
-        return axl__fail_nomem();
-    axl_status status = AXL_OK;
-    if (axl__path_kind_of(path) != AXL__PATH_NONE || !axl__hub_is_id(value))
-        status = files.n > 0 ? check_data_files(out, &e, cfg, &files, path)
-                             : check_path(out, &e, cfg, key, path);
-    axl__files_free(&e.files, plan.ctx);
-    axl__free(plan.ctx, path);
-    return status;
 }
 
 /* Nothing tells what was prepared by a function from what another would. */
@@ -221,6 +62,7 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
 
     snprintf(key, sizeof key, "%s[%zu]", plan->list, i);
     e->node = axl__cfg_node(cfg, key);
+    e->n_sets = 1;
     e->format = axl__cfg_str_or(cfg, entry_key(key, plan, i, "ds_type"), NULL);
     axl__prompt_setup setup = { .ctx = plan->ctx,
                                 .tok = tok,
@@ -235,7 +77,8 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
         keep_nothing(plan);
     if (e->prompt.type->made_up)
         return AXL_OK;
-    AXL_TRY(find_files(plan, cfg, i));
+    AXL_TRY(axl__data_files_find(e, cfg, plan->list, i));
+    AXL_TRY(read_shards(e, cfg, plan, i));
     e->ids = axl__calloc(plan->ctx, e->files.n, sizeof *e->ids);
     e->hashes = axl__calloc(plan->ctx, e->files.n, sizeof *e->hashes);
     return e->ids && e->hashes ? AXL_OK : axl__fail_nomem();
@@ -259,6 +102,7 @@ static axl_status read_settings(axl__data_plan *plan, const axl_config *cfg)
     plan->shuffle = axl__cfg_bool(cfg, "shuffle_merged_datasets");
     plan->shuffle_each = axl__cfg_bool(cfg, "shuffle_before_merging_datasets");
     plan->curriculum = axl__cfg_bool(cfg, "curriculum_sampling");
+    plan->deduplicate = axl__cfg_bool(cfg, "dataset_exact_deduplication");
     return AXL_OK;
 }
 
@@ -311,6 +155,7 @@ axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
     for (size_t i = 0; i < n && status == AXL_OK; i++) {
         plan->n_entries = i + 1;
         status = init_entry(plan, cfg, tok, i);
+        plan->n_sets += plan->entries[i].n_sets;
     }
     if (status != AXL_OK)
         axl__data_plan_free(plan);
@@ -321,7 +166,7 @@ void axl__data_plan_free(axl__data_plan *plan)
 {
     for (size_t i = 0; i < plan->n_entries; i++) {
         axl__prompt_close(&plan->entries[i].prompt);
-        axl__files_free(&plan->entries[i].files, plan->ctx);
+        axl__data_files_free(&plan->entries[i], plan->ctx);
         axl__free(plan->ctx, plan->entries[i].ids);
         axl__free(plan->ctx, plan->entries[i].hashes);
     }
@@ -419,6 +264,7 @@ static void put_settings(const axl__data_plan *plan, axl__str *out)
                                         "shuffle_merged_datasets",
                                         "shuffle_before_merging_datasets",
                                         "curriculum_sampling",
+                                        "dataset_exact_deduplication",
                                         "train_on_inputs",
                                         "chat_template_kwargs",
                                         "eot_tokens" };

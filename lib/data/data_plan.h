@@ -7,8 +7,15 @@
 #include "base/str.h"
 #include "data/prompt/prompt.h"
 #include "data/read/source_files.h"
+#include "data/split_spec.h"
 
 #include <axl/dataset.h>
+
+/* Rows of some of an entry's files, which are one split. */
+typedef struct axl__data_part {
+    axl__split_part rows;
+    size_t first, n;
+} axl__data_part;
 
 /* One data set of the list.  ids and hashes are made by axl__data_plan_key() and are 0 before
  * it. */
@@ -17,8 +24,14 @@ typedef struct axl__data_entry {
     axl__prompt prompt;
     const char *format; /* NULL: from the file's name */
     axl__files files;
-    axl__file_id *ids; /* (files.n) as they were hashed */
-    uint64_t *hashes;  /* (files.n) of their bytes */
+    char *split;           /* what was asked for */
+    axl__data_part *parts; /* its sum, (n_parts) */
+    size_t n_parts;
+    uint32_t shards, shard; /* of shuffled rows one shard is read; shards 0: all as they are */
+    bool in_pieces;         /* preprocess_shards: rows are shuffled, and each piece is a data set */
+    uint32_t n_sets;        /* data sets that it is in merging; 1 unless in_pieces */
+    axl__file_id *ids;      /* (files.n) as they were hashed */
+    uint64_t *hashes;       /* (files.n) of their bytes */
 } axl__data_entry;
 
 /* When prepared rows are written to where they are looked for: as soon as they are there, or by
@@ -33,10 +46,11 @@ typedef struct axl__data_plan {
     const char *list;      /* "datasets" or "test_datasets" */
     axl__data_entry *entries;
     size_t n_entries;
+    size_t n_sets; /* data sets that are merged, of all entries */
     uint64_t seed;
     uint32_t sequence_len, min_len;
     axl__long_rule long_rule;
-    bool shuffle_each, shuffle, curriculum;
+    bool shuffle_each, shuffle, curriculum, deduplicate;
     char *cache_dir;  /* where prepared data is looked for; NULL: nowhere */
     char *spill_path; /* or would be: tokens of a large data set go to a file near it */
     axl__keep keep;
@@ -51,6 +65,11 @@ void axl__data_plan_free(axl__data_plan *plan);
 
 /* Where a run keeps what it prepares, for axl__free; NULL when memory is out. */
 char *axl__data_prepared_dir(const axl_config *cfg);
+
+/* Finds the files and parts of the i-th entry of a list; e->files is empty, and e->format set. */
+axl_status axl__data_files_find(axl__data_entry *e, const axl_config *cfg, const char *list,
+                                size_t i);
+void axl__data_files_free(axl__data_entry *e, axl_context *ctx);
 
 /* Adds to the list what opening the i-th data set of datasets or test_datasets would not find or
  * not read by its name.  No file is opened, and what may be on the Hub is not sought. */

@@ -9,6 +9,7 @@
 #include "data/dataset_cache.h"
 #include "data/tokenize_rows.h"
 
+#include "base/map.h"
 #include "base/pyrandom.h"
 #include "base/structs.h"
 #include "config/config.h"
@@ -31,13 +32,13 @@ static axl_status shuffle(axl__store *store, uint32_t first, uint32_t n, uint64_
     return AXL_OK;
 }
 
-/* starts (n_entries + 1) are the entries' rows.  Axolotl shuffles each data set only where several
+/* starts (n_sets + 1) are the data sets' rows.  Axolotl shuffles each data set only where several
  * are merged, and then all of them together; with one, curriculum_sampling keeps its order. */
 static axl_status merge(axl__store *store, const axl__data_plan *plan, const uint32_t *starts)
 {
-    bool several = plan->n_entries > 1;
+    bool several = plan->n_sets > 1;
 
-    for (size_t i = 0; several && plan->shuffle_each && i < plan->n_entries; i++)
+    for (size_t i = 0; several && plan->shuffle_each && i < plan->n_sets; i++)
         AXL_TRY(shuffle(store, starts[i], starts[i + 1] - starts[i], plan->seed));
     if (!plan->shuffle || (plan->curriculum && !several))
         return AXL_OK;
@@ -88,6 +89,33 @@ static axl_status apply_rules(axl__store *store, const axl__data_plan *plan,
     return AXL_OK;
 }
 
+/* Of rows with the same ids and labels the first is kept, as Axolotl does by the hash of a row's
+ * text.  One of a pair is no row by itself. */
+static axl_status drop_equal(axl__store *store, axl_dataset_stats *stats)
+{
+    uint32_t kept = 0;
+    axl_status status = AXL_OK;
+    axl__map seen;
+
+    axl__map_init(&seen, store->ctx);
+    for (uint32_t i = 0; i < store->n && status == AXL_OK; i++) {
+        axl__row row = store->rows[i];
+        const int32_t *ids = axl__row_ids(store, &row); /* the labels are behind them */
+        const char *key = (const char *)ids;
+        size_t len = 2 * sizeof *ids * row.length;
+        int64_t unused;
+        if (row.role == AXL_ROLE_PLAIN && axl__map_get(&seen, key, len, &unused)) {
+            stats->dropped_duplicates++;
+            continue;
+        }
+        status = axl__map_set(&seen, key, len, 1);
+        store->rows[kept++] = row;
+    }
+    axl__map_free(&seen);
+    store->n = kept;
+    return status;
+}
+
 static axl_status nothing_left(const axl_dataset_stats *s, const axl__data_plan *plan)
 {
     unsigned long long n = s->rows_read;
@@ -119,7 +147,7 @@ static axl_status nothing_left(const axl_dataset_stats *s, const axl__data_plan 
 static axl_status prepare_rows(axl__store *store, const axl__data_plan *plan,
                                axl_dataset_stats *stats)
 {
-    uint32_t *starts = axl__alloc(plan->ctx, (plan->n_entries + 1) * sizeof *starts);
+    uint32_t *starts = axl__alloc(plan->ctx, (plan->n_sets + 1) * sizeof *starts);
 
     if (!starts)
         return axl__fail_nomem();
@@ -139,6 +167,8 @@ static axl_status prepare_rows(axl__store *store, const axl__data_plan *plan,
         status = apply_rules(store, plan, stats);
     if (status == AXL_OK && store->n == 0)
         status = nothing_left(stats, plan);
+    if (status == AXL_OK && plan->deduplicate)
+        status = drop_equal(store, stats);
     return status;
 }
 
@@ -219,6 +249,34 @@ static axl_status load_list(axl__store **out, axl_dataset_stats *stats, const ax
 
 /* ---- splits ---- */
 
+/* Rows of a store. */
+typedef struct {
+    uint32_t first, n;
+} row_span;
+
+/* All rows, or of dataset_shard_num shards one: each has as many, the first ones one more. */
+static axl_status shard_rows(const axl_config *cfg, uint32_t n, row_span *out)
+{
+    int64_t shards = axl__cfg_int_or(cfg, "dataset_shard_num", 0);
+    int64_t index = axl__cfg_int_or(cfg, "dataset_shard_idx", -1);
+
+    *out = (row_span){ 0, n };
+    if (shards == 0 || index < 0)
+        return AXL_OK;
+    if (index >= shards)
+        return axl__fail(AXL_ERR_INVALID,
+                         "dataset_shard_idx must be below dataset_shard_num, "
+                         "%lld, got %lld",
+                         (long long)shards, (long long)index);
+    int64_t each = n / shards, more = n % shards;
+    out->first = (uint32_t)(each * index + (index < more ? index : more));
+    out->n = (uint32_t)(each + (index < more));
+    if (out->n == 0)
+        return axl__fail(AXL_ERR_DATA, "dataset_shard_idx %lld of %lld shards: there are %u rows",
+                         (long long)index, (long long)shards, n);
+    return AXL_OK;
+}
+
 /* The validation rows are the last; a size above 1 counts them, one below is a share. */
 static axl_status split_rows(const axl_config *cfg, uint32_t n, uint32_t *n_validation)
 {
@@ -240,15 +298,17 @@ static axl_status from_datasets(axl_dataset **train, axl_dataset **validation,
 {
     axl__store *store;
     axl_dataset_stats stats;
-    uint32_t n_validation;
+    uint32_t n_last = 0;
+    row_span rows;
 
     AXL_TRY(load_list(&store, &stats, cfg, tok, "datasets", for_run));
-    axl_status status = split_rows(cfg, store->n, &n_validation);
+    axl_status status = shard_rows(cfg, store->n, &rows);
+    if (status == AXL_OK)
+        status = split_rows(cfg, rows.n, &n_last);
     if (status == AXL_OK && train)
-        status = axl__dataset_wrap(train, store, 0, store->n - n_validation, &stats);
-    if (status == AXL_OK && validation && n_validation > 0)
-        status =
-            axl__dataset_wrap(validation, store, store->n - n_validation, n_validation, &stats);
+        status = axl__dataset_wrap(train, store, rows.first, rows.n - n_last, &stats);
+    if (status == AXL_OK && validation && n_last > 0)
+        status = axl__dataset_wrap(validation, store, rows.first + rows.n - n_last, n_last, &stats);
     axl__store_free(store);
     return status;
 }
@@ -258,9 +318,12 @@ static axl_status from_test_datasets(axl_dataset **out, const axl_config *cfg,
 {
     axl__store *store;
     axl_dataset_stats stats;
+    row_span rows;
 
     AXL_TRY(load_list(&store, &stats, cfg, tok, "test_datasets", for_run));
-    axl_status status = axl__dataset_wrap(out, store, 0, store->n, &stats);
+    axl_status status = shard_rows(cfg, store->n, &rows);
+    if (status == AXL_OK)
+        status = axl__dataset_wrap(out, store, rows.first, rows.n, &stats);
     axl__store_free(store);
     return status;
 }

@@ -7,6 +7,7 @@
 #include "data/tokenize_rows.h"
 
 #include "data/read/source.h"
+#include "data/row_choice.h"
 
 #include "base/str.h"
 
@@ -22,6 +23,7 @@ typedef struct {
     const axl__prompt *prompt;
     const axl__json *record; /* NULL: malformed */
     uint64_t index;
+    uint32_t place; /* of the choice */
     axl_status status;
     axl__record_error error;
     axl__draft draft;
@@ -33,6 +35,11 @@ typedef struct {
     axl__store *store;
     axl__prompt prompt; /* the entry's, which it still owns */
     const axl__data_plan *plan;
+    axl__row_choice choice;
+    const axl__row_range *range;         /* of the part that is read */
+    uint64_t at;                         /* the next record of the part */
+    uint64_t n_chosen;                   /* records of the entry's ranges so far */
+    axl__arena passed;                   /* of a record that is not wanted */
     axl__arena arena, other_arena;       /* the records of jobs and of other_jobs */
     job *jobs, *other_jobs;              /* (BATCH) that one thread has, that all encode */
     bool seen[AXL__DATASET_COLUMNS_MAX]; /* some record had the column */
@@ -162,13 +169,63 @@ static void run_job(void *arg, uint64_t i)
         axl__error_hold(&j->error.why); /* of this thread */
 }
 
+/* Whether the next record is wanted, and its place; AXL_END behind the part's range. */
+static axl_status choose(reading *r, bool *wanted, uint32_t *place)
+{
+    const axl__row_choice *c = &r->choice;
+    uint64_t at = r->at;
+
+    *wanted = false;
+    *place = AXL__NO_PLACE;
+    if (at >= r->range->to)
+        return AXL_END;
+    if (at < r->range->from)
+        return AXL_OK;
+    if (c->places && r->n_chosen >= c->n)
+        return axl__fail(AXL_ERR_IO, "the files have other records than when they were counted");
+    if (c->places)
+        *place = c->places[r->n_chosen];
+    *wanted = !c->places || *place != AXL__NO_PLACE;
+    return AXL_OK;
+}
+
+/* The record is read. */
+static void count_record(reading *r)
+{
+    r->n_chosen += r->at >= r->range->from;
+    r->at++;
+}
+
+/* Goes over records up to one that is wanted. */
+static axl_status find_next(reading *r, axl__source *source, uint64_t *index, uint32_t *place)
+{
+    const axl__json *record;
+    axl__record_error unused;
+    bool wanted;
+
+    for (;;) {
+        AXL_TRY(axl__cancelled(r->ctx)); /* a record may be a book */
+        axl_status status = choose(r, &wanted, place);
+        if (status != AXL_OK || wanted)
+            return status;
+        axl__arena_reset(&r->passed);
+        status = axl__source_next(source, &r->passed, &record, &unused);
+        if (status != AXL_OK && status != AXL_ERR_DATA)
+            return status;
+        count_record(r);
+        ++*index;
+    }
+}
+
 /* Parses up to BATCH records; *n of them.  AXL_END after the file's last. */
 static axl_status parse_batch(reading *r, axl__source *source, uint64_t *index, size_t *n)
 {
     axl__arena_reset(&r->arena);
     for (*n = 0; *n < BATCH && r->arena.used < BATCH_BYTES; ++*n) {
         job *j = &r->jobs[*n];
-        AXL_TRY(axl__cancelled(r->ctx)); /* a record may be a book */
+        axl_status status = find_next(r, source, index, &j->place);
+        if (status != AXL_OK)
+            return status;
         j->record = NULL;
         axl__draft_clear(&j->draft);
         j->status = axl__source_next(source, &r->arena, &j->record, &j->error);
@@ -178,6 +235,7 @@ static axl_status parse_batch(reading *r, axl__source *source, uint64_t *index, 
             return j->status;
         else
             note_columns(r, j->record);
+        count_record(r);
         j->index = (*index)++;
         r->n_records++;
     }
@@ -196,6 +254,8 @@ static axl_status store_samples(reading *r, const job *j, uint32_t source)
         axl__row row = { .record = j->index, .length = length, .source = source, .part = part };
         AXL_TRY(axl__store_add(r->store, &row, ids, labels, axl__data_plan_keeps(r->plan, length)));
     }
+    if (r->choice.places)
+        r->choice.rows[j->place] = d->n_ends;
     r->n_without += d->n_ends == 0;
     return AXL_OK;
 }
@@ -333,6 +393,19 @@ static axl_status make_up(reading *r)
     return store_samples(r, j, name);
 }
 
+/* Files behind the part's last record are not opened. */
+static axl_status read_parts(reading *r, const axl__data_plan *plan, const axl__data_entry *e)
+{
+    for (size_t p = 0; p < e->n_parts; p++) {
+        const axl__data_part *part = &e->parts[p];
+        r->range = &r->choice.ranges[p];
+        r->at = 0;
+        for (size_t f = part->first; f < part->first + part->n && r->at < r->range->to; f++)
+            AXL_TRY(read_file(r, plan, e, f));
+    }
+    return AXL_OK;
+}
+
 static axl_status read_entry(reading *r, const axl__data_plan *plan, const axl__data_entry *e)
 {
     r->prompt = e->prompt;
@@ -341,16 +414,40 @@ static axl_status read_entry(reading *r, const axl__data_plan *plan, const axl__
     const char *path = e->files.paths[0];
     memset(r->seen, 0, sizeof r->seen);
     r->tokenized = false;
-    r->n_bad = r->n_records = 0;
+    r->n_bad = r->n_records = r->n_chosen = 0;
     axl__str_clear(&r->bad);
     axl__str_clear(&r->columns);
-    for (size_t f = 0; f < e->files.n; f++)
-        AXL_TRY(read_file(r, plan, e, f));
+    AXL_TRY(read_parts(r, plan, e));
+    if (r->n_records == 0 && strcspn(e->split, "[+") < strlen(e->split))
+        return axl__fail(AXL_ERR_DATA, "%s: the split %s has no record", path, e->split);
     if (r->n_records == 0)
         return axl__fail(AXL_ERR_DATA, "%s: there is no record", path);
     if (r->n_records > r->n_bad)
         AXL_TRY(check_columns(r, path));
     return r->n_bad > 0 ? fail_bad(r) : AXL_OK;
+}
+
+/* starts (n_sets): where each of the entry's data sets begins. */
+static axl_status order_entry(reading *r, const axl__data_entry *e, uint32_t *starts)
+{
+    uint32_t first = starts[0];
+
+    AXL_TRY(axl__row_choice_order(&r->choice, r->store, first));
+    for (uint32_t k = 1; k < e->n_sets; k++)
+        starts[k] = first + axl__row_choice_before(&r->choice, k, e->n_sets);
+    return AXL_OK;
+}
+
+static axl_status take_entry(reading *r, const axl__data_plan *plan, const axl__data_entry *e,
+                             uint32_t *starts)
+{
+    AXL_TRY(axl__row_choice_make(&r->choice, plan->ctx, e, plan->seed));
+    starts[0] = r->store->n;
+    axl_status status = read_entry(r, plan, e);
+    if (status == AXL_OK)
+        status = order_entry(r, e, starts);
+    axl__row_choice_free(&r->choice);
+    return status;
 }
 
 static axl_status count_bytes(reading *r, const axl__data_plan *plan)
@@ -378,6 +475,7 @@ static void reading_free(reading *r)
     axl__str_free(&r->columns);
     axl__arena_free(&r->arena);
     axl__arena_free(&r->other_arena);
+    axl__arena_free(&r->passed);
 }
 
 /* Each job keeps its draft's memory from batch to batch, so that a million records cost a few
@@ -390,6 +488,7 @@ static axl_status reading_init(reading *r, axl__store *store, const axl__data_pl
     r->store = store;
     axl__arena_init(&r->arena, r->ctx);
     axl__arena_init(&r->other_arena, r->ctx);
+    axl__arena_init(&r->passed, r->ctx);
     axl__str_init(&r->bad, r->ctx);
     axl__str_init(&r->columns, r->ctx);
     r->jobs = axl__calloc(r->ctx, BATCH, sizeof *r->jobs);
@@ -413,10 +512,10 @@ axl_status axl__tokenize_rows(axl__store *store, const axl__data_plan *plan, uin
     AXL_TRY(reading_init(&r, store, plan));
     axl_status status = count_bytes(&r, plan);
     for (size_t i = 0; i < plan->n_entries && status == AXL_OK; i++) {
-        starts[i] = store->n;
-        status = read_entry(&r, plan, &plan->entries[i]);
+        status = take_entry(&r, plan, &plan->entries[i], starts);
+        starts += plan->entries[i].n_sets;
     }
-    starts[plan->n_entries] = store->n;
+    *starts = store->n;
     *n_without = r.n_without;
     if (status == AXL_OK)
         status = axl__poll(r.ctx, "tokenize", r.bytes_total, r.bytes_total);

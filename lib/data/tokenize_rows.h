@@ -8,7 +8,7 @@
 
 /*
  * Appends the samples of every record as rows; one without anything to train on may have length 0.
- * starts (n_entries + 1) receives where each entry's rows begin, *n_without how many records gave
+ * starts (n_sets + 1) receives where each data set's rows begin, *n_without how many records gave
  * no row at all.  AXL_ERR_DATA: malformed records
  * or values of a wrong type (the first ten are named, all are counted), a column that no record
  * has, or no record at all.

@@ -19,9 +19,9 @@
 /* A name that ends so means a file, which is not there. */
 static bool is_file_name(const char *name)
 {
-    static const char *const ends[] = { ".json",    ".jsonl", ".csv",         ".txt",
-                                        ".parquet", ".arrow", ".gz",          ".zst",
-                                        ".yml",     ".yaml",  ".safetensors", ".model" };
+    static const char *const ends[] = { ".json",  ".jsonl",       ".csv",  ".txt", ".parquet",
+                                        ".arrow", ".feather",     ".gz",   ".zst", ".yml",
+                                        ".yaml",  ".safetensors", ".model" };
 
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
         if (axl__ends_with(name, ends[i]))

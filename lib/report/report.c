@@ -338,6 +338,9 @@ static void report_put_dataset(axl__str *out, const axl__run_summary *run)
     report_count_row(out, "Dropped: too short", t->dropped_too_short, v->dropped_too_short, two);
     report_count_row(out, "Dropped: nothing to train", t->dropped_no_trained, v->dropped_no_trained,
                      two);
+    if (t->dropped_duplicates + v->dropped_duplicates > 0)
+        report_count_row(out, "Dropped: equal to another", t->dropped_duplicates,
+                         v->dropped_duplicates, two);
     report_count_row(out, "Samples kept", t->rows, v->rows, two);
     report_count_row(out, "Tokens", t->tokens, v->tokens, two);
     report_count_row(out, "Trained tokens", t->trained_tokens, v->trained_tokens, two);

@@ -47,6 +47,9 @@ static void run_log_data(axl_run *r)
              (unsigned long long)s.rows, (unsigned long long)s.tokens,
              (unsigned long long)s.trained_tokens);
     uint64_t dropped = s.dropped_too_long + s.dropped_too_short + s.dropped_no_trained;
+    if (s.dropped_duplicates > 0)
+        axl__log(r->ctx, AXL_LOG_INFO, "%llu rows are dropped: equal to one before",
+                 (unsigned long long)s.dropped_duplicates);
     if (dropped > 0)
         axl__log(r->ctx, AXL_LOG_WARNING,
                  "%llu of %llu rows are dropped: %llu longer than sequence_len, %llu too short, "

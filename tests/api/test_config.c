@@ -108,7 +108,6 @@ static void test_config__fills_in_defaults(void **state)
         { "tokenizer_config", "m" },
         { "bf16", "auto" },
         { "datasets[0].path", "d.json" },
-        { "datasets[0].split", "train" },
         { "axl.backend", "cpu" },
         { "warmup_steps", "(end)" },
         { "datasets[1].path", "(end)" },
@@ -678,8 +677,8 @@ static void test_config__dumps_what_parses_again(void **state)
     drop(&p);
     p = parse(MIN);
     assert_ok(axl_config_dump(p.cfg, AXL_CONFIG_JSON, &b));
-    assert_non_null(strstr(b.data, "\"datasets\": [{\"path\": \"d.json\", \"type\": \"alpaca\", "
-                                   "\"split\": \"train\"}], "));
+    assert_non_null(
+        strstr(b.data, "\"datasets\": [{\"path\": \"d.json\", \"type\": \"alpaca\"}], "));
     assert_non_null(strstr(b.data, "\"learning_rate\": 2e-05, "));
     assert_round_trip(&p, AXL_CONFIG_YAML);
     axl_buffer_free(&b);

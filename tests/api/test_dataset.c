@@ -1081,16 +1081,23 @@ static void test_dataset__survives_failed_allocations(void **state)
     write_text(in_dir(&f, "b.json"), "[{\"instruction\": \"x\", \"output\": \"y\"}]");
     write_text(in_dir(&f, "c.json"), EVERY_COLUMN);
     assert_ok(axl_dataset_register_type(f.ctx, "my.rows", "1", host_rows, &h));
+    mkdir(in_dir(&f, "d"), 0777);
+    write_text(in_dir(&f, "d/b.json"), "{\"instruction\": \"x\", \"output\": \"z\"}");
+    write_text(in_dir(&f, "d/README.md"),
+               "---\nconfigs: [{config_name: one, data_files: '*.json'}]\n---\n");
 #define EVERY_METHOD                                                                               \
-    "datasets: [{path: a.jsonl, type: alpaca}, {path: b.json, type: completion, field: output}, "  \
-    "{path: b.json, type: {format: '{instruction}{input}'}}, {path: c.json, type: reflection}, "   \
+    "datasets: [{path: a.jsonl, type: alpaca, split: 'train[:90%]+train[-1:]', shards: 2}, "       \
+    "{path: b.json, type: completion, field: output, preprocess_shards: 1}, "                      \
+    "{path: d, name: one, split: all, type: {format: '{instruction}{input}'}}, "                   \
+    "{path: c.json, type: reflection}, "                                                           \
     "{path: c.json, type: creative_acr.load_revise}, {path: c.json, type: input_output}, "         \
     "{path: c.json, type: pygmalion}, {path: c.json, type: llama2_chat}, "                         \
     "{path: c.json, type: messages}, {path: c.json, type: my.rows}, "                              \
     "{path: c.json, type: _synthetic, length: 2, sequence_length: 4}]\n"
     axl_config *cfg =
         config(&f, EVERY_METHOD "val_set_size: 0.1\nsample_packing: true\nnum_epochs: 2\n"
-                                "shuffle_before_merging_datasets: true\n");
+                                "shuffle_before_merging_datasets: true\n"
+                                "dataset_exact_deduplication: true\n");
     for (int cached = 0; cached < 2; cached++) {
         axl_status status = AXL_ERR_NOMEM;
         for (uint64_t n = 1; status != AXL_END; n++) {

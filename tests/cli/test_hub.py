@@ -228,7 +228,7 @@ class Download(FromTheHub):
         self.check_whole()
         self.assertEqual(read(self.repo("refs", "main", kind="datasets", name=SET)), COMMIT)
         rows = self.repo("snapshots", COMMIT, kind="datasets", name=SET)
-        self.assertEqual(os.listdir(rows), ["train.jsonl"])
+        self.assertEqual(sorted(os.listdir(rows)), ["README.md", "train.jsonl"])
         self.assertEqual(json.loads(read(self.path("out", "adapter_config.json")))
                          ["base_model_name_or_path"], MODEL)
         first, asked = self.adapter(), len(self.hub.log)
@@ -292,6 +292,20 @@ print(axl.Model.open(sys.argv[4], context=context).info.n_layers)
         self.assertEqual(os.listdir(os.path.join(top, "data")), ["train-0.jsonl"])
         self.assertEqual(content(os.path.join(top, "data", "train-0.jsonl")), content(ALPACA))
         self.good("train", yml, "--quiet", env=self.env(HF_HUB_OFFLINE="1"))
+
+    def test_configurations(self):
+        """README.md says which files; of them only those of the split are loaded."""
+        self.hub.repos["datasets", SET] = {
+            "README.md": b"---\nconfigs:\n- {config_name: one, data_files: [{split: train, path: 'x/*'},"
+                         b" {split: test, path: y.jsonl}]}\n- {config_name: two, data_dir: z}\n---\n",
+            "x/a.jsonl": content(ALPACA), "y.jsonl": content(ALPACA), "z/b.jsonl": content(ALPACA)}
+        for name, file in (("one", "x"), ("two", "z")):
+            yml = self.ids(datasets=[{"path": SET, "type": "alpaca", "name": name}])
+            self.good("train", yml, "--quiet", env=self.env())
+            top = os.listdir(self.repo("snapshots", COMMIT, kind="datasets", name=SET))
+            self.assertIn(file, top)
+        self.assertNotIn("y.jsonl", top)
+        self.fails(self.ids(), "datasets[0].path", "to one of one, two")
 
     def test_data_files(self):
         files = self.hub.repos["datasets", SET]

@@ -202,21 +202,31 @@ class Check(Case):
              ("test_datasets[0].path", 10, 18): ("0401", "no such file or folder: /b.json")})
 
     def test_endings(self):
-        for name in ("a.arrow", "b.arrow.gz", "c.jsonl.xz", "tok.json"):
+        for name in ("a.arrow.zst", "b.arrow.gz", "c.jsonl.xz", "tok.json"):
             self.write(name, "")
-        found = self.missing(["datasets:", "  - {path: a.arrow, type: alpaca}",
+        found = self.missing(["datasets:", "  - {path: a.arrow.zst, type: alpaca}",
                               "  - {path: ., data_files: b.arrow.gz, type: alpaca}",
                               "  - {path: c.jsonl.xz, type: alpaca}", "tokenizer_config: tok.json"])
         self.assertEqual({k: v[0] for k, v in found.items()},
                          {("datasets[0].path", 2, 6): "0402",
                           ("datasets[1].data_files[0]", 3, 27): "0402",
                           ("datasets[2].path", 4, 6): "0402", ("tokenizer_config", 5, 1): "0402"})
-        self.assertIn("arrow files are not read yet", found["datasets[0].path", 2, 6][1])
+        self.assertIn("a arrow file is read as it is", found["datasets[0].path", 2, 6][1])
+
+    def test_splits(self):
+        self.write("a.jsonl", "{}\n")
+        found = self.missing(["datasets:", "  - {path: a.jsonl, type: alpaca, split: 'train['}",
+                              "  - {path: gs://b/c, type: alpaca}",
+                              "  - {path: a.jsonl, type: alpaca, split: test}",
+                              "  - {path: a.jsonl, type: alpaca, split: 'train[-9%:]'}"])
+        self.assertEqual({k: v[0] for k, v in found.items()},
+                         {("datasets[0].split", 2, 35): "0204", ("datasets[1].path", 3, 6): "0402",
+                          ("datasets[2].split", 4, 35): "0407"})
 
     def test_folders(self):
         """Each kind by its own number; a base model's folder may lack several things."""
         for name in ("file", "bin/config.json", "bin/pytorch_model.bin", "bin/tokenizer.json",
-                     "notes/notes.arrow", "half/adapter_config.json"):
+                     "notes/notes.orc", "half/adapter_config.json"):
             self.write(name, "")
         for lines, want in (
                 (["base_model: notes"], ["0404", "0405", "0406"]),
@@ -227,7 +237,7 @@ class Check(Case):
                 (["lora_model_dir: file"], ["0403"]),
                 (["resume_from_checkpoint: notes"], ["0409"]),
                 (["tokenizer_config: notes"], ["0406"]),
-                (["datasets: [{path: notes, type: alpaca}]"], ["0402"]),
+                (["datasets: [{path: notes, type: alpaca}]"], ["0407"]),
                 (["output_dir: file"], ["0403"]),
                 (["dataset_prepared_path: file"], ["0403"]),
                 (["resume_from_checkpoint: auto"], [])):

@@ -246,6 +246,15 @@ def parquet():
             put("parquet", name, f.read())
 
 
+def arrow():
+    """As parquet's."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../golden/readers")
+    for name in ("one-row", "legacy", "left-out", "types", "types-zstd", "dictionaries", "dictionaries-deltas",
+                 "stream-lz4", "alpaca-zstd", "empty"):
+        with open(os.path.join(folder, "arrow-" + name + ".arrow"), "rb") as f:
+            put("arrow", name, f.read())
+
+
 def data():
     lines = '{"instruction": "a", "output": "b\\u00e9\\ud83d\\ude00"}\n\n{"n": [1, -2.5e3, null, true]}\n{"bad": \n'
     put("records", "lines", b"\0", lines)
@@ -326,5 +335,5 @@ def templates():
         put("jinja", f"golden-{n}", template, "\0", json.dumps(used, ensure_ascii=False))
 
 
-for make in (texts, model_configs, tensor_files, tokenizers, data, parquet, hub, templates):
+for make in (texts, model_configs, tensor_files, tokenizers, data, parquet, arrow, hub, templates):
     make()

@@ -6,8 +6,8 @@ pyarrow (parquet) read from them, into readers/.
     python3 make_reader_goldens.py
 
 texts.jsonl: a line {"format", "text", "records"} each; records is null where datasets fails.
-*.parquet, and parquet.jsonl.gz with a line {"file", "records"} each; what Python has for dates, times and
-decimals stands there as str() of it.
+*.parquet, and parquet.jsonl.gz, as *.arrow and arrow.jsonl.gz, with a line {"file", "records"} each; what Python has
+for dates, times and decimals stands there as str() of it.
 Needs datasets 4.8, pyarrow 26 and pandas 2.3.
 """
 import datetime
@@ -237,8 +237,106 @@ def write_parquet():
             f.write((json.dumps({"file": name + ".parquet", "records": rows}) + "\n").encode())
 
 
+# ---- arrow ----
+
+def arrow_types(n):
+    """What parquet's tables do not have."""
+    zone = datetime.datetime(2024, 5, 6, 7, 8, 9)
+    return pa.table({
+        "view": pa.array(sometimes(lambda i: "x" * i + "é", n), pa.string_view()),
+        "wide": pa.array(sometimes(sentence, n), pa.large_string()),
+        "s": pa.array([zone + datetime.timedelta(seconds=i) for i in range(n)], pa.timestamp("s", "UTC")),
+        "clock_s": pa.array([datetime.time(i % 24, i, 2) for i in range(n)], pa.time32("s")),
+        "date_ms": pa.array([zone.date() + datetime.timedelta(days=i) for i in range(n)], pa.date64()),
+        "d32": pa.array([decimal.Decimal(i - 3).scaleb(-2) for i in range(n)], pa.decimal32(6, 2)),
+        "d64": pa.array([decimal.Decimal(3 - i).scaleb(-4) for i in range(n)], pa.decimal64(12, 4)),
+        "lists": pa.array(sometimes(lambda i: [sentence()] * (i % 3), n), pa.large_list(pa.string())),
+        "fixed": pa.array(sometimes(lambda i: [i / 2, None, -1.5], n), pa.list_(pa.float32(), 3)),
+        "no": pa.array([False] * n), "empty": pa.array([[]] * n, pa.list_(pa.null())),
+    })
+
+
+def left_out(n):
+    """Columns that hold bytes or what no record can have, between two that are read."""
+    union = pa.UnionArray.from_sparse(pa.array([i % 2 for i in range(n)], pa.int8()),
+                                      [pa.array(range(n)), pa.array(["u"] * n)])
+    dense = pa.UnionArray.from_dense(pa.array([0] * n, pa.int8()), pa.array(range(n), pa.int32()), [pa.array(range(n))])
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([1, n], pa.int32()), pa.array(["r", "s"]))
+    return pa.table({"a": pa.array(range(n)), "bytes": pa.array([b"\xff"] * n), "fixed": pa.array([b"ab"] * n, pa.binary(2)),
+                     "bytes_view": pa.array([b"\xff" * 20] * n, pa.binary_view()), "union": union, "dense": dense,
+                     "span": pa.array([datetime.timedelta(1)] * n), "runs": runs,
+                     "list_view": pa.array([[1]] * n, pa.list_view(pa.int8())),
+                     "in": pa.array([{"x": b"\0", "y": i} for i in range(n)]), "z": pa.array(["z"] * n)})
+
+
+LEFT_OUT = ["bytes", "fixed", "bytes_view", "union", "dense", "span", "runs", "list_view"]
+
+
+def dictionaries(n):
+    words_of = pa.array([RANDOM.choice(WORDS) for _ in range(n)]).dictionary_encode()
+    return pa.table({"word": words_of, "small": words_of.cast(pa.dictionary(pa.int8(), pa.large_string())),
+                     "n": pa.array(sometimes(lambda i: i % 4 * 1000, n)).dictionary_encode(),
+                     "in": pa.StructArray.from_arrays([words_of], ["w"])})
+
+
+def arrow_files():
+    """name, table, rows of a batch, options, whether it is a stream."""
+    for codec in (None, "lz4", "zstd"):
+        yield f"arrow-alpaca-{codec}", alpaca(20), 7, {"compression": codec}, False
+        yield f"arrow-stream-{codec}", alpaca(12), 5, {"compression": codec}, True
+    yield "arrow-one-batch", alpaca(6), None, {}, True
+    yield "arrow-numbers", numbers(20), None, {}, False
+    yield "arrow-numbers-batches", numbers(19), 3, {"compression": "zstd"}, True
+    yield "arrow-times", times(14), 5, {}, False
+    yield "arrow-nested", nested(15), None, {}, False
+    yield "arrow-nested-batches", nested(18), 4, {"compression": "lz4"}, True
+    yield "arrow-sliced", nested(30).slice(7, 9), None, {}, False
+    yield "arrow-types", arrow_types(16), 6, {}, False
+    yield "arrow-types-zstd", arrow_types(16), 6, {"compression": "zstd"}, True
+    yield "arrow-dictionaries", dictionaries(20), 6, {}, False
+    yield "arrow-dictionaries-deltas", pa.concat_tables(
+        [pa.table({"w": pa.array(v).dictionary_encode()}) for v in (["a", "b"], ["a", "b", "c"], ["c", "d", None])]), None, {
+            "emit_dictionary_deltas": True}, True
+    yield "arrow-dictionaries-replaced", pa.concat_tables(
+        [pa.table({"w": pa.array(v).dictionary_encode()}) for v in (["a", "b"], ["x", "a"], ["c"])]), None, {}, True
+    yield "arrow-left-out", left_out(5), None, {}, False
+    yield "arrow-v4", alpaca(4), None, {"metadata_version": pa.ipc.MetadataVersion.V4}, False
+    yield "arrow-legacy", alpaca(5), 2, {"use_legacy_format": True, "metadata_version": pa.ipc.MetadataVersion.V4}, True
+    yield "arrow-empty", alpaca(0), None, {}, False
+    yield "arrow-no-batch", alpaca(0), 0, {}, True
+    yield "arrow-one-row", one_row(), None, {}, False
+
+
+def write_arrow_file(path, table, rows, options, stream):
+    legacy = options.pop("use_legacy_format", False)
+    options = pa.ipc.IpcWriteOptions(**options)
+    if legacy:
+        options.use_legacy_format = True
+    with (pa.ipc.new_stream if stream else pa.ipc.new_file)(path, table.schema, options=options) as writer:
+        if rows != 0:
+            writer.write_table(table, max_chunksize=rows)
+
+
+def without_bytes(value):
+    if isinstance(value, dict):
+        return {k: without_bytes(v) for k, v in value.items() if not isinstance(v, bytes)}
+    return value
+
+
+def write_arrow():
+    RANDOM.seed(11)
+    with gzip.GzipFile(os.path.join(HERE, "arrow.jsonl.gz"), "wb", mtime=0) as f:
+        for name, table, rows, options, stream in arrow_files():
+            path = os.path.join(HERE, name + ".arrow")
+            write_arrow_file(path, table, rows, options, stream)
+            names = [c for c in table.column_names if name != "arrow-left-out" or c not in LEFT_OUT]
+            records = [plain(without_bytes(row)) for row in table.select(names).to_pylist()]
+            f.write((json.dumps({"file": name + ".arrow", "records": records}) + "\n").encode())
+
+
 if __name__ == "__main__":
     datasets.disable_progress_bars()
     os.makedirs(HERE, exist_ok=True)
     write_texts()
     write_parquet()
+    write_arrow()

@@ -47,6 +47,8 @@ static const char *other_value(const axl__schema_key *k)
 {
     if (strcmp(k->name, "datasets[].path") == 0)
         return "b.jsonl";
+    if (strcmp(k->name, "datasets[].split") == 0)
+        return "train[:1]";
     if (strcmp(k->name, "datasets[].data_files") == 0)
         return "[a.jsonl]";
     if (strcmp(k->name, "datasets[].type") == 0)
@@ -120,9 +122,10 @@ static void test_data_plan__key_depends_on_what_changes_rows(void **state)
                                             "shuffle_merged_datasets=false",
                                             "shuffle_before_merging_datasets=true",
                                             "curriculum_sampling=true",
+                                            "dataset_exact_deduplication=true",
                                             "train_on_inputs=true" };
     static const char *const others[] = { "learning_rate=0.5", "micro_batch_size=7",
-                                          "val_set_size=0.5", "datasets[0].split=train" };
+                                          "val_set_size=0.5", "dataset_shard_num=2" };
     static char plain[4096], other[4096];
     fixture f;
 

@@ -111,7 +111,7 @@ static void check_text(const char *path, const axl__json *golden)
     check_records(text->text, rows);
 }
 
-static void check_parquet(const char *unused, const axl__json *golden)
+static void check_file(const char *unused, const axl__json *golden)
 {
     char path[128];
     size_t n, bad;
@@ -158,7 +158,13 @@ static void test_readers__texts_as_datasets(void **state)
 static void test_readers__parquet_as_pyarrow(void **state)
 {
     (void)state;
-    check_list("tests/golden/readers/parquet.jsonl.gz", check_parquet);
+    check_list("tests/golden/readers/parquet.jsonl.gz", check_file);
+}
+
+static void test_readers__arrow_as_pyarrow(void **state)
+{
+    (void)state;
+    check_list("tests/golden/readers/arrow.jsonl.gz", check_file);
 }
 
 /* ---- places ---- */
@@ -221,16 +227,35 @@ static const char *damaged(const char *name, size_t at, size_t n, size_t size)
     size_t len = fread(bytes, 1, sizeof bytes, f);
     fclose(f);
     memset(bytes + at, 0xFF, n);
-    put_bytes(temp_path("f.parquet"), bytes, size < len ? size : len);
-    return temp_path("f.parquet");
+    const char *out =
+        temp_path(strrchr(name, '.') == strstr(name, ".arrow") ? "f.arrow" : "f.parquet");
+    put_bytes(out, bytes, size < len ? size : len);
+    return out;
 }
 
-static void parquet_fails(const char *path, axl_status status, const char *why)
+static void rows_fail(const char *path, axl_status status, const char *why)
 {
     size_t n, bad;
 
-    assert_fails(read_file(path, NULL, &n, &bad), status, "f.parquet");
+    assert_fails(read_file(path, NULL, &n, &bad), status, strrchr(path, '/') + 1);
     assert_fails(read_file(path, NULL, &n, &bad), status, why);
+}
+
+static void test_readers__arrow_says_what_is_wrong(void **state)
+{
+    const size_t all = SIZE_MAX;
+    const char *name = "arrow-alpaca-None.arrow", *packed = "arrow-stream-zstd.arrow";
+
+    (void)state;
+    rows_fail(damaged(name, 0, 0, 3090 - 6), AXL_ERR_FORMAT, "it does not end as one");
+    rows_fail(damaged(name, 3090 - 10, 4, all), AXL_ERR_FORMAT, "it does not end as one");
+    rows_fail(damaged(name, 0, 1, all), AXL_ERR_FORMAT, "a message is longer than the file");
+    rows_fail(damaged(packed, 0, 0, 1000), AXL_ERR_FORMAT, "longer than the file");
+    rows_fail(damaged(name, 16, 4, all), AXL_ERR_FORMAT, "leads out of it");
+    put_bytes(temp_path("f.arrow"), "", 0);
+    rows_fail(temp_path("f.arrow"), AXL_ERR_FORMAT, "it has no schema");
+    put_bytes(temp_path("f.feather"), "FEA1\0\0\0\0", 8);
+    rows_fail(temp_path("f.feather"), AXL_ERR_UNSUPPORTED, "write version 2");
 }
 
 static void test_readers__parquet_says_what_is_wrong(void **state)
@@ -240,19 +265,19 @@ static void test_readers__parquet_says_what_is_wrong(void **state)
     gzFile g;
 
     (void)state;
-    parquet_fails(damaged(name, 0, 4, ALL), AXL_ERR_FORMAT, "does not begin and end with PAR1");
-    parquet_fails(damaged(name, 0, 0, 1000), AXL_ERR_FORMAT, "does not begin and end with PAR1");
-    parquet_fails(damaged(name, 0, 0, 3), AXL_ERR_FORMAT, "does not begin and end with PAR1");
-    parquet_fails(damaged(name, 1888 - 8, 4, ALL), AXL_ERR_FORMAT, "longer than the file");
-    parquet_fails(damaged(name, 1888 - 500, 400, ALL), AXL_ERR_FORMAT, "not a parquet file");
-    parquet_fails(damaged(name, 4, 20, ALL), AXL_ERR_FORMAT,
-                  "column \"instruction\", page at byte 4: its head is malformed");
-    parquet_fails(damaged(name, 50, 60, ALL), AXL_ERR_FORMAT,
-                  "column \"instruction\", page at byte 4: its compressed bytes are malformed");
+    rows_fail(damaged(name, 0, 4, ALL), AXL_ERR_FORMAT, "does not begin and end with PAR1");
+    rows_fail(damaged(name, 0, 0, 1000), AXL_ERR_FORMAT, "does not begin and end with PAR1");
+    rows_fail(damaged(name, 0, 0, 3), AXL_ERR_FORMAT, "does not begin and end with PAR1");
+    rows_fail(damaged(name, 1888 - 8, 4, ALL), AXL_ERR_FORMAT, "longer than the file");
+    rows_fail(damaged(name, 1888 - 500, 400, ALL), AXL_ERR_FORMAT, "not a parquet file");
+    rows_fail(damaged(name, 4, 20, ALL), AXL_ERR_FORMAT,
+              "column \"instruction\", page at byte 4: its head is malformed");
+    rows_fail(damaged(name, 50, 60, ALL), AXL_ERR_FORMAT,
+              "column \"instruction\", page at byte 4: its compressed bytes are malformed");
     g = gzopen(temp_path("f.parquet.gz"), "wb");
     gzprintf(g, "PAR1");
     gzclose(g);
-    parquet_fails(temp_path("f.parquet.gz"), AXL_ERR_UNSUPPORTED, "not compressed as a whole");
+    rows_fail(temp_path("f.parquet.gz"), AXL_ERR_UNSUPPORTED, "not compressed as a whole");
 }
 
 /* ---- compressed ---- */
@@ -412,6 +437,7 @@ static void test_readers__out_of_memory(void **state)
     runs_out(temp_path("f.txt"));
     runs_out(test_source_path("tests/golden/readers/times.parquet"));
     runs_out(test_source_path("tests/golden/readers/nested-old-names.parquet"));
+    runs_out(test_source_path("tests/golden/readers/arrow-dictionaries-deltas.arrow"));
 }
 
 int main(void)
@@ -419,10 +445,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_readers__texts_as_datasets, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_readers__parquet_as_pyarrow, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_readers__arrow_as_pyarrow, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_readers__csv_says_where_a_row_is_wrong, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_readers__csv_types_are_those_of_the_first_rows, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_readers__arrow_says_what_is_wrong, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_readers__parquet_says_what_is_wrong, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_readers__compressed_in_pieces, set_up, tear_down),

@@ -8,6 +8,7 @@
 
 bool axl__unzstd_block(const uint8_t *in, size_t len, uint8_t *out, size_t n);
 bool axl__unlz4_block(const uint8_t *in, size_t len, uint8_t *out, size_t n);
+bool axl__unlz4_frame(const uint8_t *in, size_t len, uint8_t *out, size_t n);
 /* A gzip member, or what zlib alone makes: AXL_ERR_FORMAT (which sets no last error) or
  * AXL_ERR_NOMEM where it is none. */
 axl_status axl__gunzip_block(axl_context *ctx, const uint8_t *in, size_t len, uint8_t *out,

@@ -64,7 +64,7 @@ struct axl__reader {
     bool binary;        /* read as a whole, never compressed around */
     /* Whether a text of the format is for this reader; NULL: every one. */
     bool (*knows)(const char *text, size_t len);
-    /* NULL: the format has a name and is not read.  A source that was not opened is not closed. */
+    /* A source that was not opened is not closed. */
     axl_status (*open)(axl__source *s);
     /* As axl__source_next(). */
     axl_status (*next)(axl__source *s, axl__arena *arena, const axl__json **record,
@@ -73,15 +73,17 @@ struct axl__reader {
     size_t (*progress)(const axl__source *s); /* bytes of the text that are read */
 };
 
-extern const axl__reader axl__read_csv, axl__read_json_array, axl__read_json_lines,
-    axl__read_parquet, axl__read_text;
+extern const axl__reader axl__read_arrow, axl__read_csv, axl__read_feather, axl__read_json_array,
+    axl__read_json_lines, axl__read_parquet, axl__read_text;
 
 /* In the order in which a path's suffix is looked for; what no row claims is JSON, the last two. */
 extern const axl__reader *const axl__readers[];
 extern const size_t axl__n_readers;
 
-/* Whether a file's name says that its format is read (true) or known and not read (false). */
-bool axl__readers_claim(const char *name, bool read);
+/* Whether a file's name says its format. */
+bool axl__readers_claim(const char *name);
+/* A binary format within a file of that suffix. */
+axl_status axl__reader_fail_packed(const axl__reader *r, const char *path, const char *suffix);
 /* What a name says of its format; "json, jsonl" where it says nothing. */
 const char *axl__readers_format(const char *name);
 /* The formats that are read, "json, jsonl". */

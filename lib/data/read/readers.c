@@ -6,18 +6,16 @@
 
 #include <string.h>
 
-static const axl__reader arrow = { .format = "arrow", .suffix = ".arrow", .place = "row" };
-
 const axl__reader *const axl__readers[] = {
-    &axl__read_parquet,    &arrow, &axl__read_csv, &axl__read_text, &axl__read_json_array,
-    &axl__read_json_lines,
+    &axl__read_parquet, &axl__read_arrow,      &axl__read_feather,    &axl__read_csv,
+    &axl__read_text,    &axl__read_json_array, &axl__read_json_lines,
 };
 const size_t axl__n_readers = sizeof axl__readers / sizeof axl__readers[0];
 
-bool axl__readers_claim(const char *name, bool read)
+bool axl__readers_claim(const char *name)
 {
     for (size_t i = 0; i < axl__n_readers; i++)
-        if ((axl__readers[i]->open != NULL) == read && strstr(name, axl__readers[i]->suffix))
+        if (strstr(name, axl__readers[i]->suffix))
             return true;
     return false;
 }
@@ -28,7 +26,7 @@ void axl__readers_put_formats(axl__str *out)
 
     for (size_t i = 0; i < axl__n_readers; i++) {
         const axl__reader *r = axl__readers[i];
-        if (!r->open || strcmp(r->format, last) == 0)
+        if (strcmp(r->format, last) == 0)
             continue;
         axl__str_putf(out, "%s%s", *last ? ", " : "", r->format);
         last = r->format;
@@ -65,6 +63,23 @@ static bool is_of(const axl__reader *r, const char *format)
     return strcmp(r->format, format) == 0 || names_format(r->format, format);
 }
 
+axl_status axl__reader_fail_packed(const axl__reader *r, const char *path, const char *suffix)
+{
+    return axl__fail(AXL_ERR_UNSUPPORTED,
+                     "%s: a %s file is read as it is, not compressed as a whole (%s)", path,
+                     r->format, suffix);
+}
+
+static axl_status check_packed(const axl__reader *r, const char *path)
+{
+    static const axl__packing *const packings[] = { &axl__gzip, &axl__zstd };
+
+    for (size_t i = 0; r->binary && i < sizeof packings / sizeof packings[0]; i++)
+        if (axl__ends_with(path, packings[i]->suffix))
+            return axl__reader_fail_packed(r, path, packings[i]->suffix);
+    return AXL_OK;
+}
+
 axl_status axl__source_check(const char *path, const char *format)
 {
     static const char *const packed[] = { ".xz", ".bz2", ".zip" };
@@ -79,10 +94,10 @@ axl_status axl__source_check(const char *path, const char *format)
                          "%s: this build of axl cannot read .zst files: it was made without %s",
                          path, axl__zstd.lacks);
     for (size_t i = 0; i < axl__n_readers; i++)
-        if (axl__readers[i]->open && is_of(axl__readers[i], format))
-            return AXL_OK;
-    return axl__fail(AXL_ERR_UNSUPPORTED, "%s: %s files are not read yet; convert it to jsonl",
-                     path, format);
+        if (is_of(axl__readers[i], format))
+            return check_packed(axl__readers[i], path);
+    return axl__fail(AXL_ERR_UNSUPPORTED, "%s: %s files are not read; convert it to jsonl", path,
+                     format);
 }
 
 const axl__reader *axl__readers_pick(const char *path, const char *format, const char *text,

@@ -102,13 +102,6 @@ static axl_status open_text(axl__source *s)
     return status < 0 ? status : AXL_OK;
 }
 
-static axl_status fail_packed(const axl__source *s, const axl__reader *reader)
-{
-    return axl__fail(AXL_ERR_UNSUPPORTED,
-                     "%s: a %s file is read as it is, not compressed as a whole (%s)", s->file.path,
-                     reader->format, s->packing->suffix);
-}
-
 axl_status axl__source_open(axl__source **out, axl_context *ctx, const char *path,
                             const char *format)
 {
@@ -127,7 +120,9 @@ axl_status axl__source_open(axl__source **out, axl_context *ctx, const char *pat
     status = open_text(s);
     if (status == AXL_OK) {
         const axl__reader *reader = axl__readers_pick(path, format, s->text, s->len);
-        status = s->packing && reader->binary ? fail_packed(s, reader) : reader->open(s);
+        status = s->packing && reader->binary
+                     ? axl__reader_fail_packed(reader, path, s->packing->suffix)
+                     : reader->open(s);
         if (status == AXL_OK)
             s->reader = reader;
     }

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * source_files.c - the files of a folder.  Hugging Face's loader sorts them into splits by the
- * words of their names (train.jsonl, my-data_test-00001.json): when a name says a split, those that
- * say "train" are the training data, else all are.
- */
+/* source_files.c - the files of a folder: those of a split, or those of a pattern. */
 #include "data/read/source_files.h"
 
+#include "data/read/glob.h"
 #include "data/read/reader.h"
 
 #include "base/arena.h"
 #include "base/map.h"
 #include "base/str.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void axl__files_free(axl__files *files, axl_context *ctx)
@@ -40,39 +38,6 @@ axl_status axl__files_add(axl__files *files, axl_context *ctx, const char *path)
     return AXL_OK;
 }
 
-typedef enum { SPLIT_NONE, SPLIT_TRAIN, SPLIT_OTHER } split_word;
-
-/* The split that a path says: a whole word between '/', '-', '.', '_', ' ', digits and ends. */
-static split_word split_of(const char *name)
-{
-    static const char *const words[] = { "train", "training", "validation", "valid", "dev",
-                                         "val",   "test",     "testing",    "eval",  "evaluation" };
-    static const char separators[] = "/-._ 0123456789";
-
-    for (const char *p = name; *p;) {
-        size_t len = strcspn(p, separators);
-        for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-            if (strlen(words[i]) == len && strncmp(p, words[i], len) == 0)
-                return i < 2 ? SPLIT_TRAIN : SPLIT_OTHER;
-        p += len;
-        p += strspn(p, separators);
-    }
-    return SPLIT_NONE;
-}
-
-/* Without what tells of the data and hidden files and folders. */
-static bool is_data_file(const char *path)
-{
-    static const char *const about[] = { "config.json", "dataset_info.json", "dataset_infos.json",
-                                         "dataset_dict.json" };
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-
-    for (size_t i = 0; i < sizeof about / sizeof about[0]; i++)
-        if (strcmp(name, about[i]) == 0)
-            return false;
-    return path[0] != '.' && !strstr(path, "/.") && axl__readers_claim(name, true);
-}
-
 /* Of files in several formats those of one are read: of the format that most of them are in, the
  * first of equals. */
 static void keep_one_format(const char *const *paths, size_t n, bool *take)
@@ -95,16 +60,40 @@ static void keep_one_format(const char *const *paths, size_t n, bool *take)
         take[i] = take[i] && strcmp(axl__readers_format(paths[i]), best) == 0;
 }
 
+static bool is_wanted(const char *path, axl__split_style style, const axl__split_name *split)
+{
+    return axl__split_has(path, style, split->text, split->len) ||
+           (split->or_all && style == AXL__SPLITS_NONE) ||
+           (split->len == 3 && memcmp(split->text, "all", 3) == 0);
+}
+
+/* A repository lists its files in any order. */
 void axl__pick_data_files(const void *arg, const char *const *paths, size_t n, bool *take)
 {
-    bool any_split = false;
+    const axl__split_wish *wish = arg;
+    axl__split_style style = axl__split_style_of(paths, n);
 
-    (void)arg;
     for (size_t i = 0; i < n; i++)
-        any_split |= is_data_file(paths[i]) && split_of(paths[i]) != SPLIT_NONE;
-    for (size_t i = 0; i < n; i++)
-        take[i] = is_data_file(paths[i]) && (!any_split || split_of(paths[i]) == SPLIT_TRAIN);
+        for (size_t s = 0; s < wish->n && !take[i]; s++)
+            take[i] = axl__is_data_file(paths[i]) && is_wanted(paths[i], style, &wish->splits[s]);
     keep_one_format(paths, n, take);
+}
+
+/* The split's files of sorted ones into order (n); take (n) is false. */
+static size_t split_order(const char *const *paths, size_t n, const axl__split_name *split,
+                          bool *take, size_t *order)
+{
+    bool all = split->or_all && axl__split_style_of(paths, n) == AXL__SPLITS_NONE;
+    size_t kept = 0, count = all ? axl__split_files(paths, n, "train", 5, order)
+                                 : axl__split_files(paths, n, split->text, split->len, order);
+
+    for (size_t i = 0; i < count; i++)
+        take[order[i]] = true;
+    keep_one_format(paths, n, take);
+    for (size_t i = 0; i < count; i++)
+        if (take[order[i]])
+            order[kept++] = order[i];
+    return kept;
 }
 
 /* ---- folders ---- */
@@ -192,60 +181,107 @@ static axl_status list_folder(axl__files *all, axl_context *ctx, const char *fol
     return status;
 }
 
-/* Why a folder gives no file: its formats are not read, its splits are others, or it has none. */
-static axl_status nothing(const axl__files *all, axl_context *ctx, const char *folder)
+static int by_name(const void *a, const void *b)
 {
-    const char *other = NULL;
-    bool any = false;
-    axl__str formats;
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
 
-    for (size_t i = 0; i < all->n; i++) {
-        any |= is_data_file(all->paths[i]);
-        if (!other && axl__readers_claim(all->paths[i], false))
-            other = all->paths[i];
-    }
+/* Sorted by whole paths, as glob is. */
+static axl_status list_sorted(axl__files *all, axl_context *ctx, const char *folder)
+{
+    axl_status status = list_folder(all, ctx, folder);
+
+    if (all->n > 1)
+        qsort(all->paths, all->n, sizeof *all->paths, by_name);
+    return status;
+}
+
+/* Why a folder gives no file: its splits are others, or it has none. */
+static axl_status nothing(const axl__files *all, axl_context *ctx, const char *folder,
+                          const axl__split_name *split)
+{
+    axl__str splits, formats;
+
+    axl__str_init(&splits, ctx);
     axl__str_init(&formats, ctx);
+    axl__split_names_put(&splits, (const char *const *)all->paths, all->n);
     axl__readers_put_formats(&formats);
-    axl_status status = axl__str_status(&formats);
-    if (status == AXL_OK && other && !any)
-        status = axl__fail(AXL_ERR_UNSUPPORTED, "%s/%s: only these formats are read yet: %s",
-                           folder, other, formats.data);
+    axl_status status = splits.failed ? axl__fail_nomem() : axl__str_status(&formats);
+    if (status == AXL_OK && splits.len > 0)
+        status = axl__fail(AXL_ERR_NOT_FOUND, "%s: no file of the split \"%.*s\"; there is %s",
+                           folder, (int)split->len, split->text, splits.data);
     else if (status == AXL_OK)
-        status = axl__fail(AXL_ERR_NOT_FOUND, "%s: no file%s of a format that is read (%s)", folder,
-                           any ? " of the split \"train\"" : "", formats.data);
+        status = axl__fail(AXL_ERR_NOT_FOUND, "%s: no file of a format that is read (%s)", folder,
+                           formats.data);
+    axl__str_free(&splits);
     axl__str_free(&formats);
     return status;
 }
 
-static axl_status add_picked(axl__files *files, axl_context *ctx, const char *folder,
-                             const axl__files *all)
+static axl_status add_below(axl__files *files, axl_context *ctx, const char *folder,
+                            const char *name)
 {
-    bool *take = axl__calloc(ctx, all->n, sizeof *take);
-    axl_status status = take ? AXL_OK : axl__fail_nomem();
+    char *path = axl__format(ctx, "%s/%s", folder, name);
+    axl_status status = path ? axl__files_add(files, ctx, path) : axl__fail_nomem();
 
-    if (take)
-        axl__pick_data_files(NULL, (const char *const *)all->paths, all->n, take);
-    for (size_t i = 0; i < all->n && status == AXL_OK; i++) {
-        if (!take[i])
-            continue;
-        char *path = axl__format(ctx, "%s/%s", folder, all->paths[i]);
-        status = path ? axl__files_add(files, ctx, path) : axl__fail_nomem();
-        axl__free(ctx, path);
-    }
+    axl__free(ctx, path);
+    return status;
+}
+
+static axl_status add_split(axl__files *files, axl_context *ctx, const char *folder,
+                            const axl__files *all, const axl__split_name *split)
+{
+    size_t *order = axl__calloc(ctx, all->n + 1, sizeof *order);
+    bool *take = axl__calloc(ctx, all->n + 1, sizeof *take);
+    const char *const *paths = (const char *const *)all->paths;
+    axl_status status = order && take ? AXL_OK : axl__fail_nomem();
+    size_t count = status == AXL_OK ? split_order(paths, all->n, split, take, order) : 0;
+
+    for (size_t i = 0; i < count && status == AXL_OK; i++)
+        status = add_below(files, ctx, folder, paths[order[i]]);
+    axl__free(ctx, order);
     axl__free(ctx, take);
     return status;
 }
 
-axl_status axl__files_of_folder(axl__files *files, axl_context *ctx, const char *folder)
+axl_status axl__files_of_folder(axl__files *files, axl_context *ctx, const char *folder,
+                                const axl__split_name *split)
 {
     axl__files all = { 0 };
     size_t before = files->n;
 
-    axl_status status = list_folder(&all, ctx, folder);
+    axl_status status = list_sorted(&all, ctx, folder);
     if (status == AXL_OK)
-        status = add_picked(files, ctx, folder, &all);
+        status = add_split(files, ctx, folder, &all, split);
     if (status == AXL_OK && files->n == before)
-        status = nothing(&all, ctx, folder);
+        status = nothing(&all, ctx, folder, split);
+    axl__files_free(&all, ctx);
+    return status;
+}
+
+axl_status axl__folder_splits_put(axl__str *out, axl_context *ctx, const char *folder)
+{
+    axl__files all = { 0 };
+
+    axl_status status = list_sorted(&all, ctx, folder);
+    if (status == AXL_OK)
+        axl__split_names_put(out, (const char *const *)all.paths, all.n);
+    axl__files_free(&all, ctx);
+    return status == AXL_OK ? axl__str_status(out) : status;
+}
+
+axl_status axl__files_matching(axl__files *files, axl_context *ctx, const char *folder,
+                               const char *pattern)
+{
+    axl__files all = { 0 };
+    size_t before = files->n;
+
+    axl_status status = list_sorted(&all, ctx, folder);
+    for (size_t i = 0; i < all.n && status == AXL_OK; i++)
+        if (axl__glob_match(pattern, all.paths[i]))
+            status = add_below(files, ctx, folder, all.paths[i]);
+    if (status == AXL_OK && files->n == before)
+        status = axl__fail(AXL_ERR_NOT_FOUND, "%s: no file there is named as %s", folder, pattern);
     axl__files_free(&all, ctx);
     return status;
 }

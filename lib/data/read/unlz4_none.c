@@ -13,6 +13,11 @@ bool axl__unlz4_block(const uint8_t *in, size_t len, uint8_t *out, size_t n)
     return false;
 }
 
+bool axl__unlz4_frame(const uint8_t *in, size_t len, uint8_t *out, size_t n)
+{
+    return axl__unlz4_block(in, len, out, n);
+}
+
 const char *axl__lz4_version(void)
 {
     return NULL;
