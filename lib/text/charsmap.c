@@ -160,7 +160,7 @@ static size_t cluster_end(const char *text, size_t len, size_t from)
     return end;
 }
 
-axl_status axl__put_mapped(axl__slice map, const axl__aligned *in, axl__aligned *out)
+axl_status axl__put_mapped(axl__slice map, const axl__aligned *in, size_t limit, axl__aligned *out)
 {
     charsmap m = open_map(map);
     writer w = { .to = { in, out, 0, in->text.len, { in->base, in->base } } };
@@ -169,6 +169,8 @@ axl_status axl__put_mapped(axl__slice map, const axl__aligned *in, axl__aligned 
 
     for (size_t at = 0, end; at < in->text.len; at = end) {
         end = cluster_end(text, in->text.len, at);
+        if (out->text.len > limit)
+            return axl__too_long();
         if (end - at < CLUSTER_MAX && look_up(&m, text + at, end - at, false, &made) > 0) {
             put_text(&w, (axl__slice){ text + at, end - at }, made);
             continue;
@@ -213,7 +215,7 @@ static void put_escaped(const axl__normalizer_step *s, axl__slice text, axl__spa
 
 /* Spaces behind others are dropped, those at the beginning too, as if one stood before it. */
 static axl_status put_prefixes(const axl__normalizer_step *s, const charsmap *m, size_t at,
-                               const axl__aligned *in, axl__aligned *out)
+                               const axl__aligned *in, size_t limit, axl__aligned *out)
 {
     const char *text = axl__str_text(&in->text);
     bool space = s->collapse_spaces;
@@ -226,6 +228,8 @@ static axl_status put_prefixes(const axl__normalizer_step *s, const charsmap *m,
         put_escaped(s, made, axl__aligned_span(in, at, end), out);
         if (made.len > 0)
             space = s->collapse_spaces && made.text[made.len - 1] == ' ';
+        if (out->text.len > limit)
+            return axl__too_long();
         if (end % 65536 == 0)
             AXL_TRY(axl__cancelled(out->text.ctx));
     }
@@ -233,7 +237,7 @@ static axl_status put_prefixes(const axl__normalizer_step *s, const charsmap *m,
 }
 
 axl_status axl__put_sentencepiece(const axl__normalizer_step *s, const axl__aligned *in,
-                                  axl__aligned *out)
+                                  size_t limit, axl__aligned *out)
 {
     charsmap m = s->from.len > 0 ? open_map(s->from) : (charsmap){ NULL, 0, NULL, 0 };
     const char *text = axl__str_text(&in->text);
@@ -249,7 +253,7 @@ axl_status axl__put_sentencepiece(const axl__normalizer_step *s, const axl__alig
         return AXL_OK;
     if (s->dummy_prefix && !s->suffix)
         axl__aligned_put(out, s->to.text, s->to.len, axl__aligned_span(in, first, first + 1));
-    AXL_TRY(put_prefixes(s, &m, first, in, out));
+    AXL_TRY(put_prefixes(s, &m, first, in, limit, out));
     axl__str *o = &out->text;
     while (s->collapse_spaces && o->len >= s->to.len &&
            memcmp(o->data + o->len - s->to.len, s->to.text, s->to.len) == 0)

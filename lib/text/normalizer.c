@@ -235,12 +235,12 @@ static axl_status run_bert(const work *w)
 
 static axl_status run_precompiled(const work *w)
 {
-    return axl__put_mapped(w->step->from, w->in, w->out);
+    return axl__put_mapped(w->step->from, w->in, w->limit, w->out);
 }
 
 static axl_status run_sentencepiece(const work *w)
 {
-    return axl__put_sentencepiece(w->step, w->in, w->out);
+    return axl__put_sentencepiece(w->step, w->in, w->limit, w->out);
 }
 
 static axl_status run_bytes(const work *w)
