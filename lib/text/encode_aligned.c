@@ -150,6 +150,8 @@ static axl_status cut_words(encoder *e, const axl__cut *cut)
     size_t from = 0;
 
     axl__words_clear(out);
+    if (cut->kind == AXL__CUT_REGEX)
+        axl__regex_pad(&in->text.text);
     for (size_t i = 0; i < in->count; from = in->ends[i++]) {
         AXL_TRY(axl__cut_word(&e->cutter, cut, &in->text, from, in->ends[i], out));
         if (i % POLL_WORDS == 0)
@@ -199,6 +201,8 @@ static axl_status normalize(encoder *e)
     size_t limit = axl__grown_limit(e->text[0].text.len);
 
     for (uint32_t i = 0; i < p->n_normalizer; i++) {
+        if (p->normalizer[i].regex)
+            axl__regex_pad(&e->text[0].text);
         axl__aligned old = e->text[0];
         axl__aligned_clear(&e->text[1]);
         e->text[1].base = old.base;

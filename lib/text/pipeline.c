@@ -113,7 +113,9 @@ static axl_status normalize_any(const axl__pipeline *p, const char *text, size_t
     axl__aligned_init(&work[1], out->ctx, false);
     axl__aligned_put_original(&work[0], text, len, 0);
     for (uint32_t i = 0; i < p->n_normalizer && status == AXL_OK; i++) {
-        const axl__aligned *in = &work[i % 2];
+        axl__aligned *in = &work[i % 2];
+        if (p->normalizer[i].regex)
+            axl__regex_pad(&in->text);
         status = axl__aligned_status(in);
         axl__aligned_clear(&work[(i + 1) % 2]);
         if (status == AXL_OK)

@@ -174,6 +174,14 @@ static axl_status prepare(axl__regex_scratch *s, axl_context *ctx)
     return AXL_OK;
 }
 
+void axl__regex_pad(axl__str *text)
+{
+    enum { VECTOR = 32 };
+
+    if (axl__str_reserve(text, VECTOR))
+        memset(text->data + text->len, 0, VECTOR);
+}
+
 /* Where the machine code's stack is not enough the pattern is interpreted. */
 static int match(const axl__regex_walk *w)
 {

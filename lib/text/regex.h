@@ -31,6 +31,10 @@ typedef struct axl__regex_scratch {
 
 void axl__regex_scratch_free(axl__regex_scratch *s);
 
+/* Before matching in a text that grows: PCRE2's machine code reads vectors and ignores what of them
+ * lies behind the text, which is zeros then, and not memory that nobody wrote. */
+void axl__regex_pad(axl__str *text);
+
 /* The matches in a well-formed text, one behind the other. */
 typedef struct axl__regex_walk {
     const axl__regex *regex;

@@ -365,6 +365,8 @@ axl_status axl__decode_tokens(const axl__pipeline *p, axl__token_texts *tokens, 
             step.start = 0;
         axl__str_clear(&next.bytes);
         next.count = 0;
+        if (step.regex)
+            axl__regex_pad(&tokens->bytes);
         status = decode_step(&step, tokens, &next, first, limit);
         swap_texts(tokens, &next);
     }
