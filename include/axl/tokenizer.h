@@ -49,8 +49,8 @@ enum {
  * @param[out] out  The tokenizer; NULL on failure.  Release with axl_tokenizer_free().
  * @param[in]  ctx  The tokenizer takes its own reference.
  * @param[in]  path A folder with tokenizer.json or tokenizer.model (and tokenizer_config.json), or
- *                  a SentencePiece .model file, which gets a BOS and no more; or Llama-3's tiktoken
- * rank file, which gets its special tokens and BOS.
+ *                  a SentencePiece .model file (BPE or unigram), which gets a BOS and no more; or
+ *                  Llama-3's tiktoken rank file, which gets its special tokens and BOS.
  * @param[in]  opts NULL for the files' own settings.  Copied.
  *
  * @retval AXL_ERR_NOT_FOUND   There is no tokenizer there; axl_last_error() names what was sought.

@@ -19,6 +19,7 @@ typedef struct axl__aligned {
     axl__str text;
     axl__span *from; /* (text.len) where track, else unused */
     size_t cap;
+    uint32_t base; /* where the stretch of the original begins that all of the text is from */
     bool track;
 } axl__aligned;
 

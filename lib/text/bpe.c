@@ -111,11 +111,14 @@ axl_status axl__bpe_merge(axl__bpe *b, const char *left, size_t left_len, const 
                           size_t right_len)
 {
     int32_t l = axl__bpe_id(b, left, left_len), r = axl__bpe_id(b, right, right_len), product;
+    size_t prefix = b->prefix ? strlen(b->prefix) : 0;
     char small[256], *joined = small;
 
     if (l < 0 || r < 0)
         return axl__fail(AXL_ERR_FORMAT, "merge %u has \"%.*s\", which is not in the vocabulary",
                          b->n_merges, shown(l < 0 ? left_len : right_len), l < 0 ? left : right);
+    right += right_len < prefix ? right_len : prefix; /* within a word it is no more written */
+    right_len -= right_len < prefix ? right_len : prefix;
     if (left_len + right_len > sizeof small)
         joined = axl__alloc(b->ctx, left_len + right_len);
     if (!joined)

@@ -34,6 +34,9 @@ typedef struct axl__bpe {
     uint32_t n_merges;
     const char *unk_text; /* NULL: none */
     bool fuse_unk, byte_fallback, ignore_merges;
+    /* What is written before a piece that is not a word's first, and behind its last; NULL for
+     * nothing.  With either only axl__bpe_encode_lengths() is to be called. */
+    const char *prefix, *suffix;
 
     /* Made by axl__bpe_finish. */
     axl__pairs chars; /* code point to id */
@@ -83,5 +86,10 @@ axl_status axl__bpe_encode(const axl__bpe *b, const char *text, size_t len, axl_
 /* As axl__bpe_encode, and for each id how many bytes of the text it counts for.  Slower. */
 axl_status axl__bpe_encode_lengths(const axl__bpe *b, const char *text, size_t len,
                                    axl__bpe_scratch *s, axl__token_ids *out, axl__token_ids *lens);
+
+static inline bool axl__bpe_is_affixed(const axl__bpe *b)
+{
+    return b->prefix || b->suffix;
+}
 
 #endif

@@ -7,6 +7,7 @@
  */
 #include "bpe.h"
 
+#include "base/str.h"
 #include "base/utf8.h"
 
 #include <string.h>
@@ -365,6 +366,7 @@ typedef struct {
     axl__token_ids *symbols, *lens;
     const char *text;
     size_t unk_len; /* of an unknown that is still open; 0: none is */
+    axl__str name;
 } spelling;
 
 static axl_status spell_symbol(spelling *e, int32_t id, size_t len)
@@ -381,35 +383,60 @@ static axl_status spell_pending(spelling *e)
     return len > 0 ? spell_symbol(e, e->b->unk_id, len) : AXL_OK;
 }
 
-static axl_status spell_unknown(spelling *e, size_t from, size_t to)
+/* A character of len bytes that is no piece under its name, of n bytes. */
+static axl_status spell_unknown(spelling *e, const char *named, size_t n, size_t len)
 {
     const axl__bpe *b = e->b;
     bool bytes = b->byte_fallback;
 
-    for (size_t i = from; i < to; i++)
-        bytes = bytes && b->byte_ids[(unsigned char)e->text[i]] >= 0;
-    for (size_t i = from; i < to && bytes; i++)
-        AXL_TRY(spell_symbol(e, b->byte_ids[(unsigned char)e->text[i]], 1));
+    for (size_t i = 0; i < n; i++)
+        bytes = bytes && b->byte_ids[(unsigned char)named[i]] >= 0;
+    for (size_t i = 0; i < n && bytes; i++)
+        AXL_TRY(spell_symbol(e, b->byte_ids[(unsigned char)named[i]], 1));
     if (bytes || b->unk_id < 0)
         return AXL_OK;
     if (!b->fuse_unk)
         AXL_TRY(spell_pending(e));
-    e->unk_len += to - from;
+    e->unk_len += len;
     return AXL_OK;
+}
+
+/* The character text[from..to) with what the model writes around it there. */
+static void name_char(spelling *e, size_t len, size_t from, size_t to)
+{
+    axl__str_clear(&e->name);
+    if (from > 0 && e->b->prefix)
+        axl__str_puts(&e->name, e->b->prefix);
+    axl__str_put(&e->name, e->text + from, to - from);
+    if (to == len && e->b->suffix)
+        axl__str_puts(&e->name, e->b->suffix);
 }
 
 static axl_status spell(spelling *e, size_t len)
 {
+    bool affixed = axl__bpe_is_affixed(e->b);
     uint64_t found;
+    int32_t id;
 
     for (size_t at = 0, from = 0; at < len; from = at) {
+        const char *named = e->text + from;
         uint32_t c = axl__utf8_next(e->text, len, &at);
-        if (!axl__pairs_get(&e->b->chars, c, &found)) {
-            AXL_TRY(spell_unknown(e, from, at));
+        size_t n = at - from;
+        if (affixed) {
+            name_char(e, len, from, at);
+            AXL_TRY(axl__str_status(&e->name));
+            named = e->name.data;
+            n = e->name.len;
+            id = axl__bpe_id(e->b, named, n);
+        } else {
+            id = axl__pairs_get(&e->b->chars, c, &found) ? (int32_t)found : -1;
+        }
+        if (id < 0) {
+            AXL_TRY(spell_unknown(e, named, n, at - from));
             continue;
         }
         AXL_TRY(spell_pending(e));
-        AXL_TRY(spell_symbol(e, (int32_t)found, at - from));
+        AXL_TRY(spell_symbol(e, id, at - from));
     }
     return spell_pending(e);
 }
@@ -446,7 +473,7 @@ static axl_status merge_spelled(const axl__bpe *b, axl__bpe_scratch *s, axl__tok
 axl_status axl__bpe_encode_lengths(const axl__bpe *b, const char *text, size_t len,
                                    axl__bpe_scratch *s, axl__token_ids *out, axl__token_ids *lens)
 {
-    spelling e = { b, &s->symbols, lens, text, 0 };
+    spelling e = { .b = b, .symbols = &s->symbols, .lens = lens, .text = text };
     size_t before = lens->count;
     int32_t id = b->ignore_merges && len > 0 ? axl__bpe_id(b, text, len) : -1;
 
@@ -455,6 +482,8 @@ axl_status axl__bpe_encode_lengths(const axl__bpe *b, const char *text, size_t l
         return axl__token_ids_put(out, id);
     }
     s->symbols.count = 0;
-    AXL_TRY(spell(&e, len));
-    return merge_spelled(b, s, out, lens, before);
+    axl__str_init(&e.name, b->ctx);
+    axl_status status = spell(&e, len);
+    axl__str_free(&e.name);
+    return status < 0 ? status : merge_spelled(b, s, out, lens, before);
 }

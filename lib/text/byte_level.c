@@ -24,6 +24,17 @@ void axl__byte_level_put(axl__str *out, const char *bytes, size_t len)
     }
 }
 
+void axl__byte_level_aligned(const axl__aligned *in, size_t from, size_t to, axl__aligned *out)
+{
+    char letter[4];
+
+    for (size_t i = from; i < to; i++) {
+        unsigned c = (unsigned char)in->text.data[i];
+        size_t n = axl__utf8_encode(letter, is_visible(c) ? c : 256 + hidden_below(c));
+        axl__aligned_put(out, letter, n, axl__aligned_span(in, i, i + 1));
+    }
+}
+
 /* The byte of a character, or -1. */
 static int byte_of(uint32_t c)
 {

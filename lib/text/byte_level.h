@@ -6,12 +6,15 @@
 #ifndef AXL_TEXT_BYTE_LEVEL_H
 #define AXL_TEXT_BYTE_LEVEL_H
 
-#include "base/str.h"
+#include "aligned.h"
 
 /* Appends the characters of the bytes. */
 void axl__byte_level_put(axl__str *out, const char *bytes, size_t len);
 /* Appends the bytes of a token: those of its characters, or, where one of them stands for no byte,
  * the token as it is written. */
 void axl__byte_level_decode(axl__str *out, const char *token, size_t len);
+
+/* Appends the characters of the bytes [from, to) of a text, each with its byte's origin. */
+void axl__byte_level_aligned(const axl__aligned *in, size_t from, size_t to, axl__aligned *out);
 
 #endif

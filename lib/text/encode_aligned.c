@@ -7,22 +7,25 @@
 #include "encode_aligned.h"
 
 #include "base/utf8.h"
-#include "byte_level.h"
+#include "normalizer.h"
+#include "pre_tokenizer.h"
 #include "tokenizer_priv.h"
-#include "unicode_form.h"
 #include "unicode_word.h"
-#include "words.h"
 
 #include <string.h>
+
+enum { POLL_WORDS = 1024 };
 
 typedef struct {
     const axl_tokenizer *t;
     axl__bpe_scratch scratch;
+    axl__word_scratch word;
     axl__aligned text[2]; /* a piece before and behind a step of the normalizer */
     axl__words words[2];  /* as text, of the pre-tokenizers */
-    axl__aligned spaced;
-    axl__token_ids ids, lens; /* of the word at hand */
-    axl__hits hits[2];        /* of the two passes of searching */
+    axl__cutter cutter;
+    axl__token_ids ids, places; /* of the word at hand; two of the latter for each id */
+    axl__hits hits[2];          /* of the two passes of searching */
+    bool track;
     axl__aligned_tokens *out;
 } encoder;
 
@@ -56,7 +59,7 @@ static axl_status put_token(encoder *e, int32_t id, axl__span span, axl__slice t
     axl__aligned_tokens *out = e->out;
     axl__aligned_token token = { id, span.begin, span.end, 0, 0 };
 
-    if (e->t->pipeline.n_trims > 0 && text.len > 0)
+    if (e->t->pipeline.n_trims > 0 && e->track && text.len > 0)
         count_blanks(text, &token);
     if (out->count == out->cap) {
         size_t cap = out->cap ? 2 * out->cap : 64;
@@ -82,112 +85,97 @@ static axl__span token_span(const axl__aligned *a, size_t word_at, size_t from, 
     return (axl__span){ at, at };
 }
 
-static axl_status encode_word(encoder *e, const axl__aligned *a, size_t from, size_t to)
+/* Lengths become places: each token goes on where the one before ended. */
+static axl_status encode_bpe(encoder *e, const char *text, size_t len)
 {
     const axl__bpe *b = &e->t->bpe;
-    size_t at = from, end;
+    axl__token_ids *places = &e->places;
 
-    e->ids.count = e->lens.count = 0;
-    AXL_TRY(
-        axl__bpe_encode_lengths(b, a->text.data + from, to - from, &e->scratch, &e->ids, &e->lens));
-    for (size_t i = 0; i < e->ids.count; i++, at = end) {
-        axl__piece piece = b->pieces[e->ids.data[i]];
-        end = at + (size_t)e->lens.data[i];
-        AXL_TRY(put_token(e, e->ids.data[i], token_span(a, from, at, end),
-                          (axl__slice){ piece.text, piece.len }));
+    if (!e->track && !axl__bpe_is_affixed(b))
+        return axl__bpe_encode(b, text, len, &e->scratch, &e->ids);
+    AXL_TRY(axl__bpe_encode_lengths(b, text, len, &e->scratch, &e->ids, places));
+    size_t n = places->count, end = 0;
+    for (size_t i = 0; i < n; i++)
+        end += (size_t)places->data[i];
+    for (size_t i = 0; i < n; i++)
+        AXL_TRY(axl__token_ids_put(places, 0));
+    for (size_t i = n; i-- > 0;) {
+        size_t begin = end - (size_t)places->data[i];
+        places->data[2 * i + 1] = (int32_t)(end < len ? end : len);
+        places->data[2 * i] = (int32_t)(begin < len ? begin : len);
+        end = begin;
+    }
+    return AXL_OK;
+}
+
+/* A token of an unknown word stands in Unigram for the word itself. */
+static axl__slice text_of(const encoder *e, int32_t id, axl__slice word)
+{
+    axl__piece piece = e->t->bpe.pieces[id];
+
+    return e->t->words.kind == AXL__MODEL_UNIGRAM && id == e->t->bpe.unk_id
+               ? word
+               : (axl__slice){ piece.text, piece.len };
+}
+
+static axl_status encode_word(encoder *e, const axl__aligned *a, size_t from, size_t to)
+{
+    const char *text = a->text.data + from;
+    const axl_tokenizer *t = e->t;
+
+    e->ids.count = e->places.count = 0;
+    AXL_TRY(t->words.kind == AXL__MODEL_BPE ? encode_bpe(e, text, to - from)
+                                            : axl__word_encode(&t->words, &t->bpe, text, to - from,
+                                                               &e->word, &e->ids, &e->places));
+    for (size_t i = 0; i < e->ids.count; i++) {
+        int32_t id = e->ids.data[i];
+        if (!e->track) {
+            AXL_TRY(put_token(e, id, (axl__span){ 0, 0 }, (axl__slice){ NULL, 0 }));
+            continue;
+        }
+        size_t begin = (size_t)e->places.data[2 * i], end = (size_t)e->places.data[2 * i + 1];
+        axl__slice word = { text + begin, end - begin };
+        AXL_TRY(
+            put_token(e, id, token_span(a, from, from + begin, from + end), text_of(e, id, word)));
     }
     return AXL_OK;
 }
 
 /* ---- pre-tokenizers ---- */
 
-/* Replaces spaces by marks, puts one before the word where the scheme says so, and lets a word
- * begin at each mark. */
-static axl_status put_metaspace(encoder *e, const axl__metaspace *m, axl__words *out)
+/* One step, from e->words[0] to e->words[1], which then change places. */
+static axl_status cut_words(encoder *e, const axl__cut *cut)
 {
-    const axl__aligned *in = &e->words[0].text;
-    axl__aligned *a = &e->spaced;
-    size_t len = in->text.len, from = 0;
-    bool first = axl__aligned_span(in, 0, 1).begin == 0;
+    axl__words *in = &e->words[0], *out = &e->words[1], old;
+    size_t from = 0;
 
-    axl__aligned_clear(a);
-    if (in->text.data[0] != ' ' && !axl__slice_begins(in->text.data, len, m->mark) &&
-        (m->scheme == AXL__PREFIX_ALWAYS || (m->scheme == AXL__PREFIX_FIRST && first)))
-        axl__aligned_put(a, m->mark.text, m->mark.len, axl__aligned_span(in, 0, 1));
-    AXL_TRY(axl__put_replaced(in, (axl__slice){ " ", 1 }, m->mark, SIZE_MAX, a));
-    AXL_TRY(axl__aligned_status(a));
-    len = a->text.len;
-    while (from < len) {
-        size_t to = m->split ? from + 1 : len;
-        while (to < len && !axl__slice_begins(a->text.data + to, len - to, m->mark))
-            to++;
-        AXL_TRY(axl__words_put(out, a, from, to));
-        from = to;
+    axl__words_clear(out);
+    if (cut->kind == AXL__CUT_REGEX)
+        axl__regex_pad(&in->text.text);
+    for (size_t i = 0; i < in->count; from = in->ends[i++]) {
+        AXL_TRY(axl__cut_word(&e->cutter, cut, &in->text, from, in->ends[i], out));
+        if (i % POLL_WORDS == 0)
+            AXL_TRY(axl__cancelled(e->t->ctx));
     }
+    old = *in;
+    *in = *out;
+    *out = old;
     return AXL_OK;
-}
-
-static axl_status put_cut(encoder *e, const axl__cut *cut, const axl__aligned *in, size_t from,
-                          size_t to, axl__words *out)
-{
-    axl__aligned *a = &e->spaced;
-
-    if (cut->prefix_space && in->text.data[from] != ' ') {
-        axl__aligned_clear(a);
-        axl__aligned_put(a, " ", 1, axl__aligned_span(in, from, from + 1));
-        axl__aligned_copy(a, in, from, to);
-        AXL_TRY(axl__aligned_status(a));
-        in = a;
-        from = 0;
-        to = a->text.len;
-    }
-    for (size_t at = from, end; at < to; at = end) {
-        AXL_TRY(axl__cancelled(e->t->ctx));
-        end = from + axl__split_word(cut->into, in->text.data + from, to - from, at - from);
-        AXL_TRY(axl__words_put(out, in, at, end));
-    }
-    return AXL_OK;
-}
-
-static axl_status put_byte_level(const axl__aligned *in, size_t from, size_t to, axl__words *out)
-{
-    axl__str letter;
-
-    axl__str_init(&letter, in->text.ctx);
-    for (size_t i = from; i < to; i++) {
-        axl__str_clear(&letter);
-        axl__byte_level_put(&letter, in->text.data + i, 1);
-        axl__aligned_put(&out->text, axl__str_text(&letter), letter.len,
-                         axl__aligned_span(in, i, i + 1));
-    }
-    axl_status status = axl__str_status(&letter);
-    axl__str_free(&letter);
-    return status < 0 ? status : axl__words_end(out);
 }
 
 /* Each pre-tokenizer cuts the words of the one before; the last words are in e->words[0]. */
 static axl_status pre_tokenize(encoder *e)
 {
     const axl__pipeline *p = &e->t->pipeline;
-    uint32_t steps = p->metaspace.on ? 1 : p->n_cuts + p->byte_level;
+    axl__cut marks = { .kind = AXL__CUT_METASPACE,
+                       .behavior = AXL__MERGED_WITH_NEXT,
+                       .metaspace = p->metaspace };
 
-    for (uint32_t step = 0; step < steps; step++) {
-        axl__words *in = &e->words[0], *out = &e->words[1], old;
-        size_t from = 0;
-        axl__words_clear(out);
-        for (size_t i = 0; i < in->count; from = in->ends[i++]) {
-            if (p->metaspace.on)
-                AXL_TRY(put_metaspace(e, &p->metaspace, out));
-            else if (step < p->n_cuts)
-                AXL_TRY(put_cut(e, &p->cuts[step], &in->text, from, in->ends[i], out));
-            else
-                AXL_TRY(put_byte_level(&in->text, from, in->ends[i], out));
-        }
-        old = *in;
-        *in = *out;
-        *out = old;
-    }
-    return AXL_OK;
+    if (p->metaspace.on)
+        AXL_TRY(cut_words(e, &marks));
+    for (uint32_t i = 0; i < p->n_cuts; i++)
+        AXL_TRY(cut_words(e, &p->cuts[i]));
+    return p->byte_level ? cut_words(e, &(axl__cut){ .kind = AXL__CUT_BYTES }) : AXL_OK;
 }
 
 /* The bytes [from, to) of a normalized piece, which hold no added token. */
@@ -206,20 +194,6 @@ static axl_status encode_text(encoder *e, const axl__aligned *a, size_t from, si
 
 /* ---- normalizer and added tokens ---- */
 
-static axl_status normalize_step(const axl__normalizer_step *s, const axl__aligned *in,
-                                 axl__aligned *out, size_t limit)
-{
-    if (s->kind == AXL__REPLACE)
-        return axl__put_replaced(in, s->from, s->to, limit, out);
-    if (s->kind == AXL__NFC)
-        return axl__put_form(AXL__FORM_C, in, out);
-    if (in->text.len > 0) {
-        axl__aligned_put(out, s->to.text, s->to.len, axl__aligned_span(in, 0, 1));
-        axl__aligned_copy(out, in, 0, in->text.len);
-    }
-    return AXL_OK;
-}
-
 /* What comes out is in e->text[0] again. */
 static axl_status normalize(encoder *e)
 {
@@ -227,9 +201,12 @@ static axl_status normalize(encoder *e)
     size_t limit = axl__grown_limit(e->text[0].text.len);
 
     for (uint32_t i = 0; i < p->n_normalizer; i++) {
+        if (p->normalizer[i].regex)
+            axl__regex_pad(&e->text[0].text);
         axl__aligned old = e->text[0];
         axl__aligned_clear(&e->text[1]);
-        AXL_TRY(normalize_step(&p->normalizer[i], &old, &e->text[1], limit));
+        e->text[1].base = old.base;
+        AXL_TRY(axl__normalize_step(&p->normalizer[i], &old, &e->text[1], limit, &e->cutter.regex));
         AXL_TRY(axl__aligned_status(&e->text[1]));
         AXL_TRY(axl__cancelled(e->t->ctx));
         e->text[0] = e->text[1];
@@ -248,6 +225,7 @@ static axl_status encode_piece(encoder *e, const char *text, size_t len, size_t 
     axl_status status;
 
     axl__aligned_clear(a);
+    a->base = (uint32_t)at;
     axl__aligned_put_original(a, text, len, at);
     AXL_TRY(axl__aligned_status(a));
     AXL_TRY(normalize(e));
@@ -334,10 +312,11 @@ static void encoder_free(encoder *e)
         axl__words_free(&e->words[i]);
         axl__free(ctx, e->hits[i].items);
     }
-    axl__aligned_free(&e->spaced);
+    axl__cutter_free(&e->cutter);
     axl__token_ids_free(&e->ids);
-    axl__token_ids_free(&e->lens);
+    axl__token_ids_free(&e->places);
     axl__bpe_scratch_free(&e->scratch);
+    axl__word_scratch_free(&e->word, ctx);
 }
 
 static axl_status encode_around(encoder *e, const char *text, size_t len, bool around)
@@ -356,19 +335,32 @@ static axl_status encode_around(encoder *e, const char *text, size_t len, bool a
     return put_around(e, p->after, p->n_after, around);
 }
 
-axl_status axl__encode_aligned(const axl_tokenizer *t, const char *text, size_t len, uint32_t flags,
-                               axl__aligned_tokens *out)
+/* A "first" Metaspace asks where a word is from, also where only ids are wanted. */
+static bool must_track(const axl__pipeline *p)
 {
-    encoder e = { .t = t, .out = out };
+    for (uint32_t i = 0; i < p->n_cuts; i++)
+        if (p->cuts[i].kind == AXL__CUT_METASPACE &&
+            p->cuts[i].metaspace.scheme == AXL__PREFIX_FIRST)
+            return true;
+    return p->metaspace.on && p->metaspace.scheme == AXL__PREFIX_FIRST;
+}
 
+axl_status axl__encode_aligned(const axl_tokenizer *t, const char *text, size_t len, uint32_t flags,
+                               bool offsets, axl__aligned_tokens *out)
+{
+    encoder e = { .t = t, .out = out, .track = offsets || must_track(&t->pipeline) };
+
+    if (len > INT32_MAX)
+        return axl__fail(AXL_ERR_INVALID, "a text of 2 GiB or more is too long for this tokenizer");
     axl__bpe_scratch_init(&e.scratch, t->ctx);
+    axl__word_scratch_init(&e.word, t->ctx);
+    axl__cutter_init(&e.cutter, t->ctx, e.track);
     for (int i = 0; i < 2; i++) {
-        axl__aligned_init(&e.text[i], t->ctx, true);
-        axl__words_init(&e.words[i], t->ctx, true);
+        axl__aligned_init(&e.text[i], t->ctx, e.track);
+        axl__words_init(&e.words[i], t->ctx, e.track);
     }
-    axl__aligned_init(&e.spaced, t->ctx, true);
     axl__token_ids_init(&e.ids, t->ctx);
-    axl__token_ids_init(&e.lens, t->ctx);
+    axl__token_ids_init(&e.places, t->ctx);
     axl_status status = encode_around(&e, text, len, !(flags & AXL_TOKENIZE_NO_SPECIAL));
     encoder_free(&e);
     return status;

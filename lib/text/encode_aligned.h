@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* encode_aligned.h - encoding with the stretch of the text that each token stands for. */
+/* encode_aligned.h - encoding with the stretch of the text that each token stands for, and encoding
+ * with steps or models that the fast way in tokenizer.c does not know. */
 #ifndef AXL_TEXT_ENCODE_ALIGNED_H
 #define AXL_TEXT_ENCODE_ALIGNED_H
 
@@ -22,8 +23,8 @@ typedef struct axl__aligned_tokens {
 } axl__aligned_tokens;
 
 /* Appends the tokens of well-formed UTF-8 of less than 2 GiB, those around it too unless the flag
- * AXL_TOKENIZE_NO_SPECIAL is set. */
+ * AXL_TOKENIZE_NO_SPECIAL is set.  offsets: they are wanted; else only the ids are to be read. */
 axl_status axl__encode_aligned(const axl_tokenizer *t, const char *text, size_t len, uint32_t flags,
-                               axl__aligned_tokens *out);
+                               bool offsets, axl__aligned_tokens *out);
 
 #endif

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * sentencepiece.c - reads a SentencePiece .model: Protocol Buffers' wire format, of which the few
- * fields below matter, and makes BPE models from it.
+ * fields below matter, and makes models from it.
  *
- * There are two of them, because transformers does not encode as SentencePiece does: in a folder
- * the file stands in for a tokenizer.json and merges rank by id; opened by itself ("bare") it is
- * encoded as its own library would.
+ * There are two ways, because transformers does not encode as SentencePiece does: in a folder the
+ * file stands in for a tokenizer.json, must be BPE, and merges rank by id; opened by itself
+ * ("bare") it is BPE or unigram, and encoded as its own library would.
  */
 #include "tokenizer_priv.h"
 
 #include "base/utf8.h"
+#include "charsmap.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { SPM_UNIGRAM = 1, SPM_BPE = 2 }; /* model_type */
 
 /* Wire types 3 and 4 are groups, which sentencepiece_model.proto does not have. */
 enum { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
@@ -164,8 +168,8 @@ static axl_status read_trainer(axl__spm *spm, axl__arena *arena, const field *me
     return AXL_OK;
 }
 
-/* Numbers of NormalizerSpec there.  Only the size of the character map is kept: none is run. */
-static axl_status read_normalizer(axl__spm *spm, const field *message)
+/* Numbers of NormalizerSpec there. */
+static axl_status read_normalizer(axl__spm *spm, axl__arena *arena, const field *message)
 {
     wire w = { message->data, message->size, 0 };
     field f;
@@ -173,7 +177,12 @@ static axl_status read_normalizer(axl__spm *spm, const field *message)
     while (w.at < w.size) {
         AXL_TRY(take_field(&w, &f));
         switch (f.number) {
-        case 2: spm->charsmap_size = f.size; break;
+        case 2:
+            spm->charsmap.text = axl__arena_strndup(arena, (const char *)f.data, f.size);
+            spm->charsmap.len = f.size;
+            if (!spm->charsmap.text)
+                return axl__fail_nomem();
+            break;
         case 3: spm->add_dummy_prefix = f.value != 0; break;
         case 4: spm->remove_extra_whitespaces = f.value != 0; break;
         case 5: spm->escape_whitespaces = f.value != 0; break;
@@ -197,7 +206,7 @@ static axl_status read_model(axl__spm *out, axl__arena *arena, wire w)
         else if (f.number == 2)
             AXL_TRY(read_trainer(out, arena, &f));
         else if (f.number == 3)
-            AXL_TRY(read_normalizer(out, &f));
+            AXL_TRY(read_normalizer(out, arena, &f));
     }
     return out->n_pieces > 0 ? AXL_OK : fail_wire("it has no pieces");
 }
@@ -245,7 +254,7 @@ static axl_status need_bpe(const axl__spm *spm)
 {
     static const char *const names[] = { "", "unigram", "BPE", "word", "char" };
 
-    if (spm->model_type == 2)
+    if (spm->model_type == SPM_BPE)
         return AXL_OK;
     return axl__fail(AXL_ERR_UNSUPPORTED, "SentencePiece model type \"%s\" is not supported yet",
                      spm->model_type >= 1 && spm->model_type <= 4 ? names[spm->model_type] : "?");
@@ -254,7 +263,7 @@ static axl_status need_bpe(const axl__spm *spm)
 axl_status axl__spm_to_bpe(axl_tokenizer *t, const axl__spm *spm)
 {
     AXL_TRY(need_bpe(spm));
-    if (t->class != AXL__CLASS_LLAMA && spm->charsmap_size > 0)
+    if (t->class != AXL__CLASS_LLAMA && spm->charsmap.len > 0)
         return axl__fail(AXL_ERR_UNSUPPORTED, "SentencePiece normalizer with a character map is "
                                               "not supported yet");
     AXL_TRY(add_pieces(t, spm));
@@ -298,18 +307,27 @@ static axl_status score_ranks(axl_context *ctx, const axl__spm *spm, uint32_t *r
     return AXL_OK;
 }
 
-/* Encoding without transformers has no later step that would make up for these. */
-static axl_status need_plain(const axl__spm *spm)
+/* Whether a text needs more than marks for its spaces. */
+static bool is_normalized(const axl__spm *spm)
 {
-    const char *part = spm->charsmap_size > 0          ? "a normalizer with a character map"
-                       : spm->remove_extra_whitespaces ? "remove_extra_whitespaces"
-                       : !spm->escape_whitespaces      ? "unescaped white space"
-                       : spm->whitespace_as_suffix     ? "treat_whitespace_as_suffix"
-                                                       : NULL;
+    return spm->charsmap.len > 0 || spm->remove_extra_whitespaces || !spm->escape_whitespaces ||
+           spm->whitespace_as_suffix;
+}
 
-    for (uint32_t i = 0; i < spm->n_pieces && !part; i++)
-        if (spm->pieces[i].type == AXL__SPM_UNUSED)
-            part = "unused pieces";
+/* What a normalizer must leave as it is would have to be found before it. */
+static axl_status check_parts(const axl__spm *spm)
+{
+    const char *part = NULL;
+
+    if (spm->charsmap.len > 0 && !axl__charsmap_valid(spm->charsmap))
+        return fail_wire("its character map is none");
+    for (uint32_t i = 0; i < spm->n_pieces && !part; i++) {
+        axl__spm_type type = spm->pieces[i].type;
+        if (type == AXL__SPM_USER_DEFINED && (is_normalized(spm) || spm->model_type != SPM_BPE))
+            part = "user-defined pieces of a unigram model or behind a normalizer";
+        else if (type == AXL__SPM_UNUSED && spm->model_type == SPM_BPE)
+            part = "unused pieces of a BPE model";
+    }
     if (part)
         return axl__fail(AXL_ERR_UNSUPPORTED, "SentencePiece: %s: not supported yet", part);
     return AXL_OK;
@@ -331,6 +349,25 @@ static axl_status bare_tokens(axl_tokenizer *t, const axl__spm *spm)
     return AXL_OK;
 }
 
+static axl_status set_normalizer(axl_tokenizer *t, const axl__spm *spm)
+{
+    axl__normalizer_step step = { .kind = AXL__SENTENCEPIECE,
+                                  .from = spm->charsmap,
+                                  .to = { spm->escape_whitespaces ? AXL__SPACE_MARK : " ",
+                                          spm->escape_whitespaces ? 3 : 1 },
+                                  .dummy_prefix = spm->add_dummy_prefix,
+                                  .collapse_spaces = spm->remove_extra_whitespaces,
+                                  .suffix = spm->whitespace_as_suffix };
+
+    if (step.from.len > 0)
+        step.from.text = axl__arena_strndup(&t->arena, step.from.text, step.from.len);
+    if (step.from.len > 0 && !step.from.text)
+        return axl__fail_nomem();
+    t->pipeline.normalizer[t->pipeline.n_normalizer++] = step;
+    t->pipeline.general = true;
+    return AXL_OK;
+}
+
 /* SentencePiece marks spaces in the normalized text and does not split at them; the decoder is the
  * LLaMA class's. */
 static axl_status bare_pipeline(axl_tokenizer *t, const axl__spm *spm)
@@ -340,9 +377,15 @@ static axl_status bare_pipeline(axl_tokenizer *t, const axl__spm *spm)
 
     axl__llama_pipeline(p, true, spm->add_dummy_prefix);
     memset(&p->metaspace, 0, sizeof p->metaspace);
-    if (spm->add_dummy_prefix)
-        p->normalizer[p->n_normalizer++] = (axl__normalizer_step){ AXL__PREPEND, { "", 0 }, mark };
-    p->normalizer[p->n_normalizer++] = (axl__normalizer_step){ AXL__REPLACE, { " ", 1 }, mark };
+    if (is_normalized(spm)) {
+        AXL_TRY(set_normalizer(t, spm));
+    } else {
+        if (spm->add_dummy_prefix)
+            p->normalizer[p->n_normalizer++] =
+                (axl__normalizer_step){ .kind = AXL__PREPEND, .to = mark };
+        p->normalizer[p->n_normalizer++] =
+            (axl__normalizer_step){ .kind = AXL__REPLACE, .from = { " ", 1 }, .to = mark };
+    }
     if (spm->bos_id >= 0 && spm->bos_id < (int64_t)spm->n_pieces) {
         p->before = axl__arena_alloc(&t->arena, sizeof *p->before);
         if (!p->before)
@@ -362,14 +405,12 @@ static axl_status name_special(axl_tokenizer *t, int which, axl__slice text)
 
 /* Unlike transformers, which derives merges that rank by id, SentencePiece joins the pair whose
  * product scores highest, and only pieces of normal and user-defined type. */
-axl_status axl__spm_to_bare(axl_tokenizer *t, const axl__spm *spm)
+static axl_status set_bpe(axl_tokenizer *t, const axl__spm *spm)
 {
-    AXL_TRY(need_bpe(spm));
-    AXL_TRY(need_plain(spm));
-    AXL_TRY(add_pieces(t, spm));
     uint32_t *ranks = axl__alloc(t->ctx, spm->n_pieces * sizeof *ranks);
     unsigned char *joinable = axl__alloc(t->ctx, spm->n_pieces);
     axl_status status = ranks && joinable ? AXL_OK : axl__fail_nomem();
+
     if (status == AXL_OK)
         status = score_ranks(t->ctx, spm, ranks, joinable);
     if (status == AXL_OK)
@@ -377,11 +418,40 @@ axl_status axl__spm_to_bare(axl_tokenizer *t, const axl__spm *spm)
     axl__free(t->ctx, ranks);
     axl__free(t->ctx, joinable);
     AXL_TRY(status);
-    t->bpe.byte_fallback = spm->byte_fallback;
     t->bpe.fuse_unk = true;
     t->bpe.unk_text = axl__arena_strndup(&t->arena, spm->unk_piece.text, spm->unk_piece.len);
-    if (!t->bpe.unk_text)
+    return t->bpe.unk_text ? AXL_OK : axl__fail_nomem();
+}
+
+/* Only normal pieces are looked for in a text. */
+static axl_status set_unigram(axl_tokenizer *t, const axl__spm *spm)
+{
+    axl__word_model *m = &t->words;
+
+    m->kind = AXL__MODEL_UNIGRAM;
+    m->single = true;
+    m->unk_id = -1;
+    m->scores = axl__alloc(t->ctx, spm->n_pieces * sizeof *m->scores);
+    if (!m->scores)
         return axl__fail_nomem();
+    for (uint32_t i = 0; i < spm->n_pieces; i++) {
+        bool normal = spm->pieces[i].type == AXL__SPM_NORMAL;
+        m->scores[i] = normal ? (double)spm->pieces[i].score : -INFINITY;
+        if (spm->pieces[i].type == AXL__SPM_UNKNOWN)
+            m->unk_id = (int32_t)i;
+    }
+    t->pipeline.general = true;
+    return AXL_OK;
+}
+
+axl_status axl__spm_to_bare(axl_tokenizer *t, const axl__spm *spm)
+{
+    if (spm->model_type != SPM_UNIGRAM)
+        AXL_TRY(need_bpe(spm));
+    AXL_TRY(check_parts(spm));
+    AXL_TRY(add_pieces(t, spm));
+    t->bpe.byte_fallback = spm->byte_fallback;
+    AXL_TRY(spm->model_type == SPM_BPE ? set_bpe(t, spm) : set_unigram(t, spm));
     AXL_TRY(bare_pipeline(t, spm));
     AXL_TRY(bare_tokens(t, spm));
     AXL_TRY(name_special(t, AXL__BOS, spm->bos_piece));

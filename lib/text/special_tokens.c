@@ -297,19 +297,41 @@ static void default_names(loader *l)
         if (d)
             l->named[i] = *d;
     }
-    bool llama = l->t->class == AXL__CLASS_LLAMA;
-    if (l->t->class == AXL__CLASS_GPT2 || l->t->class == AXL__CLASS_QWEN2) {
-        const axl__slice end = { "<|endoftext|>", 13 };
-        default_name(l, AXL__UNK, end);
-        default_name(l, AXL__EOS, end);
-        default_name(l, l->t->class == AXL__CLASS_GPT2 ? AXL__BOS : AXL__PAD, end);
+    for (int i = 0; i < AXL__N_SPECIALS; i++) {
+        const char *text = axl__class_specs[l->t->class].specials[i];
+        if (text)
+            default_name(l, i, (axl__slice){ text, strlen(text) });
     }
-    if (llama || spm) {
-        bool own = spm && !llama;
-        default_name(l, AXL__UNK, own ? spm->unk_piece : (axl__slice){ "<unk>", 5 });
-        default_name(l, AXL__BOS, own ? spm->bos_piece : (axl__slice){ "<s>", 3 });
-        default_name(l, AXL__EOS, own ? spm->eos_piece : (axl__slice){ "</s>", 4 });
+    if (spm && l->t->class == AXL__CLASS_FILE) {
+        default_name(l, AXL__UNK, spm->unk_piece);
+        default_name(l, AXL__BOS, spm->bos_piece);
+        default_name(l, AXL__EOS, spm->eos_piece);
     }
+}
+
+/* Those of the class come first, named as the files have it; a key that says null leaves one out.
+ */
+static axl_status default_others(loader *l)
+{
+    const char *const *own = axl__class_specs[l->t->class].others;
+    wanted_list files = l->others;
+    axl_status status = AXL_OK;
+
+    if (!own)
+        return AXL_OK;
+    l->others = (wanted_list){ NULL, 0, 0 };
+    for (; *own && status == AXL_OK; own += 2) {
+        const axl__json *v = axl__json_get(l->files->config, own[0]);
+        wanted w = from_text(own[1], strlen(own[1]));
+        if (v && v->type != AXL__JSON_NULL)
+            status = read_token(v, own[0], false, &w);
+        if (status == AXL_OK && (!v || v->type != AXL__JSON_NULL))
+            status = list_put_text(l->t->ctx, &l->others, &l->other_texts, w);
+    }
+    for (size_t i = 0; i < files.count && status == AXL_OK; i++)
+        status = list_put(l->t->ctx, &l->others, files.items[i]);
+    axl__free(l->t->ctx, files.items);
+    return status;
 }
 
 static axl_status put_new(loader *l, const wanted *w)
@@ -405,6 +427,7 @@ static axl_status load(loader *l)
         AXL_TRY(axl__map_set(&l->decoder_texts, text.text, text.len, (int64_t)i));
     }
     default_names(l);
+    AXL_TRY(default_others(l));
     AXL_TRY(collect(l));
     AXL_TRY(add_collected(l));
     return keep_names(l);

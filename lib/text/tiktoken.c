@@ -4,6 +4,7 @@
  * its id.  Words are cut by a pattern that the file does not hold; a file of Llama-3's size has
  * Llama-3's, with its special tokens and BOS (llama-models, models/llama3/tokenizer.py).
  */
+#include "base64.h"
 #include "byte_level.h"
 #include "tokenizer_priv.h"
 
@@ -27,37 +28,6 @@ bool axl__is_tiktoken(const unsigned char *data, size_t size)
     for (i++; i < size && data[i] >= '0' && data[i] <= '9'; i++)
         digits++;
     return digits > 0 && i < size && (data[i] == '\n' || data[i] == '\r');
-}
-
-static int digit_of(unsigned char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Base64 with padding; false for what is none. */
-static bool decode_base64(axl__str *out, const char *text, size_t len)
-{
-    if (len == 0 || len % 4 != 0)
-        return false;
-    for (size_t i = 0; i < len; i += 4) {
-        size_t pad = i + 4 < len ? 0 : (text[i + 3] == '=') + (text[i + 2] == '=');
-        uint32_t bits = 0;
-        for (size_t k = 0; k < 4 - pad; k++) {
-            int d = digit_of((unsigned char)text[i + k]);
-            if (d < 0)
-                return false;
-            bits |= (uint32_t)d << (18 - 6 * k);
-        }
-        for (size_t k = 0; k < 3 - pad; k++)
-            axl__str_putc(out, (char)(bits >> (16 - 8 * k)));
-    }
-    return true;
 }
 
 typedef struct {
@@ -105,7 +75,7 @@ static axl_status add_token(rank_reader *r)
     AXL_TRY(take_line(r, &token, &rank));
     axl__str_clear(&r->bytes);
     axl__str_clear(&r->chars);
-    if (!decode_base64(&r->bytes, token.text, token.len) || r->bytes.len > TOKEN_MAX)
+    if (!axl__base64_decode(&r->bytes, token.text, token.len) || r->bytes.len > TOKEN_MAX)
         return bad_line(r, "the token is not base64, or longer than 4096 bytes");
     axl__byte_level_put(&r->chars, axl__str_text(&r->bytes), r->bytes.len);
     AXL_TRY(axl__str_status(&r->chars));
@@ -200,7 +170,7 @@ axl_status axl__tiktoken_to_bare(axl_tokenizer *t, const unsigned char *data, si
     AXL_TRY(derive_merges(t));
     t->bpe.ignore_merges = true;
     p->byte_level = true;
-    p->cuts[p->n_cuts++] = (axl__cut){ AXL__SPLIT_LLAMA3, false };
+    p->cuts[p->n_cuts++] = (axl__cut){ .into = AXL__SPLIT_LLAMA3 };
     p->decoder[p->n_decoder++] = (axl__decoder_step){ .kind = AXL__DECODE_BYTE_LEVEL };
     return add_llama3_specials(t);
 }

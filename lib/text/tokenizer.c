@@ -45,6 +45,8 @@ void axl_tokenizer_free(axl_tokenizer *t)
     axl_context *ctx = t->ctx;
     t->magic = 0;
     axl__bpe_free(&t->bpe);
+    axl__word_model_free(&t->words, ctx);
+    axl__regexes_free(&t->regexes);
     axl__added_free(&t->added);
     axl__arena_free(&t->arena);
     axl__folder_free(&t->folder);
@@ -67,6 +69,8 @@ static axl_status tokenizer_new(axl_tokenizer **out, axl_context *ctx)
     t->legacy = -1;
     axl__arena_init(&t->arena, ctx);
     axl__bpe_init(&t->bpe, ctx);
+    axl__word_model_init(&t->words, ctx);
+    t->regexes.ctx = ctx;
     axl__added_init(&t->added, ctx, &t->arena);
     for (int i = 0; i < AXL__N_SPECIALS; i++)
         t->specials[i].id = -1;
@@ -295,6 +299,18 @@ static axl_status repair(axl__str *out, const char *text, size_t len)
     return axl__str_status(out);
 }
 
+static axl_status encode_general(encoder *e, const char *text, size_t len)
+{
+    axl__aligned_tokens tokens = { .ctx = e->t->ctx };
+    axl_status status =
+        axl__encode_aligned(e->t, text, len, AXL_TOKENIZE_NO_SPECIAL, false, &tokens);
+
+    for (size_t i = 0; i < tokens.count && status == AXL_OK; i++)
+        status = axl__token_ids_put(e->out, tokens.items[i].id);
+    axl__free(e->t->ctx, tokens.items);
+    return status;
+}
+
 /* Whatever fails, all that the call has made is freed at the end; out then has the ids of what was
  * encoded before, which callers drop. */
 static axl_status encode_valid(const axl_tokenizer *tok, const char *text, size_t len,
@@ -315,7 +331,7 @@ static axl_status encode_valid(const axl_tokenizer *tok, const char *text, size_
         len = repaired.len;
     }
     if (status == AXL_OK)
-        status = encode_all(&e, text, len);
+        status = tok->pipeline.general ? encode_general(&e, text, len) : encode_all(&e, text, len);
     axl__free(tok->ctx, e.hits[0].items);
     axl__free(tok->ctx, e.hits[1].items);
     axl__str_free(&repaired);
@@ -430,7 +446,7 @@ static axl_status encode_with_offsets(const axl_tokenizer *tok, const char *text
     if (status == AXL_OK && len > INT32_MAX)
         status = axl__fail(AXL_ERR_INVALID, "a text of 2 GiB or more has no offsets");
     if (status == AXL_OK)
-        status = axl__encode_aligned(tok, text, len, flags, &tokens);
+        status = axl__encode_aligned(tok, text, len, flags, true, &tokens);
     for (size_t i = 0; i < tokens.count; i++) {
         axl__aligned_token *t = &tokens.items[i];
         t->begin = to_original(origin, text, len, t->begin);

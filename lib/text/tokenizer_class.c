@@ -179,18 +179,9 @@ static axl_status refuse(const char *name)
 /* known: an unknown name is an error. */
 static axl_status by_name(const char *name, bool known, axl__tokenizer_kind *out)
 {
-    static const struct {
-        const char *name;
-        axl__tokenizer_kind kind;
-    } built[] = {
-        { "LlamaTokenizer", AXL__CLASS_LLAMA },
-        { "GPT2Tokenizer", AXL__CLASS_GPT2 },
-        { "Qwen2Tokenizer", AXL__CLASS_QWEN2 },
-    };
-
-    for (size_t i = 0; i < sizeof built / sizeof built[0]; i++)
-        if (is_class(name, built[i].name)) {
-            *out = built[i].kind;
+    for (int i = 0; i < AXL__N_CLASSES; i++)
+        if (axl__class_specs[i].name && is_class(name, axl__class_specs[i].name)) {
+            *out = (axl__tokenizer_kind)i;
             return AXL_OK;
         }
     if (runs_the_file(name))

@@ -74,75 +74,7 @@ static axl_status read_spm(axl_tokenizer *t, const char *name, axl__arena *arena
     return status;
 }
 
-/* ---- pipelines ---- */
-
-void axl__llama_pipeline(axl__pipeline *p, bool legacy, bool add_prefix_space)
-{
-    axl__slice mark = { AXL__SPACE_MARK, 3 }, space = { " ", 1 };
-
-    p->metaspace = (axl__metaspace){ true, false,
-                                     !add_prefix_space ? AXL__PREFIX_NEVER
-                                     : legacy          ? AXL__PREFIX_ALWAYS
-                                                       : AXL__PREFIX_FIRST,
-                                     mark };
-    p->n_decoder = 0;
-    p->decoder[p->n_decoder++] =
-        (axl__decoder_step){ .kind = AXL__DECODE_REPLACE, .from = mark, .to = space };
-    p->decoder[p->n_decoder++] = (axl__decoder_step){ .kind = AXL__DECODE_BYTES };
-    p->decoder[p->n_decoder++] = (axl__decoder_step){ .kind = AXL__DECODE_FUSE };
-    if (add_prefix_space)
-        p->decoder[p->n_decoder++] =
-            (axl__decoder_step){ .kind = AXL__DECODE_STRIP, .from = space, .start = 1 };
-}
-
-/* As Python's bool(). */
-static bool truthy(const axl__json *v, bool otherwise)
-{
-    if (!v)
-        return otherwise;
-    switch (v->type) {
-    case AXL__JSON_NULL: return false;
-    case AXL__JSON_BOOL: return v->boolean;
-    case AXL__JSON_INT:
-    case AXL__JSON_FLOAT: return v->number != 0;
-    case AXL__JSON_STRING: return v->len > 0;
-    case AXL__JSON_ARRAY:
-    case AXL__JSON_OBJECT: return v->count > 0;
-    }
-    return otherwise;
-}
-
-static void set_llama(folder *f)
-{
-    axl_tokenizer *t = f->t;
-    const axl__json *prefix = axl__json_get(f->files.config, "add_prefix_space");
-    bool legacy = truthy(axl__json_get(f->files.config, "legacy"), false);
-
-    if (t->legacy >= 0)
-        legacy = t->legacy != 0;
-    t->bpe.byte_fallback = t->bpe.fuse_unk = true;
-    axl__llama_pipeline(&t->pipeline, legacy,
-                        !prefix || prefix->type == AXL__JSON_NULL || truthy(prefix, true));
-}
-
-/* As the constructors of GPT2Tokenizer and Qwen2Tokenizer make it. */
-static axl_status set_byte_level(folder *f)
-{
-    axl_tokenizer *t = f->t;
-    axl__pipeline *p = &t->pipeline;
-    bool prefix = truthy(axl__json_get(f->files.config, "add_prefix_space"), false);
-
-    p->byte_level = true;
-    if (t->class == AXL__CLASS_QWEN2) {
-        p->normalizer[p->n_normalizer++] = (axl__normalizer_step){ .kind = AXL__NFC };
-        p->cuts[p->n_cuts++] = (axl__cut){ AXL__SPLIT_QWEN2, false };
-        p->cuts[p->n_cuts++] = (axl__cut){ AXL__SPLIT_NONE, prefix };
-    } else {
-        p->cuts[p->n_cuts++] = (axl__cut){ AXL__SPLIT_GPT2, prefix };
-    }
-    p->decoder[p->n_decoder++] = (axl__decoder_step){ .kind = AXL__DECODE_BYTE_LEVEL };
-    return AXL_OK;
-}
+/* ---- reading the model ---- */
 
 /* What transformers runs for a class without rules of its own when there is only the model. */
 static axl_status set_plain_spm(folder *f)
@@ -153,7 +85,8 @@ static axl_status set_plain_spm(folder *f)
 
     axl__llama_pipeline(p, false, false);
     memset(&p->metaspace, 0, sizeof p->metaspace);
-    p->normalizer[p->n_normalizer++] = (axl__normalizer_step){ AXL__REPLACE, space, mark };
+    p->normalizer[p->n_normalizer++] =
+        (axl__normalizer_step){ .kind = AXL__REPLACE, .from = space, .to = mark };
     if (!f->spm.byte_fallback)
         p->n_decoder = 1;
     t->bpe.byte_fallback = f->spm.byte_fallback;
@@ -178,8 +111,6 @@ static void rename_pieces(folder *f)
     }
 }
 
-/* ---- reading the model ---- */
-
 static axl_status put_around(axl_tokenizer *t, int which, int32_t **list, uint32_t *n)
 {
     if (t->specials[which].id < 0)
@@ -194,12 +125,12 @@ static axl_status put_around(axl_tokenizer *t, int which, int32_t **list, uint32
 
 static axl_status load_json(folder *f)
 {
-    if (f->t->class == AXL__CLASS_LLAMA)
-        set_llama(f);
-    else if (f->t->class != AXL__CLASS_FILE)
-        AXL_TRY(set_byte_level(f));
+    AXL_TRY(axl__class_pipeline(f->t, f->files.config));
     AXL_TRY(prefixed(f, axl__read_tokenizer_json(f->t, f->files.tokenizer)));
-    return prefixed(f, axl__load_special_tokens(f->t, &f->files));
+    AXL_TRY(prefixed(f, axl__load_special_tokens(f->t, &f->files)));
+    if (!axl__class_specs[f->t->class].puts_bos)
+        return AXL_OK;
+    return put_around(f->t, AXL__BOS, &f->t->pipeline.before, &f->t->pipeline.n_before);
 }
 
 static axl_status load_spm(folder *f)
@@ -207,22 +138,22 @@ static axl_status load_spm(folder *f)
     axl_tokenizer *t = f->t;
     const axl__json *config = f->files.config;
 
-    if (t->class == AXL__CLASS_GPT2 || t->class == AXL__CLASS_QWEN2)
-        return axl__fail(AXL_ERR_UNSUPPORTED,
-                         "%s: a byte-level class needs tokenizer.json beside it", f->path);
+    if (t->class != AXL__CLASS_FILE && t->class != AXL__CLASS_LLAMA)
+        return axl__fail(AXL_ERR_UNSUPPORTED, "%s: the class %s needs tokenizer.json beside it",
+                         f->path, axl__class_specs[t->class].name);
     AXL_TRY(prefixed(f, read_spm(t, spm_name, &f->arena, &f->spm)));
     f->files.spm = &f->spm;
     if (t->class == AXL__CLASS_LLAMA) {
-        set_llama(f);
+        AXL_TRY(axl__class_pipeline(t, config));
     } else {
         AXL_TRY(set_plain_spm(f));
         rename_pieces(f);
     }
     AXL_TRY(prefixed(f, axl__spm_to_bpe(t, &f->spm)));
     AXL_TRY(prefixed(f, axl__load_special_tokens(t, &f->files)));
-    if (truthy(axl__json_get(config, "add_bos_token"), false))
+    if (axl__json_truthy(axl__json_get(config, "add_bos_token"), false))
         AXL_TRY(put_around(t, AXL__BOS, &t->pipeline.before, &t->pipeline.n_before));
-    if (truthy(axl__json_get(config, "add_eos_token"), false))
+    if (axl__json_truthy(axl__json_get(config, "add_eos_token"), false))
         AXL_TRY(put_around(t, AXL__EOS, &t->pipeline.after, &t->pipeline.n_after));
     return AXL_OK;
 }
@@ -257,12 +188,13 @@ static axl_status load_folder(folder *f)
     AXL_TRY(read_json(f, "tokenizer_config.json", &f->files.config));
     AXL_TRY(
         prefixed(f, axl__tokenizer_class(t->type, f->files.config, f->model_config, &t->class)));
-    const char *side = t->class == AXL__CLASS_LLAMA ? "left" : "right";
+    const char *side = axl__class_specs[t->class].pads_left ? "left" : "right";
     side = axl__json_string(f->files.config, "padding_side", side);
     t->pads_left = strcmp(side, "left") == 0;
-    if (truthy(axl__json_get(f->files.config, corrupting), false))
+    if (axl__json_truthy(axl__json_get(f->files.config, corrupting), false))
         return prefixed(f, axl__fail(AXL_ERR_UNSUPPORTED, "\"%s\" is not supported", corrupting));
-    t->added.split_special = truthy(axl__json_get(f->files.config, "split_special_tokens"), false);
+    t->added.split_special =
+        axl__json_truthy(axl__json_get(f->files.config, "split_special_tokens"), false);
     AXL_TRY(read_json(f, "tokenizer.json", &f->files.tokenizer));
     if (f->files.tokenizer)
         return load_json(f);
@@ -351,6 +283,8 @@ axl_status axl__tokenizer_load(axl_tokenizer *t, const axl__tokenizer_origin *fr
     axl__arena_free(&f.arena);
     if (status == AXL_OK) {
         status = axl__bpe_finish(&t->bpe);
+        if (status == AXL_OK)
+            status = axl__word_model_finish(&t->words, &t->bpe);
         if (status < 0 && status != AXL_ERR_NOMEM)
             status = axl__fail_prefix(status, "%s", said);
     }

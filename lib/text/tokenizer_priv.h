@@ -11,6 +11,7 @@
 #include "bpe.h"
 #include "pipeline.h"
 #include "tokenizer.h"
+#include "word_model.h"
 
 #include <stdatomic.h>
 
@@ -34,6 +35,13 @@ typedef enum {
     AXL__CLASS_LLAMA,
     AXL__CLASS_GPT2,
     AXL__CLASS_QWEN2,
+    AXL__CLASS_QWEN3_5,
+    AXL__CLASS_GPT_NEOX,
+    AXL__CLASS_CODEGEN,
+    AXL__CLASS_COHERE,
+    AXL__CLASS_GEMMA,
+    AXL__CLASS_CODE_LLAMA,
+    AXL__N_CLASSES,
 } axl__tokenizer_kind;
 
 struct axl_tokenizer {
@@ -43,7 +51,9 @@ struct axl_tokenizer {
     axl__arena arena; /* every text */
     /* Made in the order load, overrides, axl__added_finish(), and read-only from then on but for
      * the model's notes (see bpe.h). */
-    axl__bpe bpe;
+    axl__bpe bpe; /* for other models the pieces alone */
+    axl__word_model words;
+    axl__regexes regexes; /* of the pipeline */
     axl__added added;
     axl__pipeline pipeline;
     axl__special specials[AXL__N_SPECIALS];
@@ -58,6 +68,25 @@ struct axl_tokenizer {
     int32_t legacy;
     axl__slice chat_template; /* instead of the files' own; NULL text: none */
 };
+
+/* class_pipeline.c: what a class is of itself.  By kind. */
+typedef struct axl__class_spec {
+    const char *name; /* of the class; NULL for AXL__CLASS_FILE */
+    /* The constructor's names for special tokens, where the files have none; NULL: none. */
+    const char *specials[AXL__N_SPECIALS];
+    /* Further tokens that it names itself: pairs of a key and a text; NULL for none, and behind the
+     * last. */
+    const char *const *others;
+    bool drops_post_processor; /* that of tokenizer.json plays no part */
+    bool puts_bos;             /* in its place, whatever the files say */
+    bool pads_left;            /* where the files do not say */
+} axl__class_spec;
+extern const axl__class_spec axl__class_specs[AXL__N_CLASSES];
+
+/* Sets what the class's constructor sets; nothing for AXL__CLASS_FILE.  config: the folder's
+ * tokenizer_config.json, or NULL. */
+axl_status axl__class_pipeline(axl_tokenizer *t, const axl__json *config);
+bool axl__json_truthy(const axl__json *v, bool otherwise); /* as Python's bool(); NULL: otherwise */
 
 /* A SentencePiece model as it lies in its file; texts in an arena. */
 typedef enum {
@@ -81,7 +110,7 @@ typedef struct axl__spm {
     int64_t bos_id, model_type; /* model_type 2 is BPE */
     bool byte_fallback, add_dummy_prefix, remove_extra_whitespaces, escape_whitespaces,
         whitespace_as_suffix;
-    size_t charsmap_size;
+    axl__slice charsmap; /* see charsmap.h */
 } axl__spm;
 
 /* Reads a file's bytes; AXL_ERR_FORMAT for what is no such model. */

@@ -12,11 +12,24 @@
 
 #include "base/utf8.h"
 #include "nfc.h"
+#include "unicode_range.h"
 
 #include <stdlib.h>
 #include <utf8proc.h>
 
 enum { EXPANSION_MAX = 32 }; /* U+FDFA becomes 18 characters, more than any other */
+
+/* Characters that came after the tables of tokenizers, to which they are made of nothing else;
+ * those whose marks or compositions did are in nfc.c. */
+static bool is_whole(uint32_t c)
+{
+    static const uint32_t whole[][2] = {
+        { 0x32FF, 0x32FF },   { 0xA7F2, 0xA7F4 },   { 0xAB69, 0xAB69 },   { 0x10781, 0x107BA },
+        { 0x11938, 0x11938 }, { 0x1E030, 0x1E06D }, { 0x1F16C, 0x1F16C }, { 0x1FBF0, 0x1FBF9 },
+    };
+
+    return c < 0x80 || axl__nfc_newer(c) || AXL__IN_RANGES(whole, c);
+}
 
 typedef struct {
     uint32_t c;
@@ -153,7 +166,7 @@ static axl_status decompose(form *f, uint32_t c)
     int how = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | (f->compat ? UTF8PROC_COMPAT : 0), last = 0;
     utf8proc_ssize_t n = 1;
 
-    if (c >= 0x80 && !axl__nfc_newer(c))
+    if (!is_whole(c))
         n = utf8proc_decompose_char((utf8proc_int32_t)c, parts, EXPANSION_MAX, how, &last);
     if (n < 0 || n > EXPANSION_MAX)
         return axl__fail(AXL_ERR_INTERNAL, "utf8proc: U+%04X does not decompose", (unsigned)c);

@@ -20,7 +20,7 @@ typedef struct {
     axl_adapter *adapter, *opened;
     axl_trainer *tr;
     tiny_data *batches[2];
-    axl_buffer ids, text;
+    axl_buffer ids, text, offsets;
     const char *dir;
     double loss;
 } world;
@@ -29,6 +29,7 @@ static void end(world *w)
 {
     axl_buffer_free(&w->ids);
     axl_buffer_free(&w->text);
+    axl_buffer_free(&w->offsets);
     axl_trainer_free(w->tr);
     axl_adapter_free(w->adapter);
     axl_adapter_free(w->opened);
@@ -43,7 +44,7 @@ static void end(world *w)
 
 static world begin(void)
 {
-    world w = { .ids = AXL_BUFFER_INIT, .text = AXL_BUFFER_INIT };
+    world w = { .ids = AXL_BUFFER_INIT, .text = AXL_BUFFER_INIT, .offsets = AXL_BUFFER_INIT };
 
     return w;
 }
@@ -259,6 +260,15 @@ static axl_status encode(void *w_)
     memset(words, 'e', sizeof words);
     memcpy(words + 20, " </s>\xFF\n", 7);
     return axl_tokenizer_encode(w->tok, words, sizeof words, 0, &w->ids);
+}
+
+static axl_status encode_with_offsets(void *w_)
+{
+    static const char words[] = "Once upon </s>\xFF a time";
+    world *w = w_;
+
+    return axl_tokenizer_encode_with_offsets(w->tok, words, sizeof words - 1, 0, &w->ids,
+                                             &w->offsets);
 }
 
 static axl_status decode(void *w_)
@@ -480,6 +490,7 @@ static void test_out_of_memory__text(void **state)
     w.ctx = fault_context(&w.f);
     SWEEP(&w, parse, FAULT_MAKES);
     SWEEP(&w, tokenizer, FAULT_MAKES);
+    SWEEP(&w, encode_with_offsets, 0);
     SWEEP(&w, encode, 0);
     SWEEP(&w, decode, 0);
     SWEEP(&w, save_tokenizer, 0);

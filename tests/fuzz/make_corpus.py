@@ -196,6 +196,26 @@ def tokenizers():
         "decoder": {"type": "Metaspace", "replacement": "_", "prepend_scheme": "first", "split": False}}))
     put("tokenizer_json", "llama", b"\1", json.dumps(TOKENIZER))
     put("tokenizer_json", "other", b"\0", json.dumps({**TOKENIZER, "model": {"type": "Unigram", "vocab": [["a", 0.5]]}}))
+    put("tokenizer_json", "unigram", b"\0", json.dumps({
+        **TOKENIZER, "pre_tokenizer": {"type": "Whitespace"}, "decoder": {"type": "BPEDecoder", "suffix": "b"},
+        "normalizer": {"type": "Sequence", "normalizers": [
+            {"type": "NFKC"}, {"type": "Nmt"}, {"type": "Strip"}, {"type": "StripAccents"},
+            {"type": "Precompiled", "precompiled_charsmap": "CAAAAAAAAAAAAAAAYQA="}]},
+        "model": {"type": "Unigram", "unk_id": 0, "byte_fallback": True,
+                  "vocab": [["<s>", 0], ["a", -1.5], ["ab", -2], ["<0x0A>", -9]]}}))
+    put("tokenizer_json", "word-piece", b"\0", json.dumps({
+        **TOKENIZER, "normalizer": {"type": "BertNormalizer"}, "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {"type": "RobertaProcessing", "cls": ["<s>", 0], "sep": ["</s>", 1]},
+        "decoder": {"type": "WordPiece", "prefix": "##"},
+        "model": {"type": "WordPiece", "unk_token": "<s>", "vocab": {"<s>": 0, "</s>": 1, "a": 2, "##b": 3}}}))
+    put("tokenizer_json", "regex", b"\0", json.dumps({
+        **TOKENIZER, "normalizer": {"type": "Replace", "pattern": {"Regex": "(?<=a)[b&&[^c]]{,2}+"}, "content": "x"},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": "(?i:'s)|[^\\r\\n\\p{L}]?\\p{Lu}+|\\W(?!\\S)|\\bx{1,3}?"},
+             "behavior": "MergedWithNext", "invert": True},
+            {"type": "Punctuation"}, {"type": "UnicodeScripts"}, {"type": "FixedLength", "length": 3},
+            {"type": "ByteLevel"}]},
+        "decoder": {"type": "CTC", "pad_token": "a", "word_delimiter_token": "|"}}))
     put("tokenizer_json", "empty", b"\0", '{"model": {"vocab": {"a": 0}, "merges": []}}')
     put("tokenizer_json", "wrong", b"\0", '{"model": {"vocab": {"a": -1, "b": 99999999999}, "merges": ["a b c", 3]}}')
     put("tokenizer_model", "bpe", pieces())

@@ -126,6 +126,20 @@ CASES = [
         sequence(split(GPT2), byte_level(prefix=True, regex=False)))),
 ]
 
+VARIANTS = [
+    # The classes make their own pipelines; GPTNeoXTokenizer its post-processor, too.
+    case("bytes-qwen3_5", "Qwen2Tokenizer", tokenizer_json(byte_level()), "qwen3_5"),
+    case("bytes-qwen3_5-class", "Qwen3_5Tokenizer", tokenizer_json(byte_level()), "other",
+         add_prefix_space=True),
+    case("bytes-neox", "GPTNeoXTokenizer", tokenizer_json(
+        byte_level(), post=template()), "gpt_neox", bos_token="<|begin|>", add_bos_token=True),
+    case("bytes-codegen", "CodeGenTokenizer", tokenizer_json(
+        sequence({"type": "Digits", "individual_digits": True}, byte_level())), "codegen"),
+    case("bytes-cohere", "CohereTokenizer", tokenizer_json(byte_level(), post={
+        "type": "Sequence", "processors": [template(), byte_level()]}), "cohere",
+         bos_token="<|begin|>", eos_token="<|endoftext|>", add_prefix_space=True),
+]
+
 
 def more_texts():
     texts = [
@@ -185,7 +199,7 @@ def main():
     data = {}
     for name in ("alpaca_en_demo.json", "c4_demo.jsonl"):
         data[name] = data_texts(os.path.join(shared, "data", name))
-    pool, cases = Pool(), []
+    pool, cases, variants = Pool(), [], []
     with tempfile.TemporaryDirectory() as root:
         for c in CASES:
             encode, decoded, made = open_case(shared, root, c)
@@ -195,10 +209,15 @@ def main():
             c["decode"] = {"text": [pool.add(decoded(ids, False)) for ids in decode],
                            "text_skip": [pool.add(decoded(ids, True)) for ids in decode]}
             cases.append(c)
+        for c in VARIANTS:
+            encode, decoded, made = open_case(shared, root, c)
+            print(c["name"], made)
+            variants.append(dict(c, **text_results(pool, encode, decoded, hard[::6])))
     bare = bare_results(shared, pool, hard, data)
     made = {"made_with": {"transformers": transformers.__version__,
                           "tokenizers": tokenizers.__version__, "tiktoken": tiktoken.__version__},
-            "bare": bare, "pool": pool.items, "hard": hard, "decode": decode, "cases": cases}
+            "bare": bare, "pool": pool.items, "hard": hard, "decode": decode, "cases": cases,
+            "variant_texts": hard[::6], "variants": variants}
     with open(os.path.join(out, "byte_level_goldens.json"), "w", encoding="ascii") as f:
         json.dump(made, f, separators=(",", ":"))
         f.write("\n")

@@ -326,6 +326,26 @@ VARIANTS = [
         config_json=dict(CONFIG, tokenizer_class="LlamaTokenizer"),
     ),
     case("mistral-model", BOTH, dict(LLAMA, legacy=True), config_json={"model_type": "mistral"}),
+    case(
+        "gemma-class",
+        BOTH,
+        dict(BASE, tokenizer_class="GemmaTokenizer"),
+        json_edit(ADD),
+        config_json={"model_type": "gemma2"},
+    ),
+    case(
+        "code-llama",
+        BOTH,
+        dict(BASE, tokenizer_class="CodeLlamaTokenizer", image_token="wd", suffix_token="foo"),
+        json_edit(ADD),
+        config_json={"model_type": "code_llama"},
+    ),
+    case(
+        "code-llama-bare",
+        BOTH,
+        {"tokenizer_class": "CodeLlamaTokenizer", "add_prefix_space": False, "fill_token": None},
+    ),
+    case("gemma-bare-class", BOTH, {"tokenizer_class": "GemmaTokenizer"}),
     case("gemma-model", BOTH, dict(LLAMA, legacy=True), config_json={"model_type": "gemma"}),
 ]
 

@@ -433,6 +433,7 @@ int main(void)
     };
     const struct CMUnitTest byte_level[] = {
         cmocka_unit_test(test_tokenizer_goldens__folders),
+        cmocka_unit_test(test_tokenizer_goldens__variants),
         cmocka_unit_test(test_tokenizer_goldens__bare_files),
     };
 
