@@ -236,8 +236,8 @@ static const char *const odd[] = {
     "[{}]",
     "[{\"role\": \"bot\", \"from\": \"human\", \"value\": null, \"content\": null}]",
     "[{\"role\": 1}, {\"from\": []}]",
-    "[{\"role\": \"user\", \"from\": \"human\", \"value\": \"a\", \"text\": 3, \"label\": \"x\"},"
-    " {\"role\": \"gpt\", \"from\": \"gpt\", \"value\": [{\"type\": \"image\", \"value\": 1}]}]",
+    "[{\"role\": \"user\", \"from\": \"human\", \"value\": \"a\", \"text\": 3, \"label\": \"x\"}]",
+    "[{\"role\": \"gpt\", \"from\": \"gpt\", \"value\": [{\"type\": \"image\", \"value\": 1}]}]",
     "[{\"from\": \"system\", \"value\": \"s\"}, {\"from\": \"gpt\", \"value\": \"g\"}]",
     "[{\"text\": \"t\", \"label\": 1e9, \"role\": \"user\", \"weight\": \"1\"}]",
 };
