@@ -86,7 +86,6 @@ extern const axl__class_spec axl__class_specs[AXL__N_CLASSES];
 /* Sets what the class's constructor sets; nothing for AXL__CLASS_FILE.  config: the folder's
  * tokenizer_config.json, or NULL. */
 axl_status axl__class_pipeline(axl_tokenizer *t, const axl__json *config);
-bool axl__json_truthy(const axl__json *v, bool otherwise); /* as Python's bool(); NULL: otherwise */
 
 /* A SentencePiece model as it lies in its file; texts in an arena. */
 typedef enum {
