@@ -34,6 +34,8 @@ typedef enum axl_role {
     AXL_ROLE_REJECTED = 2,    /**< the worse answer of a pair */
     AXL_ROLE_DESIRABLE = 3,   /**< an answer without a partner that is wanted */
     AXL_ROLE_UNDESIRABLE = 4, /**< and one that is not */
+    AXL_ROLE_STEPS = 5,       /**< steps that are judged: labels are no ids but 1 or 0 where a step
+                                   ends that is right or wrong */
     AXL_ROLE_FORCE_INT32 = 0x7fffffff
 } axl_role;
 
@@ -261,9 +263,9 @@ AXL_API AXL_MUST_CHECK axl_status axl_draft_end_sample(axl_draft *draft);
  * trained.
  *
  * @param[in]     ctx  Borrowed.
- * @param[in]     json 1: a JSON array of {type, styles, columns, keys, trained}, where type is null
- *                     for what a config means without one, and {} for a mapping; 0: text, two lines
- *                     for each.
+ * @param[in]     json 1: a JSON array of {type, with, styles, columns, keys, trained}, where type
+ * is null for what a config means without one, and {} for a mapping, and with says what else the
+ * config has to set, null: nothing; 0: text, two lines for each.
  * @param[in,out] out  What it held is released.  Release with axl_buffer_free().
  *
  * @retval AXL_ERR_ABI   @p out has no valid size.

@@ -21,7 +21,7 @@ from ._values import text, utf8, view, whole
 
 IGNORE = _abi.AXL_LABEL_IGNORE  #: the label of a token that is not trained
 _SPLITS = {"train": _abi.AXL_SPLIT_TRAIN, "validation": _abi.AXL_SPLIT_VALIDATION}
-_ROLES = ("plain", "chosen", "rejected", "desirable", "undesirable")  # by axl_role
+_ROLES = ("plain", "chosen", "rejected", "desirable", "undesirable", "steps")  # by axl_role
 
 
 def _split(name: str) -> int:
@@ -256,8 +256,9 @@ class Sample:
     is the label of input_ids[i], not shifted, or IGNORE.
 
     It may be copied and pickled; two are equal when all they hold is.  role is "plain", "chosen" or
-    "rejected" of a pair, "desirable" or "undesirable"; source, row and part say where it is from:
-    the file, its record, and which of the samples of that record.  n_trained counts the labels that
+    "rejected" of a pair, "desirable" or "undesirable", or "steps", whose labels are 1 or 0 where a
+    step ends that is right or wrong; source, row and part say where it is from: the file, its
+    record, and which of the samples of that record.  n_trained counts the labels that
     train a prediction, 0 in samples that are not of a Dataset.
     """
     input_ids: Any
@@ -293,7 +294,8 @@ class Sample:
         return Sample, (self.input_ids.tolist(), self.labels.tolist(), *self._rest())
 
     def __repr__(self) -> str:
-        role = "" if self.role == "plain" else f", {self.role} of pair {self.pair}"
+        pair = f" of pair {self.pair}" if self.role in ("chosen", "rejected") else ""
+        role = "" if self.role == "plain" else f", {self.role}{pair}"
         source = "" if self.source is None else f", row {self.row} of {self.source}"
         return f"<axl.Sample: {len(self)} tokens, {self.n_trained} trained{role}{source}>"
 
