@@ -201,6 +201,8 @@ static axl_status encode_word(encoder *e, const char *text, size_t len)
 {
     if (!e->t->pipeline.byte_level)
         return axl__bpe_encode(&e->t->bpe, text, len, &e->scratch, e->out);
+    if (e->t->bpe.by_bytes)
+        return axl__bpe_encode_bytes(&e->t->bpe, text, len, &e->scratch, e->out);
     axl__str_clear(&e->marked);
     axl__byte_level_put(&e->marked, text, len);
     AXL_TRY(axl__str_status(&e->marked));
