@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* encode_direct.c - see encode_direct.h.  Ids count bytes of what the model sees; a second walk
+ * over the text, character by character where spaces were changed, says which ones those are. */
+#include "encode_direct.h"
+
+#include "tokenizer_priv.h"
+
+#include <string.h>
+
+/* ---- which tokenizers ---- */
+
+/* Spaces become marks, and a text may get a prefix: LLaMA's normalizer.  A prefix with spaces would
+ * be changed by the step behind it. */
+static bool takes_step(axl__direct *d, const axl__normalizer_step *s)
+{
+    if (s->kind == AXL__NFC) {
+        d->composes = true;
+        return true;
+    }
+    if (s->kind == AXL__PREPEND && !d->prefix.text) {
+        d->prefix = s->to;
+        return !memchr(s->to.text, ' ', s->to.len);
+    }
+    if (s->kind != AXL__REPLACE || d->mark.text || s->from.len != 1 || s->from.text[0] != ' ')
+        return false;
+    d->mark = s->to;
+    return s->to.len > 0;
+}
+
+static bool takes_pipeline(axl__direct *d, const axl__pipeline *p)
+{
+    if (p->general)
+        return false;
+    for (uint32_t i = 0; i < p->n_normalizer; i++)
+        if (!takes_step(d, &p->normalizer[i]))
+            return false;
+    for (uint32_t i = 0; i < p->n_cuts; i++)
+        if (p->cuts[i].prefix_space)
+            return false;
+    bool changes = d->prefix.text || d->mark.text;
+    return !changes || (!d->composes && !p->metaspace.on);
+}
+
+void axl__direct_init(axl__direct *d, const axl_tokenizer *t)
+{
+    memset(d, 0, sizeof *d);
+    d->t = t;
+    axl__token_ids_init(&d->ids, t->ctx);
+    axl__text_encoder_init(&d->texts, t, &d->ids);
+    axl__str_init(&d->normal, t->ctx);
+    d->on = t->words.kind == AXL__MODEL_BPE && t->bpe.lengths && t->bpe.covers &&
+            t->bpe.by_bytes == t->pipeline.byte_level && takes_pipeline(d, &t->pipeline);
+}
+
+void axl__direct_free(axl__direct *d)
+{
+    axl__token_ids_free(&d->ids);
+    axl__text_encoder_free(&d->texts);
+    axl__str_free(&d->normal);
+}
+
+/* ---- what is from where ---- */
+
+static bool continues(const axl__origin *o, size_t at)
+{
+    return at < o->len && ((unsigned char)o->text[at] & 0xC0) == 0x80;
+}
+
+static size_t char_end(const axl__origin *o, size_t at)
+{
+    at++;
+    while (continues(o, at))
+        at++;
+    return at;
+}
+
+/* The prefix stands for the first character, as that does itself. */
+static void origin_begin(axl__origin *o, size_t prefix)
+{
+    o->same = prefix == 0 && o->mark == 0;
+    o->seen = prefix;
+    o->next = 0;
+    o->here = (axl__span){ 0, (uint32_t)(o->len > 0 ? char_end(o, 0) : 0) };
+}
+
+/* The character that is seen at `at`. */
+static void origin_go(axl__origin *o, size_t at)
+{
+    while (o->seen <= at && o->next < o->len) {
+        size_t from = o->next;
+        o->next = char_end(o, from);
+        o->here = (axl__span){ (uint32_t)from, (uint32_t)o->next };
+        o->seen += o->mark > 0 && o->text[from] == ' ' ? o->mark : o->next - from;
+    }
+}
+
+/* A part of a character stands for all of it. */
+axl__span axl__origin_span(axl__origin *o, size_t from, size_t to)
+{
+    axl__span span = { (uint32_t)from, (uint32_t)to };
+
+    if (o->same) {
+        while (continues(o, span.begin))
+            span.begin--;
+        while (continues(o, span.end))
+            span.end++;
+    } else {
+        origin_go(o, from);
+        span.begin = o->here.begin;
+        origin_go(o, to - 1);
+        span.end = o->here.end;
+    }
+    return (axl__span){ o->base + span.begin, o->base + span.end };
+}
+
+/* ---- encoding ---- */
+
+/* A text that composing changes goes the other way. */
+axl_status axl__direct_normal(axl__direct *d, const char *text, size_t len, size_t at,
+                              axl__slice *seen, axl__origin *origin)
+{
+    *origin = (axl__origin){ .text = text, .len = len, .base = (uint32_t)at, .mark = d->mark.len };
+    *seen = (axl__slice){ text, len };
+    origin_begin(origin, d->prefix.len);
+    if (d->t->pipeline.n_normalizer == 0)
+        return AXL_OK;
+    axl__str_clear(&d->normal);
+    AXL_TRY(axl__normalize(&d->t->pipeline, text, len, &d->normal));
+    if (d->composes)
+        return d->normal.len == len && memcmp(d->normal.data, text, len) == 0 ? AXL_OK : AXL_END;
+    *seen = (axl__slice){ axl__str_text(&d->normal), d->normal.len };
+    return AXL_OK;
+}
+
+/* Whether a Metaspace put a mark before a text: what it made then begins as the text does not. */
+static size_t metaspace_prefix(const axl__direct *d, const char *text, size_t len)
+{
+    const axl__slice mark = d->t->pipeline.metaspace.mark;
+
+    if (text[0] == ' ' || axl__slice_begins(text, len, mark))
+        return 0;
+    return axl__slice_begins(d->texts.marked.data, d->texts.marked.len, mark) ? mark.len : 0;
+}
+
+axl_status axl__direct_encode(axl__direct *d, axl__slice seen, size_t from, size_t to,
+                              axl__origin *origin, axl__origin *own, axl__origin **counts,
+                              size_t *first)
+{
+    const char *text = seen.text + from;
+
+    d->ids.count = 0;
+    *counts = origin;
+    *first = from;
+    AXL_TRY(axl__encode_text(&d->texts, text, to - from, origin->base + from == 0));
+    if (!d->t->pipeline.metaspace.on)
+        return AXL_OK;
+    *own = (axl__origin){ .text = text,
+                          .len = to - from,
+                          .base = origin->base + (uint32_t)from,
+                          .mark = d->t->pipeline.metaspace.mark.len };
+    origin_begin(own, metaspace_prefix(d, text, to - from));
+    *counts = own;
+    *first = 0;
+    return AXL_OK;
+}
