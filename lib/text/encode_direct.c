@@ -66,12 +66,12 @@ static bool continues(const axl__origin *o, size_t at)
     return at < o->len && ((unsigned char)o->text[at] & 0xC0) == 0x80;
 }
 
+/* The first byte of a character says how many there are. */
 static size_t char_end(const axl__origin *o, size_t at)
 {
-    at++;
-    while (continues(o, at))
-        at++;
-    return at;
+    unsigned char c = (unsigned char)o->text[at];
+
+    return at + 1 + (c >= 0xC0) + (c >= 0xE0) + (c >= 0xF0);
 }
 
 /* The prefix stands for the first character, as that does itself. */
