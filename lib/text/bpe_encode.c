@@ -71,42 +71,40 @@ typedef struct {
     uint32_t prev, next;
 } node;
 
+/* A candidate is rank << 32 | its left node: least rank first, then leftmost. */
 typedef struct {
-    uint64_t order; /* rank << 32 | position: least rank first, then leftmost */
-    uint32_t product;
-} candidate;
-
-typedef struct {
-    candidate *items;
+    uint64_t *items;
     size_t count;
 } heap;
 
+/* Four below each, which lie side by side: half as many lines of the cache as of two. */
 static void sift_down(heap *h, size_t i)
 {
-    candidate moved = h->items[i];
+    uint64_t moved = h->items[i];
 
-    for (size_t c; (c = 2 * i + 1) < h->count; i = c) {
-        if (c + 1 < h->count && h->items[c + 1].order < h->items[c].order)
-            c++;
-        if (h->items[c].order >= moved.order)
+    for (size_t c; (c = 4 * i + 1) < h->count; i = c) {
+        size_t end = h->count - c < 4 ? h->count : c + 4;
+        for (size_t k = c + 1; k < end; k++)
+            c = h->items[k] < h->items[c] ? k : c;
+        if (h->items[c] >= moved)
             break;
         h->items[i] = h->items[c];
     }
     h->items[i] = moved;
 }
 
-static void heap_push(heap *h, candidate item)
+static void heap_push(heap *h, uint64_t item)
 {
     size_t i = h->count++;
 
-    for (; i > 0 && h->items[(i - 1) / 2].order > item.order; i = (i - 1) / 2)
-        h->items[i] = h->items[(i - 1) / 2];
+    for (; i > 0 && h->items[(i - 1) / 4] > item; i = (i - 1) / 4)
+        h->items[i] = h->items[(i - 1) / 4];
     h->items[i] = item;
 }
 
-static candidate heap_pop(heap *h)
+static uint64_t heap_pop(heap *h)
 {
-    candidate top = h->items[0];
+    uint64_t top = h->items[0];
 
     h->items[0] = h->items[--h->count];
     if (h->count > 0)
@@ -127,13 +125,14 @@ static void *scratch_block(axl_context *ctx, void **block, size_t *cap, size_t c
 }
 
 /* Nodes keep their first position for life, and the left of two survives a join: a candidate is
- * named by its left node, and recognised as stale when that pair's merge is no longer the same. */
+ * named by its left node, and recognised as stale when that pair's merge has another rank.  Where
+ * two merges have one rank, the pair's own candidate is as good as the stale one before it. */
 static void push_merge(const axl__bpe *b, heap *h, const node *nodes, uint32_t left, uint32_t right)
 {
     uint64_t m = axl__bpe_merge_of(b, nodes[left].id, nodes[right].id);
 
     if (m != AXL__NO_MERGE)
-        heap_push(h, (candidate){ (m >> 32) << 32 | left, (uint32_t)m });
+        heap_push(h, (m >> 32) << 32 | left);
 }
 
 /* The right node is taken out of the list; candidates that name it find its id gone. */
@@ -172,20 +171,20 @@ static axl_status merge_long(const axl__bpe *b, axl__bpe_scratch *s, int32_t *sy
     for (uint32_t i = 0; i + 1 < n; i++) {
         uint64_t m = axl__bpe_merge_of(b, sym[i], sym[i + 1]);
         if (m != AXL__NO_MERGE)
-            h.items[h.count++] = (candidate){ (m >> 32) << 32 | i, (uint32_t)m };
+            h.items[h.count++] = (m >> 32) << 32 | i;
     }
-    for (size_t i = h.count / 2; i-- > 0;)
+    for (size_t i = (h.count + 2) / 4; i-- > 0;)
         sift_down(&h, i);
     for (size_t turn = 1; h.count > 0; turn++) {
-        candidate top = heap_pop(&h);
-        uint32_t left = (uint32_t)top.order;
+        uint64_t top = heap_pop(&h);
+        uint32_t left = (uint32_t)top;
         if (turn % POLL_MERGES == 0)
             AXL_TRY(axl__cancelled(b->ctx));
         if (nodes[left].id < 0 || nodes[left].next == NO_NODE)
             continue;
         uint64_t m = axl__bpe_merge_of(b, nodes[left].id, nodes[nodes[left].next].id);
-        if (m != AXL__NO_MERGE && (uint32_t)m == top.product) /* else it is out of date */
-            join(b, &h, nodes, left, top.product);
+        if (m != AXL__NO_MERGE && m >> 32 == top >> 32) /* else it is out of date */
+            join(b, &h, nodes, left, (uint32_t)m);
     }
     for (uint32_t i = 0; i != NO_NODE; i = nodes[i].next) {
         if (firsts)
