@@ -17,6 +17,11 @@
 
 enum { AXL__ID_MAX = (1 << 22) - 1 }; /* keeps tables small whatever a file says */
 
+/* Of how many bytes of a text an id stands for, and how many of U+2581 are among them. */
+typedef struct axl__id_length {
+    uint32_t bytes, marks;
+} axl__id_length;
+
 typedef struct axl__piece {
     const char *text; /* NULL: no piece has this id */
     uint32_t len;
@@ -62,10 +67,8 @@ typedef struct axl__bpe {
     int32_t small_ids[256]; /* by small character, or by byte; -1: no piece, or one for itself */
     uint64_t joins[256][4]; /* whether a merge may ever join across these two of them */
     uint64_t *starts;       /* (AXL__N_SMALL * AXL__N_SMALL) the merges of two small characters */
-    /* (n_pieces) of how many bytes of a text (by_bytes: of those bytes) an id stands for; NULL
-     * where an id does not say it. */
-    uint32_t *lengths;
-    bool covers; /* with lengths: no byte of a text is left without an id */
+    axl__id_length *lengths; /* (n_pieces) NULL where an id does not say it */
+    bool covers;             /* with lengths: no byte of a text is left without an id */
 } axl__bpe;
 
 void axl__bpe_init(axl__bpe *b, axl_context *ctx);

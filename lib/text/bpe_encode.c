@@ -644,7 +644,7 @@ axl_status axl__bpe_encode_lengths(const axl__bpe *b, const char *text, size_t l
     if (b->lengths && !b->by_bytes) {
         AXL_TRY(axl__bpe_encode(b, text, len, s, out));
         for (; n < out->count; n++)
-            AXL_TRY(axl__token_ids_put(lens, (int32_t)b->lengths[out->data[n]]));
+            AXL_TRY(axl__token_ids_put(lens, (int32_t)b->lengths[out->data[n]].bytes));
         return AXL_OK;
     }
     int32_t id = b->ignore_merges && len > 0 ? axl__bpe_id(b, text, len) : -1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bpe_index.c - tables that spare encoding most of its look-ups; without them ids are the same.
- * They take up to 72 bytes for each piece of at most 15 bytes, 4 for each id, and 140 KiB.
+ * They take up to 72 bytes for each piece, 8 for each id, and 140 KiB.
  */
 #include "bpe.h"
 
@@ -124,13 +124,17 @@ static bool ids_have_lengths(const axl__bpe *b)
     return b->unk_id < 0 || b->covers;
 }
 
-static uint32_t count_chars(axl__piece p)
+/* A byte is written as one character. */
+static axl__id_length length_of(const axl__bpe *b, axl__piece p)
 {
-    uint32_t n = 0;
+    axl__id_length length = { 0, 0 };
 
-    for (size_t at = 0; p.text && at < p.len; n++)
-        (void)axl__utf8_next(p.text, p.len, &at);
-    return n;
+    for (size_t at = 0, from = 0; p.text && at < p.len; from = at) {
+        bool mark = axl__utf8_next(p.text, p.len, &at) == MARK;
+        length.marks += mark && !b->by_bytes;
+        length.bytes += b->by_bytes ? 1 : (uint32_t)(at - from);
+    }
+    return length;
 }
 
 static axl_status index_lengths(axl__bpe *b)
@@ -142,10 +146,10 @@ static axl_status index_lengths(axl__bpe *b)
     if (!b->lengths)
         return axl__fail_nomem();
     for (uint32_t id = 0; id < b->n_pieces; id++)
-        b->lengths[id] = b->by_bytes ? count_chars(b->pieces[id]) : b->pieces[id].len;
+        b->lengths[id] = length_of(b, b->pieces[id]);
     for (int i = 0; i < 256 && b->byte_fallback && !b->by_bytes; i++)
         if (b->byte_ids[i] >= 0)
-            b->lengths[b->byte_ids[i]] = 1;
+            b->lengths[b->byte_ids[i]].bytes = 1;
     return AXL_OK;
 }
 

@@ -222,17 +222,15 @@ static axl_status put_direct(encoder *e, axl__slice seen, size_t from, size_t to
 {
     const axl__bpe *b = &e->t->bpe;
     axl__direct *d = &e->direct;
-    axl__origin own, *counts;
+    axl__origin own, *of;
     axl__slice text = { NULL, 0 }; /* only trimming looks at it, and it lies far away */
-    size_t at, end;
 
-    AXL_TRY(axl__direct_encode(d, seen, from, to, origin, &own, &counts, &at));
-    for (size_t i = 0; i < d->ids.count; i++, at = end) {
+    AXL_TRY(axl__direct_encode(d, seen, from, to, origin, &own, &of));
+    for (size_t i = 0; i < d->ids.count; i++) {
         int32_t id = d->ids.data[i];
-        end = at + b->lengths[id];
         if (e->t->pipeline.n_trims > 0)
             text = (axl__slice){ b->pieces[id].text, b->pieces[id].len };
-        AXL_TRY(put_token(e, id, axl__origin_span(counts, at, end), text));
+        AXL_TRY(put_token(e, id, axl__origin_next(of, b->lengths[id]), text));
     }
     return AXL_OK;
 }

@@ -74,12 +74,33 @@ static size_t char_end(const axl__origin *o, size_t at)
     return at + 1 + (c >= 0xC0) + (c >= 0xE0) + (c >= 0xF0);
 }
 
-/* The prefix stands for the first character, as that does itself. */
-static void origin_begin(axl__origin *o, size_t prefix)
+static bool is_mark(axl__slice s)
 {
-    o->same = prefix == 0 && o->mark == 0;
-    o->seen = prefix;
-    o->next = 0;
+    return s.len == strlen(AXL__SPACE_MARK) && memcmp(s.text, AXL__SPACE_MARK, s.len) == 0;
+}
+
+static bool has_mark(const char *text, size_t len)
+{
+    static const axl__slice mark = { AXL__SPACE_MARK, sizeof AXL__SPACE_MARK - 1 };
+    const char *end = text + len;
+
+    for (; (text = memchr(text, mark.text[0], (size_t)(end - text))); text++)
+        if (axl__slice_begins(text, (size_t)(end - text), mark))
+            return true;
+    return false;
+}
+
+/* The prefix stands for the first character, as that does itself.  A mark that was in the text
+ * before cannot be told from a space's. */
+static void origin_begin(axl__origin *o, axl__slice prefix, axl__slice mark)
+{
+    o->mark = mark.len;
+    o->prefix = prefix.len;
+    o->same = prefix.len == 0 && mark.len == 0;
+    o->counts = o->same || (is_mark(mark) && (prefix.len == 0 || is_mark(prefix)) &&
+                            !has_mark(o->text, o->len));
+    o->at = o->next = 0;
+    o->seen = prefix.len;
     o->here = (axl__span){ 0, (uint32_t)(o->len > 0 ? char_end(o, 0) : 0) };
 }
 
@@ -95,22 +116,35 @@ static void origin_go(axl__origin *o, size_t at)
 }
 
 /* A part of a character stands for all of it. */
+static axl__span widen(const axl__origin *o, size_t begin, size_t end)
+{
+    while (continues(o, begin))
+        begin--;
+    while (continues(o, end))
+        end++;
+    return (axl__span){ o->base + (uint32_t)begin, o->base + (uint32_t)end };
+}
+
 axl__span axl__origin_span(axl__origin *o, size_t from, size_t to)
 {
-    axl__span span = { (uint32_t)from, (uint32_t)to };
+    if (o->same)
+        return widen(o, from, to);
+    origin_go(o, from);
+    from = o->here.begin;
+    origin_go(o, to - 1);
+    return (axl__span){ o->base + (uint32_t)from, o->base + o->here.end };
+}
 
-    if (o->same) {
-        while (continues(o, span.begin))
-            span.begin--;
-        while (continues(o, span.end))
-            span.end++;
-    } else {
-        origin_go(o, from);
-        span.begin = o->here.begin;
-        origin_go(o, to - 1);
-        span.end = o->here.end;
+axl__span axl__origin_next(axl__origin *o, axl__id_length token)
+{
+    size_t from = o->at, prefix = o->prefix > 0; /* which counts one byte, as marks do */
+
+    if (!o->counts) {
+        o->at += token.bytes;
+        return axl__origin_span(o, from, o->at);
     }
-    return (axl__span){ o->base + span.begin, o->base + span.end };
+    o->at += token.bytes - (o->same ? 0 : (strlen(AXL__SPACE_MARK) - 1) * token.marks);
+    return widen(o, from > prefix ? from - prefix : 0, o->at > prefix ? o->at - prefix : prefix);
 }
 
 /* ---- encoding ---- */
@@ -119,9 +153,9 @@ axl__span axl__origin_span(axl__origin *o, size_t from, size_t to)
 axl_status axl__direct_normal(axl__direct *d, const char *text, size_t len, size_t at,
                               axl__slice *seen, axl__origin *origin)
 {
-    *origin = (axl__origin){ .text = text, .len = len, .base = (uint32_t)at, .mark = d->mark.len };
+    *origin = (axl__origin){ .text = text, .len = len, .base = (uint32_t)at };
     *seen = (axl__slice){ text, len };
-    origin_begin(origin, d->prefix.len);
+    origin_begin(origin, d->prefix, d->mark);
     if (d->t->pipeline.n_normalizer == 0)
         return AXL_OK;
     axl__str_clear(&d->normal);
@@ -132,34 +166,32 @@ axl_status axl__direct_normal(axl__direct *d, const char *text, size_t len, size
     return AXL_OK;
 }
 
-/* Whether a Metaspace put a mark before a text: what it made then begins as the text does not. */
-static size_t metaspace_prefix(const axl__direct *d, const char *text, size_t len)
+/* What a Metaspace put before a text: what it made then begins as the text does not. */
+static axl__slice metaspace_prefix(const axl__direct *d, const char *text, size_t len)
 {
     const axl__slice mark = d->t->pipeline.metaspace.mark;
+    bool put = text[0] != ' ' && !axl__slice_begins(text, len, mark) &&
+               axl__slice_begins(d->texts.marked.data, d->texts.marked.len, mark);
 
-    if (text[0] == ' ' || axl__slice_begins(text, len, mark))
-        return 0;
-    return axl__slice_begins(d->texts.marked.data, d->texts.marked.len, mark) ? mark.len : 0;
+    return put ? mark : (axl__slice){ NULL, 0 };
 }
 
 axl_status axl__direct_encode(axl__direct *d, axl__slice seen, size_t from, size_t to,
-                              axl__origin *origin, axl__origin *own, axl__origin **counts,
-                              size_t *first)
+                              axl__origin *origin, axl__origin *own, axl__origin **of)
 {
     const char *text = seen.text + from;
+    size_t len = to - from;
 
     d->ids.count = 0;
-    *counts = origin;
-    *first = from;
-    AXL_TRY(axl__encode_text(&d->texts, text, to - from, origin->base + from == 0));
-    if (!d->t->pipeline.metaspace.on)
-        return AXL_OK;
-    *own = (axl__origin){ .text = text,
-                          .len = to - from,
-                          .base = origin->base + (uint32_t)from,
-                          .mark = d->t->pipeline.metaspace.mark.len };
-    origin_begin(own, metaspace_prefix(d, text, to - from));
-    *counts = own;
-    *first = 0;
+    AXL_TRY(axl__encode_text(&d->texts, text, len, origin->base + from == 0));
+    *of = origin;
+    if (d->t->pipeline.metaspace.on) {
+        *own = (axl__origin){ .text = text, .len = len, .base = origin->base + (uint32_t)from };
+        origin_begin(own, metaspace_prefix(d, text, len), d->t->pipeline.metaspace.mark);
+        *of = own;
+    } else {
+        origin->at = from;
+        origin->counts = origin->same || (origin->counts && len == seen.len);
+    }
     return AXL_OK;
 }
