@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* encode_direct.c - see encode_direct.h.  Ids count bytes of what the model sees; a second walk
- * over the text, character by character where spaces were changed, says which ones those are. */
+/* encode_direct.c - see encode_direct.h. */
 #include "encode_direct.h"
 
 #include "tokenizer_priv.h"
