@@ -170,9 +170,9 @@ class Tokenizer(Handle):
         calls.run(lib.axl_tokenizer_encode_batch, self, texts, lengths, len(data),
                   0 if flag(special, "special") else _abi.AXL_TOKENIZE_NO_SPECIAL,
                   ctypes.byref(ids), ctypes.byref(ends))
-        flat = memoryview(take_buffer(ids)).cast("i").tolist()
+        flat = memoryview(take_buffer(ids)).cast("i")
         stops = memoryview(take_buffer(ends)).cast("Q").tolist()
-        return [flat[a:b] for a, b in zip([0] + stops, stops)]
+        return [flat[a:b].tolist() for a, b in zip([0] + stops, stops)]
 
     def encode_with_offsets(self, source: Union[str, bytes], *, special: bool = True
                             ) -> Tuple[List[int], List[Tuple[int, int]]]:
