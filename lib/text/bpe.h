@@ -64,7 +64,7 @@ typedef struct axl__bpe {
     bool by_bytes;          /* the pieces are written in byte_level.h's letters, and each byte's
                                letter is one: axl__bpe_encode_bytes() may be called */
     axl__short_words words; /* the short pieces by their texts; by_bytes: by the bytes they write */
-    int32_t small_ids[256]; /* by small character, or by byte; -1: no piece, or one for itself */
+    int32_t small_ids[256]; /* by small character, or by byte; -1: no piece */
     uint64_t joins[256][4]; /* whether a merge may ever join across these two of them */
     uint64_t *starts;       /* (AXL__N_SMALL * AXL__N_SMALL) the merges of two small characters */
     axl__id_length *lengths; /* (n_pieces) NULL where an id does not say it */
@@ -112,7 +112,8 @@ axl_status axl__bpe_encode(const axl__bpe *b, const char *text, size_t len, axl_
 axl_status axl__bpe_encode_bytes(const axl__bpe *b, const char *bytes, size_t len,
                                  axl__bpe_scratch *s, axl__token_ids *out);
 
-/* As axl__bpe_encode, and for each id how many bytes of the text it counts for.  Slower. */
+/* As axl__bpe_encode, and for each id how many bytes of the text it counts for.  Slower where
+ * the ids do not say that themselves. */
 axl_status axl__bpe_encode_lengths(const axl__bpe *b, const char *text, size_t len,
                                    axl__bpe_scratch *s, axl__token_ids *out, axl__token_ids *lens);
 

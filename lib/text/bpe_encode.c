@@ -3,7 +3,8 @@
  * bpe_encode.c - from text to ids.  Characters become symbols; the run of symbols is cut where no
  * merge can reach across (see bpe.c); a word that is a piece which encodes to itself, most words of
  * ordinary text, is done then; a short word is merged by scanning for the least rank, a long one
- * with a heap, so that a megabyte of one letter costs n log n.
+ * with a heap, so that a megabyte of one letter costs n log n.  Words of small characters, or of
+ * bytes, are cut and spelled by table (see bpe.h), which is the same, only faster.
  */
 #include "bpe.h"
 
@@ -635,16 +636,22 @@ static axl_status merge_spelled(const axl__bpe *b, axl__bpe_scratch *s, axl__tok
     return axl__token_ids_append(out, s->symbols.data, n);
 }
 
+/* Of an id in a text that the model sees as it is: where by_bytes, in letters. */
+static uint32_t written_length(const axl__bpe *b, int32_t id)
+{
+    return b->by_bytes ? b->pieces[id].len : b->lengths[id].bytes;
+}
+
 axl_status axl__bpe_encode_lengths(const axl__bpe *b, const char *text, size_t len,
                                    axl__bpe_scratch *s, axl__token_ids *out, axl__token_ids *lens)
 {
     spelling e = { .b = b, .symbols = &s->symbols, .lens = lens, .text = text };
     size_t before = lens->count, n = out->count;
 
-    if (b->lengths && !b->by_bytes) {
+    if (b->lengths) {
         AXL_TRY(axl__bpe_encode(b, text, len, s, out));
         for (; n < out->count; n++)
-            AXL_TRY(axl__token_ids_put(lens, (int32_t)b->lengths[out->data[n]].bytes));
+            AXL_TRY(axl__token_ids_put(lens, (int32_t)written_length(b, out->data[n])));
         return AXL_OK;
     }
     int32_t id = b->ignore_merges && len > 0 ? axl__bpe_id(b, text, len) : -1;

@@ -76,7 +76,7 @@ static bool short_text(const axl__bpe *b, axl__piece p, axl__str *bytes)
 static axl_status index_words(axl__bpe *b)
 {
     axl__str bytes;
-    axl_status status = axl__short_words_make(&b->words, b->ctx, b->n_pieces);
+    axl_status status = axl__short_words_make(&b->words, b->ctx, b->ids.count);
 
     axl__str_init(&bytes, b->ctx);
     for (uint32_t id = 0; id < b->n_pieces && status == AXL_OK; id++) {
