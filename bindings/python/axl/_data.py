@@ -129,7 +129,7 @@ class Tokenizer(Handle):
         calls.run(lib.axl_tokenizer_encode, self, data, len(data),
                   0 if flag(special, "special") else _abi.AXL_TOKENIZE_NO_SPECIAL,
                   ctypes.byref(buffer))
-        return list(memoryview(take_buffer(buffer)).cast("i"))
+        return memoryview(take_buffer(buffer)).cast("i").tolist()
 
     def apply_chat_template(self, messages: Sequence[Mapping[str, Any]], *,
                             tools: Optional[Sequence[Any]] = None,
@@ -170,9 +170,9 @@ class Tokenizer(Handle):
         calls.run(lib.axl_tokenizer_encode_batch, self, texts, lengths, len(data),
                   0 if flag(special, "special") else _abi.AXL_TOKENIZE_NO_SPECIAL,
                   ctypes.byref(ids), ctypes.byref(ends))
-        flat = list(memoryview(take_buffer(ids)).cast("i"))
-        stops = list(memoryview(take_buffer(ends)).cast("Q"))
-        return [flat[a:b] for a, b in zip([0] + stops, stops)]
+        flat = memoryview(take_buffer(ids)).cast("i")
+        stops = memoryview(take_buffer(ends)).cast("Q").tolist()
+        return [flat[a:b].tolist() for a, b in zip([0] + stops, stops)]
 
     def encode_with_offsets(self, source: Union[str, bytes], *, special: bool = True
                             ) -> Tuple[List[int], List[Tuple[int, int]]]:
@@ -185,12 +185,12 @@ class Tokenizer(Handle):
         calls.run(lib.axl_tokenizer_encode_with_offsets, self, data, len(data),
                   0 if flag(special, "special") else _abi.AXL_TOKENIZE_NO_SPECIAL,
                   ctypes.byref(ids), ctypes.byref(places))
-        ends = list(memoryview(take_buffer(places)).cast("I"))
+        ends = memoryview(take_buffer(places)).cast("I").tolist()
         if isinstance(source, str) and len(source) != len(data):
             before = list(itertools.accumulate(((byte & 0xC0) != 0x80 for byte in data),
                                                initial=0))
             ends = [before[end] for end in ends]
-        return list(memoryview(take_buffer(ids)).cast("i")), list(zip(ends[::2], ends[1::2]))
+        return memoryview(take_buffer(ids)).cast("i").tolist(), list(zip(ends[::2], ends[1::2]))
 
     def decode(self, ids: Iterable[int], *, skip_special: bool = False) -> str:
         """The text of ids."""
