@@ -139,7 +139,6 @@ AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_encode(const axl_tokenizer *tok,
  * Encode a text, with the bytes [begin, end) of it that each token stands for, as transformers'
  * offset_mapping.  A token that is part of a character has all of it, white space at a token's ends
  * is left out where the tokenizer's files ask for that, and tokens put around the text have 0, 0.
- * Takes several times as long as axl_tokenizer_encode().
  *
  * @param[in]     tok     Borrowed.
  * @param[in]     text    Borrowed; may hold NUL bytes.  NULL where @p length is 0.
