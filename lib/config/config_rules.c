@@ -74,14 +74,14 @@ static void require_jinja(axl__config_pass *p, const axl__yaml *map, const char 
 }
 
 /* where is the entry's path, "datasets[0]": the key that is missing has no place, so that the
- * message stands at the entry.  Without a type the records are to be samples already, which only
- * reading them shows. */
+ * message stands at the entry; a host's own records need none.  Without a type the records are to
+ * be samples already, which only reading them shows. */
 static void require_in_entry(axl__config_pass *p, const axl__yaml *entry, const char *where)
 {
     char key[80];
 
     snprintf(key, sizeof key, "%s.path", where);
-    if (!axl__yaml_get(entry, "path"))
+    if (!p->own_data && !axl__yaml_get(entry, "path"))
         axl__config_say(p, AXL__C_REQUIRED, AXL_SEVERITY_ERROR, entry, AT_KEY, key,
                         "required: a file, a folder or a Hub id");
     snprintf(key, sizeof key, "%s.", where);

@@ -54,10 +54,10 @@ static void keep_nothing(axl__data_plan *plan)
     plan->keep = AXL__KEEP_NEVER;
 }
 
-static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const axl_tokenizer *tok,
-                             size_t i)
+/* What the i-th item of the list says of its type. */
+static axl_status init_prompt(axl__data_plan *plan, axl__data_entry *e, const axl_config *cfg,
+                              const axl_tokenizer *tok, size_t i)
 {
-    axl__data_entry *e = &plan->entries[i];
     char key[KEY_MAX];
 
     snprintf(key, sizeof key, "%s[%zu]", plan->list, i);
@@ -73,6 +73,16 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
     axl_status status = axl__prompt_open(&e->prompt, &setup);
     if (status != AXL_OK)
         return axl__fail_prefix(status, "%s", entry_key(key, plan, i, "type"));
+    return AXL_OK;
+}
+
+static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const axl_tokenizer *tok,
+                             size_t i)
+{
+    axl__data_entry *e = &plan->entries[i];
+    char key[KEY_MAX];
+
+    AXL_TRY(init_prompt(plan, e, cfg, tok, i));
     if (e->prompt.host && !e->prompt.host->version)
         keep_nothing(plan);
     if (e->prompt.type->made_up)
@@ -139,17 +149,22 @@ static axl_status choose_cache(axl__data_plan *plan, const axl_config *cfg, bool
     return AXL_OK;
 }
 
-axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
-                               const axl_tokenizer *tok, const char *list, bool for_run)
+static axl_status begin_plan(axl__data_plan *plan, const axl_config *cfg, const char *list,
+                             bool for_run)
 {
     memset(plan, 0, sizeof *plan);
     plan->ctx = axl__config_context(cfg);
     plan->cfg = cfg;
     plan->list = list;
+    AXL_TRY(read_settings(plan, cfg));
+    return choose_cache(plan, cfg, for_run);
+}
+
+axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
+                               const axl_tokenizer *tok, const char *list, bool for_run)
+{
     size_t n = axl__cfg_count(cfg, list);
-    axl_status status = read_settings(plan, cfg);
-    if (status == AXL_OK)
-        status = choose_cache(plan, cfg, for_run);
+    axl_status status = begin_plan(plan, cfg, list, for_run);
     if (status == AXL_OK && n == 0)
         status = axl__fail(AXL_ERR_INVALID, "%s is not set", list);
     if (status == AXL_OK && !(plan->entries = axl__calloc(plan->ctx, n, sizeof *plan->entries)))
@@ -159,6 +174,51 @@ axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
         status = init_entry(plan, cfg, tok, i);
         plan->n_sets += plan->entries[i].n_sets;
     }
+    if (status != AXL_OK)
+        axl__data_plan_free(plan);
+    return status;
+}
+
+/* Records that come one by one have no number of which a shard could be a part. */
+static axl_status init_fed_entry(axl__data_plan *plan, const axl_config *cfg,
+                                 const axl_tokenizer *tok, size_t i)
+{
+    axl__data_entry *e = &plan->entries[0];
+
+    plan->n_entries = plan->n_sets = 1;
+    AXL_TRY(init_prompt(plan, e, cfg, tok, i));
+    if (e->prompt.type->made_up)
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "%s[%zu]: the type %s makes its own samples and "
+                         "takes no records",
+                         plan->list, i, e->prompt.type->name);
+    AXL_TRY(read_shards(e, cfg, plan, i));
+    if (e->shards > 0 || e->in_pieces)
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "%s[%zu]: records that are handed over have no "
+                         "shards; leave shards and preprocess_shards out and hand over those that "
+                         "are meant",
+                         plan->list, i);
+    return AXL_OK;
+}
+
+axl_status axl__data_plan_init_fed(axl__data_plan *plan, const axl_config *cfg,
+                                   const axl_tokenizer *tok, uint32_t i, const axl__feed *feed)
+{
+    size_t n = axl__cfg_count(cfg, "datasets");
+    axl_status status = begin_plan(plan, cfg, "datasets", false);
+
+    keep_nothing(plan);
+    plan->feed = feed;
+    if (status == AXL_OK && i >= n)
+        status = axl__fail(AXL_ERR_INVALID,
+                           "there is no datasets[%u] to say what the records are: the config has "
+                           "%zu data sets",
+                           i, n);
+    if (status == AXL_OK && !(plan->entries = axl__calloc(plan->ctx, 1, sizeof *plan->entries)))
+        status = axl__fail_nomem();
+    if (status == AXL_OK)
+        status = init_fed_entry(plan, cfg, tok, i);
     if (status != AXL_OK)
         axl__data_plan_free(plan);
     return status;
