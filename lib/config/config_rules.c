@@ -265,6 +265,18 @@ static void check_evals(axl__config_pass *p)
     }
 }
 
+/* Keys about rows that others make idle, as in Axolotl. */
+static void check_rows(axl__config_pass *p)
+{
+    if (on(p, "group_by_length") && (on(p, "sample_packing") || on(p, "curriculum_sampling")))
+        warn(p, AXL__C_NO_EFFECT, "group_by_length",
+             on(p, "sample_packing") ? "no effect here: sample_packing fills sequences by length"
+                                     : "no effect here: curriculum_sampling keeps the rows' order");
+    if (on(p, "eval_sequence_len") && !get(p, "test_datasets"))
+        warn(p, AXL__C_NO_EFFECT, "eval_sequence_len",
+             "no effect here: it is about test_datasets, which is not set");
+}
+
 /* Streamed data has no length, and no row of it is compared with another. */
 static void check_stream(axl__config_pass *p)
 {
@@ -433,6 +445,7 @@ axl_status axl__config_validate(axl__config_pass *p)
     check_steps_are_whole(p);
     check_saves(p);
     check_evals(p);
+    check_rows(p);
     check_stream(p);
     check_best(p);
     check_attention(p);

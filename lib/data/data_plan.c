@@ -58,6 +58,7 @@ static void keep_nothing(axl__data_plan *plan)
 static axl_status init_prompt(axl__data_plan *plan, axl__data_entry *e, const axl_config *cfg,
                               const axl_tokenizer *tok, size_t i)
 {
+    uint32_t longest = (uint32_t)axl__cfg_int(cfg, "sequence_len");
     char key[KEY_MAX];
 
     snprintf(key, sizeof key, "%s[%zu]", plan->list, i);
@@ -68,7 +69,7 @@ static axl_status init_prompt(axl__data_plan *plan, axl__data_entry *e, const ax
                                 .tok = tok,
                                 .entry = e->node,
                                 .cfg = cfg,
-                                .sequence_len = plan->sequence_len,
+                                .sequence_len = longest,
                                 .train_on_inputs = axl__cfg_bool(cfg, "train_on_inputs") };
     axl_status status = axl__prompt_open(&e->prompt, &setup);
     if (status != AXL_OK)
@@ -96,6 +97,18 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
     return e->ids && e->hashes ? AXL_OK : axl__fail_nomem();
 }
 
+/* Of validation rows of their own the length rule may have another limit; what a prompt cuts of its
+ * texts stays sequence_len's, as in Axolotl. */
+static void set_eval_length(axl__data_plan *plan, const axl_config *cfg)
+{
+    int64_t len = axl__cfg_int_or(cfg, "eval_sequence_len", 0);
+
+    if (strcmp(plan->list, "test_datasets") != 0 || len < 1)
+        return;
+    plan->sequence_len = len > INT32_MAX ? INT32_MAX : (uint32_t)len;
+    plan->length_key = "eval_sequence_len";
+}
+
 /* A min_sample_len of 0 means 2: a sample of one token has nothing to predict. */
 static axl_status read_settings(axl__data_plan *plan, const axl_config *cfg)
 {
@@ -106,6 +119,8 @@ static axl_status read_settings(axl__data_plan *plan, const axl_config *cfg)
     if (sequence_len < 1 || sequence_len > INT32_MAX)
         return axl__fail(AXL_ERR_INVALID, "sequence_len must be from 1 to 2147483647");
     plan->sequence_len = (uint32_t)sequence_len;
+    plan->length_key = "sequence_len";
+    set_eval_length(plan, cfg);
     plan->min_len = min_len > 0 ? min_len > INT32_MAX ? INT32_MAX : (uint32_t)min_len : 2;
     plan->long_rule = axl__ascii_casecmp(rule, "truncate") == 0 ? AXL__LONG_TRUNCATE
                       : axl__ascii_casecmp(rule, "raise") == 0  ? AXL__LONG_RAISE
@@ -337,6 +352,7 @@ static void put_settings(const axl__data_plan *plan, axl__str *out)
         axl__yaml_put_canonical(out, axl__cfg_node(plan->cfg, keys[i]));
         axl__str_putc(out, '\n');
     }
+    axl__str_putf(out, "longest %u\n", plan->sequence_len);
 }
 
 axl_status axl__data_plan_key(axl__data_plan *plan, const axl_tokenizer *tok, axl__str *out)

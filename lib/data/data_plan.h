@@ -50,7 +50,8 @@ typedef struct axl__data_plan {
     size_t n_entries;
     size_t n_sets; /* data sets that are merged, of all entries */
     uint64_t seed;
-    uint32_t sequence_len, min_len;
+    uint32_t sequence_len, min_len; /* what the rules allow */
+    const char *length_key;         /* that says the first, "sequence_len" */
     axl__long_rule long_rule;
     bool shuffle_each, shuffle, curriculum, deduplicate;
     char *cache_dir;  /* where prepared data is looked for; NULL: nowhere */

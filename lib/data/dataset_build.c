@@ -58,10 +58,9 @@ static axl_status too_long(const axl__store *store, const axl__row *row, const a
     const char *source =
         row->source == AXL__NO_SOURCE ? plan->feed->name : store->sources[row->source];
 
-    return axl__fail(AXL_ERR_DATA,
-                     "%s: record %llu has %u tokens, sequence_len is %u "
-                     "(excess_length_strategy: raise)",
-                     source, (unsigned long long)row->record, row->length, plan->sequence_len);
+    return axl__fail(
+        AXL_ERR_DATA, "%s: record %llu has %u tokens, %s is %u (excess_length_strategy: raise)",
+        source, (unsigned long long)row->record, row->length, plan->length_key, plan->sequence_len);
 }
 
 /* The order of the questions decides under which reason a row is counted.  Rows that stay move up
@@ -130,8 +129,8 @@ static axl_status nothing_left(const axl_dataset_stats *s, const axl__data_plan 
                          "response text is there",
                          plan->list, n);
     if (s->dropped_too_long == n)
-        return axl__fail(AXL_ERR_DATA, "%s: all %llu rows are longer than sequence_len, %u tokens",
-                         plan->list, n, plan->sequence_len);
+        return axl__fail(AXL_ERR_DATA, "%s: all %llu rows are longer than %s, %u tokens",
+                         plan->list, n, plan->length_key, plan->sequence_len);
     if (s->dropped_too_short == n)
         return axl__fail(AXL_ERR_DATA,
                          "%s: all %llu rows are shorter than %u tokens "
@@ -139,9 +138,9 @@ static axl_status nothing_left(const axl_dataset_stats *s, const axl__data_plan 
                          plan->list, n, plan->min_len);
     return axl__fail(AXL_ERR_DATA,
                      "%s: none of %llu rows can be trained on: %llu are longer than "
-                     "sequence_len %u, %llu shorter than %u tokens, %llu without a trained token",
+                     "%s %u, %llu shorter than %u tokens, %llu without a trained token",
                      plan->list, (unsigned long long)s->rows_read,
-                     (unsigned long long)s->dropped_too_long, plan->sequence_len,
+                     (unsigned long long)s->dropped_too_long, plan->length_key, plan->sequence_len,
                      (unsigned long long)s->dropped_too_short, plan->min_len,
                      (unsigned long long)s->dropped_no_trained);
 }

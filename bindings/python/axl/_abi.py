@@ -494,7 +494,7 @@ axl_loader_options._fields_ = [
     ("shuffle", c.c_uint32),
     ("real_batches", c.c_uint32),
     ("keep_order", c.c_uint32),
-    ("reserved0", c.c_uint32),
+    ("group_by_length", c.c_uint32),
     ("num_epochs", c.c_double),
     ("max_steps", c.c_uint64),
 ]

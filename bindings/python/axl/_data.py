@@ -709,7 +709,8 @@ class Loader(Handle):
     """An iterator over the batches of all epochs, the Dataset's samples in another order each.
 
     micro_batch_size counts a batch's sequences, with sample_packing its bins of sequence_len
-    tokens; gradient_accumulation_steps a step's batches.  It ends after num_epochs, which may be a
+    tokens; gradient_accumulation_steps a step's batches.  group_by_length puts samples of similar
+    length near each other, without packing.  It ends after num_epochs, which may be a
     fraction, or max_steps optimizer steps.  Arguments that are None take the library's default.
     """
     _type = _abi.axl_loader
@@ -721,13 +722,15 @@ class Loader(Handle):
                  sequence_len: Optional[int] = None, sample_packing: Optional[bool] = None,
                  shuffle: Optional[bool] = None, real_batches: Optional[bool] = None,
                  keep_order: Optional[bool] = None, num_epochs: Optional[float] = None,
-                 max_steps: Optional[int] = None, seed: Optional[int] = None) -> None:
+                 max_steps: Optional[int] = None, seed: Optional[int] = None,
+                 group_by_length: Optional[bool] = None) -> None:
         instance(dataset, Dataset, "dataset")
         self._fill(dataset._context, lib.axl_loader_new, dataset, ctypes.byref(options(
             _abi.axl_loader_options, micro_batch_size=micro_batch_size,
             gradient_accumulation_steps=gradient_accumulation_steps, sequence_len=sequence_len,
             sample_packing=sample_packing, shuffle=shuffle, real_batches=real_batches,
-            keep_order=keep_order, num_epochs=num_epochs, max_steps=max_steps, seed=seed)))
+            keep_order=keep_order, num_epochs=num_epochs, max_steps=max_steps, seed=seed,
+            group_by_length=group_by_length)))
 
     @classmethod
     def from_config(cls, config: Config, dataset: Dataset, split: str = "train") -> "Loader":
