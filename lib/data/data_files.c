@@ -642,7 +642,8 @@ axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, co
 
     snprintf(entry, sizeof entry, "%s[%zu]", list, i);
     const axl__dataset_type *type = axl__dataset_type_of(axl__cfg_node(cfg, entry));
-    if (type && type->made_up)
+    bool fed = !axl__cfg_str_or(cfg, at_key(&s, "path"), NULL); /* a host has the records */
+    if (fed || (type && type->made_up))
         return AXL_OK;
     e.format = axl__cfg_str_or(cfg, at_key(&s, "ds_type"), NULL);
     axl_status status = seek(&s);

@@ -458,6 +458,7 @@ class DataTest(Case):
             axl.Dataset.from_records(rows, made, tokenizer, index=2)
         with self.assertRaisesRegex(axl.InvalidError, r"datasets\[0\]\.path is not set"):
             axl.Dataset.from_config(made, tokenizer)
+        self.assertEqual(made.missing(), [])
         run = axl.Run(made, train=data)
         run.train()
 
