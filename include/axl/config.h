@@ -56,7 +56,7 @@ typedef struct axl_config_options {
                                         AXL_ERR_CONFIG and when the file cannot be read; NULL on
                                         other failures.  Release with axl_diagnostics_free() */
     uint32_t own_data;             /**< 1: the host brings the samples (axl_run_options.train), and
-                                        `datasets` may be missing */
+                                        `datasets`, or an entry's `path`, may be missing */
     uint32_t reserved0;            /**< must be 0 */
 } axl_config_options;
 

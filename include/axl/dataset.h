@@ -166,6 +166,42 @@ AXL_API AXL_MUST_CHECK axl_status axl_dataset_prompt(axl_context *ctx, const axl
                                                      const char *instruction, const char *input,
                                                      axl_buffer *out);
 
+/**
+ * Hands over the next record: sets @p record to a JSON object of @p length bytes, which is read
+ * until the function is called again.  Returns 0, or AXL_END (1) where there is no further one, or
+ * any other value to stop the call that asks: AXL_ERR_CANCELLED.
+ */
+typedef int (*axl_next_record_fn)(void *user, const char **record, size_t *length);
+
+/**
+ * Render and tokenise records of a host as an entry of a config's `datasets` says: its type,
+ * columns, chat template, roles and so on.  Where the entry says the records lie (path, data_files,
+ * name, split) is not looked at.  Then what holds for files, in this order: shuffle
+ * (shuffle_merged_datasets), length rule, drop rows without a trained token, drop equal rows
+ * (dataset_exact_deduplication).  All rows are in the data set: val_set_size and dataset_shard_num
+ * take none away.  Nothing is kept on disk.
+ *
+ * @param[out] out   The data set; NULL on failure.  Release with axl_dataset_free().
+ * @param[in]  cfg   Borrowed for the call.
+ * @param[in]  tok   Borrowed for the call.
+ * @param[in]  index Which of `datasets`, from 0.
+ * @param[in]  next  Called on the calling thread until it says that there is no more.
+ * @param[in]  user  Handed to @p next.
+ *
+ * @retval AXL_ERR_INVALID     The config has no such entry; a record has no text.
+ * @retval AXL_ERR_DATA        Malformed records, named by their number from 1 on; a missing column,
+ *                             or nothing left to train on.
+ * @retval AXL_ERR_UNSUPPORTED The entry is one of shards, or of a type that takes no records.
+ * @retval AXL_ERR_CANCELLED   @p next stopped, or the call was cancelled.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.  Progress phase "tokenize", of an unknown total.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_dataset_from_records(axl_dataset **out, const axl_config *cfg,
+                                                           const axl_tokenizer *tok, uint32_t index,
+                                                           axl_next_record_fn next, void *user);
+
 /** The samples that a record is becoming. */
 typedef struct axl_draft axl_draft;
 

@@ -47,15 +47,16 @@ typedef struct axl_loader_options {
     uint64_t seed;             /**< of the order of each epoch */
     uint32_t micro_batch_size; /**< sequences a batch; with packing, sequence_len tokens each */
     uint32_t gradient_accumulation_steps; /**< batches a step */
-    uint32_t sequence_len;   /**< with packing: micro_batch_size * sequence_len tokens a bin */
-    uint32_t sample_packing; /**< 1: fill bins with whole samples */
-    uint32_t shuffle;        /**< 1: another order each epoch; 0: the data set's order */
-    uint32_t real_batches;   /**< with packing, 1: micro_batch_size bins of sequence_len */
-    uint32_t keep_order;     /**< with packing, 1: samples go into bins in order */
-    uint32_t reserved0;      /**< must be 0 */
-    double num_epochs;       /**< the end comes after so many; may be a fraction; 0: never */
-    uint64_t max_steps;      /**< the end comes after so many optimizer steps instead; 0: as
-                                  num_epochs says */
+    uint32_t sequence_len;    /**< with packing: micro_batch_size * sequence_len tokens a bin */
+    uint32_t sample_packing;  /**< 1: fill bins with whole samples */
+    uint32_t shuffle;         /**< 1: another order each epoch; 0: the data set's order */
+    uint32_t real_batches;    /**< with packing, 1: micro_batch_size bins of sequence_len */
+    uint32_t keep_order;      /**< with packing, 1: samples go into bins in order */
+    uint32_t group_by_length; /**< 1: samples of similar length are near each other in the shuffled
+                                   order, the longest first; not with packing */
+    double num_epochs;        /**< the end comes after so many; may be a fraction; 0: never */
+    uint64_t max_steps;       /**< the end comes after so many optimizer steps instead; 0: as
+                                   num_epochs says */
 } axl_loader_options;
 
 #define AXL_LOADER_OPTIONS_INIT                                                                    \
@@ -95,8 +96,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_loader_new(axl_loader **out, axl_dataset *
 
 /**
  * A loader as a config says: micro_batch_size, sequence_len, sample_packing, curriculum_sampling,
- * num_epochs, max_steps, seed; for the validation split eval_batch_size, eval_sample_packing, one
- * epoch, in order.
+ * group_by_length, num_epochs, max_steps, seed; for the validation split eval_batch_size,
+ * eval_sample_packing, one epoch, in order.
  *
  * @param[out] out   The loader; NULL on failure.  Release with axl_loader_free().
  * @param[in]  cfg   Borrowed for the call.

@@ -95,14 +95,14 @@ static void check_unnamed(axl__config_pass *p, const axl__yaml *entry, const cha
 }
 
 /* where is the entry's path, "datasets[0]": the key that is missing has no place, so that the
- * message stands at the entry.  Without a type the records are to be samples already, which only
- * reading them shows. */
+ * message stands at the entry; a host's own records need none.  Without a type the records are to
+ * be samples already, which only reading them shows. */
 static void require_in_entry(axl__config_pass *p, const axl__yaml *entry, const char *where)
 {
     char key[80];
 
     snprintf(key, sizeof key, "%s.path", where);
-    if (!axl__yaml_get(entry, "path"))
+    if (!p->own_data && !axl__yaml_get(entry, "path"))
         axl__config_say(p, AXL__C_REQUIRED, AXL_SEVERITY_ERROR, entry, AT_KEY, key,
                         "required: a file, a folder or a Hub id");
     snprintf(key, sizeof key, "%s.type", where);
@@ -288,6 +288,18 @@ static void check_evals(axl__config_pass *p)
     }
 }
 
+/* Keys about rows that others make idle, as in Axolotl. */
+static void check_rows(axl__config_pass *p)
+{
+    if (on(p, "group_by_length") && (on(p, "sample_packing") || on(p, "curriculum_sampling")))
+        warn(p, AXL__C_NO_EFFECT, "group_by_length",
+             on(p, "sample_packing") ? "no effect here: sample_packing fills sequences by length"
+                                     : "no effect here: curriculum_sampling keeps the rows' order");
+    if (on(p, "eval_sequence_len") && !get(p, "test_datasets"))
+        warn(p, AXL__C_NO_EFFECT, "eval_sequence_len",
+             "no effect here: it is about test_datasets, which is not set");
+}
+
 /* Streamed data has no length, and no row of it is compared with another. */
 static void check_stream(axl__config_pass *p)
 {
@@ -456,6 +468,7 @@ axl_status axl__config_validate(axl__config_pass *p)
     check_steps_are_whole(p);
     check_saves(p);
     check_evals(p);
+    check_rows(p);
     check_stream(p);
     check_best(p);
     check_attention(p);

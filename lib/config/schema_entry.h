@@ -7,7 +7,7 @@
  * by_type: whether a key is read depends on the type beside it; dataset_types.c says which types
  * do.
  */
-{ AT("path"), T_S, LOADED(.description = "a file, a folder or a Hub id") },
+{ AT("path"), T_S, LOADED(.description = "a file, a folder, an https address or a Hub id") },
     { AT("type"), T_S | T_O,
       LOADED(.values = AXL__DATASET_TYPE_NAMES, .reason = "other dataset types do not exist yet",
              .description = "how a record becomes a sample") },

@@ -12,6 +12,7 @@
 #include "data/read/saved_set.h"
 #include "data/read/source.h"
 #include "hub/hub.h"
+#include "hub/web_file.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -340,9 +341,38 @@ static bool is_there(search *s, const char *path)
     return there;
 }
 
+/* A check loads nothing, and of what is not there looks at the name. */
+static axl_status add_address(search *s, const char *address)
+{
+    char *path;
+
+    axl_status status = axl__web_file(s->ctx, address, !s->faults, &path);
+    if (status == AXL_OK)
+        status = axl__files_add(&s->e->files, s->ctx, path);
+    else if (status == AXL_END)
+        status = axl__source_check(path, s->e->format);
+    axl__free(s->ctx, path);
+    return status;
+}
+
+static axl_status add_address_below(search *s, const char *address, const char *name)
+{
+    size_t len = strlen(address);
+    char *whole =
+        axl__format(s->ctx, "%s%s%s", address, len > 0 && address[len - 1] == '/' ? "" : "/", name);
+
+    axl_status status = whole ? add_address(s, whole) : axl__fail_nomem();
+    axl__free(s->ctx, whole);
+    return status;
+}
+
 /* A data file lies below the folder; Axolotl takes it from the current directory, so that too. */
 static axl_status add_data_file(search *s, const char *folder, const char *name)
 {
+    if (axl__is_web_address(name))
+        return add_address(s, name);
+    if (axl__is_web_address(folder))
+        return add_address_below(s, folder, name);
     char *below =
         name[0] == '/' ? axl__strdup(s->ctx, name) : axl__format(s->ctx, "%s/%s", folder, name);
     char *beside = axl__config_path(s->cfg, name);
@@ -518,7 +548,7 @@ static axl_status check_scheme(const char *value)
 {
     size_t len = strcspn(value, ":/");
 
-    if (strncmp(value + len, "://", 3) != 0)
+    if (strncmp(value + len, "://", 3) != 0 || axl__is_web_address(value))
         return AXL_OK;
     if (strncmp(value, "hf://datasets/", 14) == 0)
         return axl__fail(AXL_ERR_UNSUPPORTED, "\"%s\": write the id alone, %.*s", value,
@@ -545,6 +575,12 @@ static axl_status found(search *s, const char *path)
 /* The path as it is there, or of the Hub's, which a check does not ask; for axl__free. */
 static axl_status seek_path(search *s, const char *value, char **path)
 {
+    if (axl__is_web_address(value)) {
+        if (s->n_listed > 0)
+            return add_listed(s, value);
+        AXL_TRY(add_address(s, value));
+        return one_split(s);
+    }
     *path = axl__config_path(s->cfg, value);
     if (!*path)
         return axl__fail_nomem();
@@ -607,7 +643,8 @@ axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, co
     snprintf(entry, sizeof entry, "%s[%zu]", list, i);
     const axl__dataset_type *type =
         axl__dataset_type_of(axl__cfg_node(cfg, entry), axl__config_task(cfg));
-    if (type && type->made_up)
+    bool fed = !axl__cfg_str_or(cfg, at_key(&s, "path"), NULL); /* a host has the records */
+    if (fed || (type && type->made_up))
         return AXL_OK;
     e.format = axl__cfg_str_or(cfg, at_key(&s, "ds_type"), NULL);
     axl_status status = seek(&s);

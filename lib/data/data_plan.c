@@ -54,10 +54,11 @@ static void keep_nothing(axl__data_plan *plan)
     plan->keep = AXL__KEEP_NEVER;
 }
 
-static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const axl_tokenizer *tok,
-                             size_t i)
+/* What the i-th item of the list says of its type. */
+static axl_status init_prompt(axl__data_plan *plan, axl__data_entry *e, const axl_config *cfg,
+                              const axl_tokenizer *tok, size_t i)
 {
-    axl__data_entry *e = &plan->entries[i];
+    uint32_t longest = (uint32_t)axl__cfg_int(cfg, "sequence_len");
     char key[KEY_MAX];
 
     snprintf(key, sizeof key, "%s[%zu]", plan->list, i);
@@ -68,12 +69,22 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
                                 .tok = tok,
                                 .entry = e->node,
                                 .cfg = cfg,
-                                .sequence_len = plan->sequence_len,
+                                .sequence_len = longest,
                                 .long_rule = plan->long_rule,
                                 .train_on_inputs = axl__cfg_bool(cfg, "train_on_inputs") };
     axl_status status = axl__prompt_open(&e->prompt, &setup);
     if (status != AXL_OK)
         return axl__fail_prefix(status, "%s", entry_key(key, plan, i, "type"));
+    return AXL_OK;
+}
+
+static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const axl_tokenizer *tok,
+                             size_t i)
+{
+    axl__data_entry *e = &plan->entries[i];
+    char key[KEY_MAX];
+
+    AXL_TRY(init_prompt(plan, e, cfg, tok, i));
     if (e->prompt.host && !e->prompt.host->version)
         keep_nothing(plan);
     if (e->prompt.type->made_up)
@@ -87,6 +98,18 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
     return e->ids && e->hashes ? AXL_OK : axl__fail_nomem();
 }
 
+/* Of validation rows of their own the length rule may have another limit; what a prompt cuts of its
+ * texts stays sequence_len's, as in Axolotl. */
+static void set_eval_length(axl__data_plan *plan, const axl_config *cfg)
+{
+    int64_t len = axl__cfg_int_or(cfg, "eval_sequence_len", 0);
+
+    if (strcmp(plan->list, "test_datasets") != 0 || len < 1)
+        return;
+    plan->sequence_len = len > INT32_MAX ? INT32_MAX : (uint32_t)len;
+    plan->length_key = "eval_sequence_len";
+}
+
 /* A min_sample_len of 0 means 2: a sample of one token has nothing to predict. */
 static axl_status read_settings(axl__data_plan *plan, const axl_config *cfg)
 {
@@ -97,6 +120,8 @@ static axl_status read_settings(axl__data_plan *plan, const axl_config *cfg)
     if (sequence_len < 1 || sequence_len > INT32_MAX)
         return axl__fail(AXL_ERR_INVALID, "sequence_len must be from 1 to 2147483647");
     plan->sequence_len = (uint32_t)sequence_len;
+    plan->length_key = "sequence_len";
+    set_eval_length(plan, cfg);
     plan->min_len = min_len > 0 ? min_len > INT32_MAX ? INT32_MAX : (uint32_t)min_len : 2;
     plan->long_rule = axl__ascii_casecmp(rule, "truncate") == 0 ? AXL__LONG_TRUNCATE
                       : axl__ascii_casecmp(rule, "raise") == 0  ? AXL__LONG_RAISE
@@ -141,17 +166,22 @@ static axl_status choose_cache(axl__data_plan *plan, const axl_config *cfg, bool
     return AXL_OK;
 }
 
-axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
-                               const axl_tokenizer *tok, const char *list, bool for_run)
+static axl_status begin_plan(axl__data_plan *plan, const axl_config *cfg, const char *list,
+                             bool for_run)
 {
     memset(plan, 0, sizeof *plan);
     plan->ctx = axl__config_context(cfg);
     plan->cfg = cfg;
     plan->list = list;
+    AXL_TRY(read_settings(plan, cfg));
+    return choose_cache(plan, cfg, for_run);
+}
+
+axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
+                               const axl_tokenizer *tok, const char *list, bool for_run)
+{
     size_t n = axl__cfg_count(cfg, list);
-    axl_status status = read_settings(plan, cfg);
-    if (status == AXL_OK)
-        status = choose_cache(plan, cfg, for_run);
+    axl_status status = begin_plan(plan, cfg, list, for_run);
     if (status == AXL_OK && n == 0)
         status = axl__fail(AXL_ERR_INVALID, "%s is not set", list);
     if (status == AXL_OK && !(plan->entries = axl__calloc(plan->ctx, n, sizeof *plan->entries)))
@@ -161,6 +191,51 @@ axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
         status = init_entry(plan, cfg, tok, i);
         plan->n_sets += plan->entries[i].n_sets;
     }
+    if (status != AXL_OK)
+        axl__data_plan_free(plan);
+    return status;
+}
+
+/* Records that come one by one have no number of which a shard could be a part. */
+static axl_status init_fed_entry(axl__data_plan *plan, const axl_config *cfg,
+                                 const axl_tokenizer *tok, size_t i)
+{
+    axl__data_entry *e = &plan->entries[0];
+
+    plan->n_entries = plan->n_sets = 1;
+    AXL_TRY(init_prompt(plan, e, cfg, tok, i));
+    if (e->prompt.type->made_up)
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "%s[%zu]: the type %s makes its own samples and "
+                         "takes no records",
+                         plan->list, i, e->prompt.type->name);
+    AXL_TRY(read_shards(e, cfg, plan, i));
+    if (e->shards > 0 || e->in_pieces)
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "%s[%zu]: records that are handed over have no "
+                         "shards; leave shards and preprocess_shards out and hand over those that "
+                         "are meant",
+                         plan->list, i);
+    return AXL_OK;
+}
+
+axl_status axl__data_plan_init_fed(axl__data_plan *plan, const axl_config *cfg,
+                                   const axl_tokenizer *tok, uint32_t i, const axl__feed *feed)
+{
+    size_t n = axl__cfg_count(cfg, "datasets");
+    axl_status status = begin_plan(plan, cfg, "datasets", false);
+
+    keep_nothing(plan);
+    plan->feed = feed;
+    if (status == AXL_OK && i >= n)
+        status = axl__fail(AXL_ERR_INVALID,
+                           "there is no datasets[%u] to say what the records are: the config has "
+                           "%zu data sets",
+                           i, n);
+    if (status == AXL_OK && !(plan->entries = axl__calloc(plan->ctx, 1, sizeof *plan->entries)))
+        status = axl__fail_nomem();
+    if (status == AXL_OK)
+        status = init_fed_entry(plan, cfg, tok, i);
     if (status != AXL_OK)
         axl__data_plan_free(plan);
     return status;
@@ -289,6 +364,7 @@ static void put_settings(const axl__data_plan *plan, axl__str *out)
         axl__yaml_put_canonical(out, axl__cfg_node(plan->cfg, keys[i]));
         axl__str_putc(out, '\n');
     }
+    axl__str_putf(out, "longest %u\n", plan->sequence_len);
 }
 
 axl_status axl__data_plan_key(axl__data_plan *plan, const axl_tokenizer *tok, axl__str *out)

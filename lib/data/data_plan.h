@@ -6,6 +6,7 @@
 
 #include "base/str.h"
 #include "data/prompt/prompt.h"
+#include "data/read/source.h"
 #include "data/read/source_files.h"
 #include "data/split_spec.h"
 
@@ -47,13 +48,15 @@ typedef struct axl__data_plan {
     size_t n_entries;
     size_t n_sets; /* data sets that are merged, of all entries */
     uint64_t seed;
-    uint32_t sequence_len, min_len;
+    uint32_t sequence_len, min_len; /* what the rules allow */
+    const char *length_key;         /* that says the first, "sequence_len" */
     axl__long_rule long_rule;
     axl__data_task task;
     bool shuffle_each, shuffle, curriculum, deduplicate;
     char *cache_dir;  /* where prepared data is looked for; NULL: nowhere */
     char *spill_path; /* or would be: tokens of a large data set go to a file near it */
     axl__keep keep;
+    const axl__feed *feed; /* borrowed: the one entry's records are a host's; NULL: files' */
 } axl__data_plan;
 
 /* Finds the files, opens no more than their folders.  Prepared data is kept in
@@ -61,6 +64,10 @@ typedef struct axl__data_plan {
  * it. AXL_ERR_NOT_FOUND names what is missing. */
 axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
                                const axl_tokenizer *tok, const char *list, bool for_run);
+/* Of the i-th entry of datasets alone, whose records a host hands over: its path is not looked at,
+ * and nothing is looked up or kept.  AXL_ERR_INVALID: there is no such entry. */
+axl_status axl__data_plan_init_fed(axl__data_plan *plan, const axl_config *cfg,
+                                   const axl_tokenizer *tok, uint32_t i, const axl__feed *feed);
 void axl__data_plan_free(axl__data_plan *plan);
 
 /* Where a run keeps what it prepares, for axl__free; NULL when memory is out. */

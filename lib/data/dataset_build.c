@@ -16,6 +16,7 @@
 #include "config/config.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- order ---- */
@@ -63,13 +64,14 @@ static axl_status merge(axl__store *store, const axl__data_plan *plan, const uin
 
 /* ---- rules ---- */
 
-static axl_status too_long(const axl__store *store, const axl__row *row, uint32_t limit)
+static axl_status too_long(const axl__store *store, const axl__row *row, const axl__data_plan *plan)
 {
-    return axl__fail(AXL_ERR_DATA,
-                     "%s: record %llu has %u tokens, sequence_len is %u "
-                     "(excess_length_strategy: raise)",
-                     store->sources[row->source], (unsigned long long)row->record, row->length,
-                     limit);
+    const char *source =
+        row->source == AXL__NO_SOURCE ? plan->feed->name : store->sources[row->source];
+
+    return axl__fail(
+        AXL_ERR_DATA, "%s: record %llu has %u tokens, %s is %u (excess_length_strategy: raise)",
+        source, (unsigned long long)row->record, row->length, plan->length_key, plan->sequence_len);
 }
 
 /* The order of the questions decides under which reason a row is counted.  Rows that stay move up
@@ -84,7 +86,7 @@ axl_status axl__rows_apply_rules(axl__store *store, const axl__data_plan *plan,
         if (row.length == 0) { /* no response */
             stats->dropped_no_trained++;
         } else if (row.length > limit && plan->long_rule == AXL__LONG_RAISE) {
-            return too_long(store, &row, limit);
+            return too_long(store, &row, plan);
         } else if (row.length > limit && plan->long_rule == AXL__LONG_DROP) {
             stats->dropped_too_long++;
         } else if (row.length < plan->min_len) {
@@ -161,8 +163,8 @@ static axl_status nothing_left(const axl_dataset_stats *s, const axl__data_plan 
                          "response text is there",
                          plan->list, n);
     if (s->dropped_too_long == n)
-        return axl__fail(AXL_ERR_DATA, "%s: all %llu rows are longer than sequence_len, %u tokens",
-                         plan->list, n, plan->sequence_len);
+        return axl__fail(AXL_ERR_DATA, "%s: all %llu rows are longer than %s, %u tokens",
+                         plan->list, n, plan->length_key, plan->sequence_len);
     if (s->dropped_too_short == n)
         return axl__fail(AXL_ERR_DATA,
                          "%s: all %llu rows are shorter than %u tokens "
@@ -170,9 +172,9 @@ static axl_status nothing_left(const axl_dataset_stats *s, const axl__data_plan 
                          plan->list, n, plan->min_len);
     return axl__fail(AXL_ERR_DATA,
                      "%s: none of %llu rows can be trained on: %llu are longer than "
-                     "sequence_len %u, %llu shorter than %u tokens, %llu without a trained token",
+                     "%s %u, %llu shorter than %u tokens, %llu without a trained token",
                      plan->list, (unsigned long long)s->rows_read,
-                     (unsigned long long)s->dropped_too_long, plan->sequence_len,
+                     (unsigned long long)s->dropped_too_long, plan->length_key, plan->sequence_len,
                      (unsigned long long)s->dropped_too_short, plan->min_len,
                      (unsigned long long)s->dropped_no_trained);
 }
@@ -442,6 +444,41 @@ axl_status axl_dataset_from_config(axl_dataset **out, const axl_config *cfg,
         return axl__fail(AXL_ERR_INVALID, "unknown split %u", split);
     AXL_TRY(axl__datasets_from_config(NULL, out, cfg, tok, false));
     return *out ? AXL_OK : AXL_END;
+}
+
+static axl_status from_records(axl_dataset **out, const axl_config *cfg, const axl_tokenizer *tok,
+                               uint32_t index, axl__feed *feed)
+{
+    axl_dataset_stats stats = AXL_DATASET_STATS_INIT;
+    axl__data_plan plan;
+    axl__store *store;
+    char name[32];
+
+    snprintf(name, sizeof name, "datasets[%u]", index);
+    feed->name = name;
+    AXL_TRY(axl__data_plan_init_fed(&plan, cfg, tok, index, feed));
+    axl_status status = load_plan(&store, &stats, &plan, tok);
+    axl__data_plan_free(&plan);
+    AXL_TRY(status);
+    status = axl__dataset_wrap(out, store, 0, store->n, &stats);
+    axl__store_free(store);
+    return status;
+}
+
+axl_status axl_dataset_from_records(axl_dataset **out, const axl_config *cfg,
+                                    const axl_tokenizer *tok, uint32_t index,
+                                    axl_next_record_fn next, void *user)
+{
+    axl__feed feed = { .next = next, .user = user };
+
+    axl__error_clear();
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
+    *out = NULL;
+    AXL_TRY(axl__config_enter(cfg));
+    if (!tok || !next)
+        return axl__fail(AXL_ERR_INVALID, "%s must not be NULL", tok ? "next" : "the tokenizer");
+    return from_records(out, cfg, tok, index, &feed);
 }
 
 static axl_status keep_both(axl_dataset *train, axl_dataset *validation, const axl_config *cfg,

@@ -44,7 +44,7 @@ struct axl_loader {
     axl_dataset *window;             /* the rows of the epoch: data's own, or a window's */
     axl_loader_options opts;
     uint32_t n;           /* samples of the window */
-    uint32_t *lengths;    /* (n), with packing */
+    uint32_t *lengths;    /* (n), with packing or group_by_length */
     uint32_t bin_tokens;  /* capacity of a bin */
     uint32_t batch_items; /* samples a batch, or bins a batch with packing */
     uint64_t tokens;      /* of them */
@@ -169,13 +169,17 @@ static axl_status plan_epoch(const axl_loader *l, uint64_t epoch, epoch_plan *ou
         return axl__fail_nomem();
     if (l->opts.shuffle) {
         axl__shuffle(out->order, l->n, l->opts.seed, order_stream(epoch, 0));
+        if (l->opts.group_by_length)
+            status = axl__group_by_length(l->ctx, l->lengths, out->order, l->n,
+                                          (uint64_t)l->batch_items *
+                                              l->opts.gradient_accumulation_steps);
     } else {
         for (uint32_t i = 0; i < l->n; i++)
             out->order[i] = i;
     }
     if (l->opts.sample_packing) {
         status = plan_packed(l, epoch, out);
-    } else {
+    } else if (status == AXL_OK) {
         size_t n_batches = ((size_t)l->n + l->batch_items - 1) / l->batch_items;
         out->starts = axl__alloc(l->ctx, (n_batches + 1) * sizeof *out->starts);
         if (out->starts)
@@ -330,11 +334,12 @@ static axl_status check_options(const axl_loader_options *o)
         return axl__fail(AXL_ERR_INVALID, "gradient_accumulation_steps must be at least 1, got 0");
     if (!(o->num_epochs >= 0.0 && o->num_epochs <= 1e9))
         return axl__fail(AXL_ERR_INVALID, "num_epochs must be a number from 0 to 1e9");
-    if (o->sample_packing > 1 || o->shuffle > 1 || o->real_batches > 1 || o->keep_order > 1)
-        return axl__fail(AXL_ERR_INVALID,
-                         "sample_packing, shuffle, real_batches and keep_order are 0 or 1");
-    if (o->reserved0 != 0)
-        return axl__fail(AXL_ERR_INVALID, "reserved0 must be 0");
+    if (o->sample_packing > 1 || o->shuffle > 1 || o->real_batches > 1 || o->keep_order > 1 ||
+        o->group_by_length > 1)
+        return axl__fail(AXL_ERR_INVALID, "sample_packing, shuffle, real_batches, keep_order and "
+                                          "group_by_length are 0 or 1");
+    if (o->group_by_length && (o->sample_packing || !o->shuffle))
+        return axl__fail(AXL_ERR_INVALID, "group_by_length needs shuffle and no sample_packing");
     if (!o->sample_packing)
         return AXL_OK;
     if (o->sequence_len == 0)
@@ -360,16 +365,17 @@ static axl_status measure(axl_loader *l)
     if (o->sample_packing) {
         l->batch_items = o->real_batches ? o->micro_batch_size : 1;
         l->bin_tokens = o->real_batches ? o->sequence_len : o->sequence_len * o->micro_batch_size;
+    }
+    if (o->sample_packing || o->group_by_length) {
         l->lengths = axl__alloc(l->ctx, ((size_t)l->n + 1) * sizeof *l->lengths);
         if (!l->lengths)
             return axl__fail_nomem();
     }
     for (uint32_t i = 0; i < l->n; i++) {
         l->tokens += rows[i].length;
-        if (!o->sample_packing)
-            continue;
-        l->lengths[i] = rows[i].length;
-        if (rows[i].length > l->bin_tokens)
+        if (l->lengths)
+            l->lengths[i] = rows[i].length;
+        if (o->sample_packing && rows[i].length > l->bin_tokens)
             return axl__fail(AXL_ERR_INVALID, "sample %u has %u tokens, a bin holds %u", i,
                              rows[i].length, l->bin_tokens);
     }
@@ -421,7 +427,7 @@ static uint32_t count_of(const axl_config *cfg, const char *key)
 }
 
 /* Validation is in order and once; sample_packing_sequentially and curriculum_sampling keep the
- * rows' order in training. */
+ * rows' order in training.  Validation rows that may be longer than sequence_len still fit. */
 axl_status axl_loader_from_config(axl_loader **out, const axl_config *cfg, axl_dataset *data,
                                   uint32_t split)
 {
@@ -440,6 +446,11 @@ axl_status axl_loader_from_config(axl_loader **out, const axl_config *cfg, axl_d
     o.sequence_len = count_of(cfg, "sequence_len");
     o.real_batches = axl__cfg_bool(cfg, "multipack_real_batches");
     if (split == AXL_SPLIT_VALIDATION) {
+        uint32_t longest = axl__cfg_count(cfg, "test_datasets") > 0 &&
+                                   axl__cfg_int_or(cfg, "eval_sequence_len", 0) > 0
+                               ? count_of(cfg, "eval_sequence_len")
+                               : 0;
+        o.sequence_len = longest > o.sequence_len ? longest : o.sequence_len;
         o.micro_batch_size = count_of(cfg, "eval_batch_size");
         o.sample_packing = axl__cfg_bool(cfg, "eval_sample_packing");
         o.shuffle = 0;
@@ -450,6 +461,7 @@ axl_status axl_loader_from_config(axl_loader **out, const axl_config *cfg, axl_d
         o.keep_order = packing && in_order;
         o.sample_packing = packing;
         o.shuffle = !in_order;
+        o.group_by_length = axl__cfg_bool(cfg, "group_by_length") && !packing && !in_order;
         o.gradient_accumulation_steps = count_of(cfg, "gradient_accumulation_steps");
         o.num_epochs = axl__cfg_double(cfg, "num_epochs");
         o.max_steps = (uint64_t)axl__cfg_int_or(cfg, "max_steps", 0);
@@ -669,7 +681,7 @@ axl_status axl__loader_print_of(const axl_loader *loader, axl__loader_print *out
         .rows_hash = l->rows_hash,
         .step_items = (uint64_t)l->batch_items * o->gradient_accumulation_steps,
         .bin_tokens = o->sample_packing ? l->bin_tokens : 0,
-        .order = o->shuffle | o->keep_order << 1,
+        .order = o->shuffle | o->keep_order << 1 | o->group_by_length << 2,
     };
     return AXL_OK;
 }

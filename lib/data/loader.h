@@ -25,7 +25,7 @@ typedef struct axl__loader_print {
     uint64_t n_rows, rows_hash; /* of ids, labels and roles */
     uint64_t step_items;        /* samples, or bins of bin_tokens, in a step */
     uint64_t bin_tokens;        /* 0: not packed */
-    uint64_t order;             /* whether samples and bins are shuffled */
+    uint64_t order;             /* whether samples and bins are shuffled, samples grouped */
 } axl__loader_print;
 
 /* Goes through all rows the first time. */

@@ -95,8 +95,8 @@ static axl_status tree_place(fit_tree *t, axl_context *ctx, uint32_t capacity, u
     return AXL_OK;
 }
 
-/* Stable merge sort of a window by falling length; tmp (n). */
-static void sort_falling(uint32_t *items, uint32_t *tmp, uint32_t n, const uint32_t *lengths)
+/* A merge sort. */
+void axl__sort_falling(uint32_t *items, uint32_t *tmp, uint32_t n, const uint32_t *lengths)
 {
     for (uint64_t width = 1; width < n; width *= 2) {
         for (uint64_t lo = 0; lo < n; lo += 2 * width) {
@@ -121,7 +121,7 @@ static axl_status place_all(fit_tree *t, axl_context *ctx, const uint32_t *lengt
         AXL_TRY(axl__cancelled(ctx));
         for (uint64_t sum = 0; hi < n && sum < window_tokens; hi++)
             sum += lengths[items[hi]];
-        sort_falling(items + lo, bin_of + lo, hi - lo, lengths);
+        axl__sort_falling(items + lo, bin_of + lo, hi - lo, lengths);
         for (uint32_t k = lo; k < hi; k++)
             AXL_TRY(tree_place(t, ctx, capacity, lengths[items[k]], &bin_of[k]));
     }
@@ -165,4 +165,31 @@ done:
     axl__free(ctx, bin_of);
     axl__free(ctx, t.room);
     return status;
+}
+
+/* ---- similar lengths ---- */
+
+axl_status axl__group_by_length(axl_context *ctx, const uint32_t *lengths, uint32_t *order,
+                                uint32_t n, uint64_t step_items)
+{
+    enum { STRETCHES = 4, STEPS_MOST = 50 };
+    uint64_t steps = n / (step_items * STRETCHES), longest = 0;
+    uint32_t *tmp = axl__alloc(ctx, ((size_t)n + 1) * sizeof *tmp);
+
+    if (!tmp)
+        return axl__fail_nomem();
+    steps = steps > STEPS_MOST ? STEPS_MOST : steps > 0 ? steps : 1;
+    uint64_t each = steps * step_items;
+    for (uint64_t at = 0; at < n; at += each) {
+        axl__sort_falling(order + at, tmp, (uint32_t)(n - at < each ? n - at : each), lengths);
+        if (lengths[order[at]] > lengths[order[longest]])
+            longest = at;
+    }
+    axl__free(ctx, tmp);
+    if (n > 0) {
+        uint32_t first = order[0];
+        order[0] = order[longest];
+        order[longest] = first;
+    }
+    return AXL_OK;
 }

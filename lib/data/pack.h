@@ -27,4 +27,15 @@ axl_status axl__pack_first_fit(axl__bins *out, axl_context *ctx, const uint32_t 
 
 enum { AXL__PACK_WINDOW = 64 };
 
+/* Stable, by falling length; tmp (n). */
+void axl__sort_falling(uint32_t *items, uint32_t *tmp, uint32_t n, const uint32_t *lengths);
+
+/*
+ * Puts indices of similar length near each other, as transformers' LengthGroupedSampler: the order
+ * is cut into stretches of up to 50 steps (a quarter of all, where that is less), each sorted by
+ * falling length; then the longest of all comes first, so that what needs the most memory does.
+ */
+axl_status axl__group_by_length(axl_context *ctx, const uint32_t *lengths, uint32_t *order,
+                                uint32_t n, uint64_t step_items);
+
 #endif

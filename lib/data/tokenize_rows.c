@@ -171,6 +171,16 @@ static void run_job(void *arg, uint64_t i)
         axl__error_hold(&j->error.why); /* of this thread */
 }
 
+/* What was parsed becomes drafts. */
+static void encode_batch(reading *r, size_t n)
+{
+    if (r->prompt.method->serial)
+        for (size_t i = 0; i < n; i++)
+            run_job(r->jobs, i);
+    else
+        axl__parallel_for(r->ctx, n, run_job, r->jobs);
+}
+
 /* Whether the next record is wanted, and its place; AXL_END behind the part's range. */
 static axl_status choose(reading *r, bool *wanted, uint32_t *place)
 {
@@ -421,19 +431,58 @@ static axl_status read_parts(reading *r, const axl__data_plan *plan, const axl__
     return AXL_OK;
 }
 
-static axl_status read_entry(reading *r, const axl__data_plan *plan, const axl__data_entry *e)
+/* The calling thread asks for a batch and stores it, since the host's function may be for that
+ * thread alone; all threads encode in between. */
+static axl_status read_handed(reading *r, axl__source *source)
+{
+    static const axl__row_range all = { 0, UINT64_MAX };
+    axl_status status = AXL_OK;
+    uint64_t index = 0;
+    size_t n;
+
+    r->range = &all;
+    r->at = 0;
+    r->bad_named = false;
+    while (status != AXL_END) {
+        status = parse_batch(r, source, BATCH, &index, &n);
+        if (status < 0)
+            return status;
+        r->prompt.check_only = r->n_bad > 0;
+        encode_batch(r, n);
+        AXL_TRY(store_batch(r, source, AXL__NO_SOURCE, n));
+        AXL_TRY(axl__poll(r->ctx, "tokenize", index, 0));
+    }
+    return AXL_OK;
+}
+
+static axl_status read_feed(reading *r, const axl__feed *feed)
+{
+    axl__source *source;
+
+    AXL_TRY(axl__source_open_host(&source, r->ctx, feed));
+    axl_status status = read_handed(r, source);
+    axl__source_close(source);
+    return status;
+}
+
+static void begin_reading(reading *r, const axl__data_entry *e)
 {
     r->prompt = e->prompt;
-    if (r->prompt.type->made_up)
-        return make_up(r);
-    const char *path = e->files.paths[0];
     memset(r->seen, 0, sizeof r->seen);
     r->tokenized = false;
     r->n_bad = r->n_records = r->n_chosen = 0;
     axl__str_clear(&r->bad);
     axl__str_clear(&r->columns);
-    AXL_TRY(read_parts(r, plan, e));
-    if (r->n_records == 0 && strcspn(e->split, "[+") < strlen(e->split))
+}
+
+static axl_status read_entry(reading *r, const axl__data_plan *plan, const axl__data_entry *e)
+{
+    begin_reading(r, e);
+    if (r->prompt.type->made_up)
+        return make_up(r);
+    const char *path = plan->feed ? plan->feed->name : e->files.paths[0];
+    AXL_TRY(plan->feed ? read_feed(r, plan->feed) : read_parts(r, plan, e));
+    if (r->n_records == 0 && e->split && strcspn(e->split, "[+") < strlen(e->split))
         return axl__fail(AXL_ERR_DATA, "%s: the split %s has no record", path, e->split);
     if (r->n_records == 0)
         return axl__fail(AXL_ERR_DATA, "%s: there is no record", path);
@@ -603,12 +652,7 @@ static axl_status begin_entry(axl__row_stream *s)
 
     AXL_TRY(axl__row_choice_make(&r->choice, r->ctx, e, s->plan->seed));
     r->choice.ranges[0].from += e->skip;
-    r->prompt = e->prompt;
-    memset(r->seen, 0, sizeof r->seen);
-    r->tokenized = false;
-    r->n_bad = r->n_records = r->n_chosen = 0;
-    axl__str_clear(&r->bad);
-    axl__str_clear(&r->columns);
+    begin_reading(r, e);
     s->part = s->file = 0;
     s->begun = true;
     return AXL_OK;
@@ -662,11 +706,7 @@ static axl_status take_batch(axl__row_stream *s, axl__store *store, size_t n)
         return AXL_OK;
     r->store = store;
     AXL_TRY(axl__store_add_source(store, path, &name));
-    if (r->prompt.method->serial)
-        for (size_t i = 0; i < n; i++)
-            run_job(r->jobs, i);
-    else
-        axl__parallel_for(r->ctx, n, run_job, r->jobs);
+    encode_batch(r, n);
     AXL_TRY(store_batch(r, s->source, name, n));
     return r->n_bad > 0 ? fail_bad(r) : AXL_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokenize_rows.h - all records of a plan's files into a store, in the order of the files. */
+/* tokenize_rows.h - all records of a plan's files, or of a host, into a store, in their order. */
 #ifndef AXL_DATA_TOKENIZE_ROWS_H
 #define AXL_DATA_TOKENIZE_ROWS_H
 

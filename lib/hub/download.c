@@ -675,7 +675,7 @@ axl_status axl__hub_download(axl__hub_repo *repo)
 {
     download d = { .ctx = repo->ctx, .env = axl__context_hub(repo->ctx), .repo = repo };
 
-    AXL_TRY(axl__http_open(&d.http, d.ctx));
+    AXL_TRY(axl__http_open(&d.http, d.ctx, NULL));
     axl_status status = run(&d);
     axl__http_close(d.http);
     axl__free(d.ctx, d.items);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* http.h - requests to the Hub, one after the other on one connection. */
+/* http.h - requests to the Hub or another server, one after the other on one connection. */
 #ifndef AXL_HUB_HTTP_H
 #define AXL_HUB_HTTP_H
 
@@ -43,7 +43,9 @@ typedef struct axl__http_request {
 /* The version of libcurl; NULL in a build without it. */
 const char *axl__http_library(void);
 
-axl_status axl__http_open(axl__http **out, axl_context *ctx);
+/* For the Hub, with its token (address NULL), or for one address, without any.  Where it is https
+ * no redirect leads to http. */
+axl_status axl__http_open(axl__http **out, axl_context *ctx, const char *address);
 void axl__http_close(axl__http *http);
 
 /* AXL_OK for every answer, whatever its code; or what a sink returned.  AXL_ERR_IO: no or half an

@@ -213,13 +213,13 @@ static void allow_protocols(CURL *c, bool secure)
 }
 #endif
 
-/* An https endpoint is never left for http, where the answer could be anyone's. */
-static void set_options(axl__http *h, const axl__hub_env *env)
+/* An https address is never left for http, where the answer could be anyone's. */
+static void set_options(axl__http *h, const char *address)
 {
     CURL *c = h->curl;
 
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L); /* handlers are the host's */
-    allow_protocols(c, axl__starts_with(env->endpoint, "https:"));
+    allow_protocols(c, axl__starts_with(address, "https:"));
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, h->headers);
     curl_easy_setopt(c, CURLOPT_USERAGENT, "axl");
     curl_easy_setopt(c, CURLOPT_ERRORBUFFER, h->error);
@@ -236,8 +236,9 @@ static void set_options(axl__http *h, const axl__hub_env *env)
     curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 }
 
-axl_status axl__http_open(axl__http **out, axl_context *ctx)
+axl_status axl__http_open(axl__http **out, axl_context *ctx, const char *address)
 {
+    const axl__hub_env *env = axl__context_hub(ctx);
     axl__http *h = axl__calloc(ctx, 1, sizeof *h);
 
     *out = NULL;
@@ -245,12 +246,14 @@ axl_status axl__http_open(axl__http **out, axl_context *ctx)
         return axl__fail_nomem();
     h->ctx = ctx;
     h->curl = curl_easy_init();
-    axl_status status = h->curl ? add_token(h, axl__context_hub(ctx)) : axl__fail_nomem();
+    axl_status status = h->curl ? AXL_OK : axl__fail_nomem();
+    if (status == AXL_OK && !address)
+        status = add_token(h, env);
     if (status != AXL_OK) {
         axl__http_close(h);
         return status;
     }
-    set_options(h, axl__context_hub(ctx));
+    set_options(h, address ? address : env->endpoint);
     *out = h;
     return AXL_OK;
 }

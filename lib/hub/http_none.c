@@ -7,9 +7,10 @@ const char *axl__http_library(void)
     return NULL;
 }
 
-axl_status axl__http_open(axl__http **out, axl_context *ctx)
+axl_status axl__http_open(axl__http **out, axl_context *ctx, const char *address)
 {
     (void)ctx;
+    (void)address;
     *out = NULL;
     return axl__fail(AXL_ERR_UNSUPPORTED, "this build of axl cannot download: it was made without "
                                           "libcurl");

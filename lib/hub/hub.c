@@ -42,8 +42,7 @@ bool axl__hub_is_id(const char *name)
     return axl__hub_is_word(name, strlen(name), "-_.") && *name != '.';
 }
 
-/* Why nothing is downloaded; NULL when it may be. */
-static const char *no_network(axl_context *ctx)
+const char *axl__hub_no_network(axl_context *ctx)
 {
     const axl__hub_env *env = axl__context_hub(ctx);
 
@@ -141,7 +140,7 @@ static axl_status resolve_id(axl_context *ctx, const axl__hub_wish *wish, char *
     if (status == AXL_OK)
         status = axl__hub_repo_look(&repo);
     if (status == AXL_OK)
-        status = complete(&repo, no_network(ctx));
+        status = complete(&repo, axl__hub_no_network(ctx));
     if (status == AXL_OK)
         status = pick_folder(&repo, &part);
     if (status == AXL_OK) {

@@ -18,4 +18,7 @@ extern const axl__context_part axl__hub_context_part;
 /* As it was when the context was made. */
 const axl__hub_env *axl__context_hub(const axl_context *ctx);
 
+/* Why nothing is downloaded, "nothing is downloaded: …"; NULL when it may be (hub.c). */
+const char *axl__hub_no_network(axl_context *ctx);
+
 #endif

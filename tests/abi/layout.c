@@ -198,7 +198,7 @@ HOLDS(axl_loader_options, sample_packing, 28);
 HOLDS(axl_loader_options, shuffle, 32);
 HOLDS(axl_loader_options, real_batches, 36);
 HOLDS(axl_loader_options, keep_order, 40);
-HOLDS(axl_loader_options, reserved0, 44);
+HOLDS(axl_loader_options, group_by_length, 44);
 HOLDS(axl_loader_options, num_epochs, 48);
 HOLDS(axl_loader_options, max_steps, 56);
 SPANS(axl_loader_options, 64);

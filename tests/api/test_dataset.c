@@ -683,6 +683,193 @@ static void test_dataset__refuses_what_a_host_cannot_mean(void **state)
     tear_down(&f);
 }
 
+/* ---- records of a host ---- */
+
+/* Records one after the other; each text is gone with the next call. */
+typedef struct {
+    const char *const *texts; /* NULL behind the last; NULL: n rows like put_rows() */
+    int at, n;
+    int stop_at; /* > 0: stops before that one */
+    char *held;
+} feeder;
+
+static int feed(void *user, const char **record, size_t *length)
+{
+    feeder *f = user;
+    char text[200];
+
+    free(f->held);
+    f->held = NULL;
+    if (f->stop_at > 0 && f->at + 1 == f->stop_at)
+        return 7;
+    if (f->texts ? !f->texts[f->at] : f->at == f->n)
+        return AXL_END;
+    if (f->texts)
+        snprintf(text, sizeof text, "%s", f->texts[f->at]);
+    else
+        snprintf(text, sizeof text, "{\"instruction\": \"do %d\", \"output\": \"%c\"}", f->at,
+                 'a' + f->at % 26);
+    f->at++;
+    *length = strlen(text);
+    *record = f->held = malloc(*length); /* no NUL behind it */
+    assert_non_null(f->held);
+    memcpy(f->held, text, *length);
+    return 0;
+}
+
+static axl_status from_feed(const fixture *f, const char *more, feeder *by, axl_dataset **out)
+{
+    axl_config *cfg = config(f, more);
+    axl_status status = axl_dataset_from_records(out, cfg, f->tok, 0, feed, by);
+
+    free(by->held);
+    by->held = NULL;
+    by->at = 0;
+    axl_config_free(cfg);
+    return status;
+}
+
+static void assert_same_rows(const axl_dataset *a, const axl_dataset *b)
+{
+    assert_int_equal(axl_dataset_count(a), axl_dataset_count(b));
+    for (uint64_t i = 0; i < axl_dataset_count(a); i++) {
+        axl_sample s = AXL_SAMPLE_INIT, t = AXL_SAMPLE_INIT;
+        assert_ok(axl_dataset_get_sample(a, i, &s));
+        assert_ok(axl_dataset_get_sample(b, i, &t));
+        assert_int_equal(s.row, t.row);
+        assert_int_equal(s.length, t.length);
+        assert_memory_equal(s.input_ids, t.input_ids, s.length * sizeof *s.input_ids);
+        assert_memory_equal(s.labels, t.labels, s.length * sizeof *s.labels);
+    }
+}
+
+#define FED "datasets: [{path: nowhere.jsonl, type: alpaca}]\n"
+
+/* More than a batch of them, in the shuffle of a file's. */
+static void test_dataset__makes_of_a_hosts_records_what_a_file_gives(void **state)
+{
+    enum { N = 1100 };
+    feeder by = { .n = N };
+    axl_dataset *fed, *read;
+    axl_dataset_stats stats = AXL_DATASET_STATS_INIT;
+    axl_sample s = AXL_SAMPLE_INIT;
+    fixture f;
+
+    (void)state;
+    set_up(&f);
+    FILE *file = fopen(in_dir(&f, "d.jsonl"), "w");
+    const char *record;
+    size_t length;
+    assert_non_null(file);
+    while (feed(&by, &record, &length) == 0)
+        fprintf(file, "%.*s\n", (int)length, record);
+    assert_int_equal(fclose(file), 0);
+    by.at = 0;
+    assert_ok(from_feed(&f, FED "val_set_size: 0.1\n", &by, &fed));
+    assert_ok(open_data(&f, "datasets: [{path: d.jsonl, type: alpaca}]\n", AXL_SPLIT_TRAIN, &read));
+    assert_same_rows(fed, read);
+    assert_ok(axl_dataset_get_stats(fed, &stats));
+    assert_int_equal(stats.rows, N);
+    assert_int_equal(stats.rows_read, N);
+    assert_ok(axl_dataset_get_sample(fed, 0, &s));
+    assert_null(s.source);
+    axl_dataset_free(fed);
+    axl_dataset_free(read);
+    tear_down(&f);
+}
+
+/* Rules of the config, columns of its entry, types of the host. */
+static void test_dataset__applies_a_configs_rules_to_a_hosts_records(void **state)
+{
+    static const char *const rows[] = { "{\"t\": \"ab\"}", "{\"t\": \"ab\"}", "{\"t\": \"c\"}",
+                                        "{\"t\": \"abcdefghij\"}", NULL };
+    static const char *const host_texts[] = { "{\"a\": \"ids\"}", NULL };
+    feeder by = { .texts = rows };
+    axl_dataset_stats stats = AXL_DATASET_STATS_INIT;
+    axl_dataset *data;
+    host h = { 0 };
+    fixture f;
+
+    (void)state;
+    set_up(&f);
+#define FED_TEXTS "datasets: [{path: x, type: completion, field: t}]\nsequence_len: 8\n"
+    assert_ok(from_feed(&f, FED_TEXTS "dataset_exact_deduplication: true\nmin_sample_len: 4\n", &by,
+                        &data));
+    assert_ok(axl_dataset_get_stats(data, &stats));
+    assert_int_equal(stats.dropped_too_short, 1);
+    assert_int_equal(stats.dropped_duplicates, 1);
+    axl_dataset_free(data);
+    by.texts = host_texts;
+    assert_ok(axl_dataset_register_type(f.ctx, "my.rows", NULL, host_rows, &h));
+    assert_ok(from_feed(&f, "datasets: [{path: x, type: my.rows}]\n", &by, &data));
+    assert_string_equal(h.record, "{\"a\": \"ids\"}");
+    axl_dataset_free(data);
+    tear_down(&f);
+}
+
+static void test_dataset__names_a_hosts_bad_records(void **state)
+{
+    static const char *const bad[] = { "{\"instruction\": \"q\", \"output\": \"a\"}",
+                                       "[1]",
+                                       "{\"output\": 3}",
+                                       "{\"out",
+                                       "{\"output\": \"\xFF\"}",
+                                       NULL };
+    static const char *const others[] = { "{\"text\": \"a\"}", NULL };
+    feeder by = { .texts = bad };
+    axl_dataset *data;
+    fixture f;
+
+    (void)state;
+    set_up(&f);
+    assert_fails(from_feed(&f, FED, &by, &data), AXL_ERR_DATA,
+                 "4 of 5 records cannot be used: datasets[0]: record 2: a record must be an "
+                 "object, not an array; record 3: \"output\" must be a string, not an integer; "
+                 "record 4:6: a string is not closed; record 5: not UTF-8");
+    assert_null(data);
+    by.texts = others;
+    assert_fails(from_feed(&f, FED, &by, &data), AXL_ERR_DATA,
+                 "datasets[0]: none of the 1 records has the column");
+    by.texts = others + 1;
+    assert_fails(from_feed(&f, FED, &by, &data), AXL_ERR_DATA, "datasets[0]: there is no record");
+    by = (feeder){ .n = 700, .stop_at = 3 };
+    assert_fails(from_feed(&f, FED, &by, &data), AXL_ERR_CANCELLED,
+                 "datasets[0]: the function that hands over records stopped before record 3");
+    by.stop_at = 0;
+    assert_fails(from_feed(&f, FED "sequence_len: 8\nexcess_length_strategy: raise\n", &by, &data),
+                 AXL_ERR_DATA, "datasets[0]: record ");
+    tear_down(&f);
+}
+
+static int feed_nothing(void *user, const char **record, size_t *length)
+{
+    (void)user, (void)record, (void)length;
+    return 0;
+}
+
+static void test_dataset__refuses_records_that_cannot_be_meant(void **state)
+{
+    feeder by = { .n = 3 };
+    axl_dataset *data;
+    fixture f;
+
+    (void)state;
+    set_up(&f);
+    assert_fails(from_feed(&f, "datasets: [{path: x, type: alpaca, shards: 2}]\n", &by, &data),
+                 AXL_ERR_UNSUPPORTED, "datasets[0]: records that are handed over have no shards");
+    assert_fails(from_feed(&f, "datasets: [{path: x, type: _synthetic}]\n", &by, &data),
+                 AXL_ERR_UNSUPPORTED, "makes its own samples");
+    axl_config *cfg = config(&f, FED);
+    assert_fails(axl_dataset_from_records(&data, cfg, f.tok, 1, feed, &by), AXL_ERR_INVALID,
+                 "there is no datasets[1]");
+    assert_fails(axl_dataset_from_records(&data, cfg, f.tok, 0, NULL, &by), AXL_ERR_INVALID,
+                 "next must not be NULL");
+    assert_fails(axl_dataset_from_records(&data, cfg, f.tok, 0, feed_nothing, &by), AXL_ERR_INVALID,
+                 "datasets[0]: record 1 has no text");
+    axl_config_free(cfg);
+    tear_down(&f);
+}
+
 static void test_dataset__lists_its_types(void **state)
 {
     axl_buffer out = AXL_BUFFER_INIT;
@@ -1138,6 +1325,10 @@ int main(void)
         cmocka_unit_test(test_dataset__takes_a_hosts_types),
         cmocka_unit_test(test_dataset__keeps_a_hosts_rows_by_version),
         cmocka_unit_test(test_dataset__refuses_what_a_host_cannot_mean),
+        cmocka_unit_test(test_dataset__makes_of_a_hosts_records_what_a_file_gives),
+        cmocka_unit_test(test_dataset__applies_a_configs_rules_to_a_hosts_records),
+        cmocka_unit_test(test_dataset__names_a_hosts_bad_records),
+        cmocka_unit_test(test_dataset__refuses_records_that_cannot_be_meant),
         cmocka_unit_test(test_dataset__lists_its_types),
         cmocka_unit_test(test_dataset__splits_as_axolotl),
         cmocka_unit_test(test_dataset__keeps_what_it_prepared),

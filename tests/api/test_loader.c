@@ -128,12 +128,13 @@ static void test_loader__continues_from_any_cursor(void **state)
     axl_dataset *data = make_data(ctx, 37);
 
     (void)state;
-    for (uint32_t packing = 0; packing < 2; packing++) {
+    for (uint32_t how = 0; how < 3; how++) {
         axl_loader_options o = AXL_LOADER_OPTIONS_INIT;
         axl_loader *first, *second;
         axl_batch a = AXL_BATCH_INIT, b = AXL_BATCH_INIT;
         axl_loader_cursor c = AXL_LOADER_CURSOR_INIT;
-        o.sample_packing = packing;
+        o.sample_packing = how == 1;
+        o.group_by_length = how == 2;
         o.sequence_len = 64;
         o.micro_batch_size = 2;
         o.gradient_accumulation_steps = 3;
@@ -160,6 +161,52 @@ static void test_loader__continues_from_any_cursor(void **state)
         axl_loader_free(first);
         axl_loader_free(second);
     }
+    axl_dataset_free(data);
+    axl_context_free(ctx);
+}
+
+/* The lengths within a step of grouped samples, against those of shuffled ones: the sum of the
+ * differences of neighbours. */
+static uint64_t roughness(axl_dataset *data, uint32_t grouped, uint32_t *first)
+{
+    axl_loader_options o = AXL_LOADER_OPTIONS_INIT;
+    axl_batch b = AXL_BATCH_INIT;
+    axl_loader *loader;
+    uint64_t sum = 0;
+
+    o.group_by_length = grouped;
+    o.micro_batch_size = 8;
+    assert_ok(axl_loader_new(&loader, data, &o));
+    for (int i = 0; axl_loader_next(loader, &b) == AXL_OK; i++) {
+        if (i == 0)
+            *first = (uint32_t)(b.cu_seqlens[1] - b.cu_seqlens[0]);
+        for (uint32_t s = 2; s <= b.n_seqs; s++)
+            sum += (uint64_t)abs(b.cu_seqlens[s] - 2 * b.cu_seqlens[s - 1] + b.cu_seqlens[s - 2]);
+    }
+    axl_loader_free(loader);
+    return sum;
+}
+
+static void test_loader__groups_similar_lengths(void **state)
+{
+    axl_context *ctx = test_context();
+    axl_dataset *data = make_data(ctx, 300);
+    axl_loader_options o = AXL_LOADER_OPTIONS_INIT;
+    uint32_t lengths[300], first, longest = 0;
+    axl_loader *loader;
+
+    (void)state;
+    assert_true(3 * roughness(data, 1, &first) < roughness(data, 0, &longest));
+    assert_ok(axl_dataset_get_lengths(data, lengths, 300));
+    longest = 0;
+    for (int i = 0; i < 300; i++)
+        longest = lengths[i] > longest ? lengths[i] : longest;
+    assert_int_equal(first, longest);
+    o.group_by_length = 1;
+    o.num_epochs = 3;
+    run_whole(data, &o);
+    o.sample_packing = 1;
+    assert_fails(axl_loader_new(&loader, data, &o), AXL_ERR_INVALID, "no sample_packing");
     axl_dataset_free(data);
     axl_context_free(ctx);
 }
@@ -387,6 +434,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_loader__visits_every_sample_once_an_epoch),
         cmocka_unit_test(test_loader__continues_from_any_cursor),
+        cmocka_unit_test(test_loader__groups_similar_lengths),
         cmocka_unit_test(test_loader__orders_by_seed_and_epoch),
         cmocka_unit_test(test_loader__counts_steps),
         cmocka_unit_test(test_loader__ends_at_max_steps),

@@ -97,20 +97,41 @@ class TwoJobs(ExampleCase):
 
 
 @unittest.skipIf(os.environ.get("AXL_SLOW"), "Python has no sanitizer's runtime")
-class OwnLoss(ExampleCase):
-    """In Python, on the library of this build."""
+class InPython(ExampleCase):
+    """On the library of this build."""
 
-    def test_learns_by_its_own_loss(self):
+    def python(self, name, *args):
         library = os.path.join(BUILD, "libaxl.so.0")
         env = environment({"AXL_LIBRARY": library, "PYTHONDONTWRITEBYTECODE": "1",
                            "PYTHONPATH": os.path.join(SOURCE, "bindings", "python")})
-        done = subprocess.run(
-            [sys.executable, os.path.join(SOURCE, "examples", "own_loss.py"), TINY,
-             "The fox of Oslo sings."], env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run([sys.executable, os.path.join(SOURCE, "examples", name), *args],
+                              env=env, capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
-        losses = self.losses(done.stdout.splitlines())
+        return done.stdout.splitlines()
+
+    def test_learns_by_its_own_loss(self):
+        losses = self.losses(self.python("own_loss.py", TINY, "The fox of Oslo sings."))
         self.assertEqual(len(losses), 3)
         self.assertLess(losses[-1], losses[0] / 4)
+
+    def test_learns_the_conversations_of_a_program(self):
+        lines = self.python("own_chat.py", TINY, self.path("out"))
+        self.assertEqual(lines[0], "<axl.Dataset: 8 samples, 232 tokens, 48 of them trained>")
+        self.assertLess(self.losses(lines)[-1], 0.1)
+        self.assertEqual(lines[-1], "The owl is brown.")
+
+
+class Chat(ExampleCase):
+    """chat.yml, as its first lines say."""
+
+    def test_answers_in_the_form_that_it_learned(self):
+        own = ("--output_dir", self.path("out"), "--dataset_prepared_path", self.path("prepared"))
+        config = os.path.join(SOURCE, "examples", "chat.yml")
+        self.good("train", config, "--quiet", "--num_epochs", "6", "--bf16", "false", *own,
+                  cwd=SOURCE)
+        asked = self.good("inference", config, "--chat", "--greedy", "--quiet", "--max-new-tokens",
+                          "16", "--prompt", "What is the capital of Nuvia?", *own, cwd=SOURCE)
+        self.assertEqual(asked.out.strip(), "The capital of Nuvia is Port Ebb.")
 
 
 class Tokens(ExampleCase):

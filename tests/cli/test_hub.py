@@ -4,6 +4,7 @@
 The Hub is a server in this process with the answers that huggingface.co gives: the list of a
 revision, ETags and sizes, large files from another host.
 """
+import gzip
 import hashlib
 import http.server
 import json
@@ -97,7 +98,7 @@ class Hub:
                         self.headers.get("Authorization") != f"Bearer {hub.token}":
                     return self.send(401, b"{}", {})
                 return self.serve([urllib.parse.unquote(p)
-                                   for p in self.path.strip("/").split("/")])
+                                   for p in self.path.partition("?")[0].strip("/").split("/")])
 
             def serve(self, parts):
                 if parts[0] == "api":
@@ -557,6 +558,67 @@ class Refused(FromTheHub):
         self.hub.log.clear()
         self.good("train", self.ids(), "--quiet", env=self.env())
         self.assertEqual([m for m, *_ in self.hub.log], ["GET", "GET"], "the lists alone")
+
+
+class Addresses(FromTheHub):
+    """Data files by their addresses, on the endpoint as https is on others: no server here has TLS."""
+
+    def setUp(self):
+        super().setUp()
+        self.base = f"{self.hub.url}/datasets/{SET}/resolve/main"
+        self.files = self.hub.repos["datasets", SET]
+
+    def at(self, path, **entry):
+        return self.config(datasets=[{"path": path, "type": "alpaca", **entry}],
+                           dataset_prepared_path=self.path("prepared"))
+
+    def kept(self):
+        top = os.path.join(self.cache, "axl--files")
+        return sorted(n for _, _, names in os.walk(top) for n in names)
+
+    def rows(self, yml, **env):
+        return self.good("preprocess", yml, env=self.env(**env))
+
+    def test_once_and_never_with_the_token(self):
+        yml = self.at(f"{self.base}/train.jsonl?download=true")
+        self.rows(yml, HF_TOKEN="hf_secret")
+        self.assertEqual([(m, a) for m, _, _, a in self.hub.log], [("GET", None)])
+        self.assertEqual(self.kept(), ["train.jsonl"])
+        shutil.rmtree(self.path("prepared"))
+        self.rows(yml, HF_HUB_OFFLINE="1")
+        self.assertEqual(len(self.hub.log), 1)
+
+    def test_by_the_suffix_of_the_name(self):
+        self.files["more.jsonl.gz"] = gzip.compress(self.files["train.jsonl"])
+        self.files["far.safetensors"] = self.files["train.jsonl"] # from another host
+        self.rows(self.at(self.base, data_files=["more.jsonl.gz", f"{self.base}/train.jsonl"]))
+        self.rows(self.at(f"{self.base}/far.safetensors", ds_type="json"), HF_TOKEN="hf_secret")
+        self.assertEqual({a for *_, a in self.hub.log}, {None})
+        self.assertEqual(self.kept(), ["far.safetensors", "more.jsonl.gz", "train.jsonl"])
+
+    def test_a_poor_line(self):
+        self.hub.cut["train.jsonl"] = len(self.files["train.jsonl"]) // 2 + 1
+        self.rows(self.at(f"{self.base}/train.jsonl"))
+        self.assertEqual(self.hub.gets("train.jsonl"),
+                         [None, f"bytes={self.hub.cut['train.jsonl']}-"])
+
+    def test_what_goes_wrong(self):
+        missing = self.at(f"{self.base}/none.jsonl")
+        self.fails(missing, "datasets[0].path: ", "none.jsonl", "answered 404")
+        self.hub.longer.add("train.jsonl")
+        there = self.at(f"{self.base}/train.jsonl")
+        self.hub.log.clear()
+        self.fails(there, "HF_HUB_OFFLINE is set", HF_HUB_OFFLINE="1")
+        self.fails(there, "nothing is read over http", HF_ENDPOINT="https://127.0.0.1:9")
+        self.fails(self.at("https://127.0.0.1:9/x.jsonl"), "cannot load from 127.0.0.1:9")
+        self.assertEqual((self.hub.log, self.kept()), ([], []))
+
+    def test_a_check_loads_nothing(self):
+        yml = self.at(f"{self.base}/train.jsonl")
+        self.good("check", yml, env=self.env())
+        result = self.axl("check", self.at(f"{self.base}/train.parquet.gz"), env=self.env())
+        self.assertIn("parquet", result.out + result.err)
+        self.assertEqual(self.hub.log, [])
 
 
 if __name__ == "__main__":

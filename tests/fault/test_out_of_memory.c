@@ -206,6 +206,26 @@ static axl_status load_prepared(void *w_)
     return axl_dataset_from_config(&w->data, w->cfg, w->tok, AXL_SPLIT_TRAIN);
 }
 
+static int hand_over(void *user, const char **record, size_t *length)
+{
+    int *n = user;
+
+    *record = "{\"instruction\": \"a\", \"output\": \"b\"}";
+    *length = strlen(*record);
+    return (*n)++ < 3 ? 0 : AXL_END;
+}
+
+static axl_status take_records(void *w_)
+{
+    world *w = w_;
+    axl_dataset *data;
+    int n = 0;
+
+    axl_status status = axl_dataset_from_records(&data, w->cfg, w->tok, 0, hand_over, &n);
+    axl_dataset_free(data);
+    return status;
+}
+
 static axl_status make_loader(void *w_)
 {
     world *w = w_;
@@ -244,6 +264,7 @@ static void test_out_of_memory__data(void **state)
     SWEEP(&w, prepare, FAULT_MAKES | FAULT_ABSORBS);
     SWEEP(&w, prepare_both, FAULT_MAKES | FAULT_ABSORBS);
     fault_no_remains(temp_path("prepared"));
+    SWEEP(&w, take_records, FAULT_MAKES | FAULT_ABSORBS);
     SWEEP(&w, load_prepared, FAULT_MAKES);
     SWEEP(&w, make_loader, FAULT_MAKES);
     SWEEP(&w, load_all, 0);

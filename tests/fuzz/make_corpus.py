@@ -335,5 +335,28 @@ def templates():
         put("jinja", f"golden-{n}", template, "\0", json.dumps(used, ensure_ascii=False))
 
 
-for make in (texts, model_configs, tensor_files, tokenizers, data, parquet, arrow, hub, templates):
+# ---- conversations, from the goldens ----
+
+def chats():
+    golden = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden", "chat_goldens.json")
+    with open(golden, encoding="utf-8") as f:
+        rows = json.load(f)["rows"]
+    for n, row in enumerate(rows[::2]):
+        put("chat", f"golden-{2 * n}", bytes([n % 5]), json.dumps(row, ensure_ascii=False))
+    said = [{"from": "human", "value": "2?"}, {"from": "gpt", "value": "4"}]
+    put("chat", "mapped", b"\2", json.dumps({"conversations": [{"from": "system", "value": "s"}, *said]}))
+    put("chat", "thinking", b"\1", json.dumps({"messages": [
+        {"role": "user", "content": "q"}, {"role": "assistant", "content": "<think>t</think>a", "tool_calls": [
+            {"type": "function", "function": {"name": "f", "arguments": "{\"x\": [1]}"}}]},
+        {"role": "tool", "content": "{}"}, {"role": "assistant", "reasoning_content": "r", "content": None}],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]}))
+    put("chat", "details", b"\0", json.dumps({"messages": [
+        {"role": "user", "content": "q"}, {"role": "assistant", "content": "abcdef", "train": True, "detail": [
+            {"begin_offset": 0, "end_offset": 2, "train": True}, {"begin_offset": 3, "end_offset": 5, "train": False}]},
+        {"role": "assistant", "content": [{"type": "text", "text": "a", "train": False}, {"type": "text", "text": "b",
+                                                                                         "weight": 1}]}]}))
+    put("chat", "wrong", b"\3", '{"messages": [{"role": 3, "content": {}}, [], null, {"content": "x"}]}')
+
+
+for make in (texts, model_configs, tensor_files, tokenizers, data, parquet, arrow, hub, templates, chats):
     make()

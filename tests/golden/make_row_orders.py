@@ -9,7 +9,8 @@ keys of a config, and the rows that axolotl.utils.data.sft makes of them (null w
 where it fails).  A row is the text of its bytes.  The step from a record to ids is replaced by that of a tokenizer of bytes
 with <s> and </s> around a prompt `instruction` and a response `output`; everything else is Axolotl's own.
 slices: [split, rows, [[from, to], …]] of datasets.ReadInstruction, null where it fails.
-Needs Axolotl 0.19.0 and datasets 4.8.4.
+groups: [lengths, samples a step, [index, …]] of transformers' LengthGroupedSampler, its random order being 0, 1, 2, ….
+Needs Axolotl 0.19.0, datasets 4.8.4 and transformers 5.16.1.
 """
 import json
 import logging
@@ -18,8 +19,10 @@ import random
 import tempfile
 
 import datasets
+import torch
 from axolotl.utils.data import sft
 from axolotl.utils.dict import DictDefault
+from transformers.trainer_pt_utils import get_length_grouped_indices
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RANDOM = random.Random(3)
@@ -101,6 +104,11 @@ def cases():
     yield {"datasets": [D], "test_datasets": [entry(D, split="validation[:3]"), entry(A, split="train[-5:]")]}
     yield {"datasets": [A], "test_datasets": [entry(D, split="train")], "dataset_exact_deduplication": True}
     yield {"datasets": [A, B], "test_datasets": [C], **STAY, "shuffle_before_merging_datasets": True}
+    for how, most in (("drop", 6), ("drop", 9), ("drop", 40), ("truncate", 6), ("truncate", 9), ("truncate", 40),
+                      ("raise", 40)):
+        yield {"datasets": [A], "test_datasets": [C], "excess_length_strategy": how, "sequence_len": 13,
+               "eval_sequence_len": most}
+    yield {"datasets": [A], "val_set_size": 4, "sequence_len": 13, "eval_sequence_len": 6}
     for num, index in ((2, 0), (3, 1), (5, 4), (3, 3)):
         yield {"datasets": [A], "dataset_shard_num": num, "dataset_shard_idx": index}
         yield {"datasets": [A, C], "dataset_shard_num": num, "dataset_shard_idx": index, "val_set_size": 0.3}
@@ -160,6 +168,13 @@ def slices():
                 yield [spec, rows, None]
 
 
+def groups():
+    torch.randperm = lambda n, generator: torch.arange(n)
+    for n, items in ((1, 1), (7, 2), (8, 2), (30, 4), (31, 3), (40, 50), (130, 1), (260, 1)):
+        lengths = [RANDOM.randrange(1, 40) for _ in range(n)]
+        yield [lengths, items, get_length_grouped_indices(lengths, items)]
+
+
 if __name__ == "__main__":
     datasets.disable_progress_bars()
     logging.disable(logging.CRITICAL)
@@ -176,4 +191,5 @@ if __name__ == "__main__":
         os.chdir(HERE)
     with open("row_orders.json", "w", encoding="utf-8") as f:
         f.write('{"files": ' + json.dumps(FILES) + ',\n"type": ' + json.dumps(TYPE) + ',\n"slices": [\n' +
-                ",\n".join(map(json.dumps, slices())) + '],\n"cases": [\n' + ",\n".join(map(json.dumps, made)) + "]}\n")
+                ",\n".join(map(json.dumps, slices())) + '],\n"groups": [\n' + ",\n".join(map(json.dumps, groups())) +
+                '],\n"cases": [\n' + ",\n".join(map(json.dumps, made)) + "]}\n")

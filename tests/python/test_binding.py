@@ -424,6 +424,44 @@ class DataTest(Case):
         with self.assertRaisesRegex(TypeError, "make must be a function"):
             axl.register_dataset_type("x", None)
 
+    def test_records_of_ones_own(self):
+        made = axl.Config.parse(config(self.folder, datasets=[{"type": "chat_template",
+                                                               "chat_template": "mistral_v1"},
+                                                              {"type": "alpaca"}],
+                                       shuffle_merged_datasets=False), own_data=True)
+        tokenizer = axl.Tokenizer.from_config(made)
+        asked = []
+
+        def chats():
+            for n in range(3):
+                asked.append(n)
+                yield {"messages": [{"role": "user", "content": f"{n}?"},
+                                    {"role": "assistant", "content": f"caf\u00e9 {n}"}]}
+
+        data = axl.Dataset.from_records(chats(), made, tokenizer)
+        self.assertEqual((len(data), asked), (3, [0, 1, 2]))
+        self.assertEqual([s.row for s in data], [0, 1, 2])
+        self.assertIsNone(data[0].source)
+        self.assertEqual(tokenizer.decode(data[2].input_ids.tolist(), skip_special=True).strip(),
+                         "[INST] 2? [/INST] caf\u00e9 2")
+        rows = ['{"instruction": "a", "output": "b"}', b'{"instruction": "c", "output": "d"}']
+        self.assertEqual(len(axl.Dataset.from_records(rows, made, tokenizer, index=1)), 2)
+        with self.assertRaisesRegex(ZeroDivisionError, "division"):
+            axl.Dataset.from_records(({"a": 1 // n} for n in (1, 0)), made, tokenizer)
+        with self.assertRaisesRegex(TypeError, "record 1 must be a dict or its JSON, got 3"):
+            axl.Dataset.from_records([3], made, tokenizer)
+        with self.assertRaisesRegex(TypeError, "records must be an iterable of dicts"):
+            axl.Dataset.from_records({"a": 1}, made, tokenizer)
+        with self.assertRaisesRegex(axl.DataError, r"datasets\[1\]: record 2:\d+: "):
+            axl.Dataset.from_records([rows[0], "{"], made, tokenizer, index=1)
+        with self.assertRaisesRegex(axl.InvalidError, r"there is no datasets\[2\]"):
+            axl.Dataset.from_records(rows, made, tokenizer, index=2)
+        with self.assertRaisesRegex(axl.InvalidError, r"datasets\[0\]\.path is not set"):
+            axl.Dataset.from_config(made, tokenizer)
+        self.assertEqual(made.missing(), [])
+        run = axl.Run(made, train=data)
+        run.train()
+
     def test_types_are_listed(self):
         types = {t["type"]: t for t in axl.dataset_types() if isinstance(t["type"], str)}
         self.assertEqual(types["gpteacher"]["styles"], ["instruct", "chat", "chatml", "phi"])

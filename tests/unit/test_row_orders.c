@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/os.h"
 #include "base/str.h"
+#include "data/pack.h"
 #include "data/split_spec.h"
 
 #include <axl/dataset.h>
@@ -166,6 +167,38 @@ static void test_row_orders__are_those_of_axolotl(void **state)
     tear_down(&f);
 }
 
+static uint32_t numbers_of(const axl__json *list, uint32_t *out, uint32_t room)
+{
+    uint32_t n = 0;
+
+    for (const axl__json *v = list->child; v; v = v->next) {
+        assert_true(n < room);
+        out[n++] = (uint32_t)v->integer;
+    }
+    return n;
+}
+
+static void test_row_orders__groups_are_those_of_transformers(void **state)
+{
+    enum { ROOM = 300 };
+    uint32_t lengths[ROOM], want[ROOM], order[ROOM];
+    fixture f;
+
+    (void)state;
+    set_up(&f);
+    for (const axl__json *c = axl__json_get(f.root, "groups")->child; c; c = c->next) {
+        const axl__json *items = c->child->next;
+        uint32_t n = numbers_of(c->child, lengths, ROOM);
+        assert_int_equal(numbers_of(items->next, want, ROOM), n);
+        for (uint32_t i = 0; i < n; i++)
+            order[i] = i;
+        assert_ok(axl__group_by_length(f.ctx, lengths, order, n, (uint64_t)items->integer));
+        assert_memory_equal(order, want, n * sizeof *order);
+    }
+    assert_ok(axl__group_by_length(f.ctx, lengths, order, 0, 4));
+    tear_down(&f);
+}
+
 /* ---- what datasets saved ---- */
 
 /* A folder below the test's, with a saved set of 12 rows. */
@@ -276,7 +309,9 @@ static void test_row_orders__says_what_is_not_read(void **state)
     set_up(&f);
     write_files(axl__json_get(f.root, "files"));
     fails_with(&f, SET("s3://b/x.json", ""), "nothing is read over s3; copy it to this machine");
-    fails_with(&f, SET("https://h/x.json", ""), "nothing is read over https; copy it");
+    fails_with(&f, SET("http://h/x.json", ""), "nothing is read over http, where anyone");
+    fails_with(&f, SET("https://h/x.json", ""), "nothing is downloaded: ");
+    fails_with(&f, SET("https://a:b@h/x.json", ""), "with a user or a password");
     fails_with(&f, SET("hf://datasets/a/b", ""), "write the id alone, a/b");
     fails_with(&f, SET("a.jsonl", ", \"split\": \"test\""), "there is no split \"test\"");
     fails_with(&f, SET("a.jsonl", ", \"split\": \"train[:\""), "\"train[:\" is no split: write");
@@ -331,6 +366,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_row_orders__are_those_of_axolotl),
+        cmocka_unit_test(test_row_orders__groups_are_those_of_transformers),
         cmocka_unit_test(test_row_orders__saved_sets_are_read),
         cmocka_unit_test(test_row_orders__configurations_are_read),
         cmocka_unit_test(test_row_orders__says_what_is_not_read),

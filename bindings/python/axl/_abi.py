@@ -300,6 +300,7 @@ axl_log_fn = c.CFUNCTYPE(None, c.c_void_p, c.c_uint32, c.c_char_p)
 axl_progress_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_progress))
 axl_task_fn = c.CFUNCTYPE(None, c.c_void_p, c.c_uint64)
 axl_parallel_for_fn = c.CFUNCTYPE(None, c.c_void_p, c.c_uint64, axl_task_fn, c.c_void_p)
+axl_next_record_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(c.c_char_p), c.POINTER(c.c_size_t))
 axl_dataset_type_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_draft), c.c_void_p, c.c_size_t)
 axl_file_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_file))
 axl_text_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, c.c_size_t)
@@ -494,7 +495,7 @@ axl_loader_options._fields_ = [
     ("shuffle", c.c_uint32),
     ("real_batches", c.c_uint32),
     ("keep_order", c.c_uint32),
-    ("reserved0", c.c_uint32),
+    ("group_by_length", c.c_uint32),
     ("num_epochs", c.c_double),
     ("max_steps", c.c_uint64),
 ]
@@ -837,6 +838,9 @@ FUNCTIONS = {
     "axl_dataset_free": (None, [c.POINTER(axl_dataset)]),
     "axl_dataset_from_config": (c.c_int, [c.POINTER(c.POINTER(axl_dataset)),
         c.POINTER(axl_config), c.POINTER(axl_tokenizer), c.c_uint32]),
+    "axl_dataset_from_records": (c.c_int, [c.POINTER(c.POINTER(axl_dataset)),
+        c.POINTER(axl_config), c.POINTER(axl_tokenizer), c.c_uint32, axl_next_record_fn,
+        c.c_void_p]),
     "axl_dataset_from_samples": (c.c_int, [c.POINTER(c.POINTER(axl_dataset)),
         c.POINTER(axl_context), c.POINTER(axl_sample), c.c_size_t]),
     "axl_dataset_get_lengths": (c.c_int, [c.POINTER(axl_dataset), c.POINTER(c.c_uint32),

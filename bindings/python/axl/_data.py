@@ -420,6 +420,43 @@ def dataset_types(*, context: Optional[Context] = None) -> List[Dict[str, Any]]:
     return json.loads(take_buffer(buffer))
 
 
+class _Feed:
+    """An iterable of records as the library asks for them; the bytes of one are kept until the
+    next."""
+
+    def __init__(self, records: Iterable[Any]) -> None:
+        self._records, self._count, self._held = iter(records), 0, b""
+        self.function = _abi.axl_next_record_fn(self._on_next)
+
+    def _next(self) -> bool:
+        try:
+            record = next(self._records)
+        except StopIteration:
+            return False
+        if isinstance(record, Mapping):
+            record = json.dumps(dict(record), allow_nan=False)
+        if not isinstance(record, (str, bytes)):
+            raise TypeError(f"record {self._count + 1} must be a dict or its JSON, "
+                            f"got {came(record)}")
+        self._held = record if isinstance(record, bytes) else record.encode("utf-8", "replace")
+        self._count += 1
+        return True
+
+    def _on_next(self, _user: Any, record: Any, length: Any) -> int:
+        more = False
+
+        def ask() -> None:
+            nonlocal more
+            more = self._next()
+
+        if calls.inside(ask):
+            return -1
+        if not more:
+            return _abi.AXL_END
+        record[0], length[0] = self._held, len(self._held)
+        return 0
+
+
 class Dataset(Handle, Sequence[Sample]):
     """Tokenised samples: a sequence of Sample, whose slices are lists.  Immutable; several threads
     may read one."""
@@ -465,6 +502,24 @@ class Dataset(Handle, Sequence[Sample]):
                 pair=sample.pair))
         array = (_abi.axl_sample * len(listed))(*listed)
         return cls._make(context, lib.axl_dataset_from_samples, context, array, len(listed))
+
+    @classmethod
+    def from_records(cls, records: Iterable[Union[Mapping[str, Any], str, bytes]], config: Config,
+                     tokenizer: Tokenizer, *, index: int = 0) -> "Dataset":
+        """Records of one's own, dicts or JSON texts, rendered and tokenised as datasets[index] of a
+        config says: type, columns, chat template and so on; its path is not looked at, and may be
+        missing where the config was opened with own_data=True.  The length rules, shuffling and
+        dataset_exact_deduplication hold as for files; no validation rows are taken.
+
+        A generator is asked record by record; what it raises comes out of this call.
+        """
+        instance(config, Config, "config")
+        instance(tokenizer, Tokenizer, "tokenizer")
+        if isinstance(records, (str, bytes, Mapping)) or not isinstance(records, Iterable):
+            raise TypeError(f"records must be an iterable of dicts, got {came(records)}")
+        feed = _Feed(records)
+        return cls._make(config.context, lib.axl_dataset_from_records, config, tokenizer,
+                         whole(index, "index", 0, 2**32 - 1), feed.function, None)
 
     def __len__(self) -> int:
         return lib.axl_dataset_count(self.pointer)
@@ -656,7 +711,8 @@ class Loader(Handle):
     """An iterator over the batches of all epochs, the Dataset's samples in another order each.
 
     micro_batch_size counts a batch's sequences, with sample_packing its bins of sequence_len
-    tokens; gradient_accumulation_steps a step's batches.  It ends after num_epochs, which may be a
+    tokens; gradient_accumulation_steps a step's batches.  group_by_length puts samples of similar
+    length near each other, without packing.  It ends after num_epochs, which may be a
     fraction, or max_steps optimizer steps.  Arguments that are None take the library's default.
     """
     _type = _abi.axl_loader
@@ -668,13 +724,15 @@ class Loader(Handle):
                  sequence_len: Optional[int] = None, sample_packing: Optional[bool] = None,
                  shuffle: Optional[bool] = None, real_batches: Optional[bool] = None,
                  keep_order: Optional[bool] = None, num_epochs: Optional[float] = None,
-                 max_steps: Optional[int] = None, seed: Optional[int] = None) -> None:
+                 max_steps: Optional[int] = None, seed: Optional[int] = None,
+                 group_by_length: Optional[bool] = None) -> None:
         instance(dataset, Dataset, "dataset")
         self._fill(dataset._context, lib.axl_loader_new, dataset, ctypes.byref(options(
             _abi.axl_loader_options, micro_batch_size=micro_batch_size,
             gradient_accumulation_steps=gradient_accumulation_steps, sequence_len=sequence_len,
             sample_packing=sample_packing, shuffle=shuffle, real_batches=real_batches,
-            keep_order=keep_order, num_epochs=num_epochs, max_steps=max_steps, seed=seed)))
+            keep_order=keep_order, num_epochs=num_epochs, max_steps=max_steps, seed=seed,
+            group_by_length=group_by_length)))
 
     @classmethod
     def from_config(cls, config: Config, dataset: Dataset, split: str = "train") -> "Loader":

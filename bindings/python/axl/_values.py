@@ -131,7 +131,7 @@ def choice(name: str, choices: Mapping[str, int], value: Optional[str]) -> Optio
 # Fields of options structs that are uint32_t or int32_t and mean yes or no, and those of paths.
 _FLAGS = frozenset((
     "all_rows", "allow_network", "checkpointing", "from_cache", "greater_is_better", "greedy",
-    "keep_order", "last_of_step", "legacy", "no_onednn", "own_data", "read", "real_batches",
+    "group_by_length", "keep_order", "last_of_step", "legacy", "no_onednn", "own_data", "read", "real_batches",
     "rslora", "sample_packing", "shuffle", "three_phases", "threshold_absolute"))
 _PATHS = frozenset(("base_dir", "hub_cache", "plugin_dir", "resume", "source"))
 _RANGES = {ctypes.c_uint32: (0, 2**32 - 1), ctypes.c_int32: (-2**31, 2**31 - 1),

@@ -9,6 +9,8 @@
 #include "base/json.h"
 #include "base/os.h"
 
+#include <axl/dataset.h>
+
 typedef struct axl__source axl__source;
 
 /* Where a record stands and, when it cannot be used, why. */
@@ -28,10 +30,20 @@ axl_status axl__source_open(axl__source **out, axl_context *ctx, const char *pat
                             const char *format);
 void axl__source_close(axl__source *source);
 
+/* Records of a host; name is what messages call them. */
+typedef struct axl__feed {
+    axl_next_record_fn next;
+    void *user;
+    const char *name;
+} axl__feed;
+
+/* Its function is called by whoever asks for the next record, and gives what it says. */
+axl_status axl__source_open_host(axl__source **out, axl_context *ctx, const axl__feed *feed);
+
 /* The bytes of the file as it lies on disk, for a hash. */
 const axl__file *axl__source_file(const axl__source *source);
 const char *axl__source_path(const axl__source *source);
-/* What the number of a record counts: "line" or "row". */
+/* What the number of a record counts: "line", "row" or "record". */
 const char *axl__source_place(const axl__source *source);
 /* How many of the file's bytes are read, as a share of its text. */
 uint64_t axl__source_progress(const axl__source *source);
