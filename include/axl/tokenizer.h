@@ -20,7 +20,9 @@ extern "C" {
 
 typedef struct axl_tokenizer axl_tokenizer;
 
-/** What the caller decides over the tokenizer's own files.  Strings are copied. */
+/** What the caller decides over the tokenizer's own files.  Strings and lists are copied.  A text
+ *  that is not in the vocabulary becomes a new token, with the next free id, as Axolotl and
+ *  transformers number them; a model must have a row of its embedding for it to be trained. */
 typedef struct axl_tokenizer_options {
     size_t size;           /**< sizeof(axl_tokenizer_options); set by _INIT */
     const char *type;      /**< class name as in tokenizer_type; NULL: from tokenizer_config.json */
@@ -28,13 +30,22 @@ typedef struct axl_tokenizer_options {
     const char *eos_token;
     const char *unk_token;
     const char *pad_token;
-    int32_t legacy;     /**< 1 or 0; -1: as the files say */
-    uint32_t reserved0; /**< must be 0 */
+    int32_t legacy;            /**< 1 or 0; -1: as the files say */
+    uint32_t reserved0;        /**< must be 0 */
+    const char *const *tokens; /**< (n_tokens) tokens to be found in a text from now on */
+    size_t n_tokens;
+    const char *const *special_tokens; /**< (n_special_tokens) as those, and left out by
+                                            AXL_DECODE_SKIP_SPECIAL */
+    size_t n_special_tokens;
+    const int32_t *override_ids;       /**< (n_overrides) added tokens of a tokenizer.json */
+    const char *const *override_texts; /**< (n_overrides) their new texts */
+    size_t n_overrides;
 } axl_tokenizer_options;
 
 #define AXL_TOKENIZER_OPTIONS_INIT                                                                 \
     {                                                                                              \
-        sizeof(axl_tokenizer_options), NULL, NULL, NULL, NULL, NULL, -1, 0u                        \
+        sizeof(axl_tokenizer_options), NULL, NULL, NULL, NULL, NULL, -1, 0u, NULL, 0, NULL, 0,     \
+            NULL, NULL, 0                                                                          \
     }
 
 /** Flags of axl_tokenizer_encode() and axl_tokenizer_decode(). */
@@ -56,6 +67,7 @@ enum {
  * @retval AXL_ERR_NOT_FOUND   There is no tokenizer there; axl_last_error() names what was sought.
  * @retval AXL_ERR_FORMAT      A file is broken.
  * @retval AXL_ERR_UNSUPPORTED The file asks for a part that axl does not have; it is named.
+ * @retval AXL_ERR_INVALID     An option is out of range, or asks for what these files do not have.
  * @retval AXL_ERR_NOMEM
  *
  * Thread: any.
@@ -90,12 +102,12 @@ AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_open_files(axl_tokenizer **out, 
 
 /**
  * Open the tokenizer that a config describes: tokenizer_config or base_model, tokenizer_type,
- * tokenizer_legacy, special_tokens.
+ * tokenizer_legacy, special_tokens, tokens, added_tokens_overrides.
  *
  * @param[out] out The tokenizer; NULL on failure.  Release with axl_tokenizer_free().
  * @param[in]  cfg Borrowed for the call.
  *
- * @retval AXL_ERR_INVALID A special token of the config is not in the vocabulary.
+ * @retval AXL_ERR_INVALID added_tokens_overrides names an id that is no added token's.
  * @return Otherwise as axl_tokenizer_open().
  *
  * Thread: any.

@@ -461,21 +461,3 @@ int32_t axl__token_id(const axl_tokenizer *t, axl__slice text)
         return (int32_t)id;
     return axl__bpe_id(&t->bpe, text.text, text.len);
 }
-
-/* Axolotl would add a token that is not there and enlarge the embeddings; axl refuses it. */
-axl_status axl__override_special(axl_tokenizer *t, int which, const char *text, const char *key)
-{
-    axl__added_token token = { .text = { text, strlen(text) }, .special = true };
-    int32_t id = axl__token_id(t, token.text);
-
-    if (id < 0)
-        return axl__fail(AXL_ERR_INVALID, "%s: \"%.64s\" is not in the tokenizer's vocabulary", key,
-                         text);
-    AXL_TRY(axl__added_add(&t->added, &token, 1, &t->bpe, &t->pipeline));
-    char *copy = axl__arena_strndup(&t->arena, text, token.text.len);
-    if (!copy)
-        return axl__fail_nomem();
-    t->override[which] = t->specials[which].text = copy;
-    t->specials[which].id = id;
-    return AXL_OK;
-}

@@ -125,6 +125,7 @@ static axl_status put_around(axl_tokenizer *t, int which, int32_t **list, uint32
 
 static axl_status load_json(folder *f)
 {
+    AXL_TRY(axl__rename_tokens(f->t, &f->files));
     AXL_TRY(axl__class_pipeline(f->t, f->files.config));
     AXL_TRY(prefixed(f, axl__read_tokenizer_json(f->t, f->files.tokenizer)));
     AXL_TRY(prefixed(f, axl__load_special_tokens(f->t, &f->files)));
@@ -199,6 +200,7 @@ static axl_status load_folder(folder *f)
     if (f->files.tokenizer)
         return load_json(f);
     AXL_TRY(tokenizer_look_in(&t->folder));
+    AXL_TRY(axl__rename_tokens(t, &f->files));
     AXL_TRY(set_path(f, spm_name));
     return load_spm(f);
 }
@@ -211,6 +213,7 @@ static axl_status load_bare(axl_tokenizer *t, const char *said, axl__arena *aren
     axl__spm spm = { 0 };
     axl_status status;
 
+    AXL_TRY(axl__rename_tokens(t, &(axl__token_files){ 0 }));
     if (!t->folder.memory)
         AXL_TRY(axl__tokenizer_look(said));
     status = read_spm(t, t->only, arena, &spm);

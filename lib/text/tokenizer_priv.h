@@ -44,6 +44,22 @@ typedef enum {
     AXL__N_CLASSES,
 } axl__tokenizer_kind;
 
+/* new_tokens.c: what the caller wants of tokens beyond the files; texts in the arena. */
+typedef struct axl__made_token {
+    const char *key, *text; /* key: of the option that asks for it */
+    axl__slice slice;       /* text */
+    int32_t id;
+} axl__made_token;
+typedef struct axl__token_wishes {
+    bool of_config; /* messages name a config's keys */
+    bool changes;   /* more than names for tokens that are there */
+    const char **tokens, **special, **renamed;
+    int32_t *renamed_ids; /* (n_renamed) */
+    size_t n_tokens, n_special, n_renamed;
+    axl__made_token *made; /* (n_made) what was added, in order; an id may come again */
+    size_t n_made;
+} axl__token_wishes;
+
 struct axl_tokenizer {
     uint32_t magic;
     atomic_int refs;
@@ -66,6 +82,7 @@ struct axl_tokenizer {
     /* What the caller changed, for saving; texts in the arena. */
     const char *type, *override[AXL__N_SPECIALS];
     int32_t legacy;
+    axl__token_wishes wishes;
     axl__slice chat_template; /* instead of the files' own; NULL text: none */
 };
 
@@ -141,8 +158,13 @@ typedef struct axl__token_files {
 } axl__token_files;
 
 axl_status axl__load_special_tokens(axl_tokenizer *t, const axl__token_files *files);
-/* One special token from the caller; AXL_ERR_INVALID naming key when the vocabulary lacks it. */
-axl_status axl__override_special(axl_tokenizer *t, int which, const char *text, const char *key);
+/* Before the files are read: checks and copies what is asked for. */
+axl_status axl__take_wishes(axl_tokenizer *t, const axl_tokenizer_options *o, bool of_config);
+/* Puts new texts of added tokens into the trees of the files. */
+axl_status axl__rename_tokens(const axl_tokenizer *t, const axl__token_files *files);
+/* When the files are read: names special tokens, and adds what is new. */
+axl_status axl__add_wishes(axl_tokenizer *t, const axl_tokenizer_options *o);
+bool axl__has_wishes(const axl_tokenizer *t); /* that change the tokens there are */
 int32_t axl__token_id(const axl_tokenizer *t, axl__slice text); /* -1: none */
 
 /* The files that a tokenizer is written as; the first two are vocabularies, of which a bare one has
@@ -157,10 +179,10 @@ typedef struct axl__tokenizer_origin {
     size_t n_files;
 } axl__tokenizer_origin;
 
-/* The body of axl_tokenizer_open; key_prefix goes before the names of options in messages. */
+/* The body of axl_tokenizer_open; of_config: messages name keys of a config. */
 axl_status axl__tokenizer_open(axl_tokenizer **out, axl_context *ctx,
                                const axl__tokenizer_origin *from, const axl_tokenizer_options *opts,
-                               const char *key_prefix);
+                               bool of_config);
 axl_status axl__tokenizer_write(const axl_tokenizer *t, const axl__outlet *to);
 axl_status axl__tokenizer_load(axl_tokenizer *t, const axl__tokenizer_origin *from);
 /* Of a tokenizer that nobody else has yet. */
