@@ -40,12 +40,18 @@ typedef struct axl_tokenizer_options {
     const int32_t *override_ids;       /**< (n_overrides) added tokens of a tokenizer.json */
     const char *const *override_texts; /**< (n_overrides) their new texts */
     size_t n_overrides;
+    const char *pattern;     /**< how the words of a bare rank file are cut, which it does not say:
+                                  "gpt2", "r50k_base", "p50k_base", "cl100k_base", "o200k_base",
+                                  "llama3", "qwen2" or "tekken"; NULL: as Llama-3's */
+    uint32_t mistral_common; /**< 1: read tekken.json, whatever else is there, as Axolotl does for
+                                  tokenizer_use_mistral_common: a BOS and an EOS around a text */
+    uint32_t reserved1;      /**< must be 0 */
 } axl_tokenizer_options;
 
 #define AXL_TOKENIZER_OPTIONS_INIT                                                                 \
     {                                                                                              \
         sizeof(axl_tokenizer_options), NULL, NULL, NULL, NULL, NULL, -1, 0u, NULL, 0, NULL, 0,     \
-            NULL, NULL, 0                                                                          \
+            NULL, NULL, 0, NULL, 0u, 0u                                                            \
     }
 
 /** Flags of axl_tokenizer_encode() and axl_tokenizer_decode(). */
@@ -61,7 +67,8 @@ enum {
  * @param[in]  ctx  The tokenizer takes its own reference.
  * @param[in]  path A folder with tokenizer.json or tokenizer.model (and tokenizer_config.json), or
  *                  a SentencePiece .model file (BPE or unigram), which gets a BOS and no more; or
- *                  Llama-3's tiktoken rank file, which gets its special tokens and BOS.
+ *                  a tiktoken rank file: Llama-3's gets its special tokens and BOS, another needs
+ *                  a pattern and gets neither; or a tekken.json, which gets a BOS.
  * @param[in]  opts NULL for the files' own settings.  Copied.
  *
  * @retval AXL_ERR_NOT_FOUND   There is no tokenizer there; axl_last_error() names what was sought.
@@ -78,8 +85,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_open(axl_tokenizer **out, axl_co
                                                      const axl_tokenizer_options *opts);
 
 /**
- * Open a tokenizer from memory: the files of a folder, or one file whose name ends in ".model", as
- * axl_tokenizer_open() takes it bare.
+ * Open a tokenizer from memory: the files of a folder, or one file whose name ends in ".model" or
+ * is tekken.json, as axl_tokenizer_open() takes it bare.
  *
  * @param[out] out   The tokenizer; NULL on failure.  Release with axl_tokenizer_free().
  * @param[in]  ctx   The tokenizer takes its own reference.
@@ -102,7 +109,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_open_files(axl_tokenizer **out, 
 
 /**
  * Open the tokenizer that a config describes: tokenizer_config or base_model, tokenizer_type,
- * tokenizer_legacy, special_tokens, tokens, added_tokens_overrides.
+ * tokenizer_legacy, special_tokens, tokens, added_tokens_overrides, tokenizer_use_mistral_common.
  *
  * @param[out] out The tokenizer; NULL on failure.  Release with axl_tokenizer_free().
  * @param[in]  cfg Borrowed for the call.

@@ -82,8 +82,9 @@ const axl__schema_key axl__schema_table[] = {
     { "special_tokens.bos_token", T_S, A_IMPL, .description = "the token that begins a sample" },
     { "special_tokens.unk_token", T_S, A_IMPL,
       .description = "the token that stands for unknown text" },
-    { "tokenizer_use_mistral_common", T_B, A_UNSUP,
-      .reason = "the tokenizer is read from the model folder" },
+    { "tokenizer_use_mistral_common", T_B, A_IMPL,
+      .description = "read tekken.json as mistral-common does; conversations need a tokenizer with "
+                     "a chat template" },
     { "tokens", T_LIST(T_S), A_IMPL,
       .description = "tokens to add to the tokenizer; one with a new id can be trained only where "
                      "the model's embedding has a row for it" },

@@ -80,6 +80,12 @@ static axl_status build(axl_tokenizer *t, const axl__tokenizer_origin *from,
                         const axl_tokenizer_options *o, bool of_config)
 {
     t->legacy = o->legacy;
+    t->mistral_common = o->mistral_common;
+    if (o->pattern) {
+        t->pattern = axl__arena_strndup(&t->arena, o->pattern, strlen(o->pattern));
+        if (!t->pattern)
+            return axl__fail_nomem();
+    }
     if (o->type) {
         t->type = axl__arena_strndup(&t->arena, o->type, strlen(o->type));
         if (!t->type)
@@ -115,6 +121,9 @@ static axl_status open_given(axl_tokenizer **out, axl_context *ctx,
     AXL_TRY(AXL__IMPORT_OPTIONS(axl_tokenizer_options, &opts, given));
     if (opts.legacy < -1 || opts.legacy > 1 || opts.reserved0 != 0)
         return axl__fail(AXL_ERR_INVALID, "legacy must be 1, 0 or -1, got %d", (int)opts.legacy);
+    if (opts.mistral_common > 1 || opts.reserved1 != 0)
+        return axl__fail(AXL_ERR_INVALID, "mistral_common must be 1 or 0, got %u",
+                         (unsigned)opts.mistral_common);
     return axl__tokenizer_open(out, ctx, from, &opts, false);
 }
 

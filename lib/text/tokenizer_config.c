@@ -123,6 +123,7 @@ axl_status axl_tokenizer_from_config(axl_tokenizer **out, const axl_config *cfg)
     o.pad_token = axl__cfg_str_or(cfg, "special_tokens.pad_token", NULL);
     if (axl__cfg_has(cfg, "tokenizer_legacy"))
         o.legacy = axl__cfg_bool_or(cfg, "tokenizer_legacy", false);
+    o.mistral_common = axl__cfg_bool_or(cfg, "tokenizer_use_mistral_common", false);
     axl_context *ctx = axl__config_context(cfg);
     axl__arena_init(&arena, ctx);
     axl_status status = read_tokens(cfg, &arena, &o);

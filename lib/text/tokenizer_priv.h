@@ -74,12 +74,14 @@ struct axl_tokenizer {
     axl__pipeline pipeline;
     axl__special specials[AXL__N_SPECIALS];
     axl__tokenizer_kind class;
-    bool pads_left;     /* where transformers fills up */
-    bool bare;          /* opened from a SentencePiece file */
-    axl__folder folder; /* where its files are; bare: with one alone */
-    char *only;         /* the name of that one */
-    char *source;       /* for messages; of files on disk their path from the root */
+    bool pads_left;      /* where transformers fills up */
+    bool bare;           /* one file is all of it */
+    bool mistral_common; /* asked for: tekken.json, with an EOS behind each text */
+    axl__folder folder;  /* where its files are; bare: with one alone */
+    char *only;          /* the name of that one */
+    char *source;        /* for messages; of files on disk their path from the root */
     /* What the caller changed, for saving; texts in the arena. */
+    const char *pattern; /* that the caller names; NULL: none */
     const char *type, *override[AXL__N_SPECIALS];
     int32_t legacy;
     axl__token_wishes wishes;
@@ -139,7 +141,13 @@ axl_status axl__spm_to_bare(axl_tokenizer *t, const axl__spm *spm);
 
 /* tiktoken.c: a rank file's bytes, whole. */
 bool axl__is_tiktoken(const unsigned char *data, size_t size);
-axl_status axl__tiktoken_to_bare(axl_tokenizer *t, const unsigned char *data, size_t size);
+/* encoding: how words are cut, by a name; NULL: as Llama-3 does, with its special tokens. */
+axl_status axl__tiktoken_to_bare(axl_tokenizer *t, const unsigned char *data, size_t size,
+                                 const char *encoding);
+/* As transformers takes one in a folder: without special tokens, and merges in its order. */
+axl_status axl__tiktoken_to_folder(axl_tokenizer *t, const unsigned char *data, size_t size);
+/* tekken.c: from the tree of a tekken.json; nothing is put around a text. */
+axl_status axl__tekken_read(axl_tokenizer *t, const axl__json *root);
 
 /* The class that transformers' AutoTokenizer takes; AXL_ERR_UNSUPPORTED for one that axl does not
  * have. */

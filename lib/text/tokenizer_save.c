@@ -260,7 +260,7 @@ axl_status axl__tokenizer_write(const axl_tokenizer *t, const axl__outlet *to)
     bool any = false, copied = false;
 
     for (size_t i = 0; i < (t->bare ? 1 : AXL__TOKENIZER_FILES); i++) {
-        const char *name = axl__tokenizer_files[i];
+        const char *name = axl__tokenizer_is_tekken(t) ? "tekken.json" : axl__tokenizer_files[i];
         if (axl__has_wishes(t) && strcmp(name, "added_tokens.json") == 0)
             continue; /* the others say all of it */
         AXL_TRY(save_named(t, to, name, &copied));

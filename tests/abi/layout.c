@@ -376,7 +376,10 @@ HOLDS(axl_tokenizer_options, n_special_tokens, 80);
 HOLDS(axl_tokenizer_options, override_ids, 88);
 HOLDS(axl_tokenizer_options, override_texts, 96);
 HOLDS(axl_tokenizer_options, n_overrides, 104);
-SPANS(axl_tokenizer_options, 112);
+HOLDS(axl_tokenizer_options, pattern, 112);
+HOLDS(axl_tokenizer_options, mistral_common, 120);
+HOLDS(axl_tokenizer_options, reserved1, 124);
+SPANS(axl_tokenizer_options, 128);
 
 HOLDS(axl_trainer_options, size, 0);
 HOLDS(axl_trainer_options, learning_rate, 8);

@@ -106,14 +106,17 @@ class Tokenizer(Handle):
              unk_token: Optional[str] = None, pad_token: Optional[str] = None,
              legacy: Optional[bool] = None, tokens: Sequence[str] = (),
              special_tokens: Sequence[str] = (),
-             overrides: Optional[Mapping[int, str]] = None) -> "Tokenizer":
+             overrides: Optional[Mapping[int, str]] = None, pattern: Optional[str] = None,
+             mistral_common: Optional[bool] = None) -> "Tokenizer":
         """The tokenizer of a model folder, or a bare SentencePiece file; the arguments lie over
         what its files say.  A text that is not in the vocabulary is a new token; overrides are
-        other texts for added tokens by id."""
+        other texts for added tokens by id; pattern names how the words of a rank file are cut;
+        mistral_common takes tekken.json."""
         context = context_or_default(context)
         opts = _tokenizer_options(
             tokens, special_tokens, overrides, type=type, bos_token=bos_token, eos_token=eos_token,
-            unk_token=unk_token, pad_token=pad_token, legacy=legacy)
+            unk_token=unk_token, pad_token=pad_token, legacy=legacy, pattern=pattern,
+            mistral_common=mistral_common)
         return cls._make(context, lib.axl_tokenizer_open, context, a_path(path),
                          ctypes.byref(opts))
 
@@ -124,13 +127,15 @@ class Tokenizer(Handle):
                    pad_token: Optional[str] = None,
                    legacy: Optional[bool] = None, tokens: Sequence[str] = (),
                    special_tokens: Sequence[str] = (),
-                   overrides: Optional[Mapping[int, str]] = None) -> "Tokenizer":
+                   overrides: Optional[Mapping[int, str]] = None, pattern: Optional[str] = None,
+             mistral_common: Optional[bool] = None) -> "Tokenizer":
         """The tokenizer of a folder's files by name, {"tokenizer.json": bytes, …}, or of one
         SentencePiece file, whose name ends in .model."""
         context = context_or_default(context)
         opts = _tokenizer_options(
             tokens, special_tokens, overrides, type=type, bos_token=bos_token, eos_token=eos_token,
-            unk_token=unk_token, pad_token=pad_token, legacy=legacy)
+            unk_token=unk_token, pad_token=pad_token, legacy=legacy, pattern=pattern,
+            mistral_common=mistral_common)
         array, _held = file_list(files)
         return cls._make(context, lib.axl_tokenizer_open_files, context, array, len(array),
                          ctypes.byref(opts))

@@ -282,6 +282,12 @@ static axl_status open_template(const axl__prompt *p, chat_form *f)
                                 .jinja = axl__prompt_setting(p, "chat_template_jinja", NULL),
                                 .kwargs = axl__cfg_node(cfg, "chat_template_kwargs") };
 
+    if (axl__tokenizer_is_tekken(p->setup.tok))
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "type chat_template: with tekken.json mistral-common renders "
+                         "conversations itself, which does not exist here; give a tokenizer.json "
+                         "with a chat template as tokenizer_config, without "
+                         "tokenizer_use_mistral_common");
     if (!choice.name && !choice.jinja) {
         choice.name = axl__cfg_str_or(cfg, "chat_template", NULL);
         choice.jinja = axl__cfg_str_or(cfg, "chat_template_jinja", NULL);
