@@ -315,9 +315,8 @@ axl_status axl__tokenizer_fits(const axl_tokenizer *t, uint32_t rows)
         if (m->id >= 0 && (uint32_t)m->id >= rows)
             return axl__fail(AXL_ERR_UNSUPPORTED,
                              "%s: \"%.64s\" is a new token with the id %d, and the model's "
-                             "embedding has %u rows, which do not become more yet: name a token "
-                             "that exists, or give an unused one this text with "
-                             "added_tokens_overrides",
+                             "embedding has %u rows and does not grow yet: name a token that "
+                             "exists, or give an unused one this text with added_tokens_overrides",
                              m->key, m->text, m->id, rows);
     }
     return AXL_OK;

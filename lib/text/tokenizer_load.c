@@ -157,9 +157,11 @@ static axl_status load_json(folder *f)
     AXL_TRY(axl__class_pipeline(f->t, f->files.config));
     AXL_TRY(prefixed(f, axl__read_tokenizer_json(f->t, f->files.tokenizer)));
     AXL_TRY(prefixed(f, axl__load_special_tokens(f->t, &f->files)));
-    if (!axl__class_specs[f->t->class].puts_bos)
-        return AXL_OK;
-    return put_around(f->t, AXL__BOS, &f->t->pipeline.before, &f->t->pipeline.n_before);
+    const axl__class_spec *spec = &axl__class_specs[f->t->class];
+    axl__pipeline *p = &f->t->pipeline;
+    if (spec->before)
+        AXL_TRY(put_around(f->t, spec->before - 1, &p->before, &p->n_before));
+    return spec->after ? put_around(f->t, spec->after - 1, &p->after, &p->n_after) : AXL_OK;
 }
 
 /* transformers takes a tokenizer.model that is no SentencePiece model for a rank file of Llama-3's
@@ -195,7 +197,10 @@ static axl_status load_spm(folder *f)
         AXL_TRY(set_plain_spm(f));
         rename_pieces(f);
     }
-    AXL_TRY(prefixed(f, axl__spm_to_bpe(t, &f->spm)));
+    if (f->spm.model_type == 1 && t->class == AXL__CLASS_FILE)
+        AXL_TRY(prefixed(f, axl__spm_to_unigram(t, &f->spm)));
+    else
+        AXL_TRY(prefixed(f, axl__spm_to_bpe(t, &f->spm)));
     AXL_TRY(prefixed(f, axl__load_special_tokens(t, &f->files)));
     if (axl__json_truthy(axl__json_get(config, "add_bos_token"), false))
         AXL_TRY(put_around(t, AXL__BOS, &t->pipeline.before, &t->pipeline.n_before));

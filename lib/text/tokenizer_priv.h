@@ -41,6 +41,8 @@ typedef enum {
     AXL__CLASS_COHERE,
     AXL__CLASS_GEMMA,
     AXL__CLASS_CODE_LLAMA,
+    AXL__CLASS_T5,
+    AXL__CLASS_BERT,
     AXL__N_CLASSES,
 } axl__tokenizer_kind;
 
@@ -96,15 +98,19 @@ typedef struct axl__class_spec {
     /* Further tokens that it names itself: pairs of a key and a text; NULL for none, and behind the
      * last. */
     const char *const *others;
+    const char *model;         /* of its tokenizer.json; NULL: BPE */
     bool drops_post_processor; /* that of tokenizer.json plays no part */
-    bool puts_bos;             /* in its place, whatever the files say */
-    bool pads_left;            /* where the files do not say */
+    /* Put around a text whatever the files say, one more than AXL__BOS and so on; 0: none. */
+    uint8_t before, after;
+    bool pads_left; /* where the files do not say */
 } axl__class_spec;
 extern const axl__class_spec axl__class_specs[AXL__N_CLASSES];
 
 /* Sets what the class's constructor sets; nothing for AXL__CLASS_FILE.  config: the folder's
  * tokenizer_config.json, or NULL. */
 axl_status axl__class_pipeline(axl_tokenizer *t, const axl__json *config);
+/* What of a file's normalizer a class takes: T5 its map of characters. */
+axl_status axl__class_normalizer(axl_tokenizer *t, const axl__json *normalizer);
 bool axl__json_truthy(const axl__json *v, bool otherwise); /* as Python's bool(); NULL: otherwise */
 
 /* A SentencePiece model as it lies in its file; texts in an arena. */
@@ -126,7 +132,7 @@ typedef struct axl__spm {
     axl__spm_piece *pieces; /* (n_pieces), from axl__alloc */
     uint32_t n_pieces, cap_pieces;
     axl__slice unk_piece, bos_piece, eos_piece;
-    int64_t bos_id, model_type; /* model_type 2 is BPE */
+    int64_t unk_id, bos_id, eos_id, model_type; /* an id -1: none; model_type 2 is BPE */
     bool byte_fallback, add_dummy_prefix, remove_extra_whitespaces, escape_whitespaces,
         whitespace_as_suffix;
     axl__slice charsmap; /* see charsmap.h */
@@ -135,8 +141,10 @@ typedef struct axl__spm {
 /* Reads a file's bytes; AXL_ERR_FORMAT for what is no such model. */
 axl_status axl__spm_read(axl__spm *out, axl__arena *arena, const unsigned char *data, size_t size);
 void axl__spm_free(axl_context *ctx, axl__spm *spm);
-/* Pieces and merges as transformers makes them, or as SentencePiece itself encodes. */
+/* Pieces and merges as transformers makes them, BPE or unigram, or as SentencePiece itself
+ * encodes. */
 axl_status axl__spm_to_bpe(axl_tokenizer *t, const axl__spm *spm);
+axl_status axl__spm_to_unigram(axl_tokenizer *t, const axl__spm *spm);
 axl_status axl__spm_to_bare(axl_tokenizer *t, const axl__spm *spm);
 
 /* tiktoken.c: a rank file's bytes, whole. */

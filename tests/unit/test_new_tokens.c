@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_new_tokens.c - tokens that a config adds to a tokenizer, against Axolotl's
- * (tests/golden/make_new_token_goldens.py says what the file holds). */
+/* test_new_tokens.c - tokenizers as a config has them against Axolotl's: tokens that it adds, and
+ * classes (tests/golden/make_new_token_goldens.py says what the files hold, make_class_goldens.py
+ * makes another). */
 #include "testing.h"
 
 #include "base/json.h"
 #include "base/os.h"
+#include "text/base64.h"
 #include "text/tokenizer.h"
 
 static axl_context *ctx;
 static axl__arena arena;
-static axl__file file;
-static axl__json *goldens;
+static axl__json *goldens, *token_goldens, *class_goldens;
 
 static void put_file(const char *dir, const char *name, const void *data, size_t size)
 {
@@ -43,8 +44,12 @@ static char *make_folder(const axl__json *c)
             copy_tiny(dir, v->key);
             continue;
         }
+        const axl__json *bytes = axl__json_get(v, "base64");
         axl__str_init(&text, ctx);
-        axl__json_write(&text, v, 0);
+        if (bytes)
+            assert_true(axl__base64_decode(&text, bytes->text, bytes->len));
+        else
+            axl__json_write(&text, v, 0);
         put_file(dir, v->key, axl__str_text(&text), text.len);
         axl__str_free(&text);
     }
@@ -53,7 +58,7 @@ static char *make_folder(const axl__json *c)
 
 static const axl__json *find_case(const char *name)
 {
-    for (const axl__json *c = axl__json_get(goldens, "cases")->child; c; c = c->next)
+    for (const axl__json *c = axl__json_get(token_goldens, "cases")->child; c; c = c->next)
         if (strcmp(axl__json_string(c, "name", ""), name) == 0)
             return c;
     fail_msg("there is no case %s", name);
@@ -137,12 +142,11 @@ static void compare(const axl_tokenizer *tok, const axl__json *c)
 }
 
 /* Opened, and once more as it was saved. */
-static void test_new_tokens__as_axolotl(void **state)
+static void compare_all(void)
 {
     char *saved = axl__format(ctx, "%s/saved", test_temp_dir());
     axl_tokenizer *tok;
 
-    (void)state;
     for (const axl__json *c = axl__json_get(goldens, "cases")->child; c; c = c->next) {
         char *dir = make_folder(c);
         assert_ok(open_with(&tok, dir, axl__json_get(c, "keys")));
@@ -158,6 +162,20 @@ static void test_new_tokens__as_axolotl(void **state)
         axl__free(ctx, dir);
     }
     axl__free(ctx, saved);
+}
+
+static void test_new_tokens__as_axolotl(void **state)
+{
+    (void)state;
+    goldens = token_goldens;
+    compare_all();
+}
+
+static void test_classes__as_axolotl(void **state)
+{
+    (void)state;
+    goldens = class_goldens;
+    compare_all();
 }
 
 static void test_new_tokens__must_fit_the_model(void **state)
@@ -236,9 +254,9 @@ static void test_new_tokens__wrong_config(void **state)
 
 int main(void)
 {
-    const char *path = "tests/golden/tokenizer/new_token_goldens.json";
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_new_tokens__as_axolotl),
+        cmocka_unit_test(test_classes__as_axolotl),
         cmocka_unit_test(test_new_tokens__must_fit_the_model),
         cmocka_unit_test(test_new_tokens__wrong_options),
         cmocka_unit_test(test_new_tokens__wrong_config),
@@ -246,11 +264,12 @@ int main(void)
 
     ctx = test_context();
     axl__arena_init(&arena, ctx);
-    assert_ok(axl__file_open(&file, ctx, test_source_path(path), false));
-    assert_ok(axl__json_parse(&goldens, &arena, (const char *)file.data, file.size, path));
+    assert_ok(axl__json_read_file(
+        &token_goldens, &arena, test_source_path("tests/golden/tokenizer/new_token_goldens.json")));
+    assert_ok(axl__json_read_file(&class_goldens, &arena,
+                                  test_source_path("tests/golden/tokenizer/class_goldens.json")));
     int result = test_run(tests);
     axl__arena_free(&arena);
-    axl__file_close(&file);
     axl_context_free(ctx);
     return result;
 }
