@@ -241,7 +241,7 @@ static void put_row_head(FILE *f, const axl_sample *s)
     const char *role = inspect_role(s->role);
 
     fprintf(f, "<article>\n<h2>row %" PRIu64, s->row);
-    if (s->part)
+    if (s->part && !role)
         fprintf(f, " <span class=\"label\">part %" PRIu32 "</span>", s->part);
     if (role)
         fprintf(f, " <span class=\"label\">%s</span>", role);

@@ -8,28 +8,49 @@
 
 const char *inspect_role(uint32_t role)
 {
-    static const char *const names[] = { NULL, "chosen", "rejected", "desirable", "undesirable" };
+    static const char *const names[] = { NULL,        "chosen",      "rejected",
+                                         "desirable", "undesirable", "judged by steps" };
 
     return role < sizeof names / sizeof names[0] ? names[role] : NULL;
 }
 
-static void print_ids(const char *name, const int32_t *ids, uint32_t n)
+static void print_ids(const char *whose, const char *name, const int32_t *ids, uint32_t n)
 {
-    printf(", \"%s\": [", name);
+    printf(", \"%s%s\": [", whose, name);
     for (uint32_t i = 0; i < n; i++)
         printf("%s%" PRId32, i ? ", " : "", ids[i]);
     putchar(']');
 }
 
-static void print_json_row(const axl_sample *s)
+static bool is_judged(const axl_sample *s)
 {
+    return s->role == AXL_ROLE_DESIRABLE || s->role == AXL_ROLE_UNDESIRABLE;
+}
+
+/* What a row calls the ids of a sample: those of a pair are one row. */
+static const char *whose_ids(const axl_sample *s)
+{
+    return s->role == AXL_ROLE_CHOSEN     ? "chosen_"
+           : s->role == AXL_ROLE_REJECTED ? "rejected_"
+           : is_judged(s)                 ? "completion_"
+                                          : "";
+}
+
+static void print_json_row(const axl_sample *samples, int n)
+{
+    const axl_sample *s = samples;
+
     fputs("{\"source\": ", stdout);
     tool_print_json(stdout, s->source ? s->source : "", s->source ? strlen(s->source) : 0);
     printf(", \"row\": %" PRIu64, s->row);
     if (s->part)
         printf(", \"part\": %" PRIu32, s->part);
-    print_ids("input_ids", s->input_ids, s->length);
-    print_ids("labels", s->labels, s->length);
+    for (int i = 0; i < n; i++) {
+        print_ids(whose_ids(&s[i]), "input_ids", s[i].input_ids, s[i].length);
+        print_ids(whose_ids(&s[i]), "labels", s[i].labels, s[i].length);
+    }
+    if (is_judged(s))
+        printf(", \"label\": %s", s->role == AXL_ROLE_DESIRABLE ? "true" : "false");
     puts("}");
 }
 
@@ -49,7 +70,7 @@ static void print_row_head(const tool *t, const axl_sample *s)
     if (s->source)
         print_text(t, s->source, strlen(s->source));
     printf(" row %" PRIu64, s->row);
-    if (s->part)
+    if (s->part && !role)
         printf(" part %" PRIu32, s->part);
     if (role)
         printf(" (%s)", role);
@@ -96,19 +117,31 @@ static axl_status print_text_row(const inspector *x, const axl_sample *s)
     return AXL_OK;
 }
 
+/* The sample at *at and, of a pair, the one behind it; moves *at behind what a row is. */
+static axl_status print_row(const inspector *x, uint64_t *at)
+{
+    axl_sample samples[2] = { AXL_SAMPLE_INIT, AXL_SAMPLE_INIT };
+    axl_status status = axl_dataset_get_sample(x->data, (*at)++, &samples[0]);
+    int n = 1;
+
+    if (status == AXL_OK && samples[0].role == AXL_ROLE_CHOSEN) {
+        status = axl_dataset_get_sample(x->data, (*at)++, &samples[1]);
+        n = 2;
+    }
+    if (status == AXL_OK && x->json)
+        print_json_row(samples, n);
+    for (int i = 0; i < n && !x->json && status == AXL_OK; i++)
+        status = print_text_row(x, &samples[i]);
+    return status;
+}
+
 axl_status inspect_rows(const inspector *x)
 {
-    uint64_t count = axl_dataset_count(x->data);
+    uint64_t count = axl_dataset_count(x->data), at = 0;
     axl_status status = AXL_OK;
 
-    for (uint64_t i = 0; i < count && (x->n == 0 || i < x->n) && status == AXL_OK; i++) {
-        axl_sample s = AXL_SAMPLE_INIT;
-        status = axl_dataset_get_sample(x->data, i, &s);
-        if (status == AXL_OK && x->json)
-            print_json_row(&s);
-        else if (status == AXL_OK)
-            status = print_text_row(x, &s);
-    }
+    for (uint64_t i = 0; at < count && (x->n == 0 || i < x->n) && status == AXL_OK; i++)
+        status = print_row(x, &at);
     return status;
 }
 
@@ -134,7 +167,8 @@ int verb_inspect(tool *t, int argc, char **argv)
         { "n", OPTION_VALUE, NULL, &count, "N", "how many rows: 5, 0 for all" },
         { "split", OPTION_VALUE, NULL, &split, "NAME", "train, the default, or validation" },
         { "json", OPTION_FLAG, &json, NULL, NULL,
-          "one JSON object a row: source, row, input_ids, labels (-100: not trained)" },
+          "one JSON object a row: source, row, input_ids, labels (-100: not trained); of "
+          "preferences chosen_input_ids, rejected_labels and so on" },
         { "types", OPTION_FLAG, &types, NULL, NULL,
           "the data set types that exist, what they read and train; no CONFIG is needed" },
         { "html", OPTION_VALUE, NULL, &page, "FILE",

@@ -34,6 +34,8 @@ typedef enum axl_role {
     AXL_ROLE_REJECTED = 2,    /**< the worse answer of a pair */
     AXL_ROLE_DESIRABLE = 3,   /**< an answer without a partner that is wanted */
     AXL_ROLE_UNDESIRABLE = 4, /**< and one that is not */
+    AXL_ROLE_STEPS = 5,       /**< steps that are judged: labels are no ids but 1 or 0 where a step
+                                   ends that is right or wrong */
     AXL_ROLE_FORCE_INT32 = 0x7fffffff
 } axl_role;
 
@@ -84,7 +86,9 @@ typedef struct axl_dataset_stats {
  * config left in output_dir/prepared.  What was tokenised is kept in dataset_prepared_path, which
  * is made, and where it is not set nothing is written.  The order: load, tokenise, merge, shuffle
  * (shuffle_merged_datasets), length rule, drop rows without a trained token, drop equal rows
- * (dataset_exact_deduplication), one shard (dataset_shard_num), split.
+ * (dataset_exact_deduplication), one shard (dataset_shard_num), split.  Of streamed data
+ * (pretraining_dataset, streaming) these are the rows of its first
+ * streaming_multipack_buffer_size records, and a loader reads on from there without an end.
  *
  * @param[out] out   The data set; NULL on failure.  Release with axl_dataset_free().
  * @param[in]  cfg   Borrowed for the call.
@@ -95,6 +99,7 @@ typedef struct axl_dataset_stats {
  *                           NULL.
  * @retval AXL_ERR_NOT_FOUND A file does not exist.
  * @retval AXL_ERR_DATA      Malformed records, a missing column, or nothing left to train on.
+ * @retval AXL_ERR_UNSUPPORTED What a type or streamed data cannot do is asked of it; it is named.
  * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM
  *
@@ -120,11 +125,10 @@ AXL_API AXL_MUST_CHECK axl_status axl_dataset_from_config(axl_dataset **out, con
  * @retval AXL_ERR_NOT_FOUND A file does not exist.
  * @retval AXL_ERR_DATA      As of axl_dataset_from_config().
  * @retval AXL_ERR_IO        They cannot be kept: the disk is full, or the folder cannot be written.
- * @retval AXL_ERR_UNSUPPORTED They are not kept: they are made by a host's function that has no
- *                           version.
  * @retval AXL_ERR_INVALID   The config names no datasets, or a file that is none of axl's has the
  *                           prepared one's name.
- * @retval AXL_ERR_UNSUPPORTED The data is streamed.
+ * @retval AXL_ERR_UNSUPPORTED They cannot be kept: the data is streamed, or made by a host's
+ *                           function that has no version.
  * @retval AXL_ERR_ABI       @p folder has no valid size.
  * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM
@@ -261,9 +265,9 @@ AXL_API AXL_MUST_CHECK axl_status axl_draft_end_sample(axl_draft *draft);
  * trained.
  *
  * @param[in]     ctx  Borrowed.
- * @param[in]     json 1: a JSON array of {type, styles, columns, keys, trained}, where type is null
- *                     for what a config means without one, and {} for a mapping; 0: text, two lines
- *                     for each.
+ * @param[in]     json 1: a JSON array of {type, with, styles, columns, keys, trained}, where type
+ * is null for what a config means without one, and {} for a mapping, and with says what else the
+ * config has to set, null: nothing; 0: text, two lines for each.
  * @param[in,out] out  What it held is released.  Release with axl_buffer_free().
  *
  * @retval AXL_ERR_ABI   @p out has no valid size.

@@ -420,6 +420,22 @@ bool axl__json_bool(const axl__json *obj, const char *key, bool otherwise)
     return v && v->type == AXL__JSON_BOOL ? v->boolean : otherwise;
 }
 
+bool axl__json_truthy(const axl__json *v, bool otherwise)
+{
+    if (!v)
+        return otherwise;
+    switch (v->type) {
+    case AXL__JSON_NULL: return false;
+    case AXL__JSON_BOOL: return v->boolean;
+    case AXL__JSON_INT:
+    case AXL__JSON_FLOAT: return v->number != 0;
+    case AXL__JSON_STRING: return v->len > 0;
+    case AXL__JSON_ARRAY:
+    case AXL__JSON_OBJECT: return v->count > 0;
+    }
+    return otherwise;
+}
+
 const char *axl__json_type_name(const axl__json *v)
 {
     static const char *const names[] = { "null",     "a boolean", "an integer", "a number",

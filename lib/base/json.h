@@ -75,6 +75,8 @@ const char *axl__json_string(const axl__json *obj, const char *key, const char *
 int64_t axl__json_int(const axl__json *obj, const char *key, int64_t otherwise);
 double axl__json_double(const axl__json *obj, const char *key, double otherwise);
 bool axl__json_bool(const axl__json *obj, const char *key, bool otherwise);
+/* As Python's bool(); NULL: otherwise. */
+bool axl__json_truthy(const axl__json *v, bool otherwise);
 /* "null", "a boolean", "a string", … for messages. */
 const char *axl__json_type_name(const axl__json *value);
 

@@ -2,6 +2,8 @@
 /* utf8.c - see utf8.h. */
 #include "utf8.h"
 
+#include <string.h>
+
 static bool continues(const char *text, size_t len, size_t at, unsigned lo, unsigned hi)
 {
     return at < len && (unsigned char)text[at] >= lo && (unsigned char)text[at] <= hi;
@@ -82,7 +84,14 @@ bool axl__utf8_valid(const char *text, size_t len)
     size_t at = 0;
     bool ill = false;
 
-    while (at < len && !ill)
-        axl__utf8_next_checked(text, len, &at, &ill);
+    while (at < len && !ill) {
+        uint64_t eight = 0;
+        if (len - at >= sizeof eight)
+            memcpy(&eight, text + at, sizeof eight);
+        if (len - at >= sizeof eight && !(eight & 0x8080808080808080u))
+            at += sizeof eight; /* all ASCII */
+        else
+            axl__utf8_next_checked(text, len, &at, &ill);
+    }
     return !ill;
 }

@@ -4,6 +4,7 @@
  * changes once it is built, so threads may share it.
  */
 #include "config_priv.h"
+#include "dataset_types.h"
 
 #include "base/magic.h"
 #include "base/os.h"
@@ -415,6 +416,47 @@ void axl__config_fault(const axl_config *cfg, axl_diagnostics *list, axl__diag_i
     axl__config_say(&p, id, AXL_SEVERITY_ERROR, axl__config_find(cfg->root, key), AT_KEY, key, "%s",
                     why.text);
     axl__error_clear();
+}
+
+axl__data_task axl__config_task(const axl_config *cfg)
+{
+    return axl__data_task_of(cfg->root);
+}
+
+/* The key of what is asked for beside texts to learn; NULL: nothing is. */
+static const char *task_key(const axl_config *cfg)
+{
+    switch (axl__data_task_of(cfg->root)) {
+    case AXL__TASK_TEXT: break;
+    case AXL__TASK_REWARD: return "reward_model";
+    case AXL__TASK_STEPS: return "process_reward_model";
+    default: return "rl";
+    }
+    return NULL;
+}
+
+axl_status axl__config_trains(const axl_config *cfg)
+{
+    const char *key = task_key(cfg);
+
+    if (!key)
+        return AXL_OK;
+    return axl__fail(AXL_ERR_UNSUPPORTED,
+                     "%s: %s: training %s does not exist yet, only its data can be read", key,
+                     axl__config_find(cfg->root, key)->text,
+                     strcmp(key, "rl") == 0 ? "with preferences" : "a reward model");
+}
+
+void axl__config_warn_untrained(const axl_config *cfg, axl_diagnostics *list)
+{
+    axl__config_pass p = { .cfg = cfg, .diags = list };
+    const char *key = task_key(cfg);
+
+    if (key)
+        axl__config_say(&p, AXL__C_UNTRAINED, AXL_SEVERITY_WARNING,
+                        axl__config_find(cfg->root, key), AT_KEY, key,
+                        "the data can be inspected; training %s does not exist yet",
+                        strcmp(key, "rl") == 0 ? "with preferences" : "a reward model");
 }
 
 /* A relative path stays one, as users know it, while the process is where the config was parsed. */

@@ -4,6 +4,7 @@
 #define AXL_CONFIG_CONFIG_H
 
 #include "base/str.h"
+#include "dataset_types.h"
 #include "yaml_tree.h"
 
 #include <axl/config.h>
@@ -31,6 +32,14 @@ const char *axl__config_name(const axl_config *cfg);
  * config was good. */
 void axl__config_fault(const axl_config *cfg, axl_diagnostics *list, axl__diag_id id,
                        const char *key);
+
+/* What it trains towards. */
+axl__data_task axl__config_task(const axl_config *cfg);
+/* AXL_ERR_UNSUPPORTED: no training exists for what the config asks for, only its data can be
+ * read. */
+axl_status axl__config_trains(const axl_config *cfg);
+/* Adds a warning where it would. */
+void axl__config_warn_untrained(const axl_config *cfg, axl_diagnostics *list);
 
 /* A path of the config, from base_dir where it is relative; for axl__free.  NULL when memory is
  * out. */

@@ -124,11 +124,11 @@ static axl_status fill_entries(axl__config_pass *p, const axl__schema_key *k, co
     const axl__yaml *list = get(p, list_key);
     bool nested = strncmp(items, "[].type.", 8) == 0;
     for (axl__yaml *entry = list ? list->child : NULL; entry; entry = entry->next) {
-        const axl__dataset_type *type = axl__dataset_type_of(entry);
+        const axl__dataset_type *type = axl__dataset_type_of(entry, axl__data_task_of(p->root));
         bool read = !k->by_type || (type && axl__dataset_type_reads(type, items + 3));
         if (!nested && read)
             AXL_TRY(fill(p, entry, items + 3, k->fallback));
-        else if (nested && type && type->mapping)
+        else if (nested && read && type->mapping)
             AXL_TRY(fill(p, axl__yaml_get(entry, "type"), items + 8, k->fallback));
     }
     return AXL_OK;

@@ -192,7 +192,8 @@ static const char *plain_values(const char *values, char *out, size_t room)
 /* Of a type without quoting all that there are; false: nothing better is known. */
 static bool say_no_type(walk *w, const axl__yaml *n, const char *hint)
 {
-    const char *instead = hint[0] ? NULL : axl__dataset_type_instead(n->text);
+    const char *instead =
+        hint[0] ? NULL : axl__dataset_type_instead(n->text, axl__data_task_of(w->p->root));
 
     if (hint[0])
         axl__config_say(w->p, AXL__C_BAD_VALUE, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
@@ -203,17 +204,37 @@ static bool say_no_type(walk *w, const axl__yaml *n, const char *hint)
     return hint[0] || instead;
 }
 
+/* The types that this config could name. */
+static void say_types(walk *w, const axl__schema_key *k, const axl__yaml *n)
+{
+    axl__str types;
+
+    axl__str_init(&types, w->p->arena->ctx);
+    axl__dataset_types_put(&types, axl__data_task_of(w->p->root));
+    w->path.failed = w->path.failed || types.failed; /* which ends the walk out of memory */
+    axl__config_say(w->p, AXL__C_UNSUPPORTED, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
+                    "\"%.100s\" is not supported: %s; use %s", n->text, k->reason,
+                    axl__str_text(&types));
+    axl__str_free(&types);
+}
+
 /* An implemented key that has a reason has values that axl does not do; without a near name the
  * text is more likely one of those than a slip. */
 static void say_value(walk *w, const axl__schema_key *k, const axl__yaml *n)
 {
     char near[128], hint[160] = "", values[1500];
+    bool known = axl__schema_has_value(k->values, n->text) || /* elsewhere, or by the reason */
+                 (k->reason && strstr(k->reason, n->text));
 
     /* "qlora" holds "lora" and is no slip of it. */
-    if (axl__nearest_value(k->values, n->text, near, sizeof near) && !strstr(n->text, near))
+    if (!known && axl__nearest_value(k->values, n->text, near, sizeof near) &&
+        !strstr(n->text, near))
         snprintf(hint, sizeof hint, "; did you mean \"%s\"?", near);
-    if (is_type(k) && say_no_type(w, n, hint))
+    if (is_type(k)) {
+        if (!say_no_type(w, n, hint))
+            say_types(w, k, n);
         return;
+    }
     if (k->answer == A_IMPL && k->reason && !hint[0]) {
         axl__config_say(w->p, AXL__C_UNSUPPORTED, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
                         "\"%.100s\" is not supported: %s; use %s", n->text, k->reason,
@@ -231,6 +252,26 @@ static void lower(axl__yaml *n, const char *values)
     for (char *c = (char *)(uintptr_t)n->text; *c; c++)
         if (*c >= 'A' && *c <= 'Z' && !axl__schema_has_value(values, n->text))
             *c = (char)(*c | 0x20);
+}
+
+/* Whether this config may name the type.  What a host makes of a record are texts to learn. */
+static bool is_type_of(const walk *w, const axl__yaml *n)
+{
+    axl__data_task task = axl__data_task_of(w->p->root);
+
+    return n->len == 0 || axl__dataset_type_find(n->text, task) ||
+           (task == AXL__TASK_TEXT && axl__host_type_find(w->p->arena->ctx, n->text));
+}
+
+/* The class of a reward model, which is not looked at while none is trained. */
+static bool is_reward_class(const walk *w, const axl__schema_key *k, const axl__yaml *n)
+{
+    static const char names[] =
+        "AutoModelForSequenceClassification, AutoModelForTokenClassification";
+    axl__data_task task = axl__data_task_of(w->p->root);
+
+    return (task == AXL__TASK_REWARD || task == AXL__TASK_STEPS) &&
+           strcmp(k->name, "model_type") == 0 && axl__schema_has_value(names, n->text);
 }
 
 /* Range and values, of a node that is of the key's type by now.  false: it was reported, and what
@@ -253,10 +294,8 @@ static bool check_value(walk *w, const axl__schema_key *k, axl__yaml *n)
         return true;
     if (strcmp(k->name, "excess_length_strategy") == 0)
         lower(n, k->values);
-    if (is_type(k) && (n->len == 0 || axl__dataset_type_find(n->text) ||
-                       axl__host_type_find(w->p->arena->ctx, n->text)))
-        return true;
-    if (!axl__schema_has_value(k->values, n->text)) {
+    if (is_type(k) ? !is_type_of(w, n)
+                   : !axl__schema_has_value(k->values, n->text) && !is_reward_class(w, k, n)) {
         say_value(w, k, n);
         return false;
     }
@@ -308,12 +347,15 @@ static const axl__dataset_type *type_beside(const walk *w, const axl__schema_key
                                             const axl__yaml *map)
 {
     const axl__dataset_type *first = NULL;
+    axl__data_task task = axl__data_task_of(w->p->root);
 
+    if (strstr(k->name, "[].type."))
+        return axl__dataset_type_of_mapping(task);
     if (map != w->p->root)
-        return axl__dataset_type_of(map);
+        return axl__dataset_type_of(map, task);
     const axl__yaml *list = axl__yaml_get(map, "datasets");
     for (const axl__yaml *entry = list ? list->child : NULL; entry; entry = entry->next) {
-        const axl__dataset_type *type = axl__dataset_type_of(entry);
+        const axl__dataset_type *type = axl__dataset_type_of(entry, task);
         if (type && axl__dataset_type_reads(type, k->name))
             return type;
         first = first ? first : type;
@@ -324,9 +366,9 @@ static const axl__dataset_type *type_beside(const walk *w, const axl__schema_key
 /* Whether the type beside a key that depends on it reads it. */
 static bool reads(const axl__dataset_type *type, const axl__schema_key *k)
 {
-    const char *dot = strrchr(k->name, '.');
+    const char *items = strstr(k->name, "[].");
 
-    return type && axl__dataset_type_reads(type, dot ? dot + 1 : k->name);
+    return type && axl__dataset_type_reads(type, items ? items + 3 : k->name);
 }
 
 static void answer_by_type(walk *w, const axl__schema_key *k, const axl__yaml *n,

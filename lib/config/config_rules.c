@@ -4,6 +4,7 @@
  * the user set; defaults come later.
  */
 #include "config_priv.h"
+#include "dataset_types.h"
 
 #include "base/os.h"
 
@@ -73,6 +74,26 @@ static void require_jinja(axl__config_pass *p, const axl__yaml *map, const char 
                         "required with chat_template: jinja");
 }
 
+/* What is no name may mean nothing to what the config trains; such a task has few types. */
+static void check_unnamed(axl__config_pass *p, const axl__yaml *entry, const char *key)
+{
+    const axl__yaml *type = axl__yaml_get(entry, "type");
+    axl__data_task task = axl__data_task_of(p->root);
+    char types[200] = "";
+    size_t len = 0;
+
+    if ((type && type->text && type->len > 0) || axl__dataset_type_of(entry, task))
+        return;
+    for (size_t i = 0; i < axl__n_dataset_types && len < sizeof types; i++) {
+        const axl__dataset_type *t = &axl__dataset_types[i];
+        if (t->task == task && axl__dataset_type_has_name(t))
+            len +=
+                (size_t)snprintf(types + len, sizeof types - len, "%s%s", len ? ", " : "", t->name);
+    }
+    axl__config_say(p, AXL__C_REQUIRED, AXL_SEVERITY_ERROR, type ? type : entry, AT_KEY, key,
+                    "required with %s: %s", axl__data_task_name(task), types);
+}
+
 /* where is the entry's path, "datasets[0]": the key that is missing has no place, so that the
  * message stands at the entry.  Without a type the records are to be samples already, which only
  * reading them shows. */
@@ -84,6 +105,8 @@ static void require_in_entry(axl__config_pass *p, const axl__yaml *entry, const 
     if (!axl__yaml_get(entry, "path"))
         axl__config_say(p, AXL__C_REQUIRED, AXL_SEVERITY_ERROR, entry, AT_KEY, key,
                         "required: a file, a folder or a Hub id");
+    snprintf(key, sizeof key, "%s.type", where);
+    check_unnamed(p, entry, key);
     snprintf(key, sizeof key, "%s.", where);
     require_jinja(p, entry, key);
 }

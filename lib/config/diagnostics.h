@@ -40,6 +40,7 @@ typedef enum {
     AXL__C_RENAMED = 212,
     AXL__C_REFUSED = 213,
     AXL__C_DROPPED = 214,
+    AXL__C_UNTRAINED = 215,
     /* keys together */
     AXL__C_RENAME_CONFLICT = 301,
     AXL__C_BATCH_FIELDS = 302,

@@ -99,7 +99,7 @@ axl_status axl_dataset_register_type(axl_context *ctx, const char *name, const c
     if (!name || !*name || !make)
         return axl__fail(AXL_ERR_INVALID, "%s must not be %s", make ? "name" : "make",
                          make && name ? "empty" : "NULL");
-    if (axl__dataset_type_find(name))
+    if (axl__dataset_type_find(name, AXL__TASK_TEXT))
         return axl__fail(AXL_ERR_INVALID, "the data set type \"%.100s\" is axl's own", name);
     const axl__host_type given = { .name = (char *)(uintptr_t)name,
                                    .version = (char *)(uintptr_t)version,

@@ -17,7 +17,7 @@ const axl__schema_key axl__schema_table[] = {
       .reason = "axl's own attention always keeps packed samples apart" },
     { "model_type", T_S, A_IMPL,
       .values = "AutoModelForCausalLM, LlamaForCausalLM, MistralForCausalLM, "
-                "Qwen2ForCausalLM",
+                "Qwen2ForCausalLM, Qwen3ForCausalLM",
       .reason = "other model families do not exist yet", .description = "the model class" },
     { "trust_remote_code", T_B, A_NONE, .reason = "axl runs no code of a model repository" },
     { "use_kernels", T_B, A_NONE, .reason = "axl's own kernels are used" },
@@ -32,7 +32,7 @@ const axl__schema_key axl__schema_table[] = {
     { "gemma4_hybrid_attn_impl", T_B, A_NONE, .reason = "axl's own kernels are used" },
     { "resize_token_embeddings_to_32x", T_B, A_UNSUP, .reason = "the embeddings keep their size" },
     { "flash_attn_cross_entropy", T_B, A_NONE, .reason = "axl's own kernels are used" },
-    { "num_labels", T_I, A_UNSUP, .reason = "only causal language models are trained" },
+    { "num_labels", T_I, A_NONE, .reason = "training a reward model does not exist yet" },
     { "flash_attn_fuse_mlp", T_B, A_NONE, .reason = "axl's own kernels are used" },
     { "device_map", T_ANY, A_NONE, .reason = "the whole model is on one device" },
     { "low_cpu_mem_usage", T_B, A_NONE, .reason = "weights are mapped from their file" },
@@ -277,7 +277,6 @@ const axl__schema_key axl__schema_table[] = {
     { "use_pose", T_B, A_UNSUP, .reason = "PoSE does not exist here" },
 
 /* ---- an entry of a list of data sets ---- */
-#define OWN_FORMAT .reason = "preference training does not exist yet"
 #define AT(name) "datasets[]." name
 #define LOADED(...) A_IMPL, __VA_ARGS__
 #include "schema_entry.h"
@@ -293,7 +292,6 @@ const axl__schema_key axl__schema_table[] = {
 #undef STREAMED
 #undef LOADED
 #undef AT
-#undef OWN_FORMAT
 
     /* ---- chat ---- */
     { "chat_template", T_S, A_IMPL,
@@ -368,12 +366,16 @@ const axl__schema_key axl__schema_table[] = {
     { "batch_size", T_I, A_IMPL, .range = ">= 1",
       .description = "samples to an optimizer step; gives gradient_accumulation_steps" },
     { "float16", T_B, A_NONE, .reason = "a CPU computes f32" },
-    { "reward_model", T_B, A_UNSUP, .reason = "only causal language models are trained" },
+    { "reward_model", T_B, A_IMPL, .fallback = "false",
+      .description = "the data holds answers to compare, which inspect shows; training a reward "
+                     "model does not exist yet" },
     { "accelerator_config", T_M, A_NONE, .reason = "it is about the Hugging Face trainer" },
     { "bfloat16", T_B, A_MOVED, .reason = "renamed", .use_instead = "bf16" },
     { "fp8", T_B, A_UNSUP, .reason = "FP8 does not exist here" },
     { "fp8_enable_fsdp_float8_all_gather", T_B, A_UNSUP, .reason = "FP8 does not exist here" },
-    { "process_reward_model", T_B, A_UNSUP, .reason = "only causal language models are trained" },
+    { "process_reward_model", T_B, A_IMPL, .fallback = "false",
+      .description = "the data holds judged steps, which inspect shows; training a reward model "
+                     "does not exist yet" },
     { "torch_compile_mode", T_S, A_NONE, .values = "default, reduce-overhead, max-autotune",
       .reason = "there is nothing to compile" },
     { "auto_find_batch_size", T_B, A_NONE, .reason = "it is about the Hugging Face trainer" },
@@ -723,8 +725,10 @@ const axl__schema_key axl__schema_table[] = {
     { "world_size", T_I, A_NONE, .reason = "Axolotl sets it itself" },
 
     /* ---- rl ---- */
-    { "rl", T_S, A_UNSUP, .values = "dpo, gdpo, grpo, ipo, orpo, kto, simpo, ebft",
-      .reason = "preference training does not exist yet" },
+    { "rl", T_S, A_IMPL, .values = "dpo, ipo, simpo, orpo, kto",
+      .reason = "with grpo, gdpo and ebft the model answers while it trains, which axl does not do",
+      .description = "the preferences that the data holds, which inspect shows; training with them "
+                     "does not exist yet" },
     { "ebft", T_O, A_UNSUP, .reason = "preference training does not exist yet" },
     { "ebft.alignment_coef", T_F, A_UNSUP, .neutral = "1.0",
       .reason = "preference training does not exist yet" },
@@ -780,13 +784,13 @@ const axl__schema_key axl__schema_table[] = {
       .reason = "preference training does not exist yet" },
     { "vllm.max_model_len", T_I, A_UNSUP, .reason = "preference training does not exist yet" },
     { "vllm.serve_module", T_S, A_UNSUP, .reason = "preference training does not exist yet" },
-    { "center_rewards_coefficient", T_F, A_UNSUP,
+    { "center_rewards_coefficient", T_F, A_NONE,
       .reason = "preference training does not exist yet" },
     { "ebft.min_completion_prefix", T_I, A_UNSUP, .range = ">= 0", .neutral = "0",
       .reason = "preference training does not exist yet" },
-    { "kto_desirable_weight", T_F, A_UNSUP, .reason = "preference training does not exist yet" },
-    { "orpo_alpha", T_F, A_UNSUP, .reason = "preference training does not exist yet" },
-    { "rl_beta", T_F, A_UNSUP, .reason = "preference training does not exist yet" },
+    { "kto_desirable_weight", T_F, A_NONE, .reason = "preference training does not exist yet" },
+    { "orpo_alpha", T_F, A_NONE, .reason = "preference training does not exist yet" },
+    { "rl_beta", T_F, A_NONE, .reason = "preference training does not exist yet" },
     { "trl.async_prefetch", T_B, A_UNSUP, .reason = "preference training does not exist yet" },
     { "trl.beta", T_F, A_UNSUP, .reason = "preference training does not exist yet" },
     { "trl.log_completions", T_B, A_UNSUP, .reason = "preference training does not exist yet" },
@@ -800,22 +804,20 @@ const axl__schema_key axl__schema_table[] = {
     { "trl.reward_weights", T_LIST(T_F), A_UNSUP,
       .reason = "preference training does not exist yet" },
     { "trl.top_p", T_F, A_UNSUP, .reason = "preference training does not exist yet" },
-    { "cpo_alpha", T_F, A_UNSUP, .reason = "preference training does not exist yet" },
-    { "dpo_label_smoothing", T_F, A_UNSUP, .reason = "preference training does not exist yet" },
-    { "dpo_loss_type", T_LIST(T_S), A_UNSUP, .reason = "preference training does not exist yet" },
-    { "dpo_loss_weights", T_LIST(T_F), A_UNSUP,
-      .reason = "preference training does not exist yet" },
-    { "dpo_padding_free", T_B, A_UNSUP, .reason = "preference training does not exist yet" },
-    { "dpo_use_liger_kernel", T_B, A_UNSUP, .reason = "preference training does not exist yet" },
-    { "dpo_use_weighting", T_B, A_UNSUP, .reason = "preference training does not exist yet" },
+    { "cpo_alpha", T_F, A_NONE, .reason = "preference training does not exist yet" },
+    { "dpo_label_smoothing", T_F, A_NONE, .reason = "preference training does not exist yet" },
+    { "dpo_loss_type", T_LIST(T_S), A_NONE, .reason = "preference training does not exist yet" },
+    { "dpo_loss_weights", T_LIST(T_F), A_NONE, .reason = "preference training does not exist yet" },
+    { "dpo_padding_free", T_B, A_NONE, .reason = "preference training does not exist yet" },
+    { "dpo_use_liger_kernel", T_B, A_NONE, .reason = "preference training does not exist yet" },
+    { "dpo_use_weighting", T_B, A_NONE, .reason = "preference training does not exist yet" },
     { "ebft.adaptive_max_tokens", T_B, A_UNSUP, .neutral = "true",
       .reason = "preference training does not exist yet" },
     { "ebft.gt_length_multiplier", T_F, A_UNSUP, .range = ">= 0.1", .neutral = "1.5",
       .reason = "preference training does not exist yet" },
-    { "kto_undesirable_weight", T_F, A_UNSUP, .reason = "preference training does not exist yet" },
-    { "precompute_ref_log_probs", T_B, A_UNSUP,
-      .reason = "preference training does not exist yet" },
-    { "simpo_gamma", T_F, A_UNSUP, .reason = "preference training does not exist yet" },
+    { "kto_undesirable_weight", T_F, A_NONE, .reason = "preference training does not exist yet" },
+    { "precompute_ref_log_probs", T_B, A_NONE, .reason = "preference training does not exist yet" },
+    { "simpo_gamma", T_F, A_NONE, .reason = "preference training does not exist yet" },
     { "trl.epsilon_high", T_F, A_UNSUP, .reason = "preference training does not exist yet" },
     { "trl.generation_batch_size", T_I, A_UNSUP,
       .reason = "preference training does not exist yet" },

@@ -605,7 +605,8 @@ axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, co
     char entry[64];
 
     snprintf(entry, sizeof entry, "%s[%zu]", list, i);
-    const axl__dataset_type *type = axl__dataset_type_of(axl__cfg_node(cfg, entry));
+    const axl__dataset_type *type =
+        axl__dataset_type_of(axl__cfg_node(cfg, entry), axl__config_task(cfg));
     if (type && type->made_up)
         return AXL_OK;
     e.format = axl__cfg_str_or(cfg, at_key(&s, "ds_type"), NULL);

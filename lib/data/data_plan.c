@@ -69,6 +69,7 @@ static axl_status init_entry(axl__data_plan *plan, const axl_config *cfg, const 
                                 .entry = e->node,
                                 .cfg = cfg,
                                 .sequence_len = plan->sequence_len,
+                                .long_rule = plan->long_rule,
                                 .train_on_inputs = axl__cfg_bool(cfg, "train_on_inputs") };
     axl_status status = axl__prompt_open(&e->prompt, &setup);
     if (status != AXL_OK)
@@ -100,6 +101,7 @@ static axl_status read_settings(axl__data_plan *plan, const axl_config *cfg)
     plan->long_rule = axl__ascii_casecmp(rule, "truncate") == 0 ? AXL__LONG_TRUNCATE
                       : axl__ascii_casecmp(rule, "raise") == 0  ? AXL__LONG_RAISE
                                                                 : AXL__LONG_DROP;
+    plan->task = axl__config_task(cfg);
     plan->seed = (uint64_t)axl__cfg_int(cfg, "seed");
     plan->shuffle = axl__cfg_bool(cfg, "shuffle_merged_datasets");
     plan->shuffle_each = axl__cfg_bool(cfg, "shuffle_before_merging_datasets");
@@ -178,8 +180,15 @@ void axl__data_plan_free(axl__data_plan *plan)
     memset(plan, 0, sizeof *plan);
 }
 
+bool axl__data_plan_has_rules(const axl__data_plan *plan)
+{
+    return plan->task == AXL__TASK_TEXT || plan->task == AXL__TASK_STEPS;
+}
+
 uint32_t axl__data_plan_keeps(const axl__data_plan *plan, uint32_t length)
 {
+    if (!axl__data_plan_has_rules(plan))
+        return length;
     if (length < plan->min_len)
         return 0;
     if (length <= plan->sequence_len)
@@ -269,6 +278,9 @@ static void put_settings(const axl__data_plan *plan, axl__str *out)
                                         "curriculum_sampling",
                                         "dataset_exact_deduplication",
                                         "train_on_inputs",
+                                        "rl",
+                                        "reward_model",
+                                        "process_reward_model",
                                         "chat_template_kwargs",
                                         "eot_tokens" };
 

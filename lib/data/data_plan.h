@@ -39,8 +39,6 @@ typedef struct axl__data_entry {
  * axl__dataset_keep(). */
 typedef enum { AXL__KEEP_NEVER, AXL__KEEP_NOW, AXL__KEEP_LATER } axl__keep;
 
-typedef enum { AXL__LONG_DROP, AXL__LONG_TRUNCATE, AXL__LONG_RAISE } axl__long_rule;
-
 typedef struct axl__data_plan {
     axl_context *ctx;
     const axl_config *cfg; /* borrowed */
@@ -51,6 +49,7 @@ typedef struct axl__data_plan {
     uint64_t seed;
     uint32_t sequence_len, min_len;
     axl__long_rule long_rule;
+    axl__data_task task;
     bool shuffle_each, shuffle, curriculum, deduplicate;
     char *cache_dir;  /* where prepared data is looked for; NULL: nowhere */
     char *spill_path; /* or would be: tokens of a large data set go to a file near it */
@@ -77,6 +76,9 @@ void axl__data_files_free(axl__data_entry *e, axl_context *ctx);
 axl_status axl__data_files_check(axl_diagnostics *out, const axl_config *cfg, const char *list,
                                  size_t i);
 
+/* Whether samples are cut and dropped by their length; of preferences records are, by their texts.
+ */
+bool axl__data_plan_has_rules(const axl__data_plan *plan);
 /* Of a sample with so many tokens, how many the rules can leave: the first ones. */
 uint32_t axl__data_plan_keeps(const axl__data_plan *plan, uint32_t length);
 

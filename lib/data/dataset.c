@@ -133,7 +133,7 @@ static axl_status add_samples(axl__store *store, const axl_sample *samples, size
                              stride);
         if (s.length == 0 || s.length > INT32_MAX || !s.input_ids || !s.labels)
             return axl__fail(AXL_ERR_INVALID, "sample %zu has no ids or labels", i);
-        if (s.role > AXL_ROLE_UNDESIRABLE)
+        if (s.role > AXL_ROLE_STEPS)
             return axl__fail(AXL_ERR_INVALID, "sample %zu has the unknown role %u", i, s.role);
         if (!s.source)
             source = AXL__NO_SOURCE;

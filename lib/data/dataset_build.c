@@ -20,14 +20,24 @@
 
 /* ---- order ---- */
 
-static axl_status shuffle(axl__store *store, uint32_t first, uint32_t n, uint64_t seed)
+/* Rows that belong together: the samples of a record of preferences, which stay side by side. */
+static uint32_t group_of(axl__data_task task)
 {
-    if (n < 2)
+    return axl__data_task_pairs(task) ? 2 : 1;
+}
+
+/* n is a number of whole groups, which are what is permuted. */
+static axl_status shuffle(axl__store *store, uint32_t first, uint32_t n, uint32_t group,
+                          uint64_t seed)
+{
+    if (n / group < 2)
         return AXL_OK;
     uint32_t *order = axl__alloc(store->ctx, (size_t)n * sizeof *order);
     if (!order)
         return axl__fail_nomem();
-    axl__numpy_permutation(order, n, seed);
+    axl__numpy_permutation(order, n / group, seed);
+    for (uint32_t i = n; group > 1 && i-- > 0;)
+        order[i] = order[i / group] * group + i % group;
     axl__store_reorder(store, first, n, order);
     axl__free(store->ctx, order);
     return AXL_OK;
@@ -38,16 +48,17 @@ static axl_status shuffle(axl__store *store, uint32_t first, uint32_t n, uint64_
 static axl_status merge(axl__store *store, const axl__data_plan *plan, const uint32_t *starts)
 {
     bool several = plan->n_sets > 1;
+    uint32_t group = group_of(plan->task);
 
     for (size_t i = 0; several && plan->shuffle_each && i < plan->n_sets; i++)
-        AXL_TRY(shuffle(store, starts[i], starts[i + 1] - starts[i], plan->seed));
+        AXL_TRY(shuffle(store, starts[i], starts[i + 1] - starts[i], group, plan->seed));
     if (!plan->shuffle || (plan->curriculum && !several))
         return AXL_OK;
     if (plan->curriculum)
         axl__log(store->ctx, AXL_LOG_WARNING,
                  "several data sets are shuffled together in spite of curriculum_sampling, as in "
                  "Axolotl; shuffle_merged_datasets: false keeps the order");
-    return shuffle(store, 0, store->n, plan->seed);
+    return shuffle(store, 0, store->n, group, plan->seed);
 }
 
 /* ---- rules ---- */
@@ -91,30 +102,53 @@ axl_status axl__rows_apply_rules(axl__store *store, const axl__data_plan *plan,
 }
 
 /* Of rows with the same ids and labels the first is kept, as Axolotl does by the hash of a row's
- * text.  One of a pair is no row by itself. */
-static axl_status drop_equal(axl__store *store, axl_dataset_stats *stats)
+ * text; of a pair's rows, which lie one behind the other, both or none.  An answer that is judged
+ * in two ways is two rows. */
+static axl_status drop_equal(axl__store *store, uint32_t group, axl_dataset_stats *stats)
 {
     uint32_t kept = 0;
     axl_status status = AXL_OK;
-    axl__map seen;
+    axl__map seen[2];
 
-    axl__map_init(&seen, store->ctx);
-    for (uint32_t i = 0; i < store->n && status == AXL_OK; i++) {
-        axl__row row = store->rows[i];
-        const int32_t *ids = axl__row_ids(store, &row); /* the labels are behind them */
-        const char *key = (const char *)ids;
-        size_t len = 2 * sizeof *ids * row.length;
+    axl__map_init(&seen[0], store->ctx);
+    axl__map_init(&seen[1], store->ctx);
+    for (uint32_t i = 0; i + group <= store->n && status == AXL_OK; i += group) {
+        const axl__row *rows = &store->rows[i];
+        const char *key = (const char *)axl__row_ids(store, rows); /* the labels are behind them */
+        axl__map *m = &seen[rows->role == AXL_ROLE_UNDESIRABLE];
+        size_t len = 0;
         int64_t unused;
-        if (row.role == AXL_ROLE_PLAIN && axl__map_get(&seen, key, len, &unused)) {
-            stats->dropped_duplicates++;
+        for (uint32_t k = 0; k < group; k++)
+            len += 2 * sizeof(int32_t) * rows[k].length;
+        if (axl__map_get(m, key, len, &unused)) {
+            stats->dropped_duplicates += group;
             continue;
         }
-        status = axl__map_set(&seen, key, len, 1);
-        store->rows[kept++] = row;
+        status = axl__map_set(m, key, len, 1);
+        memmove(&store->rows[kept], rows, group * sizeof *rows);
+        kept += group;
     }
-    axl__map_free(&seen);
+    axl__map_free(&seen[0]);
+    axl__map_free(&seen[1]);
     store->n = kept;
     return status;
+}
+
+/* A record of preferences is kept whole or not at all; its length was looked at by itself. */
+static void drop_untrained(axl__store *store, const axl__data_plan *plan, axl_dataset_stats *stats)
+{
+    uint32_t kept = 0, group = group_of(plan->task);
+
+    for (uint32_t i = 0; i + group <= store->n; i += group) {
+        bool trained = true;
+        for (uint32_t k = 0; k < group; k++)
+            trained = trained && store->rows[i + k].n_trained > 0;
+        if (!trained)
+            stats->dropped_no_trained += group;
+        for (uint32_t k = 0; trained && k < group; k++)
+            store->rows[kept++] = store->rows[i + k];
+    }
+    store->n = kept;
 }
 
 static axl_status nothing_left(const axl_dataset_stats *s, const axl__data_plan *plan)
@@ -152,24 +186,27 @@ static axl_status prepare_rows(axl__store *store, const axl__data_plan *plan,
 
     if (!starts)
         return axl__fail_nomem();
-    uint64_t n_without = 0;
+    uint64_t n_without = 0, n_too_long = 0;
     axl_status status = axl__pile_spill(&store->pile, plan->spill_path);
     if (status == AXL_OK)
-        status = axl__tokenize_rows(store, plan, starts, &n_without);
+        status = axl__tokenize_rows(store, plan, starts, &n_without, &n_too_long);
     if (status == AXL_OK)
         status = axl__store_seal(store);
     if (status == AXL_OK) {
-        stats->rows_read = store->n + n_without;
+        stats->rows_read = store->n + n_without + n_too_long;
         stats->dropped_no_trained = n_without;
+        stats->dropped_too_long = n_too_long;
         status = merge(store, plan, starts);
     }
     axl__free(plan->ctx, starts);
-    if (status == AXL_OK)
+    if (status == AXL_OK && axl__data_plan_has_rules(plan))
         status = axl__rows_apply_rules(store, plan, stats);
+    else if (status == AXL_OK)
+        drop_untrained(store, plan, stats);
     if (status == AXL_OK && store->n == 0)
         status = nothing_left(stats, plan);
     if (status == AXL_OK && plan->deduplicate)
-        status = drop_equal(store, stats);
+        status = drop_equal(store, group_of(plan->task), stats);
     return status;
 }
 
@@ -302,10 +339,13 @@ static axl_status from_datasets(axl_dataset **train, axl_dataset **validation,
     uint32_t n_last = 0;
     row_span rows;
 
+    uint32_t group = group_of(axl__config_task(cfg));
     AXL_TRY(load_list(&store, &stats, cfg, tok, "datasets", for_run));
-    axl_status status = shard_rows(cfg, store->n, &rows);
+    axl_status status = shard_rows(cfg, store->n / group, &rows);
     if (status == AXL_OK)
         status = split_rows(cfg, rows.n, &n_last);
+    rows = (row_span){ rows.first * group, rows.n * group };
+    n_last *= group;
     if (status == AXL_OK && train)
         status = axl__dataset_wrap(train, store, rows.first, rows.n - n_last, &stats);
     if (status == AXL_OK && validation && n_last > 0)
@@ -321,10 +361,11 @@ static axl_status from_test_datasets(axl_dataset **out, const axl_config *cfg,
     axl_dataset_stats stats;
     row_span rows;
 
+    uint32_t group = group_of(axl__config_task(cfg));
     AXL_TRY(load_list(&store, &stats, cfg, tok, "test_datasets", for_run));
-    axl_status status = shard_rows(cfg, store->n, &rows);
+    axl_status status = shard_rows(cfg, store->n / group, &rows);
     if (status == AXL_OK)
-        status = axl__dataset_wrap(out, store, rows.first, rows.n, &stats);
+        status = axl__dataset_wrap(out, store, rows.first * group, rows.n * group, &stats);
     axl__store_free(store);
     return status;
 }

@@ -265,7 +265,7 @@ static bool row_is_good(const axl__store *store, const layout *l, const axl__row
     uint64_t n = l->end->n_tokens;
 
     return r->length > 0 && r->at <= n && 2 * (uint64_t)r->length <= n - r->at &&
-           r->n_trained < r->length && r->first_trained <= 1 && r->role <= AXL_ROLE_UNDESIRABLE &&
+           r->n_trained < r->length && r->first_trained <= 1 && r->role <= AXL_ROLE_STEPS &&
            (r->source == AXL__NO_SOURCE || r->source < store->n_sources);
 }
 

@@ -16,15 +16,14 @@ static axl_status alpaca_entry(axl__arena *arena, axl__yaml **out)
     return type && *out ? axl__yaml_set(arena, *out, "type", type) : axl__fail_nomem();
 }
 
-static axl_status put_ask(axl_context *ctx, const axl__yaml *entry, const char *instruction,
+static axl_status put_ask(const axl__prompt_setup *setup, const char *instruction,
                           const char *input, axl_buffer *out)
 {
-    axl__prompt_setup setup = { .ctx = ctx, .entry = entry };
     axl__prompt p;
     axl__str text;
 
-    AXL_TRY(axl__prompt_open(&p, &setup));
-    axl__str_init(&text, ctx);
+    AXL_TRY(axl__prompt_open(&p, setup));
+    axl__str_init(&text, setup->ctx);
     axl_status status = axl__prompt_ask(&p, instruction, input ? input : "", &text);
     if (status == AXL_OK)
         status = axl__str_to_buffer(&text, out);
@@ -52,8 +51,9 @@ axl_status axl_dataset_prompt(axl_context *ctx, const axl_config *cfg, const cha
         return axl__fail(AXL_ERR_INVALID, "datasets is not set");
     axl__arena_init(&arena, ctx);
     axl_status status = cfg ? AXL_OK : alpaca_entry(&arena, &alpaca);
+    axl__prompt_setup setup = { .ctx = ctx, .entry = cfg ? entry : alpaca, .cfg = cfg };
     if (status == AXL_OK)
-        status = put_ask(ctx, cfg ? entry : alpaca, instruction, input, out);
+        status = put_ask(&setup, instruction, input, out);
     axl__arena_free(&arena);
     return status;
 }

@@ -28,7 +28,9 @@ static const char *trained_of(const axl__dataset_type *type)
 static void put_written(axl__str *out, const axl__dataset_type *type)
 {
     if (!axl__dataset_type_has_name(type)) {
-        axl__str_puts(out, type->mapping ? "{format: …}" : "(none)");
+        axl__str_puts(out, !type->mapping                 ? "(none)"
+                           : type->task == AXL__TASK_TEXT ? "{format: …}"
+                                                          : "{prompt_format: …}");
         return;
     }
     axl__str_puts(out, type->name);
@@ -60,6 +62,8 @@ static void put_lines(axl__str *out, axl_context *ctx)
     for (size_t i = 0; i < axl__n_dataset_types; i++) {
         const axl__dataset_type *type = &axl__dataset_types[i];
         put_written(out, type);
+        if (type->task != AXL__TASK_TEXT)
+            axl__str_putf(out, " with %s", axl__data_task_name(type->task));
         axl__str_puts(out, "\n    reads ");
         put_columns(out, type);
         axl__str_putf(out, "; trains %s\n", trained_of(type));
@@ -101,6 +105,8 @@ static void put_json_type(axl__str *out, const axl__dataset_type *type)
         axl__str_puts(out, "{\"type\": {}");
     else
         put_json_text(out, "{\"type\": ", type->untyped ? NULL : type->name);
+    put_json_text(
+        out, ", \"with\": ", type->task == AXL__TASK_TEXT ? NULL : axl__data_task_name(type->task));
     put_json_list(out, ", \"styles\": ", type->styles);
     axl__str_puts(out, ", \"columns\": [");
     for (size_t i = 0; i < AXL__DATASET_COLUMNS_MAX && c[i].name; i++) {
@@ -121,7 +127,8 @@ static void put_json(axl__str *out, axl_context *ctx)
     }
     for (const axl__host_type *type = axl__host_types(ctx); type; type = type->next) {
         put_json_text(out, ",\n{\"type\": ", type->name);
-        axl__str_puts(out, ", \"styles\": [], \"columns\": [], \"keys\": [], \"trained\": null}");
+        axl__str_puts(out, ", \"with\": null, \"styles\": [], \"columns\": [], \"keys\": [], "
+                           "\"trained\": null}");
     }
     axl__str_puts(out, "]\n");
 }

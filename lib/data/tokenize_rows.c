@@ -49,8 +49,10 @@ typedef struct {
     bool bad_named;   /* the file that is being read stands there already */
     axl__str columns; /* of the first record, for a message */
     uint64_t bytes_done, bytes_total;
-    uint64_t n_records; /* of the entry */
-    uint64_t n_without; /* records without a sample, in all entries */
+    uint64_t n_records;  /* of the entry */
+    uint64_t n_without;  /* records without a sample, in all entries */
+    uint64_t n_too_long; /* samples of records that were dropped for their length, as those */
+    uint32_t n_pairs;
 } reading;
 
 /* ---- bad records ---- */
@@ -84,7 +86,7 @@ static void note_columns(reading *r, const axl__json *record)
 
     for (size_t i = 0; i < AXL__DATASET_COLUMNS_MAX && r->prompt.columns[i]; i++)
         r->seen[i] = r->seen[i] || axl__json_get(record, r->prompt.columns[i]);
-    r->tokenized = r->tokenized || axl__prompt_is_tokenized(record);
+    r->tokenized = r->tokenized || axl__prompt_is_tokenized(&r->prompt, record);
     if (r->columns.len > 0)
         return;
     for (const axl__json *v = record->child; v && shown < NAMES_SHOWN; v = v->next, shown++)
@@ -110,7 +112,7 @@ static axl_status fail_untyped(const reading *r, const char *path)
 
     AXL_TRY(axl__str_status(&r->columns));
     axl__str_init(&types, r->ctx);
-    axl__dataset_types_put(&types);
+    axl__dataset_types_put(&types, r->prompt.task);
     axl_status status = axl__str_status(&types);
     if (status == AXL_OK)
         status = axl__fail(AXL_ERR_DATA,
@@ -148,7 +150,7 @@ static axl_status check_columns(const reading *r, const char *path)
 {
     if (r->tokenized)
         return AXL_OK;
-    if (r->prompt.type->untyped)
+    if (r->prompt.type->untyped && strcmp(r->prompt.type->method, "tokenized") == 0)
         return fail_untyped(r, path);
     for (size_t i = 0; i < AXL__DATASET_COLUMNS_MAX && r->prompt.columns[i]; i++)
         if (!has_column(r, i))
@@ -243,20 +245,32 @@ static axl_status parse_batch(reading *r, axl__source *source, size_t most, uint
     return AXL_OK;
 }
 
+/* In a task of pairs a record has two samples, which get a number of their own. */
 static axl_status store_samples(reading *r, const job *j, uint32_t source)
 {
     const axl__draft *d = &j->draft;
+    bool pair = axl__data_task_pairs(r->prompt.task);
     uint32_t at = 0;
 
+    if (r->choice.places)
+        r->choice.rows[j->place] = d->too_long ? 0 : d->n_ends;
+    if (d->too_long) {
+        r->n_too_long += d->n_ends;
+        return AXL_OK;
+    }
     for (uint32_t part = 0; part < d->n_ends; at = d->ends[part++]) {
         const int32_t *ids = at ? d->ids + at : d->ids; /* NULL where all samples are empty */
         const int32_t *labels = at ? d->labels + at : d->labels;
         uint32_t length = d->ends[part] - at;
-        axl__row row = { .record = j->index, .length = length, .source = source, .part = part };
+        axl__row row = { .record = j->index,
+                         .length = length,
+                         .source = source,
+                         .part = part,
+                         .pair = pair ? r->n_pairs : 0,
+                         .role = (uint16_t)d->roles[part] };
         AXL_TRY(axl__store_add(r->store, &row, ids, labels, axl__data_plan_keeps(r->plan, length)));
     }
-    if (r->choice.places)
-        r->choice.rows[j->place] = d->n_ends;
+    r->n_pairs += pair;
     r->n_without += d->n_ends == 0;
     return AXL_OK;
 }
@@ -506,7 +520,7 @@ static axl_status reading_init(reading *r, axl__store *store, const axl__data_pl
 }
 
 axl_status axl__tokenize_rows(axl__store *store, const axl__data_plan *plan, uint32_t *starts,
-                              uint64_t *n_without)
+                              uint64_t *n_without, uint64_t *n_too_long)
 {
     reading r;
 
@@ -518,6 +532,7 @@ axl_status axl__tokenize_rows(axl__store *store, const axl__data_plan *plan, uin
     }
     *starts = store->n;
     *n_without = r.n_without;
+    *n_too_long = r.n_too_long;
     if (status == AXL_OK)
         status = axl__poll(r.ctx, "tokenize", r.bytes_total, r.bytes_total);
     reading_free(&r);
@@ -543,6 +558,9 @@ axl_status axl__row_stream_open(axl__row_stream **out, const axl__data_plan *pla
 {
     axl__row_stream *s;
 
+    if (plan->task != AXL__TASK_TEXT)
+        return axl__fail(AXL_ERR_UNSUPPORTED, "%s: only texts to learn are streamed, and %s is set",
+                         plan->list, axl__data_task_name(plan->task));
     for (size_t i = 0; i < plan->n_entries; i++)
         if (plan->entries[i].shards > 0 || plan->entries[i].in_pieces ||
             plan->entries[i].prompt.type->made_up)

@@ -9,12 +9,12 @@
 /*
  * Appends the samples of every record as rows; one without anything to train on may have length 0.
  * starts (n_sets + 1) receives where each data set's rows begin, *n_without how many records gave
- * no row at all.  AXL_ERR_DATA: malformed records
- * or values of a wrong type (the first ten are named, all are counted), a column that no record
- * has, or no record at all.
+ * no row at all, *n_too_long how many samples those had that were dropped for the length of their
+ * texts.  AXL_ERR_DATA: malformed records or values of a wrong type (the first ten are named, all
+ * are counted), a column that no record has, or no record at all.
  */
 axl_status axl__tokenize_rows(axl__store *store, const axl__data_plan *plan, uint32_t *starts,
-                              uint64_t *n_without);
+                              uint64_t *n_without, uint64_t *n_too_long);
 
 /*
  * The same records a stretch at a time, for data that is never whole in memory: where the last file

@@ -34,6 +34,7 @@ typedef struct axl__arch {
     double rms_norm_eps;
     bool tied_head;                  /* the output head is the embedding */
     bool qkv_bias, o_bias, mlp_bias; /* which linear layers add a vector of their own */
+    bool qk_norm;                    /* heads of queries and keys are normalised */
     axl__rope ropes[AXL__ROPES_MAX]; /* (n_ropes) */
     int n_ropes;
     axl__layer_arch *layers;           /* (n_layers), owned */

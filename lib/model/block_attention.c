@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* block_attention.c - see block_attention.h. */
 #include "block_attention.h"
+#include "block_norm.h"
 
+#include <assert.h>
 #include <math.h>
 
 void axl__attention_acts_take(axl__step_arena *a, axl__attention_acts *o, const axl__pass *p,
@@ -15,6 +17,12 @@ void axl__attention_acts_take(axl__step_arena *a, axl__attention_acts *o, const 
     o->k = o->all_k = axl__step_arena_mat(a, t, T, kv);
     o->v = o->all_v = axl__step_arena_mat(a, t, T, kv);
     o->out = axl__step_arena_mat(a, t, T, q);
+    if (m->qk_norm) {
+        o->raw_q = axl__step_arena_mat(a, t, T, q);
+        o->raw_k = axl__step_arena_mat(a, t, T, kv);
+        o->rstd_q = axl__step_arena_take(a, (size_t)(T * m->n_heads) * sizeof(float));
+        o->rstd_k = axl__step_arena_take(a, (size_t)(T * m->n_kv_heads) * sizeof(float));
+    }
     o->lse = axl__step_arena_take(a, (size_t)(T * m->n_heads) * sizeof(float));
     o->xa_qkv = axl__step_arena_mat(a, t, T, axl__slot_rank(p, AXL__SLOT_QKV));
     o->xa_o = axl__step_arena_mat(a, t, T, axl__slot_rank(p, AXL__SLOT_O));
@@ -30,6 +38,8 @@ void axl__attention_work_take(axl__step_arena *a, axl__attention_work *o, const 
     o->dout = axl__step_arena_mat(a, t, T, q);
     for (int i = 0; i < 3; i++)
         o->dqkv[i] = axl__step_arena_mat(a, t, T, i == 0 ? q : kv);
+    for (int i = 0; i < 2 && m->qk_norm; i++)
+        o->draw[i] = axl__step_arena_mat(a, t, T, i == 0 ? q : kv);
     axl_attention_backward_args back = { .forward = { .q = { NULL, t, T, q, q },
                                                       .longest = longest,
                                                       .n_heads = m->n_heads,
@@ -48,6 +58,36 @@ static axl_status rotate(const axl__pass *p, int64_t layer, const axl__layout *a
     };
 
     return p->ops->rope(p->dev, &a);
+}
+
+/* The heads of all tokens as rows, one behind another. */
+static axl_mat as_heads(axl_mat x, int64_t head_dim)
+{
+    assert(x.stride == x.cols);
+    x.rows *= x.cols / head_dim;
+    x.cols = x.stride = head_dim;
+    return x;
+}
+
+static axl_status norm_heads(const axl__pass *p, int64_t layer, axl__slot slot, axl_mat raw,
+                             axl_mat x, float *rstd)
+{
+    const axl__module *m = axl__modules_one(&p->model->modules, layer, slot);
+    int64_t D = p->model->arch.head_dim;
+
+    return axl__norm_forward(p, m, as_heads(raw, D), as_heads(x, D), rstd);
+}
+
+/* d is the gradient of what came out; draw is written. */
+static axl_status norm_heads_backward(const axl__pass *p, int64_t layer, axl__slot slot,
+                                      axl_mat raw, const float *rstd, axl_mat d, axl_mat draw)
+{
+    const axl__module *m = axl__modules_one(&p->model->modules, layer, slot);
+    int64_t D = p->model->arch.head_dim;
+    size_t bytes = (size_t)(draw.rows * draw.cols) * axl__dtype_size(draw.dtype);
+
+    AXL_TRY(p->ops->zero(p->dev, draw.data, bytes));
+    return axl__norm_backward(p, m, as_heads(raw, D), rstd, as_heads(d, D), as_heads(draw, D));
 }
 
 static axl_attention_args attention_args(const axl__pass *p, int64_t layer, const axl__layout *at,
@@ -81,10 +121,15 @@ axl_status axl__attention_block_forward(const axl__pass *p, int64_t layer, const
 {
     const axl__modules *t = &p->model->modules;
     const axl__arch *m = &p->model->arch;
-    const axl_mat qkv[3] = { acts->q, acts->k, acts->v }, none = { 0 };
+    const axl_mat none = { 0 }, qkv[3] = { m->qk_norm ? acts->raw_q : acts->q,
+                                           m->qk_norm ? acts->raw_k : acts->k, acts->v };
 
     AXL_TRY(axl__linears_forward(p, axl__modules_in(t, layer, AXL__SLOT_QKV), x, none, qkv,
                                  acts->xa_qkv, s));
+    if (m->qk_norm) {
+        AXL_TRY(norm_heads(p, layer, AXL__SLOT_Q_NORM, acts->raw_q, acts->q, acts->rstd_q));
+        AXL_TRY(norm_heads(p, layer, AXL__SLOT_K_NORM, acts->raw_k, acts->k, acts->rstd_k));
+    }
     AXL_TRY(rotate(p, layer, at, acts->q, m->n_heads, false));
     AXL_TRY(rotate(p, layer, at, acts->k, m->n_kv_heads, false));
     axl_attention_args a = attention_args(p, layer, at, acts);
@@ -109,6 +154,14 @@ axl_status axl__attention_block_backward(const axl__pass *p, int64_t layer, cons
     AXL_TRY(p->ops->attention_backward(p->dev, &a));
     AXL_TRY(rotate(p, layer, at, w->dqkv[0], m->n_heads, true));
     AXL_TRY(rotate(p, layer, at, w->dqkv[1], m->n_kv_heads, true));
-    return axl__linears_backward(p, axl__modules_in(t, layer, AXL__SLOT_QKV), x, w->dqkv,
-                                 acts->xa_qkv, dx, s);
+    const axl_mat dqkv[3] = { m->qk_norm ? w->draw[0] : w->dqkv[0],
+                              m->qk_norm ? w->draw[1] : w->dqkv[1], w->dqkv[2] };
+    if (m->qk_norm) {
+        AXL_TRY(norm_heads_backward(p, layer, AXL__SLOT_Q_NORM, acts->raw_q, acts->rstd_q,
+                                    w->dqkv[0], w->draw[0]));
+        AXL_TRY(norm_heads_backward(p, layer, AXL__SLOT_K_NORM, acts->raw_k, acts->rstd_k,
+                                    w->dqkv[1], w->draw[1]));
+    }
+    return axl__linears_backward(p, axl__modules_in(t, layer, AXL__SLOT_QKV), x, dqkv, acts->xa_qkv,
+                                 dx, s);
 }

@@ -4,6 +4,7 @@
  *
  *   y = plus + o_proj(attention(rope(q_proj(x)), rope(k_proj(x)), v_proj(x)))
  *
+ * where each head of q and k is normalised before it is turned, if the architecture says so,
  * over sequences that lie one behind another.  T tokens, C hidden, H heads, G kv heads, D head
  * size.
  */
@@ -33,6 +34,8 @@ typedef struct axl__layout {
  * from q, k and lse, the logarithm of each row's sum of exponentials (Dao et al., 2022). */
 typedef struct axl__attention_acts {
     axl_mat q, k, v, out; /* (T, H*D), (T, G*D) of this pass's tokens, the same, (T, H*D) */
+    axl_mat raw_q, raw_k; /* before their norms, of the shapes of q and k; only with qk_norm */
+    float *rstd_q, *rstd_k;
     axl_mat all_k, all_v; /* what queries see: k and v, or a cache that holds them */
     float *lse;           /* (H, T) */
     axl_mat xa_qkv, xa_o; /* (T, R) of linear.h */
@@ -42,6 +45,7 @@ typedef struct axl__attention_acts {
 typedef struct axl__attention_work {
     axl_mat dout;    /* (T, H*D) */
     axl_mat dqkv[3]; /* (T, H*D), (T, G*D), (T, G*D) */
+    axl_mat draw[2]; /* of raw_q and raw_k; only with qk_norm */
     void *kernel;    /* what the backend asks for */
 } axl__attention_work;
 

@@ -56,12 +56,14 @@ axl_status axl__modules_add(axl__modules *t, const axl__module_spec *s)
 static axl_status modules_add_layer(axl__modules *t, const axl__arch *a, int64_t layer)
 {
     int64_t C = a->hidden_size, F = a->intermediate_size;
-    int64_t q = a->n_heads * a->head_dim, kv = a->n_kv_heads * a->head_dim;
+    int64_t q = a->n_heads * a->head_dim, kv = a->n_kv_heads * a->head_dim, D = a->head_dim;
     const axl__module_spec specs[] = {
         { "input_layernorm", AXL__ROLE_NORM, AXL__SLOT_ATTN_NORM, layer, 1, C, false, false },
         { "self_attn.q_proj", AXL__ROLE_LINEAR, AXL__SLOT_QKV, layer, q, C, a->qkv_bias, false },
         { "self_attn.k_proj", AXL__ROLE_LINEAR, AXL__SLOT_QKV, layer, kv, C, a->qkv_bias, false },
         { "self_attn.v_proj", AXL__ROLE_LINEAR, AXL__SLOT_QKV, layer, kv, C, a->qkv_bias, false },
+        { "self_attn.q_norm", AXL__ROLE_NORM, AXL__SLOT_Q_NORM, layer, 1, D, false, false },
+        { "self_attn.k_norm", AXL__ROLE_NORM, AXL__SLOT_K_NORM, layer, 1, D, false, false },
         { "self_attn.o_proj", AXL__ROLE_LINEAR, AXL__SLOT_O, layer, C, q, a->o_bias, false },
         { "mlp.gate_proj", AXL__ROLE_LINEAR, AXL__SLOT_GATE_UP, layer, F, C, a->mlp_bias, false },
         { "mlp.up_proj", AXL__ROLE_LINEAR, AXL__SLOT_GATE_UP, layer, F, C, a->mlp_bias, false },
@@ -70,8 +72,11 @@ static axl_status modules_add_layer(axl__modules *t, const axl__arch *a, int64_t
           false },
     };
 
-    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++)
-        AXL_TRY(axl__modules_add(t, &specs[i]));
+    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
+        bool of_heads = specs[i].slot == AXL__SLOT_Q_NORM || specs[i].slot == AXL__SLOT_K_NORM;
+        if (!of_heads || a->qk_norm)
+            AXL_TRY(axl__modules_add(t, &specs[i]));
+    }
     return AXL_OK;
 }
 

@@ -30,6 +30,8 @@ typedef enum axl__slot {
     AXL__SLOT_GATE_UP,
     AXL__SLOT_DOWN,
     AXL__SLOT_MLP_NORM,
+    AXL__SLOT_Q_NORM, /* of each head of the queries, and of the keys */
+    AXL__SLOT_K_NORM,
     AXL__SLOT_FINAL_NORM,
     AXL__SLOT_HEAD,
     AXL__SLOTS
@@ -129,7 +131,8 @@ static inline bool axl__module_is_linear(const axl__module *m)
 
 axl_status axl__modules_add(axl__modules *t, const axl__module_spec *spec);
 
-/* The decoder that Llama, Mistral and Qwen2 have in common: norm, q k v, o, norm, gate up, down. */
+/* The decoder that all of today's families have: norm, q k v, o, norm, gate up, down; and norms of
+ * the heads of q and k where the architecture says so. */
 axl_status axl__modules_add_decoder(axl__modules *t, const axl__arch *a);
 
 #endif

@@ -166,6 +166,7 @@ axl_status axl_evaluate(const axl_config *cfg, axl_evaluation *out)
 
     AXL_TRY(axl__config_enter(cfg));
     AXL_TRY(AXL__EXPORT(axl_evaluation, out, &e));
+    AXL_TRY(axl__config_trains(cfg));
     axl_status status = evaluate_open(&x, cfg);
     if (status == AXL_OK)
         status = axl__evaluate(cfg, x.data, batch_loss, &x, &e);

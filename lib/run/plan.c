@@ -263,6 +263,7 @@ axl_status axl_run_plan(const axl_config *cfg, axl_plan *out)
 
     AXL_TRY(axl__config_enter(cfg));
     AXL_TRY(AXL__CHECK_STRUCT(axl_plan, out));
+    AXL_TRY(axl__config_trains(cfg));
     AXL_TRY(axl_tokenizer_from_config(&tok, cfg));
     axl_status status = axl__plan_tokens(cfg, tok);
     if (status == AXL_OK)

@@ -146,6 +146,7 @@ axl_status axl_run_new(axl_run **out, const axl_config *cfg, const axl_run_optio
     *out = NULL;
     AXL_TRY(axl__config_enter(cfg));
     AXL_TRY(AXL__IMPORT_OPTIONS(axl_run_options, &o, opts));
+    AXL_TRY(axl__config_trains(cfg));
     axl_context *ctx = axl__config_context(cfg);
     axl_run *r = axl__calloc(ctx, 1, sizeof *r);
     if (!r)

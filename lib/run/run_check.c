@@ -136,6 +136,7 @@ static axl_status check_all(const checker *c)
 {
     static const char *const lists[] = { "datasets", "test_datasets" };
 
+    axl__config_warn_untrained(c->cfg, c->list);
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         const axl__yaml *node = axl__cfg_node(c->cfg, checks[i].key);
         if (!node || !node->text || !*node->text)

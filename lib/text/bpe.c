@@ -38,6 +38,9 @@ void axl__bpe_free(axl__bpe *b)
     axl__free(b->ctx, b->pieces);
     axl__free(b->ctx, b->merging);
     axl__free(b->ctx, b->whole);
+    axl__free(b->ctx, b->words.slots);
+    axl__free(b->ctx, b->starts);
+    axl__free(b->ctx, b->lengths);
     memset(b, 0, sizeof *b);
 }
 

@@ -7,7 +7,9 @@
 #define AXL_TEXT_BPE_H
 
 #include "base/map.h"
+#include "base/str.h"
 #include "pairs.h"
+#include "short_words.h"
 #include "token_ids.h"
 
 #include <stdatomic.h>
@@ -15,15 +17,24 @@
 
 enum { AXL__ID_MAX = (1 << 22) - 1 }; /* keeps tables small whatever a file says */
 
+/* Of how many bytes of a text an id stands for, and how many of U+2581 are among them. */
+typedef struct axl__id_length {
+    uint32_t bytes, marks;
+} axl__id_length;
+
 typedef struct axl__piece {
     const char *text; /* NULL: no piece has this id */
     uint32_t len;
 } axl__piece;
 
-/* Three stages: pieces, then merges, then axl__bpe_finish(); the flags are set by who reads the
- * file, before that.  Afterwards only `whole` is written, by any thread, each to the same value.  A
- * piece whose text came again under another id has no text under its first one: the id is then
- * unused. */
+/* Small characters have tables instead of look-ups: those of ASCII, and U+2581 that stands for a
+ * space in SentencePiece's pieces. */
+enum { AXL__SMALL_MARK = 128, AXL__N_SMALL = 129 };
+
+/* Four stages: pieces, then merges, then axl__bpe_finish() and axl__bpe_index(); the flags are set
+ * by who reads the file, before that.  Afterwards only `whole` is written, by any thread, each to
+ * the same value.  A piece whose text came again under another id has no text under its first one:
+ * the id is then unused. */
 typedef struct axl__bpe {
     axl_context *ctx;
     axl__map ids;       /* text to id */
@@ -48,6 +59,16 @@ typedef struct axl__bpe {
     bool can_cut;        /* boundaries may be found character by character */
     int32_t unk_id;      /* -1: none */
     uint32_t max_len;    /* of a piece, in bytes */
+
+    /* Made by axl__bpe_index. */
+    bool by_bytes;          /* the pieces are written in byte_level.h's letters, and each byte's
+                               letter is one: axl__bpe_encode_bytes() may be called */
+    axl__short_words words; /* the short pieces by their texts; by_bytes: by the bytes they write */
+    int32_t small_ids[256]; /* by small character, or by byte; -1: no piece */
+    uint64_t joins[256][4]; /* whether a merge may ever join across these two of them */
+    uint64_t *starts;       /* (AXL__N_SMALL * AXL__N_SMALL) the merges of two small characters */
+    axl__id_length *lengths; /* (n_pieces) NULL where an id does not say it */
+    bool covers;             /* with lengths: no byte of a text is left without an id */
 } axl__bpe;
 
 void axl__bpe_init(axl__bpe *b, axl_context *ctx);
@@ -66,12 +87,16 @@ axl_status axl__bpe_derive_merges(axl__bpe *b, const uint32_t *ranks,
                                   const unsigned char *joinable);
 /* After the last piece and merge, with the flags set. */
 axl_status axl__bpe_finish(axl__bpe *b);
+/* Then: tables for speed, of a model in use.  byte_level: words reach it in the letters of their
+ * bytes, or by axl__bpe_encode_bytes(). */
+axl_status axl__bpe_index(axl__bpe *b, bool byte_level);
 
 int32_t axl__bpe_id(const axl__bpe *b, const char *text, size_t len); /* -1: none */
 
 /* What encoding needs beside the model; one for each call of the API. */
 typedef struct axl__bpe_scratch {
     axl__token_ids symbols; /* of the word at hand */
+    axl__str letters;       /* a long word's */
     void *nodes, *heap, *firsts;
     size_t nodes_cap, heap_cap, firsts_cap;
 } axl__bpe_scratch;
@@ -83,9 +108,36 @@ void axl__bpe_scratch_free(axl__bpe_scratch *s);
 axl_status axl__bpe_encode(const axl__bpe *b, const char *text, size_t len, axl__bpe_scratch *s,
                            axl__token_ids *out);
 
-/* As axl__bpe_encode, and for each id how many bytes of the text it counts for.  Slower. */
+/* The same of a word's bytes, where by_bytes. */
+axl_status axl__bpe_encode_bytes(const axl__bpe *b, const char *bytes, size_t len,
+                                 axl__bpe_scratch *s, axl__token_ids *out);
+
+/* As axl__bpe_encode, and for each id how many bytes of the text it counts for.  Slower where
+ * the ids do not say that themselves. */
 axl_status axl__bpe_encode_lengths(const axl__bpe *b, const char *text, size_t len,
                                    axl__bpe_scratch *s, axl__token_ids *out, axl__token_ids *lens);
+
+#define AXL__NO_MERGE UINT64_MAX
+
+/* Rank << 32 | product, or AXL__NO_MERGE. */
+static inline uint64_t axl__bpe_merge_of(const axl__bpe *b, int32_t left, int32_t right)
+{
+    uint64_t m;
+
+    return axl__pairs_get(&b->merges, axl__pair_key((uint32_t)left, (uint32_t)right), &m)
+               ? m
+               : AXL__NO_MERGE;
+}
+
+/* Whether any merge can ever join across these two characters. */
+static inline bool axl__bpe_side_by_side(const axl__bpe *b, uint32_t a, uint32_t c)
+{
+    uint64_t unused;
+
+    if (a < 128 && c < 128)
+        return b->inner_ascii[a][c >> 6] >> (c & 63) & 1;
+    return axl__pairs_get(&b->inner, axl__pair_key(a, c), &unused);
+}
 
 static inline bool axl__bpe_is_affixed(const axl__bpe *b)
 {

@@ -3,19 +3,19 @@
  * bpe_encode.c - from text to ids.  Characters become symbols; the run of symbols is cut where no
  * merge can reach across (see bpe.c); a word that is a piece which encodes to itself, most words of
  * ordinary text, is done then; a short word is merged by scanning for the least rank, a long one
- * with a heap, so that a megabyte of one letter costs n log n.
+ * with a heap, so that a megabyte of one letter costs n log n.  Words of small characters, or of
+ * bytes, are cut and spelled by table (see bpe.h), which is the same, only faster.
  */
 #include "bpe.h"
 
-#include "base/str.h"
 #include "base/utf8.h"
+#include "byte_level.h"
 
 #include <string.h>
 
 enum { SHORT_WORD = 32, POLL_BYTES = 1 << 16, POLL_MERGES = 1 << 15 };
 enum { WHOLE_UNKNOWN, WHOLE_NO, WHOLE_YES };
 
-#define NO_MERGE UINT64_MAX
 #define NO_NODE UINT32_MAX
 
 /* ---- scratch ---- */
@@ -24,6 +24,7 @@ void axl__bpe_scratch_init(axl__bpe_scratch *s, axl_context *ctx)
 {
     memset(s, 0, sizeof *s);
     axl__token_ids_init(&s->symbols, ctx);
+    axl__str_init(&s->letters, ctx);
 }
 
 void axl__bpe_scratch_free(axl__bpe_scratch *s)
@@ -31,6 +32,7 @@ void axl__bpe_scratch_free(axl__bpe_scratch *s)
     axl_context *ctx = s->symbols.ctx;
 
     axl__free(ctx, s->symbols.data);
+    axl__str_free(&s->letters);
     axl__free(ctx, s->nodes);
     axl__free(ctx, s->heap);
     axl__free(ctx, s->firsts);
@@ -39,41 +41,29 @@ void axl__bpe_scratch_free(axl__bpe_scratch *s)
 
 /* ---- merging one word ---- */
 
-static uint64_t merge_of(const axl__bpe *b, int32_t left, int32_t right)
+/* Merges sym[0..n) in place, n <= SHORT_WORD; returns how many are left.  merge: (n) of sym[i] and
+ * sym[i + 1]. */
+static size_t merge_short(const axl__bpe *b, int32_t *sym, uint64_t *merge, size_t n)
 {
-    uint64_t m;
-
-    return axl__pairs_get(&b->merges, axl__pair_key((uint32_t)left, (uint32_t)right), &m)
-               ? m
-               : NO_MERGE;
-}
-
-/* Merges sym[0..n) in place, n <= SHORT_WORD; returns how many are left. */
-static size_t merge_short(const axl__bpe *b, int32_t *sym, size_t n)
-{
-    uint64_t merge[SHORT_WORD]; /* of (sym[i], sym[i + 1]) */
-
-    for (size_t i = 0; i + 1 < n; i++)
-        merge[i] = merge_of(b, sym[i], sym[i + 1]);
     for (;;) {
         size_t best = 0;
-        uint64_t rank = NO_MERGE >> 32;
+        uint64_t rank = AXL__NO_MERGE >> 32;
         for (size_t i = 0; i + 1 < n; i++) {
             if (merge[i] >> 32 < rank) { /* the leftmost of equals */
                 rank = merge[i] >> 32;
                 best = i;
             }
         }
-        if (rank == NO_MERGE >> 32)
+        if (rank == AXL__NO_MERGE >> 32)
             return n;
         sym[best] = (int32_t)(uint32_t)merge[best];
         n--;
         memmove(sym + best + 1, sym + best + 2, (n - best - 1) * sizeof *sym);
         memmove(merge + best, merge + best + 1, (n - best) * sizeof *merge);
         if (best > 0)
-            merge[best - 1] = merge_of(b, sym[best - 1], sym[best]);
+            merge[best - 1] = axl__bpe_merge_of(b, sym[best - 1], sym[best]);
         if (best + 1 < n)
-            merge[best] = merge_of(b, sym[best], sym[best + 1]);
+            merge[best] = axl__bpe_merge_of(b, sym[best], sym[best + 1]);
     }
 }
 
@@ -82,42 +72,40 @@ typedef struct {
     uint32_t prev, next;
 } node;
 
+/* A candidate is rank << 32 | its left node: least rank first, then leftmost. */
 typedef struct {
-    uint64_t order; /* rank << 32 | position: least rank first, then leftmost */
-    uint32_t product;
-} candidate;
-
-typedef struct {
-    candidate *items;
+    uint64_t *items;
     size_t count;
 } heap;
 
+/* Four below each, which lie side by side: half as many lines of the cache as of two. */
 static void sift_down(heap *h, size_t i)
 {
-    candidate moved = h->items[i];
+    uint64_t moved = h->items[i];
 
-    for (size_t c; (c = 2 * i + 1) < h->count; i = c) {
-        if (c + 1 < h->count && h->items[c + 1].order < h->items[c].order)
-            c++;
-        if (h->items[c].order >= moved.order)
+    for (size_t c; (c = 4 * i + 1) < h->count; i = c) {
+        size_t end = h->count - c < 4 ? h->count : c + 4;
+        for (size_t k = c + 1; k < end; k++)
+            c = h->items[k] < h->items[c] ? k : c;
+        if (h->items[c] >= moved)
             break;
         h->items[i] = h->items[c];
     }
     h->items[i] = moved;
 }
 
-static void heap_push(heap *h, candidate item)
+static void heap_push(heap *h, uint64_t item)
 {
     size_t i = h->count++;
 
-    for (; i > 0 && h->items[(i - 1) / 2].order > item.order; i = (i - 1) / 2)
-        h->items[i] = h->items[(i - 1) / 2];
+    for (; i > 0 && h->items[(i - 1) / 4] > item; i = (i - 1) / 4)
+        h->items[i] = h->items[(i - 1) / 4];
     h->items[i] = item;
 }
 
-static candidate heap_pop(heap *h)
+static uint64_t heap_pop(heap *h)
 {
-    candidate top = h->items[0];
+    uint64_t top = h->items[0];
 
     h->items[0] = h->items[--h->count];
     if (h->count > 0)
@@ -138,13 +126,14 @@ static void *scratch_block(axl_context *ctx, void **block, size_t *cap, size_t c
 }
 
 /* Nodes keep their first position for life, and the left of two survives a join: a candidate is
- * named by its left node, and recognised as stale when that pair's merge is no longer the same. */
+ * named by its left node, and recognised as stale when that pair's merge has another rank.  Where
+ * two merges have one rank, the pair's own candidate is as good as the stale one before it. */
 static void push_merge(const axl__bpe *b, heap *h, const node *nodes, uint32_t left, uint32_t right)
 {
-    uint64_t m = merge_of(b, nodes[left].id, nodes[right].id);
+    uint64_t m = axl__bpe_merge_of(b, nodes[left].id, nodes[right].id);
 
-    if (m != NO_MERGE)
-        heap_push(h, (candidate){ (m >> 32) << 32 | left, (uint32_t)m });
+    if (m != AXL__NO_MERGE)
+        heap_push(h, (m >> 32) << 32 | left);
 }
 
 /* The right node is taken out of the list; candidates that name it find its id gone. */
@@ -181,22 +170,22 @@ static axl_status merge_long(const axl__bpe *b, axl__bpe_scratch *s, int32_t *sy
     for (uint32_t i = 0; i < n; i++)
         nodes[i] = (node){ sym[i], i > 0 ? i - 1 : NO_NODE, i + 1 < n ? i + 1 : NO_NODE };
     for (uint32_t i = 0; i + 1 < n; i++) {
-        uint64_t m = merge_of(b, sym[i], sym[i + 1]);
-        if (m != NO_MERGE)
-            h.items[h.count++] = (candidate){ (m >> 32) << 32 | i, (uint32_t)m };
+        uint64_t m = axl__bpe_merge_of(b, sym[i], sym[i + 1]);
+        if (m != AXL__NO_MERGE)
+            h.items[h.count++] = (m >> 32) << 32 | i;
     }
-    for (size_t i = h.count / 2; i-- > 0;)
+    for (size_t i = (h.count + 2) / 4; i-- > 0;)
         sift_down(&h, i);
     for (size_t turn = 1; h.count > 0; turn++) {
-        candidate top = heap_pop(&h);
-        uint32_t left = (uint32_t)top.order;
+        uint64_t top = heap_pop(&h);
+        uint32_t left = (uint32_t)top;
         if (turn % POLL_MERGES == 0)
             AXL_TRY(axl__cancelled(b->ctx));
         if (nodes[left].id < 0 || nodes[left].next == NO_NODE)
             continue;
-        uint64_t m = merge_of(b, nodes[left].id, nodes[nodes[left].next].id);
-        if (m != NO_MERGE && (uint32_t)m == top.product) /* else it is out of date */
-            join(b, &h, nodes, left, top.product);
+        uint64_t m = axl__bpe_merge_of(b, nodes[left].id, nodes[nodes[left].next].id);
+        if (m != AXL__NO_MERGE && m >> 32 == top >> 32) /* else it is out of date */
+            join(b, &h, nodes, left, (uint32_t)m);
     }
     for (uint32_t i = 0; i != NO_NODE; i = nodes[i].next) {
         if (firsts)
@@ -205,6 +194,126 @@ static axl_status merge_long(const axl__bpe *b, axl__bpe_scratch *s, int32_t *sy
     }
     *count = kept;
     return AXL_OK;
+}
+
+/* ---- a word ---- */
+
+/* Whether a piece encodes to itself is not certain, because its merges may rank behind others': it
+ * is found out the first time and noted.  Every thread that gets here stores the same. */
+static unsigned char whole_note(const axl__bpe *b, int32_t piece)
+{
+    return piece < 0 ? WHOLE_NO : atomic_load_explicit(&b->whole[piece], memory_order_relaxed);
+}
+
+static void note_whole(const axl__bpe *b, int32_t piece, const int32_t *sym, size_t n)
+{
+    if (whole_note(b, piece) == WHOLE_UNKNOWN)
+        atomic_store_explicit(&b->whole[piece], n == 1 && sym[0] == piece ? WHOLE_YES : WHOLE_NO,
+                              memory_order_relaxed);
+}
+
+/* The piece of a text that the model sees as it is, or -1. */
+static int32_t piece_of(const axl__bpe *b, const char *text, size_t len)
+{
+    if (len > b->max_len)
+        return -1;
+    return len > AXL__SHORT_WORD || b->words.cap == 0 || b->by_bytes
+               ? axl__bpe_id(b, text, len)
+               : axl__short_words_get(&b->words, text, len);
+}
+
+/* ---- words of small characters ---- */
+
+/* The small character at text[at], at < len, and where it ends; -1 where there is none. */
+static int small_at(const axl__bpe *b, const char *text, size_t len, size_t at, size_t *end)
+{
+    unsigned char c = (unsigned char)text[at];
+
+    *end = at + 1;
+    if (c < 128 || b->by_bytes)
+        return c;
+    *end = at + 3;
+    return len - at >= 3 && memcmp(text + at, "\xE2\x96\x81", 3) == 0 ? AXL__SMALL_MARK : -1;
+}
+
+static bool joins(const axl__bpe *b, int left, int right)
+{
+    return b->joins[left][right >> 6] >> (right & 63) & 1;
+}
+
+/* Where the word that begins at `from` ends, of n symbols: no merge reaches further.  `from` where
+ * one of its characters, or the one behind it, is not small. */
+static size_t small_word(const axl__bpe *b, const char *text, size_t len, size_t from, size_t *n)
+{
+    size_t at, next;
+    int last = small_at(b, text, len, from, &at), c;
+
+    if (last < 0 || b->small_ids[last] < 0)
+        return from;
+    for (*n = 1; at < len; at = next, last = c, ++*n) {
+        c = small_at(b, text, len, at, &next);
+        if (c < 0 || b->small_ids[c] < 0)
+            return from;
+        if (!joins(b, last, c))
+            break;
+    }
+    return at;
+}
+
+static uint64_t start_of(const axl__bpe *b, int left, int right)
+{
+    if (left < AXL__N_SMALL && right < AXL__N_SMALL)
+        return b->starts[left * AXL__N_SMALL + right];
+    return axl__bpe_merge_of(b, b->small_ids[left], b->small_ids[right]);
+}
+
+/* The n symbols of a word, and where merge is not NULL (n) what they merge to. */
+static void spell_small(const axl__bpe *b, const char *text, size_t len, int32_t *sym,
+                        uint64_t *merge)
+{
+    size_t at = 0, i = 0;
+
+    for (int last = 0, c; at < len; last = c, i++) {
+        c = small_at(b, text, len, at, &at);
+        sym[i] = b->small_ids[c];
+        if (merge && i > 0)
+            merge[i - 1] = start_of(b, last, c);
+    }
+}
+
+/* piece: the one of the word's text, or -1. */
+static axl_status merge_small(const axl__bpe *b, const char *text, size_t len, size_t n,
+                              int32_t piece, axl__bpe_scratch *s, axl__token_ids *out)
+{
+    uint64_t merge[SHORT_WORD];
+    int32_t few[SHORT_WORD], *sym = few;
+
+    if (n <= SHORT_WORD) {
+        spell_small(b, text, len, sym, merge);
+        n = merge_short(b, sym, merge, n);
+    } else {
+        AXL_TRY(axl__token_ids_reserve(&s->symbols, n));
+        sym = s->symbols.data;
+        spell_small(b, text, len, sym, NULL);
+        AXL_TRY(merge_long(b, s, sym, &n, NULL));
+    }
+    note_whole(b, piece, sym, n);
+    return axl__token_ids_append(out, sym, n);
+}
+
+/* A word of n symbols, as small_word() found it. */
+static axl_status put_small(const axl__bpe *b, const char *text, size_t len, size_t n,
+                            axl__bpe_scratch *s, axl__token_ids *out)
+{
+    size_t unused;
+
+    if (n == 1)
+        return axl__token_ids_put(out, b->small_ids[small_at(b, text, len, 0, &unused)]);
+    int32_t piece =
+        b->by_bytes ? axl__short_words_get(&b->words, text, len) : piece_of(b, text, len);
+    if (whole_note(b, piece) == WHOLE_YES)
+        return axl__token_ids_put(out, piece);
+    return merge_small(b, text, len, n, piece, s, out);
 }
 
 /* ---- a text ---- */
@@ -220,46 +329,30 @@ typedef struct {
     bool pending_unk; /* an unknown that is still open for fusing */
 } encoding;
 
-/* Ids of the word text[e->word..end), whose symbols are collected.  Whether a piece encodes to
- * itself is not certain, because its merges may rank behind others': it is found out the first time
- * and noted. */
+/* Ids of the word text[e->word..end), whose symbols are collected. */
 static axl_status finish_word(encoding *e, size_t end)
 {
     axl__token_ids *sym = &e->s->symbols;
-    size_t n = sym->count, len = end - e->word;
+    size_t n = sym->count;
     int32_t piece = -1;
-    unsigned char whole = WHOLE_UNKNOWN;
+    uint64_t merge[SHORT_WORD];
 
     sym->count = 0;
     if (n < 2)
         return n == 0 ? AXL_OK : axl__token_ids_put(e->out, sym->data[0]);
-    if (e->plain && len <= e->b->max_len)
-        piece = axl__bpe_id(e->b, e->text + e->word, len);
-    if (piece >= 0) {
-        whole = atomic_load_explicit(&e->b->whole[piece], memory_order_relaxed);
-        if (whole == WHOLE_YES)
-            return axl__token_ids_put(e->out, piece);
-    }
-    if (n <= SHORT_WORD)
-        n = merge_short(e->b, sym->data, n);
-    else
+    if (e->plain)
+        piece = piece_of(e->b, e->text + e->word, end - e->word);
+    if (whole_note(e->b, piece) == WHOLE_YES)
+        return axl__token_ids_put(e->out, piece);
+    if (n <= SHORT_WORD) {
+        for (size_t i = 0; i + 1 < n; i++)
+            merge[i] = axl__bpe_merge_of(e->b, sym->data[i], sym->data[i + 1]);
+        n = merge_short(e->b, sym->data, merge, n);
+    } else {
         AXL_TRY(merge_long(e->b, e->s, sym->data, &n, NULL));
-    /* Every thread that gets here stores the same. */
-    if (piece >= 0 && whole == WHOLE_UNKNOWN)
-        atomic_store_explicit(&e->b->whole[piece],
-                              n == 1 && sym->data[0] == piece ? WHOLE_YES : WHOLE_NO,
-                              memory_order_relaxed);
+    }
+    note_whole(e->b, piece, sym->data, n);
     return axl__token_ids_append(e->out, sym->data, n);
-}
-
-/* Whether any merge can ever join across these two characters. */
-static bool side_by_side(const axl__bpe *b, uint32_t a, uint32_t c)
-{
-    uint64_t unused;
-
-    if (a < 128 && c < 128)
-        return b->inner_ascii[a][c >> 6] >> (c & 63) & 1;
-    return axl__pairs_get(&b->inner, axl__pair_key(a, c), &unused);
 }
 
 /* Adds a symbol whose text begins at `at`; is_char: it is the piece of character c.  Before it, the
@@ -270,7 +363,8 @@ static axl_status put_symbol(encoding *e, int32_t id, bool is_char, uint32_t c, 
     const axl__bpe *b = e->b;
 
     if (sym->count > 0 && b->can_cut &&
-        (!b->merging[id] || !b->merging[sym->data[sym->count - 1]] || !side_by_side(b, e->last, c)))
+        (!b->merging[id] || !b->merging[sym->data[sym->count - 1]] ||
+         !axl__bpe_side_by_side(b, e->last, c)))
         AXL_TRY(finish_word(e, at));
     if (sym->count == 0) {
         e->word = at;
@@ -333,11 +427,43 @@ static axl_status put_char(encoding *e, size_t len, size_t *at)
     return put_symbol(e, id, true, c, from);
 }
 
+/* From a word's beginning on, the words of small characters; *at moves behind them.  Not too many
+ * at once, so that the caller may poll. */
+static axl_status put_small_words(encoding *e, size_t len, size_t *at)
+{
+    const axl__bpe *b = e->b;
+    size_t end, n, enough = *at + POLL_BYTES;
+
+    while (*at < len && *at < enough && (end = small_word(b, e->text, len, *at, &n)) > *at) {
+        e->s->symbols.count = 0; /* what was there is spelled here once more */
+        AXL_TRY(put_small(b, e->text + *at, end - *at, n, e->s, e->out));
+        *at = end;
+    }
+    return AXL_OK;
+}
+
+/* A word begins at `at`, or with the one symbol that was made of the text from `from` on.  *tried:
+ * where that was not one of small characters, the last time. */
+static axl_status try_small(encoding *e, size_t len, size_t from, size_t *at, size_t *tried)
+{
+    const axl__token_ids *sym = &e->s->symbols;
+    size_t begin = sym->count == 0 ? *at : from;
+
+    if (e->pending_unk || begin == *tried || sym->count > 1 || (sym->count == 1 && e->word != from))
+        return AXL_OK;
+    *tried = begin;
+    AXL_TRY(put_small_words(e, len, tried));
+    if (*tried > begin)
+        *at = *tried;
+    return AXL_OK;
+}
+
 /* ignore_merges is tokenizers' flag of that name: a text that is a piece needs no merges. */
 axl_status axl__bpe_encode(const axl__bpe *b, const char *text, size_t len, axl__bpe_scratch *s,
                            axl__token_ids *out)
 {
     encoding e = { b, s, out, text, 0, 0, false, false };
+    bool small = b->starts && b->can_cut && !b->by_bytes;
     size_t next_poll = POLL_BYTES;
 
     s->symbols.count = 0;
@@ -346,8 +472,12 @@ axl_status axl__bpe_encode(const axl__bpe *b, const char *text, size_t len, axl_
         if (id >= 0)
             return axl__token_ids_put(out, id);
     }
-    for (size_t at = 0; at < len;) {
-        AXL_TRY(put_char(&e, len, &at));
+    for (size_t at = 0, from = 0, tried = SIZE_MAX; at < len;) {
+        if (small)
+            AXL_TRY(try_small(&e, len, from, &at, &tried));
+        from = at;
+        if (at < len)
+            AXL_TRY(put_char(&e, len, &at));
         if (at >= next_poll) {
             AXL_TRY(axl__cancelled(b->ctx));
             next_poll = at + POLL_BYTES;
@@ -355,6 +485,42 @@ axl_status axl__bpe_encode(const axl__bpe *b, const char *text, size_t len, axl_
     }
     AXL_TRY(put_pending(&e, len));
     return finish_word(&e, len);
+}
+
+/* ---- bytes ---- */
+
+/* A long word that is a piece: the map of pieces has it by its letters. */
+static axl_status find_long_piece(const axl__bpe *b, const char *bytes, size_t len,
+                                  axl__bpe_scratch *s, int32_t *piece)
+{
+    *piece = -1;
+    if (len <= AXL__SHORT_WORD || len > b->max_len)
+        return AXL_OK;
+    axl__str_clear(&s->letters);
+    axl__byte_level_put(&s->letters, bytes, len);
+    AXL_TRY(axl__str_status(&s->letters));
+    *piece = axl__bpe_id(b, s->letters.data, s->letters.len);
+    return AXL_OK;
+}
+
+/* Bytes are small characters, all of them. */
+axl_status axl__bpe_encode_bytes(const axl__bpe *b, const char *bytes, size_t len,
+                                 axl__bpe_scratch *s, axl__token_ids *out)
+{
+    int32_t piece = axl__short_words_get(&b->words, bytes, len);
+    size_t end, n;
+
+    if (piece < 0 && b->ignore_merges)
+        AXL_TRY(find_long_piece(b, bytes, len, s, &piece));
+    if (piece >= 0 && (b->ignore_merges || whole_note(b, piece) == WHOLE_YES))
+        return axl__token_ids_put(out, piece);
+    for (size_t at = 0; at < len; at = end) {
+        end = small_word(b, bytes, len, at, &n);
+        AXL_TRY(put_small(b, bytes + at, end - at, n, s, out));
+        if (at / POLL_BYTES != end / POLL_BYTES)
+            AXL_TRY(axl__cancelled(b->ctx));
+    }
+    return AXL_OK;
 }
 
 /* ---- with lengths ---- */
@@ -470,11 +636,24 @@ static axl_status merge_spelled(const axl__bpe *b, axl__bpe_scratch *s, axl__tok
     return axl__token_ids_append(out, s->symbols.data, n);
 }
 
+/* Of an id in a text that the model sees as it is: where by_bytes, in letters. */
+static uint32_t written_length(const axl__bpe *b, int32_t id)
+{
+    return b->by_bytes ? b->pieces[id].len : b->lengths[id].bytes;
+}
+
 axl_status axl__bpe_encode_lengths(const axl__bpe *b, const char *text, size_t len,
                                    axl__bpe_scratch *s, axl__token_ids *out, axl__token_ids *lens)
 {
     spelling e = { .b = b, .symbols = &s->symbols, .lens = lens, .text = text };
-    size_t before = lens->count;
+    size_t before = lens->count, n = out->count;
+
+    if (b->lengths) {
+        AXL_TRY(axl__bpe_encode(b, text, len, s, out));
+        for (; n < out->count; n++)
+            AXL_TRY(axl__token_ids_put(lens, (int32_t)written_length(b, out->data[n])));
+        return AXL_OK;
+    }
     int32_t id = b->ignore_merges && len > 0 ? axl__bpe_id(b, text, len) : -1;
 
     if (id >= 0) {

@@ -16,12 +16,19 @@ static unsigned hidden_below(unsigned c)
     return c <= 33 ? c : c < 127 ? 33 : c <= 161 ? c - 94 : c <= 173 ? 67 : 68;
 }
 
+size_t axl__byte_letter(char byte, char letter[4])
+{
+    unsigned c = (unsigned char)byte;
+
+    return axl__utf8_encode(letter, is_visible(c) ? c : 256 + hidden_below(c));
+}
+
 void axl__byte_level_put(axl__str *out, const char *bytes, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        unsigned c = (unsigned char)bytes[i];
-        axl__str_put_utf8(out, is_visible(c) ? c : 256 + hidden_below(c));
-    }
+    char letter[4];
+
+    for (size_t i = 0; i < len; i++)
+        axl__str_put(out, letter, axl__byte_letter(bytes[i], letter));
 }
 
 void axl__byte_level_aligned(const axl__aligned *in, size_t from, size_t to, axl__aligned *out)
@@ -29,8 +36,7 @@ void axl__byte_level_aligned(const axl__aligned *in, size_t from, size_t to, axl
     char letter[4];
 
     for (size_t i = from; i < to; i++) {
-        unsigned c = (unsigned char)in->text.data[i];
-        size_t n = axl__utf8_encode(letter, is_visible(c) ? c : 256 + hidden_below(c));
+        size_t n = axl__byte_letter(in->text.data[i], letter);
         axl__aligned_put(out, letter, n, axl__aligned_span(in, i, i + 1));
     }
 }
@@ -44,7 +50,7 @@ static int byte_of(uint32_t c)
     return c <= 32 ? (int)c : c < 67 ? (int)c + 94 : c == 67 ? 173 : -1;
 }
 
-void axl__byte_level_decode(axl__str *out, const char *token, size_t len)
+bool axl__byte_level_exact(axl__str *out, const char *token, size_t len)
 {
     size_t before = out->len;
 
@@ -52,9 +58,15 @@ void axl__byte_level_decode(axl__str *out, const char *token, size_t len)
         int byte = byte_of(axl__utf8_next(token, len, &at));
         if (byte < 0) {
             out->len = before;
-            axl__str_put(out, token, len);
-            return;
+            return false;
         }
         axl__str_putc(out, (char)byte);
     }
+    return true;
+}
+
+void axl__byte_level_decode(axl__str *out, const char *token, size_t len)
+{
+    if (!axl__byte_level_exact(out, token, len))
+        axl__str_put(out, token, len);
 }

@@ -104,22 +104,6 @@ static const char qwen3_5_words[] =
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}"
     "| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
-bool axl__json_truthy(const axl__json *v, bool otherwise)
-{
-    if (!v)
-        return otherwise;
-    switch (v->type) {
-    case AXL__JSON_NULL: return false;
-    case AXL__JSON_BOOL: return v->boolean;
-    case AXL__JSON_INT:
-    case AXL__JSON_FLOAT: return v->number != 0;
-    case AXL__JSON_STRING: return v->len > 0;
-    case AXL__JSON_ARRAY:
-    case AXL__JSON_OBJECT: return v->count > 0;
-    }
-    return otherwise;
-}
-
 /* ---- SentencePiece's kind ---- */
 
 void axl__llama_pipeline(axl__pipeline *p, bool legacy, bool add_prefix_space)

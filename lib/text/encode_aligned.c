@@ -2,11 +2,12 @@
 /*
  * encode_aligned.c - see encode_aligned.h.  The steps are those of tokenizer.c, with the same ids;
  * here each of them writes the text anew together with where every byte is from, which costs
- * several times what the ids alone do.
+ * several times what the ids alone do.  Where the ids say it (encode_direct.h), that is spared.
  */
 #include "encode_aligned.h"
 
 #include "base/utf8.h"
+#include "encode_direct.h"
 #include "normalizer.h"
 #include "pre_tokenizer.h"
 #include "tokenizer_priv.h"
@@ -25,6 +26,7 @@ typedef struct {
     axl__cutter cutter;
     axl__token_ids ids, places; /* of the word at hand; two of the latter for each id */
     axl__hits hits[2];          /* of the two passes of searching */
+    axl__direct direct;
     bool track;
     axl__aligned_tokens *out;
 } encoder;
@@ -215,6 +217,47 @@ static axl_status normalize(encoder *e)
     return AXL_OK;
 }
 
+static axl_status put_direct(encoder *e, axl__slice seen, size_t from, size_t to,
+                             axl__origin *origin)
+{
+    const axl__bpe *b = &e->t->bpe;
+    axl__direct *d = &e->direct;
+    axl__origin own, *of;
+    axl__slice text = { NULL, 0 }; /* only trimming looks at it, and it lies far away */
+
+    AXL_TRY(axl__direct_encode(d, seen, from, to, origin, &own, &of));
+    for (size_t i = 0; i < d->ids.count; i++) {
+        int32_t id = d->ids.data[i];
+        if (e->t->pipeline.n_trims > 0)
+            text = (axl__slice){ b->pieces[id].text, b->pieces[id].len };
+        AXL_TRY(put_token(e, id, axl__origin_next(of, b->lengths[id]), text));
+    }
+    return AXL_OK;
+}
+
+/* As encode_piece(), or AXL_END where it cannot be done. */
+static axl_status encode_directly(encoder *e, const char *text, size_t len, size_t at)
+{
+    axl__origin origin;
+    axl__slice seen;
+    axl__finder f;
+    int32_t id;
+    size_t from, to;
+    axl_status status = axl__direct_normal(&e->direct, text, len, at, &seen, &origin);
+
+    if (status != AXL_OK)
+        return status;
+    axl__finder_init(&f, &e->t->added, true, seen.text, seen.len, &e->hits[1]);
+    while ((status = axl__finder_next(&f, &id, &from, &to)) == AXL_OK) {
+        axl__slice found = { seen.text + from, to - from };
+        if (id >= 0)
+            AXL_TRY(put_token(e, id, axl__origin_span(&origin, from, to), found));
+        else
+            AXL_TRY(put_direct(e, seen, from, to, &origin));
+    }
+    return status < 0 ? status : AXL_OK;
+}
+
 /* A piece between the tokens of the first pass; at: where it begins in the text. */
 static axl_status encode_piece(encoder *e, const char *text, size_t len, size_t at)
 {
@@ -224,6 +267,8 @@ static axl_status encode_piece(encoder *e, const char *text, size_t len, size_t 
     size_t from, to;
     axl_status status;
 
+    if (e->direct.on && (status = encode_directly(e, text, len, at)) != AXL_END)
+        return status;
     axl__aligned_clear(a);
     a->base = (uint32_t)at;
     axl__aligned_put_original(a, text, len, at);
@@ -315,6 +360,7 @@ static void encoder_free(encoder *e)
     axl__cutter_free(&e->cutter);
     axl__token_ids_free(&e->ids);
     axl__token_ids_free(&e->places);
+    axl__direct_free(&e->direct);
     axl__bpe_scratch_free(&e->scratch);
     axl__word_scratch_free(&e->word, ctx);
 }
@@ -359,6 +405,7 @@ axl_status axl__encode_aligned(const axl_tokenizer *t, const char *text, size_t 
         axl__aligned_init(&e.text[i], t->ctx, e.track);
         axl__words_init(&e.words[i], t->ctx, e.track);
     }
+    axl__direct_init(&e.direct, t);
     axl__token_ids_init(&e.ids, t->ctx);
     axl__token_ids_init(&e.places, t->ctx);
     axl_status status = encode_around(&e, text, len, !(flags & AXL_TOKENIZE_NO_SPECIAL));

@@ -43,10 +43,31 @@ typedef struct {
     char_class is;
 } cursor;
 
+/* Of ASCII, which most texts are made of. */
+#define L LETTER
+#define D NUMBER
+#define S SPACE
+#define N NEWLINE
+#define O OTHER
+static const unsigned char ascii_classes[128] = {
+    O, O, O, O, O, O, O, O, O, S, N, S, S, N, O, O, /* control characters */
+    O, O, O, O, O, O, O, O, O, O, O, O, O, O, O, O, /**/
+    S, O, O, O, O, O, O, O, O, O, O, O, O, O, O, O, /* from the space on */
+    D, D, D, D, D, D, D, D, D, D, O, O, O, O, O, O, /* from '0' on */
+    O, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, /* from '@' on */
+    L, L, L, L, L, L, L, L, L, L, L, O, O, O, O, O, /**/
+    O, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, /* from '`' on */
+    L, L, L, L, L, L, L, L, L, L, L, O, O, O, O, O,
+};
+#undef L
+#undef D
+#undef S
+#undef N
+#undef O
+
+/* Of what is not ASCII. */
 static char_class class_of(uint32_t c)
 {
-    if (c == '\r' || c == '\n')
-        return NEWLINE;
     if (axl__unicode_letter(c))
         return LETTER;
     if (axl__unicode_number(c))
@@ -54,15 +75,22 @@ static char_class class_of(uint32_t c)
     return axl__unicode_space(c) ? SPACE : OTHER;
 }
 
-static void look(cursor *c, size_t at)
+static inline void look(cursor *c, size_t at)
 {
     c->at = c->end = at;
     c->is = END;
-    if (at < c->len)
+    if (at >= c->len)
+        return;
+    unsigned char byte = (unsigned char)c->text[at];
+    if (byte < 128) {
+        c->end = at + 1;
+        c->is = (char_class)ascii_classes[byte];
+    } else {
         c->is = class_of(axl__utf8_next(c->text, c->len, &c->end));
+    }
 }
 
-static void advance(cursor *c)
+static inline void advance(cursor *c)
 {
     look(c, c->end);
 }

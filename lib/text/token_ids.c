@@ -18,7 +18,7 @@ void axl__token_ids_free(axl__token_ids *ids)
 }
 
 /* Capacity doubles; the limit keeps the doubling and the bytes from overflowing. */
-static axl_status reserve(axl__token_ids *ids, size_t extra)
+axl_status axl__token_ids_reserve(axl__token_ids *ids, size_t extra)
 {
     size_t cap = ids->cap ? ids->cap : 64;
 
@@ -39,7 +39,7 @@ static axl_status reserve(axl__token_ids *ids, size_t extra)
 axl_status axl__token_ids_put(axl__token_ids *ids, int32_t id)
 {
     if (ids->count == ids->cap)
-        AXL_TRY(reserve(ids, 1));
+        AXL_TRY(axl__token_ids_reserve(ids, 1));
     ids->data[ids->count++] = id;
     return AXL_OK;
 }
@@ -48,7 +48,7 @@ axl_status axl__token_ids_append(axl__token_ids *ids, const int32_t *data, size_
 {
     if (count == 0)
         return AXL_OK;
-    AXL_TRY(reserve(ids, count));
+    AXL_TRY(axl__token_ids_reserve(ids, count));
     memcpy(ids->data + ids->count, data, count * sizeof *data);
     ids->count += count;
     return AXL_OK;

@@ -16,6 +16,7 @@ typedef struct axl__token_ids {
 
 void axl__token_ids_init(axl__token_ids *ids, axl_context *ctx);
 void axl__token_ids_free(axl__token_ids *ids);
+axl_status axl__token_ids_reserve(axl__token_ids *ids, size_t extra);
 axl_status axl__token_ids_put(axl__token_ids *ids, int32_t id);
 axl_status axl__token_ids_append(axl__token_ids *ids, const int32_t *data, size_t count);
 

@@ -15,6 +15,7 @@
 #include "base/utf8.h"
 #include "byte_level.h"
 #include "encode_aligned.h"
+#include "encode_text.h"
 
 #include <string.h>
 
@@ -153,79 +154,11 @@ axl_status axl_tokenizer_open_files(axl_tokenizer **out, axl_context *ctx, const
 
 typedef struct {
     const axl_tokenizer *t;
-    axl__bpe_scratch scratch;
-    axl__str normal, marked; /* the normalized piece; its part with marks for spaces, or bytes */
-    axl__str spaced;         /* a word with a space before it */
+    axl__text_encoder texts;
+    axl__str normal; /* the normalized piece */
     axl__token_ids *out;
     axl__hits hits[2]; /* of the two passes of searching */
 } encoder;
-
-/* Metaspace's split: a part begins at each mark.  Merges do not reach from one part to the next. */
-static axl_status encode_parts(encoder *e, const char *text, size_t len)
-{
-    axl__slice mark = e->t->pipeline.metaspace.mark;
-    size_t from = 0;
-
-    while (from < len) {
-        size_t to = from + 1;
-        while (to < len && !(to + mark.len <= len && memcmp(text + to, mark.text, mark.len) == 0))
-            to++;
-        AXL_TRY(axl__bpe_encode(&e->t->bpe, text + from, to - from, &e->scratch, e->out));
-        from = to;
-    }
-    return AXL_OK;
-}
-
-static axl_status encode_word(encoder *e, const char *text, size_t len)
-{
-    if (!e->t->pipeline.byte_level)
-        return axl__bpe_encode(&e->t->bpe, text, len, &e->scratch, e->out);
-    axl__str_clear(&e->marked);
-    axl__byte_level_put(&e->marked, text, len);
-    AXL_TRY(axl__str_status(&e->marked));
-    return axl__bpe_encode(&e->t->bpe, e->marked.data, e->marked.len, &e->scratch, e->out);
-}
-
-/* Words of the i-th pre-tokenizer, each through those behind it. */
-static axl_status encode_cut(encoder *e, uint32_t i, const char *text, size_t len)
-{
-    const axl__pipeline *p = &e->t->pipeline;
-    const axl__cut *cut = &p->cuts[i];
-    size_t to;
-
-    if (i == p->n_cuts)
-        return encode_word(e, text, len);
-    if (cut->prefix_space && text[0] != ' ') {
-        axl__str_clear(&e->spaced);
-        axl__str_putc(&e->spaced, ' ');
-        axl__str_put(&e->spaced, text, len);
-        AXL_TRY(axl__str_status(&e->spaced));
-        text = e->spaced.data;
-        len = e->spaced.len;
-    }
-    for (size_t from = 0; from < len; from = to) {
-        AXL_TRY(axl__cancelled(e->t->ctx));
-        to = axl__split_word(cut->into, text, len, from);
-        AXL_TRY(encode_cut(e, i + 1, text + from, to - from));
-    }
-    return AXL_OK;
-}
-
-static axl_status encode_text(encoder *e, const char *text, size_t len, bool at_start)
-{
-    const axl__metaspace *m = &e->t->pipeline.metaspace;
-
-    if (len == 0)
-        return AXL_OK;
-    if (!m->on)
-        return encode_cut(e, 0, text, len);
-    axl__str_clear(&e->marked);
-    AXL_TRY(axl__put_metaspace(m, text, len, at_start, &e->marked));
-    if (m->split)
-        return encode_parts(e, axl__str_text(&e->marked), e->marked.len);
-    return axl__bpe_encode(&e->t->bpe, axl__str_text(&e->marked), e->marked.len, &e->scratch,
-                           e->out);
-}
 
 /* A piece between the tokens of the first pass: normalize, then the second pass.  Tokens that are
  * "normalized" are looked for in what the normalizer made, the others in the text as it came, which
@@ -248,7 +181,7 @@ static axl_status encode_piece(encoder *e, const char *text, size_t len, bool at
         if (id >= 0)
             AXL_TRY(axl__token_ids_put(e->out, id));
         else
-            AXL_TRY(encode_text(e, text + from, to - from, at_start && from == 0));
+            AXL_TRY(axl__encode_text(&e->texts, text + from, to - from, at_start && from == 0));
     }
     return status < 0 ? status : AXL_OK;
 }
@@ -299,10 +232,8 @@ static axl_status encode_valid(const axl_tokenizer *tok, const char *text, size_
     axl__str repaired;
     axl_status status = AXL_OK;
 
-    axl__bpe_scratch_init(&e.scratch, tok->ctx);
+    axl__text_encoder_init(&e.texts, tok, out);
     axl__str_init(&e.normal, tok->ctx);
-    axl__str_init(&e.marked, tok->ctx);
-    axl__str_init(&e.spaced, tok->ctx);
     axl__str_init(&repaired, tok->ctx);
     if (!axl__utf8_valid(text, len)) {
         status = repair(&repaired, text, len);
@@ -314,10 +245,8 @@ static axl_status encode_valid(const axl_tokenizer *tok, const char *text, size_
     axl__free(tok->ctx, e.hits[0].items);
     axl__free(tok->ctx, e.hits[1].items);
     axl__str_free(&repaired);
-    axl__str_free(&e.marked);
-    axl__str_free(&e.spaced);
     axl__str_free(&e.normal);
-    axl__bpe_scratch_free(&e.scratch);
+    axl__text_encoder_free(&e.texts);
     return status;
 }
 

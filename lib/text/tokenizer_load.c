@@ -418,6 +418,8 @@ axl_status axl__tokenizer_load(axl_tokenizer *t, const axl__tokenizer_origin *fr
     axl__arena_free(&f.arena);
     if (status == AXL_OK) {
         status = axl__bpe_finish(&t->bpe);
+        if (status == AXL_OK && t->words.kind == AXL__MODEL_BPE)
+            status = axl__bpe_index(&t->bpe, t->pipeline.byte_level);
         if (status == AXL_OK)
             status = axl__word_model_finish(&t->words, &t->bpe);
         if (status < 0 && status != AXL_ERR_NOMEM)

@@ -111,7 +111,6 @@ extern const axl__class_spec axl__class_specs[AXL__N_CLASSES];
 axl_status axl__class_pipeline(axl_tokenizer *t, const axl__json *config);
 /* What of a file's normalizer a class takes: T5 its map of characters. */
 axl_status axl__class_normalizer(axl_tokenizer *t, const axl__json *normalizer);
-bool axl__json_truthy(const axl__json *v, bool otherwise); /* as Python's bool(); NULL: otherwise */
 
 /* A SentencePiece model as it lies in its file; texts in an arena. */
 typedef enum {

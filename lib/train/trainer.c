@@ -247,6 +247,7 @@ axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg, axl
         return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
     *out = NULL;
     AXL_TRY(axl_schedule_from_config(&schedule, cfg, total_steps));
+    AXL_TRY(axl__config_trains(cfg));
     o.schedule = &schedule;
     o.learning_rate = axl__cfg_double(cfg, "learning_rate");
     o.max_grad_norm = axl__cfg_double(cfg, "max_grad_norm");

@@ -291,8 +291,8 @@ static void test_config__answers_by_the_type_of_the_data(void **state)
           "[AXL-C0211]");
     check(ENTRY("type: completion, length: 1000"), NULL);
     check(ENTRY("type: {chosen_format: x}"),
-          "c.yml:2:29: error: datasets[0].type.chosen_format: not supported: preference training "
-          "does not exist yet [AXL-C0210]");
+          "c.yml:2:29: warning: datasets[0].type.chosen_format: no effect here: user_defined data "
+          "does not read it [AXL-C0211]");
     check(ENTRY("type: alpaca_chat, conversation: phi"), NULL);
     check(ENTRY("type: alpaca_chat, conversation: vicuna"),
           "c.yml:2:55: error: datasets[0].conversation: must be one of instruct, chat, chatml, "
@@ -326,6 +326,63 @@ static void test_config__answers_by_the_type_of_the_data(void **state)
           "types do not exist yet; use " TYPES " [AXL-C0210]");
 }
 
+/* What rl and the reward models say decides which types and keys there are. */
+static void test_config__knows_the_types_of_a_task(void **state)
+{
+#define TASK(task, members)                                                                        \
+    "{base_model: m, micro_batch_size: 1, gradient_accumulation_steps: 1, learning_rate: "         \
+    "1.0, " task ",\n datasets: [{path: p, " members "}]}\n"
+    (void)state;
+    check(TASK("rl: dpo", "type: chatml.intel"), NULL);
+    check(TASK("rl: ipo", "type: chatml"), NULL);
+    check(TASK("rl: simpo", "type: {prompt_format: '{prompt}', field_chosen: c}"), NULL);
+    check(TASK("rl: dpo", "type: chat_template.default, field_chosen: c, roles: {user: [u]}"),
+          NULL);
+    check(TASK("rl: orpo", "type: chat_template.argilla"), NULL);
+    check(TASK("rl: kto", "type: {completion_format: '{completion}', field_label: l}"), NULL);
+    check(TASK("reward_model: true, model_type: AutoModelForSequenceClassification, num_labels: 0",
+               "type: bradley_terry.chat_template"),
+          NULL);
+    check(TASK("process_reward_model: true",
+               "type: stepwise_supervised, step_separator: ' ', max_completion_length: 9"),
+          NULL);
+    check(TASK("rl: dpo", "type: alpaca"),
+          "c.yml:2:29: error: datasets[0].type: \"alpaca\" is not supported: it is for texts to "
+          "learn, and rl or a reward model is set [AXL-C0210]");
+    check(TASK("rl: dpo", "type: chatml.argilla"),
+          "c.yml:2:29: error: datasets[0].type: \"chatml.argilla\" is not supported: it belongs to "
+          "rl: kto [AXL-C0210]");
+    check(TASK("seed: 1", "type: chatml.ultra"),
+          "c.yml:2:29: error: datasets[0].type: \"chatml.ultra\" is not supported: it belongs to "
+          "rl: dpo, ipo or simpo [AXL-C0210]");
+    check(TASK("rl: orpo", "type: chat_template"),
+          "c.yml:2:29: error: datasets[0].type: \"chat_template\" is not supported: with rl: orpo "
+          "Axolotl loads chat_template.argilla alone [AXL-C0210]");
+    check(TASK("rl: kto", "type: my_code.rows"),
+          "c.yml:2:29: error: datasets[0].type: \"my_code.rows\" is not supported: it names a "
+          "function in Python, which axl does not run [AXL-C0210]");
+    check(TASK("process_reward_model: true", "type: steps"),
+          "c.yml:2:29: error: datasets[0].type: \"steps\" is not supported: other dataset types do "
+          "not exist yet; use stepwise_supervised [AXL-C0210]");
+    check(TASK("rl: orpo", "type: {prompt_format: x}"),
+          "c.yml:2:23: error: datasets[0].type: required with rl: orpo: chat_template.argilla "
+          "[AXL-C0205]");
+    check(TASK("reward_model: true", "split: train"),
+          "c.yml:2:13: error: datasets[0].type: required with reward_model: true: "
+          "bradley_terry.chat_template, bradley_terry.llama3.icr [AXL-C0205]");
+    check(TASK("rl: dpo", "type: {field_label: l}"),
+          "c.yml:2:30: warning: datasets[0].type.field_label: no effect here: user_defined data "
+          "does not read it [AXL-C0211]");
+    check(TASK("rl: grpo", "type: ''"),
+          "c.yml:1:94: error: rl: \"grpo\" is not supported: with grpo, gdpo and ebft the model "
+          "answers while it trains, which axl does not do; use dpo, ipo, simpo, orpo, kto "
+          "[AXL-C0210]");
+    check(TASK("rl: dpp", "type: ''"),
+          "c.yml:1:94: error: rl: must be one of dpo, ipo, simpo, orpo, kto, found \"dpp\"; did "
+          "you mean \"dpo\"? [AXL-C0204]");
+#undef TASK
+}
+
 static void test_config__fills_in_what_the_type_reads(void **state)
 {
     parsed p = parse(ENTRY("type: completion}, {path: p, type: alpaca}, "
@@ -353,8 +410,8 @@ static void test_config__says_what_it_does_not_do(void **state)
     check(MIN "load_in_8bit: true\n", "c.yml:10:1: error: load_in_8bit: not supported: an 8-bit "
                                       "base does not exist; use load_in_8bit: false [AXL-C0210]");
     check(MIN "load_in_8bit: false\n", NULL);
-    check(MIN "rl: dpo\n", "c.yml:10:1: error: rl: not supported: preference training does not "
-                           "exist yet [AXL-C0210]");
+    check(MIN "rl_beta: 0.1\n", "c.yml:10:1: warning: rl_beta: no effect here: preference training "
+                                "does not exist yet [AXL-C0211]");
     check(MIN "trl: {beta: 0.1}\n", "c.yml:10:1: error: trl: not supported: preference training "
                                     "does not exist yet [AXL-C0210]");
     check(MIN "tensor_parallel_size: 1\n", NULL);
@@ -849,6 +906,7 @@ int main(void)
         cmocka_unit_test(test_config__keeps_numbers_in_range),
         cmocka_unit_test(test_config__says_what_it_does_not_do),
         cmocka_unit_test(test_config__answers_by_the_type_of_the_data),
+        cmocka_unit_test(test_config__knows_the_types_of_a_task),
         cmocka_unit_test(test_config__fills_in_what_the_type_reads),
         cmocka_unit_test(test_config__checks_the_optimizer),
         cmocka_unit_test(test_config__rewrites_deprecated_spellings),

@@ -697,11 +697,14 @@ static void test_dataset__lists_its_types(void **state)
                                      "input?, output; trains output\n"));
     assert_non_null(strstr(out.data, "solution or explanation; trains"));
     assert_non_null(strstr(out.data, "my.rows\n    registered by this program\n"));
+    assert_non_null(strstr(out.data, "chatml.intel with rl: kto\n    reads question, system?, "
+                                     "completion, label; trains completion\n"));
+    assert_non_null(strstr(out.data, "{prompt_format: …} with rl: dpo, ipo or simpo\n"));
     assert_ok(axl_dataset_describe_types(f.ctx, 1, &out));
-    assert_non_null(strstr(out.data,
-                           "{\"type\": \"completion\", \"styles\": [], \"columns\": "
-                           "[{\"name\": \"text\", \"key\": \"field\", \"optional\": "
-                           "false}], \"keys\": [\"field\"], \"trained\": \"all of it\"}"));
+    assert_non_null(
+        strstr(out.data, "{\"type\": \"completion\", \"with\": null, \"styles\": [], \"columns\": "
+                         "[{\"name\": \"text\", \"key\": \"field\", \"optional\": "
+                         "false}], \"keys\": [\"field\"], \"trained\": \"all of it\"}"));
     assert_non_null(strstr(out.data, "{\"type\": \"my.rows\", "));
     axl_buffer_free(&out);
     tear_down(&f);

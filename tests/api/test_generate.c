@@ -101,6 +101,58 @@ static void test_generate__a_raised_cancel_ends_it(void **state)
     axl_context_free(ctx);
 }
 
+/* ---- families ---- */
+
+static int32_t likeliest(const axl_model *model, const int32_t *ids, size_t n)
+{
+    axl_model_info info = AXL_MODEL_INFO_INIT;
+    int32_t best = 0;
+
+    assert_ok(axl_model_get_info(model, &info));
+    float *logits = malloc(n * info.vocab_size * sizeof *logits);
+    assert_non_null(logits);
+    assert_ok(axl_model_logits(model, NULL, ids, n, logits));
+    const float *last = logits + (n - 1) * info.vocab_size;
+    for (uint32_t i = 1; i < info.vocab_size; i++)
+        if (last[i] > last[best])
+            best = (int32_t)i;
+    free(logits);
+    return best;
+}
+
+/* Token by token over the cache of keys and values as over the whole text. */
+static void test_generate__goes_on_as_the_whole_text_would(void **state)
+{
+    static const char *const variants[] = { "llama_biases", "mistral_window", "qwen2_bias", "qwen3",
+                                            "qwen3_bias_window_bf16_old" };
+    axl_context *ctx = tiny_context(2);
+
+    (void)state;
+    for (size_t v = 0; v < sizeof variants / sizeof variants[0]; v++) {
+        char path[200];
+        int32_t ids[6 + TOKENS] = { 5, 9, 30, 11, 62, 8 };
+        axl_generate_options o = AXL_GENERATE_OPTIONS_INIT;
+        axl_model_options mo = AXL_MODEL_OPTIONS_INIT;
+        axl_buffer out = AXL_BUFFER_INIT;
+        axl_model *model;
+        mo.compute = AXL_COMPUTE_F32;
+        snprintf(path, sizeof path, "tests/golden/model_variants/%s", variants[v]);
+        assert_ok(axl_model_open(&model, ctx, test_source_path(path), &mo));
+        o.greedy = 1;
+        o.repetition_penalty = 1.0;
+        o.max_new_tokens = TOKENS;
+        assert_ok(axl_generate_ids(model, NULL, NULL, ids, 6, &o, &out));
+        size_t n = out.length / sizeof *ids;
+        for (size_t i = 0; i < n; i++) {
+            ids[6 + i] = ((const int32_t *)out.data)[i];
+            assert_int_equal(ids[6 + i], likeliest(model, ids, 6 + i));
+        }
+        axl_buffer_free(&out);
+        axl_model_free(model);
+    }
+    axl_context_free(ctx);
+}
+
 /* ---- ids, stop strings and how it ended ---- */
 
 typedef struct {
@@ -263,6 +315,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_generate__can_be_watched_and_stopped),
         cmocka_unit_test(test_generate__a_raised_cancel_ends_it),
+        cmocka_unit_test(test_generate__goes_on_as_the_whole_text_would),
         cmocka_unit_test(test_generate__goes_from_ids_to_ids),
         cmocka_unit_test(test_generate__ends_before_a_stop_string),
         cmocka_unit_test(test_generate__refuses_wrong_stop_strings),

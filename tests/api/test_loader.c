@@ -345,8 +345,8 @@ static void test_loader__tells_roles(void **state)
     assert_null(b.pairs);
     axl_loader_free(loader);
     axl_dataset_free(data);
-    samples[1].role = AXL_ROLE_UNDESIRABLE + 1;
-    assert_fails(axl_dataset_from_samples(&data, ctx, samples, 6), AXL_ERR_INVALID, "role 5");
+    samples[1].role = AXL_ROLE_STEPS + 1;
+    assert_fails(axl_dataset_from_samples(&data, ctx, samples, 6), AXL_ERR_INVALID, "role 6");
     axl_context_free(ctx);
 }
 

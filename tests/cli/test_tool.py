@@ -409,6 +409,47 @@ class Inspect(Case):
                                                    "type": "alpaca"}])
         self.assertEqual(sorted(r["row"] for r in shown), [0, 4])
 
+    def preferences(self, rl, records, kind, **changes):
+        path = self.rows("preferences.jsonl", records)
+        return self.config(rl=rl, datasets=[{"path": path, "type": kind}], shuffle_merged_datasets=False, **changes)
+
+    def test_pairs(self):
+        records = [{"question": "2+2?", "chosen": "4", "rejected": "5"}, {"question": "?", "chosen": "a", "rejected": "b"}]
+        yml = self.preferences("dpo", records, "chatml.intel")
+        rows = [json.loads(line) for line in self.good("inspect", yml, "--json", "-n", "1").out.splitlines()]
+        self.assertEqual([sorted(r) for r in rows], [["chosen_input_ids", "chosen_labels", "rejected_input_ids",
+                                                      "rejected_labels", "row", "source"]])
+        prompt = json.loads(self.good("tokenize", "--model", TINY, "-", stdin=(
+            b"<|im_start|>user\n2+2?<|im_end|>\n<|im_start|>assistant\n")).out)
+        for which in ("chosen", "rejected"):
+            ids, labels = rows[0][f"{which}_input_ids"], rows[0][f"{which}_labels"]
+            self.assertEqual(ids[:len(prompt)], prompt)
+            self.assertEqual(labels, [-100] * len(prompt) + ids[len(prompt):])
+            self.assertEqual(ids[-1], 2)
+        self.assertNotEqual(rows[0]["chosen_input_ids"], rows[0]["rejected_input_ids"])
+        text = self.good("inspect", yml).out
+        self.assertIn("row 0 (chosen): ", text)
+        self.assertIn("\u00ab5<|im_end|></s>\u00bb\n--- ", text)
+
+    def test_judged_answers(self):
+        records = [{"prompt": "p", "completion": c, "label": label} for c, label in (("good", True), ("bad", False))]
+        yml = self.preferences("kto", records, "llama3.ultra")
+        rows = [json.loads(line) for line in self.good("inspect", yml, "--json").out.splitlines()]
+        self.assertEqual([sorted(r) for r in rows], 2 * [["completion_input_ids", "completion_labels", "label", "row",
+                                                          "source"]])
+        self.assertEqual([r["label"] for r in rows], [True, False])
+        self.assertIn("row 1 (undesirable): ", self.good("inspect", yml).out)
+
+    def test_preferences_are_not_trained(self):
+        yml = self.preferences("dpo", [{"prompt": "p", "chosen": "c", "rejected": "r"}], None, output_dir="out")
+        for verb in ("train", "plan", "evaluate"):
+            self.assertEqual(self.wrong(verb, yml), f"axl {verb}: rl: dpo: training with preferences does not exist "
+                                                    "yet, only its data can be read")
+        self.assertFalse(os.path.exists(os.path.join(self.dir, "out")))
+        said = self.good("check", yml).out
+        self.assertIn("warning: rl: the data can be inspected; training with preferences does not exist yet "
+                      "[AXL-C0215]", said)
+
     def test_text(self):
         text = self.good("inspect", self.config(shuffle_merged_datasets=False), "-n", "1").out
         self.assertIn("### Instruction:\nHow much is 6 plus 3?\n", text)
@@ -427,6 +468,7 @@ class Inspect(Case):
                       "trains output\n", text)
         types = json.loads(self.good("inspect", "--types", "--json").out)
         self.assertEqual(types[0]["type"], "alpaca")
+        self.assertIn(("chatml.intel", "rl: kto"), [(t["type"], t["with"]) for t in types if t["type"] != {}])
         self.assertIn({"name": "text", "key": "field", "optional": False},
                       [c for t in types for c in t["columns"]])
 

@@ -339,7 +339,7 @@ class Model(WrongInput):
     def test_config(self):
         config = json.loads(read(self.path("m", "config.json")))
         for changes, text in (
-                ({"model_type": "mamba"}, ': model_type "mamba" is not supported yet; axl knows llama, mistral, qwen2'),
+                ({"model_type": "mamba"}, ': model_type "mamba" is not supported yet; axl knows llama, mistral, qwen2, qwen3'),
                 ({"model_type": None}, ': "model_type" is missing'),
                 ({"hidden_size": "128"}, ': "hidden_size" must be a positive integer'),
                 ({"hidden_size": -1}, ': "hidden_size" must be a positive integer'),

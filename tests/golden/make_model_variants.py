@@ -88,6 +88,18 @@ VARIANTS = {
         dtype="float16", targets=ALL, old=False, shard=None, say_tied=True,
         config=dict(vocab_size=88, hidden_size=32, intermediate_size=48, num_attention_heads=4, num_key_value_heads=2,
                     tie_word_embeddings=False, rms_norm_eps=1e-6)),
+    # heads of a size of their own, normalised in q and k
+    "qwen3": dict(
+        family="Qwen3", dtype="float32", targets=ALL, old=False, shard=None,
+        config=dict(vocab_size=97, hidden_size=32, intermediate_size=48, num_attention_heads=4, num_key_value_heads=2,
+                    head_dim=16, tie_word_embeddings=True, rms_norm_eps=1e-6,
+                    rope_parameters={"rope_type": "default", "rope_theta": 1000000.0})),
+    # the same in bf16 and the old form, with biases and a window in the upper layers
+    "qwen3_bias_window_bf16_old": dict(
+        family="Qwen3", dtype="bfloat16", targets=SOME, old=True, shard=None,
+        config=dict(vocab_size=90, hidden_size=32, intermediate_size=48, num_attention_heads=4, num_key_value_heads=1,
+                    num_hidden_layers=3, head_dim=24, attention_bias=True, use_sliding_window=True, sliding_window=5,
+                    max_window_layers=1, tie_word_embeddings=False, rms_norm_eps=1e-6)),
 }
 
 

@@ -254,6 +254,28 @@ static void put_odd_record(axl__str *out, const axl__dataset_type *type, size_t 
     axl__str_putc(out, '}');
 }
 
+/* A config of the task that the type belongs to. */
+static axl_config *config_of(fixture *f, const axl__dataset_type *type)
+{
+    static const char *const lines[] = { "",
+                                         "rl: dpo",
+                                         "rl: simpo",
+                                         "rl: orpo",
+                                         "rl: kto",
+                                         "reward_model: true",
+                                         "process_reward_model: true" };
+    char text[400];
+    axl_config *cfg;
+
+    snprintf(text, sizeof text,
+             "base_model: model\nlearning_rate: 1e-3\nnum_epochs: 1\nmicro_batch_size: 1\n"
+             "gradient_accumulation_steps: 1\nchat_template: chatml\ndatasets: [{path: x, type: "
+             "%s}]\n%s\n",
+             type->untyped ? "" : type->name, lines[type->task]);
+    assert_ok(axl_config_parse(&cfg, f->ctx, text, strlen(text), NULL, NULL));
+    return cfg;
+}
+
 static void try_record(fixture *f, const axl__prompt *p, axl__str *text, axl__draft *draft)
 {
     axl__arena arena;
@@ -285,14 +307,14 @@ static void test_dataset_types__take_any_record(void **state)
         axl__draft draft = { .ctx = f.ctx };
         if (!axl__dataset_type_has_name(type) && !type->untyped)
             continue;
+        axl_config *cfg = config_of(&f, type);
         axl__yaml name = { .type = AXL__YAML_STRING, .text = type->name, .key = "type" };
         axl__yaml entry = { .type = AXL__YAML_MAP, .child = type->untyped ? NULL : &name };
         name.len = strlen(type->name);
-        assert_ok(axl__prompt_open(&p, &(axl__prompt_setup){ .ctx = f.ctx,
-                                                             .tok = f.tok[0],
-                                                             .entry = &entry,
-                                                             .cfg = f.cfg,
-                                                             .sequence_len = 30 }));
+        assert_ok(axl__prompt_open(
+            &p,
+            &(axl__prompt_setup){
+                .ctx = f.ctx, .tok = f.tok[0], .entry = &entry, .cfg = cfg, .sequence_len = 30 }));
         for (size_t i = 0; i < AXL__DATASET_COLUMNS_MAX && type->columns[i].name; i++)
             for (size_t k = 0; k < N_ODD; k++) {
                 put_odd_record(&text, type, i, k);
@@ -300,6 +322,7 @@ static void test_dataset_types__take_any_record(void **state)
             }
         axl__prompt_close(&p);
         axl__draft_free(&draft);
+        axl_config_free(cfg);
     }
     axl__str_free(&text);
     tear_down(&f);

@@ -3,6 +3,8 @@
  * file holds), what errors say, limits, speed, and the handle over them. */
 #include "testing.h"
 
+#include "counted_memory.h"
+
 #include "base/json.h"
 #include "base/os.h"
 #include "text/jinja/jinja.h"
@@ -299,29 +301,6 @@ static void test_folders(void **state)
 }
 
 /* ---- memory, threads ---- */
-
-static long blocks, left; /* blocks alive; allocations that still succeed */
-
-static void *counted_realloc(void *user, void *block, size_t size)
-{
-    (void)user;
-    if (left-- <= 0)
-        return NULL;
-    blocks += block == NULL;
-    return realloc(block, size);
-}
-
-static void *counted_alloc(void *user, size_t size)
-{
-    return counted_realloc(user, NULL, size);
-}
-
-static void counted_free(void *user, void *block)
-{
-    (void)user;
-    blocks -= block != NULL;
-    free(block);
-}
 
 static const char busy[] =
     "{% macro m(a, b=[1, 'x']) %}{% set c | upper %}{{ a ~ b | join(',') }}{% endset %}{{ c }}"

@@ -318,7 +318,8 @@ static void test_prompt__reads_answers_and_choices(void **state)
     tear_down(&f);
 }
 
-/* The list of the config and the methods here: a type has one, and every style opens. */
+/* The list of the config and the methods here: a type has one, and every style opens.
+ * test_dataset_types.c opens those of preferences. */
 static void test_prompt__has_a_method_for_every_type(void **state)
 {
     static const char all[] = AXL__DATASET_TYPE_NAMES;
@@ -331,12 +332,14 @@ static void test_prompt__has_a_method_for_every_type(void **state)
         char name[64];
         size_t n = strcspn(at, ",");
         snprintf(name, sizeof name, "%.*s", (int)n, at);
+        at += n + (at[n] ? 2 : 0);
+        if (!axl__dataset_type_find(name, AXL__TASK_TEXT))
+            continue;
         assert_ok(open_type(&f, &p, name, 8, false));
         assert_string_equal(p.method->name, p.type->method);
         for (size_t i = 0; i < AXL__DATASET_COLUMNS_MAX && p.type->columns[i].name; i++)
             assert_string_equal(p.columns[i], p.type->columns[i].name);
         axl__prompt_close(&p);
-        at += n + (at[n] ? 2 : 0);
     }
     tear_down(&f);
 }

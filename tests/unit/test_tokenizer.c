@@ -3,6 +3,8 @@
  * themselves are test_tokenizer_goldens.c's. */
 #include "testing.h"
 
+#include "counted_memory.h"
+
 #include "base/arena.h"
 #include "base/os.h"
 #include "base/rng.h"
@@ -807,29 +809,6 @@ static void test_tokenizer__saves_its_files(void **state)
 }
 
 /* ---- memory, threads ---- */
-
-static long blocks, left; /* blocks alive; allocations that still succeed */
-
-static void *counted_realloc(void *user, void *block, size_t size)
-{
-    (void)user;
-    if (left-- <= 0)
-        return NULL;
-    blocks += block == NULL;
-    return realloc(block, size);
-}
-
-static void *counted_alloc(void *user, size_t size)
-{
-    return counted_realloc(user, NULL, size);
-}
-
-static void counted_free(void *user, void *block)
-{
-    (void)user;
-    blocks -= block != NULL;
-    free(block);
-}
 
 static axl_status use_all(axl_context *own, const char *path, const char *saved)
 {

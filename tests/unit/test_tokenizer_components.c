@@ -3,6 +3,8 @@
  * offsets and texts (tests/golden/make_component_goldens.py), and what is wrong in one. */
 #include "testing.h"
 
+#include "counted_memory.h"
+
 #include "base/json.h"
 #include "base/os.h"
 #include "base/rng.h"
@@ -399,29 +401,6 @@ static void test_components__no_token_for_what_is_unknown(void **state)
                  "has no token for what");
     axl_tokenizer_free(tok);
     axl_buffer_free(&ids);
-}
-
-static long blocks, left; /* blocks alive; allocations that still succeed */
-
-static void *counted_realloc(void *user, void *block, size_t size)
-{
-    (void)user;
-    if (left-- <= 0)
-        return NULL;
-    blocks += block == NULL;
-    return realloc(block, size);
-}
-
-static void *counted_alloc(void *user, size_t size)
-{
-    return counted_realloc(user, NULL, size);
-}
-
-static void counted_free(void *user, void *block)
-{
-    (void)user;
-    blocks -= block != NULL;
-    free(block);
 }
 
 /* Opening and encoding, in a context of its own. */

@@ -21,7 +21,7 @@ from ._values import string, text, utf8, view, whole
 
 IGNORE = _abi.AXL_LABEL_IGNORE  #: the label of a token that is not trained
 _SPLITS = {"train": _abi.AXL_SPLIT_TRAIN, "validation": _abi.AXL_SPLIT_VALIDATION}
-_ROLES = ("plain", "chosen", "rejected", "desirable", "undesirable")  # by axl_role
+_ROLES = ("plain", "chosen", "rejected", "desirable", "undesirable", "steps")  # by axl_role
 
 
 def _split(name: str) -> int:
@@ -155,7 +155,7 @@ class Tokenizer(Handle):
         calls.run(lib.axl_tokenizer_encode, self, data, len(data),
                   0 if flag(special, "special") else _abi.AXL_TOKENIZE_NO_SPECIAL,
                   ctypes.byref(buffer))
-        return list(memoryview(take_buffer(buffer)).cast("i"))
+        return memoryview(take_buffer(buffer)).cast("i").tolist()
 
     def apply_chat_template(self, messages: Sequence[Mapping[str, Any]], *,
                             tools: Optional[Sequence[Any]] = None,
@@ -196,9 +196,9 @@ class Tokenizer(Handle):
         calls.run(lib.axl_tokenizer_encode_batch, self, texts, lengths, len(data),
                   0 if flag(special, "special") else _abi.AXL_TOKENIZE_NO_SPECIAL,
                   ctypes.byref(ids), ctypes.byref(ends))
-        flat = list(memoryview(take_buffer(ids)).cast("i"))
-        stops = list(memoryview(take_buffer(ends)).cast("Q"))
-        return [flat[a:b] for a, b in zip([0] + stops, stops)]
+        flat = memoryview(take_buffer(ids)).cast("i")
+        stops = memoryview(take_buffer(ends)).cast("Q").tolist()
+        return [flat[a:b].tolist() for a, b in zip([0] + stops, stops)]
 
     def encode_with_offsets(self, source: Union[str, bytes], *, special: bool = True
                             ) -> Tuple[List[int], List[Tuple[int, int]]]:
@@ -211,12 +211,12 @@ class Tokenizer(Handle):
         calls.run(lib.axl_tokenizer_encode_with_offsets, self, data, len(data),
                   0 if flag(special, "special") else _abi.AXL_TOKENIZE_NO_SPECIAL,
                   ctypes.byref(ids), ctypes.byref(places))
-        ends = list(memoryview(take_buffer(places)).cast("I"))
+        ends = memoryview(take_buffer(places)).cast("I").tolist()
         if isinstance(source, str) and len(source) != len(data):
             before = list(itertools.accumulate(((byte & 0xC0) != 0x80 for byte in data),
                                                initial=0))
             ends = [before[end] for end in ends]
-        return list(memoryview(take_buffer(ids)).cast("i")), list(zip(ends[::2], ends[1::2]))
+        return memoryview(take_buffer(ids)).cast("i").tolist(), list(zip(ends[::2], ends[1::2]))
 
     def decode(self, ids: Iterable[int], *, skip_special: bool = False) -> str:
         """The text of ids."""
@@ -282,8 +282,9 @@ class Sample:
     is the label of input_ids[i], not shifted, or IGNORE.
 
     It may be copied and pickled; two are equal when all they hold is.  role is "plain", "chosen" or
-    "rejected" of a pair, "desirable" or "undesirable"; source, row and part say where it is from:
-    the file, its record, and which of the samples of that record.  n_trained counts the labels that
+    "rejected" of a pair, "desirable" or "undesirable", or "steps", whose labels are 1 or 0 where a
+    step ends that is right or wrong; source, row and part say where it is from: the file, its
+    record, and which of the samples of that record.  n_trained counts the labels that
     train a prediction, 0 in samples that are not of a Dataset.
     """
     input_ids: Any
@@ -319,7 +320,8 @@ class Sample:
         return Sample, (self.input_ids.tolist(), self.labels.tolist(), *self._rest())
 
     def __repr__(self) -> str:
-        role = "" if self.role == "plain" else f", {self.role} of pair {self.pair}"
+        pair = f" of pair {self.pair}" if self.role in ("chosen", "rejected") else ""
+        role = "" if self.role == "plain" else f", {self.role}{pair}"
         source = "" if self.source is None else f", row {self.row} of {self.source}"
         return f"<axl.Sample: {len(self)} tokens, {self.n_trained} trained{role}{source}>"
 

@@ -35,20 +35,6 @@ static const axl__json *get_value(const axl__json *map, const char *key)
     return value && value->type != AXL__JSON_NULL ? value : NULL;
 }
 
-static bool is_true(const axl__json *v)
-{
-    switch (v->type) {
-    case AXL__JSON_NULL: return false;
-    case AXL__JSON_BOOL: return v->boolean;
-    case AXL__JSON_INT:
-    case AXL__JSON_FLOAT: return v->number != 0;
-    case AXL__JSON_STRING: return v->len > 0;
-    case AXL__JSON_ARRAY:
-    case AXL__JSON_OBJECT: return v->count > 0;
-    }
-    return false;
-}
-
 /* ---- texts ---- */
 
 /* Decoding backwards would need another reader of UTF-8, so the end is found from the front. */
@@ -281,7 +267,7 @@ static axl_status parse_tool_calls(const record_reader *r, axl__json *turn)
 {
     axl__json *calls = (axl__json *)(uintptr_t)axl__json_get(turn, "tool_calls");
 
-    if (!calls || !is_true(calls))
+    if (!calls || !axl__json_truthy(calls, false))
         return AXL_OK;
     if (calls->type != AXL__JSON_ARRAY)
         return fail_message(r, "its tool_calls must be a list", calls);
@@ -299,7 +285,7 @@ static axl_status read_detail(const record_reader *r, const axl__json *v, axl__c
 
     if (!begin || begin->type != AXL__JSON_INT || !end || end->type != AXL__JSON_INT || !train)
         return fail_message(r, "a training detail must be {begin_offset, end_offset, train}", v);
-    *out = (axl__chat_detail){ begin->integer, end->integer, is_true(train) };
+    *out = (axl__chat_detail){ begin->integer, end->integer, axl__json_truthy(train, false) };
     return AXL_OK;
 }
 
@@ -323,7 +309,7 @@ static const axl__json *part_text(const axl__json *part)
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         const axl__json *v = axl__json_get(part, keys[i]);
-        if (v && is_true(v))
+        if (v && axl__json_truthy(v, false))
             return v;
     }
     return NULL;
@@ -334,7 +320,7 @@ static int part_train(const axl__json *part)
 {
     const axl__json *train = get_value(part, "train"), *weight = get_value(part, "weight");
 
-    return train ? is_true(train) : weight ? weight->number != 0 : -1;
+    return train ? axl__json_truthy(train, false) : weight ? weight->number != 0 : -1;
 }
 
 static size_t count_characters(const char *text, size_t len)
@@ -412,7 +398,7 @@ static axl_status read_training(const record_reader *r, axl__chat_turn *turn,
     const axl__json *train = get_value(message, f->training),
                     *details = get_value(message, f->training_detail);
 
-    turn->train = train ? is_true(train) : -1;
+    turn->train = train ? axl__json_truthy(train, false) : -1;
     return details ? read_details(r, details, &turn->content) : AXL_OK;
 }
 

@@ -8,6 +8,8 @@
  */
 #include "data/prompt/prompt.h"
 
+#include "config/config.h"
+
 #include <axl/dataset.h>
 
 #include <assert.h>
@@ -18,7 +20,9 @@ static const axl__prompt_method *const methods[] = {
     &axl__prompt_reflection,  &axl__prompt_creative,    &axl__prompt_segments,
     &axl__prompt_pygmalion,   &axl__prompt_llama2_chat, &axl__prompt_messages,
     &axl__prompt_tokenized,   &axl__prompt_synthetic,   &axl__prompt_chat,
-    &axl__prompt_pretrain,    &axl__prompt_host,
+    &axl__prompt_pretrain,    &axl__prompt_host,        &axl__prompt_pair,
+    &axl__prompt_nectar,      &axl__prompt_judged,      &axl__prompt_pair_chat,
+    &axl__prompt_steps,
 };
 
 /* What a host's type is to those who ask about columns and keys. */
@@ -26,16 +30,21 @@ static const axl__dataset_type host_type = { .name = "host", .method = "host" };
 
 static axl_status no_such_type(const axl__prompt *p, const char *name)
 {
-    const char *instead = axl__dataset_type_instead(name);
+    const axl__yaml *type = axl__yaml_get(p->setup.entry, "type");
+    const char *instead = axl__dataset_type_instead(name, p->task);
     axl__str types;
 
     if (instead)
         return axl__fail(AXL_ERR_UNSUPPORTED, "the data set type \"%.100s\" does not exist: %s",
                          name, instead);
     axl__str_init(&types, p->setup.ctx);
-    axl__dataset_types_put(&types);
+    axl__dataset_types_put(&types, p->task);
     axl_status status = axl__str_status(&types);
-    if (status == AXL_OK)
+    if (status == AXL_OK && !*name)
+        status = axl__fail(AXL_ERR_UNSUPPORTED, "%s means nothing with %s; there are: %s",
+                           type && type->type == AXL__YAML_MAP ? "a mapping" : "no type",
+                           axl__data_task_name(p->task), types.data);
+    else if (status == AXL_OK)
         status = axl__fail(AXL_ERR_UNSUPPORTED,
                            "the data set type \"%.100s\" does not exist; there are: %s", name,
                            types.data);
@@ -48,8 +57,9 @@ static axl_status find_type(axl__prompt *p)
     const axl__yaml *type = axl__yaml_get(p->setup.entry, "type");
     const char *name = type && type->text ? type->text : "", *colon = strchr(name, ':');
 
-    p->host = axl__host_type_find(p->setup.ctx, name);
-    p->type = p->host ? &host_type : axl__dataset_type_of(p->setup.entry);
+    if (p->task == AXL__TASK_TEXT)
+        p->host = axl__host_type_find(p->setup.ctx, name);
+    p->type = p->host ? &host_type : axl__dataset_type_of(p->setup.entry, p->task);
     if (!p->type)
         return no_such_type(p, name);
     p->style = colon ? colon + 1 : NULL;
@@ -77,6 +87,7 @@ axl_status axl__prompt_open(axl__prompt *p, const axl__prompt_setup *setup)
 {
     memset(p, 0, sizeof *p);
     p->setup = *setup;
+    p->task = setup->cfg ? axl__config_task(setup->cfg) : AXL__TASK_TEXT;
     axl_status status = find_type(p);
     p->bos = setup->tok ? axl_tokenizer_bos(setup->tok) : -1;
     p->eos = setup->tok ? axl_tokenizer_eos(setup->tok) : -1;
@@ -103,7 +114,8 @@ void axl__prompt_close(axl__prompt *p)
 
 axl_status axl__prompt_make(const axl__prompt *p, const axl__json *record, axl__draft *out)
 {
-    if (axl__prompt_is_tokenized(record))
+    out->role = p->task == AXL__TASK_STEPS ? AXL_ROLE_STEPS : AXL_ROLE_PLAIN;
+    if (axl__prompt_is_tokenized(p, record))
         return axl__prompt_tokenized.make(p, record, out);
     return p->method->make(p, record, out);
 }
@@ -130,6 +142,7 @@ void axl__draft_free(axl__draft *draft)
     axl__free(draft->ctx, draft->ids);
     axl__free(draft->ctx, draft->labels);
     axl__free(draft->ctx, draft->ends);
+    axl__free(draft->ctx, draft->roles);
     *draft = (axl__draft){ .ctx = draft->ctx };
 }
 
@@ -140,7 +153,8 @@ void axl__draft_clear(axl__draft *draft)
 
     if (draft->cap > KEPT)
         axl__draft_free(draft);
-    draft->n = draft->n_ends = 0;
+    draft->n = draft->n_ends = draft->role = 0;
+    draft->too_long = false;
 }
 
 axl_status axl__draft_emit(axl__draft *draft, uint32_t end)
@@ -148,11 +162,16 @@ axl_status axl__draft_emit(axl__draft *draft, uint32_t end)
     if (draft->n_ends == draft->ends_cap) {
         uint32_t cap = draft->ends_cap ? 2 * draft->ends_cap : 4;
         uint32_t *ends = axl__realloc(draft->ctx, draft->ends, (size_t)cap * sizeof *ends);
-        if (!ends)
+        if (ends)
+            draft->ends = ends;
+        uint32_t *roles = axl__realloc(draft->ctx, draft->roles, (size_t)cap * sizeof *roles);
+        if (roles)
+            draft->roles = roles;
+        if (!ends || !roles)
             return axl__fail_nomem();
-        draft->ends = ends;
         draft->ends_cap = cap;
     }
+    draft->roles[draft->n_ends] = draft->role;
     draft->ends[draft->n_ends++] = end;
     return AXL_OK;
 }

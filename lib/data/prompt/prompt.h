@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "config/dataset_types.h"
 #include "config/host_types.h"
+#include "text/chat_render.h"
 
 #include <axl/tokenizer.h>
 
@@ -27,9 +28,15 @@ typedef struct axl__draft {
     int32_t *ids;    /* (n) */
     int32_t *labels; /* (n) */
     uint32_t n, cap;
-    uint32_t *ends; /* (n_ends) */
+    uint32_t *ends;  /* (n_ends) */
+    uint32_t *roles; /* (n_ends) an axl_role each */
     uint32_t n_ends, ends_cap;
+    uint32_t role; /* of the samples that are emitted from now on; an axl_role */
+    bool too_long; /* the record is dropped for its length before rows are merged and shuffled */
 } axl__draft;
+
+/* excess_length_strategy. */
+typedef enum { AXL__LONG_DROP, AXL__LONG_TRUNCATE, AXL__LONG_RAISE } axl__long_rule;
 
 /* How samples are made: static, one a file; several types may share one. */
 typedef struct axl__prompt_method {
@@ -54,14 +61,16 @@ typedef struct axl__prompt_setup {
     axl_context *ctx;
     const axl_tokenizer *tok; /* NULL: nothing but axl__prompt_ask will be called */
     const axl__yaml *entry;   /* of datasets[], as it is in the effective config */
-    const axl_config *cfg;    /* the whole of it; NULL as tok */
+    const axl_config *cfg;    /* the whole of it; may be NULL where tok is */
     uint32_t sequence_len;
+    axl__long_rule long_rule; /* read by preferences; other samples are cut and dropped as rows */
     bool train_on_inputs;
 } axl__prompt_setup;
 
 /* A type as one data set entry uses it. */
 struct axl__prompt {
     axl__prompt_setup setup;
+    axl__data_task task; /* the config's */
     const axl__dataset_type *type;
     const axl__prompt_method *method;
     const axl__host_type *host;                    /* where a host has registered the type; NULL */
@@ -136,11 +145,32 @@ axl_status axl__prompt_unknown_role(const char *key, const char *text, size_t le
 /* Appends what PyYAML's yaml.dump(value, default_flow_style=False) gives. */
 axl_status axl__prompt_put_pyyaml(axl__str *out, const axl__json *value);
 
-/* Whether a record is a sample already, which axl__prompt_tokenized takes whatever the type. */
-bool axl__prompt_is_tokenized(const axl__json *record);
+/* Whether a record is a sample already, which axl__prompt_tokenized takes whatever the type; where
+ * answers are compared none is. */
+bool axl__prompt_is_tokenized(const axl__prompt *p, const axl__json *record);
 
 /* Appends ids (n) with their labels (n) to the draft's last sample. */
 axl_status axl__draft_put(axl__draft *draft, const int32_t *ids, const int32_t *labels, size_t n);
+
+/* What stands for {name} in a format as of Python's str.format(); a list ends with one without a
+ * name. */
+typedef struct axl__text_slot {
+    const char *name, *text;
+    size_t len;
+} axl__text_slot;
+/* Formats once with the slots as they are: what works with empty texts works for every record.
+ * AXL_ERR_INVALID says of the key that its text is no format of these slots. */
+axl_status axl__prompt_check_format(const axl__prompt *p, const char *key, const char *format,
+                                    const axl__text_slot *slots);
+/* False: the text is no format of these slots. */
+bool axl__prompt_put_format(axl__str *out, const char *format, const axl__text_slot *slots);
+
+/* Opens the template that the entry chooses, or else the config. */
+axl_status axl__prompt_open_template(const axl__prompt *p, axl__chat *chat,
+                                     const axl__yaml *kwargs);
+/* Adds it to the key of prepared data: it may be the tokenizer's or a file's, and what it writes
+ * may depend on the day. */
+void axl__prompt_put_template_key(const axl__chat *chat, axl__str *out);
 
 /* Ends a sample at `end` tokens of the draft, which is not before the last sample's end. */
 axl_status axl__draft_emit(axl__draft *draft, uint32_t end);
@@ -148,6 +178,8 @@ axl_status axl__draft_emit(axl__draft *draft, uint32_t end);
 extern const axl__prompt_method axl__prompt_instruction, axl__prompt_completion,
     axl__prompt_user_defined, axl__prompt_reflection, axl__prompt_creative, axl__prompt_segments,
     axl__prompt_pygmalion, axl__prompt_llama2_chat, axl__prompt_messages, axl__prompt_tokenized,
-    axl__prompt_synthetic, axl__prompt_chat, axl__prompt_pretrain, axl__prompt_host;
+    axl__prompt_synthetic, axl__prompt_chat, axl__prompt_pretrain, axl__prompt_host,
+    axl__prompt_pair, axl__prompt_nectar, axl__prompt_judged, axl__prompt_pair_chat,
+    axl__prompt_steps;
 
 #endif

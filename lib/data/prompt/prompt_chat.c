@@ -274,13 +274,11 @@ static axl_status read_training(const axl__prompt *p, chat_form *f)
 /* ---- life ---- */
 
 /* What the entry says of a template comes before what the config says of all. */
-static axl_status open_template(const axl__prompt *p, chat_form *f)
+axl_status axl__prompt_open_template(const axl__prompt *p, axl__chat *chat, const axl__yaml *kwargs)
 {
     const axl_config *cfg = p->setup.cfg;
-    axl__chat_choice choice = { .cfg = cfg,
-                                .name = axl__prompt_setting(p, "chat_template", NULL),
-                                .jinja = axl__prompt_setting(p, "chat_template_jinja", NULL),
-                                .kwargs = axl__cfg_node(cfg, "chat_template_kwargs") };
+    bool own = axl__dataset_type_reads(p->type, "chat_template");
+    axl__chat_choice choice = { .cfg = cfg, .kwargs = kwargs };
 
     if (axl__tokenizer_is_tekken(p->setup.tok))
         return axl__fail(AXL_ERR_UNSUPPORTED,
@@ -288,11 +286,24 @@ static axl_status open_template(const axl__prompt *p, chat_form *f)
                          "conversations itself, which does not exist here; give a tokenizer.json "
                          "with a chat template as tokenizer_config, without "
                          "tokenizer_use_mistral_common");
+    if (own) {
+        choice.name = axl__prompt_setting(p, "chat_template", NULL);
+        choice.jinja = axl__prompt_setting(p, "chat_template_jinja", NULL);
+    }
     if (!choice.name && !choice.jinja) {
         choice.name = axl__cfg_str_or(cfg, "chat_template", NULL);
         choice.jinja = axl__cfg_str_or(cfg, "chat_template_jinja", NULL);
     }
-    return axl__chat_open(&f->chat, &choice, p->setup.tok);
+    return axl__chat_open(chat, &choice, p->setup.tok);
+}
+
+void axl__prompt_put_template_key(const axl__chat *chat, axl__str *out)
+{
+    axl__str_puts(out, "template ");
+    axl__str_put_json(out, axl__str_text(&chat->source), chat->source.len);
+    if (axl__chat_tells_date(chat))
+        axl__str_putf(out, " of %04d-%02d-%02d", chat->now.year, chat->now.month, chat->now.day);
+    axl__str_putc(out, '\n');
 }
 
 static axl_status chat_open(axl__prompt *p)
@@ -302,7 +313,8 @@ static axl_status chat_open(axl__prompt *p)
     chat_form *f = axl__calloc(p->setup.ctx, 1, sizeof *f);
     if (!f)
         return axl__fail_nomem();
-    axl_status status = open_template(p, f);
+    axl_status status =
+        axl__prompt_open_template(p, &f->chat, axl__cfg_node(p->setup.cfg, "chat_template_kwargs"));
     if (status == AXL_OK) {
         status = read_fields(p, f);
         if (status == AXL_OK)
@@ -327,17 +339,9 @@ static void chat_close(axl__prompt *p)
     axl__free(p->setup.ctx, f);
 }
 
-/* The template may be the tokenizer's or a file's, and what it writes may depend on the day. */
 static void chat_put_key(const axl__prompt *p, axl__str *out)
 {
-    const chat_form *f = p->form;
-
-    axl__str_puts(out, "template ");
-    axl__str_put_json(out, axl__str_text(&f->chat.source), f->chat.source.len);
-    if (axl__chat_tells_date(&f->chat))
-        axl__str_putf(out, " of %04d-%02d-%02d", f->chat.now.year, f->chat.now.month,
-                      f->chat.now.day);
-    axl__str_putc(out, '\n');
+    axl__prompt_put_template_key(&((const chat_form *)p->form)->chat, out);
 }
 
 /* ---- records ---- */

@@ -11,8 +11,10 @@
 static const char *const columns[] = { "input_ids", "attention_mask", "labels" };
 enum { IDS, MASK, LABELS, N_COLUMNS };
 
-bool axl__prompt_is_tokenized(const axl__json *record)
+bool axl__prompt_is_tokenized(const axl__prompt *p, const axl__json *record)
 {
+    if (p->task != AXL__TASK_TEXT && p->task != AXL__TASK_STEPS)
+        return false;
     for (int i = 0; i < N_COLUMNS; i++)
         if (!axl__json_get(record, columns[i]))
             return false;

@@ -18,91 +18,21 @@ typedef struct {
     const char *system_format, *format, *no_input_format;
 } user_texts;
 
-/* What stands for {name}. */
-typedef struct {
-    const char *name, *text;
-    size_t len;
-} slot;
-
-/* ---- formats ---- */
-
-static const slot *find_slot(const slot *slots, const char *name, size_t len)
-{
-    for (; slots->name; slots++)
-        if (strlen(slots->name) == len && memcmp(slots->name, name, len) == 0)
-            return slots;
-    return NULL;
-}
-
-/* Moves *at behind what one step puts out, a run of text, a brace or a slot; false where the text
- * is no format, or names what is not there. */
-static bool format_step(axl__str *out, const char **at, const slot *slots)
-{
-    const char *p = *at;
-    size_t run = strcspn(p, "{}");
-
-    if (run > 0) {
-        axl__str_put(out, p, run);
-        *at = p + run;
-        return true;
-    }
-    if (p[1] == p[0]) {
-        axl__str_putc(out, p[0]);
-        *at = p + 2;
-        return true;
-    }
-    size_t len = strcspn(p + 1, "{}");
-    const slot *s = p[0] == '{' && p[1 + len] == '}' ? find_slot(slots, p + 1, len) : NULL;
-    if (s) {
-        axl__str_put(out, s->text, s->len);
-        *at = p + 2 + len;
-    }
-    return s != NULL;
-}
-
-/* False: the text is no format of these slots. */
-static bool put_format(axl__str *out, const char *format, const slot *slots)
-{
-    bool good = true;
-
-    while (*format && good)
-        good = format_step(out, &format, slots);
-    return good;
-}
-
-/* Formats once with empty texts: what works then works for every record, so that make asks no
- * more. */
-static axl_status check_format(const axl__prompt *p, const char *key, const char *format,
-                               const slot *slots)
-{
-    axl__str out;
-
-    axl__str_init(&out, p->setup.ctx);
-    bool good = put_format(&out, format, slots);
-    axl_status status = axl__str_status(&out);
-    axl__str_free(&out);
-    if (status == AXL_OK && !good)
-        status = axl__fail(AXL_ERR_INVALID,
-                           "%s: \"%.200s\" is no format: it may name {%s}%s%s%s, and {{ and }} "
-                           "are braces",
-                           key, format, slots[0].name, slots[1].name ? " and {" : "",
-                           slots[1].name ? slots[1].name : "", slots[1].name ? "}" : "");
-    return status;
-}
-
 static axl_status user_defined_open(axl__prompt *p)
 {
-    static const slot both[] = { { "instruction", "", 0 }, { "input", "", 0 }, { NULL, NULL, 0 } };
-    static const slot instruction[] = { { "instruction", "", 0 }, { NULL, NULL, 0 } };
-    static const slot system[] = { { "system", "", 0 }, { NULL, NULL, 0 } };
+    static const axl__text_slot both[] = { { "instruction", "", 0 },
+                                           { "input", "", 0 },
+                                           { NULL, NULL, 0 } };
+    static const axl__text_slot instruction[] = { { "instruction", "", 0 }, { NULL, NULL, 0 } };
+    static const axl__text_slot system[] = { { "system", "", 0 }, { NULL, NULL, 0 } };
     user_texts t = { axl__prompt_setting(p, "type.system_prompt", ""),
                      axl__prompt_setting(p, "type.system_format", ""),
                      axl__prompt_setting(p, "type.format", ""),
                      axl__prompt_setting(p, "type.no_input_format", "") };
 
-    AXL_TRY(check_format(p, "system_format", t.system_format, system));
-    AXL_TRY(check_format(p, "format", t.format, both));
-    AXL_TRY(check_format(p, "no_input_format", t.no_input_format, instruction));
+    AXL_TRY(axl__prompt_check_format(p, "system_format", t.system_format, system));
+    AXL_TRY(axl__prompt_check_format(p, "format", t.format, both));
+    AXL_TRY(axl__prompt_check_format(p, "no_input_format", t.no_input_format, instruction));
     user_texts *made = axl__alloc(p->setup.ctx, sizeof *made);
     if (!made)
         return axl__fail_nomem();
@@ -119,12 +49,12 @@ static void user_defined_close(axl__prompt *p)
 /* ---- records ---- */
 
 /* The texts around an instruction, an input and, where there is one, a system's. */
-static axl_status fill_texts(const user_texts *t, const slot *slots, const slot *system,
-                             axl__str *out)
+static axl_status fill_texts(const user_texts *t, const axl__text_slot *slots,
+                             const axl__text_slot *system, axl__str *out)
 {
     if (system[0].len > 0)
-        put_format(out, t->system_format, system);
-    put_format(out, slots[1].len > 0 ? t->format : t->no_input_format, slots);
+        axl__prompt_put_format(out, t->system_format, system);
+    axl__prompt_put_format(out, slots[1].len > 0 ? t->format : t->no_input_format, slots);
     return axl__str_status(out);
 }
 
@@ -132,8 +62,9 @@ static axl_status fill_texts(const user_texts *t, const slot *slots, const slot 
 static axl_status put_prompt(const axl__prompt *p, const axl__json *record, axl__str *out)
 {
     const user_texts *t = p->form;
-    slot slots[] = { { "instruction", "", 0 }, { "input", "", 0 }, { NULL, NULL, 0 } };
-    slot system[] = { { "system", t->system_prompt, strlen(t->system_prompt) }, { NULL, NULL, 0 } };
+    axl__text_slot slots[] = { { "instruction", "", 0 }, { "input", "", 0 }, { NULL, NULL, 0 } };
+    axl__text_slot system[] = { { "system", t->system_prompt, strlen(t->system_prompt) },
+                                { NULL, NULL, 0 } };
 
     AXL_TRY(axl__prompt_text(record, p->columns[INSTRUCTION], &slots[0].text, &slots[0].len));
     AXL_TRY(axl__prompt_text(record, p->columns[INPUT], &slots[1].text, &slots[1].len));
@@ -146,10 +77,11 @@ static axl_status user_defined_ask(const axl__prompt *p, const char *instruction
                                    axl__str *out)
 {
     const user_texts *t = p->form;
-    slot slots[] = { { "instruction", instruction, strlen(instruction) },
-                     { "input", input, strlen(input) },
-                     { NULL, NULL, 0 } };
-    slot system[] = { { "system", t->system_prompt, strlen(t->system_prompt) }, { NULL, NULL, 0 } };
+    axl__text_slot slots[] = { { "instruction", instruction, strlen(instruction) },
+                               { "input", input, strlen(input) },
+                               { NULL, NULL, 0 } };
+    axl__text_slot system[] = { { "system", t->system_prompt, strlen(t->system_prompt) },
+                                { NULL, NULL, 0 } };
 
     return fill_texts(t, slots, system, out);
 }

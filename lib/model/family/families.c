@@ -9,6 +9,7 @@ static const axl__family *const families[] = {
     &axl__family_llama,
     &axl__family_mistral,
     &axl__family_qwen2,
+    &axl__family_qwen3,
 };
 
 enum { N_FAMILIES = sizeof families / sizeof families[0] };

@@ -18,7 +18,12 @@ struct axl__family {
     axl_status (*modules)(axl__modules *t, const axl__arch *a);
 };
 
-extern const axl__family axl__family_llama, axl__family_mistral, axl__family_qwen2;
+extern const axl__family axl__family_llama, axl__family_mistral, axl__family_qwen2,
+    axl__family_qwen3;
+
+/* use_sliding_window, sliding_window, max_window_layers and layer_types, which Qwen2 and Qwen3 have
+ * alike (qwen2.c). */
+axl_status axl__qwen_read_windows(axl__arch *a, const axl__arch_source *s);
 
 /* By model_type; NULL when axl does not know it. */
 const axl__family *axl__family_find(const char *model_type);

@@ -27,13 +27,11 @@ static axl_status qwen2_read_types(axl__arch *a, const axl__arch_source *s, cons
     return AXL_OK;
 }
 
-static axl_status qwen2_read(axl__arch *a, const axl__arch_source *s)
+axl_status axl__qwen_read_windows(axl__arch *a, const axl__arch_source *s)
 {
     const axl__json *types = axl__json_get(s->root, "layer_types");
     int64_t window, first;
 
-    AXL_TRY(axl__arch_read_decoder(a, s));
-    a->qkv_bias = true;
     AXL_TRY(axl__arch_read_int(s, "sliding_window", 1, 4096, &window));
     AXL_TRY(axl__arch_read_int(s, "max_window_layers", 0, 28, &first));
     if (!axl__json_bool(s->root, "use_sliding_window", false))
@@ -43,6 +41,13 @@ static axl_status qwen2_read(axl__arch *a, const axl__arch_source *s)
     for (int64_t i = first; i < a->n_layers; i++)
         a->layers[i].window = window;
     return AXL_OK;
+}
+
+static axl_status qwen2_read(axl__arch *a, const axl__arch_source *s)
+{
+    AXL_TRY(axl__arch_read_decoder(a, s));
+    a->qkv_bias = true;
+    return axl__qwen_read_windows(a, s);
 }
 
 const axl__family axl__family_qwen2 = {
