@@ -162,7 +162,7 @@ def main():
     with open(sys.argv[1], "w", encoding="ascii") as f:
         json.dump({"made_with": {"transformers": transformers.__version__,
                                  "sentencepiece": sentencepiece.__version__},
-                   "texts": TEXTS, "cases": made}, f, indent=0, separators=(",", ":"))
+                   "texts": TEXTS, "cases": made}, f, separators=(",", ":"))
         f.write("\n")
 
 

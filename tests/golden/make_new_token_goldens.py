@@ -187,7 +187,7 @@ def main():
         json.dump({"made_with": {"axolotl": axolotl.__version__,
                                  "transformers": transformers.__version__,
                                  "tokenizers": tokenizers.__version__},
-                   "texts": TEXTS, "cases": made}, f, indent=0, separators=(",", ":"))
+                   "texts": TEXTS, "cases": made}, f, separators=(",", ":"))
         f.write("\n")
 
 

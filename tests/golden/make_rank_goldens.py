@@ -232,8 +232,7 @@ def main():
                                  "mistral_common": mistral_common.__version__,
                                  "transformers": transformers.__version__},
                    "tokens": [base64.b64encode(t).decode() for t in tokens], "texts": TEXTS,
-                   "ranks": made, "tekken": tekken, "folder": folder}, f, indent=0,
-                  separators=(",", ":"))
+                   "ranks": made, "tekken": tekken, "folder": folder}, f, separators=(",", ":"))
         f.write("\n")
 
 
