@@ -134,16 +134,18 @@ static int print_lines(const tool *t, const axl_tokenizer *tok, const char *path
 
 int verb_tokenize(tool *t, int argc, char **argv)
 {
-    bool no_special = false, jsonl = false, pattern = false;
-    const char *model = NULL, *name = NULL;
+    axl_tokenizer_options opts = AXL_TOKENIZER_OPTIONS_INIT;
+    bool no_special = false, jsonl = false;
+    const char *model = NULL;
     const tool_option options[] = {
         { "model", OPTION_VALUE, NULL, &model, "DIR|FILE",
-          "a model's folder, a .model file of SentencePiece, or Llama-3's rank file" },
+          "a model's folder, a .model file of SentencePiece, a rank file or a tekken.json" },
         { "no-special", OPTION_FLAG, &no_special, NULL, NULL,
           "without the special tokens that the tokenizer adds" },
         { "jsonl", OPTION_FLAG, &jsonl, NULL, NULL,
           "every line of the input is a text of its own, as a JSON string" },
-        { "pattern", OPTION_VALUE, &pattern, &name, "NAME", "does not exist yet" },
+        { "pattern", OPTION_VALUE, NULL, &opts.pattern, "NAME",
+          "how the words of a rank file are cut: gpt2, cl100k_base, o200k_base, llama3, qwen2, …" },
         OPTIONS_END,
     };
     axl_tokenizer *tok = NULL;
@@ -157,13 +159,10 @@ int verb_tokenize(tool *t, int argc, char **argv)
         return code;
     if (!model)
         return tool_fail(t, "--model is needed: a model's folder, or a .model file");
-    if (pattern)
-        return tool_fail(
-            t, "--pattern is for rank files other than Llama-3's, which are not supported yet");
     code = tool_context(t, NULL);
     if (code != EXIT_DONE)
         return code;
-    axl_status status = axl_tokenizer_open(&tok, t->ctx, model, NULL);
+    axl_status status = axl_tokenizer_open(&tok, t->ctx, model, &opts);
     if (status < 0)
         return tool_status(t, status);
     const char *path = t->n_positionals ? t->positionals[0] : "-";

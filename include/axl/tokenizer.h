@@ -20,7 +20,9 @@ extern "C" {
 
 typedef struct axl_tokenizer axl_tokenizer;
 
-/** What the caller decides over the tokenizer's own files.  Strings are copied. */
+/** What the caller decides over the tokenizer's own files.  Strings and lists are copied.  A text
+ *  that is not in the vocabulary becomes a new token, with the next free id, as Axolotl and
+ *  transformers number them; a model must have a row of its embedding for it to be trained. */
 typedef struct axl_tokenizer_options {
     size_t size;           /**< sizeof(axl_tokenizer_options); set by _INIT */
     const char *type;      /**< class name as in tokenizer_type; NULL: from tokenizer_config.json */
@@ -28,13 +30,28 @@ typedef struct axl_tokenizer_options {
     const char *eos_token;
     const char *unk_token;
     const char *pad_token;
-    int32_t legacy;     /**< 1 or 0; -1: as the files say */
-    uint32_t reserved0; /**< must be 0 */
+    int32_t legacy;            /**< 1 or 0; -1: as the files say */
+    uint32_t reserved0;        /**< must be 0 */
+    const char *const *tokens; /**< (n_tokens) tokens to be found in a text from now on */
+    size_t n_tokens;
+    const char *const *special_tokens; /**< (n_special_tokens) as those, and left out by
+                                            AXL_DECODE_SKIP_SPECIAL */
+    size_t n_special_tokens;
+    const int32_t *override_ids;       /**< (n_overrides) added tokens of a tokenizer.json */
+    const char *const *override_texts; /**< (n_overrides) their new texts */
+    size_t n_overrides;
+    const char *pattern;     /**< how the words of a bare rank file are cut, which it does not say:
+                                  "gpt2", "r50k_base", "p50k_base", "cl100k_base", "o200k_base",
+                                  "llama3", "qwen2" or "tekken"; NULL: as Llama-3's */
+    uint32_t mistral_common; /**< 1: read tekken.json, whatever else is there, as Axolotl does for
+                                  tokenizer_use_mistral_common: a BOS and an EOS around a text */
+    uint32_t reserved1;      /**< must be 0 */
 } axl_tokenizer_options;
 
 #define AXL_TOKENIZER_OPTIONS_INIT                                                                 \
     {                                                                                              \
-        sizeof(axl_tokenizer_options), NULL, NULL, NULL, NULL, NULL, -1, 0u                        \
+        sizeof(axl_tokenizer_options), NULL, NULL, NULL, NULL, NULL, -1, 0u, NULL, 0, NULL, 0,     \
+            NULL, NULL, 0, NULL, 0u, 0u                                                            \
     }
 
 /** Flags of axl_tokenizer_encode() and axl_tokenizer_decode(). */
@@ -50,12 +67,14 @@ enum {
  * @param[in]  ctx  The tokenizer takes its own reference.
  * @param[in]  path A folder with tokenizer.json or tokenizer.model (and tokenizer_config.json), or
  *                  a SentencePiece .model file (BPE or unigram), which gets a BOS and no more; or
- *                  Llama-3's tiktoken rank file, which gets its special tokens and BOS.
+ *                  a tiktoken rank file: Llama-3's gets its special tokens and BOS, another needs
+ *                  a pattern and gets neither; or a tekken.json, which gets a BOS.
  * @param[in]  opts NULL for the files' own settings.  Copied.
  *
  * @retval AXL_ERR_NOT_FOUND   There is no tokenizer there; axl_last_error() names what was sought.
  * @retval AXL_ERR_FORMAT      A file is broken.
  * @retval AXL_ERR_UNSUPPORTED The file asks for a part that axl does not have; it is named.
+ * @retval AXL_ERR_INVALID     An option is out of range, or asks for what these files do not have.
  * @retval AXL_ERR_NOMEM
  *
  * Thread: any.
@@ -66,8 +85,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_open(axl_tokenizer **out, axl_co
                                                      const axl_tokenizer_options *opts);
 
 /**
- * Open a tokenizer from memory: the files of a folder, or one file whose name ends in ".model", as
- * axl_tokenizer_open() takes it bare.
+ * Open a tokenizer from memory: the files of a folder, or one file whose name ends in ".model" or
+ * is tekken.json, as axl_tokenizer_open() takes it bare.
  *
  * @param[out] out   The tokenizer; NULL on failure.  Release with axl_tokenizer_free().
  * @param[in]  ctx   The tokenizer takes its own reference.
@@ -90,12 +109,12 @@ AXL_API AXL_MUST_CHECK axl_status axl_tokenizer_open_files(axl_tokenizer **out, 
 
 /**
  * Open the tokenizer that a config describes: tokenizer_config or base_model, tokenizer_type,
- * tokenizer_legacy, special_tokens.
+ * tokenizer_legacy, special_tokens, tokens, added_tokens_overrides, tokenizer_use_mistral_common.
  *
  * @param[out] out The tokenizer; NULL on failure.  Release with axl_tokenizer_free().
  * @param[in]  cfg Borrowed for the call.
  *
- * @retval AXL_ERR_INVALID A special token of the config is not in the vocabulary.
+ * @retval AXL_ERR_INVALID added_tokens_overrides names an id that is no added token's.
  * @return Otherwise as axl_tokenizer_open().
  *
  * Thread: any.

@@ -54,7 +54,7 @@
     X(axl_template_options, 48)                                                                    \
     X(axl_tensor_data, 40)                                                                         \
     X(axl_tensor_info, 32)                                                                         \
-    X(axl_tokenizer_options, 56)                                                                   \
+    X(axl_tokenizer_options, 128)                                                                  \
     X(axl_trainer_options, 112)
 
 #define AXL__V1(type) AXL__V1_##type

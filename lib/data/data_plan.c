@@ -336,6 +336,7 @@ static axl_status put_tokenizer(const axl_tokenizer *tok, axl__str *out)
     axl__str_putf(out, "tokens %d %d %u %016llx\n", axl_tokenizer_bos(tok), axl_tokenizer_eos(tok),
                   axl_tokenizer_vocab_size(tok), (unsigned long long)hash);
     axl_buffer_free(&ids);
+    axl__tokenizer_put_wishes(tok, out);
     return AXL_OK;
 }
 

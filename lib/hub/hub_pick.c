@@ -21,6 +21,7 @@ void axl__hub_pick_tokenizer(const void *arg, const char *const *paths, size_t n
     static const char *const names[] = { "config.json",
                                          "tokenizer.json",
                                          "tokenizer.model",
+                                         "tekken.json",
                                          "tokenizer_config.json",
                                          "special_tokens_map.json",
                                          "added_tokens.json",

@@ -60,7 +60,7 @@ static bool output_name_is_ours(const char *name, size_t len)
         "added_tokens.json",  "chat_template.jinja",   "config.json",
         "report.html",        "model.safetensors",     "generation_config.json",
         "tokenizer.json",     "tokenizer.model",       "special_tokens_map.json",
-        "training_log.jsonl", "tokenizer_config.json",
+        "training_log.jsonl", "tokenizer_config.json", "tekken.json",
     };
     bool ours = axl__checkpoint_is_name(name, len);
 

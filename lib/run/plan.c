@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "data/dataset.h"
 #include "tensor/counting.h"
+#include "text/tokenizer.h"
 
 #include <math.h>
 #include <string.h>
@@ -225,6 +226,18 @@ axl_status axl_model_estimate(axl_context *ctx, const char *path, const axl_mode
 
 /* ---- a whole run ---- */
 
+axl_status axl__plan_tokens(const axl_config *cfg, const axl_tokenizer *tok)
+{
+    axl_model *m;
+
+    if (axl__tokenizer_new_end(tok) == 0)
+        return AXL_OK;
+    AXL_TRY(axl__model_from_config_counting(&m, cfg));
+    axl_status status = axl__tokenizer_fits(tok, (uint32_t)m->arch.vocab_size);
+    axl_model_free(m);
+    return status;
+}
+
 static axl_status plan_data(const axl_config *cfg, axl_dataset *train, axl_dataset *valid,
                             axl_plan *out)
 {
@@ -252,7 +265,9 @@ axl_status axl_run_plan(const axl_config *cfg, axl_plan *out)
     AXL_TRY(AXL__CHECK_STRUCT(axl_plan, out));
     AXL_TRY(axl__config_trains(cfg));
     AXL_TRY(axl_tokenizer_from_config(&tok, cfg));
-    axl_status status = axl__datasets_from_config(&train, &valid, cfg, tok, false);
+    axl_status status = axl__plan_tokens(cfg, tok);
+    if (status == AXL_OK)
+        status = axl__datasets_from_config(&train, &valid, cfg, tok, false);
     if (status == AXL_OK)
         status = plan_data(cfg, train, valid, &plan);
     axl_dataset_free(train);

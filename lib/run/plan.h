@@ -28,6 +28,9 @@ axl_status axl__plan_reserve(const axl__batches *batches, axl_trainer *tr);
 axl_status axl__plan_memory(const axl_config *cfg, const axl__batches *batches, axl_plan *out,
                             axl_trainer **counted);
 
+/* Whether the model's embedding has a row for each token that the config adds. */
+axl_status axl__plan_tokens(const axl_config *cfg, const axl_tokenizer *tok);
+
 /* AXL_ERR_NOMEM with the numbers when the run does not fit. */
 axl_status axl__plan_fits(const axl_plan *plan);
 

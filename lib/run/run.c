@@ -66,6 +66,7 @@ static axl_status run_load_data(axl_run *r, const axl_run_options *o)
     if (o->validation && !o->train)
         return axl__fail(AXL_ERR_INVALID, "validation data need train beside them");
     AXL_TRY(axl_tokenizer_from_config(&r->tok, r->cfg));
+    AXL_TRY(axl__plan_tokens(r->cfg, r->tok));
     if (o->train) {
         AXL_TRY(axl__dataset_enter(o->train));
         if (o->validation)

@@ -164,6 +164,17 @@ axl_status axl__added_add(axl__added *a, const axl__added_token *tokens, size_t 
     return AXL_OK;
 }
 
+axl_status axl__added_put(axl__added *a, axl__added_token token, int32_t id)
+{
+    axl__added_entry *e;
+
+    AXL_TRY(copy_slice(a->arena, &token.text));
+    AXL_TRY(entry_for(a, id, &e));
+    e->token = token;
+    AXL_TRY(axl__map_set(&a->ids, token.text.text, token.text.len, id));
+    return token.special ? axl__map_set(&a->special, token.text.text, token.text.len, 1) : AXL_OK;
+}
+
 axl_status axl__added_mark_special(axl__added *a, axl__slice text)
 {
     AXL_TRY(copy_slice(a->arena, &text));

@@ -43,6 +43,8 @@ void axl__added_free(axl__added *a);
 /* Adds tokens as one call of add_tokens: an unknown text gets the next free id. */
 axl_status axl__added_add(axl__added *a, const axl__added_token *tokens, size_t n,
                           const axl__bpe *bpe, const axl__pipeline *pipeline);
+/* One whose id is known. */
+axl_status axl__added_put(axl__added *a, axl__added_token token, int32_t id);
 /* Makes a text special without adding a token: it is only left out when decoding. */
 axl_status axl__added_mark_special(axl__added *a, axl__slice text);
 /* Makes ready to search, after the last token. */

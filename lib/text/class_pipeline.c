@@ -4,6 +4,9 @@
  * flags themselves: of a tokenizer.json they take vocabulary, merges and, most of them, the
  * post-processor.
  */
+#include "normalizer.h"
+#include "pre_tokenizer.h"
+#include "token_decoder.h"
 #include "tokenizer_priv.h"
 
 #include <string.h>
@@ -64,9 +67,37 @@ const axl__class_spec axl__class_specs[AXL__N_CLASSES] = {
                                               [AXL__UNK] = "<unk>" },
                                 .others = code_llama_tokens,
                                 .drops_post_processor = true,
-                                .puts_bos = true,
+                                .before = 1 + AXL__BOS,
                                 .pads_left = true },
+    [AXL__CLASS_T5] = { .name = "T5Tokenizer",
+                        .specials = { [AXL__EOS] = "</s>",
+                                      [AXL__UNK] = "<unk>",
+                                      [AXL__PAD] = "<pad>" },
+                        .model = "Unigram",
+                        .drops_post_processor = true,
+                        .after = 1 + AXL__EOS },
+    [AXL__CLASS_BERT] = { .name = "BertTokenizer",
+                          .specials = { [AXL__UNK] = "[UNK]",
+                                        [AXL__SEP] = "[SEP]",
+                                        [AXL__PAD] = "[PAD]",
+                                        [AXL__CLS] = "[CLS]",
+                                        [AXL__MASK] = "[MASK]" },
+                          .model = "WordPiece",
+                          .drops_post_processor = true,
+                          .before = 1 + AXL__CLS,
+                          .after = 1 + AXL__SEP },
 };
+
+/* Parts of two classes as a tokenizer.json would write them. */
+static const char t5_words[] =
+    "{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"WhitespaceSplit\"}, "
+    "{\"type\": \"Metaspace\", \"replacement\": \"" AXL__SPACE_MARK "\", "
+    "\"prepend_scheme\": \"always\", \"split\": true}]}";
+static const char t5_decoder[] = "{\"type\": \"Metaspace\", \"replacement\": \"" AXL__SPACE_MARK
+                                 "\", \"prepend_scheme\": \"always\", \"split\": true}";
+static const char bert_words[] = "{\"type\": \"BertPreTokenizer\"}";
+static const char bert_decoder[] =
+    "{\"type\": \"WordPiece\", \"prefix\": \"##\", \"cleanup\": true}";
 
 /* What Qwen3_5Tokenizer cuts words with: Qwen2's, where marks are letters. */
 static const char qwen3_5_words[] =
@@ -189,10 +220,63 @@ static axl_status set_byte_level(axl_tokenizer *t, const axl__json *config)
     return AXL_OK;
 }
 
+/* ---- words ---- */
+
+static axl_status read_parts(axl_tokenizer *t, const char *words, const char *decoder)
+{
+    axl__part cutter = { "pre_tokenizer", NULL, &t->arena }, back = { "decoder", NULL, &t->arena };
+    axl__json *root;
+
+    AXL_TRY(axl__json_parse(&root, &t->arena, words, strlen(words), NULL));
+    cutter.json = root;
+    AXL_TRY(axl__read_pre_tokenizer(&t->pipeline, &cutter, &t->regexes));
+    AXL_TRY(axl__json_parse(&root, &t->arena, decoder, strlen(decoder), NULL));
+    back.json = root;
+    t->pipeline.general = true;
+    return axl__read_decoder(&t->pipeline, &back, &t->regexes);
+}
+
+static axl_status set_bert(axl_tokenizer *t, const axl__json *config)
+{
+    const axl__json *accents = axl__json_get(config, "strip_accents");
+    bool lower = axl__json_truthy(axl__json_get(config, "do_lower_case"), true);
+
+    t->pipeline.normalizer[t->pipeline.n_normalizer++] = (axl__normalizer_step){
+        .kind = AXL__BERT,
+        .clean = true,
+        .space_chinese = axl__json_truthy(axl__json_get(config, "tokenize_chinese_chars"), true),
+        .strip_accents =
+            accents && accents->type != AXL__JSON_NULL ? axl__json_truthy(accents, lower) : lower,
+        .lower = lower
+    };
+    AXL_TRY(set_unk(t, config));
+    t->words.unk = (axl__slice){ t->bpe.unk_text, strlen(t->bpe.unk_text) };
+    return read_parts(t, bert_words, bert_decoder);
+}
+
+axl_status axl__class_normalizer(axl_tokenizer *t, const axl__json *normalizer)
+{
+    const axl__json *list = axl__json_get(normalizer, "normalizers");
+    const axl__json *v = list ? list->child : normalizer;
+
+    if (t->class != AXL__CLASS_T5)
+        return AXL_OK;
+    for (; v; v = list ? v->next : NULL)
+        if (strcmp(axl__json_string(v, "type", ""), "Precompiled") == 0) {
+            axl__part part = { "normalizer", v, &t->arena };
+            return axl__read_normalizer(&t->pipeline, &part, &t->regexes);
+        }
+    return AXL_OK;
+}
+
 axl_status axl__class_pipeline(axl_tokenizer *t, const axl__json *config)
 {
     if (t->class == AXL__CLASS_FILE)
         return AXL_OK;
+    if (t->class == AXL__CLASS_T5)
+        return read_parts(t, t5_words, t5_decoder);
+    if (t->class == AXL__CLASS_BERT)
+        return set_bert(t, config);
     if (t->class == AXL__CLASS_GEMMA)
         return set_gemma(t, config);
     if (t->class == AXL__CLASS_CODE_LLAMA)

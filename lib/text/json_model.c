@@ -115,6 +115,10 @@ static axl_status read_word_piece(axl_tokenizer *t, const axl__part *model)
 
     t->words.kind = AXL__MODEL_WORD_PIECE;
     t->words.prefix = (axl__slice){ "##", 2 };
+    if (t->class != AXL__CLASS_FILE) { /* which has set what stands for the unknown */
+        t->words.max_chars = 100;
+        return read_vocab(t, axl__json_get(model->json, "vocab"));
+    }
     AXL_TRY(axl__part_text(model, "unk_token", &t->words.unk));
     if (!axl__part_none(axl__json_get(model->json, "continuing_subword_prefix")))
         AXL_TRY(axl__part_text(model, "continuing_subword_prefix", &t->words.prefix));
@@ -150,7 +154,10 @@ static axl_status read_unigram(axl_tokenizer *t, const axl__part *model)
     int64_t unk = axl__json_int(model->json, "unk_id", -1), id = 0;
 
     t->words.kind = AXL__MODEL_UNIGRAM;
-    AXL_TRY(axl__part_bool(model, "byte_fallback", false, &t->bpe.byte_fallback));
+    if (t->class != AXL__CLASS_FILE)
+        unk = 2; /* where T5 has it */
+    else
+        AXL_TRY(axl__part_bool(model, "byte_fallback", false, &t->bpe.byte_fallback));
     if (!vocab || vocab->type != AXL__JSON_ARRAY || vocab->count == 0)
         return axl__part_wrong(model, "vocab must be an array of pieces with their scores");
     if (unk >= (int64_t)vocab->count)
@@ -192,11 +199,11 @@ axl_status axl__read_model(axl_tokenizer *t, const axl__part *model)
         return axl__fail(AXL_ERR_FORMAT, "there is no model");
     const char *type = axl__part_none(axl__json_get(model->json, "type")) ? guess_type(model->json)
                                                                           : axl__part_type(model);
-    if (t->class != AXL__CLASS_FILE && strcmp(type, "BPE") != 0)
+    const char *own = axl__class_specs[t->class].model ? axl__class_specs[t->class].model : "BPE";
+    if (t->class != AXL__CLASS_FILE && strcmp(type, own) != 0)
         return axl__fail(AXL_ERR_UNSUPPORTED,
-                         "model \"%.64s\" is not what the tokenizer's class has: "
-                         "it is BPE",
-                         type);
+                         "model \"%.64s\" is not what the tokenizer's class has: it is %s", type,
+                         own);
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (strcmp(type, kinds[i].name) == 0)
             return kinds[i].read(t, model);

@@ -147,7 +147,7 @@ static axl_status read_piece(axl__spm *spm, axl__arena *arena, const field *mess
 }
 
 /* Numbers of TrainerSpec in sentencepiece_model.proto; what is not here changes nothing in
- * encoding.  bos_id is an int32, whose -1 comes as 64 bits of sign. */
+ * encoding.  An id is an int32, whose -1 comes as 64 bits of sign. */
 static axl_status read_trainer(axl__spm *spm, axl__arena *arena, const field *message)
 {
     wire w = { message->data, message->size, 0 };
@@ -159,7 +159,9 @@ static axl_status read_trainer(axl__spm *spm, axl__arena *arena, const field *me
         case 3: spm->model_type = (int64_t)f.value; break;
         case 24: spm->whitespace_as_suffix = f.value != 0; break;
         case 35: spm->byte_fallback = f.value != 0; break;
+        case 40: spm->unk_id = (int32_t)(uint32_t)f.value; break;
         case 41: spm->bos_id = (int32_t)(uint32_t)f.value; break;
+        case 42: spm->eos_id = (int32_t)(uint32_t)f.value; break;
         case 45: AXL_TRY(take_text(arena, &f, &spm->unk_piece)); break;
         case 46: AXL_TRY(take_text(arena, &f, &spm->bos_piece)); break;
         case 47: AXL_TRY(take_text(arena, &f, &spm->eos_piece)); break;
@@ -218,6 +220,7 @@ axl_status axl__spm_read(axl__spm *out, axl__arena *arena, const unsigned char *
                        .bos_piece = { "<s>", 3 },
                        .eos_piece = { "</s>", 4 },
                        .bos_id = 1,
+                       .eos_id = 2,
                        .model_type = 1,
                        .add_dummy_prefix = true,
                        .remove_extra_whitespaces = true,
@@ -268,6 +271,38 @@ axl_status axl__spm_to_bpe(axl_tokenizer *t, const axl__spm *spm)
                                               "not supported yet");
     AXL_TRY(add_pieces(t, spm));
     return axl__bpe_derive_merges(&t->bpe, NULL, NULL);
+}
+
+/* All pieces are looked for in a text, and the map of characters comes first. */
+axl_status axl__spm_to_unigram(axl_tokenizer *t, const axl__spm *spm)
+{
+    axl__word_model *m = &t->words;
+    axl__pipeline *p = &t->pipeline;
+
+    if (spm->unk_id < 0 || spm->unk_id >= (int64_t)spm->n_pieces)
+        return axl__fail(AXL_ERR_FORMAT, "SentencePiece: unk_id %lld is no piece",
+                         (long long)spm->unk_id);
+    m->kind = AXL__MODEL_UNIGRAM;
+    m->unk_id = (int32_t)spm->unk_id;
+    t->bpe.unk_text = NULL;
+    m->scores = axl__alloc(t->ctx, spm->n_pieces * sizeof *m->scores);
+    if (!m->scores)
+        return axl__fail_nomem();
+    for (uint32_t i = 0; i < spm->n_pieces; i++)
+        m->scores[i] = (double)spm->pieces[i].score;
+    if (spm->charsmap.len > 0 && !axl__charsmap_valid(spm->charsmap))
+        return axl__fail(AXL_ERR_FORMAT, "SentencePiece: the normalizer's map of characters is "
+                                         "broken");
+    if (spm->charsmap.len > 0) {
+        const char *map = axl__arena_strndup(&t->arena, spm->charsmap.text, spm->charsmap.len);
+        if (!map)
+            return axl__fail_nomem();
+        memmove(p->normalizer + 1, p->normalizer, p->n_normalizer++ * sizeof *p->normalizer);
+        p->normalizer[0] =
+            (axl__normalizer_step){ .kind = AXL__PRECOMPILED, .from = { map, spm->charsmap.len } };
+    }
+    p->general = true;
+    return add_pieces(t, spm);
 }
 
 typedef struct {

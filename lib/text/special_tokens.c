@@ -10,8 +10,11 @@
  */
 #include "tokenizer_priv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { SENTINELS_MAX = 1 << 16 };
 
 const char *const axl__special_names[AXL__N_SPECIALS] = { "bos_token", "eos_token", "unk_token",
                                                           "sep_token", "pad_token", "cls_token",
@@ -165,7 +168,7 @@ static axl_status read_extra_pieces(loader *l)
 /* transformers reads the list under its newer name, else under the older one, else what the
  * SentencePiece model marks.  special_tokens_map.json counts only where tokenizer_config.json has
  * no added_tokens_decoder, which is how files were written before that key existed. */
-static axl_status read_extra(loader *l)
+static axl_status read_extra_key(loader *l)
 {
     const axl__json *config = l->files->config, *map = l->files->special_map;
     const char *key = axl__json_get(config, "extra_special_tokens") ? "extra_special_tokens"
@@ -190,6 +193,36 @@ static axl_status read_extra(loader *l)
     return map_counts
                ? read_extra_list(l, axl__json_get(map, "additional_special_tokens"), key, true)
                : AXL_OK;
+}
+
+/* T5's own tokens, unless the list has such. */
+static axl_status add_sentinels(loader *l)
+{
+    int64_t n = axl__json_int(l->files->config, "extra_ids", 100);
+    char text[40];
+
+    for (size_t i = 0; i < l->extra.count; i++) {
+        axl__slice s = l->extra.items[i].token.text;
+        if (s.len >= 10 && memcmp(s.text, "<extra_id_", 10) == 0)
+            return AXL_OK;
+    }
+    if (n < 0 || n > SENTINELS_MAX)
+        return axl__fail(AXL_ERR_FORMAT, "extra_ids must be a number from 0 to %d", SENTINELS_MAX);
+    for (int64_t i = 0; i < n; i++) {
+        snprintf(text, sizeof text, "<extra_id_%lld>", (long long)i);
+        const char *copy = axl__arena_strndup(&l->t->arena, text, strlen(text));
+        if (!copy)
+            return axl__fail_nomem();
+        AXL_TRY(
+            list_put_text(l->t->ctx, &l->extra, &l->extra_texts, from_text(copy, strlen(copy))));
+    }
+    return AXL_OK;
+}
+
+static axl_status read_extra(loader *l)
+{
+    AXL_TRY(read_extra_key(l));
+    return l->t->class == AXL__CLASS_T5 ? add_sentinels(l) : AXL_OK;
 }
 
 /* ---- D: tokens with ids ---- */
@@ -303,9 +336,12 @@ static void default_names(loader *l)
             default_name(l, i, (axl__slice){ text, strlen(text) });
     }
     if (spm && l->t->class == AXL__CLASS_FILE) {
-        default_name(l, AXL__UNK, spm->unk_piece);
-        default_name(l, AXL__BOS, spm->bos_piece);
-        default_name(l, AXL__EOS, spm->eos_piece);
+        if (spm->unk_id >= 0)
+            default_name(l, AXL__UNK, spm->unk_piece);
+        if (spm->bos_id >= 0)
+            default_name(l, AXL__BOS, spm->bos_piece);
+        if (spm->eos_id >= 0)
+            default_name(l, AXL__EOS, spm->eos_piece);
     }
 }
 
@@ -460,22 +496,4 @@ int32_t axl__token_id(const axl_tokenizer *t, axl__slice text)
     if (axl__map_get(&t->added.ids, text.text, text.len, &id))
         return (int32_t)id;
     return axl__bpe_id(&t->bpe, text.text, text.len);
-}
-
-/* Axolotl would add a token that is not there and enlarge the embeddings; axl refuses it. */
-axl_status axl__override_special(axl_tokenizer *t, int which, const char *text, const char *key)
-{
-    axl__added_token token = { .text = { text, strlen(text) }, .special = true };
-    int32_t id = axl__token_id(t, token.text);
-
-    if (id < 0)
-        return axl__fail(AXL_ERR_INVALID, "%s: \"%.64s\" is not in the tokenizer's vocabulary", key,
-                         text);
-    AXL_TRY(axl__added_add(&t->added, &token, 1, &t->bpe, &t->pipeline));
-    char *copy = axl__arena_strndup(&t->arena, text, token.text.len);
-    if (!copy)
-        return axl__fail_nomem();
-    t->override[which] = t->specials[which].text = copy;
-    t->specials[which].id = id;
-    return AXL_OK;
 }

@@ -6,12 +6,41 @@
  */
 #include "base64.h"
 #include "byte_level.h"
-#include "tokenizer_priv.h"
+#include "ranks.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { LLAMA3_RANKS = 128000, LLAMA3_SPECIALS = 256, TOKEN_MAX = 1 << 12 };
+enum { LLAMA3_RANKS = 128000, LLAMA3_SPECIALS = 256 };
+
+#define ENDINGS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+#define UPPER "\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}"
+#define LOWER "\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}"
+
+/* How words are cut, by the names of encodings (tiktoken 0.14, tiktoken_ext/openai_public.py;
+ * Qwen-7B, tokenization_qwen.py; llama-models), written for Oniguruma: what possessive quantifiers
+ * and "$" stand for there is said in other words. */
+static const struct {
+    const char *name, *pattern;
+} encodings[] = {
+    { "gpt2",
+      "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+" },
+    { "cl100k_base", "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
+                     "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
+                     "|\\s+(?![\\s\\S])|\\s*[\\r\\n]|\\s+(?!\\S)|\\s" },
+    { "o200k_base", "[^\\r\\n\\p{L}\\p{N}]?[" UPPER "]*[" LOWER "]+" ENDINGS "?"
+                    "|[^\\r\\n\\p{L}\\p{N}]?[" UPPER "]+[" LOWER "]*" ENDINGS "?"
+                    "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+" },
+    { "llama3", ENDINGS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
+                        "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+" },
+    { "qwen2", ENDINGS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
+                       "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+" },
+    { "tekken", "[^\\r\\n\\p{L}\\p{N}]?[" UPPER "]*[" LOWER "]+"
+                "|[^\\r\\n\\p{L}\\p{N}]?[" UPPER "]+[" LOWER "]*"
+                "|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+" },
+};
+static const char encoding_names[] = "gpt2, r50k_base, p50k_base, cl100k_base, o200k_base, llama3, "
+                                     "qwen2, tekken";
 
 /* ---- the file ---- */
 
@@ -30,12 +59,39 @@ bool axl__is_tiktoken(const unsigned char *data, size_t size)
     return digits > 0 && i < size && (data[i] == '\n' || data[i] == '\r');
 }
 
+void axl__rank_room_init(axl__rank_room *room, axl_context *ctx)
+{
+    axl__str_init(&room->bytes, ctx);
+    axl__str_init(&room->chars, ctx);
+}
+
+void axl__rank_room_free(axl__rank_room *room)
+{
+    axl__str_free(&room->bytes);
+    axl__str_free(&room->chars);
+}
+
+axl_status axl__rank_add(axl_tokenizer *t, axl__rank_room *room, axl__slice base64, int64_t id)
+{
+    axl__str_clear(&room->bytes);
+    axl__str_clear(&room->chars);
+    if (!axl__base64_decode(&room->bytes, base64.text, base64.len) ||
+        room->bytes.len > AXL__RANK_TOKEN_MAX)
+        return AXL_END;
+    axl__byte_level_put(&room->chars, axl__str_text(&room->bytes), room->bytes.len);
+    AXL_TRY(axl__str_status(&room->chars));
+    const char *text = axl__arena_strndup(&t->arena, room->chars.data, room->chars.len);
+    if (!text)
+        return axl__fail_nomem();
+    return axl__bpe_add(&t->bpe, text, room->chars.len, id);
+}
+
 typedef struct {
     axl_tokenizer *t;
     const char *text;
     size_t size, at;
     uint64_t line;
-    axl__str bytes, chars;
+    axl__rank_room room;
 } rank_reader;
 
 static axl_status bad_line(const rank_reader *r, const char *why)
@@ -73,16 +129,9 @@ static axl_status add_token(rank_reader *r)
     int64_t rank = 0;
 
     AXL_TRY(take_line(r, &token, &rank));
-    axl__str_clear(&r->bytes);
-    axl__str_clear(&r->chars);
-    if (!axl__base64_decode(&r->bytes, token.text, token.len) || r->bytes.len > TOKEN_MAX)
-        return bad_line(r, "the token is not base64, or longer than 4096 bytes");
-    axl__byte_level_put(&r->chars, axl__str_text(&r->bytes), r->bytes.len);
-    AXL_TRY(axl__str_status(&r->chars));
-    const char *text = axl__arena_strndup(&r->t->arena, r->chars.data, r->chars.len);
-    if (!text)
-        return axl__fail_nomem();
-    return axl__bpe_add(&r->t->bpe, text, r->chars.len, rank);
+    axl_status status = axl__rank_add(r->t, &r->room, token, rank);
+    return status == AXL_END ? bad_line(r, "the token is not base64, or longer than 4096 bytes")
+                             : status;
 }
 
 static axl_status read_ranks(axl_tokenizer *t, const unsigned char *data, size_t size)
@@ -90,22 +139,19 @@ static axl_status read_ranks(axl_tokenizer *t, const unsigned char *data, size_t
     rank_reader r = { .t = t, .text = (const char *)data, .size = size };
     axl_status status = AXL_OK;
 
-    axl__str_init(&r.bytes, t->ctx);
-    axl__str_init(&r.chars, t->ctx);
+    axl__rank_room_init(&r.room, t->ctx);
     while (r.at < size && status == AXL_OK) {
         status = r.line % 1024 == 0 ? axl__cancelled(t->ctx) : AXL_OK;
         if (status == AXL_OK)
             status = add_token(&r);
     }
-    axl__str_free(&r.bytes);
-    axl__str_free(&r.chars);
+    axl__rank_room_free(&r.room);
     return status;
 }
 
 /* ---- as BPE ---- */
 
-/* Two neighbours become one where that is a token, the lowest rank first. */
-static axl_status derive_merges(axl_tokenizer *t)
+axl_status axl__rank_merges(axl_tokenizer *t)
 {
     uint32_t n = t->bpe.n_pieces;
     uint32_t *ranks = axl__alloc(t->ctx, n * sizeof *ranks);
@@ -120,7 +166,24 @@ static axl_status derive_merges(axl_tokenizer *t)
         status = axl__bpe_derive_merges(&t->bpe, ranks, joinable);
     axl__free(t->ctx, ranks);
     axl__free(t->ctx, joinable);
+    t->bpe.ignore_merges = true;
     return status;
+}
+
+axl_status axl__rank_pipeline(axl_tokenizer *t, const char *pattern, size_t len)
+{
+    axl__pipeline *p = &t->pipeline;
+    axl__cut *cut = &p->cuts[p->n_cuts++];
+
+    p->decoder[p->n_decoder++] = (axl__decoder_step){ .kind = AXL__DECODE_BYTE_LEVEL };
+    cut->into = axl__splitter_of(pattern, len);
+    p->byte_level = cut->into != AXL__SPLIT_NONE;
+    if (p->byte_level)
+        return AXL_OK;
+    cut->kind = AXL__CUT_REGEX;
+    p->cuts[p->n_cuts++] = (axl__cut){ .kind = AXL__CUT_BYTES };
+    p->general = true;
+    return axl__regexes_add(&t->regexes, pattern, len, &cut->regex);
 }
 
 static axl_status add_llama3_specials(axl_tokenizer *t)
@@ -157,20 +220,43 @@ static axl_status add_llama3_specials(axl_tokenizer *t)
     return AXL_OK;
 }
 
-axl_status axl__tiktoken_to_bare(axl_tokenizer *t, const unsigned char *data, size_t size)
+static axl_status find_encoding(const char *name, const char **pattern)
 {
-    axl__pipeline *p = &t->pipeline;
+    bool gpt2 = strcmp(name, "r50k_base") == 0 || strcmp(name, "p50k_base") == 0;
 
+    for (size_t i = 0; i < sizeof encodings / sizeof encodings[0]; i++)
+        if (strcmp(gpt2 ? "gpt2" : name, encodings[i].name) == 0) {
+            *pattern = encodings[i].pattern;
+            return AXL_OK;
+        }
+    return axl__fail(AXL_ERR_INVALID, "pattern: \"%.64s\" is none of %s", name, encoding_names);
+}
+
+axl_status axl__tiktoken_to_folder(axl_tokenizer *t, const unsigned char *data, size_t size)
+{
+    const char *pattern;
+
+    AXL_TRY(find_encoding("llama3", &pattern));
     AXL_TRY(read_ranks(t, data, size));
-    if (t->bpe.n_pieces != LLAMA3_RANKS)
+    AXL_TRY(axl__bpe_derive_merges(&t->bpe, NULL, NULL));
+    t->bpe.ignore_merges = true;
+    return axl__rank_pipeline(t, pattern, strlen(pattern));
+}
+
+axl_status axl__tiktoken_to_bare(axl_tokenizer *t, const unsigned char *data, size_t size,
+                                 const char *encoding)
+{
+    const char *pattern;
+    bool llama3 = !encoding;
+
+    AXL_TRY(find_encoding(encoding ? encoding : "llama3", &pattern));
+    AXL_TRY(read_ranks(t, data, size));
+    if (llama3 && t->bpe.n_pieces != LLAMA3_RANKS)
         return axl__fail(AXL_ERR_UNSUPPORTED,
                          "a rank file of %u tokens does not say how words are cut; one of %d is "
-                         "Llama-3's, others are not supported yet",
-                         t->bpe.n_pieces, LLAMA3_RANKS);
-    AXL_TRY(derive_merges(t));
-    t->bpe.ignore_merges = true;
-    p->byte_level = true;
-    p->cuts[p->n_cuts++] = (axl__cut){ .into = AXL__SPLIT_LLAMA3 };
-    p->decoder[p->n_decoder++] = (axl__decoder_step){ .kind = AXL__DECODE_BYTE_LEVEL };
-    return add_llama3_specials(t);
+                         "Llama-3's, others need a pattern by name: %s",
+                         t->bpe.n_pieces, LLAMA3_RANKS, encoding_names);
+    AXL_TRY(axl__rank_merges(t));
+    AXL_TRY(axl__rank_pipeline(t, pattern, strlen(pattern)));
+    return llama3 ? add_llama3_specials(t) : AXL_OK;
 }

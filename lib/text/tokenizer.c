@@ -17,7 +17,6 @@
 #include "encode_aligned.h"
 #include "encode_text.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* ---- life ---- */
@@ -78,59 +77,36 @@ static axl_status tokenizer_new(axl_tokenizer **out, axl_context *ctx)
     return AXL_OK;
 }
 
-typedef struct {
-    int which;
-    const char *text, *key;
-} override;
-
-/* Axolotl pads with "</s>" where a LLaMA tokenizer has no padding of its own; that comes before the
- * caller's own names, which win. */
-static axl_status apply_overrides(axl_tokenizer *t, const axl_tokenizer_options *o,
-                                  const char *key_prefix)
-{
-    override list[] = { { AXL__BOS, o->bos_token, "bos_token" },
-                        { AXL__EOS, o->eos_token, "eos_token" },
-                        { AXL__UNK, o->unk_token, "unk_token" },
-                        { AXL__PAD, o->pad_token, "pad_token" } };
-    axl__slice end = { "</s>", 4 };
-    char key[64];
-
-    if (t->specials[AXL__PAD].id < 0 && (t->class == AXL__CLASS_LLAMA || t->bare))
-        t->specials[AXL__PAD] = (axl__special){ NULL, axl__token_id(t, end) };
-    if (t->specials[AXL__PAD].id >= 0 && !t->specials[AXL__PAD].text)
-        t->specials[AXL__PAD].text = "</s>";
-    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
-        if (!list[i].text)
-            continue;
-        snprintf(key, sizeof key, "%s%s", key_prefix, list[i].key);
-        AXL_TRY(axl__override_special(t, list[i].which, list[i].text, key));
-    }
-    return AXL_OK;
-}
-
 static axl_status build(axl_tokenizer *t, const axl__tokenizer_origin *from,
-                        const axl_tokenizer_options *o, const char *key_prefix)
+                        const axl_tokenizer_options *o, bool of_config)
 {
     t->legacy = o->legacy;
+    t->mistral_common = o->mistral_common;
+    if (o->pattern) {
+        t->pattern = axl__arena_strndup(&t->arena, o->pattern, strlen(o->pattern));
+        if (!t->pattern)
+            return axl__fail_nomem();
+    }
     if (o->type) {
         t->type = axl__arena_strndup(&t->arena, o->type, strlen(o->type));
         if (!t->type)
             return axl__fail_nomem();
     }
+    AXL_TRY(axl__take_wishes(t, o, of_config));
     AXL_TRY(axl__tokenizer_load(t, from));
-    AXL_TRY(apply_overrides(t, o, key_prefix));
+    AXL_TRY(axl__add_wishes(t, o));
     return axl__added_finish(&t->added);
 }
 
 axl_status axl__tokenizer_open(axl_tokenizer **out, axl_context *ctx,
                                const axl__tokenizer_origin *from, const axl_tokenizer_options *opts,
-                               const char *key_prefix)
+                               bool of_config)
 {
     axl_tokenizer *t = NULL;
     axl_status status = tokenizer_new(&t, ctx);
 
     if (status == AXL_OK)
-        status = build(t, from, opts, key_prefix);
+        status = build(t, from, opts, of_config);
     if (status < 0)
         axl_tokenizer_free(t);
     else
@@ -146,7 +122,10 @@ static axl_status open_given(axl_tokenizer **out, axl_context *ctx,
     AXL_TRY(AXL__IMPORT_OPTIONS(axl_tokenizer_options, &opts, given));
     if (opts.legacy < -1 || opts.legacy > 1 || opts.reserved0 != 0)
         return axl__fail(AXL_ERR_INVALID, "legacy must be 1, 0 or -1, got %d", (int)opts.legacy);
-    return axl__tokenizer_open(out, ctx, from, &opts, "");
+    if (opts.mistral_common > 1 || opts.reserved1 != 0)
+        return axl__fail(AXL_ERR_INVALID, "mistral_common must be 1 or 0, got %u",
+                         (unsigned)opts.mistral_common);
+    return axl__tokenizer_open(out, ctx, from, &opts, false);
 }
 
 axl_status axl_tokenizer_open(axl_tokenizer **out, axl_context *ctx, const char *path,

@@ -34,6 +34,15 @@ bool axl__tokenizer_pads_left(const axl_tokenizer *tok);
 /* Whether there is one in a folder, or a file can be one, by their names: AXL_ERR_NOT_FOUND,
  * AXL_ERR_UNSUPPORTED. */
 axl_status axl__tokenizer_look(const char *path);
+/* Whether it is a tekken.json's, whose special tokens no text makes. */
+bool axl__tokenizer_is_tekken(const axl_tokenizer *tok);
+/* AXL_ERR_UNSUPPORTED where a token that the options or a config add has an id past the rows of a
+ * model's embedding. */
+axl_status axl__tokenizer_fits(const axl_tokenizer *tok, uint32_t rows);
+/* One more than the largest id of those tokens; 0: there are none. */
+uint32_t axl__tokenizer_new_end(const axl_tokenizer *tok);
+/* What they add and rename, as a text that is equal for what is equal. */
+void axl__tokenizer_put_wishes(const axl_tokenizer *tok, axl__str *out);
 /* AXL_ERR_INVALID where its files lie in dir, which saving would write over. */
 axl_status axl__tokenizer_spare(const axl_tokenizer *tok, const char *dir);
 

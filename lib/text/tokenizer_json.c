@@ -91,7 +91,7 @@ axl_status axl__read_tokenizer_json(axl_tokenizer *t, const axl__json *root)
     if (!axl__class_specs[t->class].drops_post_processor)
         AXL_TRY(axl__read_post_processor(&t->pipeline, &after));
     if (t->class != AXL__CLASS_FILE)
-        return AXL_OK;
+        return axl__class_normalizer(t, axl__json_get(root, "normalizer"));
     AXL_TRY(read_steps(t, root));
     return read_added(t, axl__json_get(root, "added_tokens"));
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokenizer_load.c - from a folder, or a bare SentencePiece file, on disk or in memory, to a
- * tokenizer. */
+/* tokenizer_load.c - from a folder, or a bare file (SentencePiece, ranks, tekken.json), on disk or
+ * in memory, to a tokenizer. */
 #include "tokenizer_priv.h"
 
 #include "base/utf8.h"
 
 #include <string.h>
 
-static const char spm_name[] = "tokenizer.model";
+static const char spm_name[] = "tokenizer.model", tekken_name[] = "tekken.json";
 
 enum { TOKENIZER_MAX = 64 << 20 }; /* vocabularies of 256k pieces take 35 MiB */
 
@@ -65,9 +65,13 @@ static axl_status read_spm(axl_tokenizer *t, const char *name, axl__arena *arena
 
     AXL_TRY(axl__folder_open(&t->folder, name, false, &file));
     if (axl__is_tiktoken(file.data, file.size))
-        status = t->bare ? axl__tiktoken_to_bare(t, file.data, file.size)
-                         : axl__fail(AXL_ERR_UNSUPPORTED,
-                                     "a tiktoken rank file in a folder is not supported yet");
+        status = t->bare ? axl__tiktoken_to_bare(t, file.data, file.size, t->pattern)
+                         : axl__tiktoken_to_folder(t, file.data, file.size);
+    else if (t->pattern)
+        status = axl__fail(AXL_ERR_INVALID,
+                           "pattern \"%.64s\" is for tiktoken's rank files, and "
+                           "this is none",
+                           t->pattern);
     else
         status = axl__spm_read(spm, arena, file.data, file.size);
     axl__file_close(&file);
@@ -123,14 +127,56 @@ static axl_status put_around(axl_tokenizer *t, int which, int32_t **list, uint32
     return AXL_OK;
 }
 
+/* In one call, before the other tokens of a rank file's folder.  Of an object its keys. */
+static axl_status add_extra(axl_tokenizer *t, const axl__json *list)
+{
+    axl__added_token *tokens;
+    size_t n = 0;
+
+    if (!list || list->count == 0)
+        return AXL_OK;
+    tokens = axl__calloc(t->ctx, list->count, sizeof *tokens);
+    if (!tokens)
+        return axl__fail_nomem();
+    for (const axl__json *v = list->child; v; v = v->next) {
+        const axl__json *text = v->type == AXL__JSON_OBJECT ? axl__json_get(v, "content") : v;
+        if (list->type == AXL__JSON_OBJECT)
+            tokens[n].text = (axl__slice){ v->key, v->key_len };
+        else if (text && text->type == AXL__JSON_STRING)
+            tokens[n].text = (axl__slice){ text->text, text->len };
+        tokens[n++].special = true;
+    }
+    axl_status status = axl__added_add(&t->added, tokens, n, &t->bpe, &t->pipeline);
+    axl__free(t->ctx, tokens);
+    return status;
+}
+
 static axl_status load_json(folder *f)
 {
+    AXL_TRY(axl__rename_tokens(f->t, &f->files));
     AXL_TRY(axl__class_pipeline(f->t, f->files.config));
     AXL_TRY(prefixed(f, axl__read_tokenizer_json(f->t, f->files.tokenizer)));
     AXL_TRY(prefixed(f, axl__load_special_tokens(f->t, &f->files)));
-    if (!axl__class_specs[f->t->class].puts_bos)
-        return AXL_OK;
-    return put_around(f->t, AXL__BOS, &f->t->pipeline.before, &f->t->pipeline.n_before);
+    const axl__class_spec *spec = &axl__class_specs[f->t->class];
+    axl__pipeline *p = &f->t->pipeline;
+    if (spec->before)
+        AXL_TRY(put_around(f->t, spec->before - 1, &p->before, &p->n_before));
+    return spec->after ? put_around(f->t, spec->after - 1, &p->after, &p->n_after) : AXL_OK;
+}
+
+/* transformers takes a tokenizer.model that is no SentencePiece model for a rank file of Llama-3's
+ * kind, whose special tokens are those that the config names. */
+static axl_status load_ranks(folder *f)
+{
+    axl_tokenizer *t = f->t;
+
+    if (t->class != AXL__CLASS_FILE)
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "%s is a tiktoken rank file, which the class %s cannot read; "
+                         "PreTrainedTokenizerFast does",
+                         f->path, axl__class_specs[t->class].name);
+    AXL_TRY(prefixed(f, add_extra(t, axl__json_get(f->files.config, "extra_special_tokens"))));
+    return prefixed(f, axl__load_special_tokens(t, &f->files));
 }
 
 static axl_status load_spm(folder *f)
@@ -142,6 +188,8 @@ static axl_status load_spm(folder *f)
         return axl__fail(AXL_ERR_UNSUPPORTED, "%s: the class %s needs tokenizer.json beside it",
                          f->path, axl__class_specs[t->class].name);
     AXL_TRY(prefixed(f, read_spm(t, spm_name, &f->arena, &f->spm)));
+    if (t->bpe.n_pieces > 0)
+        return load_ranks(f);
     f->files.spm = &f->spm;
     if (t->class == AXL__CLASS_LLAMA) {
         AXL_TRY(axl__class_pipeline(t, config));
@@ -149,7 +197,10 @@ static axl_status load_spm(folder *f)
         AXL_TRY(set_plain_spm(f));
         rename_pieces(f);
     }
-    AXL_TRY(prefixed(f, axl__spm_to_bpe(t, &f->spm)));
+    if (f->spm.model_type == 1 && t->class == AXL__CLASS_FILE)
+        AXL_TRY(prefixed(f, axl__spm_to_unigram(t, &f->spm)));
+    else
+        AXL_TRY(prefixed(f, axl__spm_to_bpe(t, &f->spm)));
     AXL_TRY(prefixed(f, axl__load_special_tokens(t, &f->files)));
     if (axl__json_truthy(axl__json_get(config, "add_bos_token"), false))
         AXL_TRY(put_around(t, AXL__BOS, &t->pipeline.before, &t->pipeline.n_before));
@@ -158,9 +209,84 @@ static axl_status load_spm(folder *f)
     return AXL_OK;
 }
 
+/* ---- tekken.json ---- */
+
+static axl_status set_bare(axl_tokenizer *t, const char *name)
+{
+    t->bare = true;
+    t->only = axl__strdup(t->ctx, name);
+    return t->only ? AXL_OK : axl__fail_nomem();
+}
+
+/* As mistral-common itself names them. */
+static bool is_tekken(const char *name)
+{
+    const char *slash = strrchr(name, '/');
+
+    return strstr(slash ? slash + 1 : name, "tekken") && axl__ends_with(name, ".json");
+}
+
+/* The whole tokenizer is in it, whatever lies beside it.  Axolotl's key opens mistral-common as it
+ * prepares data for training, with an EOS behind each text. */
+static axl_status load_tekken(axl_tokenizer *t, const char *name, axl__arena *arena)
+{
+    axl__pipeline *p = &t->pipeline;
+    axl__file file;
+    axl__json *root = NULL;
+
+    if (t->pattern)
+        return axl__fail(AXL_ERR_INVALID, "a tekken.json has a pattern of its own");
+    AXL_TRY(axl__folder_open(&t->folder, name, false, &file));
+    const char *text = (const char *)file.data;
+    axl_status status = axl__json_check_size(name, file.size, TOKENIZER_MAX);
+    if (status == AXL_OK && !axl__utf8_valid(text, file.size))
+        status = axl__fail(AXL_ERR_FORMAT, "it is not UTF-8");
+    if (status == AXL_OK)
+        status = axl__json_parse(&root, arena, text, file.size, NULL);
+    if (status == AXL_OK)
+        status = axl__tekken_read(t, root);
+    axl__file_close(&file);
+    AXL_TRY(status);
+    AXL_TRY(put_around(t, AXL__BOS, &p->before, &p->n_before));
+    return t->mistral_common ? put_around(t, AXL__EOS, &p->after, &p->n_after) : AXL_OK;
+}
+
+/* The model types for which transformers takes mistral-common where there is a tekken.json. */
+static bool is_mistral_type(const char *type)
+{
+    static const char *const types[] = { "ministral", "ministral3", "mistral", "mistral3",
+                                         "mixtral",   "pixtral",    "voxtral", "voxtral_realtime" };
+
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (strcmp(type, types[i]) == 0)
+            return true;
+    return false;
+}
+
+static axl_status load_tekken_folder(folder *f)
+{
+    axl_tokenizer *t = f->t;
+    const char *type = axl__json_string(f->model_config, "model_type", "");
+
+    AXL_TRY(set_path(f, tekken_name));
+    if (!axl__folder_has(&t->folder, tekken_name))
+        return axl__fail(AXL_ERR_NOT_FOUND,
+                         "%s holds no tekken.json, which "
+                         "tokenizer_use_mistral_common asks for",
+                         t->folder.place);
+    if (!t->mistral_common && !is_mistral_type(type))
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "%s: transformers takes it as it is for Mistral's models alone, and "
+                         "model_type is \"%.64s\"; tokenizer_use_mistral_common: true does for any",
+                         f->path, type);
+    AXL_TRY(set_bare(t, tekken_name));
+    return prefixed(f, load_tekken(t, tekken_name, &f->arena));
+}
+
 static axl_status tokenizer_look_in(const axl__folder *folder)
 {
-    if (axl__folder_has(folder, "tokenizer.json") || axl__folder_has(folder, spm_name))
+    if (axl__folder_has(folder, "tokenizer.json") || axl__folder_has(folder, spm_name) ||
+        axl__folder_has(folder, tekken_name))
         return AXL_OK;
     return axl__fail(AXL_ERR_NOT_FOUND, "%s has neither tokenizer.json nor tokenizer.model",
                      folder->place);
@@ -171,7 +297,7 @@ axl_status axl__tokenizer_look(const char *path)
     axl__path_kind kind = axl__path_kind_of(path);
     axl__folder folder = axl__folder_view(path);
 
-    if (kind == AXL__PATH_FILE && axl__ends_with(path, ".json"))
+    if (kind == AXL__PATH_FILE && axl__ends_with(path, ".json") && !is_tekken(path))
         return axl__fail(AXL_ERR_UNSUPPORTED, "%s: give the folder instead of a JSON file", path);
     return kind == AXL__PATH_DIR ? tokenizer_look_in(&folder) : AXL_OK;
 }
@@ -183,6 +309,12 @@ static axl_status load_folder(folder *f)
     axl_tokenizer *t = f->t;
 
     AXL_TRY(read_json(f, "config.json", &f->model_config));
+    if (t->mistral_common ||
+        (!axl__folder_has(&t->folder, "tokenizer.json") && !axl__folder_has(&t->folder, spm_name) &&
+         axl__folder_has(&t->folder, tekken_name)))
+        return load_tekken_folder(f);
+    if (t->pattern)
+        return axl__fail(AXL_ERR_INVALID, "pattern \"%.64s\" is for a rank file alone", t->pattern);
     AXL_TRY(read_json(f, "special_tokens_map.json", &f->files.special_map));
     AXL_TRY(read_json(f, "added_tokens.json", &f->files.added));
     AXL_TRY(read_json(f, "tokenizer_config.json", &f->files.config));
@@ -199,6 +331,7 @@ static axl_status load_folder(folder *f)
     if (f->files.tokenizer)
         return load_json(f);
     AXL_TRY(tokenizer_look_in(&t->folder));
+    AXL_TRY(axl__rename_tokens(t, &f->files));
     AXL_TRY(set_path(f, spm_name));
     return load_spm(f);
 }
@@ -211,9 +344,16 @@ static axl_status load_bare(axl_tokenizer *t, const char *said, axl__arena *aren
     axl__spm spm = { 0 };
     axl_status status;
 
+    AXL_TRY(axl__rename_tokens(t, &(axl__token_files){ 0 }));
     if (!t->folder.memory)
         AXL_TRY(axl__tokenizer_look(said));
-    status = read_spm(t, t->only, arena, &spm);
+    if (t->mistral_common && !is_tekken(t->only))
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "%s is no tekken.json, which "
+                         "tokenizer_use_mistral_common asks for",
+                         said);
+    status =
+        is_tekken(t->only) ? load_tekken(t, t->only, arena) : read_spm(t, t->only, arena, &spm);
     if (status == AXL_OK && spm.n_pieces > 0)
         status = axl__spm_to_bare(t, &spm);
     axl__spm_free(t->ctx, &spm);
@@ -221,13 +361,6 @@ static axl_status load_bare(axl_tokenizer *t, const char *said, axl__arena *aren
 }
 
 /* ---- where the files are ---- */
-
-static axl_status set_bare(axl_tokenizer *t, const char *name)
-{
-    t->bare = true;
-    t->only = axl__strdup(t->ctx, name);
-    return t->only ? AXL_OK : axl__fail_nomem();
-}
 
 /* A bare file lies in a folder, too. */
 static axl_status find_on_disk(axl_tokenizer *t, const char *path)
@@ -252,7 +385,8 @@ static axl_status find_in_memory(axl_tokenizer *t, const axl__tokenizer_origin *
 {
     AXL_TRY(axl__folder_of(&t->folder, t->ctx, from->files, from->n_files, NULL));
     const char *first = t->folder.files[0].name;
-    return from->n_files == 1 && axl__ends_with(first, ".model") ? set_bare(t, first) : AXL_OK;
+    bool alone = axl__ends_with(first, ".model") || is_tekken(first);
+    return from->n_files == 1 && alone ? set_bare(t, first) : AXL_OK;
 }
 
 /* What saving writes and the key of a data set's cache is made of, when the host's bytes may be
@@ -274,11 +408,12 @@ axl_status axl__tokenizer_load(axl_tokenizer *t, const axl__tokenizer_origin *fr
 
     AXL_TRY(path ? find_on_disk(t, path) : find_in_memory(t, from));
     const char *said = path ? path : t->bare ? t->only : t->folder.place;
+    bool bare = t->bare; /* a folder may turn out to be one file */
     t->source = path ? axl__path_absolute(t->ctx, path) : axl__strdup(t->ctx, said);
     if (!t->source)
         return axl__fail_nomem();
     axl__arena_init(&f.arena, t->ctx);
-    axl_status status = t->bare ? load_bare(t, said, &f.arena) : load_folder(&f);
+    axl_status status = bare ? load_bare(t, said, &f.arena) : load_folder(&f);
     axl__spm_free(t->ctx, &f.spm);
     axl__arena_free(&f.arena);
     if (status == AXL_OK) {

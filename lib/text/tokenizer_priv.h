@@ -41,8 +41,26 @@ typedef enum {
     AXL__CLASS_COHERE,
     AXL__CLASS_GEMMA,
     AXL__CLASS_CODE_LLAMA,
+    AXL__CLASS_T5,
+    AXL__CLASS_BERT,
     AXL__N_CLASSES,
 } axl__tokenizer_kind;
+
+/* new_tokens.c: what the caller wants of tokens beyond the files; texts in the arena. */
+typedef struct axl__made_token {
+    const char *key, *text; /* key: of the option that asks for it */
+    axl__slice slice;       /* text */
+    int32_t id;
+} axl__made_token;
+typedef struct axl__token_wishes {
+    bool of_config; /* messages name a config's keys */
+    bool changes;   /* more than names for tokens that are there */
+    const char **tokens, **special, **renamed;
+    int32_t *renamed_ids; /* (n_renamed) */
+    size_t n_tokens, n_special, n_renamed;
+    axl__made_token *made; /* (n_made) what was added, in order; an id may come again */
+    size_t n_made;
+} axl__token_wishes;
 
 struct axl_tokenizer {
     uint32_t magic;
@@ -58,14 +76,17 @@ struct axl_tokenizer {
     axl__pipeline pipeline;
     axl__special specials[AXL__N_SPECIALS];
     axl__tokenizer_kind class;
-    bool pads_left;     /* where transformers fills up */
-    bool bare;          /* opened from a SentencePiece file */
-    axl__folder folder; /* where its files are; bare: with one alone */
-    char *only;         /* the name of that one */
-    char *source;       /* for messages; of files on disk their path from the root */
+    bool pads_left;      /* where transformers fills up */
+    bool bare;           /* one file is all of it */
+    bool mistral_common; /* asked for: tekken.json, with an EOS behind each text */
+    axl__folder folder;  /* where its files are; bare: with one alone */
+    char *only;          /* the name of that one */
+    char *source;        /* for messages; of files on disk their path from the root */
     /* What the caller changed, for saving; texts in the arena. */
+    const char *pattern; /* that the caller names; NULL: none */
     const char *type, *override[AXL__N_SPECIALS];
     int32_t legacy;
+    axl__token_wishes wishes;
     axl__slice chat_template; /* instead of the files' own; NULL text: none */
 };
 
@@ -77,15 +98,19 @@ typedef struct axl__class_spec {
     /* Further tokens that it names itself: pairs of a key and a text; NULL for none, and behind the
      * last. */
     const char *const *others;
+    const char *model;         /* of its tokenizer.json; NULL: BPE */
     bool drops_post_processor; /* that of tokenizer.json plays no part */
-    bool puts_bos;             /* in its place, whatever the files say */
-    bool pads_left;            /* where the files do not say */
+    /* Put around a text whatever the files say, one more than AXL__BOS and so on; 0: none. */
+    uint8_t before, after;
+    bool pads_left; /* where the files do not say */
 } axl__class_spec;
 extern const axl__class_spec axl__class_specs[AXL__N_CLASSES];
 
 /* Sets what the class's constructor sets; nothing for AXL__CLASS_FILE.  config: the folder's
  * tokenizer_config.json, or NULL. */
 axl_status axl__class_pipeline(axl_tokenizer *t, const axl__json *config);
+/* What of a file's normalizer a class takes: T5 its map of characters. */
+axl_status axl__class_normalizer(axl_tokenizer *t, const axl__json *normalizer);
 
 /* A SentencePiece model as it lies in its file; texts in an arena. */
 typedef enum {
@@ -106,7 +131,7 @@ typedef struct axl__spm {
     axl__spm_piece *pieces; /* (n_pieces), from axl__alloc */
     uint32_t n_pieces, cap_pieces;
     axl__slice unk_piece, bos_piece, eos_piece;
-    int64_t bos_id, model_type; /* model_type 2 is BPE */
+    int64_t unk_id, bos_id, eos_id, model_type; /* an id -1: none; model_type 2 is BPE */
     bool byte_fallback, add_dummy_prefix, remove_extra_whitespaces, escape_whitespaces,
         whitespace_as_suffix;
     axl__slice charsmap; /* see charsmap.h */
@@ -115,13 +140,21 @@ typedef struct axl__spm {
 /* Reads a file's bytes; AXL_ERR_FORMAT for what is no such model. */
 axl_status axl__spm_read(axl__spm *out, axl__arena *arena, const unsigned char *data, size_t size);
 void axl__spm_free(axl_context *ctx, axl__spm *spm);
-/* Pieces and merges as transformers makes them, or as SentencePiece itself encodes. */
+/* Pieces and merges as transformers makes them, BPE or unigram, or as SentencePiece itself
+ * encodes. */
 axl_status axl__spm_to_bpe(axl_tokenizer *t, const axl__spm *spm);
+axl_status axl__spm_to_unigram(axl_tokenizer *t, const axl__spm *spm);
 axl_status axl__spm_to_bare(axl_tokenizer *t, const axl__spm *spm);
 
 /* tiktoken.c: a rank file's bytes, whole. */
 bool axl__is_tiktoken(const unsigned char *data, size_t size);
-axl_status axl__tiktoken_to_bare(axl_tokenizer *t, const unsigned char *data, size_t size);
+/* encoding: how words are cut, by a name; NULL: as Llama-3 does, with its special tokens. */
+axl_status axl__tiktoken_to_bare(axl_tokenizer *t, const unsigned char *data, size_t size,
+                                 const char *encoding);
+/* As transformers takes one in a folder: without special tokens, and merges in its order. */
+axl_status axl__tiktoken_to_folder(axl_tokenizer *t, const unsigned char *data, size_t size);
+/* tekken.c: from the tree of a tekken.json; nothing is put around a text. */
+axl_status axl__tekken_read(axl_tokenizer *t, const axl__json *root);
 
 /* The class that transformers' AutoTokenizer takes; AXL_ERR_UNSUPPORTED for one that axl does not
  * have. */
@@ -140,8 +173,13 @@ typedef struct axl__token_files {
 } axl__token_files;
 
 axl_status axl__load_special_tokens(axl_tokenizer *t, const axl__token_files *files);
-/* One special token from the caller; AXL_ERR_INVALID naming key when the vocabulary lacks it. */
-axl_status axl__override_special(axl_tokenizer *t, int which, const char *text, const char *key);
+/* Before the files are read: checks and copies what is asked for. */
+axl_status axl__take_wishes(axl_tokenizer *t, const axl_tokenizer_options *o, bool of_config);
+/* Puts new texts of added tokens into the trees of the files. */
+axl_status axl__rename_tokens(const axl_tokenizer *t, const axl__token_files *files);
+/* When the files are read: names special tokens, and adds what is new. */
+axl_status axl__add_wishes(axl_tokenizer *t, const axl_tokenizer_options *o);
+bool axl__has_wishes(const axl_tokenizer *t); /* that change the tokens there are */
 int32_t axl__token_id(const axl_tokenizer *t, axl__slice text); /* -1: none */
 
 /* The files that a tokenizer is written as; the first two are vocabularies, of which a bare one has
@@ -156,10 +194,10 @@ typedef struct axl__tokenizer_origin {
     size_t n_files;
 } axl__tokenizer_origin;
 
-/* The body of axl_tokenizer_open; key_prefix goes before the names of options in messages. */
+/* The body of axl_tokenizer_open; of_config: messages name keys of a config. */
 axl_status axl__tokenizer_open(axl_tokenizer **out, axl_context *ctx,
                                const axl__tokenizer_origin *from, const axl_tokenizer_options *opts,
-                               const char *key_prefix);
+                               bool of_config);
 axl_status axl__tokenizer_write(const axl_tokenizer *t, const axl__outlet *to);
 axl_status axl__tokenizer_load(axl_tokenizer *t, const axl__tokenizer_origin *from);
 /* Of a tokenizer that nobody else has yet. */

@@ -3,11 +3,11 @@
  * options changed. */
 #include "tokenizer_priv.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-/* Sets a member of an object, in the tree's arena; text NULL sets a boolean. */
-static axl_status set_member(axl__arena *arena, axl__json *obj, const char *key, const char *text,
-                             bool boolean)
+/* A member of an object, made where there is none, in the tree's arena. */
+static axl_status take_member(axl__arena *arena, axl__json *obj, const char *key, axl__json **out)
 {
     axl__json **link = &obj->child, *v = (axl__json *)(uintptr_t)axl__json_get(obj, key);
 
@@ -21,6 +21,17 @@ static axl_status set_member(axl__arena *arena, axl__json *obj, const char *key,
         v->key_len = strlen(key);
         obj->count++;
     }
+    *out = v;
+    return AXL_OK;
+}
+
+/* text NULL sets a boolean. */
+static axl_status set_member(axl__arena *arena, axl__json *obj, const char *key, const char *text,
+                             bool boolean)
+{
+    axl__json *v;
+
+    AXL_TRY(take_member(arena, obj, key, &v));
     v->type = text ? AXL__JSON_STRING : AXL__JSON_BOOL;
     v->boolean = boolean;
     v->text = text;
@@ -42,7 +53,100 @@ static bool has_class(const axl_tokenizer *t)
     return t->type && !axl__starts_with(t->type, "AutoTokenizer");
 }
 
-static axl_status set_all(const axl_tokenizer *t, axl__arena *arena, axl__json *obj, bool config)
+/* ---- new tokens ---- */
+
+static int by_id(const void *a, const void *b)
+{
+    const axl__added_entry *x = *(const axl__added_entry *const *)a;
+    const axl__added_entry *y = *(const axl__added_entry *const *)b;
+
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* As an item of added_tokens, or a member of added_tokens_decoder.  A token that was special once
+ * is left out when decoding, whatever it was added as later. */
+static void put_entry(axl__str *out, const axl__added_entry *e, bool special, bool member)
+{
+    const axl__added_token *t = &e->token;
+
+    if (member)
+        axl__str_putf(out, "\"%d\": {", e->id);
+    else
+        axl__str_putf(out, "{\"id\": %d, ", e->id);
+    axl__str_puts(out, "\"content\": ");
+    axl__str_put_json(out, t->text.text, t->text.len);
+    axl__str_putf(out,
+                  ", \"single_word\": %s, \"lstrip\": %s, \"rstrip\": %s, \"normalized\": %s, "
+                  "\"special\": %s}",
+                  t->single_word ? "true" : "false", t->lstrip ? "true" : "false",
+                  t->rstrip ? "true" : "false", t->normalized ? "true" : "false",
+                  special ? "true" : "false");
+}
+
+/* All added tokens by ascending id, which is the order that gives new ones their ids again. */
+static axl_status put_added(const axl_tokenizer *t, axl__str *out, bool members)
+{
+    const axl__added_entry **list = axl__alloc(t->ctx, (t->added.count + 1) * sizeof *list);
+
+    if (!list)
+        return axl__fail_nomem();
+    for (uint32_t i = 0; i < t->added.count; i++)
+        list[i] = &t->added.entries[i];
+    qsort(list, t->added.count, sizeof *list, by_id);
+    axl__str_putc(out, members ? '{' : '[');
+    for (uint32_t i = 0; i < t->added.count; i++) {
+        if (i > 0)
+            axl__str_puts(out, ", ");
+        put_entry(out, list[i], axl__added_is_special(&t->added, list[i]->token.text), members);
+    }
+    axl__str_putc(out, members ? '}' : ']');
+    axl__free(t->ctx, list);
+    return axl__str_status(out);
+}
+
+static axl_status set_added(const axl_tokenizer *t, axl__arena *arena, axl__json *obj,
+                            const char *key, bool members)
+{
+    axl__json *v, *made = NULL;
+    axl__str text;
+
+    axl__str_init(&text, t->ctx);
+    axl_status status = put_added(t, &text, members);
+    const char *copy = status == AXL_OK ? axl__arena_strndup(arena, text.data, text.len) : NULL;
+    if (status == AXL_OK)
+        status = copy ? axl__json_parse(&made, arena, copy, text.len, key) : axl__fail_nomem();
+    axl__str_free(&text);
+    AXL_TRY(status);
+    AXL_TRY(take_member(arena, obj, key, &v));
+    v->type = made->type;
+    v->child = made->child;
+    v->count = made->count;
+    return AXL_OK;
+}
+
+/* Where there is no tokenizer.json, ids stand in the config, which then has to name the special
+ * tokens too: no other file counts beside it. */
+static axl_status set_decoder(const axl_tokenizer *t, axl__arena *arena, axl__json *obj)
+{
+    bool json = axl__folder_kind(&t->folder, "tokenizer.json") != AXL__PATH_NONE;
+
+    if (json && !axl__json_get(obj, "added_tokens_decoder"))
+        return AXL_OK;
+    for (int i = 0; i < AXL__N_SPECIALS && !json; i++)
+        if (t->specials[i].text && t->specials[i].id >= 0)
+            AXL_TRY(set_member(arena, obj, axl__special_names[i], t->specials[i].text, false));
+    return set_added(t, arena, obj, "added_tokens_decoder", true);
+}
+
+/* ---- files ---- */
+
+static axl_status set_tokenizer(const axl_tokenizer *t, axl__arena *arena, axl__json *root)
+{
+    AXL_TRY(axl__rename_tokens(t, &(axl__token_files){ .tokenizer = root }));
+    return set_added(t, arena, root, "added_tokens", false);
+}
+
+static axl_status set_names(const axl_tokenizer *t, axl__arena *arena, axl__json *obj, bool config)
 {
     for (int i = 0; i < AXL__N_SPECIALS; i++)
         if (t->override[i])
@@ -53,12 +157,41 @@ static axl_status set_all(const axl_tokenizer *t, axl__arena *arena, axl__json *
         AXL_TRY(set_member(arena, obj, "legacy", NULL, t->legacy != 0));
     if (config && t->chat_template.text && axl__json_get(obj, "chat_template"))
         AXL_TRY(set_member(arena, obj, "chat_template", t->chat_template.text, false));
-    return AXL_OK;
+    return config && axl__has_wishes(t) && !t->bare ? set_decoder(t, arena, obj) : AXL_OK;
+}
+
+static axl_status set_config(const axl_tokenizer *t, axl__arena *arena, axl__json *obj)
+{
+    return set_names(t, arena, obj, true);
+}
+
+static axl_status set_map(const axl_tokenizer *t, axl__arena *arena, axl__json *obj)
+{
+    return set_names(t, arena, obj, false);
+}
+
+typedef axl_status (*change_fn)(const axl_tokenizer *t, axl__arena *arena, axl__json *root);
+
+/* What changes a file; NULL: it is copied. */
+static change_fn change_of(const axl_tokenizer *t, const char *name)
+{
+    if (t->bare)
+        return NULL;
+    if (strcmp(name, "tokenizer.json") == 0)
+        return axl__has_wishes(t) ? set_tokenizer : NULL;
+    if (strcmp(name, "special_tokens_map.json") == 0)
+        return has_special(t) ? set_map : NULL;
+    if (strcmp(name, "tokenizer_config.json") != 0)
+        return NULL;
+    return axl__has_wishes(t) || has_special(t) || has_class(t) || t->legacy >= 0 ||
+                   t->chat_template.text
+               ? set_config
+               : NULL;
 }
 
 /* text: the file as it is. */
 static axl_status write_changed(const axl_tokenizer *t, const axl__outlet *to, const char *name,
-                                const char *text, size_t len, bool config)
+                                const char *text, size_t len, change_fn change)
 {
     axl__arena arena;
     axl__json *root;
@@ -68,7 +201,7 @@ static axl_status write_changed(const axl_tokenizer *t, const axl__outlet *to, c
     axl__str_init(&out, t->ctx);
     axl_status status = axl__json_parse(&root, &arena, text, len, NULL);
     if (status == AXL_OK)
-        status = set_all(t, &arena, root, config);
+        status = change(t, &arena, root);
     if (status == AXL_OK) {
         axl__json_write(&out, root, 2);
         axl__str_putc(&out, '\n');
@@ -85,11 +218,7 @@ static axl_status write_changed(const axl_tokenizer *t, const axl__outlet *to, c
 static axl_status save_named(const axl_tokenizer *t, const axl__outlet *to, const char *name,
                              bool *copied)
 {
-    bool config = !t->bare && strcmp(name, "tokenizer_config.json") == 0;
-    bool map = !t->bare && strcmp(name, "special_tokens_map.json") == 0;
-    bool change =
-        (config && (has_special(t) || has_class(t) || t->legacy >= 0 || t->chat_template.text)) ||
-        (map && has_special(t));
+    change_fn change = change_of(t, name);
     axl__file f;
 
     if (t->chat_template.text && strcmp(name, "chat_template.jinja") == 0) {
@@ -100,10 +229,10 @@ static axl_status save_named(const axl_tokenizer *t, const axl__outlet *to, cons
 
     *copied = status == AXL_OK;
     if (status == AXL_END)
-        return config && change ? write_changed(t, to, name, "{}", 2, true) : AXL_OK;
+        return change == set_config ? write_changed(t, to, name, "{}", 2, change) : AXL_OK;
     AXL_TRY(status);
     if (change)
-        status = write_changed(t, to, name, (const char *)f.data, f.size, config);
+        status = write_changed(t, to, name, (const char *)f.data, f.size, change);
     else
         status = axl__outlet_put(to, name, f.data, f.size);
     axl__file_close(&f);
@@ -131,7 +260,10 @@ axl_status axl__tokenizer_write(const axl_tokenizer *t, const axl__outlet *to)
     bool any = false, copied = false;
 
     for (size_t i = 0; i < (t->bare ? 1 : AXL__TOKENIZER_FILES); i++) {
-        AXL_TRY(save_named(t, to, axl__tokenizer_files[i], &copied));
+        const char *name = axl__tokenizer_is_tekken(t) ? "tekken.json" : axl__tokenizer_files[i];
+        if (axl__has_wishes(t) && strcmp(name, "added_tokens.json") == 0)
+            continue; /* the others say all of it */
+        AXL_TRY(save_named(t, to, name, &copied));
         any = any || (copied && i < 2);
     }
     return any ? AXL_OK : axl__fail(AXL_ERR_IO, "the tokenizer's files at %s are gone", t->source);

@@ -369,7 +369,17 @@ HOLDS(axl_tokenizer_options, unk_token, 32);
 HOLDS(axl_tokenizer_options, pad_token, 40);
 HOLDS(axl_tokenizer_options, legacy, 48);
 HOLDS(axl_tokenizer_options, reserved0, 52);
-SPANS(axl_tokenizer_options, 56);
+HOLDS(axl_tokenizer_options, tokens, 56);
+HOLDS(axl_tokenizer_options, n_tokens, 64);
+HOLDS(axl_tokenizer_options, special_tokens, 72);
+HOLDS(axl_tokenizer_options, n_special_tokens, 80);
+HOLDS(axl_tokenizer_options, override_ids, 88);
+HOLDS(axl_tokenizer_options, override_texts, 96);
+HOLDS(axl_tokenizer_options, n_overrides, 104);
+HOLDS(axl_tokenizer_options, pattern, 112);
+HOLDS(axl_tokenizer_options, mistral_common, 120);
+HOLDS(axl_tokenizer_options, reserved1, 124);
+SPANS(axl_tokenizer_options, 128);
 
 HOLDS(axl_trainer_options, size, 0);
 HOLDS(axl_trainer_options, learning_rate, 8);

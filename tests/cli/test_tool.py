@@ -202,16 +202,16 @@ class Check(Case):
              ("test_datasets[0].path", 10, 18): ("0401", "no such file or folder: /b.json")})
 
     def test_endings(self):
-        for name in ("a.arrow.zst", "b.arrow.gz", "c.jsonl.xz", "tok.json"):
+        for name in ("a.arrow.gz", "b.arrow.gz", "c.jsonl.xz", "tok.json"):
             self.write(name, "")
-        found = self.missing(["datasets:", "  - {path: a.arrow.zst, type: alpaca}",
+        found = self.missing(["datasets:", "  - {path: a.arrow.gz, type: alpaca}",
                               "  - {path: ., data_files: b.arrow.gz, type: alpaca}",
                               "  - {path: c.jsonl.xz, type: alpaca}", "tokenizer_config: tok.json"])
         self.assertEqual({k: v[0] for k, v in found.items()},
                          {("datasets[0].path", 2, 6): "0402",
                           ("datasets[1].data_files[0]", 3, 27): "0402",
                           ("datasets[2].path", 4, 6): "0402", ("tokenizer_config", 5, 1): "0402"})
-        self.assertIn("a arrow file is read as it is", found["datasets[0].path", 2, 6][1])
+        self.assertIn("arrow files are read as they are", found["datasets[0].path", 2, 6][1])
 
     def test_splits(self):
         self.write("a.jsonl", "{}\n")

@@ -385,6 +385,11 @@ class Model(WrongInput):
         os.remove(self.path("m", "tokenizer.model"))
         self.unread("m has neither tokenizer.json nor tokenizer.model")
 
+    def test_new_token_past_the_embedding(self):
+        self.assertIn(
+            'tokens: "<tool>" is a new token with the id 768, and the model\'s embedding has 768 '
+            "rows and does not grow yet", self.untrained(base_model="m", tokens=["<tool>"]))
+
     def test_a_folder_in_a_files_place(self):
         for name, text in (("model.safetensors", "m holds no model.safetensors or "),
                            ("config.json", "cannot read m/config.json: it is not a file"),

@@ -190,6 +190,14 @@ def pieces(kind=1, more=b""):
 
 def tokenizers():
     put("tokenizer_json", "sequence", b"\0", json.dumps(TOKENIZER))
+    put("tekken", "small", json.dumps({
+        "config": {"pattern": "\\w+|\\s+|.", "default_vocab_size": 5,
+                   "default_num_special_tokens": 3, "version": "v11"},
+        "special_tokens": [{"rank": i, "token_str": t} for i, t in enumerate(["<s>", "</s>"])],
+        "vocab": [{"rank": 0, "token_bytes": "AA=="}, {"rank": 1, "token_bytes": "AQ=="}]}))
+    put("tekken", "usual", json.dumps({
+        "config": {"pattern": "a", "default_vocab_size": 20, "default_num_special_tokens": 20,
+                   "version": "v3"}, "vocab": []}))
     put("tokenizer_json", "metaspace", b"\0", json.dumps({
         **TOKENIZER, "normalizer": None,
         "pre_tokenizer": {"type": "Metaspace", "replacement": "_", "prepend_scheme": "first", "split": False},

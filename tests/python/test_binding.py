@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Python binding, on the tiny model and data of examples/."""
+import base64
 import ctypes
 import gc
 import json
@@ -253,6 +254,22 @@ class ContextTest(Case):
             self.assertEqual(axl.Template.open(folder).render({"a": 1}), "1!")
         chat = {"messages": [{"role": "user", "content": "Hi"}], "add_generation_prompt": True}
         self.assertEqual(axl.Template.builtin("chatml").render(chat), "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n")
+
+    def test_a_tokenizer_gets_new_tokens(self):
+        tokenizer = axl.Tokenizer.open(MODEL, tokens=["<tool>"], special_tokens=["<|end|>"],
+                                       pad_token="<pad>", overrides={0: "<none>"})
+        self.assertEqual([tokenizer.id(t) for t in ("<pad>", "<tool>", "<|end|>", "<none>")],
+                         [769, 770, 771, 0])  # 768: the "<unk>" that was 0
+        ids = tokenizer.encode("a<tool><|end|>", special=False)
+        self.assertEqual(ids[-2:], [770, 771])
+        self.assertTrue(tokenizer.decode(ids, skip_special=True).endswith("<tool>"))
+        with self.assertRaisesRegex(axl.Error, "300 is no added token"):
+            axl.Tokenizer.open(MODEL, overrides={300: "<a>"})
+        with self.assertRaises(TypeError):
+            axl.Tokenizer.open(MODEL, tokens="<tool>")
+        ranks = b"".join(base64.b64encode(bytes([b])) + b" %d\n" % b for b in range(256))
+        tokenizer = axl.Tokenizer.from_files({"x.model": ranks}, pattern="o200k_base")
+        self.assertEqual(tokenizer.encode("ab"), [97, 98])
 
     def test_generating_says_how_it_ended(self):
         model = axl.Model.open(MODEL, compute="f32")

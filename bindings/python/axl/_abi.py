@@ -685,9 +685,19 @@ axl_tokenizer_options._fields_ = [
     ("pad_token", c.c_char_p),
     ("legacy", c.c_int32),
     ("reserved0", c.c_uint32),
+    ("tokens", c.POINTER(c.c_char_p)),
+    ("n_tokens", c.c_size_t),
+    ("special_tokens", c.POINTER(c.c_char_p)),
+    ("n_special_tokens", c.c_size_t),
+    ("override_ids", c.POINTER(c.c_int32)),
+    ("override_texts", c.POINTER(c.c_char_p)),
+    ("n_overrides", c.c_size_t),
+    ("pattern", c.c_char_p),
+    ("mistral_common", c.c_uint32),
+    ("reserved1", c.c_uint32),
 ]
 axl_tokenizer_options._defaults_ = (
-    None, None, None, None, None, -1, 0,
+    None, None, None, None, None, -1, 0, None, 0, None, 0, None, None, 0, None, 0, 0,
 )
 axl_trainer_options._fields_ = [
     ("size", c.c_size_t),

@@ -16,8 +16,8 @@ from ._config import Config
 from ._core import Context, Handle, calls, check, context_or_default, take_buffer
 from ._library import lib
 from ._memory import collect, file_list
-from ._values import came, flag, floats, instance, ints, options, path as a_path, same, string
-from ._values import text, utf8, view, whole
+from ._values import came, flag, floats, instance, ints, names, options, path as a_path, same
+from ._values import string, text, utf8, view, whole
 
 IGNORE = _abi.AXL_LABEL_IGNORE  #: the label of a token that is not trained
 _SPLITS = {"train": _abi.AXL_SPLIT_TRAIN, "validation": _abi.AXL_SPLIT_VALIDATION}
@@ -77,6 +77,20 @@ class Template(Handle):
         return take_buffer(buffer).decode("utf-8", "replace")
 
 
+def _tokenizer_options(tokens: Sequence[str], special_tokens: Sequence[str],
+                       overrides: Optional[Mapping[int, str]], **values: Any) -> Any:
+    """With the lists, which live as long as the struct."""
+    renamed = dict(overrides or {})
+    added, n_added = names(tokens, "tokens")
+    special, n_special = names(special_tokens, "special_tokens")
+    texts, n_texts = names(list(renamed.values()), "overrides")
+    made = options(
+        _abi.axl_tokenizer_options, tokens=added, n_tokens=n_added, special_tokens=special,
+        n_special_tokens=n_special, override_texts=texts, n_overrides=n_texts, **values)
+    made.override_ids = ints(list(renamed), "overrides")
+    return made
+
+
 class Tokenizer(Handle):
     """Text to token ids and back.  Immutable; several threads may use one.
 
@@ -90,12 +104,19 @@ class Tokenizer(Handle):
     def open(cls, path: Any, *, context: Optional[Context] = None, type: Optional[str] = None,
              bos_token: Optional[str] = None, eos_token: Optional[str] = None,
              unk_token: Optional[str] = None, pad_token: Optional[str] = None,
-             legacy: Optional[bool] = None) -> "Tokenizer":
+             legacy: Optional[bool] = None, tokens: Sequence[str] = (),
+             special_tokens: Sequence[str] = (),
+             overrides: Optional[Mapping[int, str]] = None, pattern: Optional[str] = None,
+             mistral_common: Optional[bool] = None) -> "Tokenizer":
         """The tokenizer of a model folder, or a bare SentencePiece file; the arguments lie over
-        what its files say."""
+        what its files say.  A text that is not in the vocabulary is a new token; overrides are
+        other texts for added tokens by id; pattern names how the words of a rank file are cut;
+        mistral_common takes tekken.json."""
         context = context_or_default(context)
-        opts = options(_abi.axl_tokenizer_options, type=type, bos_token=bos_token,
-                       eos_token=eos_token, unk_token=unk_token, pad_token=pad_token, legacy=legacy)
+        opts = _tokenizer_options(
+            tokens, special_tokens, overrides, type=type, bos_token=bos_token, eos_token=eos_token,
+            unk_token=unk_token, pad_token=pad_token, legacy=legacy, pattern=pattern,
+            mistral_common=mistral_common)
         return cls._make(context, lib.axl_tokenizer_open, context, a_path(path),
                          ctypes.byref(opts))
 
@@ -104,12 +125,17 @@ class Tokenizer(Handle):
                    type: Optional[str] = None, bos_token: Optional[str] = None,
                    eos_token: Optional[str] = None, unk_token: Optional[str] = None,
                    pad_token: Optional[str] = None,
-                   legacy: Optional[bool] = None) -> "Tokenizer":
+                   legacy: Optional[bool] = None, tokens: Sequence[str] = (),
+                   special_tokens: Sequence[str] = (),
+                   overrides: Optional[Mapping[int, str]] = None, pattern: Optional[str] = None,
+             mistral_common: Optional[bool] = None) -> "Tokenizer":
         """The tokenizer of a folder's files by name, {"tokenizer.json": bytes, …}, or of one
         SentencePiece file, whose name ends in .model."""
         context = context_or_default(context)
-        opts = options(_abi.axl_tokenizer_options, type=type, bos_token=bos_token,
-                       eos_token=eos_token, unk_token=unk_token, pad_token=pad_token, legacy=legacy)
+        opts = _tokenizer_options(
+            tokens, special_tokens, overrides, type=type, bos_token=bos_token, eos_token=eos_token,
+            unk_token=unk_token, pad_token=pad_token, legacy=legacy, pattern=pattern,
+            mistral_common=mistral_common)
         array, _held = file_list(files)
         return cls._make(context, lib.axl_tokenizer_open_files, context, array, len(array),
                          ctypes.byref(opts))

@@ -280,6 +280,12 @@ axl_status axl__prompt_open_template(const axl__prompt *p, axl__chat *chat, cons
     bool own = axl__dataset_type_reads(p->type, "chat_template");
     axl__chat_choice choice = { .cfg = cfg, .kwargs = kwargs };
 
+    if (axl__tokenizer_is_tekken(p->setup.tok))
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "type chat_template: with tekken.json mistral-common renders "
+                         "conversations itself, which does not exist here; give a tokenizer.json "
+                         "with a chat template as tokenizer_config, without "
+                         "tokenizer_use_mistral_common");
     if (own) {
         choice.name = axl__prompt_setting(p, "chat_template", NULL);
         choice.jinja = axl__prompt_setting(p, "chat_template_jinja", NULL);

@@ -66,7 +66,7 @@ static bool is_of(const axl__reader *r, const char *format)
 axl_status axl__reader_fail_packed(const axl__reader *r, const char *path, const char *suffix)
 {
     return axl__fail(AXL_ERR_UNSUPPORTED,
-                     "%s: a %s file is read as it is, not compressed as a whole (%s)", path,
+                     "%s: %s files are read as they are, not compressed as a whole (%s)", path,
                      r->format, suffix);
 }
 
