@@ -72,7 +72,13 @@ const axl__schema_key axl__schema_table[] = {
 
     /* ---- tokenizer ---- */
     { "tokenizer_type", T_S, A_IMPL,
-      .values = "LlamaTokenizer, LlamaTokenizerFast, AutoTokenizer, PreTrainedTokenizerFast",
+      .values = "AutoTokenizer, PreTrainedTokenizerFast, LlamaTokenizer, LlamaTokenizerFast, "
+                "GPT2Tokenizer, GPT2TokenizerFast, Qwen2Tokenizer, Qwen2TokenizerFast, "
+                "Qwen3_5Tokenizer, Qwen3_5TokenizerFast, GPTNeoXTokenizer, "
+                "GPTNeoXTokenizerFast, CodeGenTokenizer, CodeGenTokenizerFast, CohereTokenizer, "
+                "CohereTokenizerFast, GemmaTokenizer, GemmaTokenizerFast, CodeLlamaTokenizer, "
+                "CodeLlamaTokenizerFast, T5Tokenizer, T5TokenizerFast, BertTokenizer, "
+                "BertTokenizerFast",
       .reason = "other tokenizer classes do not exist yet", .description = "the tokenizer class" },
     { "special_tokens", T_O, A_IMPL,
       .description = "tokens that take the place of the tokenizer's own" },

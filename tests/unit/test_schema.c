@@ -7,6 +7,7 @@
 #include "config/dataset_types.h"
 #include "config/schema.h"
 #include "model/family/family.h"
+#include "text/tokenizer_priv.h"
 
 static void test_schema__has_every_key_of_axolotl(void **state)
 {
@@ -254,6 +255,23 @@ static void test_schema__agrees_with_the_types_about_keys(void **state)
         }
 }
 
+static void test_schema__lists_the_tokenizer_classes(void **state)
+{
+    char names[1024] = "AutoTokenizer, PreTrainedTokenizerFast";
+
+    (void)state;
+    for (int i = 0; i < AXL__N_CLASSES; i++) {
+        const char *name = axl__class_specs[i].name;
+        if (!name)
+            continue;
+        char fast[64];
+        snprintf(fast, sizeof fast, "%sFast", name);
+        add_name(names, name, "", 0);
+        add_name(names, fast, "", 0);
+    }
+    assert_string_equal(axl__schema_find("tokenizer_type")->values, names);
+}
+
 static void test_schema__lists_the_families(void **state)
 {
     char names[1024] = "AutoModelForCausalLM";
@@ -290,6 +308,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_schema__lists_the_data_set_types),
+        cmocka_unit_test(test_schema__lists_the_tokenizer_classes),
         cmocka_unit_test(test_schema__lists_the_families),
         cmocka_unit_test(test_schema__agrees_with_the_types_about_keys),
         cmocka_unit_test(test_schema__answers_alike_for_both_lists),
