@@ -310,7 +310,7 @@ static void test_row_orders__says_what_is_not_read(void **state)
     write_files(axl__json_get(f.root, "files"));
     fails_with(&f, SET("s3://b/x.json", ""), "nothing is read over s3; copy it to this machine");
     fails_with(&f, SET("http://h/x.json", ""), "nothing is read over http, where anyone");
-    fails_with(&f, SET("https://h/x.json", ""), "nothing is downloaded: ");
+    fails_with(&f, SET("https://h/x.json", ""), "\"https://h/x.json\" is not in the cache");
     fails_with(&f, SET("https://a:b@h/x.json", ""), "with a user or a password");
     fails_with(&f, SET("hf://datasets/a/b", ""), "write the id alone, a/b");
     fails_with(&f, SET("a.jsonl", ", \"split\": \"test\""), "there is no split \"test\"");
