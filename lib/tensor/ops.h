@@ -21,20 +21,45 @@ typedef struct axl_mat {
     int64_t rows, cols, stride;
 } axl_mat;
 
-/* How the right operand of a product lies in memory.  What is quantised gets a kind of its own
- * here, with its codes and scales below, and each backend says in its matmul which kinds it takes.
- */
-typedef enum axl_weight_kind { AXL_WEIGHT_DENSE = 0 } axl_weight_kind;
+/* How the right operand of a product lies in memory; each backend says in its matmul which kinds it
+ * takes. */
+typedef enum axl_weight_kind {
+    AXL_WEIGHT_DENSE = 0,
+    AXL_WEIGHT_NF4 = 1, /* 4 bits an element: quantiles of a normal distribution */
+    AXL_WEIGHT_FP4 = 2, /* 4 bits: a sign, two of exponent, one of fraction */
+    AXL_WEIGHT_INT8 = 3 /* 8 bits, a scale a row */
+} axl_weight_kind;
+
+/* The numbers of a quantised weight (R,C) as bitsandbytes keeps them (Dettmers et al.,
+ * "LLM.int8()", 2022, and "QLoRA", 2023).  With e = r * C + c the value of element (r,c) is
+ *
+ *   NF4, FP4   table[code(e)] * absmax(e / block), the code of an even e in the upper half of byte
+ *              e / 2, that of an odd one in the lower half;
+ *   INT8       codes[e] * scales[r] / 127,
+ *
+ * computed in f32 and rounded to the weight's dtype.  absmax(b) is scales[b], or where the absmax
+ * are quantised themselves scale_map[scale_codes[b]] * scales[b / scale_block] + offset, a rounding
+ * after each. */
+typedef struct axl_quantised {
+    const void *codes;          /* ((R * C + 1) / 2) bytes, or (R * C) int8 */
+    const float *scales;        /* an absmax a block, or (R) */
+    const uint8_t *scale_codes; /* (blocks of codes); NULL: scales are as they are */
+    const float *scale_map;     /* (256), with scale_codes */
+    int64_t block, scale_block; /* elements, scale_codes */
+    float offset;
+} axl_quantised;
 
 /* A weight: a frozen one of a model, or any matrix, which is a dense one. */
 typedef struct axl_weight {
     axl_weight_kind kind;
-    axl_mat mat; /* its shape, and of a dense one its elements */
+    axl_mat mat; /* of a dense one its elements; of others its shape, the dtype that an element is
+                    rounded to (f16, too), no data */
+    axl_quantised quant; /* of those that are not dense */
 } axl_weight;
 
 static inline axl_weight axl__dense(axl_mat mat)
 {
-    return (axl_weight){ AXL_WEIGHT_DENSE, mat };
+    return (axl_weight){ .kind = AXL_WEIGHT_DENSE, .mat = mat };
 }
 
 /* One more product of a sum: x (m,k) as it is, op(w) (k,n). */
