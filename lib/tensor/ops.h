@@ -35,11 +35,12 @@ typedef enum axl_weight_kind {
  *
  *   NF4, FP4   table[code(e)] * absmax(e / block), the code of an even e in the upper half of byte
  *              e / 2, that of an odd one in the lower half;
- *   INT8       codes[e] * scales[r] / 127,
+ *   INT8       codes[e] * (scales[r] * (1 / 127)),
  *
  * computed in f32 and rounded to the weight's dtype.  absmax(b) is scales[b], or where the absmax
- * are quantised themselves scale_map[scale_codes[b]] * scales[b / scale_block] + offset, a rounding
- * after each. */
+ * are quantised themselves scale_map[scale_codes[b]] * scales[b / scale_block] + offset.  A
+ * rounding to f32 after each operation; this is what bitsandbytes' products in training multiply
+ * with. */
 typedef struct axl_quantised {
     const void *codes;          /* ((R * C + 1) / 2) bytes, or (R * C) int8 */
     const float *scales;        /* an absmax a block, or (R) */

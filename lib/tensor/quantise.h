@@ -17,17 +17,18 @@ const float *axl__quant_table(axl_weight_kind kind);
  */
 const float *axl__quant_scale_map(void);
 
-/* NF4 or FP4 of n values x of f32, bf16 or f16, whose type decides bytes where values lie between
- * two codes: codes ((n + 1) / 2), absmax (blocks).  A piece of a tensor begins at a multiple of an
- * even block; the last block may be short. */
+/* NF4 or FP4 of n values x of f32, bf16 or f16: codes ((n + 1) / 2), absmax (blocks).  What is half
+ * way between two codes becomes the lower.  A piece of a tensor begins at a multiple of the block,
+ * an even number; the last block may be short. */
 void axl__quantise_4bit(axl_weight_kind kind, uint8_t *codes, float *absmax, const void *x,
                         axl_dtype dtype, int64_t n, int64_t block);
 /* Double quantisation of all absmax (n) of a tensor: codes (n), scales (n / scale_block, rounded
- * up), and the mean that was taken off them. */
+ * up), and the mean that was taken off them, whose last bit is PyTorch's on one thread: from
+ * 32,768 absmax on it adds in another order with more. */
 void axl__quantise_scales(uint8_t *codes, float *scales, float *offset, const float *absmax,
                           int64_t n, int64_t scale_block);
-/* Whole rows of int8 with the largest magnitude of each as its scale: codes (rows, cols), scales
- * (rows). */
+/* Whole rows of int8 with the largest magnitude of each as its scale, both of the values rounded to
+ * f16: codes (rows, cols), scales (rows). */
 void axl__quantise_int8(int8_t *codes, float *scales, const void *x, axl_dtype dtype, int64_t rows,
                         int64_t cols);
 

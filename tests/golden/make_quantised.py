@@ -17,8 +17,8 @@ types give the same bytes only those of f32 are there.  "scales.N" are hashes of
 and the offset of N numbers of `absmax_of`, which the test computes too.
 
 What bitsandbytes does differently by machine is left out, and checked here as far as it goes:
- - it is the offset, PyTorch's mean in f32, that depends on the number of threads (from 32,768
-   numbers) and on the vectors' length: here one thread and 16 lanes;
+ - the offset, PyTorch's mean in f32, depends on the number of threads from 32,768 numbers on: here
+   it is one thread's;
  - with AVX-512 a row that is no multiple of its blocks is dequantised with absmax of other blocks;
    here a tensor is one row for that;
  - with AVX512_BF16 subnormal values are dequantised to zeros of bf16; the rest are f32 rounded to
@@ -67,9 +67,11 @@ def borders(kind, ulps):
     code = F.get_4bit_type(kind, device="cpu").sort().values.numpy()
     middle = (code[:-1] + code[1:]) / np.float32(2)
     rows = [middle]
-    for away in range(1, ulps + 1):
-        rows += [(middle.view(np.int32) + away).view(np.float32),
-                 (middle.view(np.int32) - away).view(np.float32)]
+    for towards in (np.float32(-2), np.float32(2)):
+        beside = middle
+        for _ in range(ulps):
+            beside = np.nextafter(beside, towards)
+            rows.append(beside)
     flat = np.concatenate(rows)
     flat = np.concatenate([flat, np.zeros(-len(flat) % 63, np.float32)]).reshape(-1, 63)
     return np.concatenate([np.ones((len(flat), 1), np.float32), flat], axis=1)
