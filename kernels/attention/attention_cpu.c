@@ -179,8 +179,10 @@ static gemm_source head_of(const block *b, int64_t head_dim, bool deep)
 {
     const axl_mat *m = b->m;
 
-    return (gemm_source){ axl_at(m->data, m->dtype, b->head * head_dim), m->dtype, m->stride,
-                          deep };
+    return (gemm_source){ .data = axl_at(m->data, m->dtype, b->head * head_dim),
+                          .dtype = m->dtype,
+                          .stride = m->stride,
+                          .deep = deep };
 }
 
 /* The block as left operand with depth d, where it lies if it has the form, else packed. */

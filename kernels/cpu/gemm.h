@@ -16,7 +16,7 @@
 #ifndef AXL_CPU_GEMM_H
 #define AXL_CPU_GEMM_H
 
-#include "simd.h"
+#include "decode.h"
 
 #include <stdbool.h>
 
@@ -26,16 +26,24 @@ enum {
     GEMM_PANEL = VF_TILE_VECS * VF_N,
     GEMM_ROWS_MAX = 2 * VF_TILE_ROWS, /* of a tile one vector wide */
     GEMM_AMX = 16,                    /* rows, units and columns of a tile of AMX */
-    GEMM_AHEAD = 8                    /* rows of memory prefetched */
+    GEMM_AHEAD = 8,                   /* rows of memory prefetched */
+    /* Of a quantised operand decoded at a time, some 24 KiB: bytes of depth of a panel's rows, and
+     * rows of depth of all panels. */
+    GEMM_DECODE_DEEP = 512,
+    GEMM_DECODE_FLAT = 32,
+    GEMM_DECODE_MAX = 8192 /* floats of the memory for it */
 };
 
 /* Rows (of the left operand, or columns of the right one) of some depth in memory: element (r,d)
- * is data[r * stride + d] when deep, else data[d * stride + r]. */
+ * is data[r * stride + d] when deep, else data[d * stride + r].  A quantised operand is decoded
+ * piece by piece to `decoded` and packed from there as if it had that dtype. */
 typedef struct gemm_source {
     const void *data;
     axl_dtype dtype;
     int64_t stride;
     bool deep;
+    const axl_weight *weight; /* NULL, or where elements come from instead of data */
+    void *decoded;            /* (GEMM_DECODE_MAX) floats */
 } gemm_source;
 
 AXL_INLINE int64_t gemm_per_unit(gemm_unit unit)
@@ -133,11 +141,18 @@ AXL_INLINE int64_t gemm_panel_vecs(int64_t n, int64_t n_cols)
     return left < VF_TILE_VECS ? left : VF_TILE_VECS;
 }
 
-/* Panels of the right operand, one behind another, each (units, its width): columns are the block's
- * rows, filled up with zeros to whole vectors.  This one for sources that are not deep: whole rows
- * of memory at a time, some ahead of their use, since each may lie in another page. */
-AXL_INLINE void gemm_pack_flat_as(gemm_unit unit, axl_dtype t, float *dst, const gemm_source *s,
-                                  const gemm_block *b)
+/* Panels of the right operand, one behind another, each (n_units, its width), to be filled from
+ * unit `first` on. */
+typedef struct gemm_panels {
+    float *data;
+    int64_t n_units, first;
+} gemm_panels;
+
+/* Columns are the block's rows, filled up with zeros to whole vectors.  This one for sources that
+ * are not deep: whole rows of memory at a time, some ahead of their use, since each may lie in
+ * another page. */
+AXL_INLINE void gemm_pack_flat_as(gemm_unit unit, axl_dtype t, gemm_panels dst,
+                                  const gemm_source *s, const gemm_block *b)
 {
     int64_t per = gemm_per_unit(unit), n_units = gemm_units(unit, b->n_deep);
 
@@ -150,7 +165,7 @@ AXL_INLINE void gemm_pack_flat_as(gemm_unit unit, axl_dtype t, float *dst, const
                 __builtin_prefetch(axl_at(s->data, t, at + (GEMM_AHEAD + i) * s->stride + n));
         for (int64_t n = 0, vecs; n < b->n_rows; n += vecs * VF_N) {
             vecs = gemm_panel_vecs(n, b->n_rows);
-            float *to = dst + n * n_units + u * vecs * VF_N;
+            float *to = dst.data + n * dst.n_units + (dst.first + u) * vecs * VF_N;
 
             for (int64_t r = 0; r < vecs * VF_N; r += VF_N)
                 vf_store(to + r, any ? gemm_load_flat(unit, t, s->data, at + n + r,
@@ -178,11 +193,9 @@ AXL_INLINE void gemm_pack_deep_as(gemm_unit unit, axl_dtype t, float *dst, int64
     }
 }
 
-AXL_INLINE void gemm_pack_panels_as(gemm_unit unit, axl_dtype t, float *dst, const gemm_source *s,
-                                    const gemm_block *b)
+AXL_INLINE void gemm_pack_panels_as(gemm_unit unit, axl_dtype t, gemm_panels dst,
+                                    const gemm_source *s, const gemm_block *b)
 {
-    int64_t n_units = gemm_units(unit, b->n_deep);
-
     if (!s->deep) {
         gemm_pack_flat_as(unit, t, dst, s, b);
         return;
@@ -192,7 +205,8 @@ AXL_INLINE void gemm_pack_panels_as(gemm_unit unit, axl_dtype t, float *dst, con
         width = gemm_panel_vecs(n, b->n_rows) * VF_N;
         panel.row += n;
         panel.n_rows = b->n_rows - n < width ? b->n_rows - n : width;
-        gemm_pack_deep_as(unit, t, dst + n * n_units, width, s, &panel);
+        gemm_pack_deep_as(unit, t, dst.data + n * dst.n_units + dst.first * width, width, s,
+                          &panel);
     }
 }
 
@@ -243,9 +257,60 @@ AXL_INLINE void gemm_turn(float *dst, int64_t ld, const float *src, int64_t src_
             pack(GEMM_PAIR, AXL_BF16, __VA_ARGS__);                                                \
     } while (0)
 
-static void gemm_pack_panels(gemm_unit unit, float *dst, const gemm_source *s, const gemm_block *b)
+static void gemm_pack_memory(gemm_unit unit, gemm_panels dst, const gemm_source *s,
+                             const gemm_block *b)
 {
     GEMM_PICK(gemm_pack_panels_as, unit, s, dst, s, b);
+}
+
+/* A block of a quantised source that `decoded` has room for. */
+static void gemm_pack_piece(gemm_unit unit, gemm_panels dst, const gemm_source *s,
+                            const gemm_block *b)
+{
+    int64_t row = s->deep ? b->row : b->depth, n_rows = s->deep ? b->n_rows : b->n_deep;
+    int64_t col = s->deep ? b->depth : b->row, n_cols = s->deep ? b->n_deep : b->n_rows;
+    gemm_source from = { .data = s->decoded, .dtype = s->dtype, .stride = n_cols, .deep = s->deep };
+
+    for (int64_t r = 0; r < n_rows; r++)
+        axl_decode(axl_at_mut(s->decoded, s->dtype, r * n_cols), s->dtype, s->weight,
+                   (row + r) * s->stride + col, n_cols);
+    gemm_pack_memory(unit, dst, &from, &(gemm_block){ 0, b->n_rows, 0, b->n_deep });
+}
+
+/* The block in pieces of so much depth. */
+static void gemm_pack_pieces(gemm_unit unit, gemm_panels dst, const gemm_source *s,
+                             const gemm_block *b, int64_t deep)
+{
+    gemm_block piece = *b;
+
+    for (int64_t d = 0; d < b->n_deep; d += deep) {
+        piece.depth = b->depth + d;
+        piece.n_deep = b->n_deep - d < deep ? b->n_deep - d : deep;
+        dst.first = gemm_units(unit, d);
+        gemm_pack_piece(unit, dst, s, &piece);
+    }
+}
+
+static void gemm_pack_panels(gemm_unit unit, float *data, const gemm_source *s, const gemm_block *b)
+{
+    gemm_panels dst = { data, gemm_units(unit, b->n_deep), 0 };
+
+    if (!s->weight) {
+        gemm_pack_memory(unit, dst, s, b);
+        return;
+    }
+    if (!s->deep) {
+        gemm_pack_pieces(unit, dst, s, b, GEMM_DECODE_FLAT);
+        return;
+    }
+    for (int64_t n = 0, width; n < b->n_rows; n += width, dst.data += width * dst.n_units) {
+        gemm_block panel = *b;
+        width = gemm_panel_vecs(n, b->n_rows) * VF_N;
+        panel.row += n;
+        panel.n_rows = b->n_rows - n < width ? b->n_rows - n : width;
+        gemm_pack_pieces(unit, dst, s, &panel,
+                         GEMM_DECODE_DEEP / (int64_t)axl__dtype_size(s->dtype));
+    }
 }
 
 static void gemm_pack_rows(gemm_unit unit, float *dst, int64_t ld, const gemm_source *s,
@@ -278,6 +343,12 @@ AXL_INLINE gemm_lines gemm_lines_of(const gemm_source *s, const gemm_block *b)
     int64_t size = (int64_t)axl__dtype_size(s->dtype), lead = s->deep ? b->row : b->depth;
     int64_t inner = s->deep ? b->depth : b->row, n = s->deep ? b->n_deep : b->n_rows;
 
+    if (s->weight) {
+        int64_t per = s->weight->kind == AXL_WEIGHT_INT8 ? 1 : 2;
+        return (
+            gemm_lines){ (const char *)s->weight->quant.codes + (lead * s->stride + inner) / per,
+                         s->stride / per, (n / per + 63) / 64, s->deep ? b->n_rows : b->n_deep };
+    }
     return (gemm_lines){ axl_at(s->data, s->dtype, lead * s->stride + inner), s->stride * size,
                          (n * size + 63) / 64, s->deep ? b->n_rows : b->n_deep };
 }

@@ -107,8 +107,8 @@ static bool takes(const axl_device *dev, const axl_matmul_args *a)
     int64_t k = a->trans_x ? a->x.rows : a->x.cols;
     axl_dtype t = a->x.dtype;
 
-    return takes_type(dev, t) && t == a->w.mat.dtype && t == a->compute &&
-           (a->y.dtype == AXL_F32 || a->y.dtype == t) && a->alpha == 1.0f &&
+    return takes_type(dev, t) && a->w.kind == AXL_WEIGHT_DENSE && t == a->w.mat.dtype &&
+           t == a->compute && (a->y.dtype == AXL_F32 || a->y.dtype == t) && a->alpha == 1.0f &&
            a->y.rows >= MIN_ROWS && a->y.cols >= MIN_COLS && k >= MIN_DEPTH;
 }
 

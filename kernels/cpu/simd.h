@@ -16,6 +16,8 @@
  *   vf_to_bf16_value(v): v rounded to bf16 and widened again; vf_transpose(v[VF_N]) in place;
  *   vw_mul_low(a, b) of vw, VF_N / 2 lanes of 64 bits: the products of their lower halves;
  *   vw_zip_store(p, a, b): a[0], b[0], a[1], b[1], … to memory;
+ *   vt, sixteen floats: vt_load(p), and vt_look_up(t, codes): t[code] of VF_N codes of four bits,
+ * the upper half of each of VF_N / 2 bytes before the lower; vf_load_i8(p) widens VF_N int8;
  *   VF_TILE_ROWS, VF_TILE_VECS: rows and vectors of a matmul tile that fits the registers.
  * Rounding to bf16 is axl__f32_to_bf16 bit for bit.
  */
@@ -113,6 +115,19 @@ AXL_INLINE vf vf_round_pairs(vf first, vf second)
 AXL_INLINE void vf_store_rounded(uint16_t *p, vf v)
 {
     vf_store_bf16(p, v);
+}
+
+/* Sixteen values rounded to bf16, and those of 2 VF_N codes as pairs. */
+typedef vt vp;
+
+AXL_INLINE vp vp_load(const float *p)
+{
+    return vt_load(p);
+}
+
+AXL_INLINE vf vp_look_up(vp t, const uint8_t *codes)
+{
+    return vt_look_up(t, codes);
 }
 
 AXL_INLINE vf vf_load_pairs(const void *p, axl_dtype t, int64_t i)

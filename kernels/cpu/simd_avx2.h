@@ -183,6 +183,34 @@ AXL_INLINE void vw_zip_store(void *p, vw a, vw b)
     _mm256_storeu_si256((__m256i *)p + 1, _mm256_permute2x128_si256(lo, hi, 0x31));
 }
 
+typedef struct vt {
+    __m256 low, high;
+} vt;
+
+AXL_INLINE vt vt_load(const float *p)
+{
+    return (vt){ vf_load(p), vf_load(p + VF_N) };
+}
+
+/* The permutation reads three bits of a lane, the blend the fourth, moved to the sign. */
+AXL_INLINE vf vt_look_up(vt t, const uint8_t *codes)
+{
+    int32_t bytes;
+
+    memcpy(&bytes, codes, sizeof bytes);
+    __m256i both = _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(bytes));
+    __m256i lane = _mm256_or_si256(_mm256_srli_epi64(both, 4), _mm256_slli_epi64(both, 32));
+    __m256 high = _mm256_castsi256_ps(_mm256_slli_epi32(lane, 28));
+
+    return _mm256_blendv_ps(_mm256_permutevar8x32_ps(t.low, lane),
+                            _mm256_permutevar8x32_ps(t.high, lane), high);
+}
+
+AXL_INLINE vf vf_load_i8(const int8_t *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)p)));
+}
+
 AXL_INLINE float vf_sum(vf v)
 {
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));

@@ -182,6 +182,27 @@ AXL_INLINE void vw_zip_store(void *p, vw a, vw b)
                         _mm512_permutex2var_epi64((__m512i)a, second, (__m512i)b));
 }
 
+typedef __m512 vt;
+
+AXL_INLINE vt vt_load(const float *p)
+{
+    return vf_load(p);
+}
+
+/* The permutation reads four bits of a lane. */
+AXL_INLINE vf vt_look_up(vt t, const uint8_t *codes)
+{
+    __m512i both = _mm512_cvtepu8_epi64(_mm_loadl_epi64((const void *)codes));
+    __m512i lane = _mm512_or_si512(_mm512_srli_epi64(both, 4), _mm512_slli_epi64(both, 32));
+
+    return _mm512_permutexvar_ps(lane, t);
+}
+
+AXL_INLINE vf vf_load_i8(const int8_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)p)));
+}
+
 AXL_INLINE float vf_sum(vf v)
 {
     __m256 h = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));

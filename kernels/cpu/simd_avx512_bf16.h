@@ -56,6 +56,23 @@ AXL_INLINE vf vf_round_pairs(vf first, vf second)
     return _mm512_castsi512_ps(_mm512_permutexvar_epi16(_mm512_loadu_si512(turn), both));
 }
 
+/* Sixteen values rounded to bf16, twice: the permutation reads five bits of a lane. */
+typedef __m512i vp;
+
+AXL_INLINE vp vp_load(const float *p)
+{
+    return _mm512_broadcast_i64x4(vf_bf16_half(vf_load(p)));
+}
+
+/* Those of 2 VF_N codes as pairs: a byte holds the two of a lane. */
+AXL_INLINE vf vp_look_up(vp t, const uint8_t *codes)
+{
+    __m512i byte = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)codes));
+    __m512i half = _mm512_or_si512(_mm512_srli_epi32(byte, 4), _mm512_slli_epi32(byte, 16));
+
+    return _mm512_castsi512_ps(_mm512_permutexvar_epi16(half, t));
+}
+
 /* 2 VF_N elements of memory from element i, or n < 2 VF_N of them and zeros, as VF_N pairs. */
 AXL_INLINE vf vf_load_pairs(const void *p, axl_dtype t, int64_t i)
 {

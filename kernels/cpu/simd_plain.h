@@ -179,6 +179,29 @@ AXL_INLINE void vw_zip_store(void *p, vw a, vw b)
     memcpy(p, zipped, sizeof zipped);
 }
 
+typedef struct vt {
+    float of[16];
+} vt;
+
+AXL_INLINE vt vt_load(const float *p)
+{
+    vt t;
+
+    memcpy(&t, p, sizeof t);
+    return t;
+}
+
+AXL_INLINE vf vt_look_up(vt t, const uint8_t *codes)
+{
+    return (vf){ t.of[codes[0] >> 4], t.of[codes[0] & 15], t.of[codes[1] >> 4],
+                 t.of[codes[1] & 15] };
+}
+
+AXL_INLINE vf vf_load_i8(const int8_t *p)
+{
+    return (vf){ p[0], p[1], p[2], p[3] };
+}
+
 AXL_INLINE float vf_sum(vf v)
 {
     return (v[0] + v[2]) + (v[1] + v[3]);

@@ -13,15 +13,18 @@
 
 #include "kernels/reference.h"
 
-/* The built-in backends take dense weights. */
+/* The built-in backends take every kind of ops.h. */
 static inline axl_status axl__matmul_check(const axl_matmul_args *a)
 {
-    bool dense = a->w.kind == AXL_WEIGHT_DENSE;
+    int kind = (int)a->w.kind;
 
-    for (int64_t i = 0; i < a->n_more; i++)
-        dense &= a->more[i].w.kind == AXL_WEIGHT_DENSE;
-    return dense ? AXL_OK
-                 : axl__fail(AXL_ERR_UNSUPPORTED, "matmul: this backend takes dense weights alone");
+    for (int64_t i = 0; i < a->n_more && kind <= AXL_WEIGHT_INT8; i++)
+        kind = (int)a->more[i].w.kind;
+    return kind <= AXL_WEIGHT_INT8
+               ? AXL_OK
+               : axl__fail(AXL_ERR_UNSUPPORTED,
+                           "matmul: this backend takes dense, nf4, fp4 and int8 weights, not %d",
+                           kind);
 }
 
 #endif

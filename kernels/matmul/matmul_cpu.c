@@ -147,6 +147,7 @@ typedef struct tile {
     int64_t part, begin, end;  /* depth of the first term */
     float *panels, *c, *strip; /* (units, cols), (rows, cols), (STRIP_ROWS, units) */
     float *turned;             /* as strip */
+    float *decoded;            /* pieces of a quantised w */
 } tile;
 
 static tile tile_at(const job *j, int64_t index)
@@ -237,8 +238,10 @@ static void run_step(const job *j, const tile *t, const step *s, bool first, boo
     int64_t depth = s->depth, n_deep = step_deep(s), n_units = gemm_units(p->unit, n_deep);
     int64_t at_a_time = p->x.deep ? STRIP_ROWS : GEMM_PANEL;
     gemm_right right = gemm_right_whole(t->panels, t->cols, n_units);
+    gemm_source w = p->w;
 
-    gemm_pack_panels(p->unit, t->panels, &p->w, &(gemm_block){ t->n0, t->cols, depth, n_deep });
+    w.decoded = t->decoded;
+    gemm_pack_panels(p->unit, t->panels, &w, &(gemm_block){ t->n0, t->cols, depth, n_deep });
     gemm_ahead_spread(ahead, t->rows, t->cols, n_units);
     for (int64_t r = 0; r < t->rows; r += at_a_time) {
         int64_t n = axl_min(at_a_time, t->rows - r);
@@ -273,7 +276,7 @@ static gemm_lines next_tile(const job *j, const tile *t, int64_t index)
 static gemm_lines output_of(const job *j, const tile *t)
 {
     const axl_mat *y = &j->a->y;
-    gemm_source s = { y->data, y->dtype, y->stride, !j->turned };
+    gemm_source s = { .data = y->data, .dtype = y->dtype, .stride = y->stride, .deep = !j->turned };
 
     if (j->n_parts > 1)
         return (gemm_lines){ 0 };
@@ -322,6 +325,7 @@ static void run_tile(void *arg, uint64_t index)
     t.c = t.panels + DEPTH_UNITS * TILE_PANELS * GEMM_PANEL;
     t.strip = t.c + LONG_TILE_ROWS * TILE_PANELS * GEMM_PANEL;
     t.turned = t.strip + STRIP_ROWS * (DEPTH_UNITS + VF_N);
+    t.decoded = t.turned + STRIP_ROWS * (DEPTH_UNITS + VF_N);
     amx_begin();
     run_steps(j, &t, (int64_t)index);
     amx_end();
@@ -408,11 +412,15 @@ static int64_t multiplications(const job *j)
 
 static axl_status run_tiled(job *j)
 {
-    static_assert((DEPTH_UNITS + LONG_TILE_ROWS) * TILE_PANELS * GEMM_PANEL * sizeof(float) +
-                              2 * STRIP_ROWS * (DEPTH_UNITS + VF_N) * sizeof(float) <=
+    static_assert(((DEPTH_UNITS + LONG_TILE_ROWS) * TILE_PANELS * GEMM_PANEL +
+                   2 * STRIP_ROWS * (DEPTH_UNITS + VF_N) + GEMM_DECODE_MAX) *
+                              sizeof(float) <=
                           AXL_SCRATCH_SIZE &&
                       (int)GEMM_PANEL <= (int)STRIP_ROWS,
                   "a tile fits a scratch slot");
+    static_assert(GEMM_PANEL * GEMM_DECODE_DEEP / sizeof(float) <= GEMM_DECODE_MAX &&
+                      TILE_PANELS * GEMM_PANEL * GEMM_DECODE_FLAT <= GEMM_DECODE_MAX,
+                  "a piece fits its memory");
     j->n_threads = axl_context_threads(j->dev->ctx);
     if (!choose_parts(j))
         choose_tiles(j);
@@ -432,7 +440,7 @@ static int64_t thin_stride(int64_t k)
 
 /* Four columns' dot products with each of `rows` rows of x f32. */
 AXL_INLINE void dot_columns(int rows, axl_dtype t, bool round, const float *x, const axl_mat *w,
-                            int64_t n0, int n_cols, int64_t k, float sums[THIN_ROWS][4])
+                            int n_cols, int64_t k, float sums[THIN_ROWS][4])
 {
     vf acc[THIN_ROWS][4];
     const void *w_row[4];
@@ -440,7 +448,7 @@ AXL_INLINE void dot_columns(int rows, axl_dtype t, bool round, const float *x, c
 
     AXL_UNROLL
     for (int c = 0; c < 4; c++) {
-        w_row[c] = axl_at(w->data, t, (n0 + (c < n_cols ? c : 0)) * w->stride);
+        w_row[c] = axl_at(w->data, t, (c < n_cols ? c : 0) * w->stride);
         AXL_UNROLL
         for (int r = 0; r < rows; r++)
             acc[r][c] = vf_zero();
@@ -464,22 +472,47 @@ AXL_INLINE void dot_columns(int rows, axl_dtype t, bool round, const float *x, c
 
 #define DOT_COLUMNS(rows)                                                                          \
     static void dot_columns_##rows(axl_dtype t, bool round, const float *x, const axl_mat *w,      \
-                                   int64_t n0, int n_cols, int64_t k, float sums[THIN_ROWS][4])    \
+                                   int n_cols, int64_t k, float sums[THIN_ROWS][4])                \
     {                                                                                              \
         if (t == AXL_BF16)                                                                         \
-            dot_columns(rows, AXL_BF16, false, x, w, n0, n_cols, k, sums);                         \
+            dot_columns(rows, AXL_BF16, false, x, w, n_cols, k, sums);                             \
         else                                                                                       \
-            dot_columns(rows, AXL_F32, round, x, w, n0, n_cols, k, sums);                          \
+            dot_columns(rows, AXL_F32, round, x, w, n_cols, k, sums);                              \
     }
 DOT_COLUMNS(1)
 DOT_COLUMNS(2)
 DOT_COLUMNS(3)
 DOT_COLUMNS(4)
 
-static void (*const dot_columns_of[THIN_ROWS])(axl_dtype, bool, const float *, const axl_mat *,
-                                               int64_t, int, int64_t, float[THIN_ROWS][4]) = {
+static void (*const dot_columns_of[THIN_ROWS])(axl_dtype, bool, const float *, const axl_mat *, int,
+                                               int64_t, float[THIN_ROWS][4]) = {
     dot_columns_1, dot_columns_2, dot_columns_3, dot_columns_4
 };
+
+/* A decoded weight's elements: those of bf16 are f32 where only f32 are multiplied. */
+static axl_dtype decoded_dtype(const axl_weight *w, gemm_unit unit)
+{
+    if (w->kind == AXL_WEIGHT_DENSE)
+        return w->mat.dtype;
+    return unit == GEMM_PAIR ? AXL_BF16 : AXL_F32;
+}
+
+/* Columns [n, n + n_cols) of op(w) as rows of memory, decoded to `room` where w is quantised. */
+static axl_mat thin_columns(const axl_weight *w, int64_t n, int64_t n_cols, float *room)
+{
+    axl_mat m = w->mat;
+
+    m.rows = n_cols;
+    if (w->kind == AXL_WEIGHT_DENSE) {
+        m.data = (void *)(uintptr_t)axl_at(m.data, m.dtype, n * m.stride);
+        return m;
+    }
+    m.data = room;
+    m.dtype = m.dtype == AXL_BF16 ? AXL_BF16 : AXL_F32;
+    for (int64_t r = 0; r < n_cols; r++)
+        axl_decode(axl_at_mut(room, m.dtype, r * m.stride), m.dtype, w, (n + r) * m.stride, m.cols);
+    return m;
+}
 
 /* x as f32, rounded where the product asks for it. */
 static void widen_rows(const job *j, float *dst)
@@ -513,8 +546,8 @@ static void run_thin(void *arg, uint64_t index)
     float *x = axl__scratch_acquire(j->dev);
     widen_rows(j, x);
     for (int64_t n = n0; n < n1; n += 4) {
-        dot_columns_of[j->m - 1](a->w.mat.dtype, round, x, &a->w.mat, n, (int)axl_min(4, n1 - n),
-                                 a->x.cols, sums);
+        axl_mat w = thin_columns(&a->w, n, axl_min(4, n1 - n), x + j->m * thin_stride(a->x.cols));
+        dot_columns_of[j->m - 1](w.dtype, round, x, &w, (int)w.rows, a->x.cols, sums);
         for (int64_t r = 0; r < j->m; r++)
             memcpy(&c[r][n - n0], sums[r], sizeof sums[r]);
     }
@@ -525,24 +558,30 @@ static void run_thin(void *arg, uint64_t index)
 static bool is_thin(const axl_matmul_args *a)
 {
     return a->y.rows <= THIN_ROWS && !a->trans_x && a->trans_w && a->n_more == 0 &&
-           (size_t)(a->y.rows * thin_stride(a->x.cols)) * sizeof(float) <= AXL_SCRATCH_SIZE;
+           (size_t)((a->y.rows + 4) * thin_stride(a->x.cols)) * sizeof(float) <= AXL_SCRATCH_SIZE;
 }
 
 /* ---- the product ---- */
 
-static void add_term(job *j, const axl_mat *x, bool trans_x, const axl_mat *w, bool trans_w)
+static void add_term(job *j, const axl_mat *x, bool trans_x, const axl_weight *weight, bool trans_w)
 {
     term *p = &j->terms[j->n_terms++];
-    gemm_source left = { x->data, x->dtype, x->stride, !trans_x };
-    gemm_source right = { w->data, w->dtype, w->stride, trans_w };
+    const axl_mat *w = &weight->mat;
+    axl_dtype w_dtype = w->dtype == AXL_BF16 ? AXL_BF16 : AXL_F32;
+    gemm_source left = {
+        .data = x->data, .dtype = x->dtype, .stride = x->stride, .deep = !trans_x
+    };
+    gemm_source right = { .data = w->data, .stride = w->stride, .deep = trans_w };
 
     assert((trans_x ? x->cols : x->rows) == j->a->y.rows);
     assert((trans_w ? w->rows : w->cols) == j->a->y.cols);
     assert((trans_x ? x->rows : x->cols) == (trans_w ? w->cols : w->rows));
+    right.weight = weight->kind == AXL_WEIGHT_DENSE ? NULL : weight;
+    p->unit = gemm_unit_for(x->dtype, w_dtype, j->a->compute);
+    right.dtype = decoded_dtype(weight, p->unit);
     p->x = j->turned ? right : left;
     p->w = j->turned ? left : right;
     p->k = trans_x ? x->rows : x->cols;
-    p->unit = gemm_unit_for(x->dtype, w->dtype, j->a->compute);
     p->in_place = p->x.deep && gemm_in_place(p->unit, p->x.dtype, p->k);
     int64_t units = gemm_units(p->unit, p->k);
     int64_t n_blocks = units > 0 ? axl_div_up(units, DEPTH_UNITS) : 1;
@@ -563,13 +602,14 @@ axl_status AXL_ISA_NAME(matmul)(axl_device *dev, const axl_matmul_args *a)
         return atomic_load(&j.cancelled) ? axl__fail(AXL_ERR_CANCELLED, "cancelled") : AXL_OK;
     }
     /* Few columns and many rows, both operands depth by depth: what is wide gets packed. */
-    j.turned = a->trans_x && !a->trans_w && a->n_more == 0 && j.n <= GEMM_PANEL && j.m > j.n;
+    j.turned = a->w.kind == AXL_WEIGHT_DENSE && a->trans_x && !a->trans_w && a->n_more == 0 &&
+               j.n <= GEMM_PANEL && j.m > j.n;
     if (j.turned) {
         j.m = a->y.cols;
         j.n = a->y.rows;
     }
-    add_term(&j, &a->x, a->trans_x, &a->w.mat, a->trans_w);
+    add_term(&j, &a->x, a->trans_x, &a->w, a->trans_w);
     for (int64_t i = 0; i < a->n_more; i++)
-        add_term(&j, &a->more[i].x, false, &a->more[i].w.mat, a->more[i].trans_w);
+        add_term(&j, &a->more[i].x, false, &a->more[i].w, a->more[i].trans_w);
     return run_tiled(&j);
 }

@@ -6,24 +6,38 @@
 #include "matmul.h"
 
 #include "kernels/mat.h"
+#include "tensor/quantise.h"
 
-/* The operand as the product sees it: element (r,c) of op(m). */
-static double operand(const axl_mat *m, bool trans, axl_dtype compute, int64_t r, int64_t c)
+static double multiplied(double v, axl_dtype compute)
 {
-    double v = trans ? axl__mat_get(m, c, r) : axl__mat_get(m, r, c);
-
     return compute == AXL_BF16 ? axl__bf16_to_f32(axl__f32_to_bf16((float)v)) : v;
 }
 
-static double dot(const axl_mat *x, bool trans_x, const axl_weight *weight, bool trans_w,
+/* The operands as the product sees them: elements (r,c) of op(x) and of op(w). */
+static double left(const axl_mat *x, bool trans, axl_dtype compute, int64_t r, int64_t c)
+{
+    return multiplied(trans ? axl__mat_get(x, c, r) : axl__mat_get(x, r, c), compute);
+}
+
+static double right(const axl_weight *w, bool trans, axl_dtype compute, int64_t r, int64_t c)
+{
+    int64_t row = trans ? c : r, col = trans ? r : c;
+    float v;
+
+    if (w->kind == AXL_WEIGHT_DENSE)
+        return multiplied(axl__mat_get(&w->mat, row, col), compute);
+    axl__dequantise(&v, w, row * w->mat.cols + col, 1);
+    return multiplied(v, compute);
+}
+
+static double dot(const axl_mat *x, bool trans_x, const axl_weight *w, bool trans_w,
                   axl_dtype compute, int64_t i, int64_t j)
 {
-    const axl_mat *w = &weight->mat;
     int64_t depth = trans_x ? x->rows : x->cols;
     double sum = 0.0;
 
     for (int64_t l = 0; l < depth; l++)
-        sum += operand(x, trans_x, compute, i, l) * operand(w, trans_w, compute, l, j);
+        sum += left(x, trans_x, compute, i, l) * right(w, trans_w, compute, l, j);
     return sum;
 }
 

@@ -226,4 +226,11 @@ typedef struct axl_noise_args {
     uint64_t seed, stream, offset;
 } axl_noise_args;
 
+/* y[r,:] = w[first + r,:], elements of a weight that is not dense; y (n,C) f32 or bf16. */
+typedef struct axl_dequantise_args {
+    axl_weight w;
+    axl_mat y;
+    int64_t first;
+} axl_dequantise_args;
+
 #endif

@@ -452,6 +452,19 @@ void kernel_check(kernel_body *body, const kernel_case *c)
     free_outputs(ref);
 }
 
+void kernel_each(kernel_body *body, const kernel_case *c)
+{
+    for (int isa = 0; isa < N_ISAS; isa++) {
+        kernel_run *run = kernel_target("cpu", (axl_isa)isa, 2);
+        if (!run)
+            continue;
+        const axl_matmul_plugin *plugin = run->dev->plugin;
+        run->dev->plugin = NULL;
+        free_outputs(run_body(run, body, c));
+        run->dev->plugin = plugin;
+    }
+}
+
 void kernel_check_shapes(kernel_body *body)
 {
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {

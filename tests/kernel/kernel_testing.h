@@ -68,6 +68,9 @@ kernel_run *kernel_target(const char *backend, axl_isa isa, uint32_t threads);
 
 /* The body of one case on every target. */
 void kernel_check(kernel_body *body, const kernel_case *c);
+/* The body at each instruction set of the machine with axl's own kernels on two threads, nothing
+ * compared: it asserts what it has to. */
+void kernel_each(kernel_body *body, const kernel_case *c);
 /* The body on every shape of the table, f32 and bf16, rows close together and apart. */
 void kernel_check_shapes(kernel_body *body);
 
