@@ -27,19 +27,45 @@ AXL_INLINE vf axl_decode_round(vf v, axl_dtype dtype)
     return vf_load(lanes);
 }
 
-/* The values of a block by code. */
-AXL_INLINE void axl_decode_values(float values[16], const axl_weight *w, int64_t block)
+/* As that, of what is stored as t: storing rounds to bf16 too. */
+AXL_INLINE vf axl_decode_round_for(vf v, axl_dtype t, axl_dtype dtype)
+{
+    return t == AXL_BF16 && dtype == AXL_BF16 ? v : axl_decode_round(v, dtype);
+}
+
+/* Blocks one after another and which of the scales' own blocks they are in. */
+typedef struct axl_decode_place {
+    int64_t block, scale, scale_end;
+} axl_decode_place;
+
+AXL_INLINE axl_decode_place axl_decode_at(const axl_quantised *q, int64_t block)
+{
+    int64_t scale = q->scale_codes ? block / q->scale_block : 0;
+
+    return (axl_decode_place){ block, scale, (scale + 1) * q->scale_block };
+}
+
+AXL_INLINE void axl_decode_next(const axl_quantised *q, axl_decode_place *p)
+{
+    if (++p->block == p->scale_end) {
+        p->scale++;
+        p->scale_end += q->scale_block;
+    }
+}
+
+/* The values of a block by code, to be stored as t. */
+AXL_INLINE void axl_decode_values(float values[16], axl_dtype t, const axl_weight *w,
+                                  const axl_decode_place *p)
 {
     const axl_quantised *q = &w->quant;
     const float *table = axl__quant_table(w->kind);
-    float absmax = q->scales[block];
+    float absmax = q->scale_codes ? q->scale_map[q->scale_codes[p->block]] * q->scales[p->scale]
+                                  : q->scales[p->block];
 
-    if (q->scale_codes)
-        absmax =
-            q->scale_map[q->scale_codes[block]] * q->scales[block / q->scale_block] + q->offset;
+    absmax = q->scale_codes ? absmax + q->offset : absmax;
     for (int i = 0; i < 16; i += VF_N)
-        vf_store(values + i,
-                 axl_decode_round(vf_mul(vf_load(table + i), vf_set1(absmax)), w->mat.dtype));
+        vf_store(values + i, axl_decode_round_for(vf_mul(vf_load(table + i), vf_set1(absmax)), t,
+                                                  w->mat.dtype));
 }
 
 AXL_INLINE void axl_decode_put(void *out, axl_dtype t, int64_t i, float v)
@@ -84,14 +110,16 @@ AXL_INLINE void axl_decode_block(void *out, axl_dtype t, const uint8_t *codes,
 AXL_INLINE void axl_decode_4bit(void *out, axl_dtype t, const axl_weight *w, int64_t first,
                                 int64_t n)
 {
-    int64_t size = w->quant.block, block = first / size, end = first + n;
+    int64_t size = w->quant.block, end = first + n, stop;
+    axl_decode_place place = axl_decode_at(&w->quant, first / size);
     const uint8_t *codes = w->quant.codes;
     float values[16];
 
-    for (int64_t e = first, stop = (block + 1) * size; e < end; e = stop, stop += size, block++) {
-        stop = stop < end ? stop : end;
-        axl_decode_values(values, w, block);
+    for (int64_t e = first; e < end; e = stop) {
+        stop = (place.block + 1) * size < end ? (place.block + 1) * size : end;
+        axl_decode_values(values, t, w, &place);
         axl_decode_block(axl_at_mut(out, t, e - first), t, codes + e / 2, values, stop - e);
+        axl_decode_next(&w->quant, &place);
     }
 }
 
@@ -104,7 +132,7 @@ AXL_INLINE void axl_decode_row(void *out, axl_dtype t, const axl_weight *w, int6
 
     for (; i + VF_N <= n; i += VF_N)
         vf_store_t(out, t, i,
-                   axl_decode_round(vf_mul(vf_load_i8(codes + i), factor), w->mat.dtype));
+                   axl_decode_round_for(vf_mul(vf_load_i8(codes + i), factor), t, w->mat.dtype));
     if (i < n)
         axl_decode_each(axl_at_mut(out, t, i), t, w, first + i, n - i);
 }

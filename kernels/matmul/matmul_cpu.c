@@ -508,7 +508,7 @@ static axl_mat thin_columns(const axl_weight *w, int64_t n, int64_t n_cols, floa
         return m;
     }
     m.data = room;
-    m.dtype = m.dtype == AXL_BF16 ? AXL_BF16 : AXL_F32;
+    m.dtype = VF_HAS_DOT_BF16 && m.dtype == AXL_BF16 ? AXL_BF16 : AXL_F32;
     for (int64_t r = 0; r < n_cols; r++)
         axl_decode(axl_at_mut(room, m.dtype, r * m.stride), m.dtype, w, (n + r) * m.stride, m.cols);
     return m;
@@ -538,7 +538,7 @@ static void run_thin(void *arg, uint64_t index)
     job *j = arg;
     const axl_matmul_args *a = j->a;
     int64_t n0 = (int64_t)index * THIN_COLS, n1 = axl_min(n0 + THIN_COLS, j->n);
-    bool round = a->compute == AXL_BF16;
+    bool round = a->compute == AXL_BF16 && a->w.mat.dtype != AXL_BF16;
     float c[THIN_ROWS][THIN_COLS], sums[THIN_ROWS][4];
 
     if (give_up(j))

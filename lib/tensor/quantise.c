@@ -107,59 +107,92 @@ const float *axl__quant_scale_map(void)
     return scale_map;
 }
 
-static float load(const void *x, axl_dtype dtype, int64_t i)
+static void load(float *out, const void *x, axl_dtype dtype, int64_t first, int64_t n)
 {
-    if (dtype == AXL_F32)
-        return ((const float *)x)[i];
-    uint16_t bits = ((const uint16_t *)x)[i];
-    return dtype == AXL_BF16 ? axl__bf16_to_f32(bits) : axl__f16_to_f32(bits);
+    const uint16_t *half = (const uint16_t *)x + first;
+
+    if (dtype == AXL_BF16)
+        for (int64_t i = 0; i < n; i++)
+            out[i] = axl__bf16_to_f32(half[i]);
+    else
+        axl__convert(out, AXL_F32, dtype == AXL_F16 ? (const void *)half : (const float *)x + first,
+                     dtype, n);
 }
 
-/* A NaN among them is the largest. */
-static float largest_magnitude(const void *x, axl_dtype dtype, int64_t first, int64_t n)
+/* Their bits are in the order of magnitudes, a NaN behind infinity. */
+static float largest_magnitude(float so_far, const float *x, int64_t n)
 {
-    float largest = 0.0f;
+    uint32_t largest = axl__float_bits(so_far);
 
-    for (int64_t i = first; i < first + n; i++) {
-        float v = fabsf(load(x, dtype, i));
-        largest = v > largest || v != v ? v : largest;
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits = axl__float_bits(x[i]) & 0x7FFFFFFF;
+        largest = bits > largest ? bits : largest;
     }
-    return largest;
+    return axl__bits_float(largest);
 }
 
 /* ---- 4 bits ---- */
 
-/* What is exactly between two codes becomes the lower. */
+/* How many of the 15 rising borders are below x, all of them where x is a NaN: what is exactly
+ * between two codes becomes the lower. */
+static int borders_below(const float *border, float x)
+{
+    int n = !(x <= border[7]) * 8;
+
+    n += !(x <= border[n + 3]) * 4;
+    n += !(x <= border[n + 1]) * 2;
+    return n + !(x <= border[n]);
+}
+
 static void nearest_codes(uint8_t *codes, const float *x, axl_weight_kind kind)
 {
     const float *table = tables[kind];
     const uint8_t *order = orders[kind];
-    int32_t above[CHUNK] = { 0 };
+    float border[15];
 
-    for (int k = 0; k < 15; k++) {
-        float border = (table[order[k]] + table[order[k + 1]]) / 2.0f;
-        for (int i = 0; i < CHUNK; i++)
-            above[i] += !(x[i] <= border);
-    }
+    for (int k = 0; k < 15; k++)
+        border[k] = (table[order[k]] + table[order[k + 1]]) / 2.0f;
     for (int i = 0; i < CHUNK / 2; i++)
-        codes[i] = (uint8_t)(order[above[2 * i]] << 4 | order[above[2 * i + 1]]);
+        codes[i] = (uint8_t)(order[borders_below(border, x[2 * i])] << 4 |
+                             order[borders_below(border, x[2 * i + 1])]);
 }
 
-/* n <= CHUNK values of a block, times inverse or, where that is 0, divided by absmax. */
-static void quantise_chunk(uint8_t *codes, axl_weight_kind kind, const void *x, axl_dtype dtype,
-                           int64_t first, int64_t n, float inverse, float absmax)
+static int64_t chunk_size(int64_t first, int64_t end)
 {
-    float scaled[CHUNK] = { 0.0f };
-    uint8_t full[CHUNK / 2];
+    return end - first < CHUNK ? end - first : CHUNK;
+}
 
-    for (int64_t i = 0; i < n; i++) {
-        float v = load(x, dtype, first + i);
-        v = inverse != 0.0f ? v * inverse : v / absmax;
-        v = v < -1.0f ? -1.0f : v;
-        scaled[i] = v > 1.0f ? 1.0f : v;
+static float block_magnitude(const void *x, axl_dtype dtype, int64_t first, int64_t end)
+{
+    float values[CHUNK], largest = 0.0f;
+
+    for (int64_t i = first; i < end; i += CHUNK) {
+        load(values, x, dtype, i, chunk_size(i, end));
+        largest = largest_magnitude(largest, values, chunk_size(i, end));
     }
-    nearest_codes(full, scaled, kind);
-    memcpy(codes + first / 2, full, (size_t)((n + 1) / 2));
+    return largest;
+}
+
+/* Values [first, end) of a block, times 1 / divisor or, in a short block, divided by it. */
+static void quantise_block(uint8_t *codes, axl_weight_kind kind, const void *x, axl_dtype dtype,
+                           int64_t first, int64_t end, float divisor, bool whole)
+{
+    float inverse = 1.0f / divisor;
+
+    for (int64_t at = first; at < end; at += CHUNK) {
+        int64_t n = chunk_size(at, end);
+        float v[CHUNK] = { 0.0f };
+        uint8_t full[CHUNK / 2];
+
+        load(v, x, dtype, at, n);
+        for (int i = 0; i < CHUNK; i++) {
+            v[i] = whole ? v[i] * inverse : v[i] / divisor;
+            v[i] = v[i] < -1.0f ? -1.0f : v[i];
+            v[i] = v[i] > 1.0f ? 1.0f : v[i];
+        }
+        nearest_codes(full, v, kind);
+        memcpy(codes + at / 2, full, (size_t)((n + 1) / 2));
+    }
 }
 
 void axl__quantise_4bit(axl_weight_kind kind, uint8_t *codes, float *absmax, const void *x,
@@ -168,13 +201,11 @@ void axl__quantise_4bit(axl_weight_kind kind, uint8_t *codes, float *absmax, con
     for (int64_t first = 0; first < n; first += block) {
         bool whole = n - first >= block;
         int64_t end = whole ? first + block : n;
-        float largest = largest_magnitude(x, dtype, first, end - first);
+        float largest = block_magnitude(x, dtype, first, end);
         float divisor = largest < least_absmax ? least_absmax : largest;
 
         absmax[first / block] = whole ? largest : divisor;
-        for (int64_t i = first; i < end; i += CHUNK)
-            quantise_chunk(codes, kind, x, dtype, i, end - i < CHUNK ? end - i : CHUNK,
-                           whole ? 1.0f / divisor : 0.0f, divisor);
+        quantise_block(codes, kind, x, dtype, first, end, divisor, whole);
     }
 }
 
@@ -264,32 +295,56 @@ void axl__quantise_scales(uint8_t *codes, float *scales, float *offset, const fl
 
 /* ---- 8 bits ---- */
 
-/* Int8Params casts a weight to f16 first. */
-static float as_f16(const void *x, axl_dtype dtype, int64_t i)
+/* Int8Params casts a weight to f16 first.  Where f16 has neither subnormal nor infinite values that
+ * takes off bits alone. */
+static float as_f16(float x)
 {
-    return axl__f16_to_f32(axl__f32_to_f16(load(x, dtype, i)));
+    uint32_t u = axl__float_bits(x), a = u & 0x7FFFFFFF;
+
+    if (a >= 0x38800000 && a < 0x477FE000)
+        return axl__bits_float((u + 0xFFF + (u >> 13 & 1)) & 0xFFFFE000);
+    return axl__f16_to_f32(axl__f32_to_f16(x));
 }
 
-/* A row of zeros, of an infinity or a NaN has codes 0. */
+static void load_f16(float *out, const void *x, axl_dtype dtype, int64_t first, int64_t n)
+{
+    load(out, x, dtype, first, n);
+    for (int64_t i = 0; i < n; i++)
+        out[i] = as_f16(out[i]);
+}
+
+/* To nearest even, of |x| < 128.  A row of zeros, of an infinity or a NaN has codes 0. */
 static int8_t rounded(float x)
 {
-    return x != x ? 0 : (int8_t)rintf(x);
+    const float magic = 12582912.0f;
+
+    return x != x ? 0 : (int8_t)((x + magic) - magic);
+}
+
+static void quantise_row(int8_t *codes, float *scale, const void *x, axl_dtype dtype, int64_t first,
+                         int64_t n)
+{
+    float values[CHUNK], largest = 0.0f;
+
+    for (int64_t i = 0; i < n; i += CHUNK) {
+        load_f16(values, x, dtype, first + i, chunk_size(i, n));
+        largest = largest_magnitude(largest, values, chunk_size(i, n));
+    }
+    *scale = largest;
+    float factor = 1.0f / largest * 127.0f;
+    for (int64_t i = 0; i < n; i += CHUNK) {
+        int64_t size = chunk_size(i, n);
+        load_f16(values, x, dtype, first + i, size);
+        for (int64_t l = 0; l < size; l++)
+            codes[i + l] = rounded(values[l] * factor);
+    }
 }
 
 void axl__quantise_int8(int8_t *codes, float *scales, const void *x, axl_dtype dtype, int64_t rows,
                         int64_t cols)
 {
-    for (int64_t r = 0; r < rows; r++) {
-        float largest = 0.0f;
-
-        for (int64_t i = r * cols; i < (r + 1) * cols; i++) {
-            float v = fabsf(as_f16(x, dtype, i));
-            largest = v > largest || v != v ? v : largest;
-        }
-        scales[r] = largest;
-        for (int64_t i = r * cols; i < (r + 1) * cols; i++)
-            codes[i] = rounded(as_f16(x, dtype, i) * (1.0f / largest * 127.0f));
-    }
+    for (int64_t r = 0; r < rows; r++)
+        quantise_row(codes + r * cols, scales + r, x, dtype, r * cols, cols);
 }
 
 /* ---- back ---- */

@@ -190,6 +190,32 @@ static void test_simd__64_bit_lanes(void **state)
     }
 }
 
+/* Every code in every place. */
+static void test_simd__tables(void **state)
+{
+    float table[16], got[VF_N], pairs[VF_N];
+    uint8_t codes[VF_N];
+
+    (void)state;
+    for (int k = 0; k < 16; k++)
+        table[k] = (float)(k * k) - 40.0f;
+    for (int c = 0; c < 256; c++) {
+        for (int k = 0; k < VF_N; k++)
+            codes[k] = (uint8_t)(c + k * 37);
+        vf_store(got, vt_look_up(vt_load(table), codes));
+        for (int k = 0; k < VF_N; k++)
+            assert_true(got[k] == table[codes[k / 2] >> (k % 2 ? 0 : 4) & 15]);
+        vf_store(pairs, vp_look_up(vp_load(table), codes));
+        for (int k = 0; k < VF_N && VF_HAS_DOT_BF16; k++)
+            assert_int_equal(axl__float_bits(pairs[k]),
+                             (uint32_t)axl__f32_to_bf16(table[codes[k] >> 4]) |
+                                 (uint32_t)axl__f32_to_bf16(table[codes[k] & 15]) << 16);
+        vf_store(got, vf_load_i8((const int8_t *)codes));
+        for (int k = 0; k < VF_N; k++)
+            assert_true(got[k] == (float)(int8_t)codes[k]);
+    }
+}
+
 int main(void)
 {
     /* static: nothing of this set runs before the check */
@@ -201,6 +227,7 @@ int main(void)
         cmocka_unit_test(test_simd__lanes),
         cmocka_unit_test(test_simd__transpose),
         cmocka_unit_test(test_simd__64_bit_lanes),
+        cmocka_unit_test(test_simd__tables),
     };
     const int skipped = 77; /* meson's */
 
