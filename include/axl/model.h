@@ -27,6 +27,16 @@ typedef enum axl_compute {
     AXL_COMPUTE_FORCE_INT32 = 0x7fffffff
 } axl_compute;
 
+/** How the weights of the linear layers lie in memory: as bitsandbytes quantises them (Dettmers et
+ *  al., "LLM.int8()", 2022, and "QLoRA", 2023).  Embeddings, norms and biases stay as they are. */
+typedef enum axl_weights {
+    AXL_WEIGHTS_STORED = 0, /**< as the files have them: full precision, or quantised already */
+    AXL_WEIGHTS_NF4 = 1,    /**< 4 bits, a scale for each 64 */
+    AXL_WEIGHTS_FP4 = 2,    /**< 4 bits with other values, likewise */
+    AXL_WEIGHTS_INT8 = 3,   /**< 8 bits, a scale for each row */
+    AXL_WEIGHTS_FORCE_INT32 = 0x7fffffff
+} axl_weights;
+
 typedef struct axl_model_options {
     size_t size;         /**< sizeof(axl_model_options); set by _INIT */
     const char *backend; /**< "cpu", "reference", or the NAME of a plugin libaxl-NAME.so.0; NULL:
@@ -36,11 +46,20 @@ typedef struct axl_model_options {
                               what is in memory, which is then borrowed for the call alone */
     const char *name;    /**< base_model_name_or_path of its adapters; NULL: the path, or none of a
                               model that has none.  Copied */
+    uint32_t weights;    /**< an axl_weights that is made while loading; files that are quantised
+                              stay what they are */
+    uint32_t plain_scales;           /**< 1: the scales of 4 bits stay f32, else they are quantised
+                                          themselves */
+    const char *const *keep_modules; /**< (n_keep_modules) linear layers that stay as they are, by
+                                          the beginnings or ends of their names; NULL: the output
+                                          head.  Copied */
+    size_t n_keep_modules;
 } axl_model_options;
 
 #define AXL_MODEL_OPTIONS_INIT                                                                     \
     {                                                                                              \
-        sizeof(axl_model_options), NULL, AXL_COMPUTE_AUTO, 0u, NULL                                \
+        sizeof(axl_model_options), NULL, AXL_COMPUTE_AUTO, 0u, NULL, AXL_WEIGHTS_STORED, 0u, NULL, \
+            0                                                                                      \
     }
 
 /** What a model is.  Sizes are elements. */
@@ -60,11 +79,14 @@ typedef struct axl_model_info {
                                positions that the model has not seen */
     uint32_t compute;     /**< AXL_COMPUTE_F32 or AXL_COMPUTE_BF16 */
     uint32_t tied_head;   /**< 1: the output head is the embedding */
+    uint32_t weights;     /**< an axl_weights: how linear layers are quantised, by the files or by
+                               option; AXL_WEIGHTS_STORED: not */
+    uint32_t reserved0;   /**< 0 */
 } axl_model_info;
 
 #define AXL_MODEL_INFO_INIT                                                                        \
     {                                                                                              \
-        sizeof(axl_model_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                 \
+        sizeof(axl_model_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                           \
     }
 
 /**

@@ -181,18 +181,44 @@ static void check_lisa(axl__config_pass *p)
         say(p, AXL__C_ADAPTER, "lisa_n_layers", "LISA trains whole layers: remove adapter");
 }
 
+/* As Axolotl's, but that adapter: lora with load_in_4bit leaves its base in 16 bits there. */
+static void check_bits(axl__config_pass *p)
+{
+    bool four = on(p, "load_in_4bit"), eight = on(p, "load_in_8bit");
+    const char *key = four ? "load_in_4bit" : "load_in_8bit";
+
+    if (four && eight)
+        say(p, AXL__C_ADAPTER, "load_in_8bit", "load_in_4bit is set too; set only one of them");
+    else if ((four || eight) && !get(p, "adapter"))
+        say(p, AXL__C_ADAPTER, key,
+            "needs an adapter: weights in 4 or 8 bits are not trained themselves");
+    else if (is(p, "adapter", "qlora") && !four)
+        say(p, AXL__C_ADAPTER, "adapter",
+            eight ? "qlora is with load_in_4bit: true; with load_in_8bit it is adapter: lora"
+                  : "qlora needs load_in_4bit: true");
+    else if (is(p, "adapter", "lora") && four)
+        warn(p, AXL__C_NO_EFFECT, "adapter",
+             "with load_in_4bit: true the base is quantised, as with adapter: qlora");
+    if (get(p, "model_quantization_config") && (four || eight))
+        say(p, AXL__C_ADAPTER, "model_quantization_config",
+            "load_in_4bit and load_in_8bit quantise the base in another way; set only one of them");
+    if (on(p, "bnb_config_kwargs") && !four)
+        warn(p, AXL__C_NO_EFFECT, "bnb_config_kwargs", "no effect here without load_in_4bit: true");
+}
+
 /* Axolotl has no default for lora_r and lora_alpha, and PEFT refuses to be without. */
 static void check_adapter(axl__config_pass *p)
 {
     check_lisa(p);
+    check_bits(p);
     if (!get(p, "adapter"))
         check_no_adapter(p);
-    if (!is(p, "adapter", "lora") || get(p, "lora_model_dir"))
+    if (!get(p, "adapter") || get(p, "lora_model_dir"))
         return; /* a PEFT folder brings its own rank and targets */
     if (!get(p, "lora_r"))
-        say(p, AXL__C_REQUIRED, "lora_r", "required with adapter: lora");
+        say(p, AXL__C_REQUIRED, "lora_r", "required with an adapter");
     if (!get(p, "lora_alpha"))
-        say(p, AXL__C_REQUIRED, "lora_alpha", "required with adapter: lora");
+        say(p, AXL__C_REQUIRED, "lora_alpha", "required with an adapter");
     if (!on(p, "lora_target_modules") && !on(p, "lora_target_linear"))
         say(p, AXL__C_NO_TARGETS, "lora_target_linear",
             "no layer to adapt; set lora_target_linear: true or list lora_target_modules");

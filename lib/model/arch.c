@@ -105,7 +105,6 @@ static axl_status arch_read_eos(axl__arch *a, const axl__arch_source *s)
 static axl_status arch_read_config(axl__arch *a, const axl__arch_source *s)
 {
     const char *type = axl__json_string(s->root, "model_type", "");
-    const axl__json *quantised = axl__json_get(s->root, "quantization_config");
     char known[256];
 
     if (!*type)
@@ -116,9 +115,6 @@ static axl_status arch_read_config(axl__arch *a, const axl__arch_source *s)
         return axl__fail(AXL_ERR_UNSUPPORTED,
                          "%s: model_type \"%s\" is not supported yet; axl knows %s", s->path, type,
                          known);
-    if (quantised && quantised->type == AXL__JSON_OBJECT)
-        return axl__fail(AXL_ERR_UNSUPPORTED, "%s: quantised weights are not supported yet",
-                         s->path);
     AXL_TRY(a->family->read(a, s));
     return arch_read_eos(a, s);
 }

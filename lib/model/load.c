@@ -5,7 +5,7 @@
  * that is the file's own, mapped, or the host's; only what cannot be read in place is converted or
  * copied, in pieces, so that a load can be stopped at any of them.
  */
-#include "model.h"
+#include "load_priv.h"
 
 #include "base/json.h"
 #include "base/str.h"
@@ -22,12 +22,12 @@ static axl_status add_file(axl_model *m, const char *name, bool read)
 
     if (!path)
         return axl__fail_nomem();
-    axl_status status = m->device.counts_only
+    axl_status status = m->device.counts_only || m->reads_pieces
                             ? axl__safetensors_open_header(st, m->ctx, path, read)
                             : axl__safetensors_open_in(st, &m->folder, name, read);
     if (status == AXL_OK) {
         m->n_files++;
-        m->file_bytes += st->mapped ? 0 : st->file.size;
+        m->file_bytes += st->mapped || m->reads_pieces ? 0 : st->file.size;
     }
     axl__free(m->ctx, path);
     return status;
@@ -129,45 +129,42 @@ static axl_status open_source(axl_model *m, const axl__tensor_source *source, bo
 
 /* ---- one tensor ---- */
 
-static const axl__st_tensor *find_tensor(const axl_model *m, const char *name,
-                                         const axl__safetensors **in)
+bool axl__load_find(const axl_model *m, const char *name, axl__stored *out)
 {
     for (size_t i = 0; i < m->n_files; i++) {
         const axl__st_tensor *t = axl__safetensors_find(&m->files[i], name);
         if (t) {
-            *in = &m->files[i];
-            return t;
+            *out = (axl__stored){ .in = &m->files[i], .t = t };
+            return true;
         }
     }
-    return NULL;
+    *out = (axl__stored){ 0 };
+    return false;
 }
 
-/* *out is NULL where the files have none. */
-static axl_status find_weight(const axl_model *m, const axl__module *of,
-                              const axl__safetensors **in, const axl__st_tensor **out)
+/* out->t is NULL where the files have none. */
+static axl_status find_weight(const axl_model *m, const axl__module *of, axl__stored *out)
 {
     char *name = axl__format(m->ctx, "%s.weight", of->name);
 
     if (!name)
         return axl__fail_nomem();
-    *out = find_tensor(m, name, in);
+    axl__load_find(m, name, out);
     axl__free(m->ctx, name);
     return AXL_OK;
 }
 
 /* As transformers 5: a tied head that the files have stands for an embedding that they lack. */
-static axl_status find_stored(const axl_model *m, const char *name, const axl__safetensors **in,
-                              const axl__st_tensor **out)
+static axl_status find_stored(const axl_model *m, const char *name, axl__stored *out)
 {
     const axl__module *embed = axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED);
     const axl__module *head = axl__modules_one(&m->modules, -1, AXL__SLOT_HEAD);
     size_t n = strlen(embed->name);
 
-    *out = find_tensor(m, name, in);
-    if (*out || !head->tied || strncmp(name, embed->name, n) != 0 ||
+    if (axl__load_find(m, name, out) || !head->tied || strncmp(name, embed->name, n) != 0 ||
         strcmp(name + n, ".weight") != 0)
         return AXL_OK;
-    return find_weight(m, head, in, out);
+    return find_weight(m, head, out);
 }
 
 /* What a module wants of a file: one tensor, a weight or a bias. */
@@ -189,64 +186,68 @@ static axl_dtype device_dtype(const axl_model *m, const axl__st_tensor *t, const
 }
 
 /* The bytes are the weight: nothing is copied, and a mapped file comes in as it is used. */
-static bool readable_in_place(const axl_model *m, const axl__st_tensor *t, axl_dtype dtype)
+static bool readable_in_place(const axl_model *m, axl__stored from, axl_dtype dtype)
 {
-    return m->device.host_memory && t->dtype == (int)dtype &&
+    const axl__st_tensor *t = from.t;
+
+    return m->device.host_memory && !m->reads_pieces && t->dtype == (int)dtype &&
            (uintptr_t)t->data % axl__dtype_size(dtype) == 0;
 }
 
 enum { PIECE = 1 << 20 }; /* elements between two looks at the cancel flag */
 
 /* scratch has room for PIECE elements of both types. */
-static axl_status load_pieces(const axl_model *m, const axl__st_tensor *t, int64_t n, char *out,
+static axl_status load_pieces(const axl_model *m, axl__stored from, int64_t n, char *out,
                               axl_dtype dtype, char *scratch)
 {
-    size_t from_size = axl__dtype_size((axl_dtype)t->dtype), to_size = axl__dtype_size(dtype);
+    size_t from_size = axl__stored_size(&from), to_size = axl__dtype_size(dtype);
     bool direct = m->device.host_memory;
 
     for (int64_t i = 0; i < n; i += PIECE) {
         int64_t count = n - i < PIECE ? n - i : PIECE;
-        const char *from = (const char *)t->data + (size_t)i * from_size;
         char *to = out + (size_t)i * to_size;
+        const void *piece;
         AXL_TRY(axl__cancelled(m->ctx));
-        if ((uintptr_t)from % from_size != 0) /* a file may align nothing */
-            from = memcpy(scratch + PIECE * to_size, from, (size_t)count * from_size);
-        axl__convert(direct ? to : scratch, dtype, from, (axl_dtype)t->dtype, count);
+        AXL_TRY(axl__safetensors_piece(from.in, from.t, (size_t)i * from_size,
+                                       (size_t)count * from_size, from_size,
+                                       scratch + PIECE * to_size, &piece));
+        axl__stored_convert(&from, direct ? to : scratch, dtype, piece, i, count);
         if (!direct)
             AXL_TRY(m->ops->upload(m->dev, to, scratch, (size_t)count * to_size));
     }
     return AXL_OK;
 }
 
-static axl_status fill_buffer(const axl_model *m, const axl__st_tensor *t, int64_t n, void *p,
+static axl_status fill_buffer(const axl_model *m, axl__stored from, int64_t n, void *p,
                               axl_dtype dtype)
 {
-    size_t sizes = axl__dtype_size(dtype) + axl__dtype_size((axl_dtype)t->dtype);
+    size_t sizes = axl__dtype_size(dtype) + axl__stored_size(&from);
 
     if (m->device.counts_only)
         return AXL_OK;
     char *scratch = axl__alloc_aligned(m->ctx, PIECE * sizes);
-    axl_status status = scratch ? load_pieces(m, t, n, p, dtype, scratch) : axl__fail_nomem();
+    axl_status status = scratch ? load_pieces(m, from, n, p, dtype, scratch) : axl__fail_nomem();
     axl__free_aligned(m->ctx, scratch);
     return status;
 }
 
-static axl_status load_copied(axl_model *m, const axl__st_tensor *t, int64_t n, axl_dtype dtype,
-                              void **out)
+axl_status axl__load_buffer(axl_model *m, size_t size, void **out)
 {
-    void *p = NULL;
-
-    AXL_TRY(m->ops->buffer_new(m->dev, &p, (size_t)n * axl__dtype_size(dtype)));
-    axl_status status = fill_buffer(m, t, n, p, dtype);
-    if (status == AXL_OK)
-        status = axl__model_keep(m, p, true);
+    AXL_TRY(m->ops->buffer_new(m->dev, out, size));
+    axl_status status = axl__model_keep(m, *out, true);
     if (status < 0)
-        m->ops->buffer_free(m->dev, p);
-    *out = p;
+        m->ops->buffer_free(m->dev, *out);
     return status;
 }
 
-static axl_status load_mapped(axl_model *m, const axl__st_tensor *t, void **out)
+static axl_status load_copied(axl_model *m, axl__stored from, int64_t n, axl_dtype dtype,
+                              void **out)
+{
+    AXL_TRY(axl__load_buffer(m, (size_t)n * axl__dtype_size(dtype), out));
+    return fill_buffer(m, from, n, *out, dtype);
+}
+
+axl_status axl__load_mapped(axl_model *m, const axl__st_tensor *t, void **out)
 {
     AXL_TRY(m->ops->weights_map(m->dev, out, t->data, t->size));
     axl_status status = axl__model_keep(m, *out, false);
@@ -256,9 +257,9 @@ static axl_status load_mapped(axl_model *m, const axl__st_tensor *t, void **out)
 }
 
 /* Whether the file has what the module wants. */
-static axl_status check_tensor(const axl_model *m, const tensor_wish *w, const axl__st_tensor *t,
-                               const axl__safetensors *in)
+static axl_status check_tensor(const axl_model *m, const tensor_wish *w, axl__stored from)
 {
+    const axl__st_tensor *t = from.t;
     const uint64_t dims[2] = { (uint64_t)(w->vector ? w->cols : w->rows), (uint64_t)w->cols };
     size_t n_dims = w->vector ? 1 : 2;
     char got[AXL__ST_SHAPE_TEXT], want[AXL__ST_SHAPE_TEXT];
@@ -266,38 +267,65 @@ static axl_status check_tensor(const axl_model *m, const tensor_wish *w, const a
     if (!t)
         return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\" is missing%s", m->folder.place, w->name,
                          w->head ? " and config.json does not tie it" : "");
-    if (t->dtype < 0)
+    if (t->dtype < 0 && !(m->quant.fp8 && strcmp(t->dtype_name, axl__fp8_name) == 0))
         return axl__fail(AXL_ERR_UNSUPPORTED, "%s: tensor \"%s\" is %s; F32, BF16 and F16 are read",
-                         in->file.path, w->name, t->dtype_name);
+                         from.in->file.path, w->name, t->dtype_name);
     if (t->n_dims == n_dims && t->dims[0] == dims[0] && (w->vector || t->dims[1] == dims[1]))
         return AXL_OK;
     axl__st_shape_text(got, t->dims, t->n_dims);
     axl__st_shape_text(want, dims, n_dims);
     return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\" has shape %s, config.json wants %s",
-                     in->file.path, w->name, got, want);
+                     from.in->file.path, w->name, got, want);
 }
 
-static axl_status load_tensor(axl_model *m, const tensor_wish *w)
+static axl_status load_tensor(axl_model *m, const tensor_wish *w, axl__stored from)
 {
-    const axl__safetensors *in = NULL;
-    const axl__st_tensor *t;
     int64_t n = w->rows * w->cols;
     void *p = NULL;
 
-    AXL_TRY(find_stored(m, w->name, &in, &t));
-    AXL_TRY(check_tensor(m, w, t, in));
-    axl_dtype dtype = device_dtype(m, t, w);
-    AXL_TRY(readable_in_place(m, t, dtype) ? load_mapped(m, t, &p)
-                                           : load_copied(m, t, n, dtype, &p));
+    axl_dtype dtype = device_dtype(m, from.t, w);
+    bool in_place = readable_in_place(m, from, dtype);
+    AXL_TRY(in_place ? axl__load_mapped(m, from.t, &p) : load_copied(m, from, n, dtype, &p));
     *w->out = (axl_mat){ p, dtype, w->rows, w->cols, w->cols };
-    *w->stored = (axl_dtype)t->dtype;
-    m->file_bytes += in->mapped ? t->size : 0;
-    m->n_params += (uint64_t)n;
+    m->file_bytes += in_place && from.in->mapped ? from.t->size : 0;
     m->weights_bytes += (uint64_t)n * axl__dtype_size(dtype);
     return AXL_OK;
 }
 
 /* ---- the modules ---- */
+
+/* The type in which a result is written: FP8 gives way to that of the embedding. */
+static axl_dtype stored_dtype(const axl_model *m, axl__stored from)
+{
+    return from.t->dtype < 0 ? axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED)->weight_stored
+                             : (axl_dtype)from.t->dtype;
+}
+
+static axl_status load_values(axl_model *m, axl__module *of, const tensor_wish *w,
+                              axl__stored *from)
+{
+    bool weight = w->out == &of->weight.mat;
+
+    AXL_TRY(axl__stored_open(from, m));
+    return weight && axl__quant_config_takes(&m->quant, of) ? axl__load_quantised(m, of, *from)
+                                                            : load_tensor(m, w, *from);
+}
+
+/* A weight whose files have codes, one that gets some, or a tensor as it is. */
+static axl_status load_wish(axl_model *m, axl__module *of, const tensor_wish *w)
+{
+    axl__stored from;
+
+    AXL_TRY(find_stored(m, w->name, &from));
+    if (from.t && m->quant.stored && w->out == &of->weight.mat && axl__load_has_codes(m, of, from))
+        return axl__load_codes(m, of, from);
+    AXL_TRY(check_tensor(m, w, from));
+    *w->stored = stored_dtype(m, from);
+    m->n_params += (uint64_t)(w->rows * w->cols);
+    axl_status status = load_values(m, of, w, &from);
+    axl__stored_close(&from, m->ctx);
+    return status;
+}
 
 static axl_status load_part(axl_model *m, axl__module *of, const char *part)
 {
@@ -314,7 +342,7 @@ static axl_status load_part(axl_model *m, axl__module *of, const char *part)
 
     if (!name)
         return axl__fail_nomem();
-    axl_status status = load_tensor(m, &w);
+    axl_status status = load_wish(m, of, &w);
     axl__free(m->ctx, name);
     return status;
 }
@@ -331,18 +359,46 @@ static axl_status load_module(axl_model *m, axl__module *of)
 static axl_status pick_compute(axl_model *m, uint32_t wanted)
 {
     const axl__module *embed = axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED);
-    const axl__safetensors *in;
-    const axl__st_tensor *t;
+    axl__stored from;
     bool bf16 = wanted == AXL_COMPUTE_BF16;
 
     if (wanted == AXL_COMPUTE_AUTO)
         bf16 = m->device.native_bf16;
     if (wanted == AXL_COMPUTE_STORED) {
-        AXL_TRY(find_weight(m, embed, &in, &t));
-        bf16 = t && t->dtype == AXL_BF16;
+        AXL_TRY(find_weight(m, embed, &from));
+        bf16 = from.t && from.t->dtype == AXL_BF16;
     }
     m->compute = bf16 ? AXL_BF16 : AXL_F32;
     return AXL_OK;
+}
+
+/* Whether two tensors hold the same bytes; scratch has room for two pieces. */
+static axl_status compare_pieces(axl__stored a, axl__stored b, char *scratch, bool *equal)
+{
+    const size_t piece = PIECE;
+    const void *x, *y;
+
+    *equal = a.t->dtype == b.t->dtype && a.t->size == b.t->size;
+    for (size_t i = 0; i < a.t->size && *equal; i += piece) {
+        size_t n = a.t->size - i < piece ? a.t->size - i : piece;
+        AXL_TRY(axl__safetensors_piece(a.in, a.t, i, n, 1, scratch, &x));
+        AXL_TRY(axl__safetensors_piece(b.in, b.t, i, n, 1, scratch + piece, &y));
+        *equal = memcmp(x, y, n) == 0;
+    }
+    return AXL_OK;
+}
+
+static axl_status have_equal_values(const axl_model *m, axl__stored a, axl__stored b, bool *equal)
+{
+    char *scratch;
+
+    *equal = false;
+    if (m->device.counts_only)
+        return AXL_OK;
+    scratch = axl__alloc(m->ctx, 2 * (size_t)PIECE);
+    axl_status status = scratch ? compare_pieces(a, b, scratch, equal) : axl__fail_nomem();
+    axl__free(m->ctx, scratch);
+    return status;
 }
 
 /* A config.json that ties the head may stand beside files that have one.  As transformers 5 does,
@@ -352,15 +408,16 @@ static axl_status untie_own_head(axl_model *m)
 {
     const axl__module *head = axl__modules_one(&m->modules, -1, AXL__SLOT_HEAD);
     const axl__module *first = axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED);
-    const axl__safetensors *in;
-    const axl__st_tensor *own = NULL, *embed = NULL;
+    axl__stored own = { 0 }, embed = { 0 };
+    bool equal = true;
 
     if (head->tied)
-        AXL_TRY(find_weight(m, head, &in, &own));
-    if (own)
-        AXL_TRY(find_weight(m, first, &in, &embed));
-    if (!embed || (!m->device.counts_only && own->dtype == embed->dtype &&
-                   own->size == embed->size && memcmp(own->data, embed->data, own->size) == 0))
+        AXL_TRY(find_weight(m, head, &own));
+    if (own.t)
+        AXL_TRY(find_weight(m, first, &embed));
+    if (embed.t)
+        AXL_TRY(have_equal_values(m, own, embed, &equal));
+    if (equal)
         return AXL_OK;
     axl__modules_untie(&m->modules);
     m->arch.tied_head = false;
@@ -392,14 +449,17 @@ axl_status axl__model_load(axl_model *m, uint32_t compute, bool read,
 
 axl_status axl__model_read_stored(const axl_model *m, const char *name, float *out)
 {
-    const axl__safetensors *in;
-    const axl__st_tensor *t;
+    axl__stored from;
 
-    AXL_TRY(find_stored(m, name, &in, &t));
-    if (!t)
+    AXL_TRY(find_stored(m, name, &from));
+    if (!from.t)
         return axl__fail(AXL_ERR_INTERNAL, "%s was loaded and is no longer known", name);
-    return fill_buffer(m, t, (int64_t)(t->size / axl__dtype_size((axl_dtype)t->dtype)), out,
-                       AXL_F32);
+    axl_status status = axl__stored_open(&from, m);
+    if (status == AXL_OK)
+        status =
+            fill_buffer(m, from, (int64_t)(from.t->size / axl__stored_size(&from)), out, AXL_F32);
+    axl__stored_close(&from, m->ctx);
+    return status;
 }
 
 void axl__model_release_files(axl_model *m)

@@ -84,6 +84,9 @@ static axl_status model_fill(axl_model *m, const model_origin *from, const axl_m
                  m->device.isa, m->device.matmul);
     AXL_TRY(axl__arch_read(&m->arch, &m->folder));
     AXL_TRY(axl__modules_make(&m->modules, m->ctx, &m->arch));
+    AXL_TRY(axl__quant_config_read(&m->quant, &m->folder));
+    AXL_TRY(axl__quant_config_ask(&m->quant, m->ctx, o));
+    m->reads_pieces = m->quant.kind != AXL_WEIGHT_DENSE && !m->quant.stored && from->path != NULL;
     AXL_TRY(axl__model_load(m, o->compute, o->read != 0, from->source));
     return model_keep_texts(m);
 }
@@ -178,6 +181,34 @@ static uint32_t config_compute(const axl_config *cfg)
     return axl__cfg_bool(cfg, "bf16") ? AXL_COMPUTE_BF16 : AXL_COMPUTE_F32;
 }
 
+enum { KEPT_MAX = 64 };
+
+/* What load_in_4bit and load_in_8bit ask for; kept (KEPT_MAX) has room for names of modules. */
+static axl_status config_weights(const axl_config *cfg, axl_model_options *o, const char **kept)
+{
+    static const char type[] = "bnb_config_kwargs.bnb_4bit_quant_type";
+    static const char twice[] = "bnb_config_kwargs.bnb_4bit_use_double_quant";
+    static const char skipped[] = "bnb_config_kwargs.llm_int8_skip_modules";
+    const axl__yaml *list = axl__cfg_node(cfg, skipped);
+
+    if (axl__cfg_bool(cfg, "load_in_8bit"))
+        o->weights = AXL_WEIGHTS_INT8;
+    if (!axl__cfg_bool(cfg, "load_in_4bit"))
+        return AXL_OK;
+    o->weights =
+        strcmp(axl__cfg_str_or(cfg, type, "nf4"), "fp4") == 0 ? AXL_WEIGHTS_FP4 : AXL_WEIGHTS_NF4;
+    o->plain_scales = !axl__cfg_bool_or(cfg, twice, true);
+    if (!list)
+        return AXL_OK;
+    if (list->count > KEPT_MAX)
+        return axl__fail(AXL_ERR_INVALID, "%s has %zu entries; at most %d", skipped,
+                         (size_t)list->count, KEPT_MAX);
+    o->keep_modules = kept;
+    for (const axl__yaml *n = list->child; n; n = n->next)
+        kept[o->n_keep_modules++] = n->text;
+    return AXL_OK;
+}
+
 /* base_model as a folder of the config's base_dir when there is one, else as it is: a Hub id. */
 static char *config_model(const axl_config *cfg)
 {
@@ -209,6 +240,7 @@ static axl_status from_config(axl_model **out, const axl_config *cfg, const char
                               bool counting)
 {
     axl_model_options o = AXL_MODEL_OPTIONS_INIT;
+    const char *kept[KEPT_MAX];
 
     if (!out)
         return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
@@ -216,6 +248,7 @@ static axl_status from_config(axl_model **out, const axl_config *cfg, const char
     AXL_TRY(axl__config_enter(cfg));
     axl_context *ctx = axl__config_context(cfg);
     o.compute = config_compute(cfg);
+    AXL_TRY(config_weights(cfg, &o, kept));
     o.backend = axl__cfg_str(cfg, "axl.backend");
     o.read = strcmp(axl__cfg_str_or(cfg, "axl.load", "map"), "read") == 0;
     char *path = dir ? axl__strdup(ctx, dir) : config_model(cfg);
@@ -227,6 +260,11 @@ static axl_status from_config(axl_model **out, const axl_config *cfg, const char
     axl__free(ctx, path);
     AXL_TRY(status);
     status = check_class(*out, cfg);
+    if (status == AXL_OK && axl__cfg_has(cfg, "model_quantization_config") && !(*out)->quant.fp8)
+        status = axl__fail(AXL_ERR_INVALID,
+                           "model_quantization_config: FineGrainedFP8Config, but the weights in %s "
+                           "are not in FP8",
+                           (*out)->folder.place);
     if (status < 0) {
         axl_model_free(*out);
         *out = NULL;
@@ -294,6 +332,7 @@ void axl_model_free(axl_model *m)
     axl__free(ctx, m->mapped);
     axl__free(ctx, m->owned);
     axl__modules_free(&m->modules);
+    axl__quant_config_free(&m->quant, ctx);
     axl__arch_free(&m->arch, ctx);
     axl__free(ctx, m->name);
     axl__folder_free(&m->folder);
@@ -346,6 +385,16 @@ void axl__model_give_back(axl_model *m, bool weights)
 
 /* ---- what it is ---- */
 
+static uint32_t weights_of(axl_weight_kind kind)
+{
+    static const uint32_t weights[] = { [AXL_WEIGHT_DENSE] = AXL_WEIGHTS_STORED,
+                                        [AXL_WEIGHT_NF4] = AXL_WEIGHTS_NF4,
+                                        [AXL_WEIGHT_FP4] = AXL_WEIGHTS_FP4,
+                                        [AXL_WEIGHT_INT8] = AXL_WEIGHTS_INT8 };
+
+    return weights[kind];
+}
+
 axl_status axl_model_get_info(const axl_model *m, axl_model_info *out)
 {
     AXL_TRY(axl__model_enter(m));
@@ -363,6 +412,7 @@ axl_status axl_model_get_info(const axl_model *m, axl_model_info *out)
     info.max_seq_len = (uint32_t)a->max_seq_len;
     info.compute = m->compute == AXL_BF16 ? AXL_COMPUTE_BF16 : AXL_COMPUTE_F32;
     info.tied_head = a->tied_head;
+    info.weights = weights_of(m->quant.kind);
     return AXL__EXPORT(axl_model_info, out, &info);
 }
 

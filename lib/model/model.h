@@ -5,6 +5,7 @@
 
 #include "base/call.h"
 #include "module.h"
+#include "quant_config.h"
 #include "tensor/safetensors.h"
 
 #include <axl/model.h>
@@ -47,6 +48,9 @@ struct axl_model {
     axl_device_info device;
     axl__arch arch;
     axl_dtype compute; /* F32 or BF16: activations, and bf16 weights with BF16 */
+    axl__quant_config quant;
+    bool reads_pieces; /* the files' tensors are read one after another: no file is mapped or in
+                          memory whole */
 
     axl__safetensors *files;
     size_t n_files;

@@ -112,7 +112,10 @@ static axl_status allocate(axl_model *m, axl__weights *w)
 static axl_status take_value(axl_model *m, axl__weights *w, size_t i)
 {
     axl_unary_args a = { *place_mat(m, w->places[i]), trained_mat(w, i) };
+    const axl__module *of = &m->modules.list[w->places[i].module];
 
+    if (!w->places[i].bias && of->weight.kind != AXL_WEIGHT_DENSE)
+        return m->ops->dequantise(m->dev, &(axl_dequantise_args){ .w = of->weight, .y = a.y });
     if (a.x.dtype == AXL_BF16 && place_stored(m, w->places[i]) != AXL_BF16 && m->n_files > 0)
         return axl__model_read_stored(m, w->tensors[i].name, w->params + w->tensors[i].at);
     return m->ops->convert(m->dev, &a);
@@ -142,6 +145,8 @@ axl_status axl__weights_use(axl_model *m, float *values)
     }
     for (size_t i = 0; i < w->n_tensors; i++) {
         axl_mat *mat = place_mat(m, w->places[i]);
+        if (!w->places[i].bias)
+            m->modules.list[w->places[i].module].weight.kind = AXL_WEIGHT_DENSE;
         mat->dtype = m->compute;
         mat->stride = mat->cols;
         mat->data = used + (size_t)w->tensors[i].at * axl__dtype_size(m->compute);
@@ -213,6 +218,18 @@ static axl_status find_dtype(axl__weights *w, const axl_model *m)
     return AXL_OK;
 }
 
+/* What is written is not quantised. */
+static void drop_quantisation(axl__weights *w)
+{
+    for (axl__json **v = &w->config->child; *v;)
+        if (strcmp((*v)->key, "quantization_config") == 0) {
+            *v = (*v)->next;
+            w->config->count--;
+        } else {
+            v = &(*v)->next;
+        }
+}
+
 /* A head that the folder's config.json ties, but that has values of its own, is written as one. */
 static void say_whether_tied(axl__weights *w, const axl_model *m)
 {
@@ -227,6 +244,7 @@ static axl_status weights_fill(axl_model *m, axl__weights *w)
         AXL_TRY(read_json(m, w, "config.json", &w->config));
         AXL_TRY(find_dtype(w, m));
         say_whether_tied(w, m);
+        drop_quantisation(w);
         if (axl__folder_has(&m->folder, "generation_config.json"))
             AXL_TRY(read_json(m, w, "generation_config.json", &w->generation));
     }
@@ -295,6 +313,7 @@ axl_status axl__weights_commit(axl_model *m, axl__weights *w)
         move_texts(w, before);
     axl__weights_drop(m, before);
     axl__model_release_files(m);
+    axl__quant_config_free(&m->quant, m->ctx);
     m->weights_bytes = (uint64_t)w->n_params * (sizeof(float) + (w->rounded ? 2 : 0));
     return AXL_OK;
 }
@@ -305,6 +324,9 @@ axl_status axl__weights_unfreeze(axl_model *m)
 
     if (m->weights)
         return AXL_OK;
+    if (m->quant.kind != AXL_WEIGHT_DENSE)
+        return axl__fail(AXL_ERR_INVALID, "the model's weights are in 4 or 8 bits, which are not "
+                                          "trained themselves: train an adapter");
     AXL_TRY(axl__weights_make(&w, m));
     return axl__weights_commit(m, w);
 }

@@ -219,18 +219,38 @@ axl_status axl__safetensors_open_header(axl__safetensors *st, axl_context *ctx, 
     return st_finish(st, status, read, true);
 }
 
-axl_status axl__safetensors_read(const axl__safetensors *st, const axl__st_tensor *t, void *out)
+/* Bytes of the file that are not in memory. */
+static axl_status read_bytes(const axl__safetensors *st, const void *from, size_t size, void *out)
 {
-    uint64_t at = (uint64_t)((const unsigned char *)t->data - st->file.data);
+    uint64_t at = (uint64_t)((const unsigned char *)from - st->file.data);
 
-    if (!st->header_only) {
-        memcpy(out, t->data, t->size);
-        return AXL_OK;
-    }
-    if (st->file.id.size < st->file.size)
+    if (st->header_only && st->file.id.size < st->file.size)
         return axl__fail(AXL_ERR_FORMAT, "%s is cut short: nothing comes after its header",
                          st->file.path);
-    return axl__file_read_at(&st->file, at, out, t->size);
+    return axl__file_read_at(&st->file, at, out, size);
+}
+
+axl_status axl__safetensors_read(const axl__safetensors *st, const axl__st_tensor *t, void *out)
+{
+    if (st->header_only)
+        return read_bytes(st, t->data, t->size, out);
+    memcpy(out, t->data, t->size);
+    return AXL_OK;
+}
+
+axl_status axl__safetensors_piece(const axl__safetensors *st, const axl__st_tensor *t, size_t at,
+                                  size_t size, size_t align, void *room, const void **out)
+{
+    const char *from = (const char *)t->data + at;
+
+    *out = room;
+    if (st->header_only || st->file.mapped)
+        return read_bytes(st, from, size, room);
+    if ((uintptr_t)from % align == 0)
+        *out = from;
+    else
+        memcpy(room, from, size);
+    return AXL_OK;
 }
 
 void axl__safetensors_close(axl__safetensors *st)
@@ -261,7 +281,7 @@ void axl__st_shape_text(char out[AXL__ST_SHAPE_TEXT], const uint64_t *dims, uint
 
 /* ---- writing ---- */
 
-static size_t entry_size(const axl__st_entry *e)
+size_t axl__st_entry_size(const axl__st_entry *e)
 {
     size_t n = axl__dtype_size(e->dtype);
 
@@ -311,8 +331,8 @@ static void put_header(axl__str *s, const axl__st_entry *const *order, size_t n)
         axl__str_putf(s, ":{\"dtype\":\"%s\",\"shape\":[", entry_type(e));
         for (uint32_t d = 0; d < e->n_dims; d++)
             axl__str_putf(s, "%s%llu", d ? "," : "", (unsigned long long)e->dims[d]);
-        axl__str_putf(s, "],\"data_offsets\":[%zu,%zu]}", at, at + entry_size(e));
-        at += entry_size(e);
+        axl__str_putf(s, "],\"data_offsets\":[%zu,%zu]}", at, at + axl__st_entry_size(e));
+        at += axl__st_entry_size(e);
     }
     axl__str_putc(s, '}');
     while (s->len % 8 != 0 && !s->failed)
@@ -321,7 +341,7 @@ static void put_header(axl__str *s, const axl__st_entry *const *order, size_t n)
 
 /* What comes into a file: the header, and the entries (n) in their order. */
 typedef struct {
-    const axl__st_entry **order;
+    const axl__st_entry *first, **order;
     size_t n;
     axl__str header;
     uint64_t header_len;
@@ -337,6 +357,7 @@ static axl_status plan_file(st_plan *p, axl_context *ctx, const char *name,
     if (!p->order)
         return axl__fail_nomem();
     p->n = n;
+    p->first = entries;
     for (size_t i = 0; i < n; i++)
         p->order[i] = &entries[i];
     qsort(p->order, n, sizeof *p->order, by_name);
@@ -351,37 +372,54 @@ static void plan_free(st_plan *p, axl_context *ctx)
     axl__free(ctx, p->order);
 }
 
-static axl_status write_file(const st_plan *p, axl_context *ctx, const char *path,
+static axl_status write_entries(const st_plan *p, axl__writer *w, axl__st_fetch fetch, void *user)
+{
+    axl_context *ctx = p->header.ctx;
+
+    for (size_t i = 0; i < p->n; i++) {
+        const void *data = p->order[i]->data;
+        if (fetch)
+            AXL_TRY(fetch(user, (size_t)(p->order[i] - p->first), &data));
+        AXL_TRY(axl__writer_put(w, data, axl__st_entry_size(p->order[i])));
+        AXL_TRY(axl__poll(ctx, "save", i + 1, p->n));
+    }
+    return AXL_OK;
+}
+
+static axl_status write_file(const st_plan *p, const char *path, axl__st_fetch fetch, void *user,
                              axl__checksum *sum)
 {
     axl__writer w;
 
-    AXL_TRY(axl__writer_open(&w, ctx, path));
+    AXL_TRY(axl__writer_open(&w, p->header.ctx, path));
     w.sum = sum;
     axl_status status = axl__writer_put(&w, &p->header_len, sizeof p->header_len);
     if (status == AXL_OK)
         status = axl__writer_put(&w, p->header.data, p->header.len);
-    for (size_t i = 0; i < p->n && status == AXL_OK; i++) {
-        status = axl__writer_put(&w, p->order[i]->data, entry_size(p->order[i]));
-        if (status == AXL_OK)
-            status = axl__poll(ctx, "save", i + 1, p->n);
-    }
+    if (status == AXL_OK)
+        status = write_entries(p, &w, fetch, user);
     if (status == AXL_OK)
         return axl__writer_commit(&w);
     axl__writer_abort(&w);
     return status;
 }
 
-axl_status axl__safetensors_write(axl_context *ctx, const char *path, const axl__st_entry *entries,
-                                  size_t n, axl__checksum *sum)
+axl_status axl__safetensors_stream(axl_context *ctx, const char *path, const axl__st_entry *entries,
+                                   size_t n, axl__st_fetch fetch, void *user, axl__checksum *sum)
 {
     st_plan p;
     axl_status status = plan_file(&p, ctx, path, entries, n);
 
     if (status == AXL_OK)
-        status = write_file(&p, ctx, path, sum);
+        status = write_file(&p, path, fetch, user, sum);
     plan_free(&p, ctx);
     return status;
+}
+
+axl_status axl__safetensors_write(axl_context *ctx, const char *path, const axl__st_entry *entries,
+                                  size_t n, axl__checksum *sum)
+{
+    return axl__safetensors_stream(ctx, path, entries, n, NULL, NULL, sum);
 }
 
 static axl_status put_bytes(const st_plan *p, axl_context *ctx, axl__str *out)
@@ -389,12 +427,12 @@ static axl_status put_bytes(const st_plan *p, axl_context *ctx, axl__str *out)
     size_t size = sizeof p->header_len + p->header.len;
 
     for (size_t i = 0; i < p->n; i++)
-        size += entry_size(p->order[i]);
+        size += axl__st_entry_size(p->order[i]);
     axl__str_reserve(out, size);
     axl__str_put(out, &p->header_len, sizeof p->header_len);
     axl__str_put(out, p->header.data, p->header.len);
     for (size_t i = 0; i < p->n; i++) {
-        axl__str_put(out, p->order[i]->data, entry_size(p->order[i]));
+        axl__str_put(out, p->order[i]->data, axl__st_entry_size(p->order[i]));
         AXL_TRY(axl__str_status(out));
         AXL_TRY(axl__poll(ctx, "save", i + 1, p->n));
     }

@@ -52,6 +52,11 @@ const axl__st_tensor *axl__safetensors_find(const axl__safetensors *st, const ch
 /* A tensor's bytes from the file, also where the header alone is in memory. */
 axl_status axl__safetensors_read(const axl__safetensors *st, const axl__st_tensor *t, void *out);
 
+/* Bytes [at, at + size) of a tensor, aligned to `align`: where they lie in a host's memory, else in
+ * room, read from the file rather than from its map, whose pages would stay. */
+axl_status axl__safetensors_piece(const axl__safetensors *st, const axl__st_tensor *t, size_t at,
+                                  size_t size, size_t align, void *room, const void **out);
+
 /* "[2, 3]" */
 void axl__st_shape_text(char out[AXL__ST_SHAPE_TEXT], const uint64_t *dims, uint32_t n);
 
@@ -71,7 +76,13 @@ typedef struct axl__st_entry {
  * {"format": "pt"}.  sum: of the file; may be NULL. */
 axl_status axl__safetensors_write(axl_context *ctx, const char *path, const axl__st_entry *entries,
                                   size_t n, axl__checksum *sum);
-/* As that, into an outlet; sum of a folder's alone. */
+/* Gives the bytes of entry `index` of a writer's, host memory that is valid until the next call. */
+typedef axl_status (*axl__st_fetch)(void *user, size_t index, const void **data);
+/* As that, asking for the data of one entry after another, in the order of their names. */
+axl_status axl__safetensors_stream(axl_context *ctx, const char *path, const axl__st_entry *entries,
+                                   size_t n, axl__st_fetch fetch, void *user, axl__checksum *sum);
+size_t axl__st_entry_size(const axl__st_entry *e); /* bytes */
+/* As axl__safetensors_write(), into an outlet; sum of a folder's alone. */
 axl_status axl__safetensors_put(const axl__outlet *outlet, const char *name,
                                 const axl__st_entry *entries, size_t n, axl__checksum *sum);
 

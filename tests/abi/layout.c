@@ -213,7 +213,11 @@ HOLDS(axl_model_options, backend, 8);
 HOLDS(axl_model_options, compute, 16);
 HOLDS(axl_model_options, read, 20);
 HOLDS(axl_model_options, name, 24);
-SPANS(axl_model_options, 32);
+HOLDS(axl_model_options, weights, 32);
+HOLDS(axl_model_options, plain_scales, 36);
+HOLDS(axl_model_options, keep_modules, 40);
+HOLDS(axl_model_options, n_keep_modules, 48);
+SPANS(axl_model_options, 56);
 
 HOLDS(axl_model_info, size, 0);
 HOLDS(axl_model_info, n_params, 8);
@@ -228,7 +232,9 @@ HOLDS(axl_model_info, vocab_size, 48);
 HOLDS(axl_model_info, max_seq_len, 52);
 HOLDS(axl_model_info, compute, 56);
 HOLDS(axl_model_info, tied_head, 60);
-SPANS(axl_model_info, 64);
+HOLDS(axl_model_info, weights, 64);
+HOLDS(axl_model_info, reserved0, 68);
+SPANS(axl_model_info, 72);
 
 HOLDS(axl_tensor_data, size, 0);
 HOLDS(axl_tensor_data, data, 8);

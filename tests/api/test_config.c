@@ -407,9 +407,9 @@ static void test_config__fills_in_what_the_type_reads(void **state)
 static void test_config__says_what_it_does_not_do(void **state)
 {
     (void)state;
-    check(MIN "load_in_8bit: true\n", "c.yml:10:1: error: load_in_8bit: not supported: an 8-bit "
-                                      "base does not exist; use load_in_8bit: false [AXL-C0210]");
-    check(MIN "load_in_8bit: false\n", NULL);
+    check(MIN "gptq: true\n",
+          "c.yml:10:1: error: gptq: not supported: weights of GPTQ are not read; use the 16-bit "
+          "model with load_in_4bit: true [AXL-C0210]");
     check(MIN "rl_beta: 0.1\n", "c.yml:10:1: warning: rl_beta: no effect here: preference training "
                                 "does not exist yet [AXL-C0211]");
     check(MIN "trl: {beta: 0.1}\n", "c.yml:10:1: error: trl: not supported: preference training "
@@ -525,6 +525,39 @@ static void test_config__rewrites_deprecated_spellings(void **state)
     check(MIN "noisy_embedding_alpha: 5\nneftune_noise_alpha: 2\n",
           "c.yml:10:1: error: noisy_embedding_alpha: deprecated, and its successor "
           "neftune_noise_alpha is set too; keep that one [AXL-C0301]");
+}
+
+static void test_config__checks_the_bits_of_the_base(void **state)
+{
+#define FULL                                                                                       \
+    "base_model: m\n"                                                                              \
+    "datasets: [{path: d.json, type: alpaca}]\n"                                                   \
+    "learning_rate: 2e-5\n"                                                                        \
+    "micro_batch_size: 2\n"                                                                        \
+    "gradient_accumulation_steps: 1\n"
+#define QLORA FULL "lora_r: 8\nlora_alpha: 16\nlora_target_linear: true\nadapter: qlora\n"
+    (void)state;
+    check(MIN "load_in_8bit: true\n", NULL);
+    check(QLORA "load_in_4bit: true\nbnb_config_kwargs: {bnb_4bit_quant_type: fp4}\n", NULL);
+    check(QLORA, "c.yml:9:1: error: adapter: qlora needs load_in_4bit: true [AXL-C0318]");
+    check(QLORA "load_in_8bit: true\n",
+          "c.yml:9:1: error: adapter: qlora is with load_in_4bit: true; with load_in_8bit it is "
+          "adapter: lora [AXL-C0318]");
+    check(MIN "load_in_4bit: true\n",
+          "c.yml:3:1: warning: adapter: with load_in_4bit: true the base is quantised, as with "
+          "adapter: qlora [AXL-C0211]");
+    check(MIN "load_in_4bit: true\nload_in_8bit: true\n",
+          "c.yml:11:1: error: load_in_8bit: load_in_4bit is set too; set only one of them "
+          "[AXL-C0318]");
+    check(FULL "load_in_4bit: true\n",
+          "c.yml:6:1: error: load_in_4bit: needs an adapter: weights in 4 or 8 bits are not "
+          "trained themselves [AXL-C0318]");
+    check(MIN "bnb_config_kwargs: {bnb_4bit_use_double_quant: false}\n",
+          "c.yml:10:1: warning: bnb_config_kwargs: no effect here without load_in_4bit: true "
+          "[AXL-C0211]");
+    check(QLORA "load_in_4bit: true\nbnb_config_kwargs: {bnb_4bit_quant_typ: fp4}\n",
+          "c.yml:11:21: error: bnb_config_kwargs.bnb_4bit_quant_typ: unknown key "
+          "\"bnb_4bit_quant_typ\"; did you mean \"bnb_4bit_quant_type\"? [AXL-C0201]");
 }
 
 static void test_config__checks_keys_together(void **state)
@@ -910,6 +943,7 @@ int main(void)
         cmocka_unit_test(test_config__fills_in_what_the_type_reads),
         cmocka_unit_test(test_config__checks_the_optimizer),
         cmocka_unit_test(test_config__rewrites_deprecated_spellings),
+        cmocka_unit_test(test_config__checks_the_bits_of_the_base),
         cmocka_unit_test(test_config__checks_keys_together),
         cmocka_unit_test(test_config__checks_the_schedule),
         cmocka_unit_test(test_config__asks_for_what_is_missing),

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bench_cpu.c - the training step of a known shape with random weights, against the machine's own
- * matmul peak:  cpu --shape smollm2-135m|tinyllama-1.1b|llama-3.2-1b --tokens T --dtype bf16|f32
- *            --adapter lora|none [--checkpointing] [--steps N] [--threads N] [--isa NAME]
- *            [--no-onednn] [--dir FOLDER] [--profile]
+ * matmul peak:  cpu --shape NAME --tokens T --dtype bf16|f32 --adapter lora|qlora|int8|none
+ *            [--checkpointing] [--steps N] [--threads N] [--isa NAME] [--no-onednn] [--dir FOLDER]
+ *            [--profile]
+ * The shapes are smollm2-135m, tinyllama-1.1b, llama-3.2-1b, qwen3-0.6b and gemma-3-1b.
  * The weights are written to FOLDER (default: the system's temporary folder) by a child process and
  * kept there for the next call.  Prints one JSON object; with --profile where the time goes on
- * standard error.  --adapter none trains all weights.
+ * standard error.  --adapter none trains all weights; qlora and int8 are LoRA on weights in 4 and 8
+ * bits, quantised while loading.
  */
 #define _GNU_SOURCE
 #include "base/os.h"
@@ -25,20 +27,62 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* What a family has beside what all have: norms of a layer, of its width or of a head's, and
+ * members of config.json. */
+typedef struct {
+    const char *model_type, *class_name, *activation, *members;
+    const char *norms[4], *head_norms[2];
+} family;
+
+static const family llama = { "llama",
+                              "LlamaForCausalLM",
+                              "\"hidden_act\": \"silu\"",
+                              "\"rope_theta\": 10000.0",
+                              { "input_layernorm", "post_attention_layernorm" },
+                              { NULL } };
+static const family qwen3 = { "qwen3",
+                              "Qwen3ForCausalLM",
+                              "\"hidden_act\": \"silu\"",
+                              "\"rope_theta\": 1000000.0",
+                              { "input_layernorm", "post_attention_layernorm" },
+                              { "self_attn.q_norm", "self_attn.k_norm" } };
+static const family gemma3 = { "gemma3_text",
+                               "Gemma3ForCausalLM",
+                               "\"hidden_activation\": \"gelu_pytorch_tanh\"",
+                               "\"rope_theta\": 1000000.0, \"rope_local_base_freq\": 10000.0, "
+                               "\"sliding_window\": 512, \"sliding_window_pattern\": 6, "
+                               "\"query_pre_attn_scalar\": 256",
+                               { "input_layernorm", "post_attention_layernorm",
+                                 "pre_feedforward_layernorm", "post_feedforward_layernorm" },
+                               { "self_attn.q_norm", "self_attn.k_norm" } };
+
 typedef struct {
     const char *name;
+    const family *of;
     int layers, hidden, intermediate, heads, kv_heads, head_dim, vocab, tied;
 } shape;
 
 static const shape shapes[] = {
-    { "smollm2-135m", 30, 576, 1536, 9, 3, 64, 49152, 1 },
-    { "tinyllama-1.1b", 22, 2048, 5632, 32, 4, 64, 32000, 0 },
-    { "llama-3.2-1b", 16, 2048, 8192, 32, 8, 64, 128256, 1 },
+    { "smollm2-135m", &llama, 30, 576, 1536, 9, 3, 64, 49152, 1 },
+    { "tinyllama-1.1b", &llama, 22, 2048, 5632, 32, 4, 64, 32000, 0 },
+    { "llama-3.2-1b", &llama, 16, 2048, 8192, 32, 8, 64, 128256, 1 },
+    { "qwen3-0.6b", &qwen3, 28, 1024, 3072, 16, 8, 128, 151936, 1 },
+    { "gemma-3-1b", &gemma3, 26, 1152, 6912, 4, 1, 256, 262144, 1 },
 };
+
+/* What is trained, by its name on the command line. */
+static const struct {
+    const char *name;
+    uint32_t weights; /* an axl_weights */
+    int full;
+} ways[] = { { "lora", AXL_WEIGHTS_STORED, 0 },
+             { "qlora", AXL_WEIGHTS_NF4, 0 },
+             { "int8", AXL_WEIGHTS_INT8, 0 },
+             { "none", AXL_WEIGHTS_STORED, 1 } };
 
 typedef struct {
     const shape *s;
-    int tokens, steps, checkpointing, threads, no_onednn, profile, full;
+    int tokens, steps, checkpointing, threads, no_onednn, profile, way;
     const char *dtype, *isa, *dir;
     char model[512];
 } bench;
@@ -82,11 +126,15 @@ static void add(weights *w, const char *name, uint64_t rows, uint64_t cols)
 static void add_layer(weights *w, const shape *s, int i)
 {
     const struct {
-        const char *name;
+        const char *name; /* NULL: none */
         int rows, cols;
     } parts[] = {
-        { "input_layernorm", 0, s->hidden },
-        { "post_attention_layernorm", 0, s->hidden },
+        { s->of->norms[0], 0, s->hidden },
+        { s->of->norms[1], 0, s->hidden },
+        { s->of->norms[2], 0, s->hidden },
+        { s->of->norms[3], 0, s->hidden },
+        { s->of->head_norms[0], 0, s->head_dim },
+        { s->of->head_norms[1], 0, s->head_dim },
         { "self_attn.q_proj", s->heads * s->head_dim, s->hidden },
         { "self_attn.k_proj", s->kv_heads * s->head_dim, s->hidden },
         { "self_attn.v_proj", s->kv_heads * s->head_dim, s->hidden },
@@ -98,6 +146,8 @@ static void add_layer(weights *w, const shape *s, int i)
     char name[NAME_SIZE];
 
     for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++) {
+        if (!parts[k].name)
+            continue;
         snprintf(name, sizeof name, "model.layers.%d.%s.weight", i, parts[k].name);
         add(w, name, (uint64_t)parts[k].rows, (uint64_t)parts[k].cols);
     }
@@ -111,14 +161,14 @@ static void write_config(const bench *b, const char *path)
     if (!f)
         die(path);
     fprintf(f,
-            "{\"model_type\": \"llama\", \"architectures\": [\"LlamaForCausalLM\"], "
+            "{\"model_type\": \"%s\", \"architectures\": [\"%s\"], "
             "\"hidden_size\": %d, \"intermediate_size\": %d, \"num_hidden_layers\": %d, "
             "\"num_attention_heads\": %d, \"num_key_value_heads\": %d, \"head_dim\": %d, "
             "\"vocab_size\": %d, \"tie_word_embeddings\": %s, \"rms_norm_eps\": 1e-5, "
-            "\"max_position_embeddings\": 8192, \"torch_dtype\": \"bfloat16\", "
-            "\"hidden_act\": \"silu\", \"rope_theta\": 10000.0}\n",
-            s->hidden, s->intermediate, s->layers, s->heads, s->kv_heads, s->head_dim, s->vocab,
-            s->tied ? "true" : "false");
+            "\"max_position_embeddings\": 8192, \"torch_dtype\": \"bfloat16\", %s, %s}\n",
+            s->of->model_type, s->of->class_name, s->hidden, s->intermediate, s->layers, s->heads,
+            s->kv_heads, s->head_dim, s->vocab, s->tied ? "true" : "false", s->of->activation,
+            s->of->members);
     fclose(f);
 }
 
@@ -204,7 +254,10 @@ static axl_trainer *make_trainer(const bench *b, axl_context *ctx, uint64_t *pla
     axl_adapter *adapter = NULL;
     axl_trainer *tr;
 
-    ao.rank = b->full ? 0 : ao.rank;
+    int full = ways[b->way].full;
+
+    ao.rank = full ? 0 : ao.rank;
+    mo.weights = ways[b->way].weights;
     mo.compute = strcmp(b->dtype, "bf16") == 0 ? AXL_COMPUTE_BF16 : AXL_COMPUTE_F32;
     to.checkpointing = (uint32_t)b->checkpointing;
     to.max_tokens = (uint32_t)b->tokens;
@@ -214,7 +267,7 @@ static axl_trainer *make_trainer(const bench *b, axl_context *ctx, uint64_t *pla
     check(axl_model_open(&model, ctx, b->model, &mo), "model");
     if (b->profile)
         model->ops = axl__op_profile();
-    if (!b->full)
+    if (!full)
         check(axl_adapter_new(&adapter, model, &ao), "adapter");
     check(axl_trainer_new(&tr, model, adapter, &to), "trainer");
     axl_adapter_free(adapter);
@@ -297,10 +350,18 @@ static double flops_per_token(const bench *b)
     double p =
         s->layers * (c * q * 2 + c * kv * 2 + 3.0 * c * s->intermediate) + (double)s->vocab * c;
 
-    return (b->full ? 6.0 : 4.0) * p + 6.0 * s->layers * (double)b->tokens * q;
+    return (ways[b->way].full ? 6.0 : 4.0) * p + 6.0 * s->layers * (double)b->tokens * q;
 }
 
 /* ---- main ---- */
+
+static int way_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+        if (strcmp(ways[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
 
 static int parse(bench *b, int argc, char **argv)
 {
@@ -335,8 +396,8 @@ static int parse(bench *b, int argc, char **argv)
         } else if (strcmp(argv[i], "--dir") == 0) {
             b->dir = v;
         } else if (strcmp(argv[i], "--adapter") == 0) {
-            b->full = strcmp(v, "none") == 0;
-            if (!b->full && strcmp(v, "lora") != 0)
+            b->way = way_of(v);
+            if (b->way < 0)
                 return 2;
         } else {
             return 2;
@@ -381,9 +442,9 @@ static void run(bench *b, double began)
            "\"checkpointing\": %s, \"tokens_per_second\": %.1f, \"gflops\": %.1f, "
            "\"matmul_peak_gflops\": %.1f, \"share_of_peak\": %.3f, \"peak_rss_bytes\": %llu, "
            "\"planned_rss_bytes\": %llu, \"first_step_seconds\": %.3f}\n",
-           b->s->name, b->tokens, b->dtype, b->full ? "none" : "lora",
-           b->checkpointing ? "true" : "false", rate, gflops, peak, gflops / peak,
-           (unsigned long long)rss, (unsigned long long)planned, first);
+           b->s->name, b->tokens, b->dtype, ways[b->way].name, b->checkpointing ? "true" : "false",
+           rate, gflops, peak, gflops / peak, (unsigned long long)rss, (unsigned long long)planned,
+           first);
     free(d.ids);
     axl_context_free(ctx);
 }
@@ -394,8 +455,8 @@ int main(int argc, char **argv)
     bench b = { NULL, 512, 3, 0, 0, 0, 0, 0, "bf16", NULL, tmp ? tmp : "/tmp", { 0 } };
 
     if (parse(&b, argc, argv)) {
-        fprintf(stderr, "usage: cpu --shape smollm2-135m|tinyllama-1.1b|llama-3.2-1b --tokens T "
-                        "--dtype bf16|f32 --adapter lora|none [--checkpointing] [--steps N]\n");
+        fprintf(stderr, "usage: cpu --shape NAME --tokens T --dtype bf16|f32 "
+                        "--adapter lora|qlora|int8|none [--checkpointing] [--steps N]\n");
         return 2;
     }
     make_model(&b);

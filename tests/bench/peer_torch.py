@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # The same step as tests/bench/cpu with transformers + PEFT, printing the same fields.
-# Needs torch, transformers and peft; run it with their interpreter.
+# Needs torch, transformers and peft, and bitsandbytes for --adapter qlora and int8; run it with their interpreter.
 import time
 
 began = time.perf_counter()
@@ -12,27 +12,49 @@ import resource  # noqa: E402
 
 import torch  # noqa: E402
 from peft import LoraConfig, get_peft_model  # noqa: E402
-from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
+import transformers  # noqa: E402
 
 SHAPES = {
-    "smollm2-135m": (30, 576, 1536, 9, 3, 49152, True),
-    "tinyllama-1.1b": (22, 2048, 5632, 32, 4, 32000, False),
-    "llama-3.2-1b": (16, 2048, 8192, 32, 8, 128256, True),
+    "smollm2-135m": ("Llama", 30, 576, 1536, 9, 3, 64, 49152, True, {}),
+    "tinyllama-1.1b": ("Llama", 22, 2048, 5632, 32, 4, 64, 32000, False, {}),
+    "llama-3.2-1b": ("Llama", 16, 2048, 8192, 32, 8, 64, 128256, True, {}),
+    "qwen3-0.6b": ("Qwen3", 28, 1024, 3072, 16, 8, 128, 151936, True, {}),
+    "gemma-3-1b": ("Gemma3", 26, 1152, 6912, 4, 1, 256, 262144, True, {"sliding_window": 512}),
 }
 
 
+def quantise(model, args):
+    """What transformers does while it loads, on weights that are there."""
+    import bitsandbytes as bnb
+    for name, old in list(model.named_modules()):
+        if type(old) is not torch.nn.Linear or name == "lm_head":
+            continue
+        sizes = old.in_features, old.out_features, old.bias is not None
+        if args.adapter == "qlora":
+            new = bnb.nn.Linear4bit(*sizes, compute_dtype=old.weight.dtype, compress_statistics=True, quant_type="nf4")
+            new.weight = bnb.nn.Params4bit(old.weight.data, requires_grad=False, quant_type="nf4", module=new).to("cpu")
+        else:
+            new = bnb.nn.Linear8bitLt(*sizes, has_fp16_weights=False, threshold=6.0)
+            new.weight = bnb.nn.Int8Params(old.weight.data, requires_grad=False, has_fp16_weights=False).to("cpu")
+        new.bias = old.bias
+        model.set_submodule(name, new)
+    setattr(model, "is_loaded_in_4bit" if args.adapter == "qlora" else "is_loaded_in_8bit", True)
+
+
 def make_model(args):
-    layers, hidden, inter, heads, kv, vocab, tied = SHAPES[args.shape]
-    config = LlamaConfig(
+    family, layers, hidden, inter, heads, kv, head_dim, vocab, tied, more = SHAPES[args.shape]
+    config = getattr(transformers, family + ("TextConfig" if family == "Gemma3" else "Config"))(
         hidden_size=hidden, intermediate_size=inter, num_hidden_layers=layers,
-        num_attention_heads=heads, num_key_value_heads=kv, head_dim=64, vocab_size=vocab,
-        tie_word_embeddings=tied, max_position_embeddings=8192, use_cache=False,
-        attn_implementation="sdpa")
+        num_attention_heads=heads, num_key_value_heads=kv, head_dim=head_dim, vocab_size=vocab,
+        tie_word_embeddings=tied, max_position_embeddings=8192, use_cache=False, **more)
+    config._attn_implementation = "sdpa"
     dtype = torch.bfloat16 if args.dtype == "bf16" else torch.float32
     torch.set_default_dtype(dtype)
     with torch.no_grad():
-        model = LlamaForCausalLM(config)
+        model = getattr(transformers, family + "ForCausalLM")(config)
     torch.set_default_dtype(torch.float32)
+    if args.adapter in ("qlora", "int8"):
+        quantise(model, args)
     if args.checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     if args.adapter == "none":
@@ -62,7 +84,7 @@ def main():
     p.add_argument("--shape", choices=SHAPES, required=True)
     p.add_argument("--tokens", type=int, required=True)
     p.add_argument("--dtype", choices=("bf16", "f32"), default="bf16")
-    p.add_argument("--adapter", choices=("lora", "none"), default="lora")
+    p.add_argument("--adapter", choices=("lora", "qlora", "int8", "none"), default="lora")
     p.add_argument("--checkpointing", action="store_true")
     p.add_argument("--steps", type=int, default=3)
     p.add_argument("--threads", type=int, default=0)
@@ -92,8 +114,8 @@ def main():
         step()
         best = min(best, time.perf_counter() - at)
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    q = config.num_attention_heads * 64
-    kv = config.num_key_value_heads * 64
+    q = config.num_attention_heads * config.head_dim
+    kv = config.num_key_value_heads * config.head_dim
     c = config.hidden_size
     linear = config.num_hidden_layers * (2 * c * q + 2 * c * kv + 3 * c * config.intermediate_size)
     linear += config.vocab_size * c

@@ -144,6 +144,40 @@ def tensor_files():
     put("checkpoint", "adapter", b"\2", tensors(pair))
 
 
+def quantised_files():
+    top = "model.layers.0."
+    norms = {n + ".weight": ("F32", [8], floats(8)) for n in (
+        "model.norm", top + "input_layernorm", top + "post_attention_layernorm")}
+    linears = [top + n + ".weight" for n in ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+                                             "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj")]
+    common = {"model.embed_tokens.weight": ("F32", [16, 8], floats(128)), **norms}
+    codes = bytes(i * 37 % 256 for i in range(64))
+    nf4 = [-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
+           -0.18477343022823334, -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725,
+           0.24611230194568634, 0.33791524171829224, 0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0]
+    state = {"quant_type": "nf4", "blocksize": 64, "dtype": "float32", "shape": [8, 8], "nested_blocksize": 256,
+             "nested_dtype": "float32", "nested_offset": 0.5}
+
+    def four(w, nested):
+        kept = {k: v for k, v in state.items() if nested or not k.startswith("nested")}
+        text = json.dumps(kept).encode()
+        more = {w + ".absmax": ("U8", [1], b"\x80"), w + ".nested_absmax": ("F32", [1], floats(1)),
+                w + ".nested_quant_map": ("F32", [256], floats(256))} if nested else {
+            w + ".absmax": ("F32", [1], floats(1))}
+        return {w: ("U8", [32, 1], codes[:32]), w + ".quant_map": ("F32", [16], struct.pack("<16f", *nf4)),
+                w + ".quant_state.bitsandbytes__nf4": ("U8", [len(text)], text), **more}
+
+    def put_form(name, form, parts):
+        put("quantised", name, bytes([form]), tensors({**common, **{k: v for w in linears for k, v in parts(w).items()}}))
+    put_form("nested", 0, lambda w: four(w, True))
+    put_form("plain", 0, lambda w: four(w, False))
+    put_form("int8", 2, lambda w: {w: ("I8", [8, 8], codes), w[:-6] + "SCB": ("F32", [8], floats(8)),
+                                   w + "_format": ("U8", [], b"\0")})
+    put_form("fp8", 3, lambda w: {w: ("F8_E4M3", [8, 8], codes), w + "_scale_inv": ("F32", [2, 1], floats(2))})
+    put_form("dense", 4, lambda w: {w: ("F32", [8, 8], floats(64))})
+    put_form("dense-bf16", 5, lambda w: {w: ("BF16", [8, 8], floats(32))})
+
+
 # ---- tokenizers ----
 
 TOKENIZER = {
@@ -366,5 +400,5 @@ def chats():
     put("chat", "wrong", b"\3", '{"messages": [{"role": 3, "content": {}}, [], null, {"content": "x"}]}')
 
 
-for make in (texts, model_configs, tensor_files, tokenizers, data, parquet, arrow, hub, templates, chats):
+for make in (texts, model_configs, tensor_files, quantised_files, tokenizers, data, parquet, arrow, hub, templates, chats):
     make()

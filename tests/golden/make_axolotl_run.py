@@ -16,6 +16,8 @@
 #   OUT/steps_full.json              comes out, with the final weights in the adapter's place
 # With --lisa, too, but LISA trains only two layers at a time, and only
 #   OUT/steps_lisa.json              comes out, as steps_full.json, with the layers that were drawn and at which step
+# With --qlora, or --int8, the adapter of an earlier call is trained on a base in 4 or 8 bit, and only
+#   OUT/steps_qlora.json, OUT/steps_int8.json    come out, as steps.json
 import argparse
 import hashlib
 import importlib.metadata
@@ -34,8 +36,10 @@ SEED = 1234
 B_STD = 0.02
 FULL_RATE = 0.001
 LISA = {"lisa_n_layers": 2, "lisa_step_interval": 4}
+QUANTISED = {"qlora": {"adapter": "qlora", "load_in_4bit": "true"}, "int8": {"load_in_8bit": "true"}}
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-PACKAGES = ["axolotl", "torch", "transformers", "peft", "accelerate", "datasets", "tokenizers", "safetensors"]
+PACKAGES = ["axolotl", "torch", "transformers", "peft", "accelerate", "datasets", "tokenizers", "safetensors",
+            "bitsandbytes"]
 
 
 def make_adapter(model_dir, out):
@@ -132,11 +136,18 @@ def without_adapter(template):
     return text
 
 
+def quantised(template, settings):
+    lines = [line for line in template.splitlines() if line.split(":")[0] not in settings]
+    return "\n".join(lines + [f"{key}: {value}" for key, value in settings.items()]) + "\n"
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--accumulation", type=int, default=1)
     p.add_argument("--full", action="store_true")
     p.add_argument("--lisa", action="store_true")
+    p.add_argument("--qlora", action="store_true")
+    p.add_argument("--int8", action="store_true")
     for name in ("--peer", "--env", "--config", "--model", "--data"):
         p.add_argument(name, required=True, type=lambda s: Path(s).absolute())
     p.add_argument("out", type=lambda s: Path(s).absolute())
@@ -144,6 +155,7 @@ def main():
     torch.set_num_threads(2)
     args.out.mkdir(parents=True, exist_ok=True)
     adapter = args.out / "adapter"
+    name = next((n for n in ("full", "lisa", "qlora", "int8") if getattr(args, n)), None)
     template = args.config.read_text()
     if args.accumulation > 1:
         template, n = re.subn(r"(?m)^gradient_accumulation_steps: 1$",
@@ -153,6 +165,8 @@ def main():
         template = without_adapter(template)
         if args.lisa:
             template += "".join(f"{key}: {value}\n" for key, value in LISA.items())
+    elif name in QUANTISED:
+        template = quantised(template, QUANTISED[name])
     else:
         make_adapter(args.model, adapter)
     with tempfile.TemporaryDirectory() as tmp:
@@ -160,8 +174,8 @@ def main():
     if args.accumulation > 1:
         write(steps, args.out / f"steps_accumulation_{args.accumulation}.json")
         return
-    if args.full or args.lisa:
-        write(steps, args.out / ("steps_lisa.json" if args.lisa else "steps_full.json"))
+    if name:
+        write(steps, args.out / f"steps_{name}.json")
         return
     write(steps, args.out / "steps.json")
     write(rows, args.out / "rows.json")

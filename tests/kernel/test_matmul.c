@@ -311,7 +311,8 @@ static void test_matmul__refuses_unknown_weights(void **state)
         a.w.kind = i % 2 ? AXL_WEIGHT_DENSE : (axl_weight_kind)99;
         more.w.kind = i % 2 ? (axl_weight_kind)99 : AXL_WEIGHT_DENSE;
         a.n_more = 1;
-        assert_fails(ops->matmul(dev, &a), AXL_ERR_UNSUPPORTED, "takes dense, nf4, fp4 and int8 weights, not 99");
+        assert_fails(ops->matmul(dev, &a), AXL_ERR_UNSUPPORTED,
+                     "takes dense, nf4, fp4 and int8 weights, not 99");
         axl__device_put(ctx, ops, dev);
     }
     axl_context_free(ctx);

@@ -116,6 +116,19 @@ static void read_list(const axl__json *list, int32_t *out)
         *out++ = (int32_t)v->integer;
 }
 
+/* Two sequences, every token a label. */
+static void read_two(const axl__json *lists, sequences *s)
+{
+    const axl__json *first = lists->child;
+
+    *s = (sequences){ .n_seqs = 2 };
+    read_list(first, s->ids);
+    read_list(first->next, s->ids + first->count);
+    s->cu[1] = (int32_t)first->count;
+    s->cu[2] = (int32_t)(first->count + first->next->count);
+    memcpy(s->labels, s->ids, sizeof s->labels);
+}
+
 static axl_batch batch_of(sequences *s)
 {
     axl_batch b = AXL_BATCH_INIT;
@@ -181,7 +194,7 @@ static void check_variant_on(const char *variant, const machine *m, uint32_t che
     axl_context *ctx = machine_context(m);
     axl__arena arena;
     axl__safetensors st;
-    sequences s = { .n_seqs = 2 };
+    sequences s;
     char dir[512], path[600];
     axl_adapter *adapter;
     axl_trainer *tr;
@@ -194,16 +207,11 @@ static void check_variant_on(const char *variant, const machine *m, uint32_t che
     const axl__json *expect = read_json(&arena, ctx, path);
     snprintf(path, sizeof path, "%s/expect.safetensors", dir);
     assert_ok(axl__safetensors_open(&st, ctx, path, true));
-    const axl__json *first = axl__json_get(expect, "input_ids")->child;
-    read_list(first, s.ids);
-    read_list(first->next, s.ids + first->count);
-    s.cu[1] = (int32_t)first->count;
-    s.cu[2] = (int32_t)(first->count + first->next->count);
-    memcpy(s.labels, s.ids, sizeof s.labels);
+    read_two(axl__json_get(expect, "input_ids"), &s);
 
     axl_model *model = open_model(ctx, dir, m, AXL_COMPUTE_F32);
-    check_logits(model, NULL, s.ids, first->count, &st, "base.0", 1e-5);
-    check_logits(model, NULL, s.ids + first->count, first->next->count, &st, "base.1", 1e-5);
+    check_logits(model, NULL, s.ids, (size_t)s.cu[1], &st, "base.0", 1e-5);
+    check_logits(model, NULL, s.ids + s.cu[1], (size_t)(s.cu[2] - s.cu[1]), &st, "base.1", 1e-5);
     snprintf(path, sizeof path, "%s/adapter", dir);
     assert_ok(axl_adapter_open(&adapter, model, path));
     o.checkpointing = checkpointing;
@@ -244,6 +252,119 @@ static void test_model__equals_transformers_in_every_form(void **state)
         for (size_t m = first_machine(); m < N_MACHINES; m++)
             for (uint32_t checkpointing = 0; checkpointing < 2; checkpointing++)
                 check_variant_on(variants[v], &machines[m], checkpointing);
+}
+
+/* ---- weights in 4 and 8 bits ---- */
+
+static const struct {
+    const char *name;
+    uint32_t weights, plain_scales;
+} forms[] = {
+    { "nf4", AXL_WEIGHTS_NF4, 0 },       { "fp4", AXL_WEIGHTS_FP4, 0 },
+    { "nf4_plain", AXL_WEIGHTS_NF4, 1 }, { "int8", AXL_WEIGHTS_INT8, 0 },
+    { "fp8", AXL_WEIGHTS_STORED, 0 }, /* widened */
+};
+enum { N_FORMS = sizeof forms / sizeof forms[0], FP8 = N_FORMS - 1 };
+
+/* stored: the checkpoint that transformers saved; else the same codes are made while loading. */
+static axl_model *open_quantised(axl_context *ctx, size_t form, const machine *m, bool stored,
+                                 bool read)
+{
+    const char *root = test_source_path("tests/golden/quantised_models");
+    axl_model_options o = AXL_MODEL_OPTIONS_INIT;
+    axl_model_info info = AXL_MODEL_INFO_INIT;
+    axl_model *model;
+    char dir[512];
+
+    snprintf(dir, sizeof dir, "%s/%s", root, stored ? forms[form].name : "dense");
+    o.backend = m->backend;
+    o.compute = AXL_COMPUTE_F32;
+    o.read = read;
+    if (!stored) {
+        o.weights = forms[form].weights;
+        o.plain_scales = forms[form].plain_scales;
+    }
+    assert_ok(axl_model_open(&model, ctx, dir, &o));
+    assert_ok(axl_model_get_info(model, &info));
+    assert_int_equal(info.weights, forms[form].weights);
+    return model;
+}
+
+static void check_quantised_on(size_t form, const machine *m, bool stored)
+{
+    const char *root = test_source_path("tests/golden/quantised_models");
+    axl_context *ctx = machine_context(m);
+    axl_model *model = open_quantised(ctx, form, m, stored, form % 2);
+    axl__arena arena;
+    axl__safetensors st;
+    sequences s;
+    char path[600];
+    axl_adapter *adapter;
+    axl_trainer *tr;
+    double loss;
+
+    axl__arena_init(&arena, ctx);
+    snprintf(path, sizeof path, "%s/%s/expect.json", root, forms[form].name);
+    const axl__json *expect = read_json(&arena, ctx, path);
+    snprintf(path, sizeof path, "%s/%s/expect.safetensors", root, forms[form].name);
+    assert_ok(axl__safetensors_open(&st, ctx, path, true));
+    read_two(axl__json_get(expect, "input_ids"), &s);
+    check_logits(model, NULL, s.ids, (size_t)s.cu[1], &st, "base.0", 1e-5);
+    snprintf(path, sizeof path, "%s/dense/adapter", root);
+    assert_ok(axl_adapter_open(&adapter, model, path));
+    assert_ok(axl_trainer_new(&tr, model, adapter, NULL));
+    axl_batch b = batch_of(&s);
+    assert_ok(axl_trainer_forward_backward(tr, &b, &loss));
+    assert_true(fabs(loss - axl__json_double(expect, "loss", 0)) < 1e-5 * loss);
+    check_gradients(tr, &st, "grad.", 1e-5);
+    axl_trainer_free(tr);
+    if (form != FP8)
+        assert_int_equal(axl_trainer_new(&tr, model, NULL, NULL), AXL_ERR_INVALID);
+    axl_adapter_free(adapter);
+    snprintf(path, sizeof path, "%s/dense", root);
+    check_merged(model, path, &s, &st);
+    axl_model_free(model);
+    axl__safetensors_close(&st);
+    axl__arena_free(&arena);
+    axl_context_free(ctx);
+}
+
+static void test_model__computes_with_codes_as_bitsandbytes(void **state)
+{
+    (void)state;
+    for (size_t form = 0; form < N_FORMS; form++)
+        for (size_t m = first_machine(); m < N_MACHINES; m++)
+            for (int stored = form == FP8; stored < 2; stored++)
+                check_quantised_on(form, &machines[m], stored);
+}
+
+static axl_adapter *new_adapter(axl_model *model)
+{
+    axl_adapter *adapter;
+
+    assert_ok(axl_adapter_new(&adapter, model, NULL));
+    return adapter;
+}
+
+static void test_model__makes_of_values_what_a_checkpoint_has(void **state)
+{
+    axl_context *ctx = machine_context(&machines[N_MACHINES - 1]);
+    enum { N = 9, V = 96 };
+    const int32_t ids[N] = { 5, 17, 80, 3, 42, 42, 9, 95, 60 };
+    float logits[2][N * V];
+
+    (void)state;
+    for (size_t form = 0; form < FP8; form++) {
+        for (int stored = 0; stored < 2; stored++) {
+            axl_model *model = open_quantised(ctx, form, &machines[N_MACHINES - 1], stored, false);
+            axl_adapter *adapter = new_adapter(model);
+            assert_ok(axl_model_logits(model, adapter, ids, N, logits[stored]));
+            axl_adapter_free(adapter);
+            axl_model_free(model);
+        }
+        assert_memory_equal(logits[0], logits[1], sizeof logits[0]);
+    }
+    axl_context_free(ctx);
 }
 
 /* ---- the first batch of the recorded Axolotl run ---- */
@@ -324,6 +445,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_model__equals_transformers_in_every_form),
+        cmocka_unit_test(test_model__computes_with_codes_as_bitsandbytes),
+        cmocka_unit_test(test_model__makes_of_values_what_a_checkpoint_has),
         cmocka_unit_test(test_model__has_pefts_gradients_on_stories),
     };
 

@@ -37,6 +37,10 @@ AXL_COMPUTE_AUTO = 0
 AXL_COMPUTE_F32 = 1
 AXL_COMPUTE_BF16 = 2
 AXL_COMPUTE_STORED = 3
+AXL_WEIGHTS_STORED = 0
+AXL_WEIGHTS_NF4 = 1
+AXL_WEIGHTS_FP4 = 2
+AXL_WEIGHTS_INT8 = 3
 AXL_TENSOR_F32 = 1
 AXL_TENSOR_BF16 = 2
 AXL_TENSOR_F16 = 3
@@ -513,6 +517,10 @@ axl_model_options._fields_ = [
     ("compute", c.c_uint32),
     ("read", c.c_uint32),
     ("name", c.c_char_p),
+    ("weights", c.c_uint32),
+    ("plain_scales", c.c_uint32),
+    ("keep_modules", c.POINTER(c.c_char_p)),
+    ("n_keep_modules", c.c_size_t),
 ]
 axl_model_info._fields_ = [
     ("size", c.c_size_t),
@@ -528,6 +536,8 @@ axl_model_info._fields_ = [
     ("max_seq_len", c.c_uint32),
     ("compute", c.c_uint32),
     ("tied_head", c.c_uint32),
+    ("weights", c.c_uint32),
+    ("reserved0", c.c_uint32),
 ]
 axl_tensor_data._fields_ = [
     ("size", c.c_size_t),

@@ -10,8 +10,8 @@ from . import _abi
 from ._core import Context, calls, context_or_default
 from ._library import lib
 from ._run import as_config
-from ._training import COMPUTE
-from ._values import choice, names, options, path as a_path
+from ._training import model_options
+from ._values import names, options, path as a_path
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ def estimate(path: Any, max_tokens: int, *, context: Optional[Context] = None,
              backend: Optional[str] = None, compute: str = "auto", read: bool = False,
              rank: Optional[int] = None, target_modules: Optional[Sequence[str]] = None,
              dropout: Optional[float] = None, checkpointing: Optional[bool] = None,
-             gradient_accumulation_steps: Optional[int] = None) -> Plan:
+             gradient_accumulation_steps: Optional[int] = None, weights: str = "stored",
+             double_quant: bool = True, keep_modules: Optional[Sequence[str]] = None) -> Plan:
     """The memory of a loop of one's own: Model.open(path), Adapter and Trainer with these options,
     and batches of max_tokens at most."""
     targets, n = names([] if target_modules is None else target_modules, "target_modules")
-    model = options(_abi.axl_model_options, backend=backend,
-                    compute=choice("compute", COMPUTE, compute), read=read)
+    model = model_options(backend, compute, read, weights, double_quant, keep_modules)
     adapter = options(_abi.axl_adapter_options, rank=rank, dropout=dropout, target_modules=targets,
                       n_target_modules=n)
     trainer = options(_abi.axl_trainer_options, max_tokens=max_tokens, checkpointing=checkpointing,

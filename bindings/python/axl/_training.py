@@ -20,6 +20,19 @@ from ._values import options, path as a_path, real, string, text, utf8, view, wh
 
 COMPUTE = {"auto": _abi.AXL_COMPUTE_AUTO, "f32": _abi.AXL_COMPUTE_F32,
            "bf16": _abi.AXL_COMPUTE_BF16, "stored": _abi.AXL_COMPUTE_STORED}
+WEIGHTS = {"stored": _abi.AXL_WEIGHTS_STORED, "nf4": _abi.AXL_WEIGHTS_NF4,
+           "fp4": _abi.AXL_WEIGHTS_FP4, "int8": _abi.AXL_WEIGHTS_INT8}
+
+
+def model_options(backend: Optional[str], compute: str, read: bool, weights: str,
+                  double_quant: bool, keep_modules: Optional[Sequence[str]],
+                  name: Optional[str] = None) -> _abi.axl_model_options:
+    """What the constructors of a Model have in common."""
+    kept, n = names([] if keep_modules is None else keep_modules, "keep_modules")
+    return options(_abi.axl_model_options, backend=backend, name=name, read=read,
+                   compute=choice("compute", COMPUTE, compute),
+                   weights=choice("weights", WEIGHTS, weights), plain_scales=1 - flag(double_quant, "double_quant"),
+                   keep_modules=None if keep_modules is None else kept, n_keep_modules=n)
 _PRUNE = {"magnitude": _abi.AXL_PRUNE_MAGNITUDE, "random": _abi.AXL_PRUNE_RANDOM}
 _AVERAGES = {"tokens": _abi.AXL_LOSS_TOKENS, "micro_batches": _abi.AXL_LOSS_MICRO_BATCHES}
 
@@ -35,7 +48,8 @@ def named(made: Any, source: Any) -> Any:
 class ModelInfo:
     """What a model is.  n_params are the base weights, a tied head counted once, weights_bytes what
     they take in memory; sizes are numbers of elements, max_seq_len of tokens; compute is "f32" or
-    "bf16"; tied_head: the output head is the embedding."""
+    "bf16"; tied_head: the output head is the embedding; weights: "stored", or how linear layers are
+    quantised, "nf4", "fp4" or "int8"."""
     n_params: int
     weights_bytes: int
     n_layers: int
@@ -48,6 +62,7 @@ class ModelInfo:
     max_seq_len: int
     compute: str
     tied_head: bool
+    weights: str
 
 
 class Model(Handle):
@@ -58,26 +73,29 @@ class Model(Handle):
 
     @classmethod
     def open(cls, path: Any, *, context: Optional[Context] = None, backend: Optional[str] = None,
-             compute: str = "auto", read: bool = False) -> "Model":
+             compute: str = "auto", read: bool = False, weights: str = "stored",
+             double_quant: bool = True, keep_modules: Optional[Sequence[str]] = None) -> "Model":
         """Load a folder in Hugging Face form.  compute is "auto", "f32", "bf16" or "stored", what
-        the file has; read=True reads the weights into memory instead of mapping the file."""
+        the file has; read=True reads the weights into memory instead of mapping the file.  weights
+        "nf4", "fp4" or "int8" quantises the linear layers while loading, but for keep_modules
+        (beginnings or ends of names; None: the output head); double_quant: the scales of 4 bits,
+        too."""
         context = context_or_default(context)
-        opts = options(_abi.axl_model_options, backend=backend,
-                       compute=choice("compute", COMPUTE, compute), read=read)
+        opts = model_options(backend, compute, read, weights, double_quant, keep_modules)
         made = cls._make(context, lib.axl_model_open, context, a_path(path), ctypes.byref(opts))
         return named(made, path)
 
     @classmethod
     def from_files(cls, files: Mapping[str, Any], *, context: Optional[Context] = None,
                    backend: Optional[str] = None, compute: str = "auto", read: bool = False,
-                   name: Optional[str] = None) -> "Model":
+                   name: Optional[str] = None, weights: str = "stored", double_quant: bool = True,
+                   keep_modules: Optional[Sequence[str]] = None) -> "Model":
         """Load a folder's files by name, {"config.json": bytes, "model.safetensors": bytes}, or its
         index and shards; anything with the buffer protocol will do, an mmap too.  Weights are used
         where they lie and must not change; read=True copies them.  name is what adapters call their
-        base."""
+        base.  The rest is as in open()."""
         context = context_or_default(context)
-        opts = options(_abi.axl_model_options, backend=backend, name=name,
-                       compute=choice("compute", COMPUTE, compute), read=read)
+        opts = model_options(backend, compute, read, weights, double_quant, keep_modules, name)
         array, held = file_list(files)
         made = cls._make(context, lib.axl_model_open_files, context, array, len(array),
                          ctypes.byref(opts), kept=() if read else held)
@@ -87,16 +105,16 @@ class Model(Handle):
     def from_tensors(cls, config: Union[str, bytes, Mapping[str, Any]],
                      tensors: Union[Mapping[str, Any], Callable[[str], Any]], *,
                      context: Optional[Context] = None, backend: Optional[str] = None,
-                     compute: str = "auto", read: bool = False,
-                     name: Optional[str] = None) -> "Model":
+                     compute: str = "auto", read: bool = False, name: Optional[str] = None,
+                     weights: str = "stored", double_quant: bool = True,
+                     keep_modules: Optional[Sequence[str]] = None) -> "Model":
         """Load tensors by the names that safetensors files have.  config is config.json as a text or
         a dict; tensors maps names to values, or is a function that gives the value of a name, None
         where there is none.  A value is an array of NumPy or PyTorch, anything with the buffer
         protocol and a format, or a tuple ("f32", "bf16" or "f16", shape, bytes).  The rest is as in
         from_files(); with read=True a value need not outlive the call of the function after it."""
         context, source = context_or_default(context), Source(tensors, bool(flag(read, "read")))
-        opts = options(_abi.axl_model_options, backend=backend, name=name,
-                       compute=choice("compute", COMPUTE, compute), read=read)
+        opts = model_options(backend, compute, read, weights, double_quant, keep_modules, name)
         data = config_text(config)
         made = cls._make(context, lib.axl_model_open_tensors, context, data, len(data),
                          source.function, None, ctypes.byref(opts))
@@ -120,9 +138,10 @@ class Model(Handle):
         i = _abi.axl_model_info.init()
         calls.run(lib.axl_model_get_info, self, ctypes.byref(i))
         compute = {number: name for name, number in COMPUTE.items()}.get(i.compute, "?")
+        weights = {number: name for name, number in WEIGHTS.items()}.get(i.weights, "?")
         return ModelInfo(i.n_params, i.weights_bytes, i.n_layers, i.hidden_size,
                          i.intermediate_size, i.n_heads, i.n_kv_heads, i.head_dim, i.vocab_size,
-                         i.max_seq_len, compute, bool(i.tied_head))
+                         i.max_seq_len, compute, bool(i.tied_head), weights)
 
     def save(self, folder: Any) -> None:
         """Write a model that was trained as a folder in Hugging Face form."""
