@@ -13,7 +13,7 @@
  * - upload has read its host bytes when it returns: they may be changed or freed.  weights_map may
  *   read them until weights_unmap.
  * - The argument struct and every host array in it (the further terms of a product, cu_q and cu_k,
- *   the maps of optim_8bit) have been read, or copied, when the call returns.  Scratch memory is
+ *   the maps of optim_low_bit) have been read, or copied, when the call returns.  Scratch memory is
  *   device memory and the caller's: it may be used again by the next call.
  * - buffer_free and weights_unmap are ordered like the rest: calls that came before may still use
  *   the memory, and nothing that comes later gets it before they are done.
@@ -64,7 +64,7 @@ typedef enum axl_op_use { AXL_USE_FORWARD, AXL_USE_TRAINING, AXL_USE_SETTING } a
     X(noise, axl_noise_args, SETTING)                                                              \
     X(sgd, axl_sgd_args, SETTING)                                                                  \
     X(lion, axl_lion_args, SETTING)                                                                \
-    X(optim_8bit, axl_optim_8bit_args, SETTING)                                                    \
+    X(optim_low_bit, axl_optim_low_bit_args, SETTING)                                              \
     X(adagrad, axl_adagrad_args, SETTING)                                                          \
     X(rmsprop, axl_rmsprop_args, SETTING)                                                          \
     X(adopt, axl_adopt_args, SETTING)                                                              \

@@ -261,7 +261,7 @@ static double add_rows(bench *b)
     return T * C * (element(b) + 8.0);
 }
 
-static double optim_8bit(bench *b)
+static double optim_low_bit(bench *b)
 {
     static axl_quant_map maps[2];
     static axl_optim_block blocks[T * F / 256];
@@ -273,7 +273,7 @@ static double optim_8bit(bench *b)
         blocks[i] = (axl_optim_block){ i * 256, 256, 0 };
     for (int s = 0; s < 2 && maps[s].code[255] == 0.0f; s++)
         axl__quant_map_dynamic(&maps[s], s == 0, AXL__ROUND_BITSANDBYTES);
-    axl_optim_8bit_args a = {
+    axl_optim_low_bit_args a = {
         .rule = AXL_RULE_ADAMW,
         .p = b->buffers[1],
         .g = b->buffers[0],
@@ -290,7 +290,7 @@ static double optim_8bit(bench *b)
         .step = 3,
     };
 
-    assert_ok(b->ops->optim_8bit(b->dev, &a));
+    assert_ok(b->ops->optim_low_bit(b->dev, &a));
     return 16.0 * T * F;
 }
 
@@ -425,7 +425,7 @@ int main(int argc, char **argv)
         { "adopt", adopt },
         { "ademamix", ademamix },
         { "schedule_free", schedule_free },
-        { "optim_8bit", optim_8bit },
+        { "optim_low_bit", optim_low_bit },
         { "adafactor", adafactor },
         { "came", came },
         { "muon_momentum", muon_momentum },
