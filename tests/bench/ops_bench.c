@@ -152,6 +152,17 @@ static double noise(bench *b)
     return 2.0 * T * C * element(b);
 }
 
+static double dequantise(bench *b)
+{
+    axl_weight w = { .kind = AXL_WEIGHT_NF4,
+                     .mat = { .dtype = AXL_BF16, .rows = T, .cols = F, .stride = F },
+                     .quant = { .codes = b->buffers[1], .scales = b->buffers[2], .block = 64 } };
+    axl_dequantise_args a = { w, mat(b, 0, T, F), 0 };
+
+    assert_ok(b->ops->dequantise(b->dev, &a));
+    return (0.5 + 4.0 / 64 + element(b)) * T * F;
+}
+
 static double sum_squares(bench *b)
 {
     axl_sum_squares_args a = { b->buffers[0], (int64_t)T * F, b->buffers[5] };
@@ -416,6 +427,7 @@ int main(int argc, char **argv)
         { "cross_entropy", cross_entropy },
         { "dropout", dropout },
         { "noise", noise },
+        { "dequantise", dequantise },
         { "sum_squares", sum_squares },
         { "adamw", adamw },
         { "sgd", sgd },
