@@ -51,8 +51,8 @@ typedef enum axl_op_use { AXL_USE_FORWARD, AXL_USE_TRAINING, AXL_USE_SETTING } a
     X(rope, axl_rope_args, FORWARD)                                                                \
     X(attention_forward, axl_attention_args, FORWARD)                                              \
     X(attention_backward, axl_attention_backward_args, TRAINING)                                   \
-    X(swiglu_forward, axl_swiglu_args, FORWARD)                                                    \
-    X(swiglu_backward, axl_swiglu_backward_args, TRAINING)                                         \
+    X(glu_forward, axl_glu_args, FORWARD)                                                          \
+    X(glu_backward, axl_glu_backward_args, TRAINING)                                               \
     X(gather_rows, axl_rows_args, FORWARD)                                                         \
     X(scatter_rows, axl_rows_args, TRAINING)                                                       \
     X(cross_entropy, axl_cross_entropy_args, TRAINING)                                             \

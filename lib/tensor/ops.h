@@ -155,14 +155,14 @@ typedef struct axl_attention_backward_args {
 } axl_attention_backward_args;
 
 /* y = gate * sigmoid(gate) * up, all (T, F). */
-typedef struct axl_swiglu_args {
+typedef struct axl_glu_args {
     axl_mat gate, up, y;
-} axl_swiglu_args;
+} axl_glu_args;
 
 /* dgate may be gate, dup may be up: each element is read before it is written. */
-typedef struct axl_swiglu_backward_args {
+typedef struct axl_glu_backward_args {
     axl_mat gate, up, dy, dgate, dup;
-} axl_swiglu_backward_args;
+} axl_glu_backward_args;
 
 /* gather: y[i,:] = x[rows[i],:];  scatter: y[rows[i],:] = x[i,:], rows all different.  x and y may
  * differ in dtype.  n = number of rows taken.  add: y[rows[i],:] += x[i,:], i in order, y f32; a

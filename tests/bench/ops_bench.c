@@ -96,21 +96,20 @@ static double rope(bench *b)
     return 2.0 * T * C * element(b);
 }
 
-static double swiglu_forward(bench *b)
+static double glu_forward(bench *b)
 {
-    axl_swiglu_args a = { mat(b, 0, T, F), mat(b, 1, T, F), mat(b, 2, T, F) };
+    axl_glu_args a = { mat(b, 0, T, F), mat(b, 1, T, F), mat(b, 2, T, F) };
 
-    assert_ok(b->ops->swiglu_forward(b->dev, &a));
+    assert_ok(b->ops->glu_forward(b->dev, &a));
     return 3.0 * T * F * element(b);
 }
 
-static double swiglu_backward(bench *b)
+static double glu_backward(bench *b)
 {
     axl_mat gate = mat(b, 0, T, F), up = mat(b, 1, T, F), dy = mat(b, 2, T, F);
     axl_mat dgate = mat(b, 3, T, F), dup = mat(b, 4, T, F);
 
-    assert_ok(
-        b->ops->swiglu_backward(b->dev, &(axl_swiglu_backward_args){ gate, up, dy, dgate, dup }));
+    assert_ok(b->ops->glu_backward(b->dev, &(axl_glu_backward_args){ gate, up, dy, dgate, dup }));
     return 5.0 * T * F * element(b);
 }
 
@@ -408,8 +407,8 @@ int main(int argc, char **argv)
         { "rms_norm_forward", rms_norm_forward },
         { "rms_norm_backward", rms_norm_backward },
         { "rope", rope },
-        { "swiglu_forward", swiglu_forward },
-        { "swiglu_backward", swiglu_backward },
+        { "glu_forward", glu_forward },
+        { "glu_backward", glu_backward },
         { "gather_rows", gather_rows },
         { "add_rows", add_rows },
         { "rms_norm_weight", rms_norm_weight_backward },

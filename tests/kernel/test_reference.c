@@ -13,12 +13,12 @@
 #include "kernels/attention/attention.h"
 #include "kernels/cross_entropy/cross_entropy.h"
 #include "kernels/dropout/dropout.h"
+#include "kernels/glu/glu.h"
 #include "kernels/mat.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/noise/noise.h"
 #include "kernels/rms_norm/rms_norm.h"
 #include "kernels/rope/rope.h"
-#include "kernels/swiglu/swiglu.h"
 
 #include <math.h>
 
@@ -354,7 +354,7 @@ static void test_reference__attention_window(void **state)
     assert_memory_equal(last, all + (ATT_T - 1) * ROW, sizeof last);
 }
 
-/* ---- swiglu ---- */
+/* ---- glu ---- */
 
 enum { GLU_N = 21 };
 
@@ -367,11 +367,11 @@ static double glu_loss(const void *arg)
     struct glu g = *(const struct glu *)arg;
     float y[GLU_N];
 
-    axl__ref_swiglu_forward(&(axl_swiglu_args){ f32(g.gate, 3, 7), f32(g.up, 3, 7), f32(y, 3, 7) });
+    axl__ref_glu_forward(&(axl_glu_args){ f32(g.gate, 3, 7), f32(g.up, 3, 7), f32(y, 3, 7) });
     return dot(y, g.r, GLU_N);
 }
 
-static void test_reference__swiglu_backward(void **state)
+static void test_reference__glu_backward(void **state)
 {
     static struct glu g;
     float dgate[GLU_N], dup[GLU_N];
@@ -382,7 +382,7 @@ static void test_reference__swiglu_backward(void **state)
     kernel_normals(g.r, GLU_N, 3, 1);
     memcpy(dgate, g.gate, sizeof dgate);
     memcpy(dup, g.up, sizeof dup);
-    axl__ref_swiglu_backward(&(axl_swiglu_backward_args){
+    axl__ref_glu_backward(&(axl_glu_backward_args){
         /* in place */
         f32(dgate, 3, 7), f32(dup, 3, 7), f32(g.r, 3, 7), f32(dgate, 3, 7), f32(dup, 3, 7) });
     kernel_check_gradient("dgate", g.gate, dgate, GLU_N, glu_loss, &g, TOLERANCE);
@@ -606,7 +606,7 @@ int main(void)
         cmocka_unit_test(test_reference__attention_backward),
         cmocka_unit_test(test_reference__attention_aligns_ends),
         cmocka_unit_test(test_reference__attention_window),
-        cmocka_unit_test(test_reference__swiglu_backward),
+        cmocka_unit_test(test_reference__glu_backward),
         cmocka_unit_test(test_reference__cross_entropy_backward),
         cmocka_unit_test(test_reference__cross_entropy_scales_each_row),
         cmocka_unit_test(test_reference__label_smoothing_is_pytorchs),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * swiglu_ref.c - what SwiGLU means.  Slow on purpose; every backend is tested against this file, so
+ * glu_ref.c - what SwiGLU means.  Slow on purpose; every backend is tested against this file, so
  * change it only to fix the maths.
  */
-#include "swiglu.h"
+#include "glu.h"
 
 #include "kernels/mat.h"
 
@@ -14,7 +14,7 @@ static double sigmoid(double x)
     return 1.0 / (1.0 + exp(-x));
 }
 
-void axl__ref_swiglu_forward(const axl_swiglu_args *a)
+void axl__ref_glu_forward(const axl_glu_args *a)
 {
     for (int64_t t = 0; t < a->y.rows; t++) {
         for (int64_t f = 0; f < a->y.cols; f++) {
@@ -24,7 +24,7 @@ void axl__ref_swiglu_forward(const axl_swiglu_args *a)
     }
 }
 
-void axl__ref_swiglu_backward(const axl_swiglu_backward_args *a)
+void axl__ref_glu_backward(const axl_glu_backward_args *a)
 {
     for (int64_t t = 0; t < a->dy.rows; t++) {
         for (int64_t f = 0; f < a->dy.cols; f++) {

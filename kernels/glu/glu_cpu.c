@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * swiglu_cpu.c - the gated unit: one pass, a vector read whole before its place is written, so
+ * glu_cpu.c - the gated unit: one pass, a vector read whole before its place is written, so
  * that the gradients may lie over gate and up.  Bound by exp in the caches, by memory outside.
  */
-#include "kernels/swiglu/swiglu.h"
+#include "kernels/glu/glu.h"
 
 #include "kernels/cpu/span_cpu.h"
 
@@ -46,8 +46,7 @@ AXL_INLINE vf sigmoid(vf x, bool rough)
 
 /* ---- forward ---- */
 
-AXL_INLINE void forward_lanes(const axl_swiglu_args *a, axl_dtype t, int64_t r, int64_t i,
-                              int64_t n)
+AXL_INLINE void forward_lanes(const axl_glu_args *a, axl_dtype t, int64_t r, int64_t i, int64_t n)
 {
     vf gate = axl_load(a->gate.data, t, r * a->gate.stride + i, n);
     vf up = axl_load(a->up.data, t, r * a->up.stride + i, n);
@@ -56,9 +55,9 @@ AXL_INLINE void forward_lanes(const axl_swiglu_args *a, axl_dtype t, int64_t r, 
               vf_mul(vf_mul(gate, sigmoid(gate, t == AXL_BF16)), up), n);
 }
 
-ROWS_FN(forward_tile, axl_swiglu_args, forward_lanes)
+ROWS_FN(forward_tile, axl_glu_args, forward_lanes)
 
-axl_status AXL_ISA_NAME(swiglu_forward)(axl_device *dev, const axl_swiglu_args *a)
+axl_status AXL_ISA_NAME(glu_forward)(axl_device *dev, const axl_glu_args *a)
 {
     assert(a->up.dtype == a->gate.dtype && a->y.dtype == a->gate.dtype);
     axl_tiles_run(dev, a->y.rows, a->y.cols, false, forward_tile, a);
@@ -67,7 +66,7 @@ axl_status AXL_ISA_NAME(swiglu_forward)(axl_device *dev, const axl_swiglu_args *
 
 /* ---- backward ---- */
 
-AXL_INLINE void backward_lanes(const axl_swiglu_backward_args *a, axl_dtype t, int64_t r, int64_t i,
+AXL_INLINE void backward_lanes(const axl_glu_backward_args *a, axl_dtype t, int64_t r, int64_t i,
                                int64_t n)
 {
     vf gate = axl_load(a->gate.data, t, r * a->gate.stride + i, n);
@@ -80,9 +79,9 @@ AXL_INLINE void backward_lanes(const axl_swiglu_backward_args *a, axl_dtype t, i
     axl_store(a->dgate.data, t, r * a->dgate.stride + i, vf_mul(vf_mul(dy, up), slope), n);
 }
 
-ROWS_FN(backward_tile, axl_swiglu_backward_args, backward_lanes)
+ROWS_FN(backward_tile, axl_glu_backward_args, backward_lanes)
 
-axl_status AXL_ISA_NAME(swiglu_backward)(axl_device *dev, const axl_swiglu_backward_args *a)
+axl_status AXL_ISA_NAME(glu_backward)(axl_device *dev, const axl_glu_backward_args *a)
 {
     assert(a->up.dtype == a->gate.dtype && a->dy.dtype == a->gate.dtype);
     assert(a->dgate.dtype == a->gate.dtype && a->dup.dtype == a->gate.dtype);
