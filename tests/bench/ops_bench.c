@@ -72,8 +72,8 @@ static double add(bench *b)
 
 static double rms_norm_forward(bench *b)
 {
-    axl_rms_norm_args a = { mat(b, 0, T, C), mat(b, 1, T, C), b->table,
-                            AXL_BF16,        b->buffers[2],   1e-5f };
+    axl_rms_norm_args a = { mat(b, 0, T, C), mat(b, 1, T, C), b->table, AXL_BF16,
+                            b->buffers[2],   1e-5f,           false };
 
     assert_ok(b->ops->rms_norm_forward(b->dev, &a));
     return 2.0 * T * C * element(b);
@@ -81,8 +81,9 @@ static double rms_norm_forward(bench *b)
 
 static double rms_norm_backward(bench *b)
 {
-    axl_rms_norm_backward_args a = { mat(b, 0, T, C), mat(b, 1, T, C), mat(b, 3, T, C),
-                                     b->table,        AXL_BF16,        b->buffers[2] };
+    axl_rms_norm_backward_args a = {
+        mat(b, 0, T, C), mat(b, 1, T, C), mat(b, 3, T, C), b->table, AXL_BF16, b->buffers[2], false
+    };
 
     assert_ok(b->ops->rms_norm_backward(b->dev, &a));
     return 4.0 * T * C * element(b);
@@ -96,21 +97,75 @@ static double rope(bench *b)
     return 2.0 * T * C * element(b);
 }
 
-static double glu_forward(bench *b)
+static double glu_forward(bench *b, axl_activation act)
 {
-    axl_glu_args a = { mat(b, 0, T, F), mat(b, 1, T, F), mat(b, 2, T, F) };
+    axl_glu_args a = { mat(b, 0, T, F), mat(b, 1, T, F), mat(b, 2, T, F), act };
 
     assert_ok(b->ops->glu_forward(b->dev, &a));
     return 3.0 * T * F * element(b);
 }
 
-static double glu_backward(bench *b)
+static double glu_backward(bench *b, axl_activation act)
 {
-    axl_mat gate = mat(b, 0, T, F), up = mat(b, 1, T, F), dy = mat(b, 2, T, F);
-    axl_mat dgate = mat(b, 3, T, F), dup = mat(b, 4, T, F);
+    axl_glu_backward_args a = { mat(b, 0, T, F), mat(b, 1, T, F), mat(b, 2, T, F),
+                                mat(b, 3, T, F), mat(b, 4, T, F), act };
 
-    assert_ok(b->ops->glu_backward(b->dev, &(axl_glu_backward_args){ gate, up, dy, dgate, dup }));
+    assert_ok(b->ops->glu_backward(b->dev, &a));
     return 5.0 * T * F * element(b);
+}
+
+static double silu_forward(bench *b)
+{
+    return glu_forward(b, AXL_SILU);
+}
+
+static double silu_backward(bench *b)
+{
+    return glu_backward(b, AXL_SILU);
+}
+
+static double gelu_forward(bench *b)
+{
+    return glu_forward(b, AXL_GELU);
+}
+
+static double gelu_backward(bench *b)
+{
+    return glu_backward(b, AXL_GELU);
+}
+
+static double gelu_tanh_forward(bench *b)
+{
+    return glu_forward(b, AXL_GELU_TANH);
+}
+
+static double gelu_tanh_backward(bench *b)
+{
+    return glu_backward(b, AXL_GELU_TANH);
+}
+
+static double scale(bench *b)
+{
+    axl_scale_args a = { mat(b, 0, T, F), mat(b, 1, T, F), 0.5f };
+
+    assert_ok(b->ops->scale(b->dev, &a));
+    return 2.0 * T * F * element(b);
+}
+
+static double soft_cap_forward(bench *b)
+{
+    axl_soft_cap_args a = { mat(b, 0, T, F), mat(b, 1, T, F), 30.0f };
+
+    assert_ok(b->ops->soft_cap_forward(b->dev, &a));
+    return 2.0 * T * F * element(b);
+}
+
+static double soft_cap_backward(bench *b)
+{
+    axl_soft_cap_backward_args a = { mat(b, 0, T, F), mat(b, 1, T, F), 30.0f };
+
+    assert_ok(b->ops->soft_cap_backward(b->dev, &a));
+    return 3.0 * T * F * element(b);
 }
 
 static double gather_rows(bench *b)
@@ -131,9 +186,9 @@ static double cross_entropy(bench *b)
         dlogits.dtype = AXL_BF16;
         dlogits.stride *= 2;
     }
-    assert_ok(b->ops->cross_entropy(
-        b->dev,
-        &(axl_cross_entropy_args){ logits, dlogits, b->ids, b->buffers[2], 1e-3f, 0.0f, NULL }));
+    assert_ok(b->ops->cross_entropy(b->dev, &(axl_cross_entropy_args){ logits, dlogits, b->ids,
+                                                                       b->buffers[2], 1e-3f, 0.0f,
+                                                                       NULL, 0.0f }));
     return (double)(rows * V) * (4.0 + element(b));
 }
 
@@ -407,8 +462,15 @@ int main(int argc, char **argv)
         { "rms_norm_forward", rms_norm_forward },
         { "rms_norm_backward", rms_norm_backward },
         { "rope", rope },
-        { "glu_forward", glu_forward },
-        { "glu_backward", glu_backward },
+        { "silu_forward", silu_forward },
+        { "silu_backward", silu_backward },
+        { "gelu_forward", gelu_forward },
+        { "gelu_backward", gelu_backward },
+        { "gelu_tanh_forward", gelu_tanh_forward },
+        { "gelu_tanh_backward", gelu_tanh_backward },
+        { "scale", scale },
+        { "soft_cap_forward", soft_cap_forward },
+        { "soft_cap_backward", soft_cap_backward },
         { "gather_rows", gather_rows },
         { "add_rows", add_rows },
         { "rms_norm_weight", rms_norm_weight_backward },

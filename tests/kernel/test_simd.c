@@ -86,6 +86,32 @@ static void test_simd__exp2_within_2_ulps_or_roughly(void **state)
     }
 }
 
+static float tanh_of(float x)
+{
+    float y[VF_N];
+
+    vf_store(y, vf_tanh(vf_set1(x)));
+    return y[0];
+}
+
+static void test_simd__tanh_within_6_ulps(void **state)
+{
+    double worst = 0.0;
+
+    (void)state;
+    for (uint64_t u = 0; u <= UINT32_MAX; u += STRIDE) {
+        float x = axl__bits_float((uint32_t)u);
+        if (!isfinite(x) || fabsf(x) < 1e-30f)
+            continue;
+        double error = ulps(tanh_of(x), tanh(x));
+        worst = error > worst ? error : worst;
+    }
+    printf("tanh: %.2f units in the last place\n", worst);
+    assert_true(worst < 6.0);
+    assert_true(tanh_of(0.0f) == 0.0f && tanh_of(INFINITY) == 1.0f && tanh_of(-INFINITY) == -1.0f);
+    assert_true(isnan(tanh_of(NAN)) && isnan(tanh_of(-NAN)));
+}
+
 static void test_simd__bf16_is_that_of_dtype_h(void **state)
 {
     float x[VF_N];
@@ -222,6 +248,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_simd__exp_within_2_ulps),
         cmocka_unit_test(test_simd__exp2_within_2_ulps_or_roughly),
+        cmocka_unit_test(test_simd__tanh_within_6_ulps),
         cmocka_unit_test(test_simd__bf16_is_that_of_dtype_h),
         cmocka_unit_test(test_simd__part_of_a_vector),
         cmocka_unit_test(test_simd__lanes),
