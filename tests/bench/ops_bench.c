@@ -450,49 +450,50 @@ static void fill(bench *b)
         b->table[i] = 0.75f;
 }
 
+static const struct {
+    const char *name;
+    operation *run;
+} operations[] = {
+    { "copy", copy },
+    { "convert f32 bf16", convert },
+    { "add", add },
+    { "rms_norm_forward", rms_norm_forward },
+    { "rms_norm_backward", rms_norm_backward },
+    { "rope", rope },
+    { "silu_forward", silu_forward },
+    { "silu_backward", silu_backward },
+    { "gelu_forward", gelu_forward },
+    { "gelu_backward", gelu_backward },
+    { "gelu_tanh_forward", gelu_tanh_forward },
+    { "gelu_tanh_backward", gelu_tanh_backward },
+    { "scale", scale },
+    { "soft_cap_forward", soft_cap_forward },
+    { "soft_cap_backward", soft_cap_backward },
+    { "gather_rows", gather_rows },
+    { "add_rows", add_rows },
+    { "rms_norm_weight", rms_norm_weight_backward },
+    { "cross_entropy", cross_entropy },
+    { "dropout", dropout },
+    { "noise", noise },
+    { "sum_squares", sum_squares },
+    { "adamw", adamw },
+    { "sgd", sgd },
+    { "lion", lion },
+    { "adagrad", adagrad },
+    { "rmsprop", rmsprop },
+    { "adopt", adopt },
+    { "ademamix", ademamix },
+    { "schedule_free", schedule_free },
+    { "optim_8bit", optim_8bit },
+    { "adafactor", adafactor },
+    { "came", came },
+    { "muon_momentum", muon_momentum },
+    { "muon_normalize", muon_normalize },
+    { "muon_scale", muon_scale },
+};
+
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        operation *run;
-    } operations[] = {
-        { "copy", copy },
-        { "convert f32 bf16", convert },
-        { "add", add },
-        { "rms_norm_forward", rms_norm_forward },
-        { "rms_norm_backward", rms_norm_backward },
-        { "rope", rope },
-        { "silu_forward", silu_forward },
-        { "silu_backward", silu_backward },
-        { "gelu_forward", gelu_forward },
-        { "gelu_backward", gelu_backward },
-        { "gelu_tanh_forward", gelu_tanh_forward },
-        { "gelu_tanh_backward", gelu_tanh_backward },
-        { "scale", scale },
-        { "soft_cap_forward", soft_cap_forward },
-        { "soft_cap_backward", soft_cap_backward },
-        { "gather_rows", gather_rows },
-        { "add_rows", add_rows },
-        { "rms_norm_weight", rms_norm_weight_backward },
-        { "cross_entropy", cross_entropy },
-        { "dropout", dropout },
-        { "noise", noise },
-        { "sum_squares", sum_squares },
-        { "adamw", adamw },
-        { "sgd", sgd },
-        { "lion", lion },
-        { "adagrad", adagrad },
-        { "rmsprop", rmsprop },
-        { "adopt", adopt },
-        { "ademamix", ademamix },
-        { "schedule_free", schedule_free },
-        { "optim_8bit", optim_8bit },
-        { "adafactor", adafactor },
-        { "came", came },
-        { "muon_momentum", muon_momentum },
-        { "muon_normalize", muon_normalize },
-        { "muon_scale", muon_scale },
-    };
     axl_context_options opts = AXL_CONTEXT_OPTIONS_INIT;
     axl_context *ctx;
     bench b = { .ops = &axl__backend_cpu };
