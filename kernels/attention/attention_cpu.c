@@ -258,14 +258,37 @@ static inline vf before(int64_t i, int64_t end, vf v, vf instead)
     return vf_blend_lt(lane_numbers(), vf_set1((float)(end - i)), v, instead);
 }
 
-/* Columns [begin, end) of n rows of scores, as they were multiplied, to what the softmax takes. */
-static void cap_scores(const job *j, float *s, int64_t ld, int64_t n, int64_t begin, int64_t end)
+/* The largest |s| of columns [begin, end), where begin is a whole vector. */
+static float largest(const float *s, int64_t begin, int64_t end)
 {
-    vf inner = vf_set1(j->f->scale / j->f->soft_cap);
+    vf most = vf_zero(), least = vf_zero();
 
-    for (int64_t r = 0; r < n; r++)
-        for (int64_t i = begin; i < end; i += VF_N)
-            vf_store(s + r * ld + i, vf_tanh(vf_mul(vf_load(s + r * ld + i), inner)));
+    for (int64_t i = begin; i < end; i += VF_N) {
+        vf v = before(i, end, vf_load(s + i), vf_zero());
+        most = vf_max(most, v);
+        least = vf_min(least, v);
+    }
+    return vf_hmax(vf_max(most, vf_sub(vf_zero(), least)));
+}
+
+/* Columns [begin, end) of n rows of scores, as they were multiplied, to what the softmax takes.
+ * Few models' scores reach their cap: then tanh needs no division. */
+static void cap_scores(const job *j, float *scores, int64_t ld, int64_t n, int64_t begin,
+                       int64_t end)
+{
+    float factor = j->f->scale / j->f->soft_cap;
+    vf inner = vf_set1(factor);
+
+    for (int64_t r = 0; r < n; r++) {
+        float *s = scores + r * ld;
+        int64_t i = begin;
+
+        if (largest(s, begin, end) * fabsf(factor) <= 1.0f)
+            for (; i < end; i += VF_N)
+                vf_store(s + i, vf_tanh_small(vf_mul(vf_load(s + i), inner)));
+        for (; i < end; i += VF_N)
+            vf_store(s + i, vf_tanh(vf_mul(vf_load(s + i), inner)));
+    }
 }
 
 /* ---- forward ---- */

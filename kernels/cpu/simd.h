@@ -207,6 +207,20 @@ AXL_INLINE vf vf_tanh(vf x)
     return vf_div(vf_mul(x, p), q);
 }
 
+/* The same of |x| <= 1, twice as fast for want of a division: a polynomial through Chebyshev's
+ * points. */
+AXL_INLINE vf vf_tanh_small(vf x)
+{
+    vf t = vf_mul(x, x), p = vf_fma(vf_set1(1.0380250967e-3f), t, vf_set1(-6.1943248336e-3f));
+
+    p = vf_fma(p, t, vf_set1(2.0279708286e-2f));
+    p = vf_fma(p, t, vf_set1(-5.345164637e-2f));
+    p = vf_fma(p, t, vf_set1(1.3325076146e-1f));
+    p = vf_fma(p, t, vf_set1(-3.3332827979e-1f));
+    p = vf_fma(p, t, vf_set1(9.9999994865e-1f));
+    return vf_mul(x, p);
+}
+
 /* The address of element i. */
 AXL_INLINE const void *axl_at(const void *p, axl_dtype t, int64_t i)
 {
