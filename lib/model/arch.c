@@ -15,6 +15,8 @@ static axl_status arch_need_int(const axl__arch_source *s, const char *key, int6
 {
     const axl__json *v = axl__json_get(s->root, key);
 
+    if (!v && *out > 0)
+        return AXL_OK; /* the family knows it */
     if (!v)
         return axl__fail(AXL_ERR_FORMAT, "%s: \"%s\" is missing", s->path, key);
     if (v->type != AXL__JSON_INT || v->integer <= 0 || v->integer > INT32_MAX)
@@ -38,6 +40,12 @@ axl_status axl__arch_read_int(const axl__arch_source *s, const char *key, int64_
     return AXL_OK;
 }
 
+/* What the family said, or what most have. */
+static int64_t or_else(int64_t said, int64_t otherwise)
+{
+    return said > 0 ? said : otherwise;
+}
+
 static axl_status arch_read_sizes(axl__arch *a, const axl__arch_source *s)
 {
     AXL_TRY(arch_need_int(s, "num_hidden_layers", &a->n_layers));
@@ -45,11 +53,14 @@ static axl_status arch_read_sizes(axl__arch *a, const axl__arch_source *s)
     AXL_TRY(arch_need_int(s, "intermediate_size", &a->intermediate_size));
     AXL_TRY(arch_need_int(s, "num_attention_heads", &a->n_heads));
     AXL_TRY(arch_need_int(s, "vocab_size", &a->vocab_size));
-    a->n_kv_heads = axl__json_int(s->root, "num_key_value_heads", a->n_heads);
-    a->head_dim = axl__json_int(s->root, "head_dim", a->hidden_size / a->n_heads);
-    a->max_seq_len = axl__json_int(s->root, "max_position_embeddings", 2048);
+    a->n_kv_heads =
+        axl__json_int(s->root, "num_key_value_heads", or_else(a->n_kv_heads, a->n_heads));
+    a->head_dim =
+        axl__json_int(s->root, "head_dim", or_else(a->head_dim, a->hidden_size / a->n_heads));
+    a->max_seq_len =
+        axl__json_int(s->root, "max_position_embeddings", or_else(a->max_seq_len, 2048));
     a->rms_norm_eps = axl__json_double(s->root, "rms_norm_eps", 1e-6);
-    a->tied_head = axl__json_bool(s->root, "tie_word_embeddings", false);
+    a->tied_head = axl__json_bool(s->root, "tie_word_embeddings", a->tied_head);
     if (a->n_layers > AXL__LAYERS_MAX)
         return axl__fail(AXL_ERR_FORMAT, "%s: num_hidden_layers is %lld; at most %d", s->path,
                          (long long)a->n_layers, AXL__LAYERS_MAX);
@@ -65,13 +76,59 @@ static axl_status arch_read_sizes(axl__arch *a, const axl__arch_source *s)
     return AXL_OK;
 }
 
+/* Names that transformers has for one function are rows of one value. */
+static const struct {
+    const char *name;
+    axl_activation act;
+} activations[] = {
+    { "silu", AXL_SILU },          { "swish", AXL_SILU },
+    { "gelu", AXL_GELU },          { "gelu_pytorch_tanh", AXL_GELU_TANH },
+    { "gelu_new", AXL_GELU_TANH },
+};
+
+axl_status axl__arch_read_activation(axl__arch *a, const axl__arch_source *s, const char *key,
+                                     const char *if_missing)
+{
+    const char *name = axl__json_string(s->root, key, if_missing);
+
+    for (size_t i = 0; i < sizeof activations / sizeof activations[0]; i++) {
+        if (strcmp(activations[i].name, name) == 0) {
+            a->activation = activations[i].act;
+            return AXL_OK;
+        }
+    }
+    return axl__fail(AXL_ERR_UNSUPPORTED,
+                     "%s: %s \"%s\" is not supported yet; silu, gelu and gelu_pytorch_tanh are",
+                     s->path, key, name);
+}
+
+axl_status axl__arch_read_layer_types(axl__arch *a, const axl__arch_source *s, int64_t window,
+                                      bool *found)
+{
+    const axl__json *types = axl__json_get(s->root, "layer_types");
+
+    *found = types && types->type != AXL__JSON_NULL;
+    if (!*found)
+        return AXL_OK;
+    if (types->type != AXL__JSON_ARRAY || (int64_t)types->count != a->n_layers)
+        return axl__fail(AXL_ERR_FORMAT, "%s: \"layer_types\" must name each of the %lld layers",
+                         s->path, (long long)a->n_layers);
+    const axl__json *v = types->child;
+    for (int64_t i = 0; i < a->n_layers; i++, v = v->next) {
+        bool slides = v->type == AXL__JSON_STRING && strcmp(v->text, "sliding_attention") == 0;
+        if (!slides && !(v->type == AXL__JSON_STRING && strcmp(v->text, "full_attention") == 0))
+            return axl__fail(AXL_ERR_UNSUPPORTED,
+                             "%s: layer_types[%lld] must be \"full_attention\" or "
+                             "\"sliding_attention\"",
+                             s->path, (long long)i);
+        a->layers[i].window = slides ? window : 0;
+    }
+    return AXL_OK;
+}
+
 axl_status axl__arch_read_decoder(axl__arch *a, const axl__arch_source *s)
 {
-    const char *act = axl__json_string(s->root, "hidden_act", "silu");
-
-    if (strcmp(act, "silu") != 0)
-        return axl__fail(AXL_ERR_UNSUPPORTED, "%s: hidden_act \"%s\" is not supported yet", s->path,
-                         act);
+    AXL_TRY(axl__arch_read_activation(a, s, "hidden_act", "silu"));
     AXL_TRY(arch_read_sizes(a, s));
     AXL_TRY(axl__rope_read(&a->ropes[0], s->root, a->max_seq_len, s->path));
     a->n_ropes = 1;
@@ -116,6 +173,8 @@ static axl_status arch_read_config(axl__arch *a, const axl__arch_source *s)
                          "%s: model_type \"%s\" is not supported yet; axl knows %s", s->path, type,
                          known);
     AXL_TRY(a->family->read(a, s));
+    if (a->attn_scale == 0.0)
+        a->attn_scale = 1.0 / sqrt((double)a->head_dim);
     return arch_read_eos(a, s);
 }
 

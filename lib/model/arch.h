@@ -10,6 +10,7 @@
 #include "base/folder.h"
 #include "base/json.h"
 #include "rotary.h"
+#include "tensor/ops.h"
 
 #include <stdint.h>
 
@@ -35,7 +36,13 @@ typedef struct axl__arch {
     bool tied_head;                  /* the output head is the embedding */
     bool qkv_bias, o_bias, mlp_bias; /* which linear layers add a vector of their own */
     bool qk_norm;                    /* heads of queries and keys are normalised */
-    axl__rope ropes[AXL__ROPES_MAX]; /* (n_ropes) */
+    bool post_norms;           /* so are the outputs of attention and MLP, before they are added */
+    bool norm_unit_offset;     /* norms multiply by 1 + their weight */
+    axl_activation activation; /* of the MLP's gate */
+    double embed_scale;        /* embeddings are multiplied by it; 0: they are not */
+    double attn_scale;         /* of scores; 1 / sqrt(head_dim) where a family says none */
+    double attn_soft_cap, logit_soft_cap; /* of scores and of logits; 0: none */
+    axl__rope ropes[AXL__ROPES_MAX];      /* (n_ropes) */
     int n_ropes;
     axl__layer_arch *layers;           /* (n_layers), owned */
     int64_t eos_ids[AXL__EOS_IDS_MAX]; /* ends of the text and of a turn: generation stops there */
@@ -60,9 +67,18 @@ typedef struct axl__arch_source {
 } axl__arch_source;
 
 /* What every decoder has, under the names that Llama gave them: sizes, heads, the norms' epsilon,
- * the tied head, one set of rotary angles, and layers with full attention.  Refuses activations
- * other than SiLU. */
+ * the tied head, the activation, one set of rotary angles, and layers with full attention.  What
+ * the family has put into `a` before stands for sizes that config.json does not have. */
 axl_status axl__arch_read_decoder(axl__arch *a, const axl__arch_source *s);
+
+/* The MLP's activation, by transformers' names; AXL_ERR_UNSUPPORTED names another. */
+axl_status axl__arch_read_activation(axl__arch *a, const axl__arch_source *s, const char *key,
+                                     const char *if_missing);
+
+/* Where config.json has layer_types: the layers that it says to slide get the window, others
+ * none. */
+axl_status axl__arch_read_layer_types(axl__arch *a, const axl__arch_source *s, int64_t window,
+                                      bool *found);
 
 /* The value of an integer key, from least on; if_missing where there is no such key, 0 where its
  * value is null. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * block_mlp.h - the gated MLP of a decoder layer (SwiGLU; Shazeer, 2020), forward and backward:
+ * block_mlp.h - the gated MLP of a decoder layer (Shazeer, 2020), forward and backward:
  *
- *   y = plus + down_proj(silu(gate_proj(x)) * up_proj(x))
+ *   y = plus + down_proj(act(gate_proj(x)) * up_proj(x))
  *
- * T tokens, F intermediate.
+ * with the architecture's activation.  T tokens, F intermediate.
  */
 #ifndef AXL_MODEL_BLOCK_MLP_H
 #define AXL_MODEL_BLOCK_MLP_H

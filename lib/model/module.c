@@ -57,6 +57,7 @@ static axl_status modules_add_layer(axl__modules *t, const axl__arch *a, int64_t
 {
     int64_t C = a->hidden_size, F = a->intermediate_size;
     int64_t q = a->n_heads * a->head_dim, kv = a->n_kv_heads * a->head_dim, D = a->head_dim;
+    const char *mlp_norm = a->post_norms ? "pre_feedforward_layernorm" : "post_attention_layernorm";
     const axl__module_spec specs[] = {
         { "input_layernorm", AXL__ROLE_NORM, AXL__SLOT_ATTN_NORM, layer, 1, C, false, false },
         { "self_attn.q_proj", AXL__ROLE_LINEAR, AXL__SLOT_QKV, layer, q, C, a->qkv_bias, false },
@@ -68,13 +69,18 @@ static axl_status modules_add_layer(axl__modules *t, const axl__arch *a, int64_t
         { "mlp.gate_proj", AXL__ROLE_LINEAR, AXL__SLOT_GATE_UP, layer, F, C, a->mlp_bias, false },
         { "mlp.up_proj", AXL__ROLE_LINEAR, AXL__SLOT_GATE_UP, layer, F, C, a->mlp_bias, false },
         { "mlp.down_proj", AXL__ROLE_LINEAR, AXL__SLOT_DOWN, layer, C, F, a->mlp_bias, false },
-        { "post_attention_layernorm", AXL__ROLE_NORM, AXL__SLOT_MLP_NORM, layer, 1, C, false,
+        { mlp_norm, AXL__ROLE_NORM, AXL__SLOT_MLP_NORM, layer, 1, C, false, false },
+        { "post_attention_layernorm", AXL__ROLE_NORM, AXL__SLOT_ATTN_POST_NORM, layer, 1, C, false,
+          false },
+        { "post_feedforward_layernorm", AXL__ROLE_NORM, AXL__SLOT_MLP_POST_NORM, layer, 1, C, false,
           false },
     };
 
     for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
-        bool of_heads = specs[i].slot == AXL__SLOT_Q_NORM || specs[i].slot == AXL__SLOT_K_NORM;
-        if (!of_heads || a->qk_norm)
+        axl__slot slot = specs[i].slot;
+        bool of_heads = slot == AXL__SLOT_Q_NORM || slot == AXL__SLOT_K_NORM;
+        bool behind = slot == AXL__SLOT_ATTN_POST_NORM || slot == AXL__SLOT_MLP_POST_NORM;
+        if ((!of_heads || a->qk_norm) && (!behind || a->post_norms))
             AXL_TRY(axl__modules_add(t, &specs[i]));
     }
     return AXL_OK;

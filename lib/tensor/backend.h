@@ -51,8 +51,8 @@ typedef enum axl_op_use { AXL_USE_FORWARD, AXL_USE_TRAINING, AXL_USE_SETTING } a
     X(rope, axl_rope_args, FORWARD)                                                                \
     X(attention_forward, axl_attention_args, FORWARD)                                              \
     X(attention_backward, axl_attention_backward_args, TRAINING)                                   \
-    X(swiglu_forward, axl_swiglu_args, FORWARD)                                                    \
-    X(swiglu_backward, axl_swiglu_backward_args, TRAINING)                                         \
+    X(glu_forward, axl_glu_args, FORWARD)                                                          \
+    X(glu_backward, axl_glu_backward_args, TRAINING)                                               \
     X(gather_rows, axl_rows_args, FORWARD)                                                         \
     X(scatter_rows, axl_rows_args, TRAINING)                                                       \
     X(cross_entropy, axl_cross_entropy_args, TRAINING)                                             \
@@ -77,7 +77,10 @@ typedef enum axl_op_use { AXL_USE_FORWARD, AXL_USE_TRAINING, AXL_USE_SETTING } a
     X(rms_norm_weight_backward, axl_rms_norm_weight_backward_args, TRAINING)                       \
     X(add_rows, axl_rows_args, TRAINING)                                                           \
     X(sum, axl_sum_args, TRAINING)                                                                 \
-    X(dequantise, axl_dequantise_args, SETTING)
+    X(dequantise, axl_dequantise_args, SETTING)                                                    \
+    X(scale, axl_scale_args, FORWARD)                                                              \
+    X(soft_cap_forward, axl_soft_cap_args, FORWARD)                                                \
+    X(soft_cap_backward, axl_soft_cap_backward_args, TRAINING)
 
 typedef enum axl_op {
 #define AXL_BACKEND_NUMBER(op, args, use) AXL_OP_##op,
