@@ -77,7 +77,10 @@ typedef enum axl_op_use { AXL_USE_FORWARD, AXL_USE_TRAINING, AXL_USE_SETTING } a
     X(rms_norm_weight_backward, axl_rms_norm_weight_backward_args, TRAINING)                       \
     X(add_rows, axl_rows_args, TRAINING)                                                           \
     X(sum, axl_sum_args, TRAINING)                                                                 \
-    X(dequantise, axl_dequantise_args, SETTING)
+    X(dequantise, axl_dequantise_args, SETTING)                                                    \
+    X(row_norms, axl_row_norms_args, SETTING)                                                      \
+    X(scale_columns, axl_scale_columns_args, SETTING)                                              \
+    X(dot_columns, axl_dot_columns_args, SETTING)
 
 typedef enum axl_op {
 #define AXL_BACKEND_NUMBER(op, args, use) AXL_OP_##op,
