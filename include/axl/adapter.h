@@ -3,7 +3,8 @@
  * @file adapter.h
  * A LoRA adapter (Hu et al., "LoRA: Low-rank adaptation of large language models", 2021):
  * y = x W^T + scale * dropout(x) A^T B^T, A (r, in), B (out, r), in f32, read and written as PEFT
- * does.
+ * does.  Beside its pairs it may train biases, and magnitudes: DoRA (Liu et al., "DoRA:
+ * Weight-decomposed low-rank adaptation", 2024).
  */
 #ifndef AXL_ADAPTER_H
 #define AXL_ADAPTER_H
@@ -23,14 +24,39 @@ typedef struct axl_adapter_options {
     double dropout;                    /**< of the input of A while training; 0 <= p < 1 */
     uint32_t rank;                     /**< r, at least 1 */
     uint32_t rslora;                   /**< 1: scale = alpha / sqrt(rank) */
+    /** In place of names: one regular expression (Python's re.fullmatch()) on whole paths, or
+     *  "all-linear".  NULL: the names. */
+    const char *target_regex;
+    const char *const *exclude_modules; /**< (n_exclude_modules) names of layers to leave out */
+    size_t n_exclude_modules;
+    const char *exclude_regex;           /**< a regular expression in their place; or NULL */
+    const uint32_t *layers_to_transform; /**< (n_layers_to_transform) decoder layers.  Copied */
+    size_t n_layers_to_transform;        /**< 0: every layer.  A target that is a whole path is
+                                              adapted in whatever layer */
+    const char *const *layers_pattern;   /**< (n_layers_pattern) what the list of layers is called
+                                              in a path, before the number */
+    size_t n_layers_pattern;             /**< 0: whatever it is called */
+    const char *const *rank_pattern;     /**< (n_rank_pattern) regular expressions on the end of a
+                                              path; the first that matches counts */
+    const uint32_t *rank_pattern_ranks;  /**< (n_rank_pattern) the rank of such layers */
+    size_t n_rank_pattern;
+    const char *const *alpha_pattern;   /**< (n_alpha_pattern) likewise */
+    const double *alpha_pattern_alphas; /**< (n_alpha_pattern) */
+    size_t n_alpha_pattern;
+    const char *bias;              /**< of the model's layers, which are trained: "none", "all" or
+                                        "lora_only" (of layers that have a pair); NULL: "none" */
+    const char *init_lora_weights; /**< how values begin; NULL: "true".  See axl_adapter_new() */
+    uint32_t lora_bias;            /**< 1: a bias of B, scaled as B is */
+    uint32_t use_dora;             /**< 1: DoRA, a magnitude for each output */
 } axl_adapter_options;
 
 #define AXL_ADAPTER_OPTIONS_INIT                                                                   \
     {                                                                                              \
-        sizeof(axl_adapter_options), NULL, 0, 42u, 16.0, 0.0, 16u, 0u                              \
+        sizeof(axl_adapter_options), NULL, 0, 42u, 16.0, 0.0, 16u, 0u, NULL, NULL, 0, NULL, NULL,  \
+            0, NULL, 0, NULL, NULL, 0, NULL, NULL, 0, NULL, NULL, 0u, 0u                           \
     }
 
-/** One trained tensor. */
+/** One trained tensor; a vector (a bias, magnitudes) is one row. */
 typedef struct axl_tensor_info {
     size_t size;      /**< sizeof(axl_tensor_info); set by the caller */
     const char *name; /**< as PEFT writes it.  Borrowed from the adapter */
@@ -51,23 +77,43 @@ typedef struct axl_adapter_info {
     size_t n_target_modules;
     double alpha;
     double dropout;
-    uint32_t rank;
-    uint32_t rslora; /**< 1: scale = alpha / sqrt(rank), else alpha / rank */
+    uint32_t rank;                 /**< of layers that rank_pattern does not name */
+    uint32_t rslora;               /**< 1: scale = alpha / sqrt(rank), else alpha / rank */
+    const char *target_regex;      /**< in place of target_modules; NULL: none.  Borrowed */
+    const char *bias;              /**< "none", "all" or "lora_only".  Borrowed */
+    const char *init_lora_weights; /**< how its values began.  Borrowed */
+    uint32_t lora_bias;
+    uint32_t use_dora;
 } axl_adapter_info;
 
 #define AXL_ADAPTER_INFO_INIT                                                                      \
     {                                                                                              \
-        sizeof(axl_adapter_info), NULL, NULL, 0, 0.0, 0.0, 0u, 0u                                  \
+        sizeof(axl_adapter_info), NULL, NULL, 0, 0.0, 0.0, 0u, 0u, NULL, NULL, NULL, 0u, 0u        \
     }
 
 /**
- * A new adapter: A uniform in +-1/sqrt(in) (Kaiming, a = sqrt(5), as PEFT), B zero.
+ * A new adapter.  How it begins says init_lora_weights, in PEFT's words:
+ *
+ * - "true": A uniform in +-1/sqrt(in) (Kaiming, a = sqrt(5)), B zero;
+ * - "false": both so, and nothing is zero;
+ * - "gaussian": A normal of deviation 1/r, B zero;
+ * - "orthogonal": random, with B A = 0; ranks are even;
+ * - "pissa": the weight's r largest singular values (Meng et al., 2024), found until they stand or
+ * for 96 iterations; "pissa_niter_N": roughly, by N iterations of a random subspace;
+ * - "olora": the first r columns and rows of its QR (Büyükakyüz, 2024).
+ *
+ * PEFT takes what the last three begin with out of the weight.  Here the weight stays as it is, and
+ * a second pair that is not trained takes it away: what is saved is plain LoRA of twice the rank on
+ * the weights as their files have them, as PEFT's save_pretrained() makes of it with
+ * path_initial_model_for_weight_conversion.
  *
  * @param[out] out   The adapter; NULL on failure.  Release with axl_adapter_free().
  * @param[in]  model The adapter takes its own reference.
  * @param[in]  opts  NULL for the defaults.  Copied.
  *
- * @retval AXL_ERR_INVALID An option is out of range, or a target names no layer.
+ * @retval AXL_ERR_INVALID     An option is out of range, or a target names no layer.
+ * @retval AXL_ERR_UNSUPPORTED A way to begin that is PEFT's alone, or one that wants weights that
+ * are not quantised; it is named.
  * @retval AXL_ERR_ABI
  * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM
@@ -79,7 +125,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_new(axl_adapter **out, axl_model *
                                                   const axl_adapter_options *opts);
 
 /**
- * An adapter from a PEFT folder: adapter_config.json and adapter_model.safetensors.
+ * An adapter from a PEFT folder: adapter_config.json and adapter_model.safetensors.  One that began
+ * by "pissa" or "olora" stands on weights without that part, which is found again as PEFT does.
  *
  * @param[out] out   The adapter; NULL on failure.  Release with axl_adapter_free().
  * @param[in]  model The adapter takes its own reference.
@@ -116,8 +163,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_open_files(axl_adapter **out, axl_
 
 /**
  * The adapter of a config, or NULL where it has none and the model's own weights are trained:
- * lora_model_dir when it is set, whose own rank, alpha and targets win, else a new one from lora_r,
- * lora_alpha, lora_dropout, lora_target_modules, lora_target_linear.
+ * lora_model_dir when it is set, whose own rank, alpha and targets win, else a new one from the
+ * keys lora_* and peft_*.
  *
  * @param[out] out   The adapter; NULL on failure.  Release with axl_adapter_free().
  * @param[in]  cfg   Borrowed for the call.
@@ -199,7 +246,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_get_info(const axl_adapter *adapte
  *
  * @retval AXL_ERR_BUSY        A trainer of the model, or of one of its adapters, is alive, or a
  *                             call computes with the model or writes the adapter's values.
- * @retval AXL_ERR_UNSUPPORTED It changes the output head, which is the embedding in this model.
+ * @retval AXL_ERR_UNSUPPORTED It changes the output head, which is the embedding in this model, or
+ *                             has a bias of B (lora_bias) for a layer without one.
  * @retval AXL_ERR_CANCELLED   The model is as before.
  * @retval AXL_ERR_NOMEM       Likewise.
  *
@@ -209,7 +257,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_get_info(const axl_adapter *adapte
 AXL_API AXL_MUST_CHECK axl_status axl_adapter_merge(axl_adapter *adapter);
 
 /**
- * The number of trained tensors: two a layer that is targeted.
+ * The number of trained tensors: two a layer that is targeted, and its biases and magnitudes.
  *
  * @param[in] adapter Borrowed.
  * @return The count.

@@ -139,6 +139,82 @@ static void test_adapter__targets_by_the_end_of_the_path(void **state)
     axl_context_free(ctx);
 }
 
+/* ---- which layers ---- */
+
+/* The modules that have a pair, as check_targets() has them, each with its rank and scale's alpha.
+ */
+static void check_made(axl_model *model, const axl_adapter_options *o, const char *want)
+{
+    axl_adapter *adapter;
+    char got[1024] = "";
+
+    assert_ok(axl_adapter_new(&adapter, model, o));
+    for (size_t i = 0; i < axl_adapter_count(adapter); i += 2) {
+        axl_tensor_info t = AXL_TENSOR_INFO_INIT;
+        assert_ok(axl_adapter_get_tensor(adapter, i, &t));
+        const char *module = strstr(t.name, "layers.") + 7;
+        size_t at = strlen(got);
+        snprintf(got + at, sizeof got - at, "%s%.*s:%d", at ? " " : "",
+                 (int)(strstr(module, ".lora_A") - module), module, (int)t.rows);
+    }
+    assert_string_equal(got, want);
+    axl_adapter_free(adapter);
+}
+
+static void test_adapter__layers_as_peft_names_them(void **state)
+{
+    static const char *const names[] = { "q_proj", "up_proj", "model.layers.3.mlp.down_proj" };
+    static const char *const out[] = { "1.mlp.up_proj" }, *const lists[] = { "h", "layers" };
+    static const char *const patterns[] = { "layers\\.1\\..*", "up_proj" };
+    static const uint32_t layers[] = { 1, 2 }, ranks[] = { 2, 6 };
+    axl_context *ctx = tiny_context(1);
+    axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT, n;
+    axl_adapter *adapter;
+
+    (void)state;
+    o.rank = 4;
+    n = o;
+    n.target_regex = ".*\\.[02]\\.(mlp\\.up|self_attn\\.q)_proj";
+    check_made(model, &n,
+               "0.self_attn.q_proj:4 0.mlp.up_proj:4 2.self_attn.q_proj:4 2.mlp.up_proj:4");
+    n.exclude_regex = ".*\\.0\\..*";
+    check_made(model, &n, "2.self_attn.q_proj:4 2.mlp.up_proj:4");
+    n.target_regex = "q_proj"; /* the whole path is what must match */
+    assert_fails(
+        axl_adapter_new(&adapter, model, &n), AXL_ERR_INVALID,
+        "\"q_proj\" matches the whole path of no linear layer that is left; it has q_proj, "
+        "k_proj");
+    n.target_regex = "(";
+    assert_fails(axl_adapter_new(&adapter, model, &n), AXL_ERR_INVALID, "is no regular expression");
+    n.target_regex = ".*(embed_tokens|q_proj)";
+    n.exclude_regex = NULL;
+    assert_fails(axl_adapter_new(&adapter, model, &n), AXL_ERR_UNSUPPORTED, "model.embed_tokens");
+    n = o;
+    n.target_modules = names;
+    n.n_target_modules = 3;
+    n.layers_to_transform = layers;
+    n.n_layers_to_transform = 2;
+    n.exclude_modules = out;
+    n.n_exclude_modules = 1;
+    check_made(model, &n,
+               "1.self_attn.q_proj:4 2.self_attn.q_proj:4 2.mlp.up_proj:4 3.mlp.down_proj:4");
+    n.layers_pattern = lists;
+    n.n_layers_pattern = 2;
+    n.rank_pattern = patterns;
+    n.rank_pattern_ranks = ranks;
+    n.n_rank_pattern = 2;
+    check_made(model, &n,
+               "1.self_attn.q_proj:2 2.self_attn.q_proj:4 2.mlp.up_proj:6 3.mlp.down_proj:4");
+    n.n_layers_pattern = 1; /* there is no h */
+    check_made(model, &n, "3.mlp.down_proj:4");
+    n.n_target_modules = 2;
+    assert_fails(axl_adapter_new(&adapter, model, &n), AXL_ERR_INVALID,
+                 "no layer is left to adapt");
+    axl_model_free(model);
+    axl_context_free(ctx);
+}
+
 static void test_adapter__depends_on_its_seed_alone(void **state)
 {
     axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
@@ -171,14 +247,28 @@ static void test_adapter__refuses_bad_options(void **state)
     axl_adapter *adapter;
 
     (void)state;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 12; i++) {
         axl_adapter_options bad = o;
+        static const uint32_t layers[] = { 1 };
+        static const char *const lists[] = { "layers" };
         const char *what = "lora_r must be 1 to 4096";
         switch (i) {
         case 0: bad.rank = 0; break;
         case 1: bad.rank = 5000; break;
         case 2: bad.dropout = 1.0, what = "lora_dropout"; break;
         case 3: bad.dropout = -0.1, what = "lora_dropout"; break;
+        case 4: bad.bias = "some", what = "none, all or lora_only"; break;
+        case 5: bad.lora_bias = bad.use_dora = 1, what = "does not go with use_dora"; break;
+        case 6: bad.lora_bias = 1, bad.init_lora_weights = "pissa", what = "not with pissa"; break;
+        case 7: bad.rank = 5, bad.init_lora_weights = "orthogonal", what = "even ranks"; break;
+        case 8: bad.init_lora_weights = "pissa_niter_x", what = "must be one of true"; break;
+        case 9:
+            bad.target_regex = ".*", bad.layers_to_transform = layers;
+            bad.n_layers_to_transform = 1, what = "goes with names";
+            break;
+        case 10:
+            bad.layers_pattern = lists, bad.n_layers_pattern = 1, what = "there are none";
+            break;
         default: bad.alpha = NAN, what = "lora_alpha"; break;
         }
         assert_fails(axl_adapter_new(&adapter, model, &bad), AXL_ERR_INVALID, what);
@@ -439,10 +529,20 @@ static void test_adapter__refuses_folders_that_do_not_fit(void **state)
         const char *text;
     } cases[] = {
         { "adapter_config.json", "\"LORA\"", "\"IA3\"", AXL_ERR_UNSUPPORTED, "IA3" },
-        { "adapter_config.json", "\"use_dora\": false", "\"use_dora\": true", AXL_ERR_UNSUPPORTED,
-          "use_dora" },
-        { "adapter_config.json", "\"bias\": \"none\"", "\"bias\": \"all\"", AXL_ERR_UNSUPPORTED,
-          "bias" },
+        { "adapter_config.json", "\"use_dora\": false", "\"use_dora\": true", AXL_ERR_FORMAT,
+          "q_proj.lora_magnitude_vector\" is missing" },
+        { "adapter_config.json", "\"lora_bias\": false", "\"lora_bias\": true", AXL_ERR_FORMAT,
+          "q_proj.lora_B.bias\" is missing" },
+        { "adapter_config.json", "\"bias\": \"none\"", "\"bias\": \"some\"", AXL_ERR_UNSUPPORTED,
+          "bias must be none, all or lora_only" },
+        { "adapter_config.json", "\"rank_pattern\": {}", "\"rank_pattern\": {\"q_proj\": 2}",
+          AXL_ERR_FORMAT, "want [2, 32]" },
+        { "adapter_config.json", "\"rank_pattern\": {}", "\"rank_pattern\": {\"q_proj\": 0}",
+          AXL_ERR_FORMAT, "must hold ranks" },
+        { "adapter_config.json", "\"alpha_pattern\": {}", "\"alpha_pattern\": {\"(\": 1}",
+          AXL_ERR_FORMAT, "is no regular expression" },
+        { "adapter_config.json", "\"exclude_modules\": null", "\"exclude_modules\": \"*\"",
+          AXL_ERR_FORMAT, "adapter_config.json: \"*\" is no regular expression" },
         { "adapter_config.json", "\"r\": 4", "\"r\": 5", AXL_ERR_FORMAT, "[5, 32]" },
         { "adapter_config.json", "\"r\": 4", "\"r\": 0", AXL_ERR_FORMAT, "\"r\"" },
         { "adapter_config.json", "\"target_modules\": [\n", "\"auto_mapping\": [\n", AXL_ERR_FORMAT,
@@ -505,12 +605,11 @@ static const struct {
     { "\"init_lora_weights\": true", "\"init_lora_weights\": \"gaussian\"", NULL },
     { "\"init_lora_weights\": true", "\"init_lora_weights\": \"orthogonal\"", NULL },
     { "\"init_lora_weights\": true", "\"init_lora_weights\": \"eva\"", NULL },
-    { "\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa\"",
-      "init_lora_weights pissa is not supported: it changes the weights" },
+    { "\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa\"", NULL },
     { "\"init_lora_weights\": true", "\"init_lora_weights\": \"pissa_niter_16\"",
-      "init_lora_weights pissa_niter_16" },
+      "init_lora_weights pissa_niter_16 is not supported: it changes the weights" },
     { "\"init_lora_weights\": true", "\"init_lora_weights\": \"corda\"", "corda" },
-    { "\"init_lora_weights\": true", "\"init_lora_weights\": \"olora\"", "olora" },
+    { "\"init_lora_weights\": true", "\"init_lora_weights\": \"olora\"", NULL },
     { "\"init_lora_weights\": true", "\"init_lora_weights\": \"lora_ga\"", "lora_ga" },
     { "\"init_lora_weights\": true", "\"init_lora_weights\": \"loftq\"",
       "loftq is not supported: it quantises" },
@@ -519,29 +618,27 @@ static const struct {
       "init_lora_weights lora_xs is not known" },
     { "\"init_lora_weights\": true", "\"init_lora_weights\": 3", "an integer is not known" },
     { "\"alora_invocation_tokens\": null", "\"alora_invocation_tokens\": [1]", "alora" },
-    { "\"alpha_pattern\": {}", "\"alpha_pattern\": {\"q_proj\": 2}",
-      "alpha_pattern with a value is not supported yet: layers with an alpha" },
+    { "\"alpha_pattern\": {}", "\"alpha_pattern\": {\"q_proj\": 2}", NULL },
+    { "\"bias\": \"none\"", "\"bias\": \"all\"", NULL }, /* this model has none */
     { "\"arrow_config\": null", "\"arrow_config\": {\"top_k\": 3}", "arrow_config" },
     { "\"auto_mapping\": null", "\"auto_mapping\": {\"a\": 1}", NULL },
     { "\"corda_config\": null", "\"corda_config\": {\"a\": 1}", NULL },
     { "\"ensure_weight_tying\": false", "\"ensure_weight_tying\": true", "ensure_weight" },
     { "\"eva_config\": null", "\"eva_config\": {\"rho\": 1.0}", NULL },
-    { "\"fan_in_fan_out\": false", "\"fan_in_fan_out\": true", "fan_in_fan_out" },
+    { "\"fan_in_fan_out\": false", "\"fan_in_fan_out\": true", NULL },
     { "\"inference_mode\": true", "\"inference_mode\": false", NULL },
     { "\"layer_replication\": null", "\"layer_replication\": [[0, 2]]", "layer_repl" },
     { "\"loftq_config\": {}", "\"loftq_config\": {\"loftq_bits\": 4}", NULL },
-    { "\"lora_bias\": false", "\"lora_bias\": true", "lora_bias" },
     { "\"lora_ga_config\": null", "\"lora_ga_config\": {\"a\": 1}", NULL },
     { "\"megatron_config\": null", "\"megatron_config\": {\"a\": 1}", "megatron_config" },
     { "\"modules_to_save\": null", "\"modules_to_save\": [\"lm_head\"]", "modules_to_save" },
     { "\"monteclora_config\": null", "\"monteclora_config\": {\"a\": 1}", "monteclora" },
-    { "\"rank_pattern\": {}", "\"rank_pattern\": {\"q_proj\": 2}", "rank_pattern" },
+    { "\"rank_pattern\": {}", "\"rank_pattern\": {\"q_proj\": 4}", NULL },
     { "\"revision\": null", "\"revision\": \"main\"", NULL },
     { "\"target_parameters\": null", "\"target_parameters\": [\"x\"]", "target_parameters" },
     { "\"task_type\": \"CAUSAL_LM\"", "\"task_type\": null", NULL },
     { "\"trainable_token_indices\": null", "\"trainable_token_indices\": [1]", "trainable" },
     { "\"use_bdlora\": null", "\"use_bdlora\": {\"nblocks\": 1}", "use_bdlora" },
-    { "\"use_dora\": false", "\"use_dora\": true", "use_dora" },
     { "\"use_qalora\": false", "\"use_qalora\": true", "use_qalora" },
     { "\"velora_config\": null", "\"velora_config\": {\"a\": 1}", "velora_config" },
     { "\"layers_to_transform\": null", "\"layers_to_transform\": [0, 1]", NULL },
@@ -610,13 +707,13 @@ static void test_adapter__has_the_layers_that_its_config_names(void **state)
             axl_adapter_free(
                 open_changed(model, "adapter_config.json", cases[i].from, cases[i].to));
     }
-    /* What is written of an adapter of a regular expression says the same without one. */
+    /* What is written says it in the same words. */
     axl_adapter *adapter = open_changed(model, "adapter_config.json", "\"exclude_modules\": null",
                                         "\"exclude_modules\": \".*k_proj\"");
     assert_ok(axl_adapter_save(adapter, temp_path("paths")));
     axl_adapter_free(adapter);
     char *text = read_all(temp_path("paths"), "adapter_config.json", &n);
-    assert_non_null(strstr(text, "\"model.layers.1.mlp.down_proj\""));
+    assert_non_null(strstr(text, "\"exclude_modules\": \".*k_proj\""));
     free(text);
     assert_ok(axl_adapter_open(&adapter, model, temp_path("paths")));
     axl_adapter_free(adapter);
@@ -653,6 +750,17 @@ static void test_adapter__is_as_the_config_says(void **state)
         { "lora_r: 4\nlora_alpha: 8\nlora_target_modules: [q_proj, up_proj]\n", 4 * 2 * 2 },
         { "lora_r: 4\nlora_alpha: 8\nlora_target_modules: [lm_head]\nlora_target_linear: true\n",
           4 * 7 * 2 + 2 },
+        { "lora_r: 4\nlora_alpha: 8\nlora_target_modules: all-linear\n", 4 * 7 * 2 },
+        { "lora_r: 4\nlora_alpha: 8\nlora_target_modules: '.*q_proj'\n", 4 * 2 },
+        { "lora_r: 4\nlora_alpha: 8\nlora_target_modules: [q_proj, v_proj]\n"
+          "peft_layers_to_transform: [0, 3]\npeft_layers_pattern: [layers]\n"
+          "lora_exclude_modules: [3.self_attn.v_proj]\n",
+          3 * 2 },
+        { "lora_r: 16\nlora_alpha: 8\nlora_target_modules: [up_proj, down_proj]\n"
+          "lora_exclude_modules: '.*up.*'\nlora_rank_pattern: {down_proj: 4}\n"
+          "lora_alpha_pattern: {'[01].*': 3}\npeft_use_dora: true\n"
+          "peft_init_lora_weights: gaussian\n",
+          4 * 3 },
     };
     axl_context *ctx = tiny_context(1);
     axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
@@ -687,6 +795,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_adapter__targets_every_layer_but_the_head),
         cmocka_unit_test(test_adapter__targets_by_the_end_of_the_path),
+        cmocka_unit_test(test_adapter__layers_as_peft_names_them),
         cmocka_unit_test(test_adapter__depends_on_its_seed_alone),
         cmocka_unit_test(test_adapter__refuses_bad_options),
         cmocka_unit_test(test_adapter__values_are_read_and_written),
