@@ -11,7 +11,8 @@
  * on packing.
  *
  * Costs, for a tile of R rows and N columns: R N / VF_N fma per unit of depth, N / VF_N stores for
- * packing a unit of the right operand (and as many shuffles times 4 when its depth is contiguous).
+ * packing a unit of the right operand (and as many shuffles times 4 when its depth is contiguous);
+ * decoding a quantised one writes and reads its elements once more, in the first cache.
  */
 #ifndef AXL_CPU_GEMM_H
 #define AXL_CPU_GEMM_H

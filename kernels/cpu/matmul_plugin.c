@@ -9,6 +9,10 @@
  * of what the machine can do against 80-90 %, at T = 512 and weights of 576..8192.  The library is
  * for what axl has no kernels for: bf16 on AMX, and f32 on machines other than x86-64.
  *
+ * Quantised weights are axl's own on AMX too: decoded while they are packed they are as fast there
+ * as dense ones, 1.1 to 1.4 times the library's dense products (Sapphire Rapids, oneDNN 2.6, T =
+ * 512 and 2048), where decoding for the library would write and read the weight once more.
+ *
  * A context whose instruction set is capped keeps to axl's kernels: the library picks its own, and
  * its cap would hold for the whole process.
  */
