@@ -355,7 +355,7 @@ class Model(WrongInput):
                 ({"model_type": "gemma", "use_bidirectional_attention": True},
                  ": use_bidirectional_attention is not supported; a token sees those before it"),
                 ({"model_type": "gemma3_text", "attention_dropout": 0.25},
-                 ": attention_dropout 0.25 is not supported; 0 drops nothing"),
+                 ": attention_dropout is not supported; 0 drops nothing"),
                 ({"model_type": "gemma2", "final_logit_softcapping": 0},
                  ': "final_logit_softcapping" must be a number above 0, or null'),
                 ({"model_type": "gemma2", "query_pre_attn_scalar": -256},

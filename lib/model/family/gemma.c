@@ -10,17 +10,14 @@
 /* What would change the result and is not computed. */
 static axl_status gemma_refuse(const axl__arch_source *s)
 {
-    double dropout = axl__json_double(s->root, "attention_dropout", 0.0);
-
     if (axl__json_bool(s->root, "use_bidirectional_attention", false))
         return axl__fail(AXL_ERR_UNSUPPORTED,
                          "%s: use_bidirectional_attention is not supported; a token sees those "
                          "before it",
                          s->path);
-    if (dropout != 0.0)
+    if (axl__json_double(s->root, "attention_dropout", 0.0) != 0.0)
         return axl__fail(AXL_ERR_UNSUPPORTED,
-                         "%s: attention_dropout %g is not supported; 0 drops nothing", s->path,
-                         dropout);
+                         "%s: attention_dropout is not supported; 0 drops nothing", s->path);
     return AXL_OK;
 }
 
