@@ -23,11 +23,36 @@ typedef struct axl_adapter_options {
     double dropout;                    /**< of the input of A while training; 0 <= p < 1 */
     uint32_t rank;                     /**< r, at least 1 */
     uint32_t rslora;                   /**< 1: scale = alpha / sqrt(rank) */
+    /** In place of names: one regular expression (Python's re.fullmatch()) on whole paths, or
+     *  "all-linear".  NULL: the names. */
+    const char *target_regex;
+    const char *const *exclude_modules; /**< (n_exclude_modules) names of layers to leave out */
+    size_t n_exclude_modules;
+    const char *exclude_regex;           /**< a regular expression in their place; or NULL */
+    const uint32_t *layers_to_transform; /**< (n_layers_to_transform) decoder layers.  Copied */
+    size_t n_layers_to_transform;        /**< 0: every layer.  A target that is a whole path is
+                                              adapted in whatever layer */
+    const char *const *layers_pattern;   /**< (n_layers_pattern) what the list of layers is called
+                                              in a path, before the number */
+    size_t n_layers_pattern;             /**< 0: whatever it is called */
+    const char *const *rank_pattern;     /**< (n_rank_pattern) regular expressions on the end of a
+                                              path; the first that matches counts */
+    const uint32_t *rank_pattern_ranks;  /**< (n_rank_pattern) the rank of such layers */
+    size_t n_rank_pattern;
+    const char *const *alpha_pattern;   /**< (n_alpha_pattern) likewise */
+    const double *alpha_pattern_alphas; /**< (n_alpha_pattern) */
+    size_t n_alpha_pattern;
+    const char *bias;              /**< of the model's layers, which are trained: "none", "all" or
+                                        "lora_only" (of layers that have a pair); NULL: "none" */
+    const char *init_lora_weights; /**< how values begin; NULL: "true".  See axl_adapter_new() */
+    uint32_t lora_bias;            /**< 1: a bias of B, scaled as B is */
+    uint32_t use_dora;             /**< 1: DoRA, a magnitude for each output */
 } axl_adapter_options;
 
 #define AXL_ADAPTER_OPTIONS_INIT                                                                   \
     {                                                                                              \
-        sizeof(axl_adapter_options), NULL, 0, 42u, 16.0, 0.0, 16u, 0u                              \
+        sizeof(axl_adapter_options), NULL, 0, 42u, 16.0, 0.0, 16u, 0u, NULL, NULL, 0, NULL, NULL,  \
+            0, NULL, 0, NULL, NULL, 0, NULL, NULL, 0, NULL, NULL, 0u, 0u                           \
     }
 
 /** One trained tensor. */
@@ -51,13 +76,18 @@ typedef struct axl_adapter_info {
     size_t n_target_modules;
     double alpha;
     double dropout;
-    uint32_t rank;
-    uint32_t rslora; /**< 1: scale = alpha / sqrt(rank), else alpha / rank */
+    uint32_t rank;                 /**< of layers that rank_pattern does not name */
+    uint32_t rslora;               /**< 1: scale = alpha / sqrt(rank), else alpha / rank */
+    const char *target_regex;      /**< in place of target_modules; NULL: none.  Borrowed */
+    const char *bias;              /**< "none", "all" or "lora_only".  Borrowed */
+    const char *init_lora_weights; /**< how its values began.  Borrowed */
+    uint32_t lora_bias;
+    uint32_t use_dora;
 } axl_adapter_info;
 
 #define AXL_ADAPTER_INFO_INIT                                                                      \
     {                                                                                              \
-        sizeof(axl_adapter_info), NULL, NULL, 0, 0.0, 0.0, 0u, 0u                                  \
+        sizeof(axl_adapter_info), NULL, NULL, 0, 0.0, 0.0, 0u, 0u, NULL, NULL, NULL, 0u, 0u        \
     }
 
 /**

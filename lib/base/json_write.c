@@ -56,6 +56,18 @@ void axl__jw_double(axl__jw *obj, const char *key, double value)
     add(obj, key, cJSON_CreateRaw(text));
 }
 
+/* A whole one as an integer. */
+static cJSON *number(double value)
+{
+    char text[AXL__NUM_MAX];
+
+    if (value > -1e15 && value < 1e15 && value == (double)(int64_t)value)
+        snprintf(text, sizeof text, "%lld", (long long)value);
+    else
+        axl__format_double(text, value);
+    return cJSON_CreateRaw(text);
+}
+
 void axl__jw_string(axl__jw *obj, const char *key, const char *value)
 {
     add(obj, key, value ? cJSON_CreateString(value) : cJSON_CreateNull());
@@ -76,9 +88,35 @@ void axl__jw_strings(axl__jw *obj, const char *key, const char *const *values, s
     add(obj, key, list);
 }
 
-void axl__jw_object(axl__jw *obj, const char *key)
+void axl__jw_numbers(axl__jw *obj, const char *key, const double *values, size_t n)
 {
-    add(obj, key, cJSON_CreateObject());
+    cJSON *list = cJSON_CreateArray();
+
+    for (size_t i = 0; list && i < n; i++) {
+        cJSON *v = number(values[i]);
+        if (!v || !cJSON_AddItemToArray(list, v)) {
+            cJSON_Delete(v);
+            cJSON_Delete(list);
+            list = NULL;
+        }
+    }
+    add(obj, key, list);
+}
+
+void axl__jw_object(axl__jw *obj, const char *key, const char *const *keys, const double *values,
+                    size_t n)
+{
+    cJSON *map = cJSON_CreateObject();
+
+    for (size_t i = 0; map && i < n; i++) {
+        cJSON *v = number(values[i]);
+        if (!v || !cJSON_AddItemToObject(map, keys[i], v)) {
+            cJSON_Delete(v);
+            cJSON_Delete(map);
+            map = NULL;
+        }
+    }
+    add(obj, key, map);
 }
 
 /* cJSON indents by tabs; two spaces are the habit of the files' other writers. */

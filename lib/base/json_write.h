@@ -22,7 +22,10 @@ void axl__jw_int(axl__jw *obj, const char *key, int64_t value);
 void axl__jw_double(axl__jw *obj, const char *key, double value);
 void axl__jw_string(axl__jw *obj, const char *key, const char *value); /* NULL gives null */
 void axl__jw_strings(axl__jw *obj, const char *key, const char *const *values, size_t n);
-void axl__jw_object(axl__jw *obj, const char *key); /* an empty object */
+/* Those that are whole as integers; and an object of such. */
+void axl__jw_numbers(axl__jw *obj, const char *key, const double *values, size_t n);
+void axl__jw_object(axl__jw *obj, const char *key, const char *const *keys, const double *values,
+                    size_t n);
 /* Appends the object as text, indented by two spaces, and frees it; fails for want of memory alone.
  */
 axl_status axl__jw_text(axl__jw *obj, axl__str *out);

@@ -8,6 +8,8 @@
  */
 #include "config_priv.h"
 
+#include "base/pattern.h"
+
 #include <string.h>
 
 static void say_renamed(axl__config_pass *p, const axl__yaml *node, const char *key,
@@ -141,6 +143,21 @@ static axl_status rename_checkpointing(axl__config_pass *p)
     return put_derived(p, "gradient_checkpointing", boolean(p, true), node);
 }
 
+/* Whether the text is a regular expression; what is wrong with it is said. */
+static axl_status check_regex(axl__config_pass *p, const axl__yaml *node)
+{
+    axl__pattern *pattern;
+    axl__error error;
+    axl_status status = axl__pattern_new(&pattern, p->arena->ctx, node->text);
+
+    axl__pattern_free(pattern);
+    axl__error_hold(&error);
+    if (status == AXL_ERR_INVALID)
+        axl__config_say(p, AXL__C_TARGET_REGEX, AXL_SEVERITY_ERROR, node, AT_VALUE,
+                        "lora_target_modules", "%s", error.text);
+    return status == AXL_ERR_INVALID ? AXL_OK : status;
+}
+
 /* One text is a regular expression on whole module paths in PEFT.  A plain name is taken as a list
  * of one, which is what its writer means. */
 static axl_status rename_targets(axl__config_pass *p)
@@ -155,14 +172,8 @@ static axl_status rename_targets(axl__config_pass *p)
         return AXL_OK;
     }
     if (node->text[strspn(node->text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                      "0123456789_")] != '\0') {
-        axl__config_say(p, AXL__C_TARGET_REGEX, AXL_SEVERITY_ERROR, node, AT_VALUE,
-                        "lora_target_modules",
-                        "not supported: a regular expression; use a list of names such as "
-                        "[q_proj, v_proj], or lora_target_linear: true");
-        axl__yaml_remove(p->root, "lora_target_modules");
-        return AXL_OK;
-    }
+                                      "0123456789_")] != '\0')
+        return check_regex(p, node);
     axl__yaml *list = axl__yaml_collection(p->arena, AXL__YAML_LIST);
     axl__yaml *item = axl__yaml_string(p->arena, node->text, node->len);
     if (!list || !item)

@@ -4,6 +4,7 @@
  * the user set; defaults come later.
  */
 #include "config_priv.h"
+#include "lora_inits.h"
 #include "dataset_types.h"
 
 #include "base/os.h"
@@ -155,6 +156,13 @@ static void check_no_adapter(axl__config_pass *p)
                                         "lora_dropout",
                                         "lora_target_modules",
                                         "lora_target_linear",
+                                        "lora_exclude_modules",
+                                        "lora_rank_pattern",
+                                        "lora_alpha_pattern",
+                                        "peft_layers_to_transform",
+                                        "peft_layers_pattern",
+                                        "peft_init_lora_weights",
+                                        "peft_use_dora",
                                         "peft_use_rslora",
                                         "loraplus_lr_ratio" };
 
@@ -206,11 +214,27 @@ static void check_bits(axl__config_pass *p)
         warn(p, AXL__C_NO_EFFECT, "bnb_config_kwargs", "no effect here without load_in_4bit: true");
 }
 
+/* How the pairs begin. */
+static void check_init(axl__config_pass *p)
+{
+    const axl__yaml *init = get(p, "peft_init_lora_weights");
+    const char *why;
+
+    if (!init || init->type != AXL__YAML_STRING)
+        return;
+    axl__lora_init_answer answer = axl__lora_init_find(init->text, &why);
+    if (answer == AXL__LORA_INIT_REFUSED)
+        say(p, AXL__C_UNSUPPORTED, "peft_init_lora_weights", why);
+    else if (answer == AXL__LORA_INIT_UNKNOWN)
+        say(p, AXL__C_BAD_VALUE, "peft_init_lora_weights", axl__lora_init_choices);
+}
+
 /* Axolotl has no default for lora_r and lora_alpha, and PEFT refuses to be without. */
 static void check_adapter(axl__config_pass *p)
 {
     check_lisa(p);
     check_bits(p);
+    check_init(p);
     if (!get(p, "adapter"))
         check_no_adapter(p);
     if (!get(p, "adapter") || get(p, "lora_model_dir"))

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* adapter.c - making adapters and reaching their tensors; files are adapter_peft.c's. */
+/* adapter.c - making adapters and reaching their tensors; files are adapter_peft.c's, configs
+ * adapter_config.c's. */
 #include "adapter.h"
 
 #include "base/magic.h"
-#include "base/rng.h"
 #include "base/str.h"
 #include "base/structs.h"
-#include "config/config.h"
+#include "config/lora_inits.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
-
-enum { KINDS_MAX = 32 };
 
 /* ---- life ---- */
 
@@ -82,13 +79,12 @@ void axl_adapter_free(axl_adapter *a)
     axl_adapter_free(a->frozen);
     if (a->params)
         a->model->ops->buffer_free(a->model->dev, a->params);
-    for (size_t i = 0; i < a->n_targets && a->targets; i++)
-        axl__free(ctx, a->targets[i]);
     for (size_t i = 0; i < a->n_tensors && a->tensors; i++)
         axl__free(ctx, a->tensors[i].name);
-    axl__free(ctx, a->targets);
     axl__free(ctx, a->tensors);
+    axl__free(ctx, a->entries);
     axl__free(ctx, a->loras);
+    axl__arena_free(&a->arena);
     axl_model_free(a->model);
     axl__free(ctx, a);
     axl_context_free(ctx);
@@ -107,15 +103,39 @@ void axl__adapter_disown(axl_adapter *a)
     atomic_store(&a->owned, false);
 }
 
-static axl_status add_tensor(axl_adapter *a, const axl__module *of, const char *part, int64_t at,
-                             int64_t rows, int64_t cols)
+/* ---- layout ---- */
+
+const char *axl__part_suffix(axl__part part, bool has_pair)
 {
-    char *name = axl__format(a->ctx, "base_model.model.%s.lora_%s.weight", of->name, part);
+    static const char *const suffixes[AXL__PARTS] = { ".lora_A.weight", ".lora_B.weight",
+                                                      ".lora_B.bias", ".lora_magnitude_vector",
+                                                      ".base_layer.bias" };
+
+    return part == AXL__PART_BIAS && !has_pair ? ".bias" : suffixes[part];
+}
+
+static axl_status add_tensor(axl_adapter *a, int64_t module, axl__part part)
+{
+    const axl__module *of = &a->model->modules.list[module];
+    const axl__lora *l = &a->loras[module];
+    bool vector = part != AXL__PART_A && part != AXL__PART_B;
+    char *name =
+        axl__format(a->ctx, "base_model.model.%s%s", of->name, axl__part_suffix(part, l->on));
 
     if (!name)
         return axl__fail_nomem();
+    a->entries[a->n_tensors] = (axl__entry){ part, module };
     a->tensors[a->n_tensors++] = (axl__param){
-        .name = name, .at = at, .rows = rows, .cols = cols, .embedding = of->role == AXL__ROLE_HEAD
+        .name = name,
+        .at = l->at[part],
+        .rows = part == AXL__PART_A   ? l->rank
+                : part == AXL__PART_B ? l->out
+                                      : 1,
+        .cols = part == AXL__PART_A   ? l->in
+                : part == AXL__PART_B ? l->rank
+                                      : l->out,
+        .vector = vector,
+        .embedding = of->role == AXL__ROLE_HEAD,
     };
     return AXL_OK;
 }
@@ -129,17 +149,33 @@ static int64_t place(axl_adapter *a, int64_t size)
     return at;
 }
 
-/* The places of a group's pairs: all A, then all B (see linear.h). */
+/* Whether the options give a layer the part. */
+static bool has_part(const axl_adapter *a, int64_t module, axl__part part)
+{
+    const axl__module *m = &a->model->modules.list[module];
+    bool on = a->loras[module].on;
+
+    switch (part) {
+    case AXL__PART_B_BIAS: return on && a->opts.lora_bias;
+    case AXL__PART_MAGNITUDE: return on && a->opts.use_dora;
+    case AXL__PART_BIAS:
+        return axl__module_is_linear(m) && m->has_bias &&
+               (strcmp(a->opts.bias, "all") == 0 || (on && strcmp(a->opts.bias, "lora_only") == 0));
+    default: return on;
+    }
+}
+
+/* The places of a group's pairs: all A, then all B (see linear.h), then what else there is. */
 static void place_group(axl_adapter *a, axl__linears g)
 {
-    axl__lora *l = a->loras + g.first;
-
-    for (int64_t i = 0; i < g.n; i++)
-        if (l[i].on)
-            l[i].a_at = place(a, l[i].rank * l[i].in);
-    for (int64_t i = 0; i < g.n; i++)
-        if (l[i].on)
-            l[i].b_at = place(a, l[i].out * l[i].rank);
+    for (int part = 0; part < AXL__PARTS; part++)
+        for (int64_t i = g.first; i < g.first + g.n; i++) {
+            axl__lora *l = &a->loras[i];
+            int64_t size = part == AXL__PART_A   ? l->rank * l->in
+                           : part == AXL__PART_B ? l->out * l->rank
+                                                 : l->out;
+            l->at[part] = has_part(a, i, (axl__part)part) ? place(a, size) : -1;
+        }
 }
 
 /* The run of linear layers that begins at a module: those of the same slot. */
@@ -151,56 +187,93 @@ static axl__linears run_at(const axl__modules *t, int64_t first)
                                     : (axl__linears){ first, 1 };
 }
 
-/* Gives every pair its place and lists the tensors in the order of the module table, A before B:
- * the order that hosts see, and that a new adapter's random numbers follow. */
-static axl_status adapter_lay_out(axl_adapter *a, const bool *on)
+static axl_status check_rank(const axl_adapter_options *o, const char *name, int64_t rank,
+                             double alpha)
+{
+    if (rank < 1 || rank > AXL__RANK_MAX)
+        return axl__fail(AXL_ERR_INVALID, "the rank of %s must be 1 to %d, got %lld", name,
+                         AXL__RANK_MAX, (long long)rank);
+    if (!isfinite(alpha))
+        return axl__fail(AXL_ERR_INVALID, "the alpha of %s must be a number", name);
+    if (strcmp(o->init_lora_weights, "orthogonal") == 0 && rank % 2 != 0)
+        return axl__fail(AXL_ERR_INVALID,
+                         "peft_init_lora_weights: orthogonal wants even ranks; that of %s is %lld",
+                         name, (long long)rank);
+    return AXL_OK;
+}
+
+static axl_status size_pairs(axl_adapter *a, const bool *on)
 {
     const axl__modules *t = &a->model->modules;
 
-    a->loras = axl__calloc(a->ctx, (size_t)t->n, sizeof *a->loras);
-    a->tensors = axl__calloc(a->ctx, (size_t)t->n_linears * 2, sizeof *a->tensors);
-    if (!a->loras || !a->tensors)
-        return axl__fail_nomem();
-    for (int64_t i = 0; i < t->n; i++)
-        if (on[i])
-            a->loras[i] = (axl__lora){ true, a->rank, t->list[i].cols, t->list[i].rows, 0, 0 };
-    for (int64_t i = 0; i < t->n; i += run_at(t, i).n)
-        place_group(a, run_at(t, i));
     for (int64_t i = 0; i < t->n; i++) {
-        const axl__lora *l = &a->loras[i];
-        if (!l->on)
+        axl__lora *l = &a->loras[i];
+        *l = (axl__lora){ .on = on[i], .in = t->list[i].cols, .out = t->list[i].rows };
+        if (!on[i])
             continue;
-        AXL_TRY(add_tensor(a, &t->list[i], "A", l->a_at, l->rank, l->in));
-        AXL_TRY(add_tensor(a, &t->list[i], "B", l->b_at, l->out, l->rank));
+        AXL_TRY(axl__targets_rank(t, &a->opts, i, &l->rank, &l->alpha));
+        AXL_TRY(check_rank(&a->opts, t->list[i].name, l->rank, l->alpha));
+        l->scale = (float)(l->alpha / (a->opts.rslora ? sqrt((double)l->rank) : (double)l->rank));
+        l->gain_at = a->n_gains;
+        a->n_gains += a->opts.use_dora ? l->out : 0;
     }
     return AXL_OK;
 }
 
-/* For adapter_config.json: what was asked for, or every kind of layer that is not the head. */
-static axl_status copy_targets(axl_adapter *a, const axl_adapter_options *o)
+/* Gives everything its place and lists the tensors in the order of the module table: the order that
+ * hosts see. */
+static axl_status adapter_lay_out(axl_adapter *a, const bool *on)
 {
-    const char *kinds[KINDS_MAX];
-    size_t n = o->n_target_modules
-                   ? o->n_target_modules
-                   : axl__modules_kinds(&a->model->modules, false, kinds, KINDS_MAX);
-    const char *const *names = o->n_target_modules ? o->target_modules : kinds;
+    const axl__modules *t = &a->model->modules;
+    size_t most = (size_t)t->n_linears * AXL__PARTS;
 
-    a->targets = axl__calloc(a->ctx, n, sizeof *a->targets);
-    if (!a->targets)
+    a->loras = axl__calloc(a->ctx, (size_t)t->n, sizeof *a->loras);
+    a->tensors = axl__calloc(a->ctx, most, sizeof *a->tensors);
+    a->entries = axl__calloc(a->ctx, most, sizeof *a->entries);
+    if (!a->loras || !a->tensors || !a->entries)
         return axl__fail_nomem();
-    for (; a->n_targets < n; a->n_targets++) {
-        a->targets[a->n_targets] = axl__strdup(a->ctx, names[a->n_targets]);
-        if (!a->targets[a->n_targets])
-            return axl__fail_nomem();
-    }
+    AXL_TRY(size_pairs(a, on));
+    for (int64_t i = 0; i < t->n; i += run_at(t, i).n)
+        place_group(a, run_at(t, i));
+    for (int64_t i = 0; i < t->n; i++)
+        for (int part = 0; part < AXL__PARTS; part++)
+            if (a->loras[i].at[part] >= 0)
+                AXL_TRY(add_tensor(a, i, (axl__part)part));
     return AXL_OK;
+}
+
+/* For adapter_config.json: what was asked for, or every kind of layer that is not the head. */
+static axl_status name_targets(axl_adapter *a)
+{
+    enum { KINDS_MAX = 32 };
+    const char *kinds[KINDS_MAX];
+    axl_adapter_options o = a->opts;
+
+    if (a->opts.target_regex || a->opts.n_target_modules > 0)
+        return AXL_OK;
+    o.n_target_modules = axl__modules_kinds(&a->model->modules, false, kinds, KINDS_MAX);
+    o.target_modules = kinds;
+    return axl__targets_copy(&a->opts, &a->arena, &o);
+}
+
+static axl_status adapter_fill(axl_adapter *a, const bool *on, const axl_adapter_options *o)
+{
+    const axl_backend_ops *ops = a->model->ops;
+    void *params = NULL;
+
+    AXL_TRY(axl__targets_copy(&a->opts, &a->arena, o));
+    AXL_TRY(name_targets(a));
+    AXL_TRY(adapter_lay_out(a, on));
+    size_t bytes = (size_t)a->n_params * sizeof(float);
+    AXL_TRY(ops->buffer_new(a->model->dev, &params, bytes));
+    a->params = params; /* the gaps between tensors are read by whole-buffer operations */
+    return ops->zero(a->model->dev, params, bytes);
 }
 
 axl_status axl__adapter_make(axl_adapter **out, axl_model *model, const bool *on,
                              const axl_adapter_options *o)
 {
     axl_adapter *a = axl__calloc(model->ctx, 1, sizeof *a);
-    void *params = NULL;
 
     *out = NULL;
     if (!a)
@@ -209,19 +282,8 @@ axl_status axl__adapter_make(axl_adapter **out, axl_model *model, const bool *on
     atomic_init(&a->refs, 1);
     a->ctx = axl__context_ref(model->ctx);
     a->model = axl__model_ref(model);
-    a->rank = (int64_t)o->rank;
-    a->alpha = o->alpha;
-    a->dropout = o->dropout;
-    a->rslora = o->rslora != 0;
-    a->scale = (float)(o->alpha / (o->rslora ? sqrt((double)o->rank) : (double)o->rank));
-    axl_status status = copy_targets(a, o);
-    if (status == AXL_OK)
-        status = adapter_lay_out(a, on);
-    if (status == AXL_OK)
-        status = model->ops->buffer_new(model->dev, &params, (size_t)a->n_params * sizeof(float));
-    a->params = params;
-    if (status == AXL_OK) /* the gaps between tensors are read by whole-buffer operations */
-        status = model->ops->zero(model->dev, params, (size_t)a->n_params * sizeof(float));
+    axl__arena_init(&a->arena, a->ctx);
+    axl_status status = adapter_fill(a, on, o);
     if (status < 0) {
         axl_adapter_free(a);
         return status;
@@ -232,86 +294,71 @@ axl_status axl__adapter_make(axl_adapter **out, axl_model *model, const bool *on
 
 /* ---- a new one ---- */
 
-bool axl__target_matches(const char *module, const char *target)
+static axl_status check_init(const char *init)
 {
-    size_t n = strlen(module), m = strlen(target);
+    const char *why;
 
-    return n >= m && strcmp(module + n - m, target) == 0 && (n == m || module[n - m - 1] == '.');
-}
-
-static axl_status fail_target(const axl_model *m, const char *target)
-{
-    const char *kinds[KINDS_MAX];
-    size_t n = axl__modules_kinds(&m->modules, true, kinds, KINDS_MAX);
-    axl__str names;
-
-    axl__str_init(&names, m->ctx);
-    for (size_t i = 0; i < n; i++)
-        axl__str_putf(&names, "%s%s", i ? ", " : "", kinds[i]);
-    axl_status status = axl__str_status(&names);
-    if (status == AXL_OK)
-        status = axl__fail(AXL_ERR_INVALID,
-                           "lora_target_modules: \"%s\" names no linear layer of this model; it "
-                           "has %s",
-                           target, names.data);
-    axl__str_free(&names);
-    return status;
-}
-
-static axl_status mark_targets(const axl_model *m, const axl_adapter_options *o, bool *on)
-{
-    const axl__modules *t = &m->modules;
-
-    for (int64_t i = 0; i < t->n && o->n_target_modules == 0; i++)
-        on[i] = t->list[i].role == AXL__ROLE_LINEAR;
-    for (size_t k = 0; k < o->n_target_modules; k++) {
-        bool any = false;
-        for (int64_t i = 0; i < t->n; i++)
-            if (axl__module_is_linear(&t->list[i]) &&
-                axl__target_matches(t->list[i].name, o->target_modules[k]))
-                on[i] = any = true;
-        if (!any)
-            return fail_target(m, o->target_modules[k]);
+    switch (axl__lora_init_find(init, &why)) {
+    case AXL__LORA_INIT_KNOWN: return AXL_OK;
+    case AXL__LORA_INIT_REFUSED:
+        return axl__fail(AXL_ERR_UNSUPPORTED, "peft_init_lora_weights: %s is %s", init, why);
+    default:
+        return axl__fail(AXL_ERR_INVALID, "peft_init_lora_weights %s, got \"%s\"",
+                         axl__lora_init_choices, init);
     }
+}
+
+static axl_status check_targets(const axl_adapter_options *o)
+{
+    if (o->target_regex && o->n_layers_to_transform > 0)
+        return axl__fail(AXL_ERR_INVALID,
+                         "peft_layers_to_transform goes with names as lora_target_modules, not "
+                         "with \"%s\"",
+                         o->target_regex);
+    if (o->n_layers_pattern > 0 && o->n_layers_to_transform == 0)
+        return axl__fail(AXL_ERR_INVALID,
+                         "peft_layers_pattern says where the numbers in peft_layers_to_transform "
+                         "stand, and there are none");
     return AXL_OK;
 }
 
-axl_status axl__adapter_init(axl_adapter *a, uint64_t seed)
+axl_status axl__adapter_check_options(const axl_adapter_options *o)
 {
-    axl_status status = AXL_OK;
+    const char *init = o->init_lora_weights ? o->init_lora_weights : "true";
+    bool plain = strcmp(init, "true") == 0 || strcmp(init, "false") == 0;
 
-    if (a->model->device.counts_only)
-        return AXL_OK;
-    for (size_t i = 0; i < a->n_tensors && status == AXL_OK; i++) {
-        const axl__param *t = &a->tensors[i];
-        int64_t n = t->rows * t->cols;
-        float *host = axl__calloc(a->ctx, (size_t)n, sizeof *host);
-        if (!host)
-            return axl__fail_nomem();
-        if (i % 2 == 0) { /* A; B stays 0 */
-            double bound = 1.0 / sqrt((double)t->cols);
-            uint64_t stream = (uint64_t)AXL__STREAM_INIT | (uint64_t)i << 8;
-            for (int64_t j = 0; j < n; j++)
-                host[j] =
-                    (float)((2.0 * axl__random_double(seed, stream, (uint64_t)j) - 1.0) * bound);
-        }
-        status = axl__adapter_put(a, i, host);
-        axl__free(a->ctx, host);
-        if (status == AXL_OK)
-            status = axl__cancelled(a->ctx);
-    }
-    return status;
-}
-
-static axl_status check_options(const axl_adapter_options *o)
-{
     if (o->rank < 1 || o->rank > AXL__RANK_MAX)
         return axl__fail(AXL_ERR_INVALID, "lora_r must be 1 to %d, got %u", AXL__RANK_MAX, o->rank);
     if (!(o->dropout >= 0.0 && o->dropout < 1.0))
         return axl__fail(AXL_ERR_INVALID, "lora_dropout must be at least 0 and below 1");
     if (!isfinite(o->alpha))
         return axl__fail(AXL_ERR_INVALID, "lora_alpha must be a number");
-    return AXL_OK;
+    if (o->bias && strcmp(o->bias, "none") != 0 && strcmp(o->bias, "all") != 0 &&
+        strcmp(o->bias, "lora_only") != 0)
+        return axl__fail(AXL_ERR_INVALID, "bias must be none, all or lora_only, got \"%s\"",
+                         o->bias);
+    AXL_TRY(check_init(init));
+    if (o->lora_bias && !plain)
+        return axl__fail(AXL_ERR_INVALID,
+                         "lora_bias goes with init_lora_weights true or false, not with %s", init);
+    if (o->lora_bias && o->use_dora)
+        return axl__fail(AXL_ERR_INVALID, "lora_bias does not go with use_dora");
+    return check_targets(o);
+}
+
+static axl_status adapter_new(axl_adapter **out, axl_model *model, const axl_adapter_options *o)
+{
+    bool *on = axl__calloc(model->ctx, (size_t)model->modules.n, sizeof *on);
+
+    if (!on)
+        return axl__fail_nomem();
+    axl_status status = axl__targets_mark(&model->modules, o, on);
+    if (status == AXL_OK)
+        status = axl__targets_check(&model->modules, o, on);
+    if (status == AXL_OK)
+        status = axl__adapter_make(out, model, on, o);
+    axl__free(model->ctx, on);
+    return status == AXL_OK ? axl__adapter_init(*out, o->seed) : status;
 }
 
 axl_status axl_adapter_new(axl_adapter **out, axl_model *model, const axl_adapter_options *opts)
@@ -323,137 +370,13 @@ axl_status axl_adapter_new(axl_adapter **out, axl_model *model, const axl_adapte
     *out = NULL;
     AXL_TRY(axl__model_enter(model));
     AXL_TRY(AXL__IMPORT_OPTIONS(axl_adapter_options, &o, opts));
-    AXL_TRY(check_options(&o));
-    bool *on = axl__calloc(model->ctx, (size_t)model->modules.n, sizeof *on);
-    if (!on)
-        return axl__fail_nomem();
-    axl_status status = mark_targets(model, &o, on);
-    if (status == AXL_OK)
-        status = axl__adapter_make(out, model, on, &o);
-    axl__free(model->ctx, on);
-    if (status == AXL_OK)
-        status = axl__adapter_init(*out, o.seed);
+    AXL_TRY(axl__adapter_check_options(&o));
+    axl_status status = adapter_new(out, model, &o);
     if (status < 0) {
         axl_adapter_free(*out);
         *out = NULL;
     }
     return status;
-}
-
-enum { TARGETS_MAX = 64, ASKED_MAX = TARGETS_MAX - KINDS_MAX };
-
-/* lora_target_modules united with, when lora_target_linear is set, every linear layer but the head.
- */
-static axl_status config_targets(const axl_config *cfg, const axl_model *m, const char **names,
-                                 size_t *n)
-{
-    size_t n_kinds, count = 0;
-    const char *kinds[KINDS_MAX];
-    char key[48];
-
-    *n = 0;
-    if (axl_config_get_count(cfg, "lora_target_modules", &count) != AXL_OK)
-        count = 0;
-    if (count > ASKED_MAX)
-        return axl__fail(AXL_ERR_INVALID, "lora_target_modules has %zu entries; at most %d", count,
-                         ASKED_MAX);
-    for (size_t i = 0; i < count; i++) {
-        snprintf(key, sizeof key, "lora_target_modules[%zu]", i);
-        names[(*n)++] = axl__cfg_str_or(cfg, key, "");
-    }
-    n_kinds = axl__cfg_bool(cfg, "lora_target_linear")
-                  ? axl__modules_kinds(&m->modules, false, kinds, KINDS_MAX)
-                  : 0;
-    for (size_t i = 0; i < n_kinds; i++) {
-        bool there = false;
-        for (size_t j = 0; j < count; j++)
-            there = there || strcmp(names[j], kinds[i]) == 0;
-        if (!there)
-            names[(*n)++] = kinds[i];
-    }
-    return AXL_OK;
-}
-
-/* An adapter that is trained on has its own rank, scale and layers: keys that ask for others would
- * do nothing in silence. */
-static axl_status warn_ignored(const axl_adapter *a, const char *dir, const axl_config *cfg,
-                               const axl_adapter_options *o)
-{
-    int64_t n = a->model->modules.n;
-    bool *on = axl__calloc(a->ctx, (size_t)n, sizeof *on), other = false;
-
-    if (!on)
-        return axl__fail_nomem();
-    axl_status status = mark_targets(a->model, o, on);
-    for (int64_t i = 0; i < n; i++)
-        other |= on[i] != a->loras[i].on;
-    axl__free(a->ctx, on);
-    AXL_TRY(status);
-    if (axl__cfg_has(cfg, "lora_r") && o->rank != (uint64_t)a->rank)
-        axl__log(a->ctx, AXL_LOG_WARNING,
-                 "lora_r %u has no effect: the adapter in %s has rank %lld", o->rank, dir,
-                 (long long)a->rank);
-    if ((axl__cfg_has(cfg, "lora_alpha") && o->alpha != a->alpha) ||
-        (axl__cfg_has(cfg, "peft_use_rslora") && (o->rslora != 0) != a->rslora))
-        axl__log(a->ctx, AXL_LOG_WARNING,
-                 "lora_alpha and peft_use_rslora have no effect: the "
-                 "adapter in %s has others",
-                 dir);
-    if (other && o->n_target_modules > 0)
-        axl__log(a->ctx, AXL_LOG_WARNING,
-                 "the layers that are trained are those of the adapter in "
-                 "%s, not what lora_target_modules and lora_target_linear say",
-                 dir);
-    return AXL_OK;
-}
-
-static axl_status open_to_train(axl_adapter **out, const axl_config *cfg, axl_model *model,
-                                const char *from, const axl_adapter_options *o)
-{
-    char *dir = axl__config_path(cfg, from);
-
-    if (!dir)
-        return axl__fail_nomem();
-    axl_status status = axl_adapter_open(out, model, dir);
-    if (status < 0)
-        axl__fail_prefix(status, "lora_model_dir");
-    else
-        status = warn_ignored(*out, dir, cfg, o);
-    axl__free(model->ctx, dir);
-    if (status == AXL_OK) {
-        (*out)->dropout = o->dropout; /* alone of its options: it is not part of the function */
-    } else {
-        axl_adapter_free(*out);
-        *out = NULL;
-    }
-    return status;
-}
-
-axl_status axl_adapter_from_config(axl_adapter **out, const axl_config *cfg, axl_model *model)
-{
-    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
-    const char *names[TARGETS_MAX];
-
-    if (!out)
-        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
-    *out = NULL;
-    AXL_TRY(axl__model_enter(model));
-    if (!axl__cfg_has(cfg, "adapter"))
-        return AXL_OK;
-    AXL_TRY(config_targets(cfg, model, names, &o.n_target_modules));
-    o.target_modules = names;
-    o.rank = (uint32_t)axl__cfg_int_or(cfg, "lora_r", 0);
-    o.alpha = axl__cfg_double_or(cfg, "lora_alpha", 0.0);
-    o.dropout = axl__cfg_double(cfg, "lora_dropout");
-    o.rslora = axl__cfg_bool(cfg, "peft_use_rslora");
-    o.seed = (uint64_t)axl__cfg_int(cfg, "seed");
-    const char *from = axl__cfg_str_or(cfg, "lora_model_dir", NULL);
-    if (from)
-        return open_to_train(out, cfg, model, from, &o);
-    if (o.n_target_modules == 0)
-        return axl__fail(AXL_ERR_INVALID, "nothing to train: set lora_target_modules, or "
-                                          "lora_target_linear: true");
-    return axl_adapter_new(out, model, &o);
 }
 
 /* ---- tensors ---- */
@@ -491,12 +414,17 @@ axl_status axl_adapter_get_info(const axl_adapter *a, axl_adapter_info *out)
     AXL_TRY(axl__adapter_enter(a));
     axl_adapter_info info = AXL_ADAPTER_INFO_INIT;
     info.base_model_name = a->model->name;
-    info.target_modules = (const char *const *)a->targets;
-    info.n_target_modules = a->n_targets;
-    info.alpha = a->alpha;
-    info.dropout = a->dropout;
-    info.rank = (uint32_t)a->rank;
-    info.rslora = a->rslora;
+    info.target_modules = a->opts.target_modules;
+    info.n_target_modules = a->opts.n_target_modules;
+    info.alpha = a->opts.alpha;
+    info.dropout = a->opts.dropout;
+    info.rank = a->opts.rank;
+    info.rslora = a->opts.rslora;
+    info.target_regex = a->opts.target_regex;
+    info.bias = a->opts.bias;
+    info.init_lora_weights = a->opts.init_lora_weights;
+    info.lora_bias = a->opts.lora_bias;
+    info.use_dora = a->opts.use_dora;
     return AXL__EXPORT(axl_adapter_info, out, &info);
 }
 

@@ -5,38 +5,60 @@
 #define AXL_MODEL_ADAPTER_H
 
 #include "model.h"
+#include "targets.h"
+
+#include "base/arena.h"
 
 #include <axl/adapter.h>
 
 #include <stdatomic.h>
 
-/* A linear layer's pair; offsets in elements of the flat buffers, which are the values, their
- * gradients and the optimizer's moments alike.  The A of one slot's layers lie one behind another
- * without gaps where their sizes allow it, so that one product makes all of them (linear.h). */
+/* What an adapter may train of a linear layer, in the order of its tensors. */
+typedef enum axl__part {
+    AXL__PART_A,         /* (r, in) */
+    AXL__PART_B,         /* (out, r) */
+    AXL__PART_B_BIAS,    /* (out), scaled as B is */
+    AXL__PART_MAGNITUDE, /* (out) DoRA's */
+    AXL__PART_BIAS,      /* (out) the layer's own, in place of the model's */
+    AXL__PARTS
+} axl__part;
+
+/* What an adapter has of a linear layer.  Places are in elements of the flat buffers, which are the
+ * values, their gradients and the optimizer's moments alike; -1: none.  The A of one slot's layers
+ * lie one behind another without gaps where their sizes allow it, so that one product makes all of
+ * them (linear.h).  scale is what the pair counts times: alpha / rank or alpha / sqrt(rank), but a
+ * joined adapter of a restart keeps the one that its pairs were trained with. */
 typedef struct axl__lora {
-    bool on;
+    bool on; /* it has a pair; without one it may have a bias */
     int64_t rank, in, out;
-    int64_t a_at, b_at; /* A (r, in), B (out, r) */
+    double alpha;
+    float scale;
+    int64_t at[AXL__PARTS];
+    int64_t gain_at; /* of DoRA: where its outputs begin in axl__dora's arrays */
 } axl__lora;
 
-/* scale is what the pairs count times: alpha / rank or alpha / sqrt(rank), but a joined adapter of
- * a restart keeps the one that its pairs were trained with.  params may be exchanged for the time
- * of a pass (an optimizer trains with other values than it keeps); gaps in it are 0. */
+/* What a tensor of an adapter is. */
+typedef struct axl__entry {
+    axl__part part;
+    int64_t module; /* of the model's table */
+} axl__entry;
+
+/* opts say what it is, and are what adapter_config.json has; their texts are the arena's.  params
+ * may be exchanged for the time of a pass (an optimizer trains with other values than it keeps);
+ * gaps in it are 0. */
 struct axl_adapter {
     uint32_t magic;
     atomic_int refs;
     axl_context *ctx;
     axl_model *model;
-    int64_t rank;
-    double alpha, dropout;
-    bool rslora;
-    float scale;
-    char **targets; /* (n_targets) for adapter_config.json */
-    size_t n_targets;
-    axl__lora *loras;    /* (modules.n) of the model; only linear layers have one */
-    axl__param *tensors; /* (n_tensors) A and B of each pair */
+    axl__arena arena;
+    axl_adapter_options opts;
+    axl__lora *loras;    /* (modules.n) of the model; only linear layers have something */
+    axl__param *tensors; /* (n_tensors) what is trained, in the order of the module table */
+    axl__entry *entries; /* (n_tensors) what each is */
     size_t n_tensors;
     int64_t n_params;           /* elements in all */
+    int64_t n_gains;            /* outputs of the layers with a magnitude */
     float *params;              /* device, (n_params) f32 */
     struct axl_adapter *frozen; /* the pairs before the last restart, added to these; or NULL */
     atomic_bool owned;          /* a trainer of it lives: there is one at a time */
@@ -50,9 +72,8 @@ static inline axl__trained axl__adapter_trained(const axl_adapter *a)
 
 enum { AXL__RANK_MAX = 4096 };
 
-/* PEFT's rule for a list of targets: the whole path, or its end after a dot. */
-bool axl__target_matches(const char *module, const char *target);
-
+/* What a tensor's name in PEFT's files ends with, behind the module's path. */
+const char *axl__part_suffix(axl__part part, bool has_pair);
 /* Whether dir has an adapter's files, by their names: AXL_ERR_NOT_FOUND, AXL_ERR_UNSUPPORTED. */
 axl_status axl__adapter_look(const char *dir);
 
@@ -74,20 +95,31 @@ void axl__pass_end(axl_model *model, const axl_adapter *adapter);
 axl_status axl__adapter_own(axl_adapter *adapter);
 void axl__adapter_disown(axl_adapter *adapter);
 
-/* Makes an adapter with room for the pairs of `on` (modules.n flags), values undefined.  targets
- * are copied. */
+/* AXL_ERR_INVALID for options that do not go together. */
+axl_status axl__adapter_check_options(const axl_adapter_options *o);
+
+/* Makes an adapter with room for the pairs of `on` (modules.n flags), values 0. */
 axl_status axl__adapter_make(axl_adapter **out, axl_model *model, const bool *on,
                              const axl_adapter_options *opts);
 
-/* New values for training to begin with: A uniform, B 0. */
+/* adapter_init.c: new values for training to begin with, as the options say.  What takes a part of
+ * the weights away to begin with it leaves that as a frozen pair, which counts negatively. */
 axl_status axl__adapter_init(axl_adapter *adapter, uint64_t seed);
+bool axl__init_is_residual(const char *init_lora_weights);
 
-/* adapter_restart.c.  restart freezes the values of an adapter and gives it new ones; on failure it
- * is as before.  joined makes one adapter of the frozen and the current pairs; take reads such a
- * one back into an adapter of the rank that is trained. */
+/* The values of what is neither given nor trained from nothing: biases as the model has them, and
+ * magnitudes such that they change nothing. */
+axl_status axl__adapter_init_biases(axl_adapter *adapter);
+
+/* adapter_restart.c.  What is more than pairs cannot be restarted: AXL_ERR_UNSUPPORTED.  restart
+ * freezes the values of an adapter and gives it new ones; on failure it is as before.  joined makes
+ * one adapter of the frozen and the current pairs; take reads such a one back into an adapter of
+ * the rank that is trained.  subtract freezes what the pairs are now, to count negatively. */
+axl_status axl__adapter_can_restart(const axl_adapter *adapter);
 axl_status axl__adapter_restart(axl_adapter *adapter, uint64_t seed);
 axl_status axl__adapter_joined(axl_adapter **out, const axl_adapter *adapter);
 axl_status axl__adapter_take(axl_adapter *adapter, const axl_adapter *joined);
+axl_status axl__adapter_subtract(axl_adapter *adapter);
 
 /* AXL_ERR_FORMAT unless the folder's adapter is of the same layers, rank and scale, so that it can
  * be gone on with; joined: its rank is a multiple. */

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* adapter_peft.c - an adapter's folder as PEFT 0.20 reads and writes it. */
-#include "adapter.h"
 #include "peft_config.h"
 
 #include "base/json.h"
-#include "base/json_write.h"
 #include "base/num.h"
 #include "base/str.h"
 
@@ -22,32 +20,10 @@ static const char tensors_name[] = "adapter_model.safetensors";
 
 static axl_status write_config(const axl_adapter *a, const axl__outlet *to)
 {
-    axl__jw *j = axl__jw_new();
     axl__str text;
 
-    axl__jw_null(j, "alora_invocation_tokens");
-    axl__jw_object(j, "alpha_pattern");
-    axl__jw_null(j, "auto_mapping");
-    axl__jw_string(j, "base_model_name_or_path", a->model->name);
-    axl__jw_string(j, "bias", "none");
-    axl__jw_bool(j, "fan_in_fan_out", false);
-    axl__jw_bool(j, "inference_mode", true);
-    axl__jw_bool(j, "init_lora_weights", true);
-    axl__jw_null(j, "layers_pattern");
-    axl__jw_null(j, "layers_to_transform");
-    axl__jw_double(j, "lora_alpha", a->alpha);
-    axl__jw_double(j, "lora_dropout", a->dropout);
-    axl__jw_null(j, "modules_to_save");
-    axl__jw_string(j, "peft_type", "LORA");
-    axl__jw_int(j, "r", a->rank);
-    axl__jw_object(j, "rank_pattern");
-    axl__jw_null(j, "revision");
-    axl__jw_strings(j, "target_modules", (const char *const *)a->targets, a->n_targets);
-    axl__jw_string(j, "task_type", "CAUSAL_LM");
-    axl__jw_bool(j, "use_dora", false);
-    axl__jw_bool(j, "use_rslora", a->rslora);
     axl__str_init(&text, a->ctx);
-    axl_status status = axl__jw_text(j, &text);
+    axl_status status = axl__peft_config_write(&text, &a->opts, a->model->name);
     if (status == AXL_OK)
         status = axl__outlet_put(to, config_name, text.data, text.len);
     axl__str_free(&text);
@@ -67,8 +43,9 @@ static axl_status write_tensors(const axl_adapter *a, const axl__outlet *to, axl
         const axl__param *t = &a->tensors[i];
         entries[i] = (axl__st_entry){ .name = t->name,
                                       .dtype = AXL_F32,
-                                      .n_dims = 2,
-                                      .dims = { (uint64_t)t->rows, (uint64_t)t->cols },
+                                      .n_dims = t->vector ? 1 : 2,
+                                      .dims = { (uint64_t)(t->vector ? t->cols : t->rows),
+                                                (uint64_t)(t->vector ? 0 : t->cols) },
                                       .data = host + t->at };
     }
     if (status == AXL_OK)
@@ -136,36 +113,63 @@ typedef struct {
     axl__arena arena;
     axl__file config_file;
     axl__safetensors st;
-    axl__peft_config config;
+    axl_adapter_options opts;
     bool *on;
 } peft_reader;
 
-/* The linear layer whose lora_A or lora_B the tensor is, or -1. */
-static int64_t layer_of_tensor(const axl__modules *t, const char *tensor)
+/* The linear layer that the tensor is a part of, or -1; *part is what of it. */
+static int64_t layer_of_tensor(const axl__modules *t, const char *tensor, axl__part *part)
 {
-    size_t p = sizeof prefix - 1, n = strlen(tensor), end = sizeof ".lora_A.weight" - 1;
+    size_t p = sizeof prefix - 1, n = strlen(tensor);
 
-    if (n < p + end || memcmp(tensor, prefix, p) != 0)
+    if (n < p || memcmp(tensor, prefix, p) != 0)
         return -1;
-    const char *part = tensor + n - end;
-    if (strcmp(part, ".lora_A.weight") != 0 && strcmp(part, ".lora_B.weight") != 0)
-        return -1;
-    int64_t i = axl__modules_find(t, tensor + p, n - p - end);
-    return i >= 0 && axl__module_is_linear(&t->list[i]) ? i : -1;
+    for (int k = 0; k < 2 * AXL__PARTS; k++) { /* with a pair, and without */
+        const char *end = axl__part_suffix((axl__part)(k / 2), k % 2 == 0);
+        size_t m = strlen(end);
+        if (n < p + m || strcmp(tensor + n - m, end) != 0)
+            continue;
+        int64_t i = axl__modules_find(t, tensor + p, n - p - m);
+        *part = (axl__part)(k / 2);
+        if (i >= 0 && axl__module_is_linear(&t->list[i]))
+            return i;
+    }
+    return -1;
 }
 
-static axl_status name_stranger(const peft_reader *r)
+static bool has_tensor_of(const peft_reader *r, axl__part part)
 {
-    for (size_t i = 0; i < r->st.count; i++)
-        if (layer_of_tensor(&r->model->modules, r->st.tensors[i].name) < 0)
+    const axl_adapter_options *o = &r->opts;
+
+    switch (part) {
+    case AXL__PART_B_BIAS: return o->lora_bias;
+    case AXL__PART_MAGNITUDE: return o->use_dora;
+    case AXL__PART_BIAS: return strcmp(o->bias, "none") != 0;
+    default: return true;
+    }
+}
+
+/* Each tensor must be of a layer that the model has, and of what the config says that there is. */
+static axl_status check_strangers(const peft_reader *r)
+{
+    for (size_t i = 0; i < r->st.count; i++) {
+        const char *name = r->st.tensors[i].name;
+        axl__part part;
+        if (layer_of_tensor(&r->model->modules, name, &part) < 0)
             return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\" fits no layer of this model",
-                             r->st.file.path, r->st.tensors[i].name);
+                             r->st.file.path, name);
+        if (!has_tensor_of(r, part))
+            return axl__fail(AXL_ERR_FORMAT,
+                             "%s: tensor \"%s\" is one that adapter_config.json does not speak of "
+                             "(use_dora, lora_bias, bias)",
+                             r->st.file.path, name);
+    }
     return AXL_OK;
 }
 
-static axl_status find_half(const peft_reader *r, const char *module, const char *half, bool *found)
+static axl_status find_half(const peft_reader *r, const char *module, axl__part half, bool *found)
 {
-    char *name = axl__format(r->model->ctx, "%s%s.lora_%s.weight", prefix, module, half);
+    char *name = axl__format(r->model->ctx, "%s%s%s", prefix, module, axl__part_suffix(half, true));
 
     if (!name)
         return axl__fail_nomem();
@@ -203,14 +207,19 @@ static axl_status check_against_config(peft_reader *r)
     const axl__modules *t = &r->model->modules;
     bool *lacks = axl__arena_alloc(&r->arena, (size_t)t->n * sizeof *lacks);
     bool *extra = axl__arena_alloc(&r->arena, (size_t)t->n * sizeof *extra);
+    bool *named = axl__arena_alloc(&r->arena, (size_t)t->n * sizeof *named);
     bool any_lacks = false, any_extra = false;
 
-    if (!lacks || !extra)
+    if (!lacks || !extra || !named)
         return axl__fail_nomem();
+    axl_status status = axl__targets_mark(t, &r->opts, named);
+    if (status < 0)
+        return status == AXL_ERR_INVALID
+                   ? axl__fail_prefix(AXL_ERR_FORMAT, "%s", r->config_file.path)
+                   : status;
     for (int64_t i = 0; i < t->n; i++) {
-        bool named = axl__peft_names(&r->config.targets, &t->list[i]);
-        any_lacks |= lacks[i] = named && !r->on[i];
-        any_extra |= extra[i] = r->on[i] && !named;
+        any_lacks |= lacks[i] = named[i] && !r->on[i];
+        any_extra |= extra[i] = r->on[i] && !named[i];
     }
     if (any_lacks)
         return fail_layers(r, lacks,
@@ -221,28 +230,11 @@ static axl_status check_against_config(peft_reader *r)
                : AXL_OK;
 }
 
-/* Where more than names says which layers are meant, the adapter's own targets are their paths. */
-static axl_status name_targets(peft_reader *r)
-{
-    const axl__modules *t = &r->model->modules;
-    axl_adapter_options *o = &r->config.opts;
-    const char **paths = axl__arena_alloc(&r->arena, (size_t)t->n * sizeof *paths);
-
-    if (!paths)
-        return axl__fail_nomem();
-    o->n_target_modules = 0;
-    for (int64_t i = 0; i < t->n; i++)
-        if (r->on[i])
-            paths[o->n_target_modules++] = t->list[i].name;
-    o->target_modules = paths;
-    return AXL_OK;
-}
-
-/* Finds the layers that have a pair; each tensor must be of a layer that the model has. */
+/* Finds the layers that have a pair. */
 static axl_status match_tensors(peft_reader *r)
 {
     const axl__modules *t = &r->model->modules;
-    size_t matched = 0;
+    bool any = false;
 
     r->on = axl__arena_alloc(&r->arena, (size_t)t->n * sizeof *r->on);
     if (!r->on)
@@ -252,38 +244,53 @@ static axl_status match_tensors(peft_reader *r)
         bool a = false, b = false;
         if (!axl__module_is_linear(&t->list[i]))
             continue;
-        AXL_TRY(find_half(r, t->list[i].name, "A", &a));
-        AXL_TRY(find_half(r, t->list[i].name, "B", &b));
+        AXL_TRY(find_half(r, t->list[i].name, AXL__PART_A, &a));
+        AXL_TRY(find_half(r, t->list[i].name, AXL__PART_B, &b));
         if (a != b)
             return axl__fail(AXL_ERR_FORMAT,
                              "%s: %s has one of lora_A and lora_B without the other",
                              r->st.file.path, t->list[i].name);
         r->on[i] = a;
-        matched += a ? 2 : 0;
+        any |= a;
     }
-    if (matched == 0)
+    if (!any)
         return axl__fail(AXL_ERR_FORMAT, "%s: it holds no LoRA tensor of this model",
                          r->st.file.path);
-    return matched == r->st.count ? AXL_OK : name_stranger(r);
+    return check_strangers(r);
 }
 
-static axl_status read_tensor(const axl_adapter *a, const axl__safetensors *st, const axl__param *t,
+/* Of a file's tensor of another shape, or of a type without values. */
+static axl_status fail_shape(const axl__safetensors *st, const axl__st_tensor *s,
+                             const axl__param *t)
+{
+    char shape[AXL__ST_SHAPE_TEXT], want[AXL__ST_SHAPE_TEXT];
+    uint64_t dims[2] = { (uint64_t)(t->vector ? t->cols : t->rows), (uint64_t)t->cols };
+
+    axl__st_shape_text(shape, s->dims, s->n_dims);
+    axl__st_shape_text(want, dims, t->vector ? 1 : 2);
+    return axl__fail(AXL_ERR_FORMAT,
+                     "%s: tensor \"%s\" is %s of %s; adapter_config.json and this model want %s of "
+                     "F32, BF16 or F16",
+                     st->file.path, t->name, shape, s->dtype_name, want);
+}
+
+/* PEFT leaves the biases of lora_only out of its files: they are the model's then. */
+static axl_status read_tensor(const axl_adapter *a, const axl__safetensors *st, size_t index,
                               float *host)
 {
+    const axl__param *t = &a->tensors[index];
     const axl__st_tensor *s = axl__safetensors_find(st, t->name);
 
+    if (!s && a->entries[index].part == AXL__PART_BIAS && strcmp(a->opts.bias, "lora_only") == 0)
+        return a->model->ops->download(a->model->dev, host + t->at, a->params + t->at,
+                                       (size_t)(t->rows * t->cols) * sizeof *host);
     if (!s)
         return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\" is missing", st->file.path, t->name);
-    if (s->dtype < 0 || s->n_dims != 2 || (int64_t)s->dims[0] != t->rows ||
-        (int64_t)s->dims[1] != t->cols) {
-        char shape[AXL__ST_SHAPE_TEXT];
-        axl__st_shape_text(shape, s->dims, s->n_dims);
-        return axl__fail(AXL_ERR_FORMAT,
-                         "%s: tensor \"%s\" is %s of %s; r %lld and this model want [%lld, %lld] "
-                         "of F32, BF16 or F16",
-                         st->file.path, t->name, shape, s->dtype_name, (long long)a->rank,
-                         (long long)t->rows, (long long)t->cols);
-    }
+    bool fits = t->vector ? s->n_dims == 1 && (int64_t)s->dims[0] == t->cols
+                          : s->n_dims == 2 && (int64_t)s->dims[0] == t->rows &&
+                                (int64_t)s->dims[1] == t->cols;
+    if (s->dtype < 0 || !fits)
+        return fail_shape(st, s, t);
     void *copy = axl__alloc_aligned(a->ctx, s->size); /* the file aligns nothing */
     if (!copy)
         return axl__fail_nomem();
@@ -297,7 +304,7 @@ axl_status axl__adapter_read_tensors(const axl_adapter *a, const axl__safetensor
 {
     memset(host, 0, (size_t)a->n_params * sizeof *host);
     for (size_t i = 0; i < a->n_tensors; i++)
-        AXL_TRY(read_tensor(a, st, &a->tensors[i], host));
+        AXL_TRY(read_tensor(a, st, i, host));
     return AXL_OK;
 }
 
@@ -353,7 +360,7 @@ static axl_status read_config(peft_reader *r)
     if (root->type != AXL__JSON_OBJECT)
         return axl__fail(AXL_ERR_FORMAT, "%s must be an object, not %s", file->path,
                          axl__json_type_name(root));
-    return axl__peft_config_read(&r->config, &r->arena, root, file->path);
+    return axl__peft_config_read(&r->opts, &r->arena, root, file->path);
 }
 
 /* Another process may write the file meanwhile, the host its own may not. */
@@ -361,18 +368,27 @@ static axl_status open_tensors(peft_reader *r)
 {
     AXL_TRY(look_for_tensors(&r->folder));
     AXL_TRY(axl__safetensors_open_in(&r->st, &r->folder, tensors_name, !r->folder.memory));
-    AXL_TRY(match_tensors(r));
-    return axl__peft_names_are_all(&r->config.targets) ? AXL_OK : name_targets(r);
+    return match_tensors(r);
+}
+
+/* What an adapter of PiSSA or OLoRA stands on is made again, as PEFT does when it loads one. */
+static axl_status make_base(axl_adapter *a)
+{
+    if (axl__init_is_residual(a->opts.init_lora_weights))
+        return axl__adapter_init(a, a->opts.seed);
+    return axl__adapter_init_biases(a);
 }
 
 static axl_status read_folder(peft_reader *r, axl_adapter **out)
 {
     AXL_TRY(read_config(r));
     AXL_TRY(open_tensors(r));
-    AXL_TRY(axl__adapter_make(out, r->model, r->on, &r->config.opts));
+    axl_status status = axl__adapter_make(out, r->model, r->on, &r->opts);
+    if (status == AXL_ERR_INVALID)
+        return axl__fail_prefix(AXL_ERR_FORMAT, "%s", r->config_file.path);
+    AXL_TRY(status);
+    AXL_TRY(make_base(*out));
     AXL_TRY(read_values(r, *out));
-    if (r->config.targets.regex)
-        return AXL_OK;
     return check_against_config(r); /* after a shape that fits no tensor */
 }
 
@@ -428,27 +444,74 @@ static void put_difference(axl__str *out, const peft_reader *r, const char *fmt,
 /* With joined pairs alpha has grown with the rank. */
 static bool is_same_alpha(const axl_adapter_options *o, const axl_adapter *a, bool joined)
 {
-    double rank = (double)o->rank;
-    double then = joined ? o->alpha / (o->rslora ? sqrt(rank) : rank) : o->alpha;
-    double now = joined ? (double)a->scale : a->alpha;
+    double times = joined ? (double)o->rank / (double)a->opts.rank : 1.0;
+    double want = a->opts.alpha * (a->opts.rslora ? sqrt(times) : times);
 
-    return fabs(then - now) <= 1e-6 * fabs(then);
+    return fabs(o->alpha - want) <= 1e-6 * fabs(want);
 }
 
-static void put_differences(axl__str *out, const peft_reader *r, const axl_adapter *a, bool joined)
+/* Of layers that both have: the first whose rank is not that of the adapter, or a multiple. */
+static axl_status find_rank(const peft_reader *r, const axl_adapter *a, int64_t *module,
+                            int64_t *rank)
 {
-    const axl_adapter_options *o = &r->config.opts;
-    char then[AXL__NUM_MAX], now[AXL__NUM_MAX];
+    const axl__modules *t = &a->model->modules;
+    int64_t times = (int64_t)(r->opts.rank / a->opts.rank);
+    double alpha;
 
-    if (joined ? o->rank % a->rank != 0 : o->rank != a->rank)
-        put_difference(out, r, "is of rank %u, and lora_r is %lld", o->rank, (long long)a->rank);
-    if ((o->rslora != 0) != a->rslora)
-        put_difference(out, r, "has use_rslora %s, and peft_use_rslora is %s",
-                       o->rslora ? "true" : "false", a->rslora ? "true" : "false");
+    for (*module = 0; *module < t->n; ++*module) {
+        if (!a->loras[*module].on)
+            continue;
+        AXL_TRY(axl__targets_rank(t, &r->opts, *module, rank, &alpha));
+        if (*rank != a->loras[*module].rank * times)
+            return AXL_OK;
+    }
+    *module = -1;
+    return AXL_OK;
+}
+
+static const char *word(uint32_t flag)
+{
+    return flag ? "true" : "false";
+}
+
+static void put_kinds(axl__str *out, const peft_reader *r, const axl_adapter *a)
+{
+    const axl_adapter_options *then = &r->opts, *now = &a->opts;
+
+    if (then->rslora != now->rslora)
+        put_difference(out, r, "has use_rslora %s, and peft_use_rslora is %s", word(then->rslora),
+                       word(now->rslora));
+    if (then->use_dora != now->use_dora)
+        put_difference(out, r, "has use_dora %s, and peft_use_dora is %s", word(then->use_dora),
+                       word(now->use_dora));
+    if (then->lora_bias != now->lora_bias)
+        put_difference(out, r, "has lora_bias %s, and this run %s", word(then->lora_bias),
+                       word(now->lora_bias));
+    if (strcmp(then->bias, now->bias) != 0)
+        put_difference(out, r, "has bias %s, and this run %s", then->bias, now->bias);
+}
+
+static axl_status put_differences(axl__str *out, const peft_reader *r, const axl_adapter *a,
+                                  bool joined)
+{
+    const axl_adapter_options *o = &r->opts;
+    char then[AXL__NUM_MAX], now[AXL__NUM_MAX];
+    int64_t module = -1, rank = 0;
+    bool same = joined ? o->rank % a->opts.rank == 0 : o->rank == a->opts.rank;
+
+    if (!same)
+        put_difference(out, r, "is of rank %u, and lora_r is %u", o->rank, a->opts.rank);
+    else
+        AXL_TRY(find_rank(r, a, &module, &rank));
+    if (module >= 0)
+        put_difference(out, r, "has rank %lld for %s, and this run %lld", (long long)rank,
+                       a->model->modules.list[module].name, (long long)a->loras[module].rank);
+    put_kinds(out, r, a);
     axl__format_double(then, o->alpha);
-    axl__format_double(now, a->alpha);
+    axl__format_double(now, a->opts.alpha);
     if (!is_same_alpha(o, a, joined))
         put_difference(out, r, "has lora_alpha %s, and this run %s", then, now);
+    return AXL_OK;
 }
 
 /* Every difference between the folder and the adapter is in the one line. */
@@ -460,8 +523,9 @@ static axl_status check_same(peft_reader *r, const axl_adapter *a, bool joined)
     if (layers < 0 && layers != AXL_ERR_FORMAT)
         return layers;
     axl__str_init(&differences, r->model->ctx);
-    put_differences(&differences, r, a, joined);
-    axl_status status = axl__str_status(&differences);
+    axl_status status = put_differences(&differences, r, a, joined);
+    if (status == AXL_OK)
+        status = axl__str_status(&differences);
     if (status == AXL_OK && differences.len > 0)
         status = layers < 0 ? axl__fail_prefix(layers, "%s", differences.data)
                             : axl__fail(AXL_ERR_FORMAT, "%s", differences.data);
@@ -486,7 +550,7 @@ axl_status axl__adapter_check_folder(const axl_adapter *a, const char *dir, bool
         status = match_tensors(&r);
     if (status == AXL_OK)
         status = check_same(&r, a, joined);
-    if (status == AXL_OK && !r.config.targets.regex)
+    if (status == AXL_OK)
         status = check_against_config(&r);
     peft_reader_free(&r);
     axl__free(a->ctx, tensors);

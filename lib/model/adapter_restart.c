@@ -32,55 +32,96 @@ static axl_status values_write(const values *v)
                                     (size_t)v->a->n_params * sizeof(float));
 }
 
-/* Between whole (r, in), (out, r) and part, which holds its ranks from `first` on. */
-static void copy_ranks(const values *whole, const values *part, int64_t first, bool to_whole)
+/* Between whole (r, in), (out, r) and part, which holds its ranks from `times` of its own on. */
+static void copy_ranks(const values *whole, const values *part, int64_t times, bool to_whole)
 {
     for (int64_t i = 0; i < whole->a->model->modules.n; i++) {
         const axl__lora *w = &whole->a->loras[i], *p = &part->a->loras[i];
         if (!w->on)
             continue;
-        float *wa = whole->host + w->a_at + first * w->in, *pa = part->host + p->a_at;
+        int64_t first = times * p->rank;
+        float *wa = whole->host + w->at[AXL__PART_A] + first * w->in;
+        float *pa = part->host + p->at[AXL__PART_A];
         memcpy(to_whole ? wa : pa, to_whole ? pa : wa, (size_t)(p->rank * p->in) * sizeof *wa);
         for (int64_t o = 0; o < w->out; o++) {
-            float *wb = whole->host + w->b_at + o * w->rank + first;
-            float *pb = part->host + p->b_at + o * p->rank;
+            float *wb = whole->host + w->at[AXL__PART_B] + o * w->rank + first;
+            float *pb = part->host + p->at[AXL__PART_B] + o * p->rank;
             memcpy(to_whole ? wb : pb, to_whole ? pb : wb, (size_t)p->rank * sizeof *wb);
         }
     }
 }
 
-/* An adapter like a of another rank and the same scale.  alpha grows with the rank, so that whoever
- * reads the folder computes that scale from the two. */
-static axl_status make_like(axl_adapter **out, const axl_adapter *a, int64_t rank)
+/* Between two adapters of the same layers: what is there beside pairs is the same of any rank. */
+static void copy_rest(const values *to, const values *from)
+{
+    for (int64_t i = 0; i < to->a->model->modules.n; i++) {
+        const axl__lora *t = &to->a->loras[i], *f = &from->a->loras[i];
+        for (int part = AXL__PART_B_BIAS; part < AXL__PARTS; part++)
+            if (t->at[part] >= 0 && f->at[part] >= 0)
+                memcpy(to->host + t->at[part], from->host + f->at[part],
+                       (size_t)t->out * sizeof *to->host);
+    }
+}
+
+/* The options of an adapter like a, each layer's rank so many times.  alpha grows with the rank, so
+ * that whoever reads the folder computes the same scale from the two. */
+static axl_status options_like(axl_adapter_options *out, axl__arena *arena, const axl_adapter *a,
+                               int64_t times)
+{
+    double grown = a->opts.rslora ? sqrt((double)times) : (double)times;
+
+    AXL_TRY(axl__targets_copy(out, arena, &a->opts));
+    uint32_t *ranks = (uint32_t *)(uintptr_t)out->rank_pattern_ranks; /* the arena's */
+    double *alphas = (double *)(uintptr_t)out->alpha_pattern_alphas;
+    for (size_t i = 0; i < out->n_rank_pattern; i++)
+        ranks[i] *= (uint32_t)times;
+    for (size_t i = 0; i < out->n_alpha_pattern; i++)
+        alphas[i] *= grown;
+    out->rank *= (uint32_t)times;
+    out->alpha *= grown;
+    out->init_lora_weights = "true";
+    return AXL_OK;
+}
+
+/* bare: the pairs alone, without what else a has. */
+static axl_status make_like(axl_adapter **out, const axl_adapter *a, int64_t times, bool bare)
 {
     int64_t n = a->model->modules.n;
-    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+    axl_adapter_options o;
+    axl__arena arena;
     bool *on = axl__calloc(a->ctx, (size_t)n, sizeof *on);
 
+    *out = NULL;
     if (!on)
         return axl__fail_nomem();
     for (int64_t i = 0; i < n; i++)
         on[i] = a->loras[i].on;
-    o.rank = (uint32_t)rank;
-    o.alpha = a->rslora ? a->alpha * sqrt((double)rank / (double)a->rank)
-                        : a->alpha * (double)rank / (double)a->rank;
-    o.dropout = a->dropout;
-    o.rslora = a->rslora;
-    o.target_modules = (const char *const *)a->targets;
-    o.n_target_modules = a->n_targets;
-    axl_status status = axl__adapter_make(out, a->model, on, &o);
-    axl__free(a->ctx, on);
+    axl__arena_init(&arena, a->ctx);
+    axl_status status = options_like(&o, &arena, a, times);
+    if (status == AXL_OK && bare) {
+        o.bias = "none";
+        o.lora_bias = o.use_dora = 0;
+    }
     if (status == AXL_OK)
-        (*out)->scale = a->scale;
+        status = axl__adapter_make(out, a->model, on, &o);
+    axl__arena_free(&arena);
+    axl__free(a->ctx, on);
+    for (int64_t i = 0; i < n && status == AXL_OK; i++)
+        (*out)->loras[i].scale = a->loras[i].scale;
     return status;
+}
+
+static int64_t times_of(const axl_adapter *whole, const axl_adapter *part)
+{
+    return whole ? (int64_t)(whole->opts.rank / part->opts.rank) : 0;
 }
 
 axl_status axl__adapter_joined(axl_adapter **out, const axl_adapter *a)
 {
-    int64_t before = a->frozen ? a->frozen->rank : 0;
+    int64_t before = times_of(a->frozen, a);
     values whole = { 0 }, frozen = { 0 }, now = { 0 };
 
-    AXL_TRY(make_like(out, a, before + a->rank));
+    AXL_TRY(make_like(out, a, before + 1, false));
     axl_status status = values_read(&whole, *out);
     if (status == AXL_OK)
         status = values_read(&now, a);
@@ -90,6 +131,7 @@ axl_status axl__adapter_joined(axl_adapter **out, const axl_adapter *a)
         if (a->frozen)
             copy_ranks(&whole, &frozen, 0, true);
         copy_ranks(&whole, &now, before, true);
+        copy_rest(&whole, &now);
         status = values_write(&whole);
     }
     axl__free_aligned(a->ctx, whole.host);
@@ -102,10 +144,29 @@ axl_status axl__adapter_joined(axl_adapter **out, const axl_adapter *a)
     return status;
 }
 
+/* Restarting magnitudes and biases, which are one for all pairs, is defined nowhere. */
+axl_status axl__adapter_can_restart(const axl_adapter *a)
+{
+    const char *init = a->opts.init_lora_weights;
+    const char *what = a->opts.use_dora                    ? "peft_use_dora"
+                       : a->opts.lora_bias                 ? "lora_bias"
+                       : strcmp(a->opts.bias, "none") != 0 ? "bias"
+                       : axl__init_is_residual(init) || strcmp(init, "orthogonal") == 0 ||
+                               strcmp(init, "false") == 0
+                           ? "peft_init_lora_weights"
+                           : NULL;
+
+    if (!what)
+        return AXL_OK;
+    return axl__fail(AXL_ERR_UNSUPPORTED,
+                     "relora restarts pairs that begin with B = 0: leave out relora or %s", what);
+}
+
 axl_status axl__adapter_restart(axl_adapter *a, uint64_t seed)
 {
     axl_adapter *joined;
 
+    AXL_TRY(axl__adapter_can_restart(a));
     AXL_TRY(axl__adapter_joined(&joined, a));
     axl_status status = axl__adapter_init(a, seed);
     if (status < 0) {
@@ -117,10 +178,39 @@ axl_status axl__adapter_restart(axl_adapter *a, uint64_t seed)
     return AXL_OK;
 }
 
+axl_status axl__adapter_subtract(axl_adapter *a)
+{
+    values frozen = { 0 }, now = { 0 };
+    axl_adapter *made;
+
+    AXL_TRY(make_like(&made, a, 1, true));
+    axl_status status = values_read(&frozen, made);
+    if (status == AXL_OK)
+        status = values_read(&now, a);
+    if (status == AXL_OK) {
+        copy_ranks(&frozen, &now, 0, true);
+        for (size_t i = 0; i < made->n_tensors; i++) {
+            const axl__param *t = &made->tensors[i];
+            for (int64_t k = 0; made->entries[i].part == AXL__PART_B && k < t->rows * t->cols; k++)
+                frozen.host[t->at + k] = -frozen.host[t->at + k];
+        }
+        status = values_write(&frozen);
+    }
+    axl__free_aligned(a->ctx, frozen.host);
+    axl__free_aligned(a->ctx, now.host);
+    if (status < 0) {
+        axl_adapter_free(made);
+        return status;
+    }
+    axl_adapter_free(a->frozen);
+    a->frozen = made;
+    return AXL_OK;
+}
+
 axl_status axl__adapter_take(axl_adapter *a, const axl_adapter *joined)
 {
     values whole = { 0 }, frozen = { 0 }, now = { 0 };
-    int64_t before = joined->rank - a->rank;
+    int64_t before = times_of(joined, a) - 1;
     axl_adapter *made = NULL;
     axl_status status = AXL_OK;
 
@@ -128,7 +218,7 @@ axl_status axl__adapter_take(axl_adapter *a, const axl_adapter *joined)
         if (a->loras[i].on != joined->loras[i].on)
             status = axl__fail(AXL_ERR_FORMAT, "the checkpoint adapts other layers");
     if (status == AXL_OK && before > 0)
-        status = make_like(&made, a, before);
+        status = make_like(&made, a, before, true);
     if (status == AXL_OK)
         status = values_read(&whole, joined);
     if (status == AXL_OK)
@@ -139,6 +229,7 @@ axl_status axl__adapter_take(axl_adapter *a, const axl_adapter *joined)
         if (made)
             copy_ranks(&whole, &frozen, 0, false);
         copy_ranks(&whole, &now, before, false);
+        copy_rest(&now, &whole);
         status = made ? values_write(&frozen) : AXL_OK;
     }
     if (status == AXL_OK)

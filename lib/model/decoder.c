@@ -31,14 +31,16 @@ void axl__layer_scratch_take(axl__step_arena *a, axl__layer_scratch *o, const ax
 {
     const axl__arch *m = &p->model->arch;
     axl_dtype t = p->model->compute;
-    int64_t widest = max64(max64(m->hidden_size, m->intermediate_size), m->n_heads * m->head_dim);
-    int64_t rank = 0;
+    axl__linear_size most = { .widest = max64(max64(m->hidden_size, m->intermediate_size),
+                                              m->n_heads * m->head_dim) };
 
-    for (int slot = AXL__SLOT_QKV; slot <= AXL__SLOT_DOWN; slot++)
-        rank = max64(rank, axl__slot_rank(p, (axl__slot)slot));
+    for (int slot = AXL__SLOT_QKV; slot <= AXL__SLOT_DOWN; slot++) {
+        most.rank = max64(most.rank, axl__slot_rank(p, (axl__slot)slot));
+        most.gained = max64(most.gained, axl__slot_gained(p, (axl__slot)slot));
+    }
     o->norm = axl__step_arena_mat(a, t, T, m->hidden_size);
     axl__mlp_work_take(a, &o->mlp, p, T);
-    axl__linear_scratch_take(a, &o->linear, p, T, widest, rank);
+    axl__linear_scratch_take(a, &o->linear, p, T, most);
     if (!p->wish.grads)
         return;
     o->dnorm = axl__step_arena_mat(a, t, T, m->hidden_size);

@@ -8,7 +8,8 @@ void axl__head_work_take(axl__step_arena *a, axl__head_work *w, const axl__pass 
     int64_t rows = T < AXL__HEAD_ROWS ? T : AXL__HEAD_ROWS;
     int64_t C = p->model->arch.hidden_size, V = p->model->arch.vocab_size;
     axl_dtype t = p->model->compute;
-    int64_t r = axl__linears_rank(p, axl__modules_in(&p->model->modules, -1, AXL__SLOT_HEAD));
+    axl__linears head = axl__modules_in(&p->model->modules, -1, AXL__SLOT_HEAD);
+    axl__linear_size size = { C, axl__linears_rank(p, head), axl__linears_gained(p, head) };
 
     w->losses = axl__step_arena_take(a, (size_t)T * sizeof(float));
     w->sum = axl__step_arena_take(a, sizeof *w->sum);
@@ -16,8 +17,8 @@ void axl__head_work_take(axl__step_arena *a, axl__head_work *w, const axl__pass 
     w->norm = axl__step_arena_mat(a, t, rows, C);
     w->rstd = axl__step_arena_take(a, (size_t)rows * sizeof(float));
     w->logits = axl__step_arena_mat(a, AXL_F32, rows, V);
-    w->xa = axl__step_arena_mat(a, t, rows, r);
-    axl__linear_scratch_take(a, &w->linear, p, rows, C, r);
+    w->xa = axl__step_arena_mat(a, t, rows, size.rank);
+    axl__linear_scratch_take(a, &w->linear, p, rows, size);
     if (!p->wish.grads)
         return;
     w->dnorm = axl__step_arena_mat(a, t, rows, C);

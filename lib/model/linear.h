@@ -7,10 +7,12 @@
  *   dA_i += dxa_i^T drop_i(x),   dB_i += dy_i^T xa_i,
  *   dW_i += dy_i^T x and db_i += sum_t dy_i where W is trained
  *
- * x (T, in), y_i (T, out_i), W_i (out_i, in), A_i (r, in), B_i (out_i, r), s = the adapter's scale.
- * Pairs that a restart froze are added likewise, without dropout and gradients of their own.
- * The xa_i of a group lie side by side in one matrix (T, R), R the sum of their ranks; the A_i lie
- * one behind another, so that without dropout one product makes all of it.
+ * x (T, in), y_i (T, out_i), W_i (out_i, in), A_i (r, in), B_i (out_i, r), s = the pair's scale.
+ * Pairs that a restart froze are added likewise, without dropout and gradients of their own.  An
+ * adapter may train b_i in the model's place, give B_i a bias that counts s times, or give the
+ * layer magnitudes, which is DoRA (dora.h): b_i is then added behind its gains. The xa_i of a group
+ * lie side by side in one matrix (T, R), R the sum of their ranks; the A_i lie one behind another,
+ * so that without dropout one product makes all of it.
  */
 #ifndef AXL_MODEL_LINEAR_H
 #define AXL_MODEL_LINEAR_H
@@ -19,10 +21,10 @@
 #include "tensor/step_arena.h"
 
 /* Scratch of the pairs, sized for the widest layer: drop (T, max in) when there is dropout, dxa
- * (T, max R), frozen (T, rank of the frozen pairs).  parts, for a layer of many outputs, has what
- * the backend wants for the product or is NULL. */
+ * (T, max R), frozen (T, rank of the frozen pairs), wide (T, outputs of a group's DoRA layers).
+ * parts, for a layer of many outputs, has what the backend wants for the product or is NULL. */
 typedef struct axl__linear_scratch {
-    axl_mat drop, dxa, frozen;
+    axl_mat drop, dxa, frozen, wide;
     void *parts;
     size_t parts_size;
 } axl__linear_scratch;
@@ -34,9 +36,17 @@ int64_t axl__linears_rank(const axl__pass *p, axl__linears g);
 /* The most that R is in the slot of any decoder layer: an adapter may leave some out. */
 int64_t axl__slot_rank(const axl__pass *p, axl__slot slot);
 
-/* Lays out the scratch of layers whose inputs are at most `widest` and whose R at most `rank`. */
+/* The outputs of the group's layers that have magnitudes; and the most in the slot. */
+int64_t axl__linears_gained(const axl__pass *p, axl__linears g);
+int64_t axl__slot_gained(const axl__pass *p, axl__slot slot);
+
+/* The widest that a layer is: its input, R and the outputs with magnitudes of its group. */
+typedef struct axl__linear_size {
+    int64_t widest, rank, gained;
+} axl__linear_size;
+
 void axl__linear_scratch_take(axl__step_arena *a, axl__linear_scratch *out, const axl__pass *p,
-                              int64_t T, int64_t widest, int64_t rank);
+                              int64_t T, axl__linear_size most);
 
 /* xa alone, for a backward that computes its layers again; nothing without pairs. */
 axl_status axl__linears_xa(const axl__pass *p, axl__linears g, axl_mat x, axl_mat xa,

@@ -1,35 +1,115 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* merge.c - an adapter's pairs added into the weights: W + s B A in f32, rounded once. */
+/* merge.c - an adapter added into the weights: W + s B A in f32, with DoRA's gains, rounded once.
+ */
 #include "adapter.h"
 #include "weights.h"
 
-/* The pairs of one adapter; a tied head cannot change without the embedding. */
-static axl_status add_pairs(axl__weights *w, const axl_adapter *a)
+/* W += s B A */
+static axl_status add_pair(const axl_adapter *a, const axl__lora *l, axl_mat weight)
+{
+    axl_matmul_args add = {
+        .x = { a->params + l->at[AXL__PART_B], AXL_F32, l->out, l->rank, l->rank },
+        .w =
+            axl__dense((axl_mat){ a->params + l->at[AXL__PART_A], AXL_F32, l->rank, l->in, l->in }),
+        .y = weight,
+        .alpha = l->scale,
+        .beta = 1.0f,
+        .compute = AXL_F32,
+    };
+
+    return a->model->ops->matmul(a->model->dev, &add);
+}
+
+/* Each row times the magnitude over its length; work (2, out) device, gains (out) host. */
+static axl_status scale_rows(const axl_adapter *a, const axl__lora *l, axl_mat weight, float *work,
+                             float *gains)
+{
+    const axl_backend_ops *ops = a->model->ops;
+    axl_row_norms_args norms = { weight, work, a->params + l->at[AXL__PART_MAGNITUDE],
+                                 work + l->out };
+
+    AXL_TRY(ops->row_norms(a->model->dev, &norms));
+    AXL_TRY(ops->download(a->model->dev, gains, work + l->out, (size_t)l->out * sizeof *gains));
+    for (int64_t r = 0; r < l->out; r++) {
+        axl_mat row = { (float *)weight.data + r * weight.stride, AXL_F32, 1, l->in, l->in };
+        axl_scale_columns_args scale = { .x = row, .y = row, .scale = gains[r] };
+        AXL_TRY(ops->scale_columns(a->model->dev, &scale));
+    }
+    return AXL_OK;
+}
+
+static axl_status merge_magnitudes(const axl_adapter *a, const axl__lora *l, axl_mat weight)
+{
+    size_t bytes = (size_t)l->out * sizeof(float);
+    float *gains = axl__alloc_aligned(a->ctx, bytes);
+    void *work = NULL;
+    axl_status status =
+        gains ? a->model->ops->buffer_new(a->model->dev, &work, 2 * bytes) : axl__fail_nomem();
+
+    if (status == AXL_OK)
+        status = scale_rows(a, l, weight, work, gains);
+    a->model->ops->buffer_free(a->model->dev, work);
+    axl__free_aligned(a->ctx, gains);
+    return status;
+}
+
+/* The bias that the adapter trained in the layer's place, and that of B. */
+static axl_status merge_biases(const axl_adapter *a, const axl__lora *l, const axl__module *of,
+                               axl__weights *w)
+{
+    int64_t own = l->at[AXL__PART_BIAS], of_b = l->at[AXL__PART_B_BIAS];
+    axl_mat bias = axl__weights_bias(w, of);
+
+    if (own >= 0)
+        AXL_TRY(a->model->ops->copy(a->model->dev, bias.data, a->params + own,
+                                    (size_t)l->out * sizeof(float)));
+    if (of_b < 0)
+        return AXL_OK;
+    if (!of->has_bias)
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "%s has no bias to add that of its lora_B to (lora_bias): such an adapter "
+                         "cannot be merged",
+                         of->name);
+    axl_scale_columns_args add = { .x = { a->params + of_b, AXL_F32, 1, l->out, l->out },
+                                   .y = bias,
+                                   .scale = l->scale,
+                                   .add = true };
+    return a->model->ops->scale_columns(a->model->dev, &add);
+}
+
+/* A tied head cannot change without the embedding. */
+static axl_status merge_layer(const axl_adapter *a, int64_t module, axl__weights *w)
+{
+    const axl__module *of = &a->model->modules.list[module];
+    const axl__lora *l = &a->loras[module];
+    const axl__lora *f =
+        a->frozen && a->frozen->loras[module].on ? &a->frozen->loras[module] : NULL;
+    axl_mat weight = axl__weights_value(w, of);
+
+    AXL_TRY(merge_biases(a, l, of, w));
+    if (!l->on)
+        return AXL_OK;
+    if (of->tied)
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "the adapter changes %s, which is the "
+                         "embedding here: it cannot be merged",
+                         of->name);
+    AXL_TRY(add_pair(a, l, weight));
+    if (f)
+        AXL_TRY(add_pair(a->frozen, f, weight));
+    return l->at[AXL__PART_MAGNITUDE] >= 0 ? merge_magnitudes(a, l, weight) : AXL_OK;
+}
+
+static axl_status merge_layers(const axl_adapter *a, axl__weights *w)
 {
     axl_model *m = a->model;
     uint64_t n = (uint64_t)m->modules.n_linears;
 
     for (int64_t i = 0; i < m->modules.n; i++) {
-        const axl__module *of = &m->modules.list[i];
-        const axl__lora *l = &a->loras[i];
-        if (axl__module_is_linear(of))
-            AXL_TRY(axl__poll(m->ctx, "merge", (uint64_t)of->linear, n));
-        if (!l->on)
+        if (!axl__module_is_linear(&m->modules.list[i]))
             continue;
-        if (of->tied)
-            return axl__fail(AXL_ERR_UNSUPPORTED,
-                             "the adapter changes %s, which is the "
-                             "embedding here: it cannot be merged",
-                             of->name);
-        axl_matmul_args add = {
-            .x = { a->params + l->b_at, AXL_F32, l->out, l->rank, l->rank },
-            .w = axl__dense((axl_mat){ a->params + l->a_at, AXL_F32, l->rank, l->in, l->in }),
-            .y = axl__weights_value(w, of),
-            .alpha = a->scale,
-            .beta = 1.0f,
-            .compute = AXL_F32,
-        };
-        AXL_TRY(m->ops->matmul(m->dev, &add));
+        AXL_TRY(axl__poll(m->ctx, "merge", (uint64_t)m->modules.list[i].linear, n));
+        AXL_TRY(merge_layer(a, i, w));
     }
     return axl__poll(m->ctx, "merge", n, n);
 }
@@ -39,9 +119,7 @@ static axl_status merge(const axl_adapter *a)
     axl__weights *w;
 
     AXL_TRY(axl__weights_make(&w, a->model));
-    axl_status status = add_pairs(w, a);
-    if (status == AXL_OK && a->frozen)
-        status = add_pairs(w, a->frozen);
+    axl_status status = merge_layers(a, w);
     if (status < 0) {
         axl__weights_drop(a->model, w);
         return status;

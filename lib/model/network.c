@@ -30,7 +30,10 @@ axl_status axl__network_init(axl__network *n, axl_model *model, const axl_adapte
         axl__network_free(n);
         return axl__fail_nomem();
     }
-    return AXL_OK;
+    axl_status status = axl__dora_init(&n->dora, adapter);
+    if (status < 0)
+        axl__network_free(n);
+    return status;
 }
 
 static void ropes_free(axl__network *n, axl__rope_angles *r)
@@ -47,6 +50,7 @@ void axl__network_free(axl__network *n)
         return;
     axl_context *ctx = n->model->ctx;
     axl__step_arena_free(&n->arena);
+    axl__dora_free(&n->dora, n->adapter);
     ropes_free(n, n->ropes);
     axl__index_free(&n->index, ctx, n->ops, n->dev);
     axl__free(ctx, n->h);
@@ -56,7 +60,7 @@ void axl__network_free(axl__network *n)
 
 axl__pass axl__network_pass(const axl__network *n, const axl__wish *wish)
 {
-    return (axl__pass){ n->model, n->ops, n->dev, n->adapter, *wish };
+    return (axl__pass){ n->model, n->ops, n->dev, n->adapter, *wish, &n->dora };
 }
 
 /* ---- rotary tables ---- */
@@ -314,6 +318,7 @@ axl_status axl__network_begin(axl__network *n, const axl__pass *p, const axl_bat
 {
     int64_t longest = axl__batch_longest(b);
 
+    AXL_TRY(axl__dora_measure(&n->dora, n->adapter));
     AXL_TRY(network_index(n, b->n_tokens));
     AXL_TRY(axl__batch_load(&out->x, &n->index, b, rows, n->ops, n->dev));
     AXL_TRY(axl__network_positions(n, out->x.max_position + 1));

@@ -21,6 +21,7 @@ typedef struct axl__network {
     const axl_adapter *adapter; /* or NULL */
     bool checkpointing; /* a layer keeps its input alone and is computed again for its backward */
     axl__step_arena arena;
+    axl__dora dora;
     axl__rope_angles ropes[AXL__ROPES_MAX]; /* (arch.n_ropes), each (n_positions, D/2) */
     int64_t n_positions;
     axl__index index;

@@ -3,7 +3,7 @@
 #ifndef AXL_MODEL_PASS_H
 #define AXL_MODEL_PASS_H
 
-#include "adapter.h"
+#include "dora.h"
 
 #include <axl/loader.h>
 #include <axl/trainer.h>
@@ -50,6 +50,7 @@ typedef struct axl__pass {
     axl_device *dev;
     const axl_adapter *adapter; /* NULL: the base alone, which is trained where there are grads */
     axl__wish wish;
+    const axl__dora *dora; /* measured by now */
 } axl__pass;
 
 /* Whether the pass computes gradients of the model's own weights.  With an adapter only the pairs

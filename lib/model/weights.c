@@ -285,6 +285,11 @@ axl_mat axl__weights_value(const axl__weights *w, const axl__module *of)
     return (axl_mat){ w->params + of->weight_at, AXL_F32, of->rows, of->cols, of->cols };
 }
 
+axl_mat axl__weights_bias(const axl__weights *w, const axl__module *of)
+{
+    return (axl_mat){ w->params + of->bias_at, AXL_F32, 1, of->rows, of->rows };
+}
+
 /* What the folder said is handed on. */
 static void move_texts(axl__weights *to, axl__weights *from)
 {

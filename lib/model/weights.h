@@ -14,6 +14,7 @@
  * model is as it was. */
 axl_status axl__weights_make(axl__weights **out, axl_model *m);
 axl_mat axl__weights_value(const axl__weights *w, const axl__module *of); /* its weight, f32 */
+axl_mat axl__weights_bias(const axl__weights *w, const axl__module *of);  /* (1, rows), f32 */
 axl_status axl__weights_commit(axl_model *m, axl__weights *w);
 void axl__weights_drop(axl_model *m, axl__weights *w); /* NULL is fine */
 

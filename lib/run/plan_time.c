@@ -120,7 +120,6 @@ static axl_status new_model(axl_model **out, const axl_model *like, const char *
 static axl_status new_adapter(axl_adapter **out, axl_model *m, const axl_adapter *like)
 {
     const axl__modules *from = &like->model->modules;
-    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
     bool *on = axl__calloc(m->ctx, (size_t)m->modules.n, sizeof *on);
 
     if (!on)
@@ -128,10 +127,7 @@ static axl_status new_adapter(axl_adapter **out, axl_model *m, const axl_adapter
     for (int64_t i = 0; i < from->n; i++)
         for (int64_t l = 0; l < m->arch.n_layers && like->loras[i].on; l++)
             on[axl__modules_peer(&m->modules, from, i, l)] = true;
-    o.rank = (uint32_t)like->rank;
-    o.alpha = like->alpha;
-    o.dropout = like->dropout;
-    axl_status status = axl__adapter_make(out, m, on, &o);
+    axl_status status = axl__adapter_make(out, m, on, &like->opts);
     axl__free(m->ctx, on);
     return status;
 }

@@ -247,6 +247,34 @@ typedef struct axl_sum_args {
     double *out;
 } axl_sum_args;
 
+/* norms[r] = sqrt(sum_c x[r,c]^2), the sum in double;  gains[r] = magnitudes[r] / norms[r] where
+ * there are magnitudes.  x (R,C); norms, magnitudes, gains (R) f32. */
+typedef struct axl_row_norms_args {
+    axl_mat x;
+    float *norms;
+    const float *magnitudes; /* or NULL, and gains too */
+    float *gains;
+} axl_row_norms_args;
+
+/* y[t,c] = scale * (gains[c] + shift) * x[t,c], added to y where `add` says so; without gains
+ * y[t,c] = scale * x[t,c].  In f32, rounded once.  Any two dtypes; x may be y, and its stride may
+ * be 0, one row for all. */
+typedef struct axl_scale_columns_args {
+    axl_mat x, y;
+    const float *gains; /* (C), or NULL */
+    float shift, scale;
+    bool add;
+} axl_scale_columns_args;
+
+/* out[c] += scale * sum_t x[t,c] * y[t,c] / divisors[c], the sum in double.  x, y (T,C); out,
+ * divisors (C) f32.  y.data NULL: as if all of it were 1; divisors NULL likewise. */
+typedef struct axl_dot_columns_args {
+    axl_mat x, y;
+    const float *divisors;
+    float scale;
+    float *out;
+} axl_dot_columns_args;
+
 /* *out += sum_i x[i]^2 in double (a NaN or infinity stays visible).  x (n) f32; out f64. */
 typedef struct axl_sum_squares_args {
     const float *x;

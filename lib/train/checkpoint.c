@@ -73,7 +73,7 @@ static void checkpoint_settings(const axl_trainer *tr, checkpoint_setting out[N_
         { "neftune_noise_alpha", tr->opts.neftune_noise_alpha },
         { "label_smoothing", tr->opts.label_smoothing },
         { "loss_average", tr->opts.loss_average },
-        { "lora_dropout", tr->adapter ? tr->adapter->dropout : 0.0 },
+        { "lora_dropout", tr->adapter ? tr->adapter->opts.dropout : 0.0 },
         { "lr_scheduler", tr->schedule.kind },
         { "total_steps", (double)tr->schedule.total_steps },
     };
@@ -374,9 +374,9 @@ static axl_status checkpoint_read_params(checkpoint *c, bool restarted)
         return status;
     }
     AXL_TRY(axl_adapter_open(&c->joined, a->model, c->dir));
-    if (c->joined->rank % a->rank != 0)
+    if (c->joined->opts.rank % a->opts.rank != 0)
         return axl__fail(AXL_ERR_FORMAT, "%s is of another rank than %lld", c->dir,
-                         (long long)a->rank);
+                         (long long)a->opts.rank);
     return AXL_OK;
 }
 

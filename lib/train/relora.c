@@ -16,9 +16,11 @@
  * counter, and the adapter's file is enough to know it. */
 uint64_t axl__relora_restarts(const axl_trainer *tr)
 {
-    const axl_adapter *frozen = tr->adapter ? tr->adapter->frozen : NULL;
+    const axl_adapter *a = tr->adapter, *frozen = a ? a->frozen : NULL;
 
-    return frozen ? (uint64_t)(frozen->rank / tr->adapter->rank) : 0;
+    if (a && axl__init_is_residual(a->opts.init_lora_weights))
+        return 0; /* what is frozen is what it began with */
+    return frozen ? (uint64_t)(frozen->opts.rank / a->opts.rank) : 0;
 }
 
 static void swap_floats(float *a, float *b)

@@ -72,7 +72,7 @@ static axl__wish training_wish(const axl_trainer *tr)
         .scale = 1.0,
         .smoothing = tr->opts.label_smoothing,
         .noise_alpha = tr->opts.neftune_noise_alpha,
-        .dropout = tr->adapter ? (float)tr->adapter->dropout : 0.0f,
+        .dropout = tr->adapter ? (float)tr->adapter->opts.dropout : 0.0f,
         .phase = "train",
     };
 }
@@ -133,6 +133,8 @@ static axl_status take_trained(axl_trainer *tr)
 {
     if (!tr->adapter && tr->opts.relora_steps > 0)
         return axl__fail(AXL_ERR_INVALID, "relora_steps restarts an adapter, and there is none");
+    if (tr->adapter && tr->opts.relora_steps > 0)
+        AXL_TRY(axl__adapter_can_restart(tr->adapter));
     if (tr->adapter && tr->opts.lisa_layers > 0)
         return axl__fail(AXL_ERR_INVALID, "LISA trains a model's own layers, not an adapter's");
     AXL_TRY(axl__lisa_init(&tr->lisa, tr->ctx, (uint32_t)tr->model->arch.n_layers,

@@ -429,9 +429,20 @@ static void test_config__says_what_it_does_not_do(void **state)
           "c.yml:10:1: error: save_safetensors: refused: weights are always written as safetensors "
           "[AXL-C0213]");
     check(MIN "save_safetensors: true\n", NULL);
-    check(MIN "lora_target_modules: '.*_proj'\n",
-          "c.yml:10:22: error: lora_target_modules: not supported: a regular expression; use a "
-          "list of names such as [q_proj, v_proj], or lora_target_linear: true [AXL-C0317]");
+    check(MIN "lora_target_modules: '.*_proj'\n", NULL);
+    check(MIN "lora_target_modules: '*_proj'\n",
+          "c.yml:10:22: error: lora_target_modules: \"*_proj\" is no regular expression: quantifier "
+          "does not follow a repeatable item at 0 [AXL-C0317]");
+    check(MIN "peft_init_lora_weights: pissa_niter_4\nlora_rank_pattern: {q_proj: 4}\n", NULL);
+    check(MIN "peft_init_lora_weights: eva\n",
+          "c.yml:10:1: error: peft_init_lora_weights: not supported: it reads the activations of a "
+          "data set; use pissa [AXL-C0210]");
+    check(MIN "peft_init_lora_weights: pisa\n",
+          "c.yml:10:1: error: peft_init_lora_weights: must be one of true, false, gaussian, "
+          "orthogonal, pissa, pissa_niter_N (N iterations), olora [AXL-C0204]");
+    check(MIN "peft: {loftq_config: {loftq_bits: 4}}\n",
+          "c.yml:10:1: error: peft: not supported: LoftQ initialisation does not exist here; use "
+          "peft_init_lora_weights: pissa [AXL-C0210]");
     check(MIN "plugins: [axolotl.integrations.liger.LigerPlugin]\n",
           "c.yml:10:11: warning: plugins[0]: no effect here: axl has its own kernels and logs "
           "[AXL-C0316]");

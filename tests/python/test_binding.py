@@ -630,6 +630,23 @@ class TrainingTest(Case):
                 made[name] = f.read()
         return made
 
+    def check_kinds(self, model):
+        made = axl.Adapter(model, rank=2, target_modules=r".*\.[01]\.mlp\.(up|down)_proj",
+                           exclude_modules=["0.mlp.up_proj"], rank_pattern={"down_proj": 4},
+                           alpha_pattern={"1.*": 2.5}, init_lora_weights="orthogonal", use_dora=True)
+        down = "base_model.model.model.layers.1.mlp.down_proj"
+        self.assertEqual(len(made), 3 * 3)
+        self.assertEqual(made[down + ".lora_A.weight"].shape[0], 4)
+        self.assertIn(down + ".lora_magnitude_vector", made)
+        self.assertEqual((made.info.target_modules, made.info.use_dora), ((), True))
+        made = axl.Adapter(model, target_modules=["q_proj"], layers_to_transform=[1],
+                           layers_pattern=["layers"], init_lora_weights=False, lora_bias=True)
+        self.assertEqual((len(made), made.info.init_lora_weights), (3, "false"))
+        with self.assertRaises(axl.InvalidError):
+            axl.Adapter(model, rank_pattern={"(": 4})
+        with self.assertRaises((TypeError, ValueError)):
+            axl.Adapter(model, layers_to_transform=["a"])
+
     def test_everything_from_memory_and_back(self):
         context = axl.Context()
         files = self.files("config.json", "model.safetensors")
@@ -638,7 +655,9 @@ class TrainingTest(Case):
         model = axl.Model.from_files(files, context=context, compute="f32", name="own/base")
         self.assertEqual(numbers(model.logits(IDS[:9])), want)
         adapter = axl.Adapter(model, rank=3, alpha=6, dropout=0.25, target_modules=["q_proj"])
-        self.assertEqual(adapter.info, axl.AdapterInfo(3, 6.0, 0.25, False, ("q_proj",), "own/base"))
+        self.assertEqual(adapter.info, axl.AdapterInfo(3, 6.0, 0.25, False, ("q_proj",), "own/base", None,
+                                                       "none", "true", False, False))
+        self.check_kinds(model)
         saved = adapter.to_files()
         self.assertEqual(set(saved), {"adapter_config.json", "adapter_model.safetensors"})
         adapter.save(self.folder)

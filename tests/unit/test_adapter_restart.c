@@ -37,7 +37,7 @@ static void fill_b(axl_adapter *a, uint32_t seed)
 static void compare_gradients(axl_adapter *a, axl_trainer *a_tr, axl_adapter *joined,
                               axl_trainer *joined_tr)
 {
-    int64_t first = joined->rank - a->rank;
+    int64_t first = (int64_t)(joined->opts.rank - a->opts.rank);
 
     for (size_t i = 0; i < a->n_tensors; i++) {
         const axl__param *t = &a->tensors[i], *w = &joined->tensors[i];
@@ -75,13 +75,13 @@ static void check_restarts(const char *backend, uint32_t checkpointing)
     for (int k = 1; k <= 2; k++) {
         double before = loss_of(tr, data);
         assert_ok(axl__adapter_restart(a, 100 + (uint64_t)k));
-        assert_int_equal(a->frozen->rank, k * RANK);
+        assert_int_equal(a->frozen->opts.rank, k * RANK);
         assert_true(fabs(loss_of(tr, data) - before) < 1e-5 * before);
         fill_b(a, (uint32_t)k * 77);
         assert_true(fabs(loss_of(tr, data) - before) > 1e-4 * before);
     }
     assert_ok(axl__adapter_joined(&joined, a));
-    assert_int_equal(joined->rank, 3 * RANK);
+    assert_int_equal(joined->opts.rank, 3 * RANK);
     assert_ok(axl_trainer_new(&joined_tr, model, joined, &o));
     double loss = loss_of(joined_tr, data);
     assert_true(fabs(loss_of(tr, data) - loss) < 1e-5 * loss);
@@ -117,8 +117,8 @@ static void test_adapter_restart__comes_back_from_a_file(void **state)
     fill_b(a, 9);
     assert_ok(axl_adapter_save(a, test_temp_dir()));
     assert_ok(axl_adapter_open(&file, model, test_temp_dir()));
-    assert_int_equal(file->rank, 2 * RANK);
-    assert_true(file->scale == a->scale);
+    assert_int_equal(file->opts.rank, 2 * RANK);
+    assert_true(file->loras[2].scale == a->loras[2].scale);
     assert_ok(axl__adapter_take(b, file));
     tiny_compare(a, NULL, b, NULL, 0.0);
     tiny_compare(a->frozen, NULL, b->frozen, NULL, 0.0);

@@ -129,7 +129,7 @@ static void test_relora__goes_on_with_the_same_function(void **state)
         assert_int_equal(axl__relora_restarts(tr), (k - 1) / 2);
         assert_ok(axl_trainer_step(tr, NULL));
     }
-    assert_int_equal(a->frozen->rank, 2 * a->rank);
+    assert_int_equal(a->frozen->opts.rank, 2 * a->opts.rank);
     axl_trainer_free(tr);
     axl_adapter_free(a);
     axl_model_free(model);

@@ -322,9 +322,28 @@ axl_adapter_options._fields_ = [
     ("dropout", c.c_double),
     ("rank", c.c_uint32),
     ("rslora", c.c_uint32),
+    ("target_regex", c.c_char_p),
+    ("exclude_modules", c.POINTER(c.c_char_p)),
+    ("n_exclude_modules", c.c_size_t),
+    ("exclude_regex", c.c_char_p),
+    ("layers_to_transform", c.POINTER(c.c_uint32)),
+    ("n_layers_to_transform", c.c_size_t),
+    ("layers_pattern", c.POINTER(c.c_char_p)),
+    ("n_layers_pattern", c.c_size_t),
+    ("rank_pattern", c.POINTER(c.c_char_p)),
+    ("rank_pattern_ranks", c.POINTER(c.c_uint32)),
+    ("n_rank_pattern", c.c_size_t),
+    ("alpha_pattern", c.POINTER(c.c_char_p)),
+    ("alpha_pattern_alphas", c.POINTER(c.c_double)),
+    ("n_alpha_pattern", c.c_size_t),
+    ("bias", c.c_char_p),
+    ("init_lora_weights", c.c_char_p),
+    ("lora_bias", c.c_uint32),
+    ("use_dora", c.c_uint32),
 ]
 axl_adapter_options._defaults_ = (
-    None, 0, 42, 16.0, 0.0, 16, 0,
+    None, 0, 42, 16.0, 0.0, 16, 0, None, None, 0, None, None, 0, None, 0, None, None, 0, None, None,
+    0, None, None, 0, 0,
 )
 axl_tensor_info._fields_ = [
     ("size", c.c_size_t),
@@ -341,9 +360,14 @@ axl_adapter_info._fields_ = [
     ("dropout", c.c_double),
     ("rank", c.c_uint32),
     ("rslora", c.c_uint32),
+    ("target_regex", c.c_char_p),
+    ("bias", c.c_char_p),
+    ("init_lora_weights", c.c_char_p),
+    ("lora_bias", c.c_uint32),
+    ("use_dora", c.c_uint32),
 ]
 axl_adapter_info._defaults_ = (
-    None, None, 0, 0.0, 0.0, 0, 0,
+    None, None, 0, 0.0, 0.0, 0, 0, None, None, None, 0, 0,
 )
 axl_diagnostic._fields_ = [
     ("size", c.c_size_t),

@@ -16,7 +16,7 @@ from ._library import lib
 from ._memory import Source, collect, collect_model, config_text, file_list
 from ._schedule import Schedule, as_schedule
 from ._values import came, choice, flag, floats, function as a_function, instance, ints, names
-from ._values import options, path as a_path, real, string, text, utf8, view, whole
+from ._values import numbers, options, path as a_path, real, string, text, utf8, view, whole
 
 COMPUTE = {"auto": _abi.AXL_COMPUTE_AUTO, "f32": _abi.AXL_COMPUTE_F32,
            "bf16": _abi.AXL_COMPUTE_BF16, "stored": _abi.AXL_COMPUTE_STORED}
@@ -251,34 +251,71 @@ class _Tensors(Handle, Mapping[str, Any]):
 
 @dataclass(frozen=True)
 class AdapterInfo:
-    """What an adapter is; base_model_name is None where the model has none."""
+    """What an adapter is; base_model_name is None where the model has none.  Where a regular
+    expression names its layers, it is target_regex and there are no target_modules."""
     rank: int
     alpha: float
     dropout: float
     rslora: bool
     target_modules: Tuple[str, ...]
     base_model_name: Optional[str]
+    target_regex: Optional[str]
+    bias: str
+    init_lora_weights: str
+    lora_bias: bool
+    use_dora: bool
 
 
 class Adapter(_Tensors):
     """A LoRA adapter: a mapping of PEFT's tensor names to (rows, cols) f32 arrays, which are
     copies; what is assigned has that shape, or is flat, row by row.
 
-    Arguments that are None take the library's default; without target_modules every linear layer
-    but the output head is adapted.
+    Arguments that are None take the library's default, and are those of PEFT's LoraConfig;
+    without target_modules every linear layer but the output head is adapted.  target_modules and
+    exclude_modules are names, or one regular expression on whole paths as a str; rank_pattern and
+    alpha_pattern map regular expressions on the end of a path to numbers.
     """
     _type = _abi.axl_adapter
     _free = "axl_adapter_free"
     _instead = "save() it and Adapter.open() that, or assign its tensors to another one's"
 
     def __init__(self, model: Model, *, rank: Optional[int] = None, alpha: Optional[float] = None,
-                 dropout: Optional[float] = None, target_modules: Optional[Sequence[str]] = None,
-                 rslora: Optional[bool] = None, seed: Optional[int] = None) -> None:
-        targets, n = names([] if target_modules is None else target_modules, "target_modules")
+                 dropout: Optional[float] = None,
+                 target_modules: Union[str, Sequence[str], None] = None,
+                 rslora: Optional[bool] = None, seed: Optional[int] = None,
+                 exclude_modules: Union[str, Sequence[str], None] = None,
+                 layers_to_transform: Optional[Sequence[int]] = None,
+                 layers_pattern: Optional[Sequence[str]] = None,
+                 rank_pattern: Optional[Mapping[str, int]] = None,
+                 alpha_pattern: Optional[Mapping[str, float]] = None,
+                 bias: Optional[str] = None, init_lora_weights: Union[bool, str, None] = None,
+                 lora_bias: Optional[bool] = None, use_dora: Optional[bool] = None) -> None:
         instance(model, Model, "model")
+        if isinstance(init_lora_weights, bool):
+            init_lora_weights = "true" if init_lora_weights else "false"
+        given: Dict[str, Any] = {}
+        for key, value in (("target", target_modules), ("exclude", exclude_modules)):
+            if isinstance(value, str):
+                given[f"{key}_regex"] = value
+            elif value is not None:
+                given[f"{key}_modules"], given[f"n_{key}_modules"] = names(value, f"{key}_modules")
+        if layers_pattern is not None:
+            given["layers_pattern"], given["n_layers_pattern"] = names(layers_pattern,
+                                                                       "layers_pattern")
+        for key, pattern, kind in (("rank", rank_pattern, ctypes.c_uint32),
+                                   ("alpha", alpha_pattern, ctypes.c_double)):
+            if pattern is not None:
+                given[f"{key}_pattern"], n = names(list(pattern), f"{key}_pattern")
+                given[f"n_{key}_pattern"] = n
+                given[f"{key}_pattern_{key}s"] = numbers(pattern.values(), kind, f"{key}_pattern")
+        if layers_to_transform is not None:
+            given["n_layers_to_transform"] = len(layers_to_transform)
+            given["layers_to_transform"] = numbers(layers_to_transform, ctypes.c_uint32,
+                                                   "layers_to_transform")
         self._fill(model._context, lib.axl_adapter_new, model, ctypes.byref(options(
             _abi.axl_adapter_options, rank=rank, alpha=alpha, dropout=dropout, rslora=rslora,
-            seed=seed, target_modules=targets, n_target_modules=n)))
+            seed=seed, bias=bias, init_lora_weights=init_lora_weights, lora_bias=lora_bias,
+            use_dora=use_dora, **given)))
 
     @classmethod
     def open(cls, model: Model, folder: Any) -> "Adapter":
@@ -320,7 +357,8 @@ class Adapter(_Tensors):
         calls.run(lib.axl_adapter_get_info, self, ctypes.byref(i))
         targets = tuple(i.target_modules[k].decode() for k in range(i.n_target_modules))
         return AdapterInfo(i.rank, i.alpha, i.dropout, bool(i.rslora), targets,
-                           string(i.base_model_name))
+                           string(i.base_model_name), string(i.target_regex), i.bias.decode(),
+                           i.init_lora_weights.decode(), bool(i.lora_bias), bool(i.use_dora))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

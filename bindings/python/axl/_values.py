@@ -131,8 +131,9 @@ def choice(name: str, choices: Mapping[str, int], value: Optional[str]) -> Optio
 # Fields of options structs that are uint32_t or int32_t and mean yes or no, and those of paths.
 _FLAGS = frozenset((
     "all_rows", "allow_network", "checkpointing", "from_cache", "greater_is_better", "greedy",
-    "group_by_length", "keep_order", "last_of_step", "legacy", "no_onednn", "own_data", "read", "real_batches",
-    "rslora", "sample_packing", "shuffle", "three_phases", "threshold_absolute"))
+    "group_by_length", "keep_order", "last_of_step", "legacy", "lora_bias", "no_onednn", "own_data", "read",
+    "real_batches", "rslora", "sample_packing", "shuffle", "three_phases", "threshold_absolute",
+    "use_dora"))
 _PATHS = frozenset(("base_dir", "hub_cache", "plugin_dir", "resume", "source"))
 _RANGES = {ctypes.c_uint32: (0, 2**32 - 1), ctypes.c_int32: (-2**31, 2**31 - 1),
            ctypes.c_uint64: (0, 2**64 - 1), ctypes.c_int64: (-2**63, 2**63 - 1),
@@ -173,6 +174,13 @@ def names(values: Any, name: str = "names") -> Tuple[Any, int]:
     encoded = [text(v, f"{name}[{i}]") for i, v in enumerate(values)]
     made = (ctypes.c_char_p * len(encoded))(*encoded)
     return ctypes.cast(made, ctypes.POINTER(ctypes.c_char_p)), len(encoded)
+
+
+def numbers(values: Iterable[Any], kind: Any, name: str) -> Any:
+    """A C array of ctypes.c_double, or of integers of that kind."""
+    made = [real(v, name) if kind is ctypes.c_double else whole(v, name, *_RANGES[kind])
+            for v in values]
+    return ctypes.cast((kind * len(made))(*made), ctypes.POINTER(kind))
 
 
 # ---- arrays ----

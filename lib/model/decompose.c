@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * decompose.c - see decompose.h.  A block of rows goes to and fro through the weight, made
+ * orthonormal in double after each product, until it spans the leading singular vectors; what is
+ * left is small, and Jacobi's rotations make its rows orthogonal.  A block as wide as the weight
+ * gives all of it at once.
+ */
+#include "decompose.h"
+
+#include "base/ctx.h"
+#include "base/rng.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { SWEEPS_MAX = 60, ITERATIONS_MAX = 500 };
+
+/* Rows that go through a weight: on the host and on the device. */
+typedef struct {
+    axl__weight_of of;
+    int64_t n, in, out;
+    double *x, *y; /* host, (n, in), (n, out) */
+    float *stage;  /* host, (n, the longer of both) on the way */
+    void *device;  /* (n, in + out) */
+} block;
+
+static void block_free(block *b)
+{
+    axl__free(b->of.model->ctx, b->x);
+    axl__free(b->of.model->ctx, b->y);
+    axl__free(b->of.model->ctx, b->stage);
+    b->of.model->ops->buffer_free(b->of.model->dev, b->device);
+}
+
+/* On failure it is in parts, for block_free(). */
+static axl_status block_make(block *b, axl__weight_of of, int64_t n)
+{
+    axl_context *ctx = of.model->ctx;
+
+    *b = (block){ .of = of, .n = n, .in = of.module->cols, .out = of.module->rows };
+    b->x = axl__calloc(ctx, (size_t)(n * b->in), sizeof *b->x);
+    b->y = axl__calloc(ctx, (size_t)(n * b->out), sizeof *b->y);
+    b->stage = axl__calloc(ctx, (size_t)(n * (b->in > b->out ? b->in : b->out)), sizeof(float));
+    if (!b->x || !b->y || !b->stage)
+        return axl__fail_nomem();
+    return of.model->ops->buffer_new(of.model->dev, &b->device,
+                                     (size_t)(n * (b->in + b->out)) * sizeof(float));
+}
+
+/* y = x W^T, or back: x = y W. */
+static axl_status through(block *b, bool back)
+{
+    const axl_model *m = b->of.model;
+    axl_mat x = { b->device, AXL_F32, b->n, b->in, b->in };
+    axl_mat y = { (float *)b->device + b->n * b->in, AXL_F32, b->n, b->out, b->out };
+    axl_mat from = back ? y : x, to = back ? x : y;
+    axl_matmul_args a = { .x = from,
+                          .w = b->of.module->weight,
+                          .y = to,
+                          .trans_w = !back,
+                          .alpha = 1.0f,
+                          .compute = AXL_F32 };
+
+    double *host = back ? b->y : b->x;
+    for (int64_t i = 0; i < from.rows * from.cols; i++)
+        b->stage[i] = (float)host[i];
+    AXL_TRY(axl__cancelled(m->ctx));
+    AXL_TRY(m->ops->upload(m->dev, from.data, b->stage,
+                           (size_t)(from.rows * from.cols) * sizeof(float)));
+    AXL_TRY(m->ops->matmul(m->dev, &a));
+    AXL_TRY(
+        m->ops->download(m->dev, b->stage, to.data, (size_t)(to.rows * to.cols) * sizeof(float)));
+    host = back ? b->x : b->y;
+    for (int64_t i = 0; i < to.rows * to.cols; i++)
+        host[i] = (double)b->stage[i];
+    return AXL_OK;
+}
+
+static double dot(const double *x, const double *y, int64_t n)
+{
+    double sum = 0.0;
+
+    for (int64_t i = 0; i < n; i++)
+        sum += x[i] * y[i];
+    return sum;
+}
+
+/* Gram and Schmidt, each row twice, which is enough ("twice is enough", Kahan and Parlett).  A row
+ * that nothing is left of becomes 0. */
+static void orthonormalise(double *rows, int64_t n, int64_t width)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double *r = rows + i * width;
+        double before = sqrt(dot(r, r, width));
+        for (int turn = 0; turn < 2; turn++)
+            for (int64_t j = 0; j < i; j++) {
+                const double *q = rows + j * width;
+                double d = dot(r, q, width);
+                for (int64_t c = 0; c < width; c++)
+                    r[c] -= d * q[c];
+            }
+        double length = sqrt(dot(r, r, width));
+        double scale = length > 1e-6 * before ? 1.0 / length : 0.0;
+        for (int64_t c = 0; c < width; c++)
+            r[c] *= scale;
+    }
+}
+
+/* ---- Jacobi ---- */
+
+static void rotate(double *a, double *b, int64_t n, double c, double s)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double x = a[i], y = b[i];
+        a[i] = c * x - s * y;
+        b[i] = s * x + c * y;
+    }
+}
+
+/* Makes two rows of y orthogonal, and turns those of x along; returns whether it had to. */
+static bool turn_rows(block *b, int64_t i, int64_t j)
+{
+    double *yi = b->y + i * b->out, *yj = b->y + j * b->out;
+    double p = dot(yi, yi, b->out), q = dot(yj, yj, b->out), d = dot(yi, yj, b->out);
+
+    if (fabs(d) <= 1e-12 * sqrt(p * q))
+        return false;
+    double z = (q - p) / (2.0 * d);
+    double t = (z < 0.0 ? -1.0 : 1.0) / (fabs(z) + sqrt(1.0 + z * z));
+    double c = 1.0 / sqrt(1.0 + t * t), s = c * t;
+    rotate(yi, yj, b->out, c, s);
+    rotate(b->x + i * b->in, b->x + j * b->in, b->in, c, s);
+    return true;
+}
+
+/* One-sided (Hestenes, 1958). */
+static void make_orthogonal(block *b)
+{
+    bool turned = true;
+
+    for (int sweep = 0; sweep < SWEEPS_MAX && turned; sweep++) {
+        turned = false;
+        for (int64_t i = 0; i < b->n; i++)
+            for (int64_t j = i + 1; j < b->n; j++)
+                turned |= turn_rows(b, i, j);
+    }
+}
+
+/* ---- singular values ---- */
+
+static double normal(const axl__svd_options *o, int64_t i)
+{
+    uint64_t stream = (uint64_t)AXL__STREAM_INIT | o->stream << 8;
+    double u = 1.0 - axl__random_double(o->seed, stream, 2 * (uint64_t)i);
+    double v = axl__random_double(o->seed, stream, 2 * (uint64_t)i + 1);
+
+    return sqrt(-2.0 * log(u)) * cos(2.0 * 3.14159265358979323846 * v);
+}
+
+/* A turn to the weight's other side and back.  The products of orthonormal rows of x are left in
+ * y. */
+static axl_status refine(block *b)
+{
+    orthonormalise(b->y, b->n, b->out);
+    AXL_TRY(through(b, true));
+    orthonormalise(b->x, b->n, b->in);
+    return through(b, false);
+}
+
+/* The sum of squares grows until the subspace stands; its angles are the root of what is left, so
+ * that two turns more are made. */
+static axl_status iterate(block *b, const axl__svd_options *o, int64_t least)
+{
+    int64_t most = o->iterations >= 0 ? o->iterations : b->n == least ? 1 : ITERATIONS_MAX;
+    double before = 0.0;
+
+    for (int64_t i = 0; i < b->n * b->in; i++)
+        b->x[i] = normal(o, i);
+    orthonormalise(b->x, b->n, b->in);
+    AXL_TRY(through(b, false));
+    for (int64_t k = 0; k < most; k++) {
+        AXL_TRY(refine(b));
+        double now = dot(b->y, b->y, b->n * b->out);
+        if (o->iterations < 0 && fabs(now - before) <= 1e-8 * now && most > k + 3)
+            most = k + 3;
+        before = now;
+    }
+    return AXL_OK;
+}
+
+/* The n longest rows, falling. */
+static void pick(axl__svd *out, const block *b, int64_t n, double *lengths)
+{
+    for (int64_t i = 0; i < b->n; i++)
+        lengths[i] = sqrt(dot(b->y + i * b->out, b->y + i * b->out, b->out));
+    for (int64_t k = 0; k < n; k++) {
+        int64_t best = 0;
+        for (int64_t i = 1; i < b->n; i++)
+            best = lengths[i] > lengths[best] ? i : best;
+        double scale = lengths[best] > 0.0 ? 1.0 / lengths[best] : 0.0;
+        out->values[k] = lengths[best];
+        for (int64_t c = 0; c < b->out; c++)
+            out->left[k * b->out + c] = (float)(b->y[best * b->out + c] * scale);
+        for (int64_t c = 0; c < b->in; c++)
+            out->right[k * b->in + c] = (float)b->x[best * b->in + c];
+        lengths[best] = -1.0;
+    }
+}
+
+static axl_status svd_fill(axl__svd *out, block *b, int64_t n, const axl__svd_options *opts,
+                           int64_t least)
+{
+    axl_context *ctx = b->of.model->ctx;
+    double *lengths = axl__calloc(ctx, (size_t)b->n, sizeof *lengths);
+    axl_status status = lengths ? iterate(b, opts, least) : axl__fail_nomem();
+
+    out->values = axl__calloc(ctx, (size_t)n, sizeof *out->values);
+    out->left = axl__calloc(ctx, (size_t)(n * b->out), sizeof *out->left);
+    out->right = axl__calloc(ctx, (size_t)(n * b->in), sizeof *out->right);
+    if (status == AXL_OK && !(out->values && out->left && out->right))
+        status = axl__fail_nomem();
+    if (status == AXL_OK) {
+        make_orthogonal(b);
+        pick(out, b, n, lengths);
+    }
+    axl__free(ctx, lengths);
+    return status;
+}
+
+static axl_status check_size(axl__weight_of of, int64_t n, const char *what)
+{
+    int64_t least = of.module->rows < of.module->cols ? of.module->rows : of.module->cols;
+
+    if (n <= least)
+        return AXL_OK;
+    return axl__fail(AXL_ERR_INVALID,
+                     "peft_init_lora_weights: %s wants a rank of at most %lld for %s, and it is "
+                     "%lld",
+                     what, (long long)least, of.module->name, (long long)n);
+}
+
+axl_status axl__svd_make(axl__svd *out, axl__weight_of of, int64_t n, const axl__svd_options *opts)
+{
+    int64_t least = of.module->rows < of.module->cols ? of.module->rows : of.module->cols;
+    int64_t wide = opts->iterations >= 0 ? n : 2 * n + 16; /* what is over makes it quicker */
+    block b;
+
+    *out = (axl__svd){ 0 };
+    AXL_TRY(check_size(of, n, "pissa"));
+    axl_status status = block_make(&b, of, wide < least ? wide : least);
+    if (status == AXL_OK)
+        status = svd_fill(out, &b, n, opts, least);
+    block_free(&b);
+    if (status < 0)
+        axl__svd_free(out, of.model->ctx);
+    return status;
+}
+
+void axl__svd_free(axl__svd *s, axl_context *ctx)
+{
+    axl__free(ctx, s->values);
+    axl__free(ctx, s->left);
+    axl__free(ctx, s->right);
+    *s = (axl__svd){ 0 };
+}
+
+/* ---- QR ---- */
+
+static axl_status qr_fill(axl__qr *out, block *b)
+{
+    axl_context *ctx = b->of.model->ctx;
+
+    /* The first columns of W are the products of the first unit vectors, R's rows those of Q. */
+    for (int64_t i = 0; i < b->n; i++)
+        b->x[i * b->in + i] = 1.0;
+    AXL_TRY(through(b, false));
+    orthonormalise(b->y, b->n, b->out);
+    AXL_TRY(through(b, true));
+    out->q = axl__calloc(ctx, (size_t)(b->n * b->out), sizeof *out->q);
+    out->r = axl__calloc(ctx, (size_t)(b->n * b->in), sizeof *out->r);
+    if (!out->q || !out->r)
+        return axl__fail_nomem();
+    for (int64_t i = 0; i < b->n * b->out; i++)
+        out->q[i] = (float)b->y[i];
+    for (int64_t i = 0; i < b->n * b->in; i++)
+        out->r[i] = (float)b->x[i];
+    return AXL_OK;
+}
+
+axl_status axl__qr_make(axl__qr *out, axl__weight_of of, int64_t n)
+{
+    block b;
+
+    *out = (axl__qr){ 0 };
+    AXL_TRY(check_size(of, n, "olora"));
+    axl_status status = block_make(&b, of, n);
+    if (status == AXL_OK)
+        status = qr_fill(out, &b);
+    block_free(&b);
+    if (status < 0)
+        axl__qr_free(out, of.model->ctx);
+    return status;
+}
+
+void axl__qr_free(axl__qr *q, axl_context *ctx)
+{
+    axl__free(ctx, q->q);
+    axl__free(ctx, q->r);
+    *q = (axl__qr){ 0 };
+}
+
+/* ---- an orthogonal matrix ---- */
+
+/* x -= tau v v^T x on columns [first, n) of x; v (n) is column k of a below its diagonal, with 1 on
+ * it. */
+static void reflect(double *x, const double *a, double tau, int64_t k, int64_t first, int64_t n)
+{
+    for (int64_t c = first; c < n; c++) {
+        double sum = x[k * n + c];
+        for (int64_t r = k + 1; r < n; r++)
+            sum += a[r * n + k] * x[r * n + c];
+        x[k * n + c] -= tau * sum;
+        for (int64_t r = k + 1; r < n; r++)
+            x[r * n + c] -= tau * a[r * n + k] * sum;
+    }
+}
+
+/* Column k of a becomes its reflection's v below the diagonal; returns tau, 0 where there is
+ * nothing to reflect. */
+static double reflection(double *a, int64_t k, int64_t n)
+{
+    double alpha = a[k * n + k], below = 0.0;
+
+    for (int64_t r = k + 1; r < n; r++)
+        below += a[r * n + k] * a[r * n + k];
+    if (below == 0.0)
+        return 0.0;
+    double beta = -copysign(sqrt(alpha * alpha + below), alpha);
+    for (int64_t r = k + 1; r < n; r++)
+        a[r * n + k] /= alpha - beta;
+    return (beta - alpha) / beta;
+}
+
+void axl__orthogonalise(double *q, double *work, int64_t n)
+{
+    double *a = work, *tau = work + n * n;
+
+    memcpy(a, q, (size_t)(n * n) * sizeof *a);
+    for (int64_t k = 0; k < n; k++) {
+        tau[k] = reflection(a, k, n);
+        reflect(a, a, tau[k], k, k + 1, n);
+    }
+    memset(q, 0, (size_t)(n * n) * sizeof *q);
+    for (int64_t k = 0; k < n; k++)
+        q[k * n + k] = 1.0;
+    for (int64_t k = n - 1; k >= 0; k--)
+        reflect(q, a, tau[k], k, k, n);
+}
