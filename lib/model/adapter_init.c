@@ -271,13 +271,13 @@ axl_status axl__adapter_init(axl_adapter *a, uint64_t seed)
 {
     uint64_t pair = 0;
 
-    if (a->model->device.counts_only)
-        return AXL_OK;
-    for (int64_t i = 0; i < a->model->modules.n; i++)
+    for (int64_t i = 0; i < a->model->modules.n && !a->model->device.counts_only; i++)
         if (a->loras[i].on)
             AXL_TRY(init_layer(a, i, seed, 2 * pair++));
     if (axl__init_is_residual(a->opts.init_lora_weights))
         AXL_TRY(axl__adapter_subtract(a));
+    if (a->model->device.counts_only)
+        return AXL_OK;
     AXL_TRY(axl__adapter_init_biases(a));
     return init_magnitudes(a);
 }
