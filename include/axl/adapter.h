@@ -3,7 +3,8 @@
  * @file adapter.h
  * A LoRA adapter (Hu et al., "LoRA: Low-rank adaptation of large language models", 2021):
  * y = x W^T + scale * dropout(x) A^T B^T, A (r, in), B (out, r), in f32, read and written as PEFT
- * does.
+ * does.  Beside its pairs it may train biases, and magnitudes: DoRA (Liu et al., "DoRA:
+ * Weight-decomposed low-rank adaptation", 2024).
  */
 #ifndef AXL_ADAPTER_H
 #define AXL_ADAPTER_H
@@ -55,7 +56,7 @@ typedef struct axl_adapter_options {
             0, NULL, 0, NULL, NULL, 0, NULL, NULL, 0, NULL, NULL, 0u, 0u                           \
     }
 
-/** One trained tensor. */
+/** One trained tensor; a vector (a bias, magnitudes) is one row. */
 typedef struct axl_tensor_info {
     size_t size;      /**< sizeof(axl_tensor_info); set by the caller */
     const char *name; /**< as PEFT writes it.  Borrowed from the adapter */
@@ -91,13 +92,28 @@ typedef struct axl_adapter_info {
     }
 
 /**
- * A new adapter: A uniform in +-1/sqrt(in) (Kaiming, a = sqrt(5), as PEFT), B zero.
+ * A new adapter.  How it begins says init_lora_weights, in PEFT's words:
+ *
+ * - "true": A uniform in +-1/sqrt(in) (Kaiming, a = sqrt(5)), B zero;
+ * - "false": both so, and nothing is zero;
+ * - "gaussian": A normal of deviation 1/r, B zero;
+ * - "orthogonal": random, with B A = 0; ranks are even;
+ * - "pissa": the weight's r largest singular values (Meng et al., 2024), found until they stand or
+ * for 96 iterations; "pissa_niter_N": roughly, by N iterations of a random subspace;
+ * - "olora": the first r columns and rows of its QR (Büyükakyüz, 2024).
+ *
+ * PEFT takes what the last three begin with out of the weight.  Here the weight stays as it is, and
+ * a second pair that is not trained takes it away: what is saved is plain LoRA of twice the rank on
+ * the weights as their files have them, as PEFT's save_pretrained() makes of it with
+ * path_initial_model_for_weight_conversion.
  *
  * @param[out] out   The adapter; NULL on failure.  Release with axl_adapter_free().
  * @param[in]  model The adapter takes its own reference.
  * @param[in]  opts  NULL for the defaults.  Copied.
  *
- * @retval AXL_ERR_INVALID An option is out of range, or a target names no layer.
+ * @retval AXL_ERR_INVALID     An option is out of range, or a target names no layer.
+ * @retval AXL_ERR_UNSUPPORTED A way to begin that is PEFT's alone, or one that wants weights that
+ * are not quantised; it is named.
  * @retval AXL_ERR_ABI
  * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM
@@ -109,7 +125,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_new(axl_adapter **out, axl_model *
                                                   const axl_adapter_options *opts);
 
 /**
- * An adapter from a PEFT folder: adapter_config.json and adapter_model.safetensors.
+ * An adapter from a PEFT folder: adapter_config.json and adapter_model.safetensors.  One that began
+ * by "pissa" or "olora" stands on weights without that part, which is found again as PEFT does.
  *
  * @param[out] out   The adapter; NULL on failure.  Release with axl_adapter_free().
  * @param[in]  model The adapter takes its own reference.
@@ -146,8 +163,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_open_files(axl_adapter **out, axl_
 
 /**
  * The adapter of a config, or NULL where it has none and the model's own weights are trained:
- * lora_model_dir when it is set, whose own rank, alpha and targets win, else a new one from lora_r,
- * lora_alpha, lora_dropout, lora_target_modules, lora_target_linear.
+ * lora_model_dir when it is set, whose own rank, alpha and targets win, else a new one from the
+ * keys lora_* and peft_*.
  *
  * @param[out] out   The adapter; NULL on failure.  Release with axl_adapter_free().
  * @param[in]  cfg   Borrowed for the call.
@@ -229,7 +246,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_get_info(const axl_adapter *adapte
  *
  * @retval AXL_ERR_BUSY        A trainer of the model, or of one of its adapters, is alive, or a
  *                             call computes with the model or writes the adapter's values.
- * @retval AXL_ERR_UNSUPPORTED It changes the output head, which is the embedding in this model.
+ * @retval AXL_ERR_UNSUPPORTED It changes the output head, which is the embedding in this model, or
+ *                             has a bias of B (lora_bias) for a layer without one.
  * @retval AXL_ERR_CANCELLED   The model is as before.
  * @retval AXL_ERR_NOMEM       Likewise.
  *
@@ -239,7 +257,7 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_get_info(const axl_adapter *adapte
 AXL_API AXL_MUST_CHECK axl_status axl_adapter_merge(axl_adapter *adapter);
 
 /**
- * The number of trained tensors: two a layer that is targeted.
+ * The number of trained tensors: two a layer that is targeted, and its biases and magnitudes.
  *
  * @param[in] adapter Borrowed.
  * @return The count.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * columns_cpu.c - norms of rows, scaled columns and dot products of columns, each bound by one read of
- * its operands.  A task has whole rows, a tile, or a stripe of columns whose sums it keeps.
+ * columns_cpu.c - norms of rows, scaled columns and dot products of columns, each bound by one read
+ * of its operands.  A task has whole rows, a tile, or a stripe of columns whose sums it keeps.
  */
 #include "kernels/columns/columns.h"
 

@@ -286,10 +286,16 @@ static axl_status svd_fill(axl__svd *out, block *b, int64_t n, const axl__svd_op
     return status;
 }
 
-static axl_status check_size(axl__weight_of of, int64_t n, const char *what)
+/* A quantised weight without a part of it is to be quantised anew, which is not done. */
+static axl_status check_weight(axl__weight_of of, int64_t n, const char *what)
 {
     int64_t least = of.module->rows < of.module->cols ? of.module->rows : of.module->cols;
 
+    if (of.module->weight.kind != AXL_WEIGHT_DENSE)
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "peft_init_lora_weights: %s wants weights that are not quantised; leave "
+                         "it out, or load_in_4bit and load_in_8bit",
+                         what);
     if (n <= least)
         return AXL_OK;
     return axl__fail(AXL_ERR_INVALID,
@@ -305,7 +311,7 @@ axl_status axl__svd_make(axl__svd *out, axl__weight_of of, int64_t n, const axl_
     block b;
 
     *out = (axl__svd){ 0 };
-    AXL_TRY(check_size(of, n, "pissa"));
+    AXL_TRY(check_weight(of, n, "pissa"));
     axl_status status = block_make(&b, of, wide < least ? wide : least);
     if (status == AXL_OK)
         status = svd_fill(out, &b, n, opts, least);
@@ -351,7 +357,7 @@ axl_status axl__qr_make(axl__qr *out, axl__weight_of of, int64_t n)
     block b;
 
     *out = (axl__qr){ 0 };
-    AXL_TRY(check_size(of, n, "olora"));
+    AXL_TRY(check_weight(of, n, "olora"));
     axl_status status = block_make(&b, of, n);
     if (status == AXL_OK)
         status = qr_fill(out, &b);

@@ -27,7 +27,8 @@ typedef struct axl__svd_options {
     int64_t iterations;
 } axl__svd_options;
 
-/* AXL_ERR_INVALID where n is more than the weight's rank can be. */
+/* AXL_ERR_INVALID where n is more than the weight's rank can be, AXL_ERR_UNSUPPORTED for a
+ * quantised one. */
 axl_status axl__svd_make(axl__svd *out, axl__weight_of of, int64_t n, const axl__svd_options *opts);
 void axl__svd_free(axl__svd *s, axl_context *ctx);
 

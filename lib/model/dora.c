@@ -60,16 +60,14 @@ static axl_status add_pair(const axl_adapter *a, const axl__lora *l, int64_t fir
     return a->model->ops->matmul(a->model->dev, &args);
 }
 
-/* Rows of the weight as f32.  A quantised one has no rows to read. */
+/* Rows of the weight as f32. */
 static axl_status widen_rows(const axl_adapter *a, const axl__module *m, int64_t first, axl_mat y)
 {
     axl_mat rows = m->weight.mat;
 
     if (m->weight.kind != AXL_WEIGHT_DENSE)
-        return axl__fail(AXL_ERR_UNSUPPORTED,
-                         "peft_use_dora wants weights that are not quantised, and %s is; leave out "
-                         "load_in_4bit and load_in_8bit, or peft_use_dora",
-                         m->name);
+        return a->model->ops->dequantise(a->model->dev,
+                                         &(axl_dequantise_args){ m->weight, y, first });
     rows.data = (char *)rows.data + (size_t)(first * rows.stride) * axl__dtype_size(rows.dtype);
     rows.rows = y.rows;
     return a->model->ops->convert(a->model->dev, &(axl_unary_args){ rows, y });

@@ -80,7 +80,7 @@ typedef enum axl_op_use { AXL_USE_FORWARD, AXL_USE_TRAINING, AXL_USE_SETTING } a
     X(dequantise, axl_dequantise_args, SETTING)                                                    \
     X(scale, axl_scale_args, FORWARD)                                                              \
     X(soft_cap_forward, axl_soft_cap_args, FORWARD)                                                \
-    X(soft_cap_backward, axl_soft_cap_backward_args, TRAINING)\
+    X(soft_cap_backward, axl_soft_cap_backward_args, TRAINING)                                     \
     X(row_norms, axl_row_norms_args, SETTING)                                                      \
     X(scale_columns, axl_scale_columns_args, SETTING)                                              \
     X(dot_columns, axl_dot_columns_args, SETTING)

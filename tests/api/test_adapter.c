@@ -139,6 +139,82 @@ static void test_adapter__targets_by_the_end_of_the_path(void **state)
     axl_context_free(ctx);
 }
 
+/* ---- which layers ---- */
+
+/* The modules that have a pair, as check_targets() has them, each with its rank and scale's alpha.
+ */
+static void check_made(axl_model *model, const axl_adapter_options *o, const char *want)
+{
+    axl_adapter *adapter;
+    char got[1024] = "";
+
+    assert_ok(axl_adapter_new(&adapter, model, o));
+    for (size_t i = 0; i < axl_adapter_count(adapter); i += 2) {
+        axl_tensor_info t = AXL_TENSOR_INFO_INIT;
+        assert_ok(axl_adapter_get_tensor(adapter, i, &t));
+        const char *module = strstr(t.name, "layers.") + 7;
+        size_t at = strlen(got);
+        snprintf(got + at, sizeof got - at, "%s%.*s:%d", at ? " " : "",
+                 (int)(strstr(module, ".lora_A") - module), module, (int)t.rows);
+    }
+    assert_string_equal(got, want);
+    axl_adapter_free(adapter);
+}
+
+static void test_adapter__layers_as_peft_names_them(void **state)
+{
+    static const char *const names[] = { "q_proj", "up_proj", "model.layers.3.mlp.down_proj" };
+    static const char *const out[] = { "1.mlp.up_proj" }, *const lists[] = { "h", "layers" };
+    static const char *const patterns[] = { "layers\\.1\\..*", "up_proj" };
+    static const uint32_t layers[] = { 1, 2 }, ranks[] = { 2, 6 };
+    axl_context *ctx = tiny_context(1);
+    axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT, n;
+    axl_adapter *adapter;
+
+    (void)state;
+    o.rank = 4;
+    n = o;
+    n.target_regex = ".*\\.[02]\\.(mlp\\.up|self_attn\\.q)_proj";
+    check_made(model, &n,
+               "0.self_attn.q_proj:4 0.mlp.up_proj:4 2.self_attn.q_proj:4 2.mlp.up_proj:4");
+    n.exclude_regex = ".*\\.0\\..*";
+    check_made(model, &n, "2.self_attn.q_proj:4 2.mlp.up_proj:4");
+    n.target_regex = "q_proj"; /* the whole path is what must match */
+    assert_fails(
+        axl_adapter_new(&adapter, model, &n), AXL_ERR_INVALID,
+        "\"q_proj\" matches the whole path of no linear layer that is left; it has q_proj, "
+        "k_proj");
+    n.target_regex = "(";
+    assert_fails(axl_adapter_new(&adapter, model, &n), AXL_ERR_INVALID, "is no regular expression");
+    n.target_regex = ".*(embed_tokens|q_proj)";
+    n.exclude_regex = NULL;
+    assert_fails(axl_adapter_new(&adapter, model, &n), AXL_ERR_UNSUPPORTED, "model.embed_tokens");
+    n = o;
+    n.target_modules = names;
+    n.n_target_modules = 3;
+    n.layers_to_transform = layers;
+    n.n_layers_to_transform = 2;
+    n.exclude_modules = out;
+    n.n_exclude_modules = 1;
+    check_made(model, &n,
+               "1.self_attn.q_proj:4 2.self_attn.q_proj:4 2.mlp.up_proj:4 3.mlp.down_proj:4");
+    n.layers_pattern = lists;
+    n.n_layers_pattern = 2;
+    n.rank_pattern = patterns;
+    n.rank_pattern_ranks = ranks;
+    n.n_rank_pattern = 2;
+    check_made(model, &n,
+               "1.self_attn.q_proj:2 2.self_attn.q_proj:4 2.mlp.up_proj:6 3.mlp.down_proj:4");
+    n.n_layers_pattern = 1; /* there is no h */
+    check_made(model, &n, "3.mlp.down_proj:4");
+    n.n_target_modules = 2;
+    assert_fails(axl_adapter_new(&adapter, model, &n), AXL_ERR_INVALID,
+                 "no layer is left to adapt");
+    axl_model_free(model);
+    axl_context_free(ctx);
+}
+
 static void test_adapter__depends_on_its_seed_alone(void **state)
 {
     axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
@@ -171,14 +247,28 @@ static void test_adapter__refuses_bad_options(void **state)
     axl_adapter *adapter;
 
     (void)state;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 12; i++) {
         axl_adapter_options bad = o;
+        static const uint32_t layers[] = { 1 };
+        static const char *const lists[] = { "layers" };
         const char *what = "lora_r must be 1 to 4096";
         switch (i) {
         case 0: bad.rank = 0; break;
         case 1: bad.rank = 5000; break;
         case 2: bad.dropout = 1.0, what = "lora_dropout"; break;
         case 3: bad.dropout = -0.1, what = "lora_dropout"; break;
+        case 4: bad.bias = "some", what = "none, all or lora_only"; break;
+        case 5: bad.lora_bias = bad.use_dora = 1, what = "does not go with use_dora"; break;
+        case 6: bad.lora_bias = 1, bad.init_lora_weights = "pissa", what = "not with pissa"; break;
+        case 7: bad.rank = 5, bad.init_lora_weights = "orthogonal", what = "even ranks"; break;
+        case 8: bad.init_lora_weights = "pissa_niter_x", what = "must be one of true"; break;
+        case 9:
+            bad.target_regex = ".*", bad.layers_to_transform = layers;
+            bad.n_layers_to_transform = 1, what = "goes with names";
+            break;
+        case 10:
+            bad.layers_pattern = lists, bad.n_layers_pattern = 1, what = "there are none";
+            break;
         default: bad.alpha = NAN, what = "lora_alpha"; break;
         }
         assert_fails(axl_adapter_new(&adapter, model, &bad), AXL_ERR_INVALID, what);
@@ -660,6 +750,17 @@ static void test_adapter__is_as_the_config_says(void **state)
         { "lora_r: 4\nlora_alpha: 8\nlora_target_modules: [q_proj, up_proj]\n", 4 * 2 * 2 },
         { "lora_r: 4\nlora_alpha: 8\nlora_target_modules: [lm_head]\nlora_target_linear: true\n",
           4 * 7 * 2 + 2 },
+        { "lora_r: 4\nlora_alpha: 8\nlora_target_modules: all-linear\n", 4 * 7 * 2 },
+        { "lora_r: 4\nlora_alpha: 8\nlora_target_modules: '.*q_proj'\n", 4 * 2 },
+        { "lora_r: 4\nlora_alpha: 8\nlora_target_modules: [q_proj, v_proj]\n"
+          "peft_layers_to_transform: [0, 3]\npeft_layers_pattern: [layers]\n"
+          "lora_exclude_modules: [3.self_attn.v_proj]\n",
+          3 * 2 },
+        { "lora_r: 16\nlora_alpha: 8\nlora_target_modules: [up_proj, down_proj]\n"
+          "lora_exclude_modules: '.*up.*'\nlora_rank_pattern: {down_proj: 4}\n"
+          "lora_alpha_pattern: {'[01].*': 3}\npeft_use_dora: true\n"
+          "peft_init_lora_weights: gaussian\n",
+          4 * 3 },
     };
     axl_context *ctx = tiny_context(1);
     axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
@@ -694,6 +795,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_adapter__targets_every_layer_but_the_head),
         cmocka_unit_test(test_adapter__targets_by_the_end_of_the_path),
+        cmocka_unit_test(test_adapter__layers_as_peft_names_them),
         cmocka_unit_test(test_adapter__depends_on_its_seed_alone),
         cmocka_unit_test(test_adapter__refuses_bad_options),
         cmocka_unit_test(test_adapter__values_are_read_and_written),

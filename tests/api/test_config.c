@@ -431,8 +431,8 @@ static void test_config__says_what_it_does_not_do(void **state)
     check(MIN "save_safetensors: true\n", NULL);
     check(MIN "lora_target_modules: '.*_proj'\n", NULL);
     check(MIN "lora_target_modules: '*_proj'\n",
-          "c.yml:10:22: error: lora_target_modules: \"*_proj\" is no regular expression: quantifier "
-          "does not follow a repeatable item at 0 [AXL-C0317]");
+          "c.yml:10:22: error: lora_target_modules: \"*_proj\" is no regular expression: "
+          "quantifier does not follow a repeatable item at 0 [AXL-C0317]");
     check(MIN "peft_init_lora_weights: pissa_niter_4\nlora_rank_pattern: {q_proj: 4}\n", NULL);
     check(MIN "peft_init_lora_weights: eva\n",
           "c.yml:10:1: error: peft_init_lora_weights: not supported: it reads the activations of a "

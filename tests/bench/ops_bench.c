@@ -326,6 +326,32 @@ static double add_rows(bench *b)
     return T * C * (element(b) + 8.0);
 }
 
+static double scale_columns(bench *b)
+{
+    axl_mat x = mat(b, 0, T, C), y = mat(b, 1, T, C);
+    axl_scale_columns_args a = { x, y, b->buffers[2], -1.0f, 1.0f, true };
+
+    assert_ok(b->ops->scale_columns(b->dev, &a));
+    return 3.0 * T * C * element(b);
+}
+
+static double dot_columns(bench *b)
+{
+    axl_mat x = mat(b, 0, T, C), y = mat(b, 1, T, C);
+    axl_dot_columns_args a = { x, y, NULL, 1.0f, b->buffers[2] };
+
+    assert_ok(b->ops->dot_columns(b->dev, &a));
+    return 2.0 * T * C * element(b);
+}
+
+static double row_norms(bench *b)
+{
+    axl_row_norms_args a = { mat(b, 0, T, C), b->buffers[2], NULL, NULL };
+
+    assert_ok(b->ops->row_norms(b->dev, &a));
+    return T * C * element(b);
+}
+
 static double optim_low_bit(bench *b)
 {
     static axl_quant_map maps[2];
@@ -482,6 +508,9 @@ static const struct {
     { "soft_cap_backward", soft_cap_backward },
     { "gather_rows", gather_rows },
     { "add_rows", add_rows },
+    { "scale_columns", scale_columns },
+    { "dot_columns", dot_columns },
+    { "row_norms", row_norms },
     { "rms_norm_weight", rms_norm_weight_backward },
     { "cross_entropy", cross_entropy },
     { "dropout", dropout },

@@ -536,6 +536,66 @@ static axl_status new_adapter(void *w_)
     return axl_adapter_new(&w->adapter, w->model, &o);
 }
 
+/* With all that an adapter may have. */
+static axl_status new_adapter_of_all(void *w_)
+{
+    static const char *const targets[] = { "q_proj", "down_proj" }, *const patterns[] = { "q.*" };
+    static const uint32_t layers[] = { 1 }, ranks[] = { 3 };
+    world *w = w_;
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+
+    o.rank = 2;
+    o.target_modules = targets;
+    o.n_target_modules = 2;
+    o.layers_to_transform = layers;
+    o.n_layers_to_transform = 1;
+    o.exclude_regex = ".*up_proj";
+    o.rank_pattern = patterns;
+    o.rank_pattern_ranks = ranks;
+    o.n_rank_pattern = 1;
+    o.bias = "all";
+    o.init_lora_weights = "pissa_niter_1";
+    o.use_dora = 1;
+    return axl_adapter_new(&w->adapter, w->model, &o);
+}
+
+static axl_status save_adapter_of_all(void *w_)
+{
+    world *w = w_;
+
+    return axl_adapter_save(w->adapter, temp_path("all"));
+}
+
+static axl_status open_adapter_of_all(void *w_)
+{
+    world *w = w_;
+
+    return axl_adapter_open(&w->opened, w->model, temp_path("all"));
+}
+
+static axl_status read_with_adapter(void *w_)
+{
+    static const int32_t ids[] = { 5, 6, 7 };
+    static float logits[3 * TINY_VOCAB];
+    world *w = w_;
+
+    return axl_model_logits(w->model, w->opened, ids, 3, logits);
+}
+
+static void test_out_of_memory__adapter_of_all(void **state)
+{
+    world w = begin();
+
+    (void)state;
+    w.ctx = fault_context(&w.f);
+    SWEEP(&w, open_model, FAULT_MAKES);
+    SWEEP(&w, new_adapter_of_all, FAULT_MAKES);
+    SWEEP(&w, save_adapter_of_all, 0);
+    SWEEP(&w, open_adapter_of_all, FAULT_MAKES);
+    SWEEP(&w, read_with_adapter, 0);
+    end(&w);
+}
+
 static axl_status new_trainer(void *w_)
 {
     world *w = w_;
@@ -858,6 +918,7 @@ int main(void)
         cmocka_unit_test(test_out_of_memory__context),
         cmocka_unit_test(test_out_of_memory__data),
         cmocka_unit_test(test_out_of_memory__text),
+        cmocka_unit_test(test_out_of_memory__adapter_of_all),
         cmocka_unit_test(test_out_of_memory__from_and_to_memory),
         cmocka_unit_test(test_out_of_memory__training),
         cmocka_unit_test(test_out_of_memory__full_fine_tuning),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_columns.c - norms of rows, scaled columns and dot products of columns against the reference. */
+/* test_columns.c - norms of rows, scaled columns and their dot products against the reference. */
 #include "kernel_testing.h"
 
 static void norms(kernel_run *run, const kernel_case *c)

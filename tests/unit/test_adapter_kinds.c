@@ -295,43 +295,21 @@ static axl_mat mat(float *data, int64_t rows, int64_t cols)
     return (axl_mat){ data, AXL_F32, rows, cols, cols };
 }
 
-static void test_adapter_kinds__dora_with_dropout(void **state)
+/* Runs the layer forward and backward, with the mask that it draws in io. */
+static void run_layer(axl_model *model, axl_adapter *a, axl__linears g, layer_io *io, float *grads)
 {
-    static layer_io io;
-    static const char *const q[] = { "0.self_attn.q_proj" };
-    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
-    axl_context *ctx = tiny_context(1);
-    axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
     axl__step_arena arena;
     axl__linear_scratch scratch = { 0 };
-    axl_adapter *a;
     axl__dora dora;
     float xa[T * R];
 
-    (void)state;
-    o.rank = R;
-    o.target_modules = q;
-    o.n_target_modules = 1;
-    o.use_dora = 1;
-    o.init_lora_weights = "false";
-    assert_ok(axl_adapter_new(&a, model, &o));
-    float *params = a->params, *grads = calloc((size_t)a->n_params, sizeof *grads);
-    for (int i = 0; i < OUT; i++)
-        params[a->loras[axl__modules_in(&model->modules, 0, AXL__SLOT_QKV).first]
-                   .at[AXL__PART_MAGNITUDE] +
-               i] *= 1.0f + 0.01f * (float)(i % 40);
-    fill(io.x, T * IN, 1);
-    fill(io.dy, T * OUT, 99999);
-    for (int i = 0; i < T * IN; i++)
-        io.mask[i] = 1.0f;
     assert_ok(axl__dora_init(&dora, a));
     assert_ok(axl__dora_measure(&dora, a));
     axl__pass p = {
         model, model->ops, model->dev, a, { .grads = grads, .dropout = 0.4f, .seed = 3 }, &dora
     };
-    axl__linears g = { axl__modules_in(&model->modules, 0, AXL__SLOT_QKV).first, 1 };
-    axl_dropout_args drop = { mat(io.mask, T, IN),
-                              mat(io.mask, T, IN),
+    axl_dropout_args drop = { mat(io->mask, T, IN),
+                              mat(io->mask, T, IN),
                               0.4f,
                               3,
                               (uint64_t)AXL__STREAM_DROPOUT | (uint64_t)g.first << 8,
@@ -340,26 +318,58 @@ static void test_adapter_kinds__dora_with_dropout(void **state)
     axl__step_arena_init(&arena, model->ops, model->dev);
     assert_ok(axl__step_arena_reserve(&arena, 1 << 20));
     axl__linear_scratch_take(&arena, &scratch, &p, T, (axl__linear_size){ IN, R, OUT });
-    axl_mat y = mat(io.y, T, OUT), dy = mat(io.dy, T, OUT);
-    assert_ok(
-        axl__linears_forward(&p, g, mat(io.x, T, IN), (axl_mat){ 0 }, &y, mat(xa, T, R), &scratch));
-    assert_ok(axl__linears_backward(&p, g, mat(io.x, T, IN), &dy, mat(xa, T, R), mat(io.dx, T, IN),
-                                    &scratch));
-    static double want_y[T * OUT], dm[OUT], da[R * IN], db[OUT * R], dx[T * IN];
-    const axl__module *m = &model->modules.list[g.first];
-    float *w = calloc(OUT * IN, sizeof *w);
-    assert_ok(model->ops->convert(model->dev, &(axl_unary_args){ m->weight.mat, mat(w, OUT, IN) }));
-    naive(a, w, params, &io, want_y, dm, da, db, dx);
+    axl_mat y = mat(io->y, T, OUT), dy = mat(io->dy, T, OUT), x = mat(io->x, T, IN);
+    axl_mat kept = mat(xa, T, R);
+    assert_ok(axl__linears_forward(&p, g, x, (axl_mat){ 0 }, &y, kept, &scratch));
+    assert_ok(axl__linears_backward(&p, g, x, &dy, kept, mat(io->dx, T, IN), &scratch));
+    axl__step_arena_free(&arena);
+    axl__dora_free(&dora, a);
+}
+
+static axl_adapter *dora_of_q(axl_model *model)
+{
+    static const char *const q[] = { "0.self_attn.q_proj" };
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+    axl_adapter *a;
+
+    o.rank = R;
+    o.target_modules = q;
+    o.n_target_modules = 1;
+    o.use_dora = 1;
+    o.init_lora_weights = "false";
+    assert_ok(axl_adapter_new(&a, model, &o));
+    return a;
+}
+
+static void test_adapter_kinds__dora_with_dropout(void **state)
+{
+    static layer_io io;
+    static double y[T * OUT], dm[OUT], da[R * IN], db[OUT * R], dx[T * IN];
+    axl_context *ctx = tiny_context(1);
+    axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
+    axl_adapter *a = dora_of_q(model);
+    axl__linears g = { axl__modules_in(&model->modules, 0, AXL__SLOT_QKV).first, 1 };
     const axl__lora *l = &a->loras[g.first];
-    check_close("y", io.y, want_y, T * OUT);
+    float *grads = calloc((size_t)a->n_params, sizeof *grads), *w = calloc(OUT * IN, sizeof *w);
+
+    (void)state;
+    for (int i = 0; i < OUT; i++)
+        a->params[l->at[AXL__PART_MAGNITUDE] + i] *= 1.0f + 0.01f * (float)(i % 40);
+    fill(io.x, T * IN, 1);
+    fill(io.dy, T * OUT, 99999);
+    for (int i = 0; i < T * IN; i++)
+        io.mask[i] = 1.0f;
+    run_layer(model, a, g, &io, grads);
+    axl_unary_args widen = { model->modules.list[g.first].weight.mat, mat(w, OUT, IN) };
+    assert_ok(model->ops->convert(model->dev, &widen));
+    naive(a, w, a->params, &io, y, dm, da, db, dx);
+    check_close("y", io.y, y, T * OUT);
     check_close("dm", grads + l->at[AXL__PART_MAGNITUDE], dm, OUT);
     check_close("dA", grads + l->at[AXL__PART_A], da, R * IN);
     check_close("dB", grads + l->at[AXL__PART_B], db, OUT * R);
     check_close("dx", io.dx, dx, T * IN);
     free(w);
     free(grads);
-    axl__step_arena_free(&arena);
-    axl__dora_free(&dora, a);
     axl_adapter_free(a);
     axl_model_free(model);
     axl_context_free(ctx);
