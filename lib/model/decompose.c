@@ -93,14 +93,14 @@ static double dot(const double *x, const double *y, int64_t n)
     return sum;
 }
 
-/* Gram and Schmidt, each row twice, which is enough ("twice is enough", Kahan and Parlett).  A row
- * that nothing is left of becomes 0. */
-static void orthonormalise(double *rows, int64_t n, int64_t width)
+/* Gram and Schmidt.  Once keeps a subspace; each row twice is as orthogonal as can be ("twice is
+ * enough", Kahan and Parlett).  A row that nothing is left of becomes 0. */
+static void orthonormalise(double *rows, int64_t n, int64_t width, int times)
 {
     for (int64_t i = 0; i < n; i++) {
         double *r = rows + i * width;
         double before = sqrt(dot(r, r, width));
-        for (int turn = 0; turn < 2; turn++)
+        for (int turn = 0; turn < times; turn++)
             for (int64_t j = 0; j < i; j++) {
                 const double *q = rows + j * width;
                 double d = dot(r, q, width);
@@ -169,9 +169,9 @@ static double normal(const axl__svd_options *o, int64_t i)
  * y. */
 static axl_status refine(block *b)
 {
-    orthonormalise(b->y, b->n, b->out);
+    orthonormalise(b->y, b->n, b->out, 1);
     AXL_TRY(through(b, true));
-    orthonormalise(b->x, b->n, b->in);
+    orthonormalise(b->x, b->n, b->in, 2);
     return through(b, false);
 }
 
@@ -233,7 +233,7 @@ static axl_status iterate(block *b, const axl__svd_options *o, int64_t n, int64_
 
     for (int64_t i = 0; i < b->n * b->in; i++)
         b->x[i] = normal(o, i);
-    orthonormalise(b->x, b->n, b->in);
+    orthonormalise(b->x, b->n, b->in, 2);
     AXL_TRY(through(b, false));
     for (int64_t k = 0; k < most; k++) {
         AXL_TRY(refine(b));
@@ -339,7 +339,7 @@ static axl_status qr_fill(axl__qr *out, block *b)
     for (int64_t i = 0; i < b->n; i++)
         b->x[i * b->in + i] = 1.0;
     AXL_TRY(through(b, false));
-    orthonormalise(b->y, b->n, b->out);
+    orthonormalise(b->y, b->n, b->out, 2);
     AXL_TRY(through(b, true));
     out->q = axl__calloc(ctx, (size_t)(b->n * b->out), sizeof *out->q);
     out->r = axl__calloc(ctx, (size_t)(b->n * b->in), sizeof *out->r);

@@ -588,7 +588,7 @@ static void test_out_of_memory__adapter_of_all(void **state)
 
     (void)state;
     w.ctx = fault_context(&w.f);
-    SWEEP(&w, open_model, FAULT_MAKES);
+    assert_ok(open_model(&w));
     SWEEP(&w, new_adapter_of_all, FAULT_MAKES);
     SWEEP(&w, save_adapter_of_all, 0);
     SWEEP(&w, open_adapter_of_all, FAULT_MAKES);

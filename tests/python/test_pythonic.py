@@ -385,7 +385,7 @@ class WrongTypeTest(Case):
         for make, name in ((adapter, "rslora"), (trainer, "checkpointing"),
                            (axl.Context, "onednn"), (axl.Context, "allow_network")):
             self.refuses(TypeError, f"^{name} must be True or False, got 'no'", make, **{name: "no"})
-        for make, name, wrong in ((adapter, "target_modules", "q_proj"),
+        for make, name, wrong in ((adapter, "layers_pattern", "layers"),
                                   (adapter, "target_modules", 3)):
             self.refuses(TypeError, f"^{name} must be a list of str, got ", make, **{name: wrong})
         self.refuses(TypeError, r"^target_modules\[0\] must be a str, got b'q_proj'", adapter,
