@@ -46,7 +46,8 @@ static axl_status arch_read_sizes(axl__arch *a, const axl__arch_source *s)
     AXL_TRY(arch_need_int(s, "num_attention_heads", &a->n_heads));
     AXL_TRY(arch_need_int(s, "vocab_size", &a->vocab_size));
     a->n_kv_heads = axl__json_int(s->root, "num_key_value_heads", a->n_heads);
-    a->head_dim = axl__json_int(s->root, "head_dim", a->hidden_size / a->n_heads);
+    a->head_dim =
+        axl__json_int(s->root, "head_dim", a->head_dim ? a->head_dim : a->hidden_size / a->n_heads);
     a->max_seq_len = axl__json_int(s->root, "max_position_embeddings", 2048);
     a->rms_norm_eps = axl__json_double(s->root, "rms_norm_eps", 1e-6);
     a->tied_head = axl__json_bool(s->root, "tie_word_embeddings", false);
@@ -73,7 +74,8 @@ axl_status axl__arch_read_decoder(axl__arch *a, const axl__arch_source *s)
         return axl__fail(AXL_ERR_UNSUPPORTED, "%s: hidden_act \"%s\" is not supported yet", s->path,
                          act);
     AXL_TRY(arch_read_sizes(a, s));
-    AXL_TRY(axl__rope_read(&a->ropes[0], s->root, a->max_seq_len, s->path));
+    const axl__rope_of of = { &a->family->rope, a->head_dim, a->max_seq_len, s->path };
+    AXL_TRY(axl__rope_read(&a->ropes[0], s->root, &of));
     a->n_ropes = 1;
     a->layers = axl__calloc(s->ctx, (size_t)a->n_layers, sizeof *a->layers);
     return a->layers ? AXL_OK : axl__fail_nomem();

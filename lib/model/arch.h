@@ -61,7 +61,7 @@ typedef struct axl__arch_source {
 
 /* What every decoder has, under the names that Llama gave them: sizes, heads, the norms' epsilon,
  * the tied head, one set of rotary angles, and layers with full attention.  Refuses activations
- * other than SiLU. */
+ * other than SiLU.  head_dim, where the family has set it, is for a config.json without one. */
 axl_status axl__arch_read_decoder(axl__arch *a, const axl__arch_source *s);
 
 /* The value of an integer key, from least on; if_missing where there is no such key, 0 where its

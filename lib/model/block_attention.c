@@ -48,15 +48,27 @@ void axl__attention_work_take(axl__step_arena *a, axl__attention_work *o, const 
     o->kernel = axl__step_arena_take(a, p->ops->scratch(p->dev, AXL_OP_attention_backward, &back));
 }
 
-/* Turns the heads of x in place.  The gradient of a rotation is the rotation back. */
-static axl_status rotate(const axl__pass *p, int64_t layer, const axl__layout *at, axl_mat x,
-                         int64_t n_heads, bool inverse)
+/* Turns the heads of q and k in place.  The gradient of a rotation is the rotation back. */
+static axl_status rotate(const axl__pass *p, int64_t layer, const axl__layout *at, axl_mat q,
+                         axl_mat k, bool inverse)
 {
-    const axl__rope_angles *r = &at->ropes[p->model->arch.layers[layer].rope];
-    axl_rope_args a = {
-        x, at->positions, r->cos, r->sin, n_heads, p->model->arch.head_dim, inverse
-    };
+    const axl__arch *m = &p->model->arch;
+    int set = m->layers[layer].rope;
+    const axl__rope_angles *r = &at->ropes[set];
+    axl_rope_args a = { q,
+                        at->positions,
+                        r->query_cos,
+                        r->query_sin,
+                        m->n_heads,
+                        m->head_dim,
+                        m->ropes[set].rotary_dim,
+                        inverse };
 
+    AXL_TRY(p->ops->rope(p->dev, &a));
+    a.x = k;
+    a.n_heads = m->n_kv_heads;
+    a.cos = r->cos;
+    a.sin = r->sin;
     return p->ops->rope(p->dev, &a);
 }
 
@@ -130,8 +142,7 @@ axl_status axl__attention_block_forward(const axl__pass *p, int64_t layer, const
         AXL_TRY(norm_heads(p, layer, AXL__SLOT_Q_NORM, acts->raw_q, acts->q, acts->rstd_q));
         AXL_TRY(norm_heads(p, layer, AXL__SLOT_K_NORM, acts->raw_k, acts->k, acts->rstd_k));
     }
-    AXL_TRY(rotate(p, layer, at, acts->q, m->n_heads, false));
-    AXL_TRY(rotate(p, layer, at, acts->k, m->n_kv_heads, false));
+    AXL_TRY(rotate(p, layer, at, acts->q, acts->k, false));
     axl_attention_args a = attention_args(p, layer, at, acts);
     AXL_TRY(p->ops->attention_forward(p->dev, &a));
     return axl__linears_forward(p, axl__modules_in(t, layer, AXL__SLOT_O), acts->out, plus, &y,
@@ -152,8 +163,7 @@ axl_status axl__attention_block_backward(const axl__pass *p, int64_t layer, cons
         attention_args(p, layer, at, acts), w->dout, w->dqkv[0], w->dqkv[1], w->dqkv[2], w->kernel
     };
     AXL_TRY(p->ops->attention_backward(p->dev, &a));
-    AXL_TRY(rotate(p, layer, at, w->dqkv[0], m->n_heads, true));
-    AXL_TRY(rotate(p, layer, at, w->dqkv[1], m->n_kv_heads, true));
+    AXL_TRY(rotate(p, layer, at, w->dqkv[0], w->dqkv[1], true));
     const axl_mat dqkv[3] = { m->qk_norm ? w->draw[0] : w->dqkv[0],
                               m->qk_norm ? w->draw[1] : w->dqkv[1], w->dqkv[2] };
     if (m->qk_norm) {

@@ -13,9 +13,11 @@
 
 #include "linear.h"
 
-/* A set of rotary angles: device, (n_positions, D/2). */
+/* A set of rotary angles: device, (n_positions, rotary_dim / 2).  Queries have others than keys
+ * where their position scales them. */
 typedef struct axl__rope_angles {
     float *cos, *sin;
+    float *query_cos, *query_sin; /* the same as cos and sin where nothing scales */
 } axl__rope_angles;
 
 /* Where each token is.  The offsets lie on both sides: the host cuts the work by them, a kernel on

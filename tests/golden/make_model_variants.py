@@ -7,9 +7,10 @@
 # Each OUT/NAME is a model directory without a tokenizer, with a PEFT adapter in OUT/NAME/adapter, and
 #   expect.json         input_ids of two sequences; loss with the adapter, without, and with it in f64
 #   expect.safetensors  base.0, base.1: f32 logits without the adapter; lora.0, lora.1: with it;
-#                       grad.TENSOR: gradient of the loss by each LoRA tensor, TENSOR named as in the adapter's file
-# The loss is the sum over the next-token positions of both sequences divided by their number.  Weights are read from
-# the file and widened; everything is computed in f32.  versions.json names the packages and the seed.
+#                       grad.TENSOR: gradient of the loss by each LoRA tensor, TENSOR named as in the adapter's file;
+#                       where a variant says exact, computed in f64 (in f32 a small model's have few digits)
+# The logits are those of each sequence alone.  The loss is the sum over the next-token positions of both sequences
+# divided by their number.  Weights are read from the file and widened; everything is computed in f32.  versions.json names the packages and the seed.
 #
 # config.json is written as transformers 5 does (dtype, rope_parameters) except where a variant says old: then as
 # transformers 4 did (torch_dtype, rope_theta, rope_scaling).  Both are checked to load as the same model.
@@ -31,6 +32,7 @@ ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_pro
 SOME = ["q_proj", "v_proj", "down_proj"]
 LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
           "original_max_position_embeddings": 64}
+SMALL = dict(vocab_size=24, hidden_size=16, intermediate_size=16, rms_norm_eps=1e-5)
 
 VARIANTS = {
     # head of its own, as many key-value heads as heads, f32
@@ -100,6 +102,41 @@ VARIANTS = {
         config=dict(vocab_size=90, hidden_size=32, intermediate_size=48, num_attention_heads=4, num_key_value_heads=1,
                     num_hidden_layers=3, head_dim=24, attention_bias=True, use_sliding_window=True, sliding_window=5,
                     max_window_layers=1, tie_word_embeddings=False, rms_norm_eps=1e-6)),
+    # frequencies by the longest text of a batch, one of which is longer than max_position_embeddings
+    "llama_dynamic": dict(
+        dtype="float32", targets=SOME, rank=2, exact=True, old=True, shard=None, batch=True,
+        config=dict(SMALL, num_attention_heads=2, num_key_value_heads=1, head_dim=12, max_position_embeddings=12,
+                    tie_word_embeddings=True,
+                    rope_parameters={"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 4.0})),
+    # cosines and sines that are longer than one, a window, heads of a size of their own
+    "mistral_yarn_window": dict(
+        family="Mistral", dtype="float32", targets=SOME, rank=2, exact=True, old=False, shard=None,
+        config=dict(SMALL, num_attention_heads=4, num_key_value_heads=2, head_dim=8, sliding_window=5,
+                    tie_word_embeddings=True,
+                    rope_parameters={"rope_type": "yarn", "rope_theta": 10000.0, "factor": 8.0, "beta_fast": 4.0,
+                                     "original_max_position_embeddings": 16})),
+    # fused projections, three quarters of a head turn, by the long factors; a window shorter than the texts
+    "phi3_longrope_window": dict(
+        family="Phi3", dtype="float32", targets=["qkv_proj", "o_proj", "gate_up_proj", "down_proj"], rank=2, exact=True,
+        old=False, shard=None, batch=True,
+        config=dict(SMALL, num_attention_heads=2, num_key_value_heads=1, original_max_position_embeddings=12,
+                    sliding_window=6, tie_word_embeddings=False,
+                    rope_parameters={"rope_type": "longrope", "rope_theta": 10000.0, "partial_rotary_factor": 0.75,
+                                     "short_factor": [1.0, 1.1, 1.3], "long_factor": [1.0, 2.5, 9.0]})),
+    # the short ones, in bf16 and the old form, the head tied to the embedding
+    "phi3_tied_bf16_old": dict(
+        family="Phi3", dtype="bfloat16", targets=["qkv_proj", "down_proj"], rank=2, exact=True, old=True, shard=None,
+        config=dict(SMALL, num_attention_heads=2, num_key_value_heads=2, original_max_position_embeddings=64,
+                    tie_word_embeddings=True,
+                    rope_parameters={"rope_type": "longrope", "rope_theta": 10000.0,
+                                     "short_factor": [1.0, 1.1, 1.3, 2.0], "long_factor": [1.0, 2.5, 9.0, 11.0]})),
+    # queries that grow with their position
+    "ministral3": dict(
+        family="Ministral3", dtype="float32", targets=SOME, rank=2, exact=True, old=False, shard=None,
+        config=dict(SMALL, num_attention_heads=4, num_key_value_heads=2, head_dim=8, tie_word_embeddings=False,
+                    rope_parameters={"rope_type": "yarn", "rope_theta": 1000000.0, "factor": 16.0, "beta_fast": 32.0,
+                                     "beta_slow": 1.0, "mscale": 1.0, "mscale_all_dim": 1.0,
+                                     "original_max_position_embeddings": 4, "llama_4_scaling_beta": 0.3})),
 }
 
 
@@ -129,6 +166,8 @@ def old_form(config):
     c = dict(config)
     c["torch_dtype"] = c.pop("dtype")
     rope = dict(c.pop("rope_parameters"))
+    if "partial_rotary_factor" in rope:
+        c["partial_rotary_factor"] = rope.pop("partial_rotary_factor")
     c["rope_theta"] = rope.pop("rope_theta")
     c["rope_scaling"] = rope if rope["rope_type"] != "default" else None
     c.pop("layer_types", None)
@@ -158,7 +197,7 @@ def load(path, dtype):
 
 def make_adapter(out, v):
     model = peft.get_peft_model(load(out, torch.float32), peft.LoraConfig(
-        r=4, lora_alpha=8, lora_dropout=0.0, target_modules=v["targets"], task_type="CAUSAL_LM"))
+        r=v.get("rank", 4), lora_alpha=8, lora_dropout=0.0, target_modules=v["targets"], task_type="CAUSAL_LM"))
     for name, p in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(p, std=0.1)
@@ -174,6 +213,20 @@ def logits_of(model, sequences):
     return [model(input_ids=torch.tensor([s]), use_cache=False).logits[0] for s in sequences]
 
 
+def batch_logits_of(model, sequences):
+    """The sequences as rows of one batch, filled up at their ends."""
+    longest = max(len(s) for s in sequences)
+    ids = torch.tensor([s + [0] * (longest - len(s)) for s in sequences])
+    mask = torch.tensor([[1] * len(s) + [0] * (longest - len(s)) for s in sequences])
+    logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+    return [l[:len(s)] for l, s in zip(logits, sequences)]
+
+
+def trained_logits_of(v, model, sequences):
+    """What the loss is of: where frequencies follow the longest text, it matters who is in the batch."""
+    return (batch_logits_of if v.get("batch") else logits_of)(model, sequences)
+
+
 def loss_of(logits, sequences):
     sums = [torch.nn.functional.cross_entropy(l[:-1], torch.tensor(s[1:]), reduction="sum")
             for l, s in zip(logits, sequences)]
@@ -182,6 +235,10 @@ def loss_of(logits, sequences):
 
 def with_adapter(out, dtype):
     return peft.PeftModel.from_pretrained(load(out, dtype), out / "adapter", is_trainable=True).to(dtype)
+
+
+def gradients_of(model):
+    return {n.replace(".default.", "."): p.grad for n, p in model.named_parameters() if p.requires_grad}
 
 
 def make_variant(out, v):
@@ -201,14 +258,16 @@ def make_variant(out, v):
 
     model = with_adapter(out, torch.float32)
     lora = logits_of(model, sequences)
-    loss = loss_of(lora, sequences)
+    loss = loss_of(trained_logits_of(v, model, sequences), sequences)
     loss.backward()
-    grads = {n.replace(".default.", "."): p.grad for n, p in model.named_parameters() if p.requires_grad}
+    grads = gradients_of(model)
     exact = with_adapter(out, torch.float64)
-    exact_loss = loss_of(logits_of(exact, sequences), sequences)
+    exact_loss = loss_of(trained_logits_of(v, exact, sequences), sequences)
     exact_loss.backward()
-    worst = max(((grads[n.replace(".default.", ".")].double() - p.grad).norm() / p.grad.norm()).item()
-                for n, p in exact.named_parameters() if p.requires_grad)
+    exact_grads = gradients_of(exact)
+    worst = max(((grads[n].double() - g).norm() / g.norm()).item() for n, g in exact_grads.items())
+    if v.get("exact"):
+        grads = {n: g.float() for n, g in exact_grads.items()}
     tensors = {f"base.{i}": t for i, t in enumerate(found[0])}
     tensors |= {f"lora.{i}": t.detach() for i, t in enumerate(lora)}
     tensors |= {f"grad.{n}": g for n, g in grads.items()}

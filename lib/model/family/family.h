@@ -14,6 +14,7 @@ struct axl__family {
     const char *class_name; /* that transformers loads such a model with */
     /* Fills the architecture in; it is zeroed but for the family. */
     axl_status (*read)(axl__arch *a, const axl__arch_source *s);
+    axl__rope_rules rope; /* zeroed: what most have */
     /* Adds every module that a checkpoint of the family has. */
     axl_status (*modules)(axl__modules *t, const axl__arch *a);
 };

@@ -5,9 +5,8 @@
 
 static axl_status qwen3_read(axl__arch *a, const axl__arch_source *s)
 {
+    a->head_dim = 128; /* its configuration's own default */
     AXL_TRY(axl__arch_read_decoder(a, s));
-    if (!axl__json_get(s->root, "head_dim"))
-        a->head_dim = 128; /* its configuration's own default */
     a->qkv_bias = a->o_bias = axl__json_bool(s->root, "attention_bias", false);
     a->qk_norm = true;
     return axl__qwen_read_windows(a, s);
