@@ -38,6 +38,20 @@ axl_status axl__arch_read_int(const axl__arch_source *s, const char *key, int64_
     return AXL_OK;
 }
 
+axl_status axl__arch_check_fixed(const axl__arch_source *s, const axl__arch_fixed *fixed, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const axl__json *v = axl__json_get(s->root, fixed[i].key);
+        bool number = v && (v->type == AXL__JSON_INT || v->type == AXL__JSON_FLOAT);
+        if (!v || v->type == AXL__JSON_NULL || (number && v->number == fixed[i].value) ||
+            (v->type == AXL__JSON_BOOL && (double)v->boolean == fixed[i].value))
+            continue;
+        return axl__fail(AXL_ERR_UNSUPPORTED, "%s: \"%s\" is not supported but as %d: %s", s->path,
+                         fixed[i].key, (int)fixed[i].value, fixed[i].why);
+    }
+    return AXL_OK;
+}
+
 static axl_status arch_read_sizes(axl__arch *a, const axl__arch_source *s)
 {
     AXL_TRY(arch_need_int(s, "num_hidden_layers", &a->n_layers));

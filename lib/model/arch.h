@@ -35,6 +35,8 @@ typedef struct axl__arch {
     bool tied_head;                  /* the output head is the embedding */
     bool qkv_bias, o_bias, mlp_bias; /* which linear layers add a vector of their own */
     bool qk_norm;                    /* heads of queries and keys are normalised */
+    /* q, k and v are columns of one linear layer's output, gate and up of another's. */
+    bool fused;
     axl__rope ropes[AXL__ROPES_MAX]; /* (n_ropes) */
     int n_ropes;
     axl__layer_arch *layers;           /* (n_layers), owned */
@@ -68,5 +70,14 @@ axl_status axl__arch_read_decoder(axl__arch *a, const axl__arch_source *s);
  * value is null. */
 axl_status axl__arch_read_int(const axl__arch_source *s, const char *key, int64_t least,
                               int64_t if_missing, int64_t *out);
+
+/* A key that a family's config.json may have with one value alone: another would ask for what is
+ * not computed.  true is 1, false 0; a key that is missing or null asks for nothing. */
+typedef struct axl__arch_fixed {
+    const char *key;
+    double value;
+    const char *why; /* what another value would be */
+} axl__arch_fixed;
+axl_status axl__arch_check_fixed(const axl__arch_source *s, const axl__arch_fixed *fixed, size_t n);
 
 #endif

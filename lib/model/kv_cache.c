@@ -51,13 +51,20 @@ static axl_mat cache_rows(axl_mat m, int64_t first, int64_t count)
     return m;
 }
 
-/* The layers write their keys and values behind those of the cache, and their queries see all. */
+/* The layers write their keys and values behind those of the cache (columns of a fused output are
+ * copied there), and their queries see all. */
 static void use_cache(axl__network *n, const axl__kv_cache *c, int64_t count)
 {
     for (int64_t l = 0; l < n->model->arch.n_layers; l++) {
         axl__attention_acts *x = &n->acts[l].attn;
-        x->k = cache_rows(c->k[l], c->len, count);
-        x->v = cache_rows(c->v[l], c->len, count);
+        axl_mat k = cache_rows(c->k[l], c->len, count), v = cache_rows(c->v[l], c->len, count);
+        if (n->model->arch.fused) {
+            x->cached_k = k;
+            x->cached_v = v;
+        } else {
+            x->k = k;
+            x->v = v;
+        }
         x->all_k = cache_rows(c->k[l], 0, c->len + count);
         x->all_v = cache_rows(c->v[l], 0, c->len + count);
     }

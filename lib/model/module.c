@@ -53,30 +53,46 @@ axl_status axl__modules_add(axl__modules *t, const axl__module_spec *s)
     return AXL_OK;
 }
 
+/* Whether the architecture's layers have it. */
+static bool layer_has(const axl__arch *a, const axl__module_spec *s)
+{
+    bool of_heads = s->slot == AXL__SLOT_Q_NORM || s->slot == AXL__SLOT_K_NORM;
+    bool fused =
+        strcmp(s->name, "self_attn.qkv_proj") == 0 || strcmp(s->name, "mlp.gate_up_proj") == 0;
+    bool in_parts = s->slot == AXL__SLOT_QKV || s->slot == AXL__SLOT_GATE_UP;
+
+    if (of_heads)
+        return a->qk_norm;
+    return !in_parts || fused == a->fused;
+}
+
 static axl_status modules_add_layer(axl__modules *t, const axl__arch *a, int64_t layer)
 {
     int64_t C = a->hidden_size, F = a->intermediate_size;
     int64_t q = a->n_heads * a->head_dim, kv = a->n_kv_heads * a->head_dim, D = a->head_dim;
+    int64_t qkv = q + 2 * kv;
     const axl__module_spec specs[] = {
         { "input_layernorm", AXL__ROLE_NORM, AXL__SLOT_ATTN_NORM, layer, 1, C, false, false },
         { "self_attn.q_proj", AXL__ROLE_LINEAR, AXL__SLOT_QKV, layer, q, C, a->qkv_bias, false },
         { "self_attn.k_proj", AXL__ROLE_LINEAR, AXL__SLOT_QKV, layer, kv, C, a->qkv_bias, false },
         { "self_attn.v_proj", AXL__ROLE_LINEAR, AXL__SLOT_QKV, layer, kv, C, a->qkv_bias, false },
+        { "self_attn.qkv_proj", AXL__ROLE_LINEAR, AXL__SLOT_QKV, layer, qkv, C, a->qkv_bias,
+          false },
         { "self_attn.q_norm", AXL__ROLE_NORM, AXL__SLOT_Q_NORM, layer, 1, D, false, false },
         { "self_attn.k_norm", AXL__ROLE_NORM, AXL__SLOT_K_NORM, layer, 1, D, false, false },
         { "self_attn.o_proj", AXL__ROLE_LINEAR, AXL__SLOT_O, layer, C, q, a->o_bias, false },
         { "mlp.gate_proj", AXL__ROLE_LINEAR, AXL__SLOT_GATE_UP, layer, F, C, a->mlp_bias, false },
         { "mlp.up_proj", AXL__ROLE_LINEAR, AXL__SLOT_GATE_UP, layer, F, C, a->mlp_bias, false },
+        { "mlp.gate_up_proj", AXL__ROLE_LINEAR, AXL__SLOT_GATE_UP, layer, 2 * F, C, a->mlp_bias,
+          false },
         { "mlp.down_proj", AXL__ROLE_LINEAR, AXL__SLOT_DOWN, layer, C, F, a->mlp_bias, false },
         { "post_attention_layernorm", AXL__ROLE_NORM, AXL__SLOT_MLP_NORM, layer, 1, C, false,
           false },
     };
 
-    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
-        bool of_heads = specs[i].slot == AXL__SLOT_Q_NORM || specs[i].slot == AXL__SLOT_K_NORM;
-        if (!of_heads || a->qk_norm)
+    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++)
+        if (layer_has(a, &specs[i]))
             AXL_TRY(axl__modules_add(t, &specs[i]));
-    }
     return AXL_OK;
 }
 

@@ -21,7 +21,8 @@ typedef enum axl__role {
 } axl__role;
 
 /* The place that a module has in the network.  Linear layers of one slot of one layer share their
- * input and are computed together: they are neighbours in the table. */
+ * input and are computed together: they are neighbours in the table.  A slot of several outputs
+ * (q k v, gate up) holds a layer for each, or one whose output has them as columns. */
 typedef enum axl__slot {
     AXL__SLOT_EMBED,
     AXL__SLOT_ATTN_NORM,
@@ -131,8 +132,8 @@ static inline bool axl__module_is_linear(const axl__module *m)
 
 axl_status axl__modules_add(axl__modules *t, const axl__module_spec *spec);
 
-/* The decoder that all of today's families have: norm, q k v, o, norm, gate up, down; and norms of
- * the heads of q and k where the architecture says so. */
+/* The decoder that all of today's families have: norm, q k v, o, norm, gate up, down; norms of the
+ * heads of q and k, and one layer for q k v and for gate up, where the architecture says so. */
 axl_status axl__modules_add_decoder(axl__modules *t, const axl__arch *a);
 
 #endif

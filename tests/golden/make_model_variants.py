@@ -7,10 +7,12 @@
 # Each OUT/NAME is a model directory without a tokenizer, with a PEFT adapter in OUT/NAME/adapter, and
 #   expect.json         input_ids of two sequences; loss with the adapter, without, and with it in f64
 #   expect.safetensors  base.0, base.1: f32 logits without the adapter; lora.0, lora.1: with it;
-#                       grad.TENSOR: gradient of the loss by each LoRA tensor, TENSOR named as in the adapter's file;
-#                       where a variant says exact, computed in f64 (in f32 a small model's have few digits)
+#                       grad.TENSOR: gradient of the loss by each LoRA tensor, TENSOR named as in the adapter's file
+#                       steps: logits without the adapter of the first sequence's last tokens, one after another
+#                       gradients are computed in f64 where a variant says exact (in f32 a small model's have few digits)
 # The logits are those of each sequence alone.  The loss is the sum over the next-token positions of both sequences
-# divided by their number.  Weights are read from the file and widened; everything is computed in f32.  versions.json names the packages and the seed.
+# divided by their number.  Weights are read from the file and widened; everything is computed in f32.
+# versions.json names the packages and the seed.
 #
 # config.json is written as transformers 5 does (dtype, rope_parameters) except where a variant says old: then as
 # transformers 4 did (torch_dtype, rope_theta, rope_scaling).  Both are checked to load as the same model.
@@ -105,6 +107,7 @@ VARIANTS = {
     # frequencies by the longest text of a batch, one of which is longer than max_position_embeddings
     "llama_dynamic": dict(
         dtype="float32", targets=SOME, rank=2, exact=True, old=True, shard=None, batch=True,
+        steps=9,
         config=dict(SMALL, num_attention_heads=2, num_key_value_heads=1, head_dim=12, max_position_embeddings=12,
                     tie_word_embeddings=True,
                     rope_parameters={"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 4.0})),
@@ -227,6 +230,16 @@ def trained_logits_of(v, model, sequences):
     return (batch_logits_of if v.get("batch") else logits_of)(model, sequences)
 
 
+def step_logits_of(model, sequence, first):
+    """Of the last token of the first ones, then of each further token with the keys and values before it kept."""
+    cache, out, given = None, [], sequence[:first]
+    for i in range(first, len(sequence) + 1):
+        answer = model(input_ids=torch.tensor([given]), past_key_values=cache, use_cache=True)
+        cache, given = answer.past_key_values, sequence[i:i + 1]
+        out.append(answer.logits[0, -1])
+    return torch.stack(out)
+
+
 def loss_of(logits, sequences):
     sums = [torch.nn.functional.cross_entropy(l[:-1], torch.tensor(s[1:]), reduction="sum")
             for l, s in zip(logits, sequences)]
@@ -271,6 +284,9 @@ def make_variant(out, v):
     tensors = {f"base.{i}": t for i, t in enumerate(found[0])}
     tensors |= {f"lora.{i}": t.detach() for i, t in enumerate(lora)}
     tensors |= {f"grad.{n}": g for n, g in grads.items()}
+    if v.get("steps"):
+        with torch.no_grad():
+            tensors["steps"] = step_logits_of(load(out, torch.float32), sequences[0], v["steps"])
     save_file({n: t.contiguous() for n, t in tensors.items()}, out / "expect.safetensors")
     (out / "expect.json").write_text(json.dumps({
         "input_ids": sequences, "loss": loss.item(), "loss_f64": exact_loss.item(),
