@@ -316,6 +316,10 @@ axl_status axl__rope_read(axl__rope *r, const axl__json *config, const axl__rope
 
     *r = (axl__rope){ .attention_factor = 1.0 };
     AXL_TRY(rope_find(&s));
+    if (!s.from && of->rules->otherwise) {
+        of->rules->otherwise(r, of->head_dim);
+        return AXL_OK;
+    }
     AXL_TRY(check_parameters(&s));
     AXL_TRY(rope_read_type(r, &s));
     AXL_TRY(read_number(&s, config, NULL, "rope_theta", 0.0, 10000.0, &r->theta));

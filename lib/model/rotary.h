@@ -49,6 +49,8 @@ typedef struct axl__rope_rules {
     bool longrope_alone; /* of the kinds, and it may be called "su" or "yarn" */
     bool scales_queries; /* llama_4_scaling_beta */
     double original_max; /* where config.json names none outside of the parameters; 0: theirs */
+    /* Where config.json has no parameters; NULL: plain angles. */
+    void (*otherwise)(axl__rope *out, int64_t head_dim);
 } axl__rope_rules;
 
 /* The model whose angles are read; path is for messages. */
