@@ -17,8 +17,9 @@ const axl__schema_key axl__schema_table[] = {
       .reason = "axl's own attention always keeps packed samples apart" },
     { "model_type", T_S, A_IMPL,
       .values = "AutoModelForCausalLM, LlamaForCausalLM, MistralForCausalLM, "
-                "Qwen2ForCausalLM, Qwen3ForCausalLM, Phi3ForCausalLM, "
-                "Ministral3ForCausalLM",
+                "Ministral3ForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, Phi3ForCausalLM, "
+                "AutoModelForImageTextToText, Mistral3ForConditionalGeneration, "
+                "LlavaForConditionalGeneration",
       .reason = "other model families do not exist yet", .description = "the model class" },
     { "trust_remote_code", T_B, A_NONE, .reason = "axl runs no code of a model repository" },
     { "use_kernels", T_B, A_NONE, .reason = "axl's own kernels are used" },

@@ -196,6 +196,24 @@ static axl_status copy_targets(axl_adapter *a, const axl_adapter_options *o)
     return AXL_OK;
 }
 
+/* In a wrapper the names of kinds would mean layers of its other parts, too: paths do not. */
+static axl_status copy_paths(axl_adapter *a, const bool *on)
+{
+    const axl__modules *t = &a->model->modules;
+
+    a->targets = axl__calloc(a->ctx, (size_t)t->n, sizeof *a->targets);
+    if (!a->targets)
+        return axl__fail_nomem();
+    for (int64_t i = 0; i < t->n; i++) {
+        if (!on[i])
+            continue;
+        a->targets[a->n_targets] = axl__strdup(a->ctx, t->list[i].name);
+        if (!a->targets[a->n_targets++])
+            return axl__fail_nomem();
+    }
+    return AXL_OK;
+}
+
 axl_status axl__adapter_make(axl_adapter **out, axl_model *model, const bool *on,
                              const axl_adapter_options *o)
 {
@@ -214,7 +232,7 @@ axl_status axl__adapter_make(axl_adapter **out, axl_model *model, const bool *on
     a->dropout = o->dropout;
     a->rslora = o->rslora != 0;
     a->scale = (float)(o->alpha / (o->rslora ? sqrt((double)o->rank) : (double)o->rank));
-    axl_status status = copy_targets(a, o);
+    axl_status status = model->arch.wrapper ? copy_paths(a, on) : copy_targets(a, o);
     if (status == AXL_OK)
         status = adapter_lay_out(a, on);
     if (status == AXL_OK)

@@ -2,6 +2,7 @@
 /* arch.c - see arch.h: what families read alike, and the files themselves. */
 #include "arch.h"
 #include "family/family.h"
+#include "family/wrapper.h"
 
 #include "base/os.h"
 #include "base/str.h"
@@ -118,9 +119,10 @@ static axl_status arch_read_eos(axl__arch *a, const axl__arch_source *s)
     return AXL_OK;
 }
 
-static axl_status arch_read_config(axl__arch *a, const axl__arch_source *s)
+/* The family of the decoder that s describes; if_missing where it names no model_type. */
+static axl_status arch_read_family(axl__arch *a, const axl__arch_source *s, const char *if_missing)
 {
-    const char *type = axl__json_string(s->root, "model_type", "");
+    const char *type = axl__json_string(s->root, "model_type", if_missing);
     char known[256];
 
     if (!*type)
@@ -132,6 +134,35 @@ static axl_status arch_read_config(axl__arch *a, const axl__arch_source *s)
                          "%s: model_type \"%s\" is not supported yet; axl knows %s", s->path, type,
                          known);
     AXL_TRY(a->family->read(a, s));
+    return arch_read_eos(a, s);
+}
+
+/* The language model among others; whether the head is the embedding stands outside of it. */
+static axl_status arch_read_wrapped(axl__arch *a, const axl__arch_source *s,
+                                    const axl__wrapper *wrapper)
+{
+    static const char key[] = "text_config";
+    axl__arch_source text = { s->ctx, axl__json_get(s->root, key), s->path };
+
+    if (!text.root || text.root->type != AXL__JSON_OBJECT)
+        return axl__fail(AXL_ERR_FORMAT,
+                         "%s: \"%s\", which describes the language model, must be "
+                         "an object",
+                         s->path, key);
+    AXL_TRY(arch_read_family(a, &text, wrapper->text_type));
+    a->wrapper = wrapper;
+    bool text_says = !wrapper->tied && a->tied_head;
+    a->tied_head = axl__json_bool(s->root, "tie_word_embeddings", wrapper->tied) || text_says;
+    return AXL_OK;
+}
+
+static axl_status arch_read_config(axl__arch *a, const axl__arch_source *s)
+{
+    const axl__wrapper *wrapper = axl__wrapper_find(axl__json_string(s->root, "model_type", ""));
+
+    if (!wrapper)
+        return arch_read_family(a, s, "");
+    AXL_TRY(arch_read_wrapped(a, s, wrapper));
     return arch_read_eos(a, s);
 }
 

@@ -22,12 +22,15 @@ typedef struct axl__layer_arch {
 } axl__layer_arch;
 
 typedef struct axl__family axl__family;
+typedef struct axl__wrapper axl__wrapper;
 
 /* A model's shape.  Sizes are positive and n_heads is a multiple of n_kv_heads: arch.c has checked
  * it, and nobody checks it again.  A family that has several sets of angles sees to it that every
  * layer's rope is below n_ropes. */
 typedef struct axl__arch {
     const axl__family *family;
+    const axl__wrapper
+        *wrapper; /* where the model is the language model of several parts, or NULL */
     int64_t n_layers, hidden_size, intermediate_size;
     int64_t n_heads, n_kv_heads, head_dim;
     int64_t vocab_size, max_seq_len;

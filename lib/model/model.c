@@ -2,6 +2,7 @@
 /* model.c - a model's life: opened from a folder or a config, shared, freed. */
 #include "model.h"
 #include "family/family.h"
+#include "family/wrapper.h"
 #include "weights.h"
 
 #include "base/magic.h"
@@ -225,14 +226,17 @@ static char *config_model(const axl_config *cfg)
 /* The class that a config asks for is the family's own, or any. */
 static axl_status check_class(const axl_model *m, const axl_config *cfg)
 {
-    const axl__family *family = m->arch.family;
+    const axl__wrapper *wrapper = m->arch.wrapper;
+    const char *class_name = wrapper ? wrapper->class_name : m->arch.family->class_name;
+    const char *type = wrapper ? wrapper->model_type : m->arch.family->model_type;
     const char *name = axl__cfg_str_or(cfg, "model_type", "AutoModelForCausalLM");
 
-    if (strcmp(name, "AutoModelForCausalLM") == 0 || strcmp(name, family->class_name) == 0)
+    if (strcmp(name, "AutoModelForCausalLM") == 0 || strcmp(name, class_name) == 0 ||
+        (wrapper && strcmp(name, "AutoModelForImageTextToText") == 0))
         return AXL_OK;
     return axl__fail(AXL_ERR_INVALID,
                      "model_type: %s, but config.json in %s says \"%s\", which is %s", name,
-                     m->folder.place, family->model_type, family->class_name);
+                     m->folder.place, type, class_name);
 }
 
 /* dir NULL: base_model. */
@@ -325,10 +329,12 @@ void axl_model_free(axl_model *m)
         return;
     m->magic = 0;
     axl__weights_free(m);
+    axl__model_release_weights(m);
     axl__model_release_files(m);
     axl__device_put(m->ctx, m->ops, m->dev);
     axl_context *ctx = m->ctx;
     axl__free(ctx, m->files);
+    axl__free(ctx, m->carried);
     axl__free(ctx, m->mapped);
     axl__free(ctx, m->owned);
     axl__modules_free(&m->modules);

@@ -3,6 +3,7 @@
  * every tensor's place are made once. */
 #include "module.h"
 #include "family/family.h"
+#include "family/wrapper.h"
 
 #include "base/str.h"
 
@@ -25,12 +26,24 @@ static axl_status modules_grow(axl__modules *t)
     return AXL_OK;
 }
 
+/* Families say "model.norm"; in a wrapper the body has another path.  NULL when memory is out. */
+static char *module_path(const axl__modules *t, const axl__module_spec *s)
+{
+    static const char plain[] = "model.";
+    const char *body = t->wrapper ? t->wrapper->module.body : plain;
+    size_t n = sizeof plain - 1;
+
+    if (s->layer >= 0)
+        return axl__format(t->ctx, "%slayers.%lld.%s", body, (long long)s->layer, s->name);
+    if (strncmp(s->name, plain, n) == 0)
+        return axl__format(t->ctx, "%s%s", body, s->name + n);
+    return axl__strdup(t->ctx, t->wrapper ? t->wrapper->module.head : s->name);
+}
+
 axl_status axl__modules_add(axl__modules *t, const axl__module_spec *s)
 {
     bool linear = s->role == AXL__ROLE_LINEAR || s->role == AXL__ROLE_HEAD;
-    char *name = s->layer < 0
-                     ? axl__strdup(t->ctx, s->name)
-                     : axl__format(t->ctx, "model.layers.%lld.%s", (long long)s->layer, s->name);
+    char *name = module_path(t, s);
 
     if (!name)
         return axl__fail_nomem();
@@ -138,7 +151,7 @@ static void modules_index(axl__modules *t, int64_t index)
 
 axl_status axl__modules_make(axl__modules *t, axl_context *ctx, const axl__arch *a)
 {
-    *t = (axl__modules){ .ctx = ctx, .n_layers = a->n_layers };
+    *t = (axl__modules){ .ctx = ctx, .wrapper = a->wrapper, .n_layers = a->n_layers };
     t->slots = axl__calloc(ctx, (size_t)a->n_layers + 1, sizeof *t->slots);
     axl_status status = t->slots ? a->family->modules(t, a) : axl__fail_nomem();
     if (status < 0) {
@@ -159,8 +172,10 @@ void axl__modules_free(axl__modules *t)
 {
     if (!t->ctx)
         return;
-    for (int64_t i = 0; i < t->n; i++)
+    for (int64_t i = 0; i < t->n; i++) {
         axl__free(t->ctx, t->list[i].name);
+        axl__free(t->ctx, t->list[i].file_name);
+    }
     axl__free(t->ctx, t->list);
     axl__free(t->ctx, t->slots);
     *t = (axl__modules){ 0 };

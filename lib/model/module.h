@@ -40,7 +40,7 @@ typedef enum axl__slot {
 
 /* What a family says of a module. */
 typedef struct axl__module_spec {
-    const char *name; /* the path in files without ".weight"; in a layer what follows its number */
+    const char *name; /* the path without ".weight"; in a layer what follows its number */
     axl__role role;
     axl__slot slot;
     int64_t layer; /* of the decoder, -1 outside */
@@ -52,7 +52,8 @@ typedef struct axl__module_spec {
 /* A module of the table.  weight and bias are what the model computes with at the moment: memory
  * of a mapped file, converted memory, or a piece of the buffer that weights.c trains. */
 typedef struct axl__module {
-    char *name; /* owned; "model.layers.0.self_attn.q_proj" */
+    char *name;      /* owned; "model.layers.0.self_attn.q_proj" */
+    char *file_name; /* owned; NULL: name, else what files have it by (family/wrapper.h) */
     axl__role role;
     axl__slot slot;
     int64_t layer;
@@ -79,6 +80,7 @@ typedef struct axl__modules {
     axl_context *ctx;
     axl__module *list; /* (n) */
     int64_t n, cap;
+    const axl__wrapper *wrapper; /* the architecture's */
     int64_t n_layers;
     int64_t n_linears;                 /* linear layers and the head */
     int64_t n_elements;                /* of a flat buffer of all tensors, gaps included */
@@ -97,6 +99,12 @@ static inline const axl__module *axl__modules_one(const axl__modules *t, int64_t
                                                   axl__slot slot)
 {
     return &t->list[axl__modules_in(t, layer, slot).first];
+}
+
+/* Its path in files, to which ".weight" or ".bias" comes. */
+static inline const char *axl__module_file_name(const axl__module *m)
+{
+    return m->file_name ? m->file_name : m->name;
 }
 
 /* Makes the table by the architecture's family; weights and biases have no data yet. */

@@ -15,7 +15,8 @@
 # versions.json names the packages and the seed.
 #
 # config.json is written as transformers 5 does (dtype, rope_parameters) except where a variant says old: then as
-# transformers 4 did (torch_dtype, rope_theta, rope_scaling).  Both are checked to load as the same model.
+# transformers 4 did (torch_dtype, rope_theta, rope_scaling).  Both are checked to load as the same model.  A checkpoint of
+# several parts (mistral3) has its language model computed with, and is loaded as Axolotl does.
 import argparse
 import importlib.metadata
 import json
@@ -140,14 +141,27 @@ VARIANTS = {
                     rope_parameters={"rope_type": "yarn", "rope_theta": 1000000.0, "factor": 16.0, "beta_fast": 32.0,
                                      "beta_slow": 1.0, "mscale": 1.0, "mscale_all_dim": 1.0,
                                      "original_max_position_embeddings": 4, "llama_4_scaling_beta": 0.3})),
+    # the language model of a checkpoint that has an encoder of images, too
+    "mistral3": dict(
+        family="Mistral3", dtype="bfloat16", rank=2, exact=True, old=None, shard=None,
+        targets=r"model\.language_model\..*\.(q_proj|v_proj|down_proj)",
+        config=dict(
+            tie_word_embeddings=False,
+            vision_config=dict(model_type="pixtral", hidden_size=8, intermediate_size=8, num_hidden_layers=1,
+                               num_attention_heads=1, head_dim=8, image_size=4, patch_size=2),
+            text_config=dict(SMALL, model_type="mistral", num_hidden_layers=2, max_position_embeddings=128,
+                             num_attention_heads=4, num_key_value_heads=2, head_dim=8, sliding_window=5,
+                             bos_token_id=1, eos_token_id=2, pad_token_id=None))),
 }
+WRAPPERS = {"mistral3": "Mistral3ForConditionalGeneration"}
 
 
 def make_model(out, v):
     family = v.get("family", "Llama")
     common = dict(num_hidden_layers=2, max_position_embeddings=128, bos_token_id=1, eos_token_id=2, pad_token_id=None)
-    config = getattr(transformers, family + "Config")(**{**common, **v["config"]})
-    model = getattr(transformers, family + "ForCausalLM")(config)
+    wrapper = WRAPPERS.get(family.lower())
+    config = getattr(transformers, family + "Config")(**({} if wrapper else common) | v["config"])
+    model = getattr(transformers, wrapper or family + "ForCausalLM")(config)
     with torch.no_grad():
         for name, p in model.named_parameters():
             # wide enough that softmax and SiLU are far from linear; norms around one
@@ -190,7 +204,9 @@ def norm_forward(self, x):
 def load(path, dtype):
     """In f64 also the norms and the softmax are f64 (the eager attention converts to f32); the rope table stays f32."""
     exact = dtype == torch.float64
-    model = transformers.AutoModelForCausalLM.from_pretrained(
+    wrapped = json.loads((path / "config.json").read_text())["model_type"] in WRAPPERS
+    kind = transformers.AutoModelForImageTextToText if wrapped else transformers.AutoModelForCausalLM
+    model = kind.from_pretrained(
         path, dtype=dtype, attn_implementation="sdpa" if exact else "eager")
     for m in model.modules() if exact else ():
         if type(m).__name__.endswith("RMSNorm"):
@@ -208,7 +224,8 @@ def make_adapter(out, v):
     (out / "adapter" / "README.md").unlink(missing_ok=True)
     config = json.loads((out / "adapter" / "adapter_config.json").read_text())
     config["base_model_name_or_path"] = out.name                 # not where it lay on the machine
-    config["target_modules"] = sorted(config["target_modules"])  # a set: its order changes from run to run
+    if not isinstance(config["target_modules"], str):
+        config["target_modules"] = sorted(config["target_modules"])  # a set: its order changes from run to run
     write(config, out / "adapter" / "adapter_config.json")
 
 
@@ -251,15 +268,16 @@ def with_adapter(out, dtype):
 
 
 def gradients_of(model):
-    return {n.replace(".default.", "."): p.grad for n, p in model.named_parameters() if p.requires_grad}
+    return {n.replace(".default.", "."): p.grad for n, p in model.named_parameters()
+            if p.requires_grad and p.grad is not None}
 
 
 def make_variant(out, v):
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     new = make_model(out, v)
-    old = old_form(new)
-    sequences = [torch.randint(3, new["vocab_size"], (n,)).tolist() for n in LENGTHS]
+    old = new if v["old"] is None else old_form(new)
+    sequences = [torch.randint(3, new.get("text_config", new)["vocab_size"], (n,)).tolist() for n in LENGTHS]
     found = []
     for form in (new, old):
         write(form, out / "config.json")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Makes VARIANT/weights.safetensors for the models of tests/golden/model_variants: the gradient of the loss without an
 # adapter, that of expect.json, by every weight, in f32 (computed in f64 where the variant says exact), named as
-# transformers names them.  A tied head has none.
+# the model's files name them.  A tied head has none.
 #
 #   make_weight_grads.py MODEL_VARIANTS [NAME…]
 #
@@ -13,7 +13,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from make_model_variants import VARIANTS, load, loss_of, trained_logits_of
+from make_model_variants import VARIANTS, WRAPPERS, load, loss_of, trained_logits_of
+
+
+def file_name(variant, name):
+    """A wrapper's files have other names than its class."""
+    if VARIANTS[variant].get("family", "").lower() not in WRAPPERS:
+        return name
+    return name.replace("model.language_model.", "language_model.model.").replace("lm_head", "language_model.lm_head")
 
 
 def main():
@@ -25,8 +32,8 @@ def main():
         loss = loss_of(trained_logits_of(VARIANTS[name], model, sequences), sequences)
         loss.backward()
         print(name, loss.item(), expect)
-        save_file({n: p.grad.float().contiguous() for n, p in model.named_parameters()}, out / "weights.safetensors",
-                  metadata={"format": "pt"})
+        save_file({file_name(name, n): p.grad.float().contiguous() for n, p in model.named_parameters()
+                   if p.grad is not None}, out / "weights.safetensors", metadata={"format": "pt"})
 
 
 if __name__ == "__main__":

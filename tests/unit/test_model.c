@@ -250,6 +250,7 @@ static void test_model__equals_transformers_in_every_form(void **state)
         "phi3_longrope_window",
         "phi3_tied_bf16_old",
         "ministral3",
+        "mistral3",
     };
 
     (void)state;
