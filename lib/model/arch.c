@@ -167,6 +167,7 @@ static axl_status arch_read_config(axl__arch *a, const axl__arch_source *s)
 }
 
 static axl_status arch_read_file(axl__arch *out, const axl__folder *folder, const char *name,
+                                 const char *overrides,
                                  axl_status (*read)(axl__arch *a, const axl__arch_source *s))
 {
     char *path = axl__folder_path(folder, name);
@@ -178,20 +179,22 @@ static axl_status arch_read_file(axl__arch *out, const axl__folder *folder, cons
     axl__arena_init(&arena, folder->ctx);
     axl_status status = axl__folder_json(folder, name, &arena, &root);
     if (status == AXL_OK)
+        status = axl__arch_override(root, &arena, overrides);
+    if (status == AXL_OK)
         status = read(out, &(axl__arch_source){ folder->ctx, root, path });
     axl__arena_free(&arena);
     axl__free(folder->ctx, path);
     return status;
 }
 
-axl_status axl__arch_read(axl__arch *out, const axl__folder *folder)
+axl_status axl__arch_read(axl__arch *out, const axl__folder *folder, const char *overrides)
 {
     static const char more[] = "generation_config.json";
 
     memset(out, 0, sizeof *out);
-    axl_status status = arch_read_file(out, folder, "config.json", arch_read_config);
+    axl_status status = arch_read_file(out, folder, "config.json", overrides, arch_read_config);
     if (status == AXL_OK && axl__folder_kind(folder, more) != AXL__PATH_NONE)
-        status = arch_read_file(out, folder, more, arch_read_eos);
+        status = arch_read_file(out, folder, more, NULL, arch_read_eos);
     if (status < 0)
         axl__arch_free(out, folder->ctx);
     return status;

@@ -47,9 +47,14 @@ typedef struct axl__arch {
     int n_eos_ids;
 } axl__arch;
 
-/* Reads config.json, and from generation_config.json, where there is one, more of eos_ids.
- * AXL_ERR_UNSUPPORTED names what axl does not compute.  On failure nothing is left to free. */
-axl_status axl__arch_read(axl__arch *out, const axl__folder *folder);
+/* Lays overrides, the text of a JSON object or NULL, over a config.json that was read; of a wrapper
+ * over its text_config.  A key that was there keeps its place. */
+axl_status axl__arch_override(axl__json *root, axl__arena *arena, const char *overrides);
+
+/* Reads config.json with the overrides over it (NULL: none), and from generation_config.json, where
+ * there is one, more of eos_ids. AXL_ERR_UNSUPPORTED names what axl does not compute.  On failure
+ * nothing is left to free. */
+axl_status axl__arch_read(axl__arch *out, const axl__folder *folder, const char *overrides);
 void axl__arch_free(axl__arch *a, axl_context *ctx);
 
 /* The first n layers of `from`, which has no fewer; all else is the same. */

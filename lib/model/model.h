@@ -48,6 +48,7 @@ struct axl_model {
     atomic_int refs;
     axl_context *ctx;
     char *name;         /* base_model_name_or_path of adapters; NULL: none */
+    char *overrides;    /* of config.json, JSON (arch_override.c); NULL: none */
     axl__folder folder; /* where it lies; none of a model that is only timed */
     const axl_backend_ops *ops;
     axl_device *dev;

@@ -244,6 +244,7 @@ static axl_status weights_fill(axl_model *m, axl__weights *w)
 {
     if (m->folder.place && !m->weights) { /* a model that is only timed has no folder */
         AXL_TRY(read_json(m, w, "config.json", &w->config));
+        AXL_TRY(axl__arch_override(w->config, &w->texts, m->overrides));
         AXL_TRY(find_dtype(w, m));
         say_whether_tied(w, m);
         drop_quantisation(w);
