@@ -5,18 +5,20 @@
 #   make_model_variants.py OUT [NAME…]
 #
 # Each OUT/NAME is a model directory without a tokenizer, with a PEFT adapter in OUT/NAME/adapter, and
-#   expect.json         input_ids of two sequences; loss with the adapter, without, and with it in f64
+#   expect.json         input_ids of two sequences; loss with the adapter, without, and with it in f64; train: of some
+#                       variants the losses of six steps from the adapter on, of the ids shifted by a place each
 #   expect.safetensors  base.0, base.1: f32 logits without the adapter; lora.0, lora.1: with it;
 #                       grad.TENSOR: gradient of the loss by each LoRA tensor, TENSOR named as in the adapter's file
 #                       steps: logits without the adapter of the first sequence's last tokens, one after another
-#                       gradients are computed in f64 where a variant says exact (in f32 a small model's have few digits)
+#                       gradients are computed in f64 where a variant says exact (in f32 those of a small model have
+#                       few digits)
 # The logits are those of each sequence alone.  The loss is the sum over the next-token positions of both sequences
 # divided by their number.  Weights are read from the file and widened; everything is computed in f32.
 # versions.json names the packages and the seed.
 #
 # config.json is written as transformers 5 does (dtype, rope_parameters) except where a variant says old: then as
-# transformers 4 did (torch_dtype, rope_theta, rope_scaling).  Both are checked to load as the same model.  A checkpoint of
-# several parts (mistral3) has its language model computed with, and is loaded as Axolotl does.
+# transformers 4 did (torch_dtype, rope_theta, rope_scaling).  Both are checked to load as the same model.
+# Of a checkpoint with several parts (mistral3) the language model is computed; it is loaded as Axolotl does.
 import argparse
 import importlib.metadata
 import json
@@ -31,6 +33,7 @@ from safetensors.torch import save_file
 
 SEED = 77
 LENGTHS = (17, 9)
+TRAIN_STEPS, TRAIN_RATE = 6, 0.02
 ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 SOME = ["q_proj", "v_proj", "down_proj"]
 LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
@@ -121,8 +124,8 @@ VARIANTS = {
                                      "original_max_position_embeddings": 16})),
     # fused projections, three quarters of a head turn, by the long factors; a window shorter than the texts
     "phi3_longrope_window": dict(
-        family="Phi3", dtype="float32", targets=["qkv_proj", "o_proj", "gate_up_proj", "down_proj"], rank=2, exact=True,
-        old=False, shard=None, batch=True,
+        family="Phi3", train=True, dtype="float32", targets=["qkv_proj", "o_proj", "gate_up_proj", "down_proj"],
+        rank=2, exact=True, old=False, shard=None, batch=True,
         config=dict(SMALL, num_attention_heads=2, num_key_value_heads=1, original_max_position_embeddings=12,
                     sliding_window=6, tie_word_embeddings=False,
                     rope_parameters={"rope_type": "longrope", "rope_theta": 10000.0, "partial_rotary_factor": 0.75,
@@ -136,14 +139,14 @@ VARIANTS = {
                                      "short_factor": [1.0, 1.1, 1.3, 2.0], "long_factor": [1.0, 2.5, 9.0, 11.0]})),
     # queries that grow with their position
     "ministral3": dict(
-        family="Ministral3", dtype="float32", targets=SOME, rank=2, exact=True, old=False, shard=None,
+        family="Ministral3", train=True, dtype="float32", targets=SOME, rank=2, exact=True, old=False, shard=None,
         config=dict(SMALL, num_attention_heads=4, num_key_value_heads=2, head_dim=8, tie_word_embeddings=False,
                     rope_parameters={"rope_type": "yarn", "rope_theta": 1000000.0, "factor": 16.0, "beta_fast": 32.0,
                                      "beta_slow": 1.0, "mscale": 1.0, "mscale_all_dim": 1.0,
                                      "original_max_position_embeddings": 4, "llama_4_scaling_beta": 0.3})),
     # the language model of a checkpoint that has an encoder of images, too
     "mistral3": dict(
-        family="Mistral3", dtype="bfloat16", rank=2, exact=True, old=None, shard=None,
+        family="Mistral3", train=True, dtype="bfloat16", rank=2, exact=True, old=None, shard=None,
         targets=r"model\.language_model\..*\.(q_proj|v_proj|down_proj)",
         config=dict(
             tie_word_embeddings=False,
@@ -272,6 +275,28 @@ def gradients_of(model):
             if p.requires_grad and p.grad is not None}
 
 
+def shifted(sequence, k, vocab):
+    """Ids of the k-th step: all moved by k, in a circle above the special ones."""
+    return [3 + (x - 3 + k) % (vocab - 3) for x in sequence]
+
+
+def train(out, sequences, vocab):
+    """The losses of steps from the adapter on, as transformers' trainer makes them (AdamW, clipping at 1)."""
+    model = with_adapter(out, torch.float32)
+    params = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(params, lr=TRAIN_RATE, weight_decay=0.0)
+    losses = []
+    for k in range(TRAIN_STEPS):
+        rows = [shifted(s, k, vocab) for s in sequences]
+        loss = loss_of(batch_logits_of(model, rows), rows)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_([p for p in params if p.grad is not None], 1.0)
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
 def make_variant(out, v):
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
@@ -306,7 +331,8 @@ def make_variant(out, v):
         with torch.no_grad():
             tensors["steps"] = step_logits_of(load(out, torch.float32), sequences[0], v["steps"])
     save_file({n: t.contiguous() for n, t in tensors.items()}, out / "expect.safetensors")
-    (out / "expect.json").write_text(json.dumps({
+    more = {"train": train(out, sequences, new.get("text_config", new)["vocab_size"])} if v.get("train") else {}
+    (out / "expect.json").write_text(json.dumps(more | {
         "input_ids": sequences, "loss": loss.item(), "loss_f64": exact_loss.item(),
         "loss_base": loss_of(found[0], sequences).item(), "worst_relative_f32_gradient_error": worst}) + "\n")
     print(out.name, "loss", loss.item(), "base", loss_of(found[0], sequences).item(), "f32 error", worst,
