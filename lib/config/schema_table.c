@@ -17,7 +17,8 @@ const axl__schema_key axl__schema_table[] = {
       .reason = "axl's own attention always keeps packed samples apart" },
     { "model_type", T_S, A_IMPL,
       .values = "AutoModelForCausalLM, LlamaForCausalLM, MistralForCausalLM, "
-                "Ministral3ForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, Phi3ForCausalLM, "
+                "MinistralForCausalLM, Ministral3ForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, "
+                "Phi3ForCausalLM, "
                 "AutoModelForImageTextToText, Mistral3ForConditionalGeneration, "
                 "LlavaForConditionalGeneration",
       .reason = "other model families do not exist yet", .description = "the model class" },

@@ -53,6 +53,12 @@ axl_status axl__arch_check_fixed(const axl__arch_source *s, const axl__arch_fixe
     return AXL_OK;
 }
 
+/* What the family said, or what most have. */
+static int64_t or_else(int64_t said, int64_t otherwise)
+{
+    return said > 0 ? said : otherwise;
+}
+
 static axl_status arch_read_sizes(axl__arch *a, const axl__arch_source *s)
 {
     AXL_TRY(arch_need_int(s, "num_hidden_layers", &a->n_layers));
@@ -60,11 +66,14 @@ static axl_status arch_read_sizes(axl__arch *a, const axl__arch_source *s)
     AXL_TRY(arch_need_int(s, "intermediate_size", &a->intermediate_size));
     AXL_TRY(arch_need_int(s, "num_attention_heads", &a->n_heads));
     AXL_TRY(arch_need_int(s, "vocab_size", &a->vocab_size));
-    a->n_kv_heads = axl__json_int(s->root, "num_key_value_heads", a->n_heads);
+    a->n_kv_heads =
+        axl__json_int(s->root, "num_key_value_heads", or_else(a->n_kv_heads, a->n_heads));
     a->head_dim =
-        axl__json_int(s->root, "head_dim", a->head_dim ? a->head_dim : a->hidden_size / a->n_heads);
-    a->max_seq_len = axl__json_int(s->root, "max_position_embeddings", 2048);
-    a->rms_norm_eps = axl__json_double(s->root, "rms_norm_eps", 1e-6);
+        axl__json_int(s->root, "head_dim", or_else(a->head_dim, a->hidden_size / a->n_heads));
+    a->max_seq_len =
+        axl__json_int(s->root, "max_position_embeddings", or_else(a->max_seq_len, 2048));
+    a->rms_norm_eps =
+        axl__json_double(s->root, "rms_norm_eps", a->rms_norm_eps > 0.0 ? a->rms_norm_eps : 1e-6);
     a->tied_head = axl__json_bool(s->root, "tie_word_embeddings", false);
     if (a->n_layers > AXL__LAYERS_MAX)
         return axl__fail(AXL_ERR_FORMAT, "%s: num_hidden_layers is %lld; at most %d", s->path,
@@ -78,6 +87,30 @@ static axl_status arch_read_sizes(axl__arch *a, const axl__arch_source *s)
         a->max_seq_len > INT32_MAX)
         return axl__fail(AXL_ERR_FORMAT,
                          "%s: head_dim must be even and max_position_embeddings positive", s->path);
+    return AXL_OK;
+}
+
+axl_status axl__arch_read_layer_types(axl__arch *a, const axl__arch_source *s, int64_t window,
+                                      bool *found)
+{
+    const axl__json *types = axl__json_get(s->root, "layer_types");
+
+    *found = types && types->type != AXL__JSON_NULL;
+    if (!*found)
+        return AXL_OK;
+    if (types->type != AXL__JSON_ARRAY || (int64_t)types->count != a->n_layers)
+        return axl__fail(AXL_ERR_FORMAT, "%s: \"layer_types\" must name each of the %lld layers",
+                         s->path, (long long)a->n_layers);
+    const axl__json *v = types->child;
+    for (int64_t i = 0; i < a->n_layers; i++, v = v->next) {
+        bool slides = v->type == AXL__JSON_STRING && strcmp(v->text, "sliding_attention") == 0;
+        if (!slides && !(v->type == AXL__JSON_STRING && strcmp(v->text, "full_attention") == 0))
+            return axl__fail(AXL_ERR_UNSUPPORTED,
+                             "%s: layer_types[%lld] must be \"full_attention\" or "
+                             "\"sliding_attention\"",
+                             s->path, (long long)i);
+        a->layers[i].window = slides ? window : 0;
+    }
     return AXL_OK;
 }
 

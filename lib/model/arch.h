@@ -71,8 +71,13 @@ typedef struct axl__arch_source {
 
 /* What every decoder has, under the names that Llama gave them: sizes, heads, the norms' epsilon,
  * the tied head, one set of rotary angles, and layers with full attention.  Refuses activations
- * other than SiLU.  head_dim, where the family has set it, is for a config.json without one. */
+ * other than SiLU.  head_dim, n_kv_heads, max_seq_len and rms_norm_eps, where the family has set
+ * them, are for a config.json without them. */
 axl_status axl__arch_read_decoder(axl__arch *a, const axl__arch_source *s);
+
+/* layer_types, where there is one: layers of sliding attention have the window, others none. */
+axl_status axl__arch_read_layer_types(axl__arch *a, const axl__arch_source *s, int64_t window,
+                                      bool *found);
 
 /* The value of an integer key, from least on; if_missing where there is no such key, 0 where its
  * value is null. */

@@ -155,6 +155,12 @@ VARIANTS = {
             text_config=dict(SMALL, model_type="mistral", num_hidden_layers=2, max_position_embeddings=128,
                              num_attention_heads=4, num_key_value_heads=2, head_dim=8, sliding_window=5,
                              bos_token_id=1, eos_token_id=2, pad_token_id=None))),
+    # a window in some layers
+    "ministral_layers_bf16": dict(
+        family="Ministral", dtype="bfloat16", targets=SOME, rank=2, exact=True, old=None, shard=None,
+        config=dict(SMALL, num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=1, head_dim=12,
+                    sliding_window=4, tie_word_embeddings=True,
+                    layer_types=["full_attention", "sliding_attention", "sliding_attention"])),
 }
 WRAPPERS = {"mistral3": "Mistral3ForConditionalGeneration"}
 

@@ -252,6 +252,7 @@ static void test_model__equals_transformers_in_every_form(void **state)
         "phi3_tied_bf16_old",
         "ministral3",
         "mistral3",
+        "ministral_layers_bf16",
     };
 
     (void)state;
@@ -465,9 +466,13 @@ static void check_steps_are_the_texts(const char *variant)
 
 static void test_model__steps_are_the_texts(void **state)
 {
-    static const char *const variants[] = { "mistral_window",      "qwen3",
-                                            "mistral_yarn_window", "phi3_longrope_window",
-                                            "phi3_tied_bf16_old",  "ministral3" };
+    static const char *const variants[] = { "mistral_window",
+                                            "qwen3",
+                                            "mistral_yarn_window",
+                                            "phi3_longrope_window",
+                                            "phi3_tied_bf16_old",
+                                            "ministral3",
+                                            "mistral3" };
 
     (void)state;
     for (size_t v = 0; v < sizeof variants / sizeof variants[0]; v++)

@@ -19,8 +19,8 @@ struct axl__family {
     axl_status (*modules)(axl__modules *t, const axl__arch *a);
 };
 
-extern const axl__family axl__family_llama, axl__family_mistral, axl__family_qwen2,
-    axl__family_qwen3, axl__family_phi3, axl__family_ministral3;
+extern const axl__family axl__family_llama, axl__family_mistral, axl__family_ministral,
+    axl__family_qwen2, axl__family_qwen3, axl__family_phi3, axl__family_ministral3;
 
 /* use_sliding_window, sliding_window, max_window_layers and layer_types, which Qwen2 and Qwen3 have
  * alike (qwen2.c). */
