@@ -10,9 +10,10 @@
  *   lse[h,i]   = log(sum_j exp(s[h,i,j]))
  *   out[i,h,:] = sum_j exp(s[h,i,j] - lse[h,i]) v[j,g,:]
  *
- * and, with P = exp(s - lse) and delta[h,i] = dout[i,h,:] . out[i,h,:]:
+ * where with a soft cap s[h,i,j] becomes c tanh(s[h,i,j] / c); and, with P = exp(s - lse) and
+ * delta[h,i] = dout[i,h,:] . out[i,h,:]:
  *
- *   dS[h,i,j] = P[h,i,j] (dout[i,h,:] . v[j,g,:] - delta[h,i]) scale
+ *   dS[h,i,j] = P[h,i,j] (dout[i,h,:] . v[j,g,:] - delta[h,i]) scale, times 1 - (s[h,i,j] / c)^2
  *   dq[i,h,:] = sum_j dS[h,i,j] k[j,g,:]
  *   dk[j,g,:] = sum_h,i dS[h,i,j] q[i,h,:]
  *   dv[j,g,:] = sum_h,i P[h,i,j] dout[i,h,:]

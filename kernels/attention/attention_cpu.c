@@ -51,6 +51,7 @@ typedef struct job {
     int64_t heads;    /* of them in a task */
     int64_t n_chunks; /* tasks that the heads make */
     int64_t window;   /* keys that a query sees; more than there are where no window is wanted */
+    float factor;     /* of scores, for the softmax: the scale, or the cap of those that have one */
     atomic_bool cancelled;
 } job;
 
@@ -90,6 +91,12 @@ static int64_t key_rows(int64_t head_dim, int64_t n)
 static int64_t window_of(const axl_attention_args *f)
 {
     return f->window > 0 ? f->window : INT64_MAX / 2;
+}
+
+/* Capped scores are kept as their tanh. */
+static float factor_of(const axl_attention_args *f)
+{
+    return f->soft_cap > 0.0f ? f->soft_cap : f->scale;
 }
 
 /* ---- cutting ---- */
@@ -251,6 +258,39 @@ static inline vf before(int64_t i, int64_t end, vf v, vf instead)
     return vf_blend_lt(lane_numbers(), vf_set1((float)(end - i)), v, instead);
 }
 
+/* The largest |s| of columns [begin, end), where begin is a whole vector. */
+static float largest(const float *s, int64_t begin, int64_t end)
+{
+    vf most = vf_zero(), least = vf_zero();
+
+    for (int64_t i = begin; i < end; i += VF_N) {
+        vf v = before(i, end, vf_load(s + i), vf_zero());
+        most = vf_max(most, v);
+        least = vf_min(least, v);
+    }
+    return vf_hmax(vf_max(most, vf_sub(vf_zero(), least)));
+}
+
+/* Columns [begin, end) of n rows of scores, as they were multiplied, to what the softmax takes.
+ * Few models' scores reach their cap: then tanh needs no division. */
+static void cap_scores(const job *j, float *scores, int64_t ld, int64_t n, int64_t begin,
+                       int64_t end)
+{
+    float factor = j->f->scale / j->f->soft_cap;
+    vf inner = vf_set1(factor);
+
+    for (int64_t r = 0; r < n; r++) {
+        float *s = scores + r * ld;
+        int64_t i = begin;
+
+        if (largest(s, begin, end) * fabsf(factor) <= 1.0f)
+            for (; i < end; i += VF_N)
+                vf_store(s + i, vf_tanh_small(vf_mul(vf_load(s + i), inner)));
+        for (; i < end; i += VF_N)
+            vf_store(s + i, vf_tanh(vf_mul(vf_load(s + i), inner)));
+    }
+}
+
 /* ---- forward ---- */
 
 typedef struct forward_space {
@@ -292,11 +332,11 @@ AXL_INLINE vf weights(bool pair, const float *s, vf c, vf minus_max)
 
 /* One row of scores, of which the first `seen` count: the running maximum and sums (one for each
  * lane) move on, earlier output is scaled to the new maximum, and the probabilities become n_cols
- * units, zeros last.  Scores are taken in powers of 2: s scale log2(e), as is the maximum. */
+ * units, zeros last.  Scores are taken in powers of 2: s factor log2(e), as is the maximum. */
 AXL_INLINE void softmax_row_as(const job *j, bool pair, const float *s, int64_t seen,
                                int64_t n_cols, float *p, float *max, float *sums, float *out)
 {
-    float c = j->f->scale * LOG2_E;
+    float c = j->factor * LOG2_E;
     vf top = vf_set1(-INFINITY), total = vf_load(sums);
     int64_t D = padded(j->f->head_dim), whole = seen - seen % VF_N, i;
 
@@ -365,6 +405,8 @@ static void forward_strip(const job *j, const span *t, forward_space *w, int64_t
 
     keys.end = most;
     multiply(j, n, keys.n_units, &q, &keys, w->s, BLOCK_K, false);
+    if (j->f->soft_cap > 0.0f)
+        cap_scores(j, w->s, BLOCK_K, n, 0, most);
     for (int64_t r = 0; r < n; r++) {
         float *s = w->s + r * BLOCK_K;
 
@@ -454,6 +496,7 @@ axl_status AXL_ISA_NAME(attention_forward)(axl_device *dev, const axl_attention_
 
     assert(a->head_dim <= AXL__MAX_HEAD_DIM && a->n_heads % a->n_kv_heads == 0);
     j.window = window_of(a);
+    j.factor = factor_of(a);
     cut_heads(&j, TASK_HEADS);
     j.block = axl_min(TASK_Q, query_rows(a->head_dim) / j.heads);
     count_tasks(&j);
@@ -531,18 +574,25 @@ typedef struct sight {
     int64_t from, until;
 } sight;
 
-/* Queries i.. of key r of a strip: P is stored, dS / scale returned.  When masked, the key is not
- * seen from all columns, and there may be fewer queries than lanes.  lse is in powers of 2. */
-AXL_INLINE vf gradient(const backward_space *w, bool pair, bool masked, vf scale, int64_t r,
-                       int64_t i, sight s, vf lse, vf delta)
-{
-    vf p = vf_exp2(vf_sub(vf_mul(vf_load(w->s + r * BLOCK_Q + i), scale), lse), pair);
+/* How a block's gradients are computed: each choice is compiled by itself.  When masked, the key is
+ * not seen from all columns, and there may be fewer queries than lanes. */
+typedef struct manner {
+    bool pair, capped, masked;
+} manner;
 
-    if (masked)
+/* Queries i.. of key r of a strip: P is stored, dS / scale returned.  lse is in powers of 2. */
+AXL_INLINE vf gradient(const backward_space *w, manner m, vf factor, int64_t r, int64_t i, sight s,
+                       vf lse, vf delta)
+{
+    vf score = vf_load(w->s + r * BLOCK_Q + i);
+    vf p = vf_exp2(vf_sub(vf_mul(score, factor), lse), m.pair);
+
+    if (m.masked)
         p = before(i, axl_min(w->n_queries, s.until + r), before(i, s.from + r, vf_zero(), p),
                    vf_zero());
-    put_units(pair, w->p_units + r * BLOCK_Q, i, p);
-    return vf_mul(p, vf_sub(vf_load(w->dp + r * BLOCK_Q + i), delta));
+    put_units(m.pair, w->p_units + r * BLOCK_Q, i, p);
+    vf ds = vf_mul(p, vf_sub(vf_load(w->dp + r * BLOCK_Q + i), delta));
+    return m.capped ? vf_mul(ds, vf_sub(vf_set1(1.0f), vf_mul(score, score))) : ds;
 }
 
 /* dS / scale of queries i.. of keys r and, if there is one, r + 1 of a strip to their places. */
@@ -560,30 +610,31 @@ AXL_INLINE void put_gradients(const backward_space *w, bool pair, int64_t row, i
 
 /* P and dS / scale of queries i.. of keys [k + r, +2) of the block, of which there are both or one;
  * the strip begins with key k, which is seen from the columns s. */
-AXL_INLINE void pair_gradients(const backward_space *w, bool pair, bool masked, vf scale,
-                               const float *lse, const float *delta, int64_t k, int64_t r,
-                               bool both, int64_t i, sight s)
+AXL_INLINE void pair_gradients(const backward_space *w, manner m, vf factor, const float *lse,
+                               const float *delta, int64_t k, int64_t r, bool both, int64_t i,
+                               sight s)
 {
-    int64_t n = masked ? w->n_queries - i : VF_N;
+    int64_t n = m.masked ? w->n_queries - i : VF_N;
     vf l = n < VF_N ? vf_load_n(lse + i, n) : vf_load(lse + i);
     vf d = n < VF_N ? vf_load_n(delta + i, n) : vf_load(delta + i);
 
     l = vf_mul(l, vf_set1(LOG2_E));
-    vf a = gradient(w, pair, masked, scale, r, i, s, l, d);
-    vf b = both ? gradient(w, pair, masked, scale, r + 1, i, s, l, d) : vf_zero();
+    vf a = gradient(w, m, factor, r, i, s, l, d);
+    vf b = both ? gradient(w, m, factor, r + 1, i, s, l, d) : vf_zero();
 
-    put_gradients(w, pair, k + r, i, a, both, b);
+    put_gradients(w, m.pair, k + r, i, a, both, b);
 }
 
 /* P and dS / scale of keys [k, +n) of the block, from column `begin` on; dS is 0 before it. */
-AXL_INLINE void strip_gradients_as(const job *j, const backward_space *w, bool pair,
+AXL_INLINE void strip_gradients_as(const job *j, const backward_space *w, bool pair, bool capped,
                                    const float *lse, const float *delta, int64_t k, int64_t n,
                                    int64_t begin)
 {
+    const manner clear_of = { pair, capped, false }, masked = { pair, capped, true };
     const backward_space space = *w; /* where stores cannot reach it */
     int64_t from = w->key + k - w->row, whole = w->n_queries - w->n_queries % VF_N;
     sight s = { from, from + j->window };
-    vf scale = vf_set1(j->f->scale * LOG2_E);
+    vf factor = vf_set1(j->factor * LOG2_E);
 
     for (int64_t r = 0; r < n; r += 2) {
         bool both = r + 1 < n;
@@ -594,11 +645,11 @@ AXL_INLINE void strip_gradients_as(const job *j, const backward_space *w, bool p
         for (; i < begin; i += VF_N)
             put_gradients(w, pair, k + r, i, vf_zero(), both, vf_zero());
         for (; i < seen; i += VF_N)
-            pair_gradients(&space, pair, true, scale, lse, delta, k, r, both, i, s);
+            pair_gradients(&space, masked, factor, lse, delta, k, r, both, i, s);
         for (; i < clear; i += VF_N)
-            pair_gradients(&space, pair, false, scale, lse, delta, k, r, both, i, s);
+            pair_gradients(&space, clear_of, factor, lse, delta, k, r, both, i, s);
         for (; i < w->n_queries; i += VF_N)
-            pair_gradients(&space, pair, true, scale, lse, delta, k, r, both, i, s);
+            pair_gradients(&space, masked, factor, lse, delta, k, r, both, i, s);
         for (; i < gemm_deep(j->unit, w->n_queries); i += VF_N) {
             put_units(pair, w->p_units + r * BLOCK_Q, i, vf_zero());
             if (both)
@@ -611,10 +662,18 @@ AXL_INLINE void strip_gradients_as(const job *j, const backward_space *w, bool p
 static void strip_gradients(const job *j, const backward_space *w, const float *lse,
                             const float *delta, int64_t k, int64_t n, int64_t begin)
 {
-    if (j->unit == GEMM_PAIR)
-        strip_gradients_as(j, w, true, lse, delta, k, n, begin);
+    bool capped = j->f->soft_cap > 0.0f;
+
+    if (capped)
+        cap_scores(j, w->s, BLOCK_Q, n, begin, w->n_queries);
+    if (j->unit == GEMM_PAIR && capped)
+        strip_gradients_as(j, w, true, true, lse, delta, k, n, begin);
+    else if (j->unit == GEMM_PAIR)
+        strip_gradients_as(j, w, true, false, lse, delta, k, n, begin);
+    else if (capped)
+        strip_gradients_as(j, w, false, true, lse, delta, k, n, begin);
     else
-        strip_gradients_as(j, w, false, lse, delta, k, n, begin);
+        strip_gradients_as(j, w, false, false, lse, delta, k, n, begin);
 }
 
 /* (H, Tq), where scratch begins. */
@@ -816,6 +875,7 @@ axl_status AXL_ISA_NAME(attention_backward)(axl_device *dev, const axl_attention
 
     assert(f->head_dim <= AXL__MAX_HEAD_DIM && f->n_heads % f->n_kv_heads == 0);
     j.window = window_of(f);
+    j.factor = factor_of(f);
     int64_t n_blocks = axl_div_up(f->q.rows, TASK_Q), size = f->q.rows * f->q.cols;
     AXL_TRY(run_tasks(&j, run_delta, n_blocks, 2 * size));
     cut_heads(&j, f->n_heads); /* a task adds up all heads of a group */

@@ -38,12 +38,13 @@ static void put_row(const axl_mat *y, int64_t row, int64_t head, const double *a
         axl__mat_put(y, row, head * head_dim + d, acc[d] * factor);
 }
 
-/* The scaled score of query i and key j, both counted in the batch. */
+/* The scaled and capped score of query i and key j, both counted in the batch. */
 static double score(const axl_attention_args *a, int64_t h, int64_t i, int64_t j)
 {
     int64_t g = h / (a->n_heads / a->n_kv_heads);
+    double s = a->scale * dot(&a->q, i, h, &a->k, j, g, a->head_dim), cap = a->soft_cap;
 
-    return a->scale * dot(&a->q, i, h, &a->k, j, g, a->head_dim);
+    return cap > 0.0 ? cap * tanh(s / cap) : s;
 }
 
 /* The first key that query i of sequence s does not see. */
@@ -93,10 +94,12 @@ static double probability(const axl_attention_backward_args *a, int64_t h, int64
 {
     const axl_attention_args *f = &a->forward;
     int64_t g = h / (f->n_heads / f->n_kv_heads);
-    double p = exp(score(f, h, i, j) - f->lse[h * f->q.rows + i]);
+    double s = score(f, h, i, j), p = exp(s - f->lse[h * f->q.rows + i]);
     double dp = dot(&a->dout, i, h, &f->v, j, g, f->head_dim);
 
     *ds = p * (dp - ((const float *)a->scratch)[h * f->q.rows + i]) * f->scale;
+    if (f->soft_cap > 0.0f)
+        *ds *= 1.0 - s / f->soft_cap * (s / f->soft_cap);
     return p;
 }
 

@@ -7,6 +7,7 @@
  *   losses[i]    = log(sum_v exp(logits[i,v])) - (1 - e) logits[i,t] - e mean_v(logits[i,v])
  *   dlogits[i,v] = r (exp(logits[i,v]) / sum_v exp(logits[i,v]) - (1 - e) [v == t] - e / V)
  *
+ * and, where the logits y were made by soft_cap_forward, dlogits[i,v] (1 - (y[i,v] / soft_cap)^2).
  * The gradient may lie over the logits (ops.h says how); both are walked from v = 0 upwards,
  * so that an element is read before its place is written.
  */

@@ -79,18 +79,51 @@ static double row_mean(const float *x, int64_t n)
     return total / (double)n;
 }
 
-/* dx[v] = factor exp(x[v] - max) - less, upwards, for dx may lie over x. */
-AXL_INLINE void row_gradient(void *dx, axl_dtype type, const float *x, int64_t n, float max,
-                             float factor, float less)
+/* What the gradients of a row are made with; over_cap 1 / soft_cap, or 0 for none. */
+struct factors {
+    float max, factor, less, over_cap;
+};
+
+/* The slope of the cap where it gave y. */
+AXL_INLINE vf slope_at(vf y, float over_cap)
 {
-    vf m = vf_set1(max), f = vf_set1(factor), l = vf_set1(less);
+    vf t = vf_mul(y, vf_set1(over_cap));
+
+    return vf_sub(vf_set1(1.0f), vf_mul(t, t));
+}
+
+/* (factor exp(x - max) - less) times the slope */
+AXL_INLINE vf gradient(vf x, const struct factors *f, bool capped)
+{
+    vf d = vf_sub(vf_mul(vf_set1(f->factor), vf_exp(vf_sub(x, vf_set1(f->max)))), vf_set1(f->less));
+
+    return capped ? vf_mul(d, slope_at(x, f->over_cap)) : d;
+}
+
+/* Upwards, for dx may lie over x. */
+AXL_INLINE void row_gradient_as(void *dx, axl_dtype type, bool capped, const float *x, int64_t n,
+                                const struct factors *factors)
+{
+    const struct factors f = *factors; /* where stores cannot reach it */
     int64_t i = 0;
 
     for (; i + VF_N <= n; i += VF_N)
-        vf_store_t(dx, type, i, vf_sub(vf_mul(f, vf_exp(vf_sub(vf_load(x + i), m))), l));
+        vf_store_t(dx, type, i, gradient(vf_load(x + i), &f, capped));
     if (i < n)
-        vf_store_t_n(dx, type, i, vf_sub(vf_mul(f, vf_exp(vf_sub(vf_load_n(x + i, n - i), m))), l),
-                     n - i);
+        vf_store_t_n(dx, type, i, gradient(vf_load_n(x + i, n - i), &f, capped), n - i);
+}
+
+static void row_gradient(void *dx, axl_dtype type, const float *x, int64_t n,
+                         const struct factors *f)
+{
+    if (f->over_cap > 0.0f && type == AXL_F32)
+        row_gradient_as(dx, AXL_F32, true, x, n, f);
+    else if (f->over_cap > 0.0f)
+        row_gradient_as(dx, AXL_BF16, true, x, n, f);
+    else if (type == AXL_F32)
+        row_gradient_as(dx, AXL_F32, false, x, n, f);
+    else
+        row_gradient_as(dx, AXL_BF16, false, x, n, f);
 }
 
 static void loss_tile(const void *args, axl_tile t)
@@ -113,11 +146,13 @@ static void loss_tile(const void *args, axl_tile t)
         double scale = a->scales ? (double)a->scale * a->scales[i] : a->scale;
         double less = scale * e / (double)n;
         double at_target = scale * (exp(target - max) / sum - (1.0 - e)) - less;
+        struct factors f = { max, (float)(scale / sum), (float)less, 0.0f };
 
-        if (type == AXL_F32)
-            row_gradient(dx, AXL_F32, x, n, max, (float)(scale / sum), (float)less);
-        else
-            row_gradient(dx, AXL_BF16, x, n, max, (float)(scale / sum), (float)less);
+        if (a->soft_cap > 0.0f) {
+            f.over_cap = 1.0f / a->soft_cap;
+            at_target *= 1.0 - target / a->soft_cap * (target / a->soft_cap);
+        }
+        row_gradient(dx, type, x, n, &f);
         vf_store_t_n(dx, type, a->targets[i], vf_set1((float)at_target), 1);
     }
 }

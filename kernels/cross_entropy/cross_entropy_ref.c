@@ -9,6 +9,12 @@
 
 #include <math.h>
 
+/* The slope of the cap where it gave y; 1 without one. */
+static double slope_at(double y, double cap)
+{
+    return cap > 0.0 ? 1.0 - y / cap * (y / cap) : 1.0;
+}
+
 void axl__ref_cross_entropy(const axl_cross_entropy_args *a)
 {
     for (int64_t i = 0; i < a->logits.rows; i++) {
@@ -26,9 +32,9 @@ void axl__ref_cross_entropy(const axl_cross_entropy_args *a)
             continue;
         double scale = a->scales ? (double)a->scale * a->scales[i] : a->scale;
         for (int64_t v = 0; v < a->logits.cols; v++) {
-            double p = exp(axl__mat_get(&a->logits, i, v) - max) / sum;
+            double y = axl__mat_get(&a->logits, i, v), p = exp(y - max) / sum;
             double wanted = (v == a->targets[i] ? 1.0 - e : 0.0) + e / (double)a->logits.cols;
-            axl__mat_put(&a->dlogits, i, v, scale * (p - wanted));
+            axl__mat_put(&a->dlogits, i, v, scale * (p - wanted) * slope_at(y, a->soft_cap));
         }
     }
 }

@@ -7,6 +7,7 @@
  *   dx[t,c] += rstd[t] (w[c] dy[t,c] - x[t,c] rstd[t]^2 mean_c(x[t,c] w[c] dy[t,c]))
  *   dw[c]   += sum_t dy[t,c] x[t,c] rstd[t]
  *
+ * or, with unit_offset, with 1 + w[c] for w[c], as Gemma has it: its weights lie around 0.
  * dx is added since the residual stream goes around the norm.
  */
 #ifndef AXL_KERNELS_RMS_NORM_H

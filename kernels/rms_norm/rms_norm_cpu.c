@@ -15,15 +15,23 @@ enum { N_SUMS = 4, SUM_SPAN = 1024 }; /* SUM_SPAN a multiple of N_SUMS vectors *
 struct row {
     const void *x, *w, *dy;
     axl_dtype x_type, w_type, dy_type;
+    bool unit_offset;
     int64_t n;
 };
+
+AXL_INLINE vf weight(const struct row *r, int64_t i, int64_t n)
+{
+    vf w = axl_load(r->w, r->w_type, i, n);
+
+    return r->unit_offset ? vf_add(w, vf_set1(1.0f)) : w;
+}
 
 AXL_INLINE vf product(const struct row *r, int64_t i, int64_t n, vf sum)
 {
     vf x = axl_load(r->x, r->x_type, i, n), y = x;
 
     if (r->w)
-        y = vf_mul(axl_load(r->w, r->w_type, i, n), axl_load(r->dy, r->dy_type, i, n));
+        y = vf_mul(weight(r, i, n), axl_load(r->dy, r->dy_type, i, n));
     return vf_fma(x, y, sum);
 }
 
@@ -55,7 +63,7 @@ AXL_INLINE void forward_lanes(const struct row *r, void *y, vf rstd, int64_t i, 
 {
     vf x = vf_mul(axl_load(r->x, r->x_type, i, n), rstd);
 
-    axl_store(y, r->x_type, i, vf_mul(x, axl_load(r->w, r->w_type, i, n)), n);
+    axl_store(y, r->x_type, i, vf_mul(x, weight(r, i, n)), n);
 }
 
 static void forward_tile(const void *args, axl_tile t)
@@ -72,6 +80,7 @@ static void forward_tile(const void *args, axl_tile t)
         struct row r = square;
         r.w = a->w;
         r.w_type = a->w_dtype;
+        r.unit_offset = a->unit_offset;
         for (; i + VF_N <= r.n; i += VF_N)
             forward_lanes(&r, y, vf_set1(a->rstd[k]), i, VF_N);
         if (i < r.n)
@@ -91,7 +100,7 @@ axl_status AXL_ISA_NAME(rms_norm_forward)(axl_device *dev, const axl_rms_norm_ar
 AXL_INLINE void backward_lanes(const struct row *r, void *dx, axl_dtype dx_type, vf rstd, vf factor,
                                int64_t i, int64_t n)
 {
-    vf wdy = vf_mul(axl_load(r->w, r->w_type, i, n), axl_load(r->dy, r->dy_type, i, n));
+    vf wdy = vf_mul(weight(r, i, n), axl_load(r->dy, r->dy_type, i, n));
     vf grad = vf_sub(vf_mul(rstd, wdy), vf_mul(axl_load(r->x, r->x_type, i, n), factor));
 
     axl_store(dx, dx_type, i, vf_add(axl_load(dx, dx_type, i, n), grad), n);
@@ -104,6 +113,7 @@ static void backward_tile(const void *args, axl_tile t)
                      .x_type = a->x.dtype,
                      .w_type = a->w_dtype,
                      .dy_type = a->dy.dtype,
+                     .unit_offset = a->unit_offset,
                      .n = a->x.cols };
 
     for (int64_t k = t.row; k < t.row_end; k++) {

@@ -9,6 +9,11 @@
 
 #include <math.h>
 
+static double weight(const void *w, axl_dtype dtype, int64_t c, bool unit_offset)
+{
+    return axl__load_element(w, dtype, c) + (unit_offset ? 1.0 : 0.0);
+}
+
 void axl__ref_rms_norm_forward(const axl_rms_norm_args *a)
 {
     for (int64_t t = 0; t < a->x.rows; t++) {
@@ -20,7 +25,8 @@ void axl__ref_rms_norm_forward(const axl_rms_norm_args *a)
         a->rstd[t] = (float)rstd;
         for (int64_t c = 0; c < a->x.cols; c++)
             axl__mat_put(&a->y, t, c,
-                         axl__mat_get(&a->x, t, c) * rstd * axl__load_element(a->w, a->w_dtype, c));
+                         axl__mat_get(&a->x, t, c) * rstd *
+                             weight(a->w, a->w_dtype, c, a->unit_offset));
     }
 }
 
@@ -30,11 +36,12 @@ void axl__ref_rms_norm_backward(const axl_rms_norm_backward_args *a)
         double sum = 0.0, rstd = a->rstd[t], mean;
 
         for (int64_t c = 0; c < a->x.cols; c++)
-            sum += axl__mat_get(&a->x, t, c) * axl__load_element(a->w, a->w_dtype, c) *
+            sum += axl__mat_get(&a->x, t, c) * weight(a->w, a->w_dtype, c, a->unit_offset) *
                    axl__mat_get(&a->dy, t, c);
         mean = sum / (double)a->x.cols;
         for (int64_t c = 0; c < a->x.cols; c++) {
-            double wdy = axl__load_element(a->w, a->w_dtype, c) * axl__mat_get(&a->dy, t, c);
+            double w = weight(a->w, a->w_dtype, c, a->unit_offset);
+            double wdy = w * axl__mat_get(&a->dy, t, c);
             double dx = rstd * (wdy - axl__mat_get(&a->x, t, c) * rstd * rstd * mean);
             axl__mat_put(&a->dx, t, c, axl__mat_get(&a->dx, t, c) + dx);
         }

@@ -22,6 +22,7 @@ typedef struct axl__optimizer_name {
     FIRST("adamw_torch", "adamw", NULL, ADAM, false)                                               \
     X("adamw_torch_fused", "adamw", NULL, ADAM, false)                                             \
     X("adamw_torch_8bit", "adamw_torch_8bit", NULL, ADAM, false)                                   \
+    X("adamw_torch_4bit", "adamw_torch_4bit", NULL, ADAM, false)                                   \
     X("adamw_bnb_8bit", "adamw_8bit", NULL, ADAM, false)                                           \
     X("adamw_8bit", "adamw_8bit", NULL, ADAM, false)                                               \
     X("paged_adamw_32bit", "adamw", NULL, ADAM, false)                                             \

@@ -18,9 +18,9 @@ const axl__schema_key axl__schema_table[] = {
     { "model_type", T_S, A_IMPL,
       .values = "AutoModelForCausalLM, LlamaForCausalLM, MistralForCausalLM, "
                 "MinistralForCausalLM, Ministral3ForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, "
-                "Phi3ForCausalLM, "
+                "Phi3ForCausalLM, GemmaForCausalLM, Gemma2ForCausalLM, Gemma3ForCausalLM, "
                 "AutoModelForImageTextToText, Mistral3ForConditionalGeneration, "
-                "LlavaForConditionalGeneration",
+                "Gemma3ForConditionalGeneration, LlavaForConditionalGeneration",
       .reason = "other model families do not exist yet", .description = "the model class" },
     { "trust_remote_code", T_B, A_NONE, .reason = "axl runs no code of a model repository" },
     { "use_kernels", T_B, A_NONE, .reason = "axl's own kernels are used" },

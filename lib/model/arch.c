@@ -16,6 +16,8 @@ static axl_status arch_need_int(const axl__arch_source *s, const char *key, int6
 {
     const axl__json *v = axl__json_get(s->root, key);
 
+    if (!v && *out > 0)
+        return AXL_OK; /* the family knows it */
     if (!v)
         return axl__fail(AXL_ERR_FORMAT, "%s: \"%s\" is missing", s->path, key);
     if (v->type != AXL__JSON_INT || v->integer <= 0 || v->integer > INT32_MAX)
@@ -74,7 +76,7 @@ static axl_status arch_read_sizes(axl__arch *a, const axl__arch_source *s)
         axl__json_int(s->root, "max_position_embeddings", or_else(a->max_seq_len, 2048));
     a->rms_norm_eps =
         axl__json_double(s->root, "rms_norm_eps", a->rms_norm_eps > 0.0 ? a->rms_norm_eps : 1e-6);
-    a->tied_head = axl__json_bool(s->root, "tie_word_embeddings", false);
+    a->tied_head = axl__json_bool(s->root, "tie_word_embeddings", a->tied_head);
     if (a->n_layers > AXL__LAYERS_MAX)
         return axl__fail(AXL_ERR_FORMAT, "%s: num_hidden_layers is %lld; at most %d", s->path,
                          (long long)a->n_layers, AXL__LAYERS_MAX);
@@ -88,6 +90,32 @@ static axl_status arch_read_sizes(axl__arch *a, const axl__arch_source *s)
         return axl__fail(AXL_ERR_FORMAT,
                          "%s: head_dim must be even and max_position_embeddings positive", s->path);
     return AXL_OK;
+}
+
+/* Names that transformers has for one function are rows of one value. */
+static const struct {
+    const char *name;
+    axl_activation act;
+} activations[] = {
+    { "silu", AXL_SILU },          { "swish", AXL_SILU },
+    { "gelu", AXL_GELU },          { "gelu_pytorch_tanh", AXL_GELU_TANH },
+    { "gelu_new", AXL_GELU_TANH },
+};
+
+axl_status axl__arch_read_activation(axl__arch *a, const axl__arch_source *s, const char *key,
+                                     const char *if_missing)
+{
+    const char *name = axl__json_string(s->root, key, if_missing);
+
+    for (size_t i = 0; i < sizeof activations / sizeof activations[0]; i++) {
+        if (strcmp(activations[i].name, name) == 0) {
+            a->activation = activations[i].act;
+            return AXL_OK;
+        }
+    }
+    return axl__fail(AXL_ERR_UNSUPPORTED,
+                     "%s: %s \"%s\" is not supported yet; silu, gelu and gelu_pytorch_tanh are",
+                     s->path, key, name);
 }
 
 axl_status axl__arch_read_layer_types(axl__arch *a, const axl__arch_source *s, int64_t window,
@@ -116,11 +144,7 @@ axl_status axl__arch_read_layer_types(axl__arch *a, const axl__arch_source *s, i
 
 axl_status axl__arch_read_decoder(axl__arch *a, const axl__arch_source *s)
 {
-    const char *act = axl__json_string(s->root, "hidden_act", "silu");
-
-    if (strcmp(act, "silu") != 0)
-        return axl__fail(AXL_ERR_UNSUPPORTED, "%s: hidden_act \"%s\" is not supported yet", s->path,
-                         act);
+    AXL_TRY(axl__arch_read_activation(a, s, "hidden_act", "silu"));
     AXL_TRY(arch_read_sizes(a, s));
     const axl__rope_of of = { &a->family->rope, a->head_dim, a->max_seq_len, s->path };
     AXL_TRY(axl__rope_read(&a->ropes[0], s->root, &of));
@@ -167,6 +191,8 @@ static axl_status arch_read_family(axl__arch *a, const axl__arch_source *s, cons
                          "%s: model_type \"%s\" is not supported yet; axl knows %s", s->path, type,
                          known);
     AXL_TRY(a->family->read(a, s));
+    if (a->attn_scale == 0.0)
+        a->attn_scale = 1.0 / sqrt((double)a->head_dim);
     return arch_read_eos(a, s);
 }
 

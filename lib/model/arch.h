@@ -10,6 +10,7 @@
 #include "base/folder.h"
 #include "base/json.h"
 #include "rotary.h"
+#include "tensor/ops.h"
 
 #include <stdint.h>
 
@@ -38,6 +39,12 @@ typedef struct axl__arch {
     bool tied_head;                  /* the output head is the embedding */
     bool qkv_bias, o_bias, mlp_bias; /* which linear layers add a vector of their own */
     bool qk_norm;                    /* heads of queries and keys are normalised */
+    bool post_norms;           /* so are the outputs of attention and MLP, before they are added */
+    bool norm_unit_offset;     /* norms multiply by 1 + their weight */
+    axl_activation activation; /* of the MLP's gate */
+    double embed_scale;        /* embeddings are multiplied by it; 0: they are not */
+    double attn_scale;         /* of scores; 1 / sqrt(head_dim) where a family says none */
+    double attn_soft_cap, logit_soft_cap; /* of scores and of logits; 0: none */
     /* q, k and v are columns of one linear layer's output, gate and up of another's. */
     bool fused;
     axl__rope ropes[AXL__ROPES_MAX]; /* (n_ropes) */
@@ -70,12 +77,16 @@ typedef struct axl__arch_source {
 } axl__arch_source;
 
 /* What every decoder has, under the names that Llama gave them: sizes, heads, the norms' epsilon,
- * the tied head, one set of rotary angles, and layers with full attention.  Refuses activations
- * other than SiLU.  head_dim, n_kv_heads, max_seq_len and rms_norm_eps, where the family has set
- * them, are for a config.json without them. */
+ * the tied head, the activation, one set of rotary angles, and layers with full attention.  What
+ * the family has put into `a` before stands for sizes that config.json does not have. */
 axl_status axl__arch_read_decoder(axl__arch *a, const axl__arch_source *s);
 
-/* layer_types, where there is one: layers of sliding attention have the window, others none. */
+/* The MLP's activation, by transformers' names; AXL_ERR_UNSUPPORTED names another. */
+axl_status axl__arch_read_activation(axl__arch *a, const axl__arch_source *s, const char *key,
+                                     const char *if_missing);
+
+/* Where config.json has layer_types: the layers that it says to slide get the window, others
+ * none. */
 axl_status axl__arch_read_layer_types(axl__arch *a, const axl__arch_source *s, int64_t window,
                                       bool *found);
 

@@ -4,7 +4,6 @@
 #include "block_norm.h"
 
 #include <assert.h>
-#include <math.h>
 
 /* Matrices of the shapes of q, k and v: each its own, or the columns of one, which is returned. */
 static axl_mat take_qkv(axl__step_arena *a, const axl__pass *p, int64_t T, axl_mat out[3])
@@ -144,7 +143,8 @@ static axl_attention_args attention_args(const axl__pass *p, int64_t layer, cons
         .n_kv_heads = m->n_kv_heads,
         .head_dim = m->head_dim,
         .window = m->layers[layer].window,
-        .scale = (float)(1.0 / sqrt((double)m->head_dim)),
+        .scale = (float)m->attn_scale,
+        .soft_cap = (float)m->attn_soft_cap,
     };
 }
 

@@ -31,9 +31,9 @@ void axl__mlp_work_take(axl__step_arena *a, axl__mlp_work *o, const axl__pass *p
 static axl_status mlp_activate(const axl__pass *p, const axl__mlp_acts *acts,
                                const axl__mlp_work *w)
 {
-    axl_swiglu_args g = { acts->gate, acts->up, w->act };
+    axl_glu_args g = { acts->gate, acts->up, w->act, p->model->arch.activation };
 
-    return p->ops->swiglu_forward(p->dev, &g);
+    return p->ops->glu_forward(p->dev, &g);
 }
 
 axl_status axl__mlp_block_forward(const axl__pass *p, int64_t layer, const axl__mlp_acts *acts,
@@ -65,8 +65,9 @@ axl_status axl__mlp_block_backward(const axl__pass *p, int64_t layer, const axl_
     if (axl__trains_layer(p, layer) || axl__linears_rank(p, down) > 0)
         AXL_TRY(mlp_activate(p, acts, w));
     AXL_TRY(axl__linears_backward(p, down, w->act, &dy, acts->xa_down, w->dact, s));
-    axl_swiglu_backward_args b = { acts->gate, acts->up, w->dact, acts->gate, acts->up };
-    AXL_TRY(p->ops->swiglu_backward(p->dev, &b));
+    axl_glu_backward_args b = { acts->gate, acts->up, w->dact,
+                                acts->gate, acts->up, p->model->arch.activation };
+    AXL_TRY(p->ops->glu_backward(p->dev, &b));
     return axl__linears_backward(p, gate_up, x, p->model->arch.fused ? &acts->gate_up : dgate_up,
                                  acts->xa_gate_up, dx, s);
 }

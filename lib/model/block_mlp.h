@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * block_mlp.h - the gated MLP of a decoder layer (SwiGLU; Shazeer, 2020), forward and backward:
+ * block_mlp.h - the gated MLP of a decoder layer (Shazeer, 2020), forward and backward:
  *
- *   y = plus + down_proj(silu(gate_proj(x)) * up_proj(x))
+ *   y = plus + down_proj(act(gate_proj(x)) * up_proj(x))
  *
- * T tokens, F intermediate.  gate_proj and up_proj may be one layer, gate_up_proj.
+ * with the architecture's activation.  T tokens, F intermediate.  gate_proj and up_proj may be one
+ * layer, gate_up_proj.
  */
 #ifndef AXL_MODEL_BLOCK_MLP_H
 #define AXL_MODEL_BLOCK_MLP_H

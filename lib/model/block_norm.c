@@ -6,7 +6,13 @@ axl_status axl__norm_forward(const axl__pass *p, const axl__module *m, axl_mat x
                              float *rstd)
 {
     axl_rms_norm_args a = {
-        x, y, m->weight.mat.data, m->weight.mat.dtype, rstd, (float)p->model->arch.rms_norm_eps
+        .x = x,
+        .y = y,
+        .w = m->weight.mat.data,
+        .w_dtype = m->weight.mat.dtype,
+        .rstd = rstd,
+        .eps = (float)p->model->arch.rms_norm_eps,
+        .unit_offset = p->model->arch.norm_unit_offset,
     };
 
     return p->ops->rms_norm_forward(p->dev, &a);
@@ -15,7 +21,15 @@ axl_status axl__norm_forward(const axl__pass *p, const axl__module *m, axl_mat x
 axl_status axl__norm_backward(const axl__pass *p, const axl__module *m, axl_mat x,
                               const float *rstd, axl_mat dy, axl_mat dx)
 {
-    axl_rms_norm_backward_args a = { x, dy, dx, m->weight.mat.data, m->weight.mat.dtype, rstd };
+    axl_rms_norm_backward_args a = {
+        .x = x,
+        .dy = dy,
+        .dx = dx,
+        .w = m->weight.mat.data,
+        .w_dtype = m->weight.mat.dtype,
+        .rstd = rstd,
+        .unit_offset = p->model->arch.norm_unit_offset,
+    };
 
     AXL_TRY(p->ops->rms_norm_backward(p->dev, &a));
     if (!axl__trains_layer(p, m->layer))

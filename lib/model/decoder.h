@@ -4,7 +4,8 @@
  *
  *   h2 = h + attention(norm(h)),  h' = h2 + mlp(norm(h2)),
  *
- * and keeps what lies between them.  T tokens, C hidden.
+ * or, with post_norms, h2 = h + norm(attention(norm(h))), h' likewise; and keeps what lies between
+ * them.  T tokens, C hidden.
  */
 #ifndef AXL_MODEL_DECODER_H
 #define AXL_MODEL_DECODER_H
@@ -18,6 +19,9 @@
 typedef struct axl__layer_acts {
     axl_mat h, h2;        /* (T, C) the layer's input, and what the MLP is added to */
     float *rstd1, *rstd2; /* (T) of the norms */
+    /* With post_norms: what came out of attention and of the MLP, (T, C), and of their norms. */
+    axl_mat attn_out, mlp_out;
+    float *attn_rstd, *mlp_rstd;
     axl__attention_acts attn;
     axl__mlp_acts mlp;
 } axl__layer_acts;
@@ -26,6 +30,7 @@ typedef struct axl__layer_acts {
 typedef struct axl__layer_scratch {
     axl_mat norm;  /* (T, C) a block's input */
     axl_mat dnorm; /* (T, C) its gradient, for a backward */
+    axl_mat dout;  /* (T, C) that of a block's output, likewise with post_norms */
     axl__attention_work attn;
     axl__mlp_work mlp;
     axl__linear_scratch linear;

@@ -28,6 +28,8 @@ void axl__head_work_take(axl__step_arena *a, axl__head_work *w, const axl__pass 
     w->linear.parts_size = p->ops->scratch(p->dev, AXL_OP_matmul, &back);
     w->linear.parts = axl__step_arena_take(a, w->linear.parts_size);
     w->drows = axl__step_arena_mat(a, t, rows, C);
+    if (p->wish.own && p->model->arch.logit_soft_cap > 0.0)
+        w->capped = axl__step_arena_mat(a, AXL_F32, rows, V);
 }
 
 static axl__linears head_of(const axl__pass *p)
@@ -53,8 +55,10 @@ axl_status axl__head_logits(const axl__pass *p, axl__head_work *w, axl_mat h, co
     w->rows.rows = w->norm.rows = w->logits.rows = w->xa.rows = g.y.rows = count;
     AXL_TRY(p->ops->gather_rows(p->dev, &g));
     AXL_TRY(axl__norm_forward(p, final_norm_of(p), w->rows, w->norm, w->rstd));
-    return axl__linears_forward(p, head_of(p), w->norm, (axl_mat){ 0 }, &w->logits, w->xa,
-                                &w->linear);
+    AXL_TRY(axl__linears_forward(p, head_of(p), w->norm, (axl_mat){ 0 }, &w->logits, w->xa,
+                                 &w->linear));
+    axl_soft_cap_args c = { w->logits, w->logits, (float)p->model->arch.logit_soft_cap };
+    return c.cap > 0.0f ? p->ops->soft_cap_forward(p->dev, &c) : AXL_OK;
 }
 
 /* The gradient of the logits lies over them: in bf16 with twice the stride. */
@@ -94,6 +98,7 @@ static axl_status head_run(const axl__pass *p, axl__head_work *w, axl_mat h,
             .scale = (float)p->wish.scale,
             .smoothing = p->wish.grads ? (float)p->wish.smoothing : 0.0f,
             .scales = x->weights ? x->weights + i : NULL,
+            .soft_cap = (float)p->model->arch.logit_soft_cap,
         };
         AXL_TRY(axl__cancelled(p->model->ctx));
         AXL_TRY(axl__head_logits(p, w, h, x->rows + i, count));

@@ -21,16 +21,17 @@ enum { AXL__HEAD_ROWS = 256 };
 typedef struct axl__head_work {
     axl_mat rows, norm, dnorm, drows; /* (HEAD_ROWS, C); the last two for a backward */
     axl_mat logits, xa;               /* (HEAD_ROWS, V) f32, (HEAD_ROWS, r) */
-    float *rstd;                      /* (HEAD_ROWS) */
-    float *losses;                    /* (T) of the trained labels */
-    double *sum;                      /* (1) of the losses */
+    axl_mat capped; /* (HEAD_ROWS, V) f32: the logits again, for a soft cap under a host's loss */
+    float *rstd;    /* (HEAD_ROWS) */
+    float *losses;  /* (T) of the trained labels */
+    double *sum;    /* (1) of the losses */
     axl__linear_scratch linear;
 } axl__head_work;
 
 /* For T tokens. */
 void axl__head_work_take(axl__step_arena *a, axl__head_work *out, const axl__pass *p, int64_t T);
 
-/* The logits of rows (count <= HEAD_ROWS) of h (T, C) into w->logits. */
+/* The logits of rows (count <= HEAD_ROWS) of h (T, C), under their soft cap, into w->logits. */
 axl_status axl__head_logits(const axl__pass *p, axl__head_work *w, axl_mat h, const int32_t *rows,
                             int64_t count);
 
@@ -45,7 +46,8 @@ axl_status axl__head_gradients(const axl__pass *p, axl__head_work *w, axl_mat h,
 axl_status axl__head_own_gradients(const axl__pass *p, axl__head_work *w, axl_mat h,
                                    const axl__batch_index *x, const axl_batch *batch, axl_mat dh,
                                    double *value);
-/* What it is made of: where gradients of w->logits lie, and the way from there to dh, zeroed. */
+/* What it is made of: where gradients of w->logits lie, and the way from there to dh, zeroed.  Of
+ * logits with a soft cap they are gradients of what it was put on. */
 axl_mat axl__head_over_logits(const axl__pass *p, const axl__head_work *w);
 axl_status axl__head_rows_backward(const axl__pass *p, axl__head_work *w, const int32_t *rows,
                                    axl_mat dlogits, axl_mat dh);

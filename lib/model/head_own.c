@@ -87,6 +87,24 @@ static axl_status own_range(own_pass *o, int64_t first, int64_t count)
     return put_gradients(o, logits, count);
 }
 
+/* A soft cap's slope is taken of the logits, which a host's gradients come to lie over. */
+static axl_status keep_capped(own_pass *o, int64_t count)
+{
+    o->w->capped.rows = count;
+    if (!o->w->capped.data)
+        return AXL_OK;
+    return o->p->ops->copy(o->p->dev, o->w->capped.data, o->w->logits.data,
+                           (size_t)(count * o->V) * sizeof(float));
+}
+
+static axl_status through_cap(own_pass *o)
+{
+    axl_soft_cap_backward_args a = { o->w->capped, axl__head_over_logits(o->p, o->w),
+                                     (float)o->p->model->arch.logit_soft_cap };
+
+    return a.y.data ? o->p->ops->soft_cap_backward(o->p->dev, &a) : AXL_OK;
+}
+
 static axl_status own_run(own_pass *o, axl_mat h, axl_mat dh)
 {
     float *all = o->p->wish.own->logits;
@@ -97,7 +115,9 @@ static axl_status own_run(own_pass *o, axl_mat h, axl_mat dh)
         int64_t k = range_at(o, i);
         AXL_TRY(axl__cancelled(o->p->model->ctx));
         AXL_TRY(axl__head_logits(o->p, o->w, h, o->x->rows + i, k));
+        AXL_TRY(keep_capped(o, k));
         AXL_TRY(all ? put_gradients(o, all + i * o->V, k) : own_range(o, i, k));
+        AXL_TRY(through_cap(o));
         AXL_TRY(axl__head_rows_backward(o->p, o->w, o->x->rows + i,
                                         axl__head_over_logits(o->p, o->w), dh));
     }

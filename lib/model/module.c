@@ -76,6 +76,8 @@ static bool layer_has(const axl__arch *a, const axl__module_spec *s)
 
     if (of_heads)
         return a->qk_norm;
+    if (s->slot == AXL__SLOT_ATTN_POST_NORM || s->slot == AXL__SLOT_MLP_POST_NORM)
+        return a->post_norms;
     return !in_parts || fused == a->fused;
 }
 
@@ -84,6 +86,7 @@ static axl_status modules_add_layer(axl__modules *t, const axl__arch *a, int64_t
     int64_t C = a->hidden_size, F = a->intermediate_size;
     int64_t q = a->n_heads * a->head_dim, kv = a->n_kv_heads * a->head_dim, D = a->head_dim;
     int64_t qkv = q + 2 * kv;
+    const char *mlp_norm = a->post_norms ? "pre_feedforward_layernorm" : "post_attention_layernorm";
     const axl__module_spec specs[] = {
         { "input_layernorm", AXL__ROLE_NORM, AXL__SLOT_ATTN_NORM, layer, 1, C, false, false },
         { "self_attn.q_proj", AXL__ROLE_LINEAR, AXL__SLOT_QKV, layer, q, C, a->qkv_bias, false },
@@ -99,7 +102,10 @@ static axl_status modules_add_layer(axl__modules *t, const axl__arch *a, int64_t
         { "mlp.gate_up_proj", AXL__ROLE_LINEAR, AXL__SLOT_GATE_UP, layer, 2 * F, C, a->mlp_bias,
           false },
         { "mlp.down_proj", AXL__ROLE_LINEAR, AXL__SLOT_DOWN, layer, C, F, a->mlp_bias, false },
-        { "post_attention_layernorm", AXL__ROLE_NORM, AXL__SLOT_MLP_NORM, layer, 1, C, false,
+        { mlp_norm, AXL__ROLE_NORM, AXL__SLOT_MLP_NORM, layer, 1, C, false, false },
+        { "post_attention_layernorm", AXL__ROLE_NORM, AXL__SLOT_ATTN_POST_NORM, layer, 1, C, false,
+          false },
+        { "post_feedforward_layernorm", AXL__ROLE_NORM, AXL__SLOT_MLP_POST_NORM, layer, 1, C, false,
           false },
     };
 

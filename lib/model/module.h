@@ -33,6 +33,8 @@ typedef enum axl__slot {
     AXL__SLOT_MLP_NORM,
     AXL__SLOT_Q_NORM, /* of each head of the queries, and of the keys */
     AXL__SLOT_K_NORM,
+    AXL__SLOT_ATTN_POST_NORM, /* of the block's output, before it is added */
+    AXL__SLOT_MLP_POST_NORM,
     AXL__SLOT_FINAL_NORM,
     AXL__SLOT_HEAD,
     AXL__SLOTS
@@ -140,8 +142,9 @@ static inline bool axl__module_is_linear(const axl__module *m)
 
 axl_status axl__modules_add(axl__modules *t, const axl__module_spec *spec);
 
-/* The decoder that all of today's families have: norm, q k v, o, norm, gate up, down; norms of the
- * heads of q and k, and one layer for q k v and for gate up, where the architecture says so. */
+/* The decoder that all of today's families have: norm, q k v, o, norm, gate up, down; and, where
+ * the architecture says so, norms of the heads of q and k and of what the blocks put out, and one
+ * layer for q k v and for gate up. */
 axl_status axl__modules_add_decoder(axl__modules *t, const axl__arch *a);
 
 #endif

@@ -206,7 +206,23 @@ static axl_mat some_rows(axl_mat m, int64_t first, int64_t count)
     return m;
 }
 
-/* Input embeddings; in training, noise of alpha / sqrt(L C) over a sequence of L tokens. */
+/* What embeddings are multiplied by, in the type that is computed in, as transformers has it. */
+static float embed_factor(const axl__network *n)
+{
+    float factor = (float)n->model->arch.embed_scale;
+
+    return n->model->compute == AXL_BF16 ? axl__bf16_to_f32(axl__f32_to_bf16(factor)) : factor;
+}
+
+static axl_status scale_embeddings(axl__network *n, axl_mat x)
+{
+    axl_scale_args a = { x, x, embed_factor(n) };
+
+    return n->model->arch.embed_scale == 0.0 ? AXL_OK : n->ops->scale(n->dev, &a);
+}
+
+/* Input embeddings; in training, noise of alpha / sqrt(L C) over a sequence of L tokens, added to
+ * what was scaled. */
 static axl_status embed(axl__network *n, const axl__pass *p, const axl__layout *at,
                         const int32_t *ids)
 {
@@ -215,6 +231,7 @@ static axl_status embed(axl__network *n, const axl__pass *p, const axl__layout *
                         ids, at->n_tokens };
 
     AXL_TRY(n->ops->gather_rows(n->dev, &g));
+    AXL_TRY(scale_embeddings(n, h));
     if (!p->wish.grads || p->wish.noise_alpha <= 0.0)
         return AXL_OK;
     for (int64_t s = 0; s < at->n_seqs; s++) {
@@ -243,6 +260,7 @@ axl_status axl__network_layers(axl__network *n, const axl__pass *p, const axl__l
 
 /* ---- loss and backward ---- */
 
+/* Destroys dh. */
 static axl_status embedding_gradient(axl__network *n, const axl__pass *p, const int32_t *ids,
                                      axl_mat dh)
 {
@@ -250,6 +268,7 @@ static axl_status embedding_gradient(axl__network *n, const axl__pass *p, const 
     axl_mat d = { p->wish.grads + m->weight_at, AXL_F32, m->rows, m->cols, m->cols };
     axl_rows_args a = { dh, d, ids, dh.rows };
 
+    AXL_TRY(scale_embeddings(n, dh));
     return n->ops->add_rows(n->dev, &a);
 }
 

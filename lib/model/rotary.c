@@ -60,6 +60,11 @@ static bool has_value(const axl__json *v)
     return v && v->type != AXL__JSON_NULL;
 }
 
+static bool is_by_layers(const rope_source *s, const axl__json *v)
+{
+    return s->of->rules->by_layers && v->child->type == AXL__JSON_OBJECT;
+}
+
 /* As transformers 5: rope_scaling counts, where it says anything, and else rope_parameters. */
 static axl_status rope_find(rope_source *s)
 {
@@ -71,7 +76,7 @@ static axl_status rope_find(rope_source *s)
         if (has_value(v) && v->type != AXL__JSON_OBJECT)
             return axl__fail(AXL_ERR_FORMAT, "%s: %s must be an object, not %s", s->of->path,
                              names[i], axl__json_type_name(v));
-        if (!has_value(v) || v->count == 0)
+        if (!has_value(v) || v->count == 0 || is_by_layers(s, v))
             continue;
         s->from = v;
         s->name = names[i];

@@ -45,7 +45,9 @@ typedef struct axl__rope {
 
 /* What a family says of its angles; zeroed, what most have. */
 typedef struct axl__rope_rules {
-    bool partial;        /* partial_rotary_factor: a part of each head turns */
+    bool by_layers; /* rope_parameters may hold an object for each kind of layer: the family reads
+                       them one by one */
+    bool partial;   /* partial_rotary_factor: a part of each head turns */
     bool longrope_alone; /* of the kinds, and it may be called "su" or "yarn" */
     bool scales_queries; /* llama_4_scaling_beta */
     double original_max; /* where config.json names none outside of the parameters; 0: theirs */

@@ -138,13 +138,15 @@ double axl__optim_ademamix_beta3(const axl__optim_settings *s, int64_t step);
 axl_status axl__optim_args_read(axl__optim_settings *s, const axl__optimizer_name *o,
                                 const char *text);
 
-/* The methods: axl__optim_NAME, each in the file of its name, those of 8 bits in optim_8bit.c. */
+/* The methods: axl__optim_NAME, each in the file of its name, those of 8 bits in optim_low_bit.c.
+ */
 #define AXL__OPTIM_METHODS(X)                                                                      \
     X(adafactor)                                                                                   \
     X(adagrad)                                                                                     \
     X(adamw)                                                                                       \
     X(adamw_8bit)                                                                                  \
     X(adamw_torch_8bit)                                                                            \
+    X(adamw_torch_4bit)                                                                            \
     X(ademamix)                                                                                    \
     X(ademamix_8bit)                                                                               \
     X(adopt)                                                                                       \

@@ -13,7 +13,7 @@
  * - upload has read its host bytes when it returns: they may be changed or freed.  weights_map may
  *   read them until weights_unmap.
  * - The argument struct and every host array in it (the further terms of a product, cu_q and cu_k,
- *   the maps of optim_8bit) have been read, or copied, when the call returns.  Scratch memory is
+ *   the maps of optim_low_bit) have been read, or copied, when the call returns.  Scratch memory is
  *   device memory and the caller's: it may be used again by the next call.
  * - buffer_free and weights_unmap are ordered like the rest: calls that came before may still use
  *   the memory, and nothing that comes later gets it before they are done.
@@ -51,8 +51,8 @@ typedef enum axl_op_use { AXL_USE_FORWARD, AXL_USE_TRAINING, AXL_USE_SETTING } a
     X(rope, axl_rope_args, FORWARD)                                                                \
     X(attention_forward, axl_attention_args, FORWARD)                                              \
     X(attention_backward, axl_attention_backward_args, TRAINING)                                   \
-    X(swiglu_forward, axl_swiglu_args, FORWARD)                                                    \
-    X(swiglu_backward, axl_swiglu_backward_args, TRAINING)                                         \
+    X(glu_forward, axl_glu_args, FORWARD)                                                          \
+    X(glu_backward, axl_glu_backward_args, TRAINING)                                               \
     X(gather_rows, axl_rows_args, FORWARD)                                                         \
     X(scatter_rows, axl_rows_args, TRAINING)                                                       \
     X(cross_entropy, axl_cross_entropy_args, TRAINING)                                             \
@@ -64,7 +64,7 @@ typedef enum axl_op_use { AXL_USE_FORWARD, AXL_USE_TRAINING, AXL_USE_SETTING } a
     X(noise, axl_noise_args, SETTING)                                                              \
     X(sgd, axl_sgd_args, SETTING)                                                                  \
     X(lion, axl_lion_args, SETTING)                                                                \
-    X(optim_8bit, axl_optim_8bit_args, SETTING)                                                    \
+    X(optim_low_bit, axl_optim_low_bit_args, SETTING)                                              \
     X(adagrad, axl_adagrad_args, SETTING)                                                          \
     X(rmsprop, axl_rmsprop_args, SETTING)                                                          \
     X(adopt, axl_adopt_args, SETTING)                                                              \
@@ -77,7 +77,10 @@ typedef enum axl_op_use { AXL_USE_FORWARD, AXL_USE_TRAINING, AXL_USE_SETTING } a
     X(rms_norm_weight_backward, axl_rms_norm_weight_backward_args, TRAINING)                       \
     X(add_rows, axl_rows_args, TRAINING)                                                           \
     X(sum, axl_sum_args, TRAINING)                                                                 \
-    X(dequantise, axl_dequantise_args, SETTING)
+    X(dequantise, axl_dequantise_args, SETTING)                                                    \
+    X(scale, axl_scale_args, FORWARD)                                                              \
+    X(soft_cap_forward, axl_soft_cap_args, FORWARD)                                                \
+    X(soft_cap_backward, axl_soft_cap_backward_args, TRAINING)
 
 typedef enum axl_op {
 #define AXL_BACKEND_NUMBER(op, args, use) AXL_OP_##op,

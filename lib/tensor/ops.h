@@ -94,13 +94,15 @@ typedef struct axl_matmul_args {
 } axl_matmul_args;
 
 /* y[t,c] = x[t,c] * rstd[t] * w[c];  rstd[t] = 1 / sqrt(mean_c(x^2) + eps).
- * x, y (T,C) of one dtype; w (C) of either; rstd (T) f32 is written. */
+ * x, y (T,C) of one dtype; w (C) of either; rstd (T) f32 is written.  With unit_offset 1 + w[c]
+ * stands for w[c], in f32. */
 typedef struct axl_rms_norm_args {
     axl_mat x, y;
     const void *w;
     axl_dtype w_dtype;
     float *rstd;
     float eps;
+    bool unit_offset;
 } axl_rms_norm_args;
 
 /* dx[t,c] += rstd (w dy - x rstd^2 mean_c(x w dy)): the gradient is added to what dx holds. */
@@ -109,6 +111,7 @@ typedef struct axl_rms_norm_backward_args {
     const void *w;
     axl_dtype w_dtype;
     const float *rstd;
+    bool unit_offset;
 } axl_rms_norm_backward_args;
 
 /* dw[c] += sum_t dy[t,c] x[t,c] rstd[t].  dw (C) f32. */
@@ -134,7 +137,8 @@ typedef struct axl_rope_args {
  * cu_k[s+1]), no fewer keys than queries, aligned at their ends; a query sees the keys at or before
  * its place, with a window only the last `window` of these.  lse (H, Tq) f32 is the log of the
  * softmax's denominator, maximum included; may be NULL.  Softmax and sums in f32; nothing of size
- * Tq x Tk is stored. */
+ * Tq x Tk is stored.  With a soft cap (Gemma Team, "Gemma 2", 2024) each score s, scaled, becomes
+ * soft_cap * tanh(s / soft_cap). */
 typedef struct axl_attention_args {
     axl_mat q, k, v, out;
     float *lse;
@@ -145,6 +149,7 @@ typedef struct axl_attention_args {
     int64_t longest; /* queries of the longest sequence, or more */
     int64_t window;  /* 0: none */
     float scale;
+    float soft_cap; /* 0: none */
 } axl_attention_args;
 
 /* cu_k == cu_q.  dq, dk, dv are written.  scratch has the size that the backend's scratch() says,
@@ -155,15 +160,25 @@ typedef struct axl_attention_backward_args {
     void *scratch;
 } axl_attention_backward_args;
 
-/* y = gate * sigmoid(gate) * up, all (T, F). */
-typedef struct axl_swiglu_args {
+/* What a gated unit makes of its gate. */
+typedef enum axl_activation {
+    AXL_SILU = 0,      /* x sigmoid(x) */
+    AXL_GELU = 1,      /* x Phi(x), the normal distribution's (Hendrycks and Gimpel, 2016) */
+    AXL_GELU_TANH = 2, /* x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2, which is near it */
+    AXL_ACTIVATIONS
+} axl_activation;
+
+/* y = act(gate) * up, all (T, F). */
+typedef struct axl_glu_args {
     axl_mat gate, up, y;
-} axl_swiglu_args;
+    axl_activation act;
+} axl_glu_args;
 
 /* dgate may be gate, dup may be up: each element is read before it is written. */
-typedef struct axl_swiglu_backward_args {
+typedef struct axl_glu_backward_args {
     axl_mat gate, up, dy, dgate, dup;
-} axl_swiglu_backward_args;
+    axl_activation act;
+} axl_glu_backward_args;
 
 /* gather: y[i,:] = x[rows[i],:];  scatter: y[rows[i],:] = x[i,:], rows all different.  x and y may
  * differ in dtype.  n = number of rows taken.  add: y[rows[i],:] += x[i,:], i in order, y f32; a
@@ -180,14 +195,29 @@ typedef struct axl_rows_args {
  * dlogits[i,v] = scale * scales[i] * (softmax(logits)[i,v] - (1 - e) [v == targets[i]] - e / V).
  * logits (n,V) f32; dlogits (n,V) f32 or bf16.  It may lie over logits: as f32 with that stride,
  * as bf16 with twice the stride in elements, so that a row only overwrites itself.
- * dlogits.data NULL: no gradient. */
+ * dlogits.data NULL: no gradient.  With a soft cap logits are what soft_cap_forward made, and
+ * dlogits the gradient of what it was made from: times 1 - (logits[i,v] / soft_cap)^2. */
 typedef struct axl_cross_entropy_args {
     axl_mat logits, dlogits;
     const int32_t *targets; /* (n) in [0, V) */
     float *losses;          /* (n) */
     float scale, smoothing; /* smoothing in [0, 1) */
     const float *scales;    /* (n), or NULL: all 1 */
+    float soft_cap;         /* 0: none */
 } axl_cross_entropy_args;
+
+/* y = cap * tanh(x / cap), between -cap and cap.  x and y of one dtype; y may be x. */
+typedef struct axl_soft_cap_args {
+    axl_mat x, y;
+    float cap; /* > 0 */
+} axl_soft_cap_args;
+
+/* d = d * (1 - (y / cap)^2): from the gradient of y = cap * tanh(x / cap) to that of x, in place.
+ * y and d may differ in dtype. */
+typedef struct axl_soft_cap_backward_args {
+    axl_mat y, d;
+    float cap;
+} axl_soft_cap_backward_args;
 
 /* y[i] = keep(i) ? x[i] / (1 - p) : 0, i = offset + row * cols + col, where keep(i) is
  * philox(seed, stream, i / 4)[i % 4] >= round(p * 2^32): the same mask again for the backward.
@@ -202,6 +232,12 @@ typedef struct axl_dropout_args {
 typedef struct axl_unary_args {
     axl_mat x, y;
 } axl_unary_args;
+
+/* y = factor * x, rounded once.  Any two dtypes; y may be x. */
+typedef struct axl_scale_args {
+    axl_mat x, y;
+    float factor;
+} axl_scale_args;
 
 /* *out += sum_i weights[i] * x[i] in double, one addition after the other in the order of i.
  * x (n) f32; out f64. */

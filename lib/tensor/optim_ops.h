@@ -123,25 +123,25 @@ typedef enum axl_optim_rule {
     AXL_RULE_RMSPROP
 } axl_optim_rule;
 
-/* Neighbouring elements that share a scale; n is at most 256. */
+/* Neighbouring elements that share a scale; n is at most 256, of 4-bit state 128 and even. */
 typedef struct axl_optim_block {
     int64_t at; /* element of p and g */
     int32_t n, reserved;
 } axl_optim_block;
 
-/* Any of the rules with 8-bit state: the first and second moment and AdEMAMix's slow one; Lion and
- * RMSprop have one.  NULL where a rule has none. */
-typedef struct axl_optim_8bit_args {
+/* Any of the rules with state of 8 or 4 bits, which all maps agree on: the first and second moment
+ * and AdEMAMix's slow one; Lion and RMSprop have one.  NULL where a rule has none. */
+typedef struct axl_optim_low_bit_args {
     axl_optim_rule rule;
     float *p;
     const float *g;
     const axl_optim_block *blocks; /* (n_blocks) */
     int64_t n_blocks;
-    uint8_t *codes[3];            /* (n_blocks, 256) */
+    uint8_t *codes[3];            /* (n_blocks, bytes of a block: quant_map.h) */
     float *scales[3];             /* (n_blocks) */
     const axl_quant_map *maps[3]; /* host, the same ones at every step */
     double lr, beta1, beta2, beta3, alpha, eps, weight_decay, grad_scale;
     int64_t step;
-} axl_optim_8bit_args;
+} axl_optim_low_bit_args;
 
 #endif

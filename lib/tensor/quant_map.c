@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { N_EXPONENTS = 7, N_CODES = 256, N_STARTS = 65536 };
+enum { N_STARTS = 65536 };
 
 static int by_value(const void *a, const void *b)
 {
@@ -25,13 +25,14 @@ static float point(int i, int n)
     return i < n / 2 ? fmaf(step, (float)i, 0.1f) : fmaf(-step, (float)(n - 1 - i), 1.0f);
 }
 
-static void make_codes(float *code, bool is_signed)
+static void make_codes(axl_quant_map *m, bool is_signed)
 {
-    int n = 0;
+    int n = 0, n_exponents = m->bits - 1;
+    float *code = m->code;
 
-    for (int e = 0; e < N_EXPONENTS; e++) {
+    for (int e = 0; e < n_exponents; e++) {
         int items = is_signed ? 1 << e : 2 << e;
-        float unit = (float)pow(10.0, e - (N_EXPONENTS - 1));
+        float unit = (float)pow(10.0, e - (n_exponents - 1));
         for (int i = 0; i < items; i++) {
             float x = unit * ((point(i, items + 1) + point(i + 1, items + 1)) / 2.0f);
             code[n++] = x;
@@ -41,7 +42,7 @@ static void make_codes(float *code, bool is_signed)
     }
     code[n++] = 0.0f;
     code[n++] = 1.0f;
-    qsort(code, N_CODES, sizeof *code, by_value);
+    qsort(code, (size_t)n, sizeof *code, by_value);
 }
 
 /* The value in the middle of those that k stands for. */
@@ -52,14 +53,14 @@ static float value_of(int k)
 
 static void round_by_start(axl_quant_map *m)
 {
-    int c = 0;
+    int c = 0, n = 1 << m->bits;
 
     for (int k = 0; k < N_STARTS; k++) {
-        while (c < N_CODES - 1 && 0.5f * (m->code[c] + m->code[c + 1]) < value_of(k))
+        while (c < n - 1 && 0.5f * (m->code[c] + m->code[c + 1]) < value_of(k))
             c++;
         m->start[k] = (uint8_t)c;
     }
-    for (c = 0; c < N_CODES; c++)
+    for (c = 0; c < n; c++)
         m->above[c] = INFINITY;
 }
 
@@ -93,11 +94,11 @@ static float border(float low, float high)
 
 static void round_to_nearest(axl_quant_map *m)
 {
-    int c = 0;
+    int c = 0, n = 1 << m->bits;
 
-    for (int i = 0; i < N_CODES - 1; i++)
+    for (int i = 0; i < n - 1; i++)
         m->above[i] = border(m->code[i], m->code[i + 1]);
-    m->above[N_CODES - 1] = INFINITY;
+    m->above[n - 1] = INFINITY;
     for (int k = 0; k < N_STARTS; k++) { /* no x of k is below the value of k - 1 */
         while (value_of(k - 1) >= m->above[c])
             c++;
@@ -109,13 +110,26 @@ void axl__quant_map_dynamic(axl_quant_map *m, bool is_signed, axl__quant_roundin
 {
     bool nearest = rounding == AXL__ROUND_TORCHAO;
 
-    make_codes(m->code, is_signed);
+    m->bits = 8;
+    make_codes(m, is_signed);
     m->divides = nearest;
     m->min_scale = nearest ? 1e-12f : 0.0f;
     if (nearest)
         round_to_nearest(m);
     else
         round_by_start(m);
+}
+
+void axl__quant_map_4bit(axl_quant_map *m, bool is_signed)
+{
+    m->bits = 4;
+    for (int i = 0; i < 16; i++) /* there is no zero */
+        m->code[i] = (float)(i + 1) / 16.0f;
+    if (is_signed)
+        make_codes(m, true);
+    m->divides = true;
+    m->min_scale = 1e-12f;
+    round_to_nearest(m);
 }
 
 uint8_t axl__quant_code(const axl_quant_map *m, float x)

@@ -123,8 +123,15 @@ static int32_t likeliest(const axl_model *model, const int32_t *ids, size_t n)
 /* Token by token over the cache of keys and values as over the whole text. */
 static void test_generate__goes_on_as_the_whole_text_would(void **state)
 {
-    static const char *const variants[] = { "llama_biases", "mistral_window", "qwen2_bias", "qwen3",
-                                            "qwen3_bias_window_bf16_old" };
+    static const char *const variants[] = { "llama_biases",
+                                            "mistral_window",
+                                            "qwen2_bias",
+                                            "qwen3",
+                                            "qwen3_bias_window_bf16_old",
+                                            "gemma",
+                                            "gemma2",
+                                            "gemma3",
+                                            "gemma3_pattern_bf16_old" };
     axl_context *ctx = tiny_context(2);
 
     (void)state;
@@ -133,11 +140,15 @@ static void test_generate__goes_on_as_the_whole_text_would(void **state)
         int32_t ids[6 + TOKENS] = { 5, 9, 30, 11, 62, 8 };
         axl_generate_options o = AXL_GENERATE_OPTIONS_INIT;
         axl_model_options mo = AXL_MODEL_OPTIONS_INIT;
+        axl_model_info info = AXL_MODEL_INFO_INIT;
         axl_buffer out = AXL_BUFFER_INIT;
         axl_model *model;
         mo.compute = AXL_COMPUTE_F32;
         snprintf(path, sizeof path, "tests/golden/model_variants/%s", variants[v]);
         assert_ok(axl_model_open(&model, ctx, test_source_path(path), &mo));
+        assert_ok(axl_model_get_info(model, &info));
+        for (int i = 0; i < 6; i++)
+            ids[i] %= (int32_t)info.vocab_size;
         o.greedy = 1;
         o.repetition_penalty = 1.0;
         o.max_new_tokens = TOKENS;

@@ -30,6 +30,28 @@ static rig rig_of(uint32_t compute, const axl_trainer_options *opts)
     return r;
 }
 
+/* A model whose logits have a soft cap. */
+static rig capped_rig_of(uint32_t compute)
+{
+    axl_model_options o = AXL_MODEL_OPTIONS_INIT;
+    axl_model_info info = AXL_MODEL_INFO_INIT;
+    rig r;
+
+    r.ctx = tiny_context(2);
+    o.compute = compute;
+    assert_ok(axl_model_open(&r.model, r.ctx,
+                             test_source_path("tests/golden/model_variants/gemma2"), &o));
+    assert_ok(axl_model_get_info(r.model, &info));
+    r.tr = tiny_trainer(r.model, NULL, 0.0, &r.adapter);
+    r.data = tiny_batch(lengths, N_SEQS, 5);
+    for (uint32_t t = 0; t < r.data->batch.n_tokens; t++) {
+        r.data->ids[t] %= (int32_t)info.vocab_size;
+        if (r.data->labels[t] != AXL_LABEL_IGNORE)
+            r.data->labels[t] = r.data->ids[t];
+    }
+    return r;
+}
+
 static void rig_free(rig *r)
 {
     axl_trainer_free(r->tr);
@@ -99,9 +121,8 @@ static axl_loss_options own_options(own *o)
 }
 
 /* The same loss as axl's own gives the same gradients: by ranges, at once, and over all rows. */
-static void check_own_equals(uint32_t compute, double tolerance)
+static void check_own_equals(rig a, rig b, double tolerance)
 {
-    rig a = rig_of(compute, NULL), b = rig_of(compute, NULL);
     double wanted, got;
 
     assert_ok(axl_trainer_forward_backward(a.tr, &a.data->batch, &wanted));
@@ -130,8 +151,19 @@ static void check_own_equals(uint32_t compute, double tolerance)
 static void test_own_loss__equals_the_librarys(void **state)
 {
     (void)state;
-    check_own_equals(AXL_COMPUTE_F32, 2e-6);
-    check_own_equals(AXL_COMPUTE_BF16, 2e-2); /* logits' gradients are rounded to bf16 */
+    for (int bf16 = 0; bf16 < 2; bf16++) { /* logits' gradients are rounded to bf16 */
+        uint32_t compute = bf16 ? AXL_COMPUTE_BF16 : AXL_COMPUTE_F32;
+        check_own_equals(rig_of(compute, NULL), rig_of(compute, NULL), bf16 ? 2e-2 : 2e-6);
+    }
+}
+
+static void test_own_loss__goes_through_a_soft_cap(void **state)
+{
+    (void)state;
+    for (int bf16 = 0; bf16 < 2; bf16++) {
+        uint32_t compute = bf16 ? AXL_COMPUTE_BF16 : AXL_COMPUTE_F32;
+        check_own_equals(capped_rig_of(compute), capped_rig_of(compute), bf16 ? 2e-2 : 2e-6);
+    }
 }
 
 static void test_own_loss__comes_by_ranges_of_256_rows(void **state)
@@ -405,6 +437,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_own_loss__equals_the_librarys),
+        cmocka_unit_test(test_own_loss__goes_through_a_soft_cap),
         cmocka_unit_test(test_own_loss__comes_by_ranges_of_256_rows),
         cmocka_unit_test(test_own_loss__stops_and_leaves_the_gradients),
         cmocka_unit_test(test_own_loss__needs_no_labels_with_all_rows),

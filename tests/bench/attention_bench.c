@@ -17,12 +17,17 @@ typedef struct shape {
     const char *name;
     int32_t n_seqs, length, n_queries; /* n_queries 0: as many as keys */
     int64_t n_heads, n_kv_heads, head_dim;
+    float soft_cap;
 } shape;
 
 static const shape shapes[] = {
-    { "135M one sequence", 1, 2048, 0, 9, 3, 64 }, { "135M packed", 8, 256, 0, 9, 3, 64 },
-    { "1B one sequence", 1, 2048, 0, 32, 8, 64 },  { "8B one sequence", 1, 2048, 0, 32, 8, 128 },
-    { "135M token", 1, 2048, 1, 9, 3, 64 },
+    { "135M one sequence", 1, 2048, 0, 9, 3, 64, 0 },
+    { "135M packed", 8, 256, 0, 9, 3, 64, 0 },
+    { "1B one sequence", 1, 2048, 0, 32, 8, 64, 0 },
+    { "8B one sequence", 1, 2048, 0, 32, 8, 128, 0 },
+    { "135M token", 1, 2048, 1, 9, 3, 64, 0 },
+    { "heads of 256", 1, 2048, 0, 8, 4, 256, 0 },
+    { "the same, capped", 1, 2048, 0, 8, 4, 256, 50 },
 };
 
 static axl_mat make(axl_device *dev, int64_t rows, int64_t cols, axl_dtype t)
@@ -80,7 +85,8 @@ static void bench(axl_device *dev, const shape *s, axl_dtype t)
                      .n_kv_heads = s->n_kv_heads,
                      .head_dim = s->head_dim,
                      .longest = n_q,
-                     .scale = 0.125f },
+                     .scale = 0.125f,
+                     .soft_cap = s->soft_cap },
         .dout = make(dev, rows_q, wide, t),
         .dq = make(dev, rows_q, wide, t),
         .dk = make(dev, rows_k, narrow, t),

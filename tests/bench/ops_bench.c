@@ -72,8 +72,8 @@ static double add(bench *b)
 
 static double rms_norm_forward(bench *b)
 {
-    axl_rms_norm_args a = { mat(b, 0, T, C), mat(b, 1, T, C), b->table,
-                            AXL_BF16,        b->buffers[2],   1e-5f };
+    axl_rms_norm_args a = { mat(b, 0, T, C), mat(b, 1, T, C), b->table, AXL_BF16,
+                            b->buffers[2],   1e-5f,           false };
 
     assert_ok(b->ops->rms_norm_forward(b->dev, &a));
     return 2.0 * T * C * element(b);
@@ -81,8 +81,9 @@ static double rms_norm_forward(bench *b)
 
 static double rms_norm_backward(bench *b)
 {
-    axl_rms_norm_backward_args a = { mat(b, 0, T, C), mat(b, 1, T, C), mat(b, 3, T, C),
-                                     b->table,        AXL_BF16,        b->buffers[2] };
+    axl_rms_norm_backward_args a = {
+        mat(b, 0, T, C), mat(b, 1, T, C), mat(b, 3, T, C), b->table, AXL_BF16, b->buffers[2], false
+    };
 
     assert_ok(b->ops->rms_norm_backward(b->dev, &a));
     return 4.0 * T * C * element(b);
@@ -97,22 +98,75 @@ static double rope(bench *b)
     return 2.0 * T * C * element(b);
 }
 
-static double swiglu_forward(bench *b)
+static double glu_forward(bench *b, axl_activation act)
 {
-    axl_swiglu_args a = { mat(b, 0, T, F), mat(b, 1, T, F), mat(b, 2, T, F) };
+    axl_glu_args a = { mat(b, 0, T, F), mat(b, 1, T, F), mat(b, 2, T, F), act };
 
-    assert_ok(b->ops->swiglu_forward(b->dev, &a));
+    assert_ok(b->ops->glu_forward(b->dev, &a));
     return 3.0 * T * F * element(b);
 }
 
-static double swiglu_backward(bench *b)
+static double glu_backward(bench *b, axl_activation act)
 {
-    axl_mat gate = mat(b, 0, T, F), up = mat(b, 1, T, F), dy = mat(b, 2, T, F);
-    axl_mat dgate = mat(b, 3, T, F), dup = mat(b, 4, T, F);
+    axl_glu_backward_args a = { mat(b, 0, T, F), mat(b, 1, T, F), mat(b, 2, T, F),
+                                mat(b, 3, T, F), mat(b, 4, T, F), act };
 
-    assert_ok(
-        b->ops->swiglu_backward(b->dev, &(axl_swiglu_backward_args){ gate, up, dy, dgate, dup }));
+    assert_ok(b->ops->glu_backward(b->dev, &a));
     return 5.0 * T * F * element(b);
+}
+
+static double silu_forward(bench *b)
+{
+    return glu_forward(b, AXL_SILU);
+}
+
+static double silu_backward(bench *b)
+{
+    return glu_backward(b, AXL_SILU);
+}
+
+static double gelu_forward(bench *b)
+{
+    return glu_forward(b, AXL_GELU);
+}
+
+static double gelu_backward(bench *b)
+{
+    return glu_backward(b, AXL_GELU);
+}
+
+static double gelu_tanh_forward(bench *b)
+{
+    return glu_forward(b, AXL_GELU_TANH);
+}
+
+static double gelu_tanh_backward(bench *b)
+{
+    return glu_backward(b, AXL_GELU_TANH);
+}
+
+static double scale(bench *b)
+{
+    axl_scale_args a = { mat(b, 0, T, F), mat(b, 1, T, F), 0.5f };
+
+    assert_ok(b->ops->scale(b->dev, &a));
+    return 2.0 * T * F * element(b);
+}
+
+static double soft_cap_forward(bench *b)
+{
+    axl_soft_cap_args a = { mat(b, 0, T, F), mat(b, 1, T, F), 30.0f };
+
+    assert_ok(b->ops->soft_cap_forward(b->dev, &a));
+    return 2.0 * T * F * element(b);
+}
+
+static double soft_cap_backward(bench *b)
+{
+    axl_soft_cap_backward_args a = { mat(b, 0, T, F), mat(b, 1, T, F), 30.0f };
+
+    assert_ok(b->ops->soft_cap_backward(b->dev, &a));
+    return 3.0 * T * F * element(b);
 }
 
 static double gather_rows(bench *b)
@@ -133,9 +187,9 @@ static double cross_entropy(bench *b)
         dlogits.dtype = AXL_BF16;
         dlogits.stride *= 2;
     }
-    assert_ok(b->ops->cross_entropy(
-        b->dev,
-        &(axl_cross_entropy_args){ logits, dlogits, b->ids, b->buffers[2], 1e-3f, 0.0f, NULL }));
+    assert_ok(b->ops->cross_entropy(b->dev, &(axl_cross_entropy_args){ logits, dlogits, b->ids,
+                                                                       b->buffers[2], 1e-3f, 0.0f,
+                                                                       NULL, 0.0f }));
     return (double)(rows * V) * (4.0 + element(b));
 }
 
@@ -151,6 +205,17 @@ static double noise(bench *b)
 {
     assert_ok(b->ops->noise(b->dev, &(axl_noise_args){ mat(b, 0, T, C), 1e-9f, 1, 6, 0 }));
     return 2.0 * T * C * element(b);
+}
+
+static double dequantise(bench *b)
+{
+    axl_weight w = { .kind = AXL_WEIGHT_NF4,
+                     .mat = { .dtype = AXL_BF16, .rows = T, .cols = F, .stride = F },
+                     .quant = { .codes = b->buffers[1], .scales = b->buffers[2], .block = 64 } };
+    axl_dequantise_args a = { w, mat(b, 0, T, F), 0 };
+
+    assert_ok(b->ops->dequantise(b->dev, &a));
+    return (0.5 + 4.0 / 64 + element(b)) * T * F;
 }
 
 static double sum_squares(bench *b)
@@ -262,7 +327,7 @@ static double add_rows(bench *b)
     return T * C * (element(b) + 8.0);
 }
 
-static double optim_8bit(bench *b)
+static double optim_low_bit(bench *b)
 {
     static axl_quant_map maps[2];
     static axl_optim_block blocks[T * F / 256];
@@ -274,7 +339,7 @@ static double optim_8bit(bench *b)
         blocks[i] = (axl_optim_block){ i * 256, 256, 0 };
     for (int s = 0; s < 2 && maps[s].code[255] == 0.0f; s++)
         axl__quant_map_dynamic(&maps[s], s == 0, AXL__ROUND_BITSANDBYTES);
-    axl_optim_8bit_args a = {
+    axl_optim_low_bit_args a = {
         .rule = AXL_RULE_ADAMW,
         .p = b->buffers[1],
         .g = b->buffers[0],
@@ -291,7 +356,7 @@ static double optim_8bit(bench *b)
         .step = 3,
     };
 
-    assert_ok(b->ops->optim_8bit(b->dev, &a));
+    assert_ok(b->ops->optim_low_bit(b->dev, &a));
     return 16.0 * T * F;
 }
 
@@ -397,42 +462,51 @@ static void fill(bench *b)
         b->table[i] = 0.75f;
 }
 
+static const struct {
+    const char *name;
+    operation *run;
+} operations[] = {
+    { "copy", copy },
+    { "convert f32 bf16", convert },
+    { "add", add },
+    { "rms_norm_forward", rms_norm_forward },
+    { "rms_norm_backward", rms_norm_backward },
+    { "rope", rope },
+    { "silu_forward", silu_forward },
+    { "silu_backward", silu_backward },
+    { "gelu_forward", gelu_forward },
+    { "gelu_backward", gelu_backward },
+    { "gelu_tanh_forward", gelu_tanh_forward },
+    { "gelu_tanh_backward", gelu_tanh_backward },
+    { "scale", scale },
+    { "soft_cap_forward", soft_cap_forward },
+    { "soft_cap_backward", soft_cap_backward },
+    { "gather_rows", gather_rows },
+    { "add_rows", add_rows },
+    { "rms_norm_weight", rms_norm_weight_backward },
+    { "cross_entropy", cross_entropy },
+    { "dropout", dropout },
+    { "noise", noise },
+    { "dequantise", dequantise },
+    { "sum_squares", sum_squares },
+    { "adamw", adamw },
+    { "sgd", sgd },
+    { "lion", lion },
+    { "adagrad", adagrad },
+    { "rmsprop", rmsprop },
+    { "adopt", adopt },
+    { "ademamix", ademamix },
+    { "schedule_free", schedule_free },
+    { "optim_low_bit", optim_low_bit },
+    { "adafactor", adafactor },
+    { "came", came },
+    { "muon_momentum", muon_momentum },
+    { "muon_normalize", muon_normalize },
+    { "muon_scale", muon_scale },
+};
+
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        operation *run;
-    } operations[] = {
-        { "copy", copy },
-        { "convert f32 bf16", convert },
-        { "add", add },
-        { "rms_norm_forward", rms_norm_forward },
-        { "rms_norm_backward", rms_norm_backward },
-        { "rope", rope },
-        { "swiglu_forward", swiglu_forward },
-        { "swiglu_backward", swiglu_backward },
-        { "gather_rows", gather_rows },
-        { "add_rows", add_rows },
-        { "rms_norm_weight", rms_norm_weight_backward },
-        { "cross_entropy", cross_entropy },
-        { "dropout", dropout },
-        { "noise", noise },
-        { "sum_squares", sum_squares },
-        { "adamw", adamw },
-        { "sgd", sgd },
-        { "lion", lion },
-        { "adagrad", adagrad },
-        { "rmsprop", rmsprop },
-        { "adopt", adopt },
-        { "ademamix", ademamix },
-        { "schedule_free", schedule_free },
-        { "optim_8bit", optim_8bit },
-        { "adafactor", adafactor },
-        { "came", came },
-        { "muon_momentum", muon_momentum },
-        { "muon_normalize", muon_normalize },
-        { "muon_scale", muon_scale },
-    };
     axl_context_options opts = AXL_CONTEXT_OPTIONS_INIT;
     axl_context *ctx;
     bench b = { .ops = &axl__backend_cpu };

@@ -339,14 +339,34 @@ class Model(WrongInput):
     def test_config(self):
         config = json.loads(read(self.path("m", "config.json")))
         for changes, text in (
-                ({"model_type": "mamba"}, ': model_type "mamba" is not supported yet; axl knows llama, mistral, qwen2, qwen3'),
+                ({"model_type": "mamba"},
+                 ': model_type "mamba" is not supported yet; axl knows llama, mistral, qwen2, qwen3, gemma, gemma2, '
+                 'gemma3_text'),
                 ({"model_type": None}, ': "model_type" is missing'),
                 ({"hidden_size": "128"}, ': "hidden_size" must be a positive integer'),
                 ({"hidden_size": -1}, ': "hidden_size" must be a positive integer'),
                 ({"num_key_value_heads": 3}, ": 4 heads cannot share 3 key-value heads"),
                 ({"rope_parameters": {"rope_type": "spiral"}},
                  ': rope type "spiral" is not supported yet; default, linear and llama3 are'),
-                ({"hidden_act": "gelu"}, ': hidden_act "gelu" is not supported yet')):
+                ({"hidden_act": "relu"},
+                 ': hidden_act "relu" is not supported yet; silu, gelu and gelu_pytorch_tanh are'),
+                ({"model_type": "gemma2", "hidden_activation": "mish"},
+                 ': hidden_activation "mish" is not supported yet; silu, gelu and gelu_pytorch_tanh are'),
+                ({"model_type": "gemma", "use_bidirectional_attention": True},
+                 ": use_bidirectional_attention is not supported; a token sees those before it"),
+                ({"model_type": "gemma3_text", "attention_dropout": 0.25},
+                 ": attention_dropout 0.25 is not supported; 0 drops nothing"),
+                ({"model_type": "gemma2", "final_logit_softcapping": 0},
+                 ': "final_logit_softcapping" must be a number above 0, or null'),
+                ({"model_type": "gemma2", "query_pre_attn_scalar": -256},
+                 ': "query_pre_attn_scalar" must be above 0'),
+                ({"model_type": "gemma2", "sliding_window": None}, ': "sliding_window" must be a positive integer'),
+                ({"model_type": "gemma3_text", "layer_types": ["full_attention"]},
+                 ': "layer_types" must name each of the 4 layers'),
+                ({"model_type": "gemma3_text", "attn_logit_softcapping": 50.0},
+                 ": attn_logit_softcapping of a gemma3_text is not supported; its scores have none (null)"),
+                ({"model_type": "gemma3_text", "rope_parameters": {"rope_type": "default"}},
+                 ': rope_parameters must have "full_attention" and "sliding_attention"')):
             self.write("m/config.json", json.dumps({**config, **changes}))
             self.unread("m/config.json" + text, status_of_train=False)
         del config["vocab_size"]

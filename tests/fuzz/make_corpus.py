@@ -80,6 +80,10 @@ def model_configs():
     put("model_config", "mistral3", b"\0", json.dumps({"model_type": "mistral3", "text_config": LLAMA}))
     put("model_config", "large", b"\0", json.dumps({**LLAMA, "num_hidden_layers": 2 ** 31 - 1, "hidden_size": 2 ** 40,
                                                    "rms_norm_eps": -1}))
+    put("model_config", "gemma3", b"\0", json.dumps({
+        **LLAMA, "model_type": "gemma3_text", "sliding_window": 3, "sliding_window_pattern": 2,
+        "final_logit_softcapping": 2.5, "rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 2},
+                                                            "sliding_attention": {"rope_theta": 100}}}))
     put("model_config", "wrong", b"\0", '{"model_type": 3, "hidden_size": "8"}')
     put("model_config", "generation", b"\1", '{"eos_token_id": [2, 15], "bos_token_id": 1}')
 

@@ -161,6 +161,48 @@ VARIANTS = {
         config=dict(SMALL, num_hidden_layers=3, num_attention_heads=2, num_key_value_heads=1, head_dim=12,
                     sliding_window=4, tie_word_embeddings=True,
                     layer_types=["full_attention", "sliding_attention", "sliding_attention"])),
+    # GELU, norms around 0, a scaled embedding that is the head
+    "gemma": dict(
+        family="Gemma", seed=3013, dtype="float32", targets=SOME, old=False, shard=None, rank=2,
+        config=dict(vocab_size=23, hidden_size=12, intermediate_size=10, num_attention_heads=2, num_key_value_heads=1,
+                    head_dim=6, rms_norm_eps=1e-6)),
+    # the exact GELU, biases, a head of its own, in bf16 and the old form
+    "gemma_gelu_bias_bf16_old": dict(
+        family="Gemma", seed=3025, dtype="bfloat16", targets=SOME, old=True, shard=None, rank=2,
+        config=dict(vocab_size=23, hidden_size=12, intermediate_size=10, num_attention_heads=2, num_key_value_heads=2,
+                    head_dim=6, hidden_act="gelu", attention_bias=True, tie_word_embeddings=False, rms_norm_eps=1e-6)),
+    # caps that bend most scores and logits, a window shorter than the texts in every other layer
+    "gemma2": dict(
+        family="Gemma2", seed=3037, dtype="float32", targets=SOME, old=False, shard=None, rank=2,
+        config=dict(vocab_size=23, hidden_size=12, intermediate_size=10, num_attention_heads=2, num_key_value_heads=1,
+                    num_hidden_layers=4, head_dim=6, query_pre_attn_scalar=11, sliding_window=5,
+                    attn_logit_softcapping=1.5, final_logit_softcapping=2.5, rms_norm_eps=1e-6)),
+    # no cap on logits; layers with a window by their number alone
+    "gemma2_bf16_old": dict(
+        family="Gemma2", seed=3048, dtype="bfloat16", targets=SOME, old=True, shard=None, rank=2,
+        config=dict(vocab_size=23, hidden_size=12, intermediate_size=10, num_attention_heads=2, num_key_value_heads=2,
+                    head_dim=6, query_pre_attn_scalar=8, sliding_window=4,
+                    attn_logit_softcapping=2.0, final_logit_softcapping=None, rms_norm_eps=1e-6)),
+    # heads normalised, two sets of angles, one of them slowed
+    "gemma3": dict(
+        family="Gemma3", config_class="Gemma3TextConfig", seed=3054, dtype="float32", targets=ALL, old=False,
+        shard=None, rank=2,
+        config=dict(vocab_size=23, hidden_size=12, intermediate_size=10, num_attention_heads=2, num_key_value_heads=1,
+                    num_hidden_layers=4, head_dim=6, query_pre_attn_scalar=11, sliding_window=5, rms_norm_eps=1e-6,
+                    layer_types=["sliding_attention", "full_attention", "full_attention", "sliding_attention"],
+                    rope_parameters={
+                        "full_attention": {"rope_type": "linear", "factor": 4.0, "rope_theta": 50000.0},
+                        "sliding_attention": {"rope_type": "default", "rope_theta": 100.0}})),
+    # the same in bf16 and the old form, with a cap on logits
+    "gemma3_pattern_bf16_old": dict(
+        family="Gemma3", config_class="Gemma3TextConfig", seed=3062, dtype="bfloat16", targets=SOME, old=True,
+        shard=None, rank=2,
+        config=dict(vocab_size=23, hidden_size=12, intermediate_size=10, num_attention_heads=2, num_key_value_heads=2,
+                    head_dim=6, query_pre_attn_scalar=8, sliding_window=4, rms_norm_eps=1e-6,
+                    sliding_window_pattern=2, final_logit_softcapping=3.0,
+                    rope_parameters={
+                        "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1000000.0},
+                        "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0}})),
 }
 WRAPPERS = {"mistral3": "Mistral3ForConditionalGeneration"}
 
@@ -168,16 +210,18 @@ WRAPPERS = {"mistral3": "Mistral3ForConditionalGeneration"}
 def make_model(out, v):
     family = v.get("family", "Llama")
     common = dict(num_hidden_layers=2, max_position_embeddings=128, bos_token_id=1, eos_token_id=2, pad_token_id=None)
-    wrapper = WRAPPERS.get(family.lower())
-    config = getattr(transformers, family + "Config")(**({} if wrapper else common) | v["config"])
+    wrapper = WRAPPERS.get(family.lower()) if "config_class" not in v else None
+    config = getattr(transformers, v.get("config_class", family + "Config"))(
+        **({} if wrapper else common) | v["config"])
+    norms = 0.0 if family.startswith("Gemma") else 1.0  # a Gemma adds 1 to the weights
     model = getattr(transformers, wrapper or family + "ForCausalLM")(config)
     with torch.no_grad():
         for name, p in model.named_parameters():
-            # wide enough that softmax and SiLU are far from linear; norms around one
+            # wide enough that softmax and SiLU are far from linear; norms multiply by about one
             if name.endswith(".bias"):
                 p.normal_(0.0, 0.5)
             else:
-                p.normal_(1.0, 0.2) if "norm" in name else p.normal_(0.0, 1.5 * p.shape[-1] ** -0.5)
+                p.normal_(norms, 0.2) if "norm" in name else p.normal_(0.0, 1.5 * p.shape[-1] ** -0.5)
     kwargs = {"max_shard_size": v["shard"]} if v["shard"] else {}
     model.to(getattr(torch, v["dtype"])).save_pretrained(out, **kwargs)
     (out / "generation_config.json").unlink(missing_ok=True)
@@ -194,9 +238,14 @@ def old_form(config):
     rope = dict(c.pop("rope_parameters"))
     if "partial_rotary_factor" in rope:
         c["partial_rotary_factor"] = rope.pop("partial_rotary_factor")
+    if "sliding_attention" in rope:  # Gemma 3: the one set has old names, the other a key
+        c["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
+        c["sliding_window_pattern"] = c.pop("_sliding_window_pattern")
+        rope = dict(rope["full_attention"])
     c["rope_theta"] = rope.pop("rope_theta")
     c["rope_scaling"] = rope if rope["rope_type"] != "default" else None
-    c.pop("layer_types", None)
+    if c.get("sliding_window_pattern") != 6:  # Gemma 3's own, which its tiny models here do not follow
+        c.pop("layer_types", None)
     c["transformers_version"] = "4.51.3"
     return dict(sorted(c.items()))
 
@@ -210,6 +259,20 @@ def norm_forward(self, x):
     return self.weight * (x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.variance_epsilon))
 
 
+def gemma_norm_forward(self, x):
+    return (1.0 + self.weight) * (x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.eps))
+
+
+def capped_attention(module, query, key, value, attention_mask, scaling=None, softcap=None, **kwargs):
+    """Gemma 2's eager attention in the type of its inputs; SDPA has no cap."""
+    groups = module.num_key_value_groups
+    scores = query @ key.repeat_interleave(groups, 1).transpose(2, 3) * scaling
+    if softcap is not None:
+        scores = softcap * torch.tanh(scores / softcap)
+    weights = torch.softmax(scores + attention_mask, -1)
+    return (weights @ value.repeat_interleave(groups, 1)).transpose(1, 2).contiguous(), weights
+
+
 def load(path, dtype):
     """In f64 also the norms and the softmax are f64 (the eager attention converts to f32); the rope table stays f32."""
     exact = dtype == torch.float64
@@ -219,7 +282,11 @@ def load(path, dtype):
         path, dtype=dtype, attn_implementation="sdpa" if exact else "eager")
     for m in model.modules() if exact else ():
         if type(m).__name__.endswith("RMSNorm"):
-            m.forward = norm_forward.__get__(m)
+            m.forward = (gemma_norm_forward if type(m).__name__.startswith("Gemma") else norm_forward).__get__(m)
+    if exact and model.config.model_type == "gemma2":
+        transformers.AttentionInterface.register("capped", capped_attention)
+        transformers.AttentionMaskInterface.register("capped", transformers.masking_utils.eager_mask)
+        model.set_attn_implementation("capped")
     return model
 
 
@@ -353,7 +420,7 @@ def main():
     out, names = args.out, args.names
     torch.set_num_threads(1)
     for i, (name, v) in enumerate(VARIANTS.items()):
-        torch.manual_seed(SEED + i)
+        torch.manual_seed(v.get("seed", SEED + i))
         if not names or name in names:
             make_variant(out / name, v)
     (out / "versions.json").write_text(json.dumps({

@@ -260,21 +260,23 @@ def bitsandbytes_optimizers():
 
 
 def torchao_optimizers():
-    from torchao.optim import AdamW8bit
+    from torchao.optim import AdamW4bit, AdamW8bit
+    from torchao.optim.subclass_4bit import OptimState4bit
     from torchao.optim.subclass_8bit import OptimState8bit
 
     def part(name, field):
         def get(s, _):
             value = s[name]
-            if isinstance(value, OptimState8bit):
+            if isinstance(value, (OptimState4bit, OptimState8bit)):
                 return getattr(value, field)
             return value if field == "codes" else None
         return get
     with eager():
-        case("adamw_torch_8bit", "adamw_torch_8bit", lambda p: AdamW8bit(groups(p, 0.1), lr=1e-2),
-             1e-2, {f"{n}{suffix}": part(n, field) for n in ("exp_avg", "exp_avg_sq")
-                    for suffix, field in (("", "codes"), (".absmax", "scale"))},
-             {"weight_decay": 0.1}, other_bytes=0.001, tolerance=1e-5, state_tolerance=2e-6)
+        for name, optimizer in ("adamw_torch_8bit", AdamW8bit), ("adamw_torch_4bit", AdamW4bit):
+            case(name, name, lambda p, o=optimizer: o(groups(p, 0.1), lr=1e-2),
+                 1e-2, {f"{n}{suffix}": part(n, field) for n in ("exp_avg", "exp_avg_sq")
+                        for suffix, field in (("", "codes"), (".absmax", "scale"))},
+                 {"weight_decay": 0.1}, other_bytes=0.001, tolerance=1e-5, state_tolerance=2e-6)
 
 
 def main(folder):

@@ -312,8 +312,8 @@ static bool own_arrays(call *c, axl_op op)
         return own_attention(c, &a->attention_forward);
     if (op == AXL_OP_attention_backward)
         return own_attention(c, &a->attention_backward.forward);
-    for (int i = 0; op == AXL_OP_optim_8bit && i < 3; i++)
-        if (!own(c, i, (const void **)&a->optim_8bit.maps[i], sizeof *a->optim_8bit.maps[i]))
+    for (int i = 0; op == AXL_OP_optim_low_bit && i < 3; i++)
+        if (!own(c, i, (const void **)&a->optim_low_bit.maps[i], sizeof *a->optim_low_bit.maps[i]))
             return false;
     return true;
 }

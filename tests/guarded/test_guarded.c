@@ -257,6 +257,7 @@ static void test_guarded__optimizers(void **state)
 {
     static const char *const names[] = {
         "adamw_torch_8bit",
+        "adamw_torch_4bit",
         "adamw_bnb_8bit",
         "lion_32bit",
         "lion_8bit",

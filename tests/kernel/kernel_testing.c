@@ -467,6 +467,11 @@ void kernel_each(kernel_body *body, const kernel_case *c)
 
 void kernel_check_shapes(kernel_body *body)
 {
+    kernel_check_shapes_with(body, NULL);
+}
+
+void kernel_check_shapes_with(kernel_body *body, const void *more)
+{
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         for (int t = 0; t < 4; t++) {
             kernel_case c = {
@@ -475,6 +480,7 @@ void kernel_check_shapes(kernel_body *body)
                 .dtype = t & 1 ? AXL_BF16 : AXL_F32,
                 .other = t & 2 ? AXL_BF16 : AXL_F32,
                 .pad = t == 1 || t == 2 ? 5 : 0,
+                .more = more,
             };
             kernel_check(body, &c);
         }

@@ -73,6 +73,7 @@ void kernel_check(kernel_body *body, const kernel_case *c);
 void kernel_each(kernel_body *body, const kernel_case *c);
 /* The body on every shape of the table, f32 and bf16, rows close together and apart. */
 void kernel_check_shapes(kernel_body *body);
+void kernel_check_shapes_with(kernel_body *body, const void *more);
 
 /* The gradient of a scalar by central differences of fourth order (steps of 2^-5) against a given
  * one: |grad - difference| <= tolerance * (|difference| + rms).  loss reads x[0..n) as it is. */

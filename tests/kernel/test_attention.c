@@ -20,6 +20,7 @@ typedef struct options {
     heads h;
     lengths l;
     int64_t window;
+    float soft_cap;
 } options;
 
 static axl_attention_args forward_args(kernel_run *run, const kernel_case *c, int32_t *cu)
@@ -36,6 +37,7 @@ static axl_attention_args forward_args(kernel_run *run, const kernel_case *c, in
         .head_dim = h.head_dim,
         .window = o->window,
         .scale = 1.0f / sqrtf((float)h.head_dim),
+        .soft_cap = o->soft_cap,
     };
 
     cu_q[0] = cu_k[0] = 0;
@@ -91,18 +93,24 @@ static void backward_body(kernel_run *run, const kernel_case *c)
     kernel_save(run, "dv", a.dv, 3 * tolerance(c->dtype));
 }
 
-static void check_window(kernel_body *body, heads h, lengths l, int64_t pad, int64_t window)
+static void check_options(kernel_body *body, const options *o, int64_t pad)
 {
-    options o = { h, l, window };
+    heads h = o->h;
+    lengths l = o->l;
 
     for (int t = 0; t < 2; t++) {
-        kernel_case c = { .dtype = t ? AXL_BF16 : AXL_F32, .pad = pad, .more = &o };
+        kernel_case c = { .dtype = t ? AXL_BF16 : AXL_F32, .pad = pad, .more = o };
         for (int s = 0; s < l.n_seqs; s++)
             c.rows += l.q[s];
         c.cols = h.n_heads * h.head_dim;
         c.other = c.dtype;
         kernel_check(body, &c);
     }
+}
+
+static void check_window(kernel_body *body, heads h, lengths l, int64_t pad, int64_t window)
+{
+    check_options(body, &(options){ h, l, window, 0.0f }, pad);
 }
 
 static void check(kernel_body *body, heads h, lengths l, int64_t pad)
@@ -191,6 +199,31 @@ static void test_attention__window_over_more_keys_than_queries(void **state)
     check_window(forward_body, (heads){ 2, 1, 16 }, (lengths){ 1, { 1 }, { 4097 } }, 0, 513);
 }
 
+/* Caps that bend all scores, and one that bends few; with windows around the blocks. */
+static void test_attention__soft_cap(void **state)
+{
+    static const float caps[] = { 1.0f, 3.0f, 50.0f };
+    static const int64_t windows[] = { 0, 33, 300 };
+    static const options some[] = {
+        { { 9, 3, 64 }, { 3, { 5, 1, 33 }, { 0 } }, 0, 0 },
+        { { 3, 1, 24 }, { 2, { 301, 70 }, { 0 } }, 0, 0 },
+        { { 2, 1, 256 }, { 1, { 203 }, { 0 } }, 0, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        for (size_t k = 0; k < 3; k++) {
+            options o = some[i];
+            o.soft_cap = caps[k];
+            o.window = windows[(i + k) % 3];
+            check_options(forward_body, &o, (int64_t)i % 2);
+            check_options(backward_body, &o, (int64_t)i % 2);
+        }
+    }
+    check_options(forward_body,
+                  &(options){ { 9, 3, 64 }, { 3, { 1, 1, 2 }, { 1, 300, 77 } }, 40, 0.7f }, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +233,7 @@ int main(void)
         cmocka_unit_test(test_attention__large_heads_and_groups),
         cmocka_unit_test(test_attention__more_keys_than_queries),
         cmocka_unit_test(test_attention__window),
+        cmocka_unit_test(test_attention__soft_cap),
         cmocka_unit_test(test_attention__window_over_more_keys_than_queries),
     };
 

@@ -13,6 +13,7 @@ struct ce_case {
     int layout;
     float scale_of_logits, smoothing;
     bool scales; /* a factor for each row */
+    float soft_cap;
 };
 
 static const int32_t *some_targets(kernel_run *run, const kernel_case *c)
@@ -41,7 +42,7 @@ static void loss(kernel_run *run, const kernel_case *c)
         dlogits.stride *= 2;
     }
     axl_cross_entropy_args a = { logits,          dlogits, some_targets(run, c), losses, 0.125f,
-                                 more->smoothing, NULL };
+                                 more->smoothing, NULL,    more->soft_cap };
     if (more->scales)
         a.scales = kernel_random_f32(run, c->rows, 3);
     assert_ok(run->ops->cross_entropy(run->dev, &a));
@@ -65,9 +66,11 @@ static void test_cross_entropy__loss_and_gradient(void **state)
     (void)state;
     for (int i = 0; i < 6; i++) {
         for (int layout = 0; layout < N_LAYOUTS; layout++) {
-            struct ce_case more = { layout, 3, i % 3 == 1 ? 0.2f : 0.0f, i % 2 == 1 };
+            struct ce_case more = { layout, 3, i % 3 == 1 ? 0.2f : 0.0f, i % 2 == 1, 0 };
             kernel_case c = { shapes[i][0], shapes[i][1],  i & 1 ? AXL_BF16 : AXL_F32,
                               AXL_F32,      i & 2 ? 7 : 0, &more };
+            kernel_check(loss, &c);
+            more.soft_cap = 13; /* over four standard deviations */
             kernel_check(loss, &c);
         }
     }
@@ -75,11 +78,11 @@ static void test_cross_entropy__loss_and_gradient(void **state)
 
 static void test_cross_entropy__a_large_vocabulary(void **state)
 {
-    struct ce_case more = { OVER_BF16, 5, 0.1f, false };
+    struct ce_case more = { OVER_BF16, 5, 0.1f, false, 0 };
 
     (void)state;
     kernel_check(loss, &(kernel_case){ .rows = 2, .cols = 262144, .more = &more });
-    more = (struct ce_case){ APART, 300, 0, false }; /* far beyond the range of exp */
+    more = (struct ce_case){ APART, 300, 0, false, 0 }; /* far beyond the range of exp */
     kernel_check(loss, &(kernel_case){ .rows = 3, .cols = 1001, .more = &more });
 }
 
@@ -89,7 +92,7 @@ static void given_logits(kernel_run *run, const kernel_case *c)
     axl_mat logits = kernel_mat(run, c->rows, 5, AXL_F32, 0);
     axl_mat dlogits = kernel_mat(run, c->rows, 5, AXL_F32, 0);
     float *losses = kernel_alloc(run, (size_t)c->rows * sizeof *losses);
-    axl_cross_entropy_args a = { logits, dlogits, some_targets(run, c), losses, 1, 0, NULL };
+    axl_cross_entropy_args a = { logits, dlogits, some_targets(run, c), losses, 1, 0, NULL, 0 };
 
     assert_ok(run->ops->upload(run->dev, logits.data, c->more, (size_t)c->rows * 5 * 4));
     assert_ok(run->ops->cross_entropy(run->dev, &a));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_elementwise.c - convert and add against the reference, to the bit. */
+/* test_elementwise.c - convert, add and scale against the reference, to the bit. */
 #include "kernel_testing.h"
 
 #include <math.h>
@@ -20,6 +20,24 @@ static void test_elementwise__convert_and_add(void **state)
 {
     (void)state;
     kernel_check_shapes(convert_and_add);
+}
+
+/* Into another matrix, and over itself. */
+static void scale(kernel_run *run, const kernel_case *c)
+{
+    axl_mat x = kernel_random(run, c->rows, c->cols, c->dtype, c->pad, 1);
+    axl_mat y = kernel_mat(run, c->rows, c->cols, c->other, 2 * c->pad);
+
+    assert_ok(run->ops->scale(run->dev, &(axl_scale_args){ x, y, 50.5966f }));
+    kernel_save(run, "y", y, 0);
+    assert_ok(run->ops->scale(run->dev, &(axl_scale_args){ x, x, -0.3f }));
+    kernel_save(run, "x", x, 0);
+}
+
+static void test_elementwise__scale(void **state)
+{
+    (void)state;
+    kernel_check_shapes(scale);
 }
 
 /* more: floats at the edges of rounding */
@@ -72,6 +90,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_elementwise__convert_and_add),
+        cmocka_unit_test(test_elementwise__scale),
         cmocka_unit_test(test_elementwise__rounds_ties_to_even_and_keeps_nan),
     };
 

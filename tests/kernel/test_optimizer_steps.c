@@ -317,19 +317,20 @@ static void test_optimizer_steps__muon(void **state)
     CHECK_VARIANTS(muon_pieces, variants);
 }
 
-/* ---- 8-bit state: the same bits on every backend and instruction set ---- */
+/* ---- state of few bits: the same bits on every backend and instruction set ---- */
 
-enum { MAX_BLOCKS = 200001 / 256 + 4 };
+enum { MAX_BLOCKS = 200001 / 128 + 8 };
 
 /* One tensor of c->cols elements behind another of 300, so that two blocks are not full. */
-static const axl_optim_block *blocks_of(kernel_run *run, int64_t n, int64_t *n_blocks)
+static const axl_optim_block *blocks_of(kernel_run *run, int64_t n, int64_t block,
+                                        int64_t *n_blocks)
 {
     static axl_optim_block host[MAX_BLOCKS];
     int64_t b = 0;
 
     for (int64_t at = 0, size; at < 300 + n; at += size) {
         int64_t end = at < 300 ? 300 : 300 + n;
-        size = end - at < 256 ? end - at : 256;
+        size = end - at < block ? end - at : block;
         host[b++] = (axl_optim_block){ at, (int32_t)size, 0 };
     }
     *n_blocks = b;
@@ -350,38 +351,50 @@ static void save_codes(kernel_run *run, const char *name, const uint8_t *codes, 
     free(host);
 }
 
-static void optim_8bit(kernel_run *run, const kernel_case *c)
+static void optim_low_bit(kernel_run *run, const kernel_case *c)
 {
     static axl_quant_map maps[2];
-    axl_optim_8bit_args a = *(const axl_optim_8bit_args *)c->more;
-    int64_t n = 300 + c->cols;
-    bool nearest = a.alpha == 0.0; /* either rounding */
+    axl_optim_low_bit_args a = *(const axl_optim_low_bit_args *)c->more;
+    bool four_bits = a.beta3 == 4.0, nearest = a.alpha == 0.0; /* either rounding */
+    int64_t n = 300 + (four_bits ? c->cols / 2 * 2 : c->cols);
 
-    axl__quant_map_dynamic(&maps[0], true, nearest ? AXL__ROUND_TORCHAO : AXL__ROUND_BITSANDBYTES);
-    axl__quant_map_dynamic(&maps[1], false, nearest ? AXL__ROUND_TORCHAO : AXL__ROUND_BITSANDBYTES);
+    for (int i = 0; i < 2; i++)
+        if (four_bits)
+            axl__quant_map_4bit(&maps[i], i == 0);
+        else
+            axl__quant_map_dynamic(&maps[i], i == 0,
+                                   nearest ? AXL__ROUND_TORCHAO : AXL__ROUND_BITSANDBYTES);
     a.p = kernel_random_f32(run, n, 1);
-    a.blocks = blocks_of(run, n - 300, &a.n_blocks);
+    a.blocks = blocks_of(run, n - 300, axl__quant_map_block(&maps[0]), &a.n_blocks);
+    int64_t bytes = axl__quant_map_bytes(&maps[0]);
     bool single = a.rule == AXL_RULE_LION || a.rule == AXL_RULE_RMSPROP;
     for (int s = 0; s < (single ? 1 : a.rule == AXL_RULE_ADAMW ? 2 : 3); s++) {
-        a.codes[s] = kernel_alloc(run, (size_t)a.n_blocks * 256);
-        assert_ok(run->ops->zero(run->dev, a.codes[s], (size_t)a.n_blocks * 256));
+        a.codes[s] = kernel_alloc(run, (size_t)(a.n_blocks * bytes));
+        assert_ok(run->ops->zero(run->dev, a.codes[s], (size_t)(a.n_blocks * bytes)));
         a.scales[s] = zeros(run, a.n_blocks);
         a.maps[s] = &maps[s == 1];
     }
     for (a.step = 1; a.step <= N_STEPS; a.step++) {
         a.g = a.step == 1 ? zeros(run, n) : kernel_random_f32(run, n, 1);
-        assert_ok(run->ops->optim_8bit(run->dev, &a));
+        assert_ok(run->ops->optim_low_bit(run->dev, &a));
         kernel_save_f32(run, "p", a.p, n, 0);
         for (int s = 0; s < 3 && a.codes[s]; s++) {
-            save_codes(run, "codes", a.codes[s], a.n_blocks * 256);
+            save_codes(run, "codes", a.codes[s], a.n_blocks * bytes);
             kernel_save_f32(run, "scales", a.scales[s], a.n_blocks, 0);
         }
     }
 }
 
-static void test_optimizer_steps__8bit(void **state)
+static void test_optimizer_steps__low_bit(void **state)
 {
-    static const axl_optim_8bit_args variants[] = {
+    static const axl_optim_low_bit_args variants[] = {
+        { .rule = AXL_RULE_ADAMW,
+          .lr = 1e-2,
+          .beta1 = 0.9,
+          .beta2 = 0.999,
+          .beta3 = 4.0, /* bits */
+          .eps = 1e-8,
+          .grad_scale = 0.37 },
         { .rule = AXL_RULE_ADAMW,
           .lr = 1e-2,
           .beta1 = 0.9,
@@ -422,7 +435,7 @@ static void test_optimizer_steps__8bit(void **state)
     };
 
     (void)state;
-    CHECK_VARIANTS(optim_8bit, variants);
+    CHECK_VARIANTS(optim_low_bit, variants);
 }
 
 int main(void)
@@ -433,7 +446,7 @@ int main(void)
         cmocka_unit_test(test_optimizer_steps__others),
         cmocka_unit_test(test_optimizer_steps__factored),
         cmocka_unit_test(test_optimizer_steps__muon),
-        cmocka_unit_test(test_optimizer_steps__8bit),
+        cmocka_unit_test(test_optimizer_steps__low_bit),
     };
 
     return test_run(tests);

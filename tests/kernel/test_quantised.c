@@ -295,7 +295,7 @@ static void test_quantised__bits_of_the_dense_product(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-        for (int k = 0; k < N_FORMS * 8; k++) {
+        for (int k = 0; k < N_FORMS * 8; k += i < 3 ? 1 : 5) {
             int flags = (k + (int)i) % 4;
             product p =
                 product_at(&forms[k / 8], shapes[i][0], shapes[i][1], shapes[i][2], flags, k % 8);

@@ -13,12 +13,13 @@
 #include "kernels/attention/attention.h"
 #include "kernels/cross_entropy/cross_entropy.h"
 #include "kernels/dropout/dropout.h"
+#include "kernels/glu/glu.h"
 #include "kernels/mat.h"
 #include "kernels/matmul/matmul.h"
 #include "kernels/noise/noise.h"
 #include "kernels/rms_norm/rms_norm.h"
 #include "kernels/rope/rope.h"
-#include "kernels/swiglu/swiglu.h"
+#include "kernels/soft_cap/soft_cap.h"
 
 #include <math.h>
 
@@ -128,35 +129,46 @@ struct norm {
     float x[NORM_T * NORM_C], w[NORM_C], r[NORM_T * NORM_C], rstd[NORM_T];
 };
 
+static bool norm_unit_offset;
+
 static double norm_loss(const void *arg)
 {
     struct norm n = *(const struct norm *)arg;
     float y[NORM_T * NORM_C];
 
-    axl__ref_rms_norm_forward(&(axl_rms_norm_args){
-        f32(n.x, NORM_T, NORM_C), f32(y, NORM_T, NORM_C), n.w, AXL_F32, n.rstd, 1e-2f });
+    axl__ref_rms_norm_forward(&(axl_rms_norm_args){ f32(n.x, NORM_T, NORM_C),
+                                                    f32(y, NORM_T, NORM_C), n.w, AXL_F32, n.rstd,
+                                                    1e-2f, norm_unit_offset });
     return dot(y, n.r, NORM_T * NORM_C);
 }
 
-static void test_reference__rms_norm_backward(void **state)
+static void check_norm_backward(void)
 {
     static struct norm n;
     float y[NORM_T * NORM_C], dx[NORM_T * NORM_C];
     axl_mat x = f32(n.x, NORM_T, NORM_C), dy = f32(n.r, NORM_T, NORM_C);
 
-    (void)state;
     kernel_normals(n.x, NORM_T * NORM_C, 1, 1);
     kernel_normals(n.w, NORM_C, 2, 1);
     kernel_normals(n.r, NORM_T * NORM_C, 3, 1);
-    axl__ref_rms_norm_forward(
-        &(axl_rms_norm_args){ x, f32(y, NORM_T, NORM_C), n.w, AXL_F32, n.rstd, 1e-2f });
+    axl__ref_rms_norm_forward(&(axl_rms_norm_args){ x, f32(y, NORM_T, NORM_C), n.w, AXL_F32, n.rstd,
+                                                    1e-2f, norm_unit_offset });
     for (int i = 0; i < NORM_T * NORM_C; i++)
         dx[i] = 4.0f; /* the gradient is added */
-    axl__ref_rms_norm_backward(
-        &(axl_rms_norm_backward_args){ x, dy, f32(dx, NORM_T, NORM_C), n.w, AXL_F32, n.rstd });
+    axl__ref_rms_norm_backward(&(axl_rms_norm_backward_args){ x, dy, f32(dx, NORM_T, NORM_C), n.w,
+                                                              AXL_F32, n.rstd, norm_unit_offset });
     for (int i = 0; i < NORM_T * NORM_C; i++)
         dx[i] -= 4.0f;
     kernel_check_gradient("dx", n.x, dx, NORM_T * NORM_C, norm_loss, &n, TOLERANCE);
+}
+
+static void test_reference__rms_norm_backward(void **state)
+{
+    (void)state;
+    norm_unit_offset = true;
+    check_norm_backward();
+    norm_unit_offset = false;
+    check_norm_backward();
 }
 
 static void test_reference__rms_norm_weight_backward(void **state)
@@ -170,7 +182,7 @@ static void test_reference__rms_norm_weight_backward(void **state)
     kernel_normals(n.w, NORM_C, 2, 1);
     kernel_normals(n.r, NORM_T * NORM_C, 3, 1);
     axl__ref_rms_norm_forward(
-        &(axl_rms_norm_args){ x, f32(y, NORM_T, NORM_C), n.w, AXL_F32, n.rstd, 1e-2f });
+        &(axl_rms_norm_args){ x, f32(y, NORM_T, NORM_C), n.w, AXL_F32, n.rstd, 1e-2f, false });
     for (int i = 0; i < NORM_C; i++)
         dw[i] = 4.0f; /* the gradient is added */
     axl__ref_rms_norm_weight_backward(&(axl_rms_norm_weight_backward_args){ x, dy, n.rstd, dw });
@@ -241,6 +253,7 @@ struct att {
 };
 
 static int64_t att_window;
+static float att_soft_cap;
 
 static axl_attention_args att_args(struct att *a)
 {
@@ -259,6 +272,7 @@ static axl_attention_args att_args(struct att *a)
         .longest = ATT_T,
         .window = att_window,
         .scale = 0.4f,
+        .soft_cap = att_soft_cap,
     };
 }
 
@@ -279,12 +293,11 @@ static void fill_attention(struct att *a)
     kernel_normals(a->r, ATT_Q, 4, 1);
 }
 
-static void test_reference__attention_backward(void **state)
+static void check_attention_backward(void)
 {
     static struct att a;
     float dq[ATT_Q], dk[ATT_K], dv[ATT_K], scratch[ATT_H * ATT_T]; /* delta is all it keeps */
 
-    (void)state;
     fill_attention(&a);
     for (att_window = 0; att_window <= 3; att_window += 3) {
         axl_attention_backward_args b = {
@@ -302,6 +315,15 @@ static void test_reference__attention_backward(void **state)
         kernel_check_gradient("dv", a.v, dv, ATT_K, att_loss, &a, TOLERANCE);
     }
     att_window = 0;
+}
+
+static void test_reference__attention_backward(void **state)
+{
+    (void)state;
+    att_soft_cap = 0.8f; /* bends most of the scores */
+    check_attention_backward();
+    att_soft_cap = 0.0f;
+    check_attention_backward();
 }
 
 /* Fewer queries than keys, as in generation: the rows that a whole forward has at the end. */
@@ -355,7 +377,7 @@ static void test_reference__attention_window(void **state)
     assert_memory_equal(last, all + (ATT_T - 1) * ROW, sizeof last);
 }
 
-/* ---- swiglu ---- */
+/* ---- glu ---- */
 
 enum { GLU_N = 21 };
 
@@ -363,16 +385,19 @@ struct glu {
     float gate[GLU_N], up[GLU_N], r[GLU_N];
 };
 
+static axl_activation glu_act;
+
 static double glu_loss(const void *arg)
 {
     struct glu g = *(const struct glu *)arg;
     float y[GLU_N];
 
-    axl__ref_swiglu_forward(&(axl_swiglu_args){ f32(g.gate, 3, 7), f32(g.up, 3, 7), f32(y, 3, 7) });
+    axl__ref_glu_forward(
+        &(axl_glu_args){ f32(g.gate, 3, 7), f32(g.up, 3, 7), f32(y, 3, 7), glu_act });
     return dot(y, g.r, GLU_N);
 }
 
-static void test_reference__swiglu_backward(void **state)
+static void test_reference__glu_backward(void **state)
 {
     static struct glu g;
     float dgate[GLU_N], dup[GLU_N];
@@ -381,13 +406,64 @@ static void test_reference__swiglu_backward(void **state)
     kernel_normals(g.gate, GLU_N, 1, 2);
     kernel_normals(g.up, GLU_N, 2, 1);
     kernel_normals(g.r, GLU_N, 3, 1);
-    memcpy(dgate, g.gate, sizeof dgate);
-    memcpy(dup, g.up, sizeof dup);
-    axl__ref_swiglu_backward(&(axl_swiglu_backward_args){
-        /* in place */
-        f32(dgate, 3, 7), f32(dup, 3, 7), f32(g.r, 3, 7), f32(dgate, 3, 7), f32(dup, 3, 7) });
-    kernel_check_gradient("dgate", g.gate, dgate, GLU_N, glu_loss, &g, TOLERANCE);
-    kernel_check_gradient("dup", g.up, dup, GLU_N, glu_loss, &g, TOLERANCE);
+    for (glu_act = 0; glu_act < AXL_ACTIVATIONS; glu_act++) {
+        memcpy(dgate, g.gate, sizeof dgate);
+        memcpy(dup, g.up, sizeof dup);
+        axl__ref_glu_backward(&(axl_glu_backward_args){ f32(dgate, 3, 7), f32(dup, 3, 7),
+                                                        f32(g.r, 3, 7), f32(dgate, 3, 7),
+                                                        f32(dup, 3, 7), glu_act }); /* in place */
+        kernel_check_gradient("dgate", g.gate, dgate, GLU_N, glu_loss, &g, TOLERANCE);
+        kernel_check_gradient("dup", g.up, dup, GLU_N, glu_loss, &g, TOLERANCE);
+    }
+}
+
+/* Numbers of torch.nn.functional.silu, gelu and gelu(approximate="tanh") in f64, torch 2.13. */
+static void test_reference__activations_are_pytorchs(void **state)
+{
+    static const double want[AXL_ACTIVATIONS][4] = {
+        [AXL_SILU] = { -0.14227761953270035, -0.1887703343990727, 0.5093840243815447,
+                       2.3103545499468914 },
+        [AXL_GELU] = { -0.00404969409489031, -0.15426876936299344, 0.5800294857173489,
+                       2.4844758366855597 },
+        [AXL_GELU_TANH] = { -0.0036373920817729943, -0.15428599017485606, 0.5799605551656203,
+                            2.484915733910001 },
+    };
+    float x[4] = { -3.0f, -0.5f, 0.75f, 2.5f }, ones[4] = { 1, 1, 1, 1 }, y[4];
+
+    (void)state;
+    for (axl_activation act = 0; act < AXL_ACTIVATIONS; act++) {
+        axl__ref_glu_forward(&(axl_glu_args){ f32(x, 1, 4), f32(ones, 1, 4), f32(y, 1, 4), act });
+        for (int i = 0; i < 4; i++)
+            assert_true(fabs(y[i] - want[act][i]) < 1e-7 * fabs(want[act][i]));
+    }
+}
+
+/* ---- soft_cap ---- */
+
+struct capped {
+    float x[GLU_N], r[GLU_N];
+};
+
+static double cap_loss(const void *arg)
+{
+    struct capped c = *(const struct capped *)arg;
+
+    axl__ref_soft_cap_forward(&(axl_soft_cap_args){ f32(c.x, 3, 7), f32(c.x, 3, 7), 2.5f });
+    return dot(c.x, c.r, GLU_N);
+}
+
+static void test_reference__soft_cap_backward(void **state)
+{
+    static struct capped c;
+    float y[GLU_N], dx[GLU_N];
+
+    (void)state;
+    kernel_normals(c.x, GLU_N, 1, 2);
+    kernel_normals(c.r, GLU_N, 2, 1);
+    memcpy(dx, c.r, sizeof dx);
+    axl__ref_soft_cap_forward(&(axl_soft_cap_args){ f32(c.x, 3, 7), f32(y, 3, 7), 2.5f });
+    axl__ref_soft_cap_backward(&(axl_soft_cap_backward_args){ f32(y, 3, 7), f32(dx, 3, 7), 2.5f });
+    kernel_check_gradient("dx", c.x, dx, GLU_N, cap_loss, &c, TOLERANCE);
 }
 
 /* ---- cross_entropy ---- */
@@ -396,13 +472,16 @@ enum { CE_N = 4, CE_V = 11 };
 
 static const int32_t ce_targets[CE_N] = { 0, 10, 4, 4 };
 
-static float ce_smoothing;
+static float ce_smoothing, ce_soft_cap;
 
 static double ce_loss(const void *logits)
 {
     float copy[CE_N * CE_V], losses[CE_N], ones[CE_N] = { 1, 1, 1, 1 };
 
     memcpy(copy, logits, sizeof copy);
+    if (ce_soft_cap > 0.0f)
+        axl__ref_soft_cap_forward(
+            &(axl_soft_cap_args){ f32(copy, CE_N, CE_V), f32(copy, CE_N, CE_V), ce_soft_cap });
     axl__ref_cross_entropy(&(axl_cross_entropy_args){ .logits = f32(copy, CE_N, CE_V),
                                                       .targets = ce_targets,
                                                       .losses = losses,
@@ -413,9 +492,14 @@ static double ce_loss(const void *logits)
 static void test_reference__cross_entropy_backward(void **state)
 {
     float logits[CE_N * CE_V], dlogits[CE_N * CE_V], losses[CE_N];
-    axl_cross_entropy_args a = {
-        f32(logits, CE_N, CE_V), f32(dlogits, CE_N, CE_V), ce_targets, losses, 0.25f, 0.0f, NULL
-    };
+    axl_cross_entropy_args a = { f32(logits, CE_N, CE_V),
+                                 f32(dlogits, CE_N, CE_V),
+                                 ce_targets,
+                                 losses,
+                                 0.25f,
+                                 0.0f,
+                                 NULL,
+                                 0.0f };
 
     (void)state;
     kernel_normals(logits, CE_N * CE_V, 1, 2);
@@ -431,6 +515,26 @@ static void test_reference__cross_entropy_backward(void **state)
     for (int i = 0; i < CE_N * CE_V; i++)
         assert_int_equal(((uint16_t *)logits)[i / CE_V * 2 * CE_V + i % CE_V],
                          axl__f32_to_bf16(dlogits[i]));
+}
+
+/* The gradient is that of what the cap was put on. */
+static void test_reference__cross_entropy_of_capped_logits(void **state)
+{
+    float logits[CE_N * CE_V], capped[CE_N * CE_V], dlogits[CE_N * CE_V], losses[CE_N];
+
+    (void)state;
+    kernel_normals(logits, CE_N * CE_V, 1, 2);
+    ce_soft_cap = 3.0f;
+    axl__ref_soft_cap_forward(
+        &(axl_soft_cap_args){ f32(logits, CE_N, CE_V), f32(capped, CE_N, CE_V), ce_soft_cap });
+    axl__ref_cross_entropy(&(axl_cross_entropy_args){ .logits = f32(capped, CE_N, CE_V),
+                                                      .dlogits = f32(dlogits, CE_N, CE_V),
+                                                      .targets = ce_targets,
+                                                      .losses = losses,
+                                                      .scale = 0.25f,
+                                                      .soft_cap = ce_soft_cap });
+    kernel_check_gradient("dlogits", logits, dlogits, CE_N * CE_V, ce_loss, logits, TOLERANCE);
+    ce_soft_cap = 0.0f;
 }
 
 static void test_reference__cross_entropy_scales_each_row(void **state)
@@ -607,8 +711,11 @@ int main(void)
         cmocka_unit_test(test_reference__attention_backward),
         cmocka_unit_test(test_reference__attention_aligns_ends),
         cmocka_unit_test(test_reference__attention_window),
-        cmocka_unit_test(test_reference__swiglu_backward),
+        cmocka_unit_test(test_reference__glu_backward),
+        cmocka_unit_test(test_reference__activations_are_pytorchs),
+        cmocka_unit_test(test_reference__soft_cap_backward),
         cmocka_unit_test(test_reference__cross_entropy_backward),
+        cmocka_unit_test(test_reference__cross_entropy_of_capped_logits),
         cmocka_unit_test(test_reference__cross_entropy_scales_each_row),
         cmocka_unit_test(test_reference__label_smoothing_is_pytorchs),
         cmocka_unit_test(test_reference__dropout_mask_knows_its_place_only),

@@ -2,16 +2,18 @@
 /* test_rms_norm.c - the norm and its gradient against the reference. */
 #include "kernel_testing.h"
 
+/* more: whether weights count from 1 */
 static void forward_backward(kernel_run *run, const kernel_case *c)
 {
+    const bool *unit_offset = c->more;
     axl_mat x = kernel_random(run, c->rows, c->cols, c->dtype, c->pad, 1);
     axl_mat w = kernel_random(run, 1, c->cols, c->other, 0, 1);
     axl_mat dy = kernel_random(run, c->rows, c->cols, c->dtype, 2 * c->pad, 1);
     axl_mat dx = kernel_random(run, c->rows, c->cols, c->dtype, c->pad, 1);
     axl_mat y = kernel_mat(run, c->rows, c->cols, c->dtype, c->pad);
     float *rstd = kernel_alloc(run, (size_t)c->rows * sizeof *rstd);
-    axl_rms_norm_args f = { x, y, w.data, w.dtype, rstd, 1e-5f };
-    axl_rms_norm_backward_args b = { x, dy, dx, w.data, w.dtype, rstd };
+    axl_rms_norm_args f = { x, y, w.data, w.dtype, rstd, 1e-5f, *unit_offset };
+    axl_rms_norm_backward_args b = { x, dy, dx, w.data, w.dtype, rstd, *unit_offset };
 
     assert_ok(run->ops->rms_norm_forward(run->dev, &f));
     kernel_save(run, "y", y, 1e-6);
@@ -23,7 +25,8 @@ static void forward_backward(kernel_run *run, const kernel_case *c)
 static void test_rms_norm__forward_and_backward(void **state)
 {
     (void)state;
-    kernel_check_shapes(forward_backward);
+    for (int unit_offset = 0; unit_offset < 2; unit_offset++)
+        kernel_check_shapes_with(forward_backward, &(bool){ unit_offset });
 }
 
 /* A gradient in f32 on the residual stream of a bf16 norm. */
@@ -34,7 +37,7 @@ static void mixed_gradient(kernel_run *run, const kernel_case *c)
     axl_mat dy = kernel_random(run, c->rows, c->cols, c->dtype, 0, 1);
     axl_mat dx = kernel_random(run, c->rows, c->cols, AXL_F32, 0, 1);
     float *rstd = kernel_random_f32(run, c->rows, 1);
-    axl_rms_norm_backward_args b = { x, dy, dx, w.data, w.dtype, rstd };
+    axl_rms_norm_backward_args b = { x, dy, dx, w.data, w.dtype, rstd, false };
 
     assert_ok(run->ops->rms_norm_backward(run->dev, &b));
     kernel_save(run, "dx", dx, 3e-6);

@@ -86,6 +86,37 @@ static void test_simd__exp2_within_2_ulps_or_roughly(void **state)
     }
 }
 
+static float tanh_of(float x, bool small)
+{
+    float y[VF_N];
+
+    vf_store(y, small ? vf_tanh_small(vf_set1(x)) : vf_tanh(vf_set1(x)));
+    return y[0];
+}
+
+static void test_simd__tanh_within_6_ulps(void **state)
+{
+    double worst = 0.0, worst_small = 0.0;
+
+    (void)state;
+    for (uint64_t u = 0; u <= UINT32_MAX; u += STRIDE) {
+        float x = axl__bits_float((uint32_t)u);
+        if (!isfinite(x) || fabsf(x) < 1e-30f)
+            continue;
+        double error = ulps(tanh_of(x, false), tanh(x)), small = 0.0;
+        worst = error > worst ? error : worst;
+        if (fabsf(x) <= 1.0f)
+            small = ulps(tanh_of(x, true), tanh(x));
+        worst_small = small > worst_small ? small : worst_small;
+    }
+    printf("tanh: %.2f units in the last place, of small ones %.2f\n", worst, worst_small);
+    assert_true(worst < 6.0 && worst_small < 6.0);
+    assert_true(tanh_of(0.0f, false) == 0.0f && tanh_of(INFINITY, false) == 1.0f &&
+                tanh_of(-INFINITY, false) == -1.0f);
+    assert_true(isnan(tanh_of(NAN, false)) && isnan(tanh_of(-NAN, false)));
+    assert_true(isnan(tanh_of(NAN, true)) && tanh_of(0.0f, true) == 0.0f);
+}
+
 static void test_simd__bf16_is_that_of_dtype_h(void **state)
 {
     float x[VF_N];
@@ -222,6 +253,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_simd__exp_within_2_ulps),
         cmocka_unit_test(test_simd__exp2_within_2_ulps_or_roughly),
+        cmocka_unit_test(test_simd__tanh_within_6_ulps),
         cmocka_unit_test(test_simd__bf16_is_that_of_dtype_h),
         cmocka_unit_test(test_simd__part_of_a_vector),
         cmocka_unit_test(test_simd__lanes),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * test_model.c - logits, loss and gradients, of LoRA and of the weights, against PyTorch
- * (transformers + PEFT, the goldens of make_model_variants.py, make_weight_grads.py and
- * make_peft_grads.py), on both backends and every instruction set.
+ * (transformers + PEFT, the goldens of make_model_variants.py, make_weight_grads.py,
+ * make_training_losses.py and make_peft_grads.py), on both backends and every instruction set.
  */
 #include "testing.h"
 
@@ -253,6 +253,12 @@ static void test_model__equals_transformers_in_every_form(void **state)
         "ministral3",
         "mistral3",
         "ministral_layers_bf16",
+        "gemma",
+        "gemma_gelu_bias_bf16_old",
+        "gemma2",
+        "gemma2_bf16_old",
+        "gemma3",
+        "gemma3_pattern_bf16_old",
     };
 
     (void)state;
@@ -536,6 +542,52 @@ static void test_model__trains_as_transformers(void **state)
             check_training(variants[v], &machines[m]);
 }
 
+/* ---- steps ---- */
+
+/* The losses of steps of AdamW, make_training_losses.py's. */
+static void check_steps_on(const char *variant, const machine *m)
+{
+    axl_context *ctx = machine_context(m);
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    axl__arena arena;
+    sequences s;
+    char dir[512], path[600];
+    axl_adapter *adapter;
+    axl_trainer *tr;
+
+    snprintf(dir, sizeof dir, "%s/%s", test_source_path("tests/golden/model_variants"), variant);
+    axl__arena_init(&arena, ctx);
+    snprintf(path, sizeof path, "%s/expect.json", dir);
+    read_two(axl__json_get(read_json(&arena, ctx, path), "input_ids"), &s);
+    snprintf(path, sizeof path, "%s/steps.json", dir);
+    const axl__json *steps = read_json(&arena, ctx, path);
+    axl_model *model = open_model(ctx, dir, m, AXL_COMPUTE_F32);
+    snprintf(path, sizeof path, "%s/adapter", dir);
+    assert_ok(axl_adapter_open(&adapter, model, path));
+    o.learning_rate = axl__json_double(steps, "learning_rate", 0);
+    o.max_grad_norm = 0.0;
+    assert_ok(axl_trainer_new(&tr, model, adapter, &o));
+    axl_batch b = batch_of(&s);
+    for (const axl__json *want = axl__json_get(steps, "losses")->child; want; want = want->next) {
+        double loss;
+        assert_ok(axl_trainer_forward_backward(tr, &b, &loss));
+        assert_true(fabs(loss - want->number) < 1e-5 * loss);
+        assert_ok(axl_trainer_step(tr, NULL));
+    }
+    axl_trainer_free(tr);
+    axl_adapter_free(adapter);
+    axl_model_free(model);
+    axl__arena_free(&arena);
+    axl_context_free(ctx);
+}
+
+static void test_model__trains_as_transformers_does(void **state)
+{
+    (void)state;
+    for (size_t m = first_machine(); m < N_MACHINES; m++)
+        check_steps_on("gemma3", &machines[m]);
+}
+
 /* ---- the first batch of the recorded Axolotl run ---- */
 
 static void load_rows(const axl__json *rows, sequences *s)
@@ -614,6 +666,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_model__equals_transformers_in_every_form),
+        cmocka_unit_test(test_model__trains_as_transformers_does),
         cmocka_unit_test(test_model__computes_with_codes_as_bitsandbytes),
         cmocka_unit_test(test_model__makes_of_values_what_a_checkpoint_has),
         cmocka_unit_test(test_model__dynamic_continues_as_transformers),

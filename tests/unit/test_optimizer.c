@@ -508,7 +508,7 @@ static double state_bytes(bed *b, const char *name)
     return bytes;
 }
 
-static void test_optimizer__8bit_state_is_a_byte(void **state)
+static void test_optimizer__state_of_few_bits_is_small(void **state)
 {
     bed b = { 0 };
 
@@ -679,7 +679,7 @@ int main(void)
         cmocka_unit_test(test_optimizer__a_part_rests),
         cmocka_unit_test(test_optimizer__has_the_codes_of_bitsandbytes),
         cmocka_unit_test(test_optimizer__rounds_to_the_nearest_code),
-        cmocka_unit_test(test_optimizer__8bit_state_is_a_byte),
+        cmocka_unit_test(test_optimizer__state_of_few_bits_is_small),
         cmocka_unit_test(test_optimizer__has_every_name),
         cmocka_unit_test(test_optimizer__groups_as_axolotl),
         cmocka_unit_test(test_optimizer__loraplus_knows_embeddings),

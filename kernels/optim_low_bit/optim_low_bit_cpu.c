@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * optim_8bit_cpu.c - steps with 8-bit state, a block at a time in the first-level cache: 12 bytes
- * of p and g an element and 4 of AdamW's state.  Looking bytes up bounds it, not memory.
+ * optim_low_bit_cpu.c - steps with state of 8 or 4 bits, a block at a time in the first-level
+ * cache: 12 bytes of p and g an element and 4 or 2 of AdamW's state.  Looking codes up bounds it,
+ * not memory.
  */
-#include "kernels/optim_8bit/optim_8bit.h"
+#include "kernels/optim_low_bit/optim_low_bit.h"
 
 #include "kernels/cpu/span_cpu.h"
 
 enum { BLOCK = 256, TASK_BLOCKS = 16 };
 
-typedef axl__optim_8bit_numbers numbers;
+typedef axl__optim_low_bit_numbers numbers;
 
 struct step {
-    const axl_optim_8bit_args *a;
+    const axl_optim_low_bit_args *a;
     numbers k;
 };
 
@@ -26,8 +27,12 @@ static void widen(float *out, const axl_quant_map *map, const uint8_t *codes, fl
 {
     int32_t i = 0;
 
-    for (; i < n; i++)
+    for (; map->bits == 8 && i < n; i++)
         out[i] = map->code[codes[i]] * scale;
+    for (; i < n; i += 2) {
+        out[i] = map->code[codes[i / 2] >> 4] * scale;
+        out[i + 1] = map->code[codes[i / 2] & 15] * scale;
+    }
     for (; i < BLOCK; i++)
         out[i] = 0.0f;
 }
@@ -50,7 +55,7 @@ static void narrow(uint8_t *codes, float *scale, const axl_quant_map *map, float
 
     *scale = top = top > map->min_scale ? top : map->min_scale;
     if (top == 0.0f) {
-        memset(codes, 0, (size_t)n);
+        memset(codes, 0, (size_t)(n * map->bits / 8));
         return;
     }
     vf factor = vf_set1(map->divides ? top : 1.0f / top);
@@ -66,7 +71,10 @@ static void narrow(uint8_t *codes, float *scale, const axl_quant_map *map, float
         uint8_t c = map->start[(uint16_t)place[i]];
         while (x[i] >= map->above[c])
             c++;
-        codes[i] = c;
+        if (map->bits == 8)
+            codes[i] = c;
+        else
+            codes[i / 2] = (uint8_t)(i % 2 ? codes[i / 2] | c : c << 4);
     }
 }
 
@@ -133,23 +141,28 @@ AXL_INLINE void step_lanes(const struct step *s, struct block *b, float *p, cons
     axl_store(p, AXL_F32, i, x, n);
 }
 
+static uint8_t *codes_at(const axl_optim_low_bit_args *a, int state, int64_t block)
+{
+    return a->codes[state] + block * axl__quant_map_bytes(a->maps[state]);
+}
+
 static void step_block(const struct step *s, int64_t index)
 {
-    const axl_optim_8bit_args *a = s->a;
+    const axl_optim_low_bit_args *a = s->a;
     axl_optim_block at = a->blocks[index];
     struct block b;
     int32_t i = 0;
 
     for (int k = 0; k < 3; k++)
         if (a->codes[k])
-            widen(b.s[k], a->maps[k], a->codes[k] + index * BLOCK, a->scales[k][index], at.n);
+            widen(b.s[k], a->maps[k], codes_at(a, k, index), a->scales[k][index], at.n);
     for (; i + VF_N <= at.n; i += VF_N)
         step_lanes(s, &b, a->p + at.at, a->g + at.at, i, VF_N);
     if (i < at.n)
         step_lanes(s, &b, a->p + at.at, a->g + at.at, i, at.n - i);
     for (int k = 0; k < 3; k++)
         if (a->codes[k])
-            narrow(a->codes[k] + index * BLOCK, &a->scales[k][index], a->maps[k], b.s[k], at.n);
+            narrow(codes_at(a, k, index), &a->scales[k][index], a->maps[k], b.s[k], at.n);
 }
 
 static void step_task(void *arg, uint64_t index)
@@ -161,9 +174,9 @@ static void step_task(void *arg, uint64_t index)
         step_block(s, b);
 }
 
-axl_status AXL_ISA_NAME(optim_8bit)(axl_device *dev, const axl_optim_8bit_args *a)
+axl_status AXL_ISA_NAME(optim_low_bit)(axl_device *dev, const axl_optim_low_bit_args *a)
 {
-    struct step s = { a, axl__optim_8bit_fold(a) };
+    struct step s = { a, axl__optim_low_bit_fold(a) };
 
     axl_loop(dev, axl_div_up(a->n_blocks, TASK_BLOCKS), 16 * 256 * a->n_blocks, step_task, &s);
     return AXL_OK;

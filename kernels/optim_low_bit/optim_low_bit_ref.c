@@ -1,29 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * optim_8bit_ref.c - what a step with 8-bit state means, bit by bit.  Slow on purpose; every
- * backend is tested against this file, so change it only to fix the maths.
+ * optim_low_bit_ref.c - what a step with state of few bits means, bit by bit.  Slow on purpose;
+ * every backend is tested against this file, so change it only to fix the maths.
  */
-#include "optim_8bit.h"
+#include "optim_low_bit.h"
 
 typedef struct {
-    const axl_optim_8bit_args *a;
-    axl__optim_8bit_numbers k;
+    const axl_optim_low_bit_args *a;
+    axl__optim_low_bit_numbers k;
     float s[3][256]; /* the states of a block, widened */
 } block_step;
 
 static void widen(block_step *b, int64_t block, int32_t n, int state)
 {
-    const axl_optim_8bit_args *a = b->a;
-    const uint8_t *codes = a->codes[state] + block * 256;
+    const axl_optim_low_bit_args *a = b->a;
+    const axl_quant_map *map = a->maps[state];
+    const uint8_t *codes = a->codes[state] + block * axl__quant_map_bytes(map);
 
-    for (int32_t i = 0; i < n; i++)
-        b->s[state][i] = a->maps[state]->code[codes[i]] * a->scales[state][block];
+    for (int32_t i = 0; i < n; i++) {
+        int code = map->bits == 8 ? codes[i] : codes[i / 2] >> (i % 2 ? 0 : 4) & 15;
+        b->s[state][i] = map->code[code] * a->scales[state][block];
+    }
 }
 
 static void narrow(block_step *b, int64_t block, int32_t n, int state)
 {
-    const axl_optim_8bit_args *a = b->a;
+    const axl_optim_low_bit_args *a = b->a;
     const axl_quant_map *map = a->maps[state];
+    uint8_t *codes = a->codes[state] + block * axl__quant_map_bytes(map);
     float scale = 0.0f;
 
     for (int32_t i = 0; i < n; i++)
@@ -32,7 +36,11 @@ static void narrow(block_step *b, int64_t block, int32_t n, int state)
     a->scales[state][block] = scale;
     for (int32_t i = 0; i < n; i++) {
         float x = map->divides ? b->s[state][i] / scale : b->s[state][i] * (1.0f / scale);
-        a->codes[state][block * 256 + i] = scale == 0.0f ? 0 : axl__quant_code(map, x);
+        uint8_t code = scale == 0.0f ? 0 : axl__quant_code(map, x);
+        if (map->bits == 8)
+            codes[i] = code;
+        else
+            codes[i / 2] = (uint8_t)(i % 2 ? codes[i / 2] | code : code << 4);
     }
 }
 
@@ -48,7 +56,7 @@ static float mean(float m, float beta, float rest, float g)
 
 static void adamw(block_step *b, int32_t i, float *p, float g, bool slow)
 {
-    const axl__optim_8bit_numbers *k = &b->k;
+    const axl__optim_low_bit_numbers *k = &b->k;
     float *m = &b->s[0][i], *v = &b->s[1][i], *m2 = &b->s[2][i];
 
     *m = mean(*m, k->beta1, k->rest1, g);
@@ -64,7 +72,7 @@ static void adamw(block_step *b, int32_t i, float *p, float g, bool slow)
 
 static void lion(block_step *b, int32_t i, float *p, float g)
 {
-    const axl__optim_8bit_numbers *k = &b->k;
+    const axl__optim_low_bit_numbers *k = &b->k;
     float *m = &b->s[0][i], c = k->beta1 * *m + k->rest1 * g;
 
     *p = *p * k->keep + k->minus_lr * (float)((c > 0.0f) - (c < 0.0f));
@@ -73,7 +81,7 @@ static void lion(block_step *b, int32_t i, float *p, float g)
 
 static void rmsprop(block_step *b, int32_t i, float *p, float g)
 {
-    const axl__optim_8bit_numbers *k = &b->k;
+    const axl__optim_low_bit_numbers *k = &b->k;
     float *v = &b->s[0][i];
 
     g = fmaf(k->weight_decay, *p, g);
@@ -91,9 +99,9 @@ static void step(block_step *b, int32_t i, float *p, float g)
     }
 }
 
-void axl__ref_optim_8bit(const axl_optim_8bit_args *a)
+void axl__ref_optim_low_bit(const axl_optim_low_bit_args *a)
 {
-    block_step b = { .a = a, .k = axl__optim_8bit_fold(a) };
+    block_step b = { .a = a, .k = axl__optim_low_bit_fold(a) };
 
     for (int64_t block = 0; block < a->n_blocks; block++) {
         axl_optim_block at = a->blocks[block];
