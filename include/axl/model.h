@@ -116,8 +116,9 @@ AXL_API AXL_MUST_CHECK axl_status axl_model_open(axl_model **out, axl_context *c
  * Load a model from memory: the files that axl_model_open() would find in a folder.  Weights are
  * computed with where they lie when the device shares the host's memory and neither type nor
  * alignment (to the type's size) is in the way, so the bytes of safetensors files are borrowed
- * until the model is freed, or its weights are trained or merged; all other files for the call
- * alone.
+ * until the model is freed, or its weights are trained or merged (of a checkpoint that has more
+ * than a language model until it is freed, for those bytes are written again); all other files for
+ * the call alone.
  *
  * @param[out] out   The model; NULL on failure.  Release with axl_model_free().
  * @param[in]  ctx   The model takes its own reference.
@@ -229,7 +230,9 @@ AXL_API AXL_MUST_CHECK axl_status axl_model_get_info(const axl_model *model, axl
 /**
  * Write a model whose weights were trained or merged as a folder in Hugging Face form:
  * model.safetensors with each tensor in the type that the base's files have it in, config.json, and
- * generation_config.json where the base had one.  What neither changed is written bit for bit.
+ * generation_config.json where the base had one.  What neither changed is written bit for bit, the
+ * other parts of a checkpoint whose language model was trained among it (not of a model that a
+ * host's function gave the tensors of, which is asked for the language model alone).
  *
  * @param[in] model Borrowed; no trainer of its weights may be alive.
  * @param[in] dir   Made if need be; files of these names are replaced, each whole or not at all.

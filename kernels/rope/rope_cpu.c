@@ -21,7 +21,7 @@ AXL_INLINE void rotate_lanes(void *x, axl_dtype type, int64_t half, const float 
 static void rotate_tile(const void *args, axl_tile t)
 {
     const axl_rope_args *a = args;
-    int64_t half = a->head_dim / 2;
+    int64_t half = a->rotary_dim / 2;
     vf sign = vf_set1(a->inverse ? -1.0f : 1.0f);
 
     for (int64_t r = t.row; r < t.row_end; r++) {

@@ -242,13 +242,35 @@ static axl_status adapter_lay_out(axl_adapter *a, const bool *on)
     return AXL_OK;
 }
 
+/* In a wrapper the names of kinds would mean layers of its other parts, too: paths do not. */
+static axl_status name_paths(axl_adapter *a, const bool *on)
+{
+    const axl__modules *t = &a->model->modules;
+    const char **paths = axl__calloc(a->ctx, (size_t)t->n, sizeof *paths);
+    axl_adapter_options o = a->opts;
+
+    if (!paths)
+        return axl__fail_nomem();
+    o.target_modules = paths;
+    o.target_regex = o.exclude_regex = NULL;
+    o.n_target_modules = o.n_exclude_modules = o.n_layers_to_transform = 0;
+    for (int64_t i = 0; i < t->n; i++)
+        if (on[i])
+            paths[o.n_target_modules++] = t->list[i].name;
+    axl_status status = axl__targets_copy(&a->opts, &a->arena, &o);
+    axl__free(a->ctx, paths);
+    return status;
+}
+
 /* For adapter_config.json: what was asked for, or every kind of layer that is not the head. */
-static axl_status name_targets(axl_adapter *a)
+static axl_status name_targets(axl_adapter *a, const bool *on)
 {
     enum { KINDS_MAX = 32 };
     const char *kinds[KINDS_MAX];
     axl_adapter_options o = a->opts;
 
+    if (a->model->arch.wrapper)
+        return name_paths(a, on);
     if (a->opts.target_regex || a->opts.n_target_modules > 0)
         return AXL_OK;
     o.n_target_modules = axl__modules_kinds(&a->model->modules, false, kinds, KINDS_MAX);
@@ -262,7 +284,7 @@ static axl_status adapter_fill(axl_adapter *a, const bool *on, const axl_adapter
     void *params = NULL;
 
     AXL_TRY(axl__targets_copy(&a->opts, &a->arena, o));
-    AXL_TRY(name_targets(a));
+    AXL_TRY(name_targets(a, on));
     AXL_TRY(adapter_lay_out(a, on));
     size_t bytes = (size_t)a->n_params * sizeof(float);
     AXL_TRY(ops->buffer_new(a->model->dev, &params, bytes));

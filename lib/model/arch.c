@@ -2,6 +2,7 @@
 /* arch.c - see arch.h: what families read alike, and the files themselves. */
 #include "arch.h"
 #include "family/family.h"
+#include "family/wrapper.h"
 
 #include "base/os.h"
 #include "base/str.h"
@@ -40,6 +41,20 @@ axl_status axl__arch_read_int(const axl__arch_source *s, const char *key, int64_
     return AXL_OK;
 }
 
+axl_status axl__arch_check_fixed(const axl__arch_source *s, const axl__arch_fixed *fixed, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const axl__json *v = axl__json_get(s->root, fixed[i].key);
+        bool number = v && (v->type == AXL__JSON_INT || v->type == AXL__JSON_FLOAT);
+        if (!v || v->type == AXL__JSON_NULL || (number && v->number == fixed[i].value) ||
+            (v->type == AXL__JSON_BOOL && (double)v->boolean == fixed[i].value))
+            continue;
+        return axl__fail(AXL_ERR_UNSUPPORTED, "%s: \"%s\" is not supported but as %d: %s", s->path,
+                         fixed[i].key, (int)fixed[i].value, fixed[i].why);
+    }
+    return AXL_OK;
+}
+
 /* What the family said, or what most have. */
 static int64_t or_else(int64_t said, int64_t otherwise)
 {
@@ -59,7 +74,8 @@ static axl_status arch_read_sizes(axl__arch *a, const axl__arch_source *s)
         axl__json_int(s->root, "head_dim", or_else(a->head_dim, a->hidden_size / a->n_heads));
     a->max_seq_len =
         axl__json_int(s->root, "max_position_embeddings", or_else(a->max_seq_len, 2048));
-    a->rms_norm_eps = axl__json_double(s->root, "rms_norm_eps", 1e-6);
+    a->rms_norm_eps =
+        axl__json_double(s->root, "rms_norm_eps", a->rms_norm_eps > 0.0 ? a->rms_norm_eps : 1e-6);
     a->tied_head = axl__json_bool(s->root, "tie_word_embeddings", a->tied_head);
     if (a->n_layers > AXL__LAYERS_MAX)
         return axl__fail(AXL_ERR_FORMAT, "%s: num_hidden_layers is %lld; at most %d", s->path,
@@ -130,7 +146,8 @@ axl_status axl__arch_read_decoder(axl__arch *a, const axl__arch_source *s)
 {
     AXL_TRY(axl__arch_read_activation(a, s, "hidden_act", "silu"));
     AXL_TRY(arch_read_sizes(a, s));
-    AXL_TRY(axl__rope_read(&a->ropes[0], s->root, a->max_seq_len, s->path));
+    const axl__rope_of of = { &a->family->rope, a->head_dim, a->max_seq_len, s->path };
+    AXL_TRY(axl__rope_read(&a->ropes[0], s->root, &of));
     a->n_ropes = 1;
     a->layers = axl__calloc(s->ctx, (size_t)a->n_layers, sizeof *a->layers);
     return a->layers ? AXL_OK : axl__fail_nomem();
@@ -159,9 +176,10 @@ static axl_status arch_read_eos(axl__arch *a, const axl__arch_source *s)
     return AXL_OK;
 }
 
-static axl_status arch_read_config(axl__arch *a, const axl__arch_source *s)
+/* The family of the decoder that s describes; if_missing where it names no model_type. */
+static axl_status arch_read_family(axl__arch *a, const axl__arch_source *s, const char *if_missing)
 {
-    const char *type = axl__json_string(s->root, "model_type", "");
+    const char *type = axl__json_string(s->root, "model_type", if_missing);
     char known[256];
 
     if (!*type)
@@ -178,7 +196,37 @@ static axl_status arch_read_config(axl__arch *a, const axl__arch_source *s)
     return arch_read_eos(a, s);
 }
 
+/* The language model among others; whether the head is the embedding stands outside of it. */
+static axl_status arch_read_wrapped(axl__arch *a, const axl__arch_source *s,
+                                    const axl__wrapper *wrapper)
+{
+    static const char key[] = "text_config";
+    axl__arch_source text = { s->ctx, axl__json_get(s->root, key), s->path };
+
+    if (!text.root || text.root->type != AXL__JSON_OBJECT)
+        return axl__fail(AXL_ERR_FORMAT,
+                         "%s: \"%s\", which describes the language model, must be "
+                         "an object",
+                         s->path, key);
+    AXL_TRY(arch_read_family(a, &text, wrapper->text_type));
+    a->wrapper = wrapper;
+    bool text_says = !wrapper->tied && a->tied_head;
+    a->tied_head = axl__json_bool(s->root, "tie_word_embeddings", wrapper->tied) || text_says;
+    return AXL_OK;
+}
+
+static axl_status arch_read_config(axl__arch *a, const axl__arch_source *s)
+{
+    const axl__wrapper *wrapper = axl__wrapper_find(axl__json_string(s->root, "model_type", ""));
+
+    if (!wrapper)
+        return arch_read_family(a, s, "");
+    AXL_TRY(arch_read_wrapped(a, s, wrapper));
+    return arch_read_eos(a, s);
+}
+
 static axl_status arch_read_file(axl__arch *out, const axl__folder *folder, const char *name,
+                                 const char *overrides,
                                  axl_status (*read)(axl__arch *a, const axl__arch_source *s))
 {
     char *path = axl__folder_path(folder, name);
@@ -190,20 +238,22 @@ static axl_status arch_read_file(axl__arch *out, const axl__folder *folder, cons
     axl__arena_init(&arena, folder->ctx);
     axl_status status = axl__folder_json(folder, name, &arena, &root);
     if (status == AXL_OK)
+        status = axl__arch_override(root, &arena, overrides);
+    if (status == AXL_OK)
         status = read(out, &(axl__arch_source){ folder->ctx, root, path });
     axl__arena_free(&arena);
     axl__free(folder->ctx, path);
     return status;
 }
 
-axl_status axl__arch_read(axl__arch *out, const axl__folder *folder)
+axl_status axl__arch_read(axl__arch *out, const axl__folder *folder, const char *overrides)
 {
     static const char more[] = "generation_config.json";
 
     memset(out, 0, sizeof *out);
-    axl_status status = arch_read_file(out, folder, "config.json", arch_read_config);
+    axl_status status = arch_read_file(out, folder, "config.json", overrides, arch_read_config);
     if (status == AXL_OK && axl__folder_kind(folder, more) != AXL__PATH_NONE)
-        status = arch_read_file(out, folder, more, arch_read_eos);
+        status = arch_read_file(out, folder, more, NULL, arch_read_eos);
     if (status < 0)
         axl__arch_free(out, folder->ctx);
     return status;

@@ -23,12 +23,15 @@ typedef struct axl__layer_arch {
 } axl__layer_arch;
 
 typedef struct axl__family axl__family;
+typedef struct axl__wrapper axl__wrapper;
 
 /* A model's shape.  Sizes are positive and n_heads is a multiple of n_kv_heads: arch.c has checked
  * it, and nobody checks it again.  A family that has several sets of angles sees to it that every
  * layer's rope is below n_ropes. */
 typedef struct axl__arch {
     const axl__family *family;
+    const axl__wrapper
+        *wrapper; /* where the model is the language model of several parts, or NULL */
     int64_t n_layers, hidden_size, intermediate_size;
     int64_t n_heads, n_kv_heads, head_dim;
     int64_t vocab_size, max_seq_len;
@@ -42,16 +45,23 @@ typedef struct axl__arch {
     double embed_scale;        /* embeddings are multiplied by it; 0: they are not */
     double attn_scale;         /* of scores; 1 / sqrt(head_dim) where a family says none */
     double attn_soft_cap, logit_soft_cap; /* of scores and of logits; 0: none */
-    axl__rope ropes[AXL__ROPES_MAX];      /* (n_ropes) */
+    /* q, k and v are columns of one linear layer's output, gate and up of another's. */
+    bool fused;
+    axl__rope ropes[AXL__ROPES_MAX]; /* (n_ropes) */
     int n_ropes;
     axl__layer_arch *layers;           /* (n_layers), owned */
     int64_t eos_ids[AXL__EOS_IDS_MAX]; /* ends of the text and of a turn: generation stops there */
     int n_eos_ids;
 } axl__arch;
 
-/* Reads config.json, and from generation_config.json, where there is one, more of eos_ids.
- * AXL_ERR_UNSUPPORTED names what axl does not compute.  On failure nothing is left to free. */
-axl_status axl__arch_read(axl__arch *out, const axl__folder *folder);
+/* Lays overrides, the text of a JSON object or NULL, over a config.json that was read; of a wrapper
+ * over its text_config.  A key that was there keeps its place. */
+axl_status axl__arch_override(axl__json *root, axl__arena *arena, const char *overrides);
+
+/* Reads config.json with the overrides over it (NULL: none), and from generation_config.json, where
+ * there is one, more of eos_ids. AXL_ERR_UNSUPPORTED names what axl does not compute.  On failure
+ * nothing is left to free. */
+axl_status axl__arch_read(axl__arch *out, const axl__folder *folder, const char *overrides);
 void axl__arch_free(axl__arch *a, axl_context *ctx);
 
 /* The first n layers of `from`, which has no fewer; all else is the same. */
@@ -84,5 +94,14 @@ axl_status axl__arch_read_layer_types(axl__arch *a, const axl__arch_source *s, i
  * value is null. */
 axl_status axl__arch_read_int(const axl__arch_source *s, const char *key, int64_t least,
                               int64_t if_missing, int64_t *out);
+
+/* A key that a family's config.json may have with one value alone: another would ask for what is
+ * not computed.  true is 1, false 0; a key that is missing or null asks for nothing. */
+typedef struct axl__arch_fixed {
+    const char *key;
+    double value;
+    const char *why; /* what another value would be */
+} axl__arch_fixed;
+axl_status axl__arch_check_fixed(const axl__arch_source *s, const axl__arch_fixed *fixed, size_t n);
 
 #endif

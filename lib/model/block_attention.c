@@ -5,6 +5,24 @@
 
 #include <assert.h>
 
+/* Matrices of the shapes of q, k and v: each its own, or the columns of one, which is returned. */
+static axl_mat take_qkv(axl__step_arena *a, const axl__pass *p, int64_t T, axl_mat out[3])
+{
+    const axl__arch *m = &p->model->arch;
+    axl_dtype t = p->model->compute;
+    int64_t q = m->n_heads * m->head_dim, kv = m->n_kv_heads * m->head_dim;
+
+    if (!m->fused) {
+        for (int i = 0; i < 3; i++)
+            out[i] = axl__step_arena_mat(a, t, T, i == 0 ? q : kv);
+        return (axl_mat){ 0 };
+    }
+    axl_mat all = axl__step_arena_mat(a, t, T, q + 2 * kv);
+    for (int i = 0; i < 3; i++)
+        out[i] = axl__columns(all, i == 0 ? 0 : q + (i - 1) * kv, i == 0 ? q : kv);
+    return all;
+}
+
 void axl__attention_acts_take(axl__step_arena *a, axl__attention_acts *o, const axl__pass *p,
                               int64_t T)
 {
@@ -12,9 +30,12 @@ void axl__attention_acts_take(axl__step_arena *a, axl__attention_acts *o, const 
     axl_dtype t = p->model->compute;
     int64_t q = m->n_heads * m->head_dim, kv = m->n_kv_heads * m->head_dim;
 
-    o->q = axl__step_arena_mat(a, t, T, q);
-    o->k = o->all_k = axl__step_arena_mat(a, t, T, kv);
-    o->v = o->all_v = axl__step_arena_mat(a, t, T, kv);
+    axl_mat qkv[3];
+    o->qkv = take_qkv(a, p, T, qkv);
+    o->q = qkv[0];
+    o->k = o->all_k = qkv[1];
+    o->v = o->all_v = qkv[2];
+    o->cached_k = o->cached_v = (axl_mat){ 0 };
     o->out = axl__step_arena_mat(a, t, T, q);
     if (m->qk_norm) {
         o->raw_q = axl__step_arena_mat(a, t, T, q);
@@ -35,8 +56,7 @@ void axl__attention_work_take(axl__step_arena *a, axl__attention_work *o, const 
     int64_t q = m->n_heads * m->head_dim, kv = m->n_kv_heads * m->head_dim;
 
     o->dout = axl__step_arena_mat(a, t, T, q);
-    for (int i = 0; i < 3; i++)
-        o->dqkv[i] = axl__step_arena_mat(a, t, T, i == 0 ? q : kv);
+    o->fused = take_qkv(a, p, T, o->dqkv);
     for (int i = 0; i < 2 && m->qk_norm; i++)
         o->draw[i] = axl__step_arena_mat(a, t, T, i == 0 ? q : kv);
     axl_attention_backward_args back = { .forward = { .q = { NULL, t, T, q, q },
@@ -47,19 +67,32 @@ void axl__attention_work_take(axl__step_arena *a, axl__attention_work *o, const 
     o->kernel = axl__step_arena_take(a, p->ops->scratch(p->dev, AXL_OP_attention_backward, &back));
 }
 
-/* Turns the heads of x in place.  The gradient of a rotation is the rotation back. */
-static axl_status rotate(const axl__pass *p, int64_t layer, const axl__layout *at, axl_mat x,
-                         int64_t n_heads, bool inverse)
+/* Turns the heads of q and k in place.  The gradient of a rotation is the rotation back. */
+static axl_status rotate(const axl__pass *p, int64_t layer, const axl__layout *at, axl_mat q,
+                         axl_mat k, bool inverse)
 {
-    const axl__rope_angles *r = &at->ropes[p->model->arch.layers[layer].rope];
-    axl_rope_args a = {
-        x, at->positions, r->cos, r->sin, n_heads, p->model->arch.head_dim, inverse
-    };
+    const axl__arch *m = &p->model->arch;
+    int set = m->layers[layer].rope;
+    const axl__rope_angles *r = &at->ropes[set];
+    axl_rope_args a = { q,
+                        at->positions,
+                        r->query_cos,
+                        r->query_sin,
+                        m->n_heads,
+                        m->head_dim,
+                        m->ropes[set].rotary_dim,
+                        inverse };
 
+    AXL_TRY(p->ops->rope(p->dev, &a));
+    a.x = k;
+    a.n_heads = m->n_kv_heads;
+    a.cos = r->cos;
+    a.sin = r->sin;
     return p->ops->rope(p->dev, &a);
 }
 
-/* The heads of all tokens as rows, one behind another. */
+/* The heads of all tokens as rows, one behind another.  No family has both a fused layer, whose
+ * columns are no rows, and norms of heads: arch.c sees to it. */
 static axl_mat as_heads(axl_mat x, int64_t head_dim)
 {
     assert(x.stride == x.cols);
@@ -115,6 +148,15 @@ static axl_attention_args attention_args(const axl__pass *p, int64_t layer, cons
     };
 }
 
+/* Columns of a fused output, which a cache has side by side. */
+static axl_status fill_cache(const axl__pass *p, const axl__attention_acts *x)
+{
+    axl_unary_args k = { x->k, x->cached_k }, v = { x->v, x->cached_v };
+
+    AXL_TRY(p->ops->convert(p->dev, &k));
+    return p->ops->convert(p->dev, &v);
+}
+
 axl_status axl__attention_block_forward(const axl__pass *p, int64_t layer, const axl__layout *at,
                                         const axl__attention_acts *acts, axl_mat x, axl_mat plus,
                                         axl_mat y, const axl__linear_scratch *s)
@@ -124,14 +166,15 @@ axl_status axl__attention_block_forward(const axl__pass *p, int64_t layer, const
     const axl_mat none = { 0 }, qkv[3] = { m->qk_norm ? acts->raw_q : acts->q,
                                            m->qk_norm ? acts->raw_k : acts->k, acts->v };
 
-    AXL_TRY(axl__linears_forward(p, axl__modules_in(t, layer, AXL__SLOT_QKV), x, none, qkv,
-                                 acts->xa_qkv, s));
+    AXL_TRY(axl__linears_forward(p, axl__modules_in(t, layer, AXL__SLOT_QKV), x, none,
+                                 m->fused ? &acts->qkv : qkv, acts->xa_qkv, s));
     if (m->qk_norm) {
         AXL_TRY(norm_heads(p, layer, AXL__SLOT_Q_NORM, acts->raw_q, acts->q, acts->rstd_q));
         AXL_TRY(norm_heads(p, layer, AXL__SLOT_K_NORM, acts->raw_k, acts->k, acts->rstd_k));
     }
-    AXL_TRY(rotate(p, layer, at, acts->q, m->n_heads, false));
-    AXL_TRY(rotate(p, layer, at, acts->k, m->n_kv_heads, false));
+    AXL_TRY(rotate(p, layer, at, acts->q, acts->k, false));
+    if (acts->cached_k.data)
+        AXL_TRY(fill_cache(p, acts));
     axl_attention_args a = attention_args(p, layer, at, acts);
     AXL_TRY(p->ops->attention_forward(p->dev, &a));
     return axl__linears_forward(p, axl__modules_in(t, layer, AXL__SLOT_O), acts->out, plus, &y,
@@ -152,8 +195,7 @@ axl_status axl__attention_block_backward(const axl__pass *p, int64_t layer, cons
         attention_args(p, layer, at, acts), w->dout, w->dqkv[0], w->dqkv[1], w->dqkv[2], w->kernel
     };
     AXL_TRY(p->ops->attention_backward(p->dev, &a));
-    AXL_TRY(rotate(p, layer, at, w->dqkv[0], m->n_heads, true));
-    AXL_TRY(rotate(p, layer, at, w->dqkv[1], m->n_kv_heads, true));
+    AXL_TRY(rotate(p, layer, at, w->dqkv[0], w->dqkv[1], true));
     const axl_mat dqkv[3] = { m->qk_norm ? w->draw[0] : w->dqkv[0],
                               m->qk_norm ? w->draw[1] : w->dqkv[1], w->dqkv[2] };
     if (m->qk_norm) {
@@ -162,6 +204,6 @@ axl_status axl__attention_block_backward(const axl__pass *p, int64_t layer, cons
         AXL_TRY(norm_heads_backward(p, layer, AXL__SLOT_K_NORM, acts->raw_k, acts->rstd_k,
                                     w->dqkv[1], w->draw[1]));
     }
-    return axl__linears_backward(p, axl__modules_in(t, layer, AXL__SLOT_QKV), x, dqkv, acts->xa_qkv,
-                                 dx, s);
+    return axl__linears_backward(p, axl__modules_in(t, layer, AXL__SLOT_QKV), x,
+                                 m->fused ? &w->fused : dqkv, acts->xa_qkv, dx, s);
 }

@@ -5,17 +5,19 @@
  *   y = plus + o_proj(attention(rope(q_proj(x)), rope(k_proj(x)), v_proj(x)))
  *
  * where each head of q and k is normalised before it is turned, if the architecture says so,
- * over sequences that lie one behind another.  T tokens, C hidden, H heads, G kv heads, D head
- * size.
+ * over sequences that lie one behind another.  The three layers may be one, qkv_proj.  T tokens, C
+ * hidden, H heads, G kv heads, D head size.
  */
 #ifndef AXL_MODEL_BLOCK_ATTENTION_H
 #define AXL_MODEL_BLOCK_ATTENTION_H
 
 #include "linear.h"
 
-/* A set of rotary angles: device, (n_positions, D/2). */
+/* A set of rotary angles: device, (n_positions, rotary_dim / 2).  Queries have others than keys
+ * where their position scales them. */
 typedef struct axl__rope_angles {
     float *cos, *sin;
+    float *query_cos, *query_sin; /* the same as cos and sin where nothing scales */
 } axl__rope_angles;
 
 /* Where each token is.  The offsets lie on both sides: the host cuts the work by them, a kernel on
@@ -34,6 +36,8 @@ typedef struct axl__layout {
  * from q, k and lse, the logarithm of each row's sum of exponentials (Dao et al., 2022). */
 typedef struct axl__attention_acts {
     axl_mat q, k, v, out; /* (T, H*D), (T, G*D) of this pass's tokens, the same, (T, H*D) */
+    axl_mat qkv; /* of a fused architecture: (T, (H + 2 G) * D), q, k and v being its columns */
+    axl_mat cached_k, cached_v; /* where its keys and values go, too; no data without a cache */
     axl_mat raw_q, raw_k; /* before their norms, of the shapes of q and k; only with qk_norm */
     float *rstd_q, *rstd_k;
     axl_mat all_k, all_v; /* what queries see: k and v, or a cache that holds them */
@@ -45,6 +49,7 @@ typedef struct axl__attention_acts {
 typedef struct axl__attention_work {
     axl_mat dout;    /* (T, H*D) */
     axl_mat dqkv[3]; /* (T, H*D), (T, G*D), (T, G*D) */
+    axl_mat fused;   /* of which these are columns, in a fused architecture */
     axl_mat draw[2]; /* of raw_q and raw_k; only with qk_norm */
     void *kernel;    /* what the backend asks for */
 } axl__attention_work;

@@ -5,9 +5,16 @@
 void axl__mlp_acts_take(axl__step_arena *a, axl__mlp_acts *o, const axl__pass *p, int64_t T)
 {
     axl_dtype t = p->model->compute;
+    int64_t F = p->model->arch.intermediate_size;
 
-    o->gate = axl__step_arena_mat(a, t, T, p->model->arch.intermediate_size);
-    o->up = axl__step_arena_mat(a, t, T, p->model->arch.intermediate_size);
+    if (p->model->arch.fused) {
+        o->gate_up = axl__step_arena_mat(a, t, T, 2 * F);
+        o->gate = axl__columns(o->gate_up, 0, F);
+        o->up = axl__columns(o->gate_up, F, F);
+    } else {
+        o->gate = axl__step_arena_mat(a, t, T, F);
+        o->up = axl__step_arena_mat(a, t, T, F);
+    }
     o->xa_gate_up = axl__step_arena_mat(a, t, T, axl__slot_rank(p, AXL__SLOT_GATE_UP));
     o->xa_down = axl__step_arena_mat(a, t, T, axl__slot_rank(p, AXL__SLOT_DOWN));
 }
@@ -37,7 +44,8 @@ axl_status axl__mlp_block_forward(const axl__pass *p, int64_t layer, const axl__
     axl__linears down = axl__modules_in(&p->model->modules, layer, AXL__SLOT_DOWN);
     const axl_mat outs[2] = { acts->gate, acts->up }, none = { 0 };
 
-    AXL_TRY(axl__linears_forward(p, gate_up, x, none, outs, acts->xa_gate_up, s));
+    AXL_TRY(axl__linears_forward(p, gate_up, x, none, p->model->arch.fused ? &acts->gate_up : outs,
+                                 acts->xa_gate_up, s));
     if (!y.data && axl__linears_rank(p, down) == 0)
         return AXL_OK;
     AXL_TRY(mlp_activate(p, acts, w));
@@ -60,5 +68,6 @@ axl_status axl__mlp_block_backward(const axl__pass *p, int64_t layer, const axl_
     axl_glu_backward_args b = { acts->gate, acts->up, w->dact,
                                 acts->gate, acts->up, p->model->arch.activation };
     AXL_TRY(p->ops->glu_backward(p->dev, &b));
-    return axl__linears_backward(p, gate_up, x, dgate_up, acts->xa_gate_up, dx, s);
+    return axl__linears_backward(p, gate_up, x, p->model->arch.fused ? &acts->gate_up : dgate_up,
+                                 acts->xa_gate_up, dx, s);
 }

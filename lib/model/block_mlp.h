@@ -4,7 +4,8 @@
  *
  *   y = plus + down_proj(act(gate_proj(x)) * up_proj(x))
  *
- * with the architecture's activation.  T tokens, F intermediate.
+ * with the architecture's activation.  T tokens, F intermediate.  gate_proj and up_proj may be one
+ * layer, gate_up_proj.
  */
 #ifndef AXL_MODEL_BLOCK_MLP_H
 #define AXL_MODEL_BLOCK_MLP_H
@@ -14,6 +15,7 @@
 /* What the backward needs of the forward. */
 typedef struct axl__mlp_acts {
     axl_mat gate, up;            /* (T, F) */
+    axl_mat gate_up;             /* of a fused architecture: (T, 2 F), these being its columns */
     axl_mat xa_gate_up, xa_down; /* (T, R) of linear.h */
 } axl__mlp_acts;
 

@@ -17,6 +17,11 @@ axl_status axl__kv_cache_init(axl__kv_cache *c, axl__network *n, int64_t cap)
     if (!c->k)
         return axl__fail_nomem();
     c->v = c->k + a->n_layers;
+    c->ids = axl__calloc(n->model->ctx, (size_t)cap, sizeof *c->ids);
+    if (!c->ids) {
+        axl__kv_cache_free(c, n);
+        return axl__fail_nomem();
+    }
     for (int64_t i = 0; i < a->n_layers * 2; i++) {
         c->k[i] = (axl_mat){ NULL, n->model->compute, cap, kv, kv };
         axl_status status = n->ops->buffer_new(n->dev, &c->k[i].data, bytes);
@@ -34,6 +39,8 @@ void axl__kv_cache_free(axl__kv_cache *c, axl__network *n)
         n->ops->buffer_free(n->dev, c->k[i].data);
     if (c->k)
         axl__free(n->model->ctx, c->k);
+    if (c->ids)
+        axl__free(n->model->ctx, c->ids);
     memset(c, 0, sizeof *c);
 }
 
@@ -44,13 +51,20 @@ static axl_mat cache_rows(axl_mat m, int64_t first, int64_t count)
     return m;
 }
 
-/* The layers write their keys and values behind those of the cache, and their queries see all. */
+/* The layers write their keys and values behind those of the cache (columns of a fused output are
+ * copied there), and their queries see all. */
 static void use_cache(axl__network *n, const axl__kv_cache *c, int64_t count)
 {
     for (int64_t l = 0; l < n->model->arch.n_layers; l++) {
         axl__attention_acts *x = &n->acts[l].attn;
-        x->k = cache_rows(c->k[l], c->len, count);
-        x->v = cache_rows(c->v[l], c->len, count);
+        axl_mat k = cache_rows(c->k[l], c->len, count), v = cache_rows(c->v[l], c->len, count);
+        if (n->model->arch.fused) {
+            x->cached_k = k;
+            x->cached_v = v;
+        } else {
+            x->k = k;
+            x->v = v;
+        }
         x->all_k = cache_rows(c->k[l], 0, c->len + count);
         x->all_v = cache_rows(c->v[l], 0, c->len + count);
     }
@@ -77,8 +91,21 @@ static axl_status load_tokens(axl__network *n, const axl__kv_cache *c, const int
     return axl__index_upload(x, n->ops, n->dev);
 }
 
-axl_status axl__network_continue(axl__network *n, axl__kv_cache *c, const int32_t *ids,
-                                 int64_t count, float *logits)
+/* Whether the keys of the cache were turned by factors for shorter texts. */
+static bool outgrown(const axl__network *n, const axl__kv_cache *c, int64_t length)
+{
+    const axl__arch *a = &n->model->arch;
+    bool out = false;
+
+    for (int i = 0; i < a->n_ropes && c->len > 0; i++)
+        out =
+            out || (a->ropes[i].type == AXL__ROPE_LONGROPE &&
+                    axl__rope_reach(&a->ropes[i], c->len) != axl__rope_reach(&a->ropes[i], length));
+    return out;
+}
+
+static axl_status cache_tokens(axl__network *n, axl__kv_cache *c, const int32_t *ids, int64_t count,
+                               float *logits)
 {
     const int32_t cu_q[2] = { 0, (int32_t)count }, cu_k[2] = { 0, (int32_t)(c->len + count) };
     axl__wish wish = { .phase = NULL };
@@ -89,7 +116,7 @@ axl_status axl__network_continue(axl__network *n, axl__kv_cache *c, const int32_
     if (c->len == 0) /* the adapter stays as it is while a text goes on */
         AXL_TRY(axl__dora_measure(&n->dora, n->adapter));
     AXL_TRY(load_tokens(n, c, ids, count, cu_q, cu_k, &x));
-    AXL_TRY(axl__network_positions(n, c->cap));
+    AXL_TRY(axl__network_positions(n, c->cap, c->len + count));
     AXL_TRY(axl__network_room(n, &w, &p, count, count));
     use_cache(n, c, count);
     axl__layout at = { count, 1, count, cu_q, cu_k, x.cu_q, x.cu_k, x.positions, n->ropes };
@@ -99,4 +126,16 @@ axl_status axl__network_continue(axl__network *n, axl__kv_cache *c, const int32_
                              (size_t)n->model->arch.vocab_size * sizeof *logits));
     c->len += count;
     return AXL_OK;
+}
+
+axl_status axl__network_continue(axl__network *n, axl__kv_cache *c, const int32_t *ids,
+                                 int64_t count, float *logits)
+{
+    int64_t before = c->len;
+
+    memcpy(c->ids + before, ids, (size_t)count * sizeof *ids);
+    if (!outgrown(n, c, before + count))
+        return cache_tokens(n, c, ids, count, logits);
+    c->len = 0;
+    return cache_tokens(n, c, c->ids, before + count, logits);
 }

@@ -118,13 +118,6 @@ static axl_mat f32_mat(float *data, int64_t rows, int64_t cols)
     return (axl_mat){ data, AXL_F32, rows, cols, cols };
 }
 
-static axl_mat columns(axl_mat m, int64_t first, int64_t n)
-{
-    m.data = (char *)m.data + (size_t)first * axl__dtype_size(m.dtype);
-    m.cols = n;
-    return m;
-}
-
 static axl_mat first_rows(axl_mat m, int64_t rows, int64_t cols)
 {
     m.rows = rows;
@@ -211,7 +204,7 @@ axl_status axl__linears_xa(const axl__pass *p, axl__linears g, axl_mat x, axl_ma
             AXL_TRY(drop(p, g.first + i, x, input));
         }
         AXL_TRY(multiply(p, input, false, mat_a(l, p->adapter->params), true,
-                         columns(xa, at, l->rank), l->scale, 0.0f));
+                         axl__columns(xa, at, l->rank), l->scale, 0.0f));
         at += l->rank;
     }
     return AXL_OK;
@@ -358,7 +351,7 @@ axl_status axl__linears_forward(const axl__pass *p, axl__linears g, axl_mat x, a
     for (int64_t i = 0; i < g.n; i++) {
         const axl__lora *l = lora_of(p, g.first + i);
         int64_t rank = l ? l->rank : 0;
-        AXL_TRY(linear_forward(p, g.first + i, x, plus, y[i], columns(xa, at, rank), s));
+        AXL_TRY(linear_forward(p, g.first + i, x, plus, y[i], axl__columns(xa, at, rank), s));
         at += rank;
     }
     return AXL_OK;
@@ -385,7 +378,7 @@ static axl_status input_gradient(const axl__pass *p, axl__linears g, const axl_m
             const axl__lora *l = lora_of(p, g.first + i);
             if (!l)
                 continue;
-            terms[n++] = (axl_matmul_term){ columns(dxa, at, l->rank),
+            terms[n++] = (axl_matmul_term){ axl__columns(dxa, at, l->rank),
                                             axl__dense(mat_a(l, p->adapter->params)), false };
             at += l->rank;
         }
@@ -467,7 +460,7 @@ static axl_status a_gradients(const axl__pass *p, axl__linears g, axl_mat x, con
         const axl__lora *l = lora_of(p, g.first + i);
         if (!l)
             continue;
-        axl_mat d = columns(dxa, at, l->rank);
+        axl_mat d = axl__columns(dxa, at, l->rank);
         if (p->wish.dropout > 0.0f)
             AXL_TRY(dropped_gradient(p, g.first + i, x, dy[i], d, dx, s));
         else
@@ -544,15 +537,15 @@ static axl_status b_gradients(const axl__pass *p, axl__linears g, axl_mat x, con
         const axl__lora *l = lora_of(p, g.first + i);
         int64_t rank = l ? l->rank : 0;
         gained[i] = dy[i];
-        AXL_TRY(own_gradients(p, g.first + i, x, &gained[i], columns(xa, at, rank),
-                              columns(wide, wide_at, dy[i].cols), s));
+        AXL_TRY(own_gradients(p, g.first + i, x, &gained[i], axl__columns(xa, at, rank),
+                              axl__columns(wide, wide_at, dy[i].cols), s));
         wide_at += gained[i].data == dy[i].data ? 0 : dy[i].cols;
         if (!l)
             continue;
         AXL_TRY(multiply(p, gained[i], false, mat_b(l, p->adapter->params), false,
-                         columns(dxa, at, rank), l->scale, 0.0f));
-        AXL_TRY(multiply(p, gained[i], true, columns(xa, at, rank), false, mat_b(l, p->wish.grads),
-                         1.0f, 1.0f));
+                         axl__columns(dxa, at, rank), l->scale, 0.0f));
+        AXL_TRY(multiply(p, gained[i], true, axl__columns(xa, at, rank), false,
+                         mat_b(l, p->wish.grads), 1.0f, 1.0f));
         at += rank;
     }
     return AXL_OK;

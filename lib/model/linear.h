@@ -29,6 +29,15 @@ typedef struct axl__linear_scratch {
     size_t parts_size;
 } axl__linear_scratch;
 
+/* n columns of m from `first` on, where they lie. */
+static inline axl_mat axl__columns(axl_mat m, int64_t first, int64_t n)
+{
+    if (m.data)
+        m.data = (char *)m.data + (size_t)first * axl__dtype_size(m.dtype);
+    m.cols = n;
+    return m;
+}
+
 /* Of the frozen pairs; 0 without. */
 int64_t axl__frozen_rank(const axl__pass *p);
 /* R; 0 without pairs. */

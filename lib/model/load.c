@@ -7,6 +7,8 @@
  */
 #include "load_priv.h"
 
+#include "carried.h"
+
 #include "base/json.h"
 #include "base/str.h"
 
@@ -145,7 +147,7 @@ bool axl__load_find(const axl_model *m, const char *name, axl__stored *out)
 /* out->t is NULL where the files have none. */
 static axl_status find_weight(const axl_model *m, const axl__module *of, axl__stored *out)
 {
-    char *name = axl__format(m->ctx, "%s.weight", of->name);
+    char *name = axl__format(m->ctx, "%s.weight", axl__module_file_name(of));
 
     if (!name)
         return axl__fail_nomem();
@@ -159,9 +161,10 @@ static axl_status find_stored(const axl_model *m, const char *name, axl__stored 
 {
     const axl__module *embed = axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED);
     const axl__module *head = axl__modules_one(&m->modules, -1, AXL__SLOT_HEAD);
-    size_t n = strlen(embed->name);
+    const char *embed_name = axl__module_file_name(embed);
+    size_t n = strlen(embed_name);
 
-    if (axl__load_find(m, name, out) || !head->tied || strncmp(name, embed->name, n) != 0 ||
+    if (axl__load_find(m, name, out) || !head->tied || strncmp(name, embed_name, n) != 0 ||
         strcmp(name + n, ".weight") != 0)
         return AXL_OK;
     return find_weight(m, head, out);
@@ -330,7 +333,7 @@ static axl_status load_wish(axl_model *m, axl__module *of, const tensor_wish *w)
 static axl_status load_part(axl_model *m, axl__module *of, const char *part)
 {
     bool bias = strcmp(part, "bias") == 0;
-    char *name = axl__format(m->ctx, "%s.%s", of->name, part);
+    char *name = axl__format(m->ctx, "%s.%s", axl__module_file_name(of), part);
     tensor_wish w = { .name = name,
                       .rows = bias ? 1 : of->rows,
                       .cols = bias ? of->rows : of->cols,
@@ -434,7 +437,11 @@ axl_status axl__model_load(axl_model *m, uint32_t compute, bool read,
 {
     uint64_t layers = (uint64_t)m->arch.n_layers;
 
-    AXL_TRY(source ? open_source(m, source, read) : open_files(m, read));
+    if (!source)
+        AXL_TRY(open_files(m, read));
+    AXL_TRY(axl__carried_spell(m));
+    if (source)
+        AXL_TRY(open_source(m, source, read));
     AXL_TRY(untie_own_head(m));
     AXL_TRY(pick_compute(m, compute));
     for (int64_t i = 0; i < m->modules.n; i++) {
@@ -444,6 +451,7 @@ axl_status axl__model_load(axl_model *m, uint32_t compute, bool read,
         AXL_TRY(load_module(m, of));
     }
     axl__modules_tie(&m->modules);
+    AXL_TRY(axl__carried_find(m));
     return axl__poll(m->ctx, "load", layers, layers);
 }
 
@@ -462,14 +470,21 @@ axl_status axl__model_read_stored(const axl_model *m, const char *name, float *o
     return status;
 }
 
-void axl__model_release_files(axl_model *m)
+void axl__model_release_weights(axl_model *m)
 {
     for (size_t i = 0; i < m->n_mapped; i++)
         m->ops->weights_unmap(m->dev, m->mapped[i]);
     for (size_t i = 0; i < m->n_owned; i++)
         m->ops->buffer_free(m->dev, m->owned[i]);
+    m->n_mapped = m->n_owned = 0;
+    if (m->n_carried == 0)
+        axl__model_release_files(m);
+}
+
+void axl__model_release_files(axl_model *m)
+{
     for (size_t i = 0; i < m->n_files; i++)
         axl__safetensors_close(&m->files[i]);
-    m->n_mapped = m->n_owned = m->n_files = 0;
+    m->n_files = 0;
     m->file_bytes = 0;
 }

@@ -274,7 +274,7 @@ bool axl__load_has_codes(const axl_model *m, const axl__module *of, axl__stored 
 static axl_status read_part(const axl_model *m, const axl__module *of, const char *part,
                             const char *dtype, size_t size, void **out)
 {
-    char *name = axl__format(m->ctx, "%s.%s", of->name, part);
+    char *name = axl__format(m->ctx, "%s.%s", axl__module_file_name(of), part);
     axl_status status = AXL_OK;
     axl__stored from;
 
@@ -366,7 +366,7 @@ static axl_status read_state(const axl_model *m, const axl__module *of, axl_weig
 /* Where only headers may be read: what bitsandbytes does unless it is told otherwise. */
 static axl_status suppose_state(const axl_model *m, const axl__module *of, axl_weight *w)
 {
-    char *name = axl__format(m->ctx, "%s.weight.nested_absmax", of->name);
+    char *name = axl__format(m->ctx, "%s.weight.nested_absmax", axl__module_file_name(of));
     axl__stored from;
 
     if (!name)

@@ -2,6 +2,7 @@
 /* model.c - a model's life: opened from a folder or a config, shared, freed. */
 #include "model.h"
 #include "family/family.h"
+#include "family/wrapper.h"
 #include "weights.h"
 
 #include "base/magic.h"
@@ -38,6 +39,7 @@ typedef struct {
     const axl_file *files;
     size_t n_files;
     const axl__tensor_source *source;
+    const char *overrides; /* of config.json; NULL: none */
     bool counting;
 } model_origin;
 
@@ -75,6 +77,9 @@ static axl_status model_fill(axl_model *m, const model_origin *from, const axl_m
     m->name = axl__strdup(m->ctx, name);
     if (name && !m->name)
         return axl__fail_nomem();
+    m->overrides = axl__strdup(m->ctx, from->overrides);
+    if (from->overrides && !m->overrides)
+        return axl__fail_nomem();
     AXL_TRY(model_find(m, from));
     AXL_TRY(axl__model_open_device(m, o->backend));
     if (from->counting)
@@ -82,7 +87,7 @@ static axl_status model_fill(axl_model *m, const model_origin *from, const axl_m
     else
         axl__log(m->ctx, AXL_LOG_INFO, "%s: %s kernels, large matmuls by %s", m->ops->name,
                  m->device.isa, m->device.matmul);
-    AXL_TRY(axl__arch_read(&m->arch, &m->folder));
+    AXL_TRY(axl__arch_read(&m->arch, &m->folder, m->overrides));
     AXL_TRY(axl__modules_make(&m->modules, m->ctx, &m->arch));
     AXL_TRY(axl__quant_config_read(&m->quant, &m->folder));
     AXL_TRY(axl__quant_config_ask(&m->quant, m->ctx, o));
@@ -225,14 +230,35 @@ static char *config_model(const axl_config *cfg)
 /* The class that a config asks for is the family's own, or any. */
 static axl_status check_class(const axl_model *m, const axl_config *cfg)
 {
-    const axl__family *family = m->arch.family;
+    const axl__wrapper *wrapper = m->arch.wrapper;
+    const char *class_name = wrapper ? wrapper->class_name : m->arch.family->class_name;
+    const char *type = wrapper ? wrapper->model_type : m->arch.family->model_type;
     const char *name = axl__cfg_str_or(cfg, "model_type", "AutoModelForCausalLM");
 
-    if (strcmp(name, "AutoModelForCausalLM") == 0 || strcmp(name, family->class_name) == 0)
+    if (strcmp(name, "AutoModelForCausalLM") == 0 || strcmp(name, class_name) == 0 ||
+        (wrapper && strcmp(name, "AutoModelForImageTextToText") == 0))
         return AXL_OK;
     return axl__fail(AXL_ERR_INVALID,
                      "model_type: %s, but config.json in %s says \"%s\", which is %s", name,
-                     m->folder.place, family->model_type, family->class_name);
+                     m->folder.place, type, class_name);
+}
+
+/* With what model_config lays over config.json. */
+static axl_status open_overridden(axl_model **out, axl_context *ctx, model_origin *from,
+                                  const axl_config *cfg, const axl_model_options *o)
+{
+    const axl__yaml *node = axl__cfg_node(cfg, "model_config");
+    axl__str text;
+
+    axl__str_init(&text, ctx);
+    if (node)
+        axl__yaml_put_canonical(&text, node);
+    axl_status status = axl__str_status(&text);
+    from->overrides = node ? axl__str_text(&text) : NULL;
+    if (status == AXL_OK)
+        status = open_model(out, ctx, from, o);
+    axl__str_free(&text);
+    return status;
 }
 
 /* dir NULL: base_model. */
@@ -254,9 +280,10 @@ static axl_status from_config(axl_model **out, const axl_config *cfg, const char
     char *path = dir ? axl__strdup(ctx, dir) : config_model(cfg);
     if (!path)
         return axl__fail_nomem();
-    const char *revision = dir ? NULL : axl__cfg_str_or(cfg, "model_revision", NULL);
-    axl_status status = open_model(
-        out, ctx, &(model_origin){ .path = path, .revision = revision, .counting = counting }, &o);
+    model_origin from = { .path = path,
+                          .revision = dir ? NULL : axl__cfg_str_or(cfg, "model_revision", NULL),
+                          .counting = counting };
+    axl_status status = open_overridden(out, ctx, &from, cfg, &o);
     axl__free(ctx, path);
     AXL_TRY(status);
     status = check_class(*out, cfg);
@@ -325,16 +352,19 @@ void axl_model_free(axl_model *m)
         return;
     m->magic = 0;
     axl__weights_free(m);
+    axl__model_release_weights(m);
     axl__model_release_files(m);
     axl__device_put(m->ctx, m->ops, m->dev);
     axl_context *ctx = m->ctx;
     axl__free(ctx, m->files);
+    axl__free(ctx, m->carried);
     axl__free(ctx, m->mapped);
     axl__free(ctx, m->owned);
     axl__modules_free(&m->modules);
     axl__quant_config_free(&m->quant, ctx);
     axl__arch_free(&m->arch, ctx);
     axl__free(ctx, m->name);
+    axl__free(ctx, m->overrides);
     axl__folder_free(&m->folder);
     axl__free(ctx, m);
     axl_context_free(ctx);

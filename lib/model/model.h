@@ -34,6 +34,12 @@ typedef struct axl__trained {
 /* weights.c: base weights that may be trained. */
 typedef struct axl__weights axl__weights;
 
+/* A tensor that is no module's, and the file that has it. */
+typedef struct axl__carried {
+    const axl__safetensors *in;
+    const axl__st_tensor *t;
+} axl__carried;
+
 /* Everything up to modules is set when the model is opened and does not change.  mapped and owned
  * are the memory that the modules' matrices point into, until weights are trained or merged: then
  * weights owns all of it, and the files are closed. */
@@ -42,6 +48,7 @@ struct axl_model {
     atomic_int refs;
     axl_context *ctx;
     char *name;         /* base_model_name_or_path of adapters; NULL: none */
+    char *overrides;    /* of config.json, JSON (arch_override.c); NULL: none */
     axl__folder folder; /* where it lies; none of a model that is only timed */
     const axl_backend_ops *ops;
     axl_device *dev;
@@ -60,6 +67,8 @@ struct axl_model {
     size_t n_owned, cap_owned;
 
     axl__modules modules;
+    axl__carried *carried; /* (n_carried) of the files, no module's: carried.h */
+    size_t n_carried;
     uint64_t n_params;
     _Atomic uint64_t weights_bytes; /* another thread may ask while a trainer is made */
     uint64_t file_bytes;   /* resident of the files once all is used: what is mapped, or all */
@@ -119,12 +128,13 @@ axl_status axl__tensor_source_ask(const axl__tensor_source *s, axl__safetensors 
                                   const axl_model *m, bool read);
 
 /* load.c.  Opens the weights' files, or asks a source (NULL: files), picks the compute type (an
- * axl_compute) and gives each module its weight; release lets go of the files and of what was made
- * of their tensors.  Until then read_stored gives a tensor's values as the file has them, in device
- * memory. */
+ * axl_compute) and gives each module its weight; release_weights lets go of what was made of the
+ * files' tensors, and of the files but for carried ones.  Until then read_stored gives a tensor's
+ * values as the file has them, in device memory. */
 axl_status axl__model_load(axl_model *m, uint32_t compute, bool read,
                            const axl__tensor_source *source);
 axl_status axl__model_read_stored(const axl_model *m, const char *name, float *out);
+void axl__model_release_weights(axl_model *m);
 void axl__model_release_files(axl_model *m);
 
 #endif

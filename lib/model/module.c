@@ -3,6 +3,7 @@
  * every tensor's place are made once. */
 #include "module.h"
 #include "family/family.h"
+#include "family/wrapper.h"
 
 #include "base/str.h"
 
@@ -25,12 +26,24 @@ static axl_status modules_grow(axl__modules *t)
     return AXL_OK;
 }
 
+/* Families say "model.norm"; in a wrapper the body has another path.  NULL when memory is out. */
+static char *module_path(const axl__modules *t, const axl__module_spec *s)
+{
+    static const char plain[] = "model.";
+    const char *body = t->wrapper ? t->wrapper->module.body : plain;
+    size_t n = sizeof plain - 1;
+
+    if (s->layer >= 0)
+        return axl__format(t->ctx, "%slayers.%lld.%s", body, (long long)s->layer, s->name);
+    if (strncmp(s->name, plain, n) == 0)
+        return axl__format(t->ctx, "%s%s", body, s->name + n);
+    return axl__strdup(t->ctx, t->wrapper ? t->wrapper->module.head : s->name);
+}
+
 axl_status axl__modules_add(axl__modules *t, const axl__module_spec *s)
 {
     bool linear = s->role == AXL__ROLE_LINEAR || s->role == AXL__ROLE_HEAD;
-    char *name = s->layer < 0
-                     ? axl__strdup(t->ctx, s->name)
-                     : axl__format(t->ctx, "model.layers.%lld.%s", (long long)s->layer, s->name);
+    char *name = module_path(t, s);
 
     if (!name)
         return axl__fail_nomem();
@@ -53,21 +66,41 @@ axl_status axl__modules_add(axl__modules *t, const axl__module_spec *s)
     return AXL_OK;
 }
 
+/* Whether the architecture's layers have it. */
+static bool layer_has(const axl__arch *a, const axl__module_spec *s)
+{
+    bool of_heads = s->slot == AXL__SLOT_Q_NORM || s->slot == AXL__SLOT_K_NORM;
+    bool fused =
+        strcmp(s->name, "self_attn.qkv_proj") == 0 || strcmp(s->name, "mlp.gate_up_proj") == 0;
+    bool in_parts = s->slot == AXL__SLOT_QKV || s->slot == AXL__SLOT_GATE_UP;
+
+    if (of_heads)
+        return a->qk_norm;
+    if (s->slot == AXL__SLOT_ATTN_POST_NORM || s->slot == AXL__SLOT_MLP_POST_NORM)
+        return a->post_norms;
+    return !in_parts || fused == a->fused;
+}
+
 static axl_status modules_add_layer(axl__modules *t, const axl__arch *a, int64_t layer)
 {
     int64_t C = a->hidden_size, F = a->intermediate_size;
     int64_t q = a->n_heads * a->head_dim, kv = a->n_kv_heads * a->head_dim, D = a->head_dim;
+    int64_t qkv = q + 2 * kv;
     const char *mlp_norm = a->post_norms ? "pre_feedforward_layernorm" : "post_attention_layernorm";
     const axl__module_spec specs[] = {
         { "input_layernorm", AXL__ROLE_NORM, AXL__SLOT_ATTN_NORM, layer, 1, C, false, false },
         { "self_attn.q_proj", AXL__ROLE_LINEAR, AXL__SLOT_QKV, layer, q, C, a->qkv_bias, false },
         { "self_attn.k_proj", AXL__ROLE_LINEAR, AXL__SLOT_QKV, layer, kv, C, a->qkv_bias, false },
         { "self_attn.v_proj", AXL__ROLE_LINEAR, AXL__SLOT_QKV, layer, kv, C, a->qkv_bias, false },
+        { "self_attn.qkv_proj", AXL__ROLE_LINEAR, AXL__SLOT_QKV, layer, qkv, C, a->qkv_bias,
+          false },
         { "self_attn.q_norm", AXL__ROLE_NORM, AXL__SLOT_Q_NORM, layer, 1, D, false, false },
         { "self_attn.k_norm", AXL__ROLE_NORM, AXL__SLOT_K_NORM, layer, 1, D, false, false },
         { "self_attn.o_proj", AXL__ROLE_LINEAR, AXL__SLOT_O, layer, C, q, a->o_bias, false },
         { "mlp.gate_proj", AXL__ROLE_LINEAR, AXL__SLOT_GATE_UP, layer, F, C, a->mlp_bias, false },
         { "mlp.up_proj", AXL__ROLE_LINEAR, AXL__SLOT_GATE_UP, layer, F, C, a->mlp_bias, false },
+        { "mlp.gate_up_proj", AXL__ROLE_LINEAR, AXL__SLOT_GATE_UP, layer, 2 * F, C, a->mlp_bias,
+          false },
         { "mlp.down_proj", AXL__ROLE_LINEAR, AXL__SLOT_DOWN, layer, C, F, a->mlp_bias, false },
         { mlp_norm, AXL__ROLE_NORM, AXL__SLOT_MLP_NORM, layer, 1, C, false, false },
         { "post_attention_layernorm", AXL__ROLE_NORM, AXL__SLOT_ATTN_POST_NORM, layer, 1, C, false,
@@ -76,13 +109,9 @@ static axl_status modules_add_layer(axl__modules *t, const axl__arch *a, int64_t
           false },
     };
 
-    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
-        axl__slot slot = specs[i].slot;
-        bool of_heads = slot == AXL__SLOT_Q_NORM || slot == AXL__SLOT_K_NORM;
-        bool behind = slot == AXL__SLOT_ATTN_POST_NORM || slot == AXL__SLOT_MLP_POST_NORM;
-        if ((!of_heads || a->qk_norm) && (!behind || a->post_norms))
+    for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++)
+        if (layer_has(a, &specs[i]))
             AXL_TRY(axl__modules_add(t, &specs[i]));
-    }
     return AXL_OK;
 }
 
@@ -128,7 +157,7 @@ static void modules_index(axl__modules *t, int64_t index)
 
 axl_status axl__modules_make(axl__modules *t, axl_context *ctx, const axl__arch *a)
 {
-    *t = (axl__modules){ .ctx = ctx, .n_layers = a->n_layers };
+    *t = (axl__modules){ .ctx = ctx, .wrapper = a->wrapper, .n_layers = a->n_layers };
     t->slots = axl__calloc(ctx, (size_t)a->n_layers + 1, sizeof *t->slots);
     axl_status status = t->slots ? a->family->modules(t, a) : axl__fail_nomem();
     if (status < 0) {
@@ -149,8 +178,10 @@ void axl__modules_free(axl__modules *t)
 {
     if (!t->ctx)
         return;
-    for (int64_t i = 0; i < t->n; i++)
+    for (int64_t i = 0; i < t->n; i++) {
         axl__free(t->ctx, t->list[i].name);
+        axl__free(t->ctx, t->list[i].file_name);
+    }
     axl__free(t->ctx, t->list);
     axl__free(t->ctx, t->slots);
     *t = (axl__modules){ 0 };

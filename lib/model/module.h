@@ -21,7 +21,8 @@ typedef enum axl__role {
 } axl__role;
 
 /* The place that a module has in the network.  Linear layers of one slot of one layer share their
- * input and are computed together: they are neighbours in the table. */
+ * input and are computed together: they are neighbours in the table.  A slot of several outputs
+ * (q k v, gate up) holds a layer for each, or one whose output has them as columns. */
 typedef enum axl__slot {
     AXL__SLOT_EMBED,
     AXL__SLOT_ATTN_NORM,
@@ -41,7 +42,7 @@ typedef enum axl__slot {
 
 /* What a family says of a module. */
 typedef struct axl__module_spec {
-    const char *name; /* the path in files without ".weight"; in a layer what follows its number */
+    const char *name; /* the path without ".weight"; in a layer what follows its number */
     axl__role role;
     axl__slot slot;
     int64_t layer; /* of the decoder, -1 outside */
@@ -53,7 +54,8 @@ typedef struct axl__module_spec {
 /* A module of the table.  weight and bias are what the model computes with at the moment: memory
  * of a mapped file, converted memory, or a piece of the buffer that weights.c trains. */
 typedef struct axl__module {
-    char *name; /* owned; "model.layers.0.self_attn.q_proj" */
+    char *name;      /* owned; "model.layers.0.self_attn.q_proj" */
+    char *file_name; /* owned; NULL: name, else what files have it by (family/wrapper.h) */
     axl__role role;
     axl__slot slot;
     int64_t layer;
@@ -80,6 +82,7 @@ typedef struct axl__modules {
     axl_context *ctx;
     axl__module *list; /* (n) */
     int64_t n, cap;
+    const axl__wrapper *wrapper; /* the architecture's */
     int64_t n_layers;
     int64_t n_linears;                 /* linear layers and the head */
     int64_t n_elements;                /* of a flat buffer of all tensors, gaps included */
@@ -98,6 +101,12 @@ static inline const axl__module *axl__modules_one(const axl__modules *t, int64_t
                                                   axl__slot slot)
 {
     return &t->list[axl__modules_in(t, layer, slot).first];
+}
+
+/* Its path in files, to which ".weight" or ".bias" comes. */
+static inline const char *axl__module_file_name(const axl__module *m)
+{
+    return m->file_name ? m->file_name : m->name;
 }
 
 /* Makes the table by the architecture's family; weights and biases have no data yet. */
@@ -134,7 +143,8 @@ static inline bool axl__module_is_linear(const axl__module *m)
 axl_status axl__modules_add(axl__modules *t, const axl__module_spec *spec);
 
 /* The decoder that all of today's families have: norm, q k v, o, norm, gate up, down; and, where
- * the architecture says so, norms of the heads of q and k and of what the blocks put out. */
+ * the architecture says so, norms of the heads of q and k and of what the blocks put out, and one
+ * layer for q k v and for gate up. */
 axl_status axl__modules_add_decoder(axl__modules *t, const axl__arch *a);
 
 #endif

@@ -39,6 +39,10 @@ axl_status axl__network_init(axl__network *n, axl_model *model, const axl_adapte
 static void ropes_free(axl__network *n, axl__rope_angles *r)
 {
     for (int i = 0; i < AXL__ROPES_MAX; i++) {
+        if (r[i].query_cos != r[i].cos)
+            n->ops->buffer_free(n->dev, r[i].query_cos);
+        if (r[i].query_sin != r[i].sin)
+            n->ops->buffer_free(n->dev, r[i].query_sin);
         n->ops->buffer_free(n->dev, r[i].cos);
         n->ops->buffer_free(n->dev, r[i].sin);
     }
@@ -65,45 +69,72 @@ axl__pass axl__network_pass(const axl__network *n, const axl__wish *wish)
 
 /* ---- rotary tables ---- */
 
-static axl_status rope_fill(axl__network *n, const axl__rope *rope, axl__rope_angles *out,
-                            int64_t positions)
+/* Host tables to the device. */
+static axl_status rope_put(axl__network *n, float **out, const float *host, size_t bytes)
 {
-    int64_t head_dim = n->model->arch.head_dim;
-    size_t count = (size_t)(positions * head_dim / 2), bytes = count * sizeof(float);
-    float *host = axl__alloc_aligned(n->model->ctx, 2 * bytes);
-    void *cos_dev = NULL, *sin_dev = NULL;
+    void *p = NULL;
 
-    if (!host)
+    AXL_TRY(n->ops->buffer_new(n->dev, &p, bytes));
+    *out = p;
+    return n->ops->upload(n->dev, p, host, bytes);
+}
+
+static axl_status rope_fill(axl__network *n, const axl__rope *rope, int64_t reach,
+                            axl__rope_angles *out, int64_t positions)
+{
+    size_t count = (size_t)(positions * rope->rotary_dim / 2), bytes = count * sizeof(float);
+    float *cos_host = axl__alloc_aligned(n->model->ctx, 2 * bytes), *sin_host = cos_host + count;
+
+    if (!cos_host)
         return axl__fail_nomem();
-    axl__rope_table(rope, head_dim, host, host + count, positions);
-    axl_status status = n->ops->buffer_new(n->dev, &cos_dev, bytes);
+    axl__rope_table(rope, reach, cos_host, sin_host, positions);
+    axl_status status = rope_put(n, &out->cos, cos_host, bytes);
     if (status == AXL_OK)
-        status = n->ops->buffer_new(n->dev, &sin_dev, bytes);
-    *out = (axl__rope_angles){ cos_dev, sin_dev };
-    if (status == AXL_OK)
-        status = n->ops->upload(n->dev, cos_dev, host, bytes);
-    if (status == AXL_OK)
-        status = n->ops->upload(n->dev, sin_dev, host + count, bytes);
-    axl__free_aligned(n->model->ctx, host);
+        status = rope_put(n, &out->sin, sin_host, bytes);
+    out->query_cos = out->cos;
+    out->query_sin = out->sin;
+    if (rope->query_beta != 0.0) {
+        axl__rope_scale_queries(rope, cos_host, sin_host, positions);
+        if (status == AXL_OK)
+            status = rope_put(n, &out->query_cos, cos_host, bytes);
+        if (status == AXL_OK)
+            status = rope_put(n, &out->query_sin, sin_host, bytes);
+    }
+    axl__free_aligned(n->model->ctx, cos_host);
     return status;
 }
 
-axl_status axl__network_positions(axl__network *n, int64_t positions)
+/* What passes over batches of that length need is there. */
+static bool ropes_serve(const axl__network *n, const int64_t *reach, int64_t positions)
 {
-    axl__rope_angles made[AXL__ROPES_MAX] = { { NULL, NULL } };
+    bool serve = positions <= n->n_positions;
+
+    for (int i = 0; i < n->model->arch.n_ropes; i++)
+        serve = serve && n->rope_reach[i] == reach[i];
+    return serve;
+}
+
+axl_status axl__network_positions(axl__network *n, int64_t positions, int64_t length)
+{
+    axl__rope_angles made[AXL__ROPES_MAX] = { { NULL } };
+    int64_t reach[AXL__ROPES_MAX] = { 0 };
     const axl__arch *a = &n->model->arch;
     axl_status status = AXL_OK;
 
-    if (positions <= n->n_positions)
+    for (int i = 0; i < a->n_ropes; i++)
+        reach[i] = axl__rope_reach(&a->ropes[i], length);
+    if (ropes_serve(n, reach, positions))
         return AXL_OK;
+    positions = positions < n->n_positions ? n->n_positions : positions;
     for (int i = 0; i < a->n_ropes && status == AXL_OK; i++)
-        status = rope_fill(n, &a->ropes[i], &made[i], positions);
+        status = rope_fill(n, &a->ropes[i], reach[i], &made[i], positions);
     if (status < 0) {
         ropes_free(n, made);
         return status;
     }
     ropes_free(n, n->ropes);
     memcpy(n->ropes, made, sizeof made);
+    memcpy(n->rope_reach, reach, sizeof reach);
     n->n_positions = positions;
     return AXL_OK;
 }
@@ -166,7 +197,7 @@ axl_status axl__network_reserve(axl__network *n, int64_t n_tokens, int64_t max_l
     axl__network_work w;
 
     AXL_TRY(network_index(n, n_tokens));
-    AXL_TRY(axl__network_positions(n, max_len));
+    AXL_TRY(axl__network_positions(n, max_len, max_len));
     return axl__network_room(n, &w, &p, n_tokens, max_len);
 }
 
@@ -321,7 +352,7 @@ axl_status axl__network_begin(axl__network *n, const axl__pass *p, const axl_bat
     AXL_TRY(axl__dora_measure(&n->dora, n->adapter));
     AXL_TRY(network_index(n, b->n_tokens));
     AXL_TRY(axl__batch_load(&out->x, &n->index, b, rows, n->ops, n->dev));
-    AXL_TRY(axl__network_positions(n, out->x.max_position + 1));
+    AXL_TRY(axl__network_positions(n, out->x.max_position + 1, out->x.max_position + 1));
     out->at = (axl__layout){ b->n_tokens, b->n_seqs, longest,          b->cu_seqlens, b->cu_seqlens,
                              out->x.cu,   out->x.cu, out->x.positions, n->ropes };
     return axl__network_room(n, &out->work, p, b->n_tokens, longest);

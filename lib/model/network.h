@@ -22,7 +22,8 @@ typedef struct axl__network {
     bool checkpointing; /* a layer keeps its input alone and is computed again for its backward */
     axl__step_arena arena;
     axl__dora dora;
-    axl__rope_angles ropes[AXL__ROPES_MAX]; /* (arch.n_ropes), each (n_positions, D/2) */
+    axl__rope_angles ropes[AXL__ROPES_MAX]; /* (arch.n_ropes), each (n_positions, rotary_dim / 2) */
+    int64_t rope_reach[AXL__ROPES_MAX];     /* of the tables (axl__rope_reach) */
     int64_t n_positions;
     axl__index index;
     axl_mat *h;            /* (n_layers + 1) */
@@ -63,11 +64,15 @@ axl_status axl__network_hidden(axl__network *n, const axl_batch *batch, int64_t 
  * are valid; a pass that fails writes behind them and leaves len as it was. */
 typedef struct axl__kv_cache {
     axl_mat *k, *v; /* (n_layers) */
+    int32_t *ids;   /* (cap) the tokens, for angles that change with the length */
     int64_t len, cap;
 } axl__kv_cache;
 axl_status axl__kv_cache_init(axl__kv_cache *c, axl__network *n, int64_t cap);
 void axl__kv_cache_free(axl__kv_cache *c, axl__network *n);
-/* Adds count tokens behind the cache's and gives the logits (V) f32, host, of the last one. */
+/* Adds count tokens behind the cache's, at most its cap in all, and gives the logits (V) f32, host,
+ * of the last one.  Where the angles depend on the length, transformers is followed: "dynamic"
+ * turns new tokens by the length so far and leaves the cached keys; "longrope" computes all tokens
+ * again where they pass original_max_position_embeddings. */
 axl_status axl__network_continue(axl__network *n, axl__kv_cache *c, const int32_t *ids,
                                  int64_t count, float *logits);
 

@@ -15,8 +15,9 @@ typedef struct axl__network_work {
 
 axl__pass axl__network_pass(const axl__network *n, const axl__wish *wish);
 
-/* Room for positions below n and for T tokens in sequences of at most `longest`. */
-axl_status axl__network_positions(axl__network *n, int64_t positions);
+/* Tables for positions below `positions`, as a batch has them whose longest sequence has `length`
+ * tokens; room for T tokens in sequences of at most `longest`. */
+axl_status axl__network_positions(axl__network *n, int64_t positions, int64_t length);
 axl_status axl__network_room(axl__network *n, axl__network_work *w, const axl__pass *p, int64_t T,
                              int64_t longest);
 

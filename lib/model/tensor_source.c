@@ -80,7 +80,7 @@ static axl_status take_tensor(asking *a, const char *name, const axl_tensor_data
 static axl_status ask_for(asking *a, const axl__module *of, const char *part)
 {
     axl_context *ctx = a->st->arena.ctx;
-    char *name = axl__format(ctx, "%s.%s", of->name, part);
+    char *name = axl__format(ctx, "%s.%s", axl__module_file_name(of), part);
     axl_tensor_data d = AXL_TENSOR_DATA_INIT;
 
     if (!name)

@@ -6,6 +6,8 @@
  */
 #include "weights.h"
 
+#include "carried.h"
+
 #include "base/json.h"
 #include "base/os.h"
 #include "base/str.h"
@@ -62,7 +64,7 @@ static axl_status add_tensor(axl__weights *w, const axl_model *m, int64_t module
                        .embedding = of->role == AXL__ROLE_EMBEDDING || of->role == AXL__ROLE_HEAD,
                        .lookup = of->role == AXL__ROLE_EMBEDDING,
                        .layer = of->layer };
-    t->name = axl__format(m->ctx, "%s.%s", of->name, bias ? "bias" : "weight");
+    t->name = axl__format(m->ctx, "%s.%s", axl__module_file_name(of), bias ? "bias" : "weight");
     if (!t->name)
         return axl__fail_nomem();
     w->places[w->n_tensors++] = (weights_place){ module, bias };
@@ -242,6 +244,7 @@ static axl_status weights_fill(axl_model *m, axl__weights *w)
 {
     if (m->folder.place && !m->weights) { /* a model that is only timed has no folder */
         AXL_TRY(read_json(m, w, "config.json", &w->config));
+        AXL_TRY(axl__arch_override(w->config, &w->texts, m->overrides));
         AXL_TRY(find_dtype(w, m));
         say_whether_tied(w, m);
         drop_quantisation(w);
@@ -317,7 +320,7 @@ axl_status axl__weights_commit(axl_model *m, axl__weights *w)
     if (before)
         move_texts(w, before);
     axl__weights_drop(m, before);
-    axl__model_release_files(m);
+    axl__model_release_weights(m);
     axl__quant_config_free(&m->quant, m->ctx);
     m->weights_bytes = (uint64_t)w->n_params * (sizeof(float) + (w->rounded ? 2 : 0));
     return AXL_OK;
@@ -439,19 +442,22 @@ static axl_status fill_entries(axl_model *m, axl__st_entry *entries, char *room,
 static axl_status save_tensors(axl_model *m, const char *path, bool exact, axl__checksum *sum)
 {
     const axl__weights *w = m->weights;
-    axl__st_entry *entries = axl__calloc(m->ctx, w->n_tensors, sizeof *entries);
-    size_t bytes = 0;
+    size_t n = w->n_tensors + m->n_carried, bytes = 0;
+    axl__st_entry *entries = axl__calloc(m->ctx, n, sizeof *entries);
 
     for (size_t i = 0; i < w->n_tensors; i++) {
         weights_out o = weights_pick(m, w, i, exact);
         bytes += out_room(m, &o);
     }
-    char *room = bytes ? axl__alloc_aligned(m->ctx, bytes) : NULL;
-    axl_status status = entries && (room || !bytes) ? AXL_OK : axl__fail_nomem();
+    size_t more = axl__carried_room(m);
+    char *room = bytes + more ? axl__alloc_aligned(m->ctx, bytes + more) : NULL;
+    axl_status status = entries && (room || !(bytes + more)) ? AXL_OK : axl__fail_nomem();
     if (status == AXL_OK)
-        status = fill_entries(m, entries, room, exact);
+        status = fill_entries(m, entries, room ? room + more : NULL, exact);
     if (status == AXL_OK)
-        status = axl__safetensors_write(m->ctx, path, entries, w->n_tensors, sum);
+        status = axl__carried_entries(m, entries + w->n_tensors, room);
+    if (status == AXL_OK)
+        status = axl__safetensors_write(m->ctx, path, entries, n, sum);
     axl__free_aligned(m->ctx, room);
     axl__free(m->ctx, entries);
     return status;
@@ -525,7 +531,7 @@ static axl_status hand_out_all(axl_model *m, const axl__outlet *to, axl_tensor_o
         AXL_TRY(hand_out_tensor(m, i, tensor, to->user));
         AXL_TRY(axl__poll(m->ctx, "save", i + 1, n));
     }
-    return AXL_OK;
+    return axl__carried_hand_out(m, tensor, to->user);
 }
 
 axl_status axl_model_save_tensors(axl_model *m, axl_file_fn file, axl_tensor_out_fn tensor,

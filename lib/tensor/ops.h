@@ -121,13 +121,14 @@ typedef struct axl_rms_norm_weight_backward_args {
     float *dw;
 } axl_rms_norm_weight_backward_args;
 
-/* Rotates the pairs (i, i + D/2) of every head of x (T, n_heads * D) in place by the angle of the
- * token's position: cos, sin (n_positions, D/2) f32.  inverse is the backward. */
+/* Rotates the pairs (i, i + R/2), i < R/2, of every head of x (T, n_heads * D) in place by the
+ * angle of the token's position: cos, sin (n_positions, R/2) f32, R = rotary_dim, even and at most
+ * D.  The rest of a head stays as it is.  inverse is the backward. */
 typedef struct axl_rope_args {
     axl_mat x;
     const int32_t *positions; /* (T) < n_positions */
     const float *cos, *sin;
-    int64_t n_heads, head_dim;
+    int64_t n_heads, head_dim, rotary_dim;
     bool inverse;
 } axl_rope_args;
 

@@ -91,7 +91,8 @@ static double rms_norm_backward(bench *b)
 
 static double rope(bench *b)
 {
-    axl_rope_args a = { mat(b, 0, T, C), b->ids, b->table, b->table, HEADS, C / HEADS, false };
+    axl_rope_args a = { mat(b, 0, T, C), b->ids,    b->table,  b->table,
+                        HEADS,           C / HEADS, C / HEADS, false };
 
     assert_ok(b->ops->rope(b->dev, &a));
     return 2.0 * T * C * element(b);

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_must(axl__folder_at(&folder, fuzz_context(), dir) == AXL_OK, dir);
     fuzz_write(names[file], data, size);
     /* alone too, as weights that do not fit end what follows */
-    axl_status read = axl__arch_read(&arch, &folder);
+    axl_status read = axl__arch_read(&arch, &folder, NULL);
     axl_status status = axl_model_open(&model, fuzz_context(), dir, NULL);
     fuzz_must((status == AXL_OK) == (model != NULL), "a model or a failure");
     fuzz_must(read == AXL_OK || status != AXL_OK, "a bad config makes no model");

@@ -71,6 +71,13 @@ def model_configs():
         "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
         "original_max_position_embeddings": 32}, "eos_token_id": [2, 3], "hidden_act": "silu"}))
     put("model_config", "linear", b"\0", json.dumps({**LLAMA, "rope_scaling": {"type": "linear", "factor": 2}}))
+    put("model_config", "phi3", b"\0", json.dumps({**LLAMA, "model_type": "phi3", "rope_scaling": {
+        "type": "longrope", "short_factor": [1, 2], "long_factor": [3.5, 4]}, "partial_rotary_factor": 0.5,
+        "original_max_position_embeddings": 16}))
+    put("model_config", "ministral3", b"\0", json.dumps({**LLAMA, "model_type": "ministral3", "rope_parameters": {
+        "rope_type": "yarn", "factor": 4, "original_max_position_embeddings": 16, "llama_4_scaling_beta": 0.1,
+        "mscale": 1, "mscale_all_dim": 0.5, "truncate": False}}))
+    put("model_config", "mistral3", b"\0", json.dumps({"model_type": "mistral3", "text_config": LLAMA}))
     put("model_config", "large", b"\0", json.dumps({**LLAMA, "num_hidden_layers": 2 ** 31 - 1, "hidden_size": 2 ** 40,
                                                    "rms_norm_eps": -1}))
     put("model_config", "gemma3", b"\0", json.dumps({

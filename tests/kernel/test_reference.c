@@ -193,20 +193,21 @@ static void test_reference__rms_norm_weight_backward(void **state)
 
 /* ---- rope ---- */
 
-enum { ROPE_T = 4, ROPE_H = 2, ROPE_D = 6, ROPE_N = ROPE_T * ROPE_H * ROPE_D, POSITIONS = 11 };
+enum { ROPE_T = 4, ROPE_H = 2, ROPE_D = 8, ROPE_N = ROPE_T * ROPE_H * ROPE_D, POSITIONS = 11 };
+enum { ROPE_R = 6 }; /* what turns of a head */
 
 static const int32_t rope_positions[ROPE_T] = { 0, 1, 10, 3 };
-static float rope_cos[POSITIONS * ROPE_D / 2], rope_sin[POSITIONS * ROPE_D / 2];
+static float rope_cos[POSITIONS * ROPE_R / 2], rope_sin[POSITIONS * ROPE_R / 2];
 
 static void rope(float *x, bool inverse)
 {
-    for (int i = 0; i < POSITIONS * ROPE_D / 2; i++) {
-        double angle = (double)(i / (ROPE_D / 2)) * pow(10.0, -(double)(i % (ROPE_D / 2)));
+    for (int i = 0; i < POSITIONS * ROPE_R / 2; i++) {
+        double angle = (double)(i / (ROPE_R / 2)) * pow(10.0, -(double)(i % (ROPE_R / 2)));
         rope_cos[i] = (float)cos(angle);
         rope_sin[i] = (float)sin(angle);
     }
     axl__ref_rope(&(axl_rope_args){ f32(x, ROPE_T, ROPE_H * ROPE_D), rope_positions, rope_cos,
-                                    rope_sin, ROPE_H, ROPE_D, inverse });
+                                    rope_sin, ROPE_H, ROPE_D, ROPE_R, inverse });
 }
 
 struct rope_case {

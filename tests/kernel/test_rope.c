@@ -6,10 +6,15 @@
 
 enum { POSITIONS = 300 };
 
-/* more: the head size */
+typedef struct {
+    int64_t head_dim, rotary_dim;
+} head_shape;
+
+/* more: the head's shape */
 static void rotate(kernel_run *run, const kernel_case *c)
 {
-    int64_t head_dim = *(const int64_t *)c->more, half = head_dim / 2;
+    const head_shape *shape = c->more;
+    int64_t head_dim = shape->head_dim, half = shape->rotary_dim / 2;
     axl_mat x = kernel_random(run, c->rows, c->cols * head_dim, c->dtype, c->pad, 1);
     int32_t positions[POSITIONS];
     static float cos_table[POSITIONS * 128], sin_table[POSITIONS * 128];
@@ -29,6 +34,7 @@ static void rotate(kernel_run *run, const kernel_case *c)
         .sin = kernel_put(run, sin_table, size),
         .n_heads = c->cols,
         .head_dim = head_dim,
+        .rotary_dim = shape->rotary_dim,
     };
     assert_ok(run->ops->rope(run->dev, &a));
     kernel_save(run, "x", x, 1e-6);
@@ -40,14 +46,17 @@ static void rotate(kernel_run *run, const kernel_case *c)
 
 static void test_rope__there_and_back(void **state)
 {
-    static const int64_t head_dims[] = { 2, 6, 16, 64, 80, 128, 256 };
+    static const head_shape heads[] = {
+        { 2, 2 },     { 6, 6 }, { 16, 16 }, { 64, 64 }, { 80, 80 },  { 128, 128 },
+        { 256, 256 }, { 5, 2 }, { 32, 24 }, { 96, 72 }, { 128, 96 },
+    };
     static const int64_t shapes[][2] = { { 1, 1 }, { 3, 2 }, { 33, 3 }, { 130, 1 } };
 
     (void)state;
-    for (size_t d = 0; d < sizeof head_dims / sizeof head_dims[0]; d++) {
+    for (size_t d = 0; d < sizeof heads / sizeof heads[0]; d++) {
         for (int i = 0; i < 8; i++) {
             kernel_case c = { shapes[i / 2][0], shapes[i / 2][1], i & 1 ? AXL_BF16 : AXL_F32,
-                              AXL_F32,          i & 2 ? 3 : 0,    &head_dims[d] };
+                              AXL_F32,          i & 2 ? 3 : 0,    &heads[d] };
             kernel_check(rotate, &c);
         }
     }

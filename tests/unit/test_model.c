@@ -7,6 +7,7 @@
 #include "testing.h"
 
 #include "base/json.h"
+#include "model/network.h"
 #include "tensor/safetensors.h"
 
 #include <math.h>
@@ -245,6 +246,13 @@ static void test_model__equals_transformers_in_every_form(void **state)
         "qwen3",
         "qwen3_bias_window_bf16_old",
         "own_head_said_to_be_tied",
+        "llama_dynamic",
+        "mistral_yarn_window",
+        "phi3_longrope_window",
+        "phi3_tied_bf16_old",
+        "ministral3",
+        "mistral3",
+        "ministral_layers_bf16",
         "gemma",
         "gemma_gelu_bias_bf16_old",
         "gemma2",
@@ -371,6 +379,167 @@ static void test_model__makes_of_values_what_a_checkpoint_has(void **state)
         assert_memory_equal(logits[0], logits[1], sizeof logits[0]);
     }
     axl_context_free(ctx);
+}
+
+/* ---- one token after another ---- */
+
+static void open_variant(const char *name, axl_context *ctx, axl_model **model,
+                         axl__safetensors *st, sequences *s, axl__arena *arena)
+{
+    char dir[512], path[600];
+
+    snprintf(dir, sizeof dir, "%s/%s", test_source_path("tests/golden/model_variants"), name);
+    snprintf(path, sizeof path, "%s/expect.json", dir);
+    const axl__json *first = axl__json_get(read_json(arena, ctx, path), "input_ids")->child;
+    read_list(first, s->ids);
+    s->cu[1] = (int32_t)first->count;
+    snprintf(path, sizeof path, "%s/expect.safetensors", dir);
+    assert_ok(axl__safetensors_open(st, ctx, path, true));
+    *model = open_model(ctx, dir, &machines[N_MACHINES - 1], AXL_COMPUTE_F32);
+}
+
+enum { STEPS_FROM = 9 };
+
+/* The logits behind STEPS_FROM tokens and behind each further one are those of `want` (n, V). */
+static void check_steps(axl_model *model, const sequences *s, const float *want)
+{
+    int64_t V = model->arch.vocab_size, n = s->cu[1];
+    axl__network net;
+    axl__kv_cache cache;
+    float logits[256];
+
+    assert_true(V <= 256);
+    assert_ok(axl__network_init(&net, model, NULL, false));
+    assert_ok(axl__kv_cache_init(&cache, &net, n));
+    for (int64_t i = STEPS_FROM; i <= n; i++) {
+        int64_t from = i == STEPS_FROM ? 0 : i - 1;
+        assert_ok(axl__network_continue(&net, &cache, s->ids + from, i - from, logits));
+        double d = distance(logits, want + (i - STEPS_FROM) * V, (size_t)V);
+        if (!(d < 1e-5))
+            fail_msg("the logits behind %d tokens differ by %g", (int)i, d);
+    }
+    axl__kv_cache_free(&cache, &net);
+    axl__network_free(&net);
+}
+
+/* dynamic turns each token by the length so far: transformers' own steps. */
+static void test_model__dynamic_continues_as_transformers(void **state)
+{
+    axl_context *ctx = test_context();
+    axl__safetensors st;
+    sequences s = { .n_seqs = 1 };
+    axl__arena arena;
+    axl_model *model;
+    size_t n;
+
+    (void)state;
+    axl__arena_init(&arena, ctx);
+    open_variant("llama_dynamic", ctx, &model, &st, &s, &arena);
+    check_steps(model, &s, golden(&st, "steps", &n));
+    axl_model_free(model);
+    axl__safetensors_close(&st);
+    axl__arena_free(&arena);
+    axl_context_free(ctx);
+}
+
+/* Behind any token the logits are those of the text up to there, which for longrope is computed
+ * again where its factors change (transformers' Phi-3 drops its cache there). */
+static void check_steps_are_the_texts(const char *variant)
+{
+    axl_context *ctx = test_context();
+    axl__safetensors st;
+    sequences s = { .n_seqs = 1 };
+    axl__arena arena;
+    axl_model *model;
+
+    axl__arena_init(&arena, ctx);
+    open_variant(variant, ctx, &model, &st, &s, &arena);
+    int64_t V = model->arch.vocab_size, n = s.cu[1];
+    float *want = calloc((size_t)((n - STEPS_FROM + 1) * V), sizeof *want);
+    float *all = calloc((size_t)(n * V), sizeof *all);
+    for (int64_t i = STEPS_FROM; i <= n; i++) {
+        assert_ok(axl_model_logits(model, NULL, s.ids, (size_t)i, all));
+        memcpy(want + (i - STEPS_FROM) * V, all + (i - 1) * V, (size_t)V * sizeof *want);
+    }
+    check_steps(model, &s, want);
+    free(all);
+    free(want);
+    axl_model_free(model);
+    axl__safetensors_close(&st);
+    axl__arena_free(&arena);
+    axl_context_free(ctx);
+}
+
+static void test_model__steps_are_the_texts(void **state)
+{
+    static const char *const variants[] = { "mistral_window",
+                                            "qwen3",
+                                            "mistral_yarn_window",
+                                            "phi3_longrope_window",
+                                            "phi3_tied_bf16_old",
+                                            "ministral3",
+                                            "mistral3" };
+
+    (void)state;
+    for (size_t v = 0; v < sizeof variants / sizeof variants[0]; v++)
+        check_steps_are_the_texts(variants[v]);
+}
+
+/* ---- steps of training ---- */
+
+/* As make_model_variants.py moves the ids from step to step. */
+static void shift_ids(sequences *s, int k, int64_t vocab)
+{
+    for (int i = 0; i < s->cu[2]; i++)
+        s->labels[i] = s->ids[i] = 3 + (s->ids[i] - 3 + (k > 0)) % ((int32_t)vocab - 3);
+}
+
+static void check_training(const char *variant, const machine *m)
+{
+    axl_context *ctx = machine_context(m);
+    axl__arena arena;
+    sequences s = { .n_seqs = 2 };
+    char dir[512], path[600];
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    axl_step_stats stats = AXL_STEP_STATS_INIT;
+    axl_adapter *adapter;
+    axl_trainer *tr;
+    int k = 0;
+
+    snprintf(dir, sizeof dir, "%s/%s", test_source_path("tests/golden/model_variants"), variant);
+    axl__arena_init(&arena, ctx);
+    snprintf(path, sizeof path, "%s/expect.json", dir);
+    const axl__json *expect = read_json(&arena, ctx, path);
+    read_two(axl__json_get(expect, "input_ids"), &s);
+    axl_model *model = open_model(ctx, dir, m, AXL_COMPUTE_F32);
+    snprintf(path, sizeof path, "%s/adapter", dir);
+    assert_ok(axl_adapter_open(&adapter, model, path));
+    o.learning_rate = 0.02;
+    assert_ok(axl_trainer_new(&tr, model, adapter, &o));
+    for (const axl__json *v = axl__json_get(expect, "train")->child; v; v = v->next, k++) {
+        shift_ids(&s, k, model->arch.vocab_size);
+        axl_batch b = batch_of(&s);
+        assert_ok(axl_trainer_forward_backward(tr, &b, NULL));
+        assert_ok(axl_trainer_step(tr, &stats));
+        if (!(fabs(stats.loss - v->number) < 1e-4 * v->number))
+            fail_msg("%s, step %d: the loss is %g, not %g", variant, k, stats.loss, v->number);
+    }
+    assert_int_equal(k, 6);
+    axl_trainer_free(tr);
+    axl_adapter_free(adapter);
+    axl_model_free(model);
+    axl__arena_free(&arena);
+    axl_context_free(ctx);
+}
+
+static void test_model__trains_as_transformers(void **state)
+{
+    static const char *const variants[] = { "phi3_longrope_window", "ministral3", "mistral3" };
+
+    (void)state;
+    for (size_t v = 0; v < sizeof variants / sizeof variants[0]; v++)
+        for (size_t m = first_machine(); m < N_MACHINES; m++)
+            check_training(variants[v], &machines[m]);
 }
 
 /* ---- steps ---- */
@@ -500,6 +669,9 @@ int main(void)
         cmocka_unit_test(test_model__trains_as_transformers_does),
         cmocka_unit_test(test_model__computes_with_codes_as_bitsandbytes),
         cmocka_unit_test(test_model__makes_of_values_what_a_checkpoint_has),
+        cmocka_unit_test(test_model__dynamic_continues_as_transformers),
+        cmocka_unit_test(test_model__steps_are_the_texts),
+        cmocka_unit_test(test_model__trains_as_transformers),
         cmocka_unit_test(test_model__has_pefts_gradients_on_stories),
     };
 

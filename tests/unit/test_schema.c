@@ -7,6 +7,7 @@
 #include "config/dataset_types.h"
 #include "config/schema.h"
 #include "model/family/family.h"
+#include "model/family/wrapper.h"
 #include "text/tokenizer_priv.h"
 
 static void test_schema__has_every_key_of_axolotl(void **state)
@@ -276,10 +277,15 @@ static void test_schema__lists_the_families(void **state)
 {
     char names[1024] = "AutoModelForCausalLM";
     const axl__family *family;
+    const axl__wrapper *wrapper;
 
     (void)state;
     for (size_t i = 0; (family = axl__family_at(i)); i++)
         add_name(names, family->class_name, "", 0);
+    add_name(names, "AutoModelForImageTextToText", "", 0);
+    for (size_t i = 0; (wrapper = axl__wrapper_at(i)); i++)
+        if (axl__family_find(wrapper->text_type))
+            add_name(names, wrapper->class_name, "", 0);
     assert_string_equal(axl__schema_find("model_type")->values, names);
 }
 

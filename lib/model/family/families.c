@@ -6,8 +6,9 @@
 #include <string.h>
 
 static const axl__family *const families[] = {
-    &axl__family_llama, &axl__family_mistral, &axl__family_qwen2,       &axl__family_qwen3,
-    &axl__family_gemma, &axl__family_gemma2,  &axl__family_gemma3_text,
+    &axl__family_llama,  &axl__family_mistral,     &axl__family_ministral, &axl__family_ministral3,
+    &axl__family_qwen2,  &axl__family_qwen3,       &axl__family_phi3,      &axl__family_gemma,
+    &axl__family_gemma2, &axl__family_gemma3_text,
 };
 
 enum { N_FAMILIES = sizeof families / sizeof families[0] };

@@ -14,12 +14,14 @@ struct axl__family {
     const char *class_name; /* that transformers loads such a model with */
     /* Fills the architecture in; it is zeroed but for the family. attn_scale may stay 0. */
     axl_status (*read)(axl__arch *a, const axl__arch_source *s);
+    axl__rope_rules rope; /* zeroed: what most have */
     /* Adds every module that a checkpoint of the family has. */
     axl_status (*modules)(axl__modules *t, const axl__arch *a);
 };
 
-extern const axl__family axl__family_llama, axl__family_mistral, axl__family_qwen2,
-    axl__family_qwen3, axl__family_gemma, axl__family_gemma2, axl__family_gemma3_text;
+extern const axl__family axl__family_llama, axl__family_mistral, axl__family_ministral,
+    axl__family_ministral3, axl__family_qwen2, axl__family_qwen3, axl__family_phi3,
+    axl__family_gemma, axl__family_gemma2, axl__family_gemma3_text;
 
 /* use_sliding_window, sliding_window, max_window_layers and layer_types, which Qwen2 and Qwen3 have
  * alike (qwen2.c). */

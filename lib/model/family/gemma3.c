@@ -24,7 +24,8 @@ static axl_status gemma3_read_rope(axl__arch *a, const axl__arch_source *s, int 
     base.key_len = sizeof theta_key - 1;
     base.next = &own;
     axl__json config = { .type = AXL__JSON_OBJECT, .count = 2, .child = &base };
-    return axl__rope_read(&a->ropes[set], &config, a->max_seq_len, s->path);
+    const axl__rope_of of = { &a->family->rope, a->head_dim, a->max_seq_len, s->path };
+    return axl__rope_read(&a->ropes[set], &config, &of);
 }
 
 /* transformers 4 writes rope_theta and rope_scaling of layers with full attention and
@@ -81,5 +82,6 @@ const axl__family axl__family_gemma3_text = {
     .model_type = "gemma3_text",
     .class_name = "Gemma3ForCausalLM",
     .read = gemma3_read,
+    .rope = { .by_layers = true },
     .modules = axl__modules_add_decoder,
 };

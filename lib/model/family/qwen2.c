@@ -3,11 +3,16 @@
  * the layers from max_window_layers on, or those that layer_types names, have a window. */
 #include "family.h"
 
+static const axl__arch_fixed fixed[] = {
+    { "use_mrope", 0, "positions in three dimensions" },
+};
+
 axl_status axl__qwen_read_windows(axl__arch *a, const axl__arch_source *s)
 {
     int64_t window, first;
     bool found;
 
+    AXL_TRY(axl__arch_check_fixed(s, fixed, sizeof fixed / sizeof fixed[0]));
     AXL_TRY(axl__arch_read_int(s, "sliding_window", 1, 4096, &window));
     AXL_TRY(axl__arch_read_int(s, "max_window_layers", 0, 28, &first));
     if (!axl__json_bool(s->root, "use_sliding_window", false))
@@ -20,6 +25,8 @@ axl_status axl__qwen_read_windows(axl__arch *a, const axl__arch_source *s)
 
 static axl_status qwen2_read(axl__arch *a, const axl__arch_source *s)
 {
+    a->n_kv_heads = 32;
+    a->max_seq_len = 32768;
     AXL_TRY(axl__arch_read_decoder(a, s));
     a->qkv_bias = true;
     return axl__qwen_read_windows(a, s);

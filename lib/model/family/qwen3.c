@@ -5,7 +5,9 @@
 
 static axl_status qwen3_read(axl__arch *a, const axl__arch_source *s)
 {
-    a->head_dim = 128;
+    a->head_dim = 128; /* its configuration's own defaults */
+    a->n_kv_heads = 32;
+    a->max_seq_len = 32768;
     AXL_TRY(axl__arch_read_decoder(a, s));
     a->qkv_bias = a->o_bias = axl__json_bool(s->root, "attention_bias", false);
     a->qk_norm = true;
