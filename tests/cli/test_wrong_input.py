@@ -446,13 +446,13 @@ class Adapter(WrongInput):
     def test_other_rank(self):
         self.put_config(r=8)
         self.unread(f'a/adapter_model.safetensors: tensor "{self.NAME}A.weight" is [4, 128] of F32; '
-                    "r 8 and this model want [8, 128] of F32, BF16 or F16")
+                    "adapter_config.json and this model want [8, 128] of F32, BF16 or F16")
 
     def test_other_model(self):
         self.put({k: (d, [4, s[1] // 2], b[:len(b) // 2]) if "lora_A" in k else (d, s, b)
                   for k, (d, s, b) in self.tensors.items()})
         self.unread(f'a/adapter_model.safetensors: tensor "{self.NAME}A.weight" is [4, 64] of F32; '
-                    "r 4 and this model want [4, 128] of F32, BF16 or F16")
+                    "adapter_config.json and this model want [4, 128] of F32, BF16 or F16")
         self.put({k.replace("layers.3.", "layers.7."): v for k, v in self.tensors.items()})
         self.unread('a/adapter_model.safetensors: tensor "base_model.model.model.layers.7.mlp.'
                     'down_proj.lora_A.weight" fits no layer of this model')
@@ -483,10 +483,11 @@ class Adapter(WrongInput):
         self.unread("a holds no adapter: there is no adapter_config.json")
 
     def test_other_kinds(self):
-        for changes, text in (({"peft_type": "IA3"}, "peft_type IA3"),
-                              ({"peft_type": "LORA", "bias": "all"}, "bias all")):
+        for changes, text in (({"peft_type": "IA3"}, "peft_type IA3 is not supported yet"),
+                              ({"peft_type": "LORA", "bias": "some"},
+                               "bias must be none, all or lora_only")):
             self.put_config(**changes)
-            self.unread(f"a/adapter_config.json: {text} is not supported yet")
+            self.unread(f"a/adapter_config.json: {text}")
 
     def test_an_init_that_changes_the_base(self):
         self.put_config(init_lora_weights="pissa_niter_4")
