@@ -29,8 +29,11 @@ static const struct {
       "inference (CONFIG | --model DIR [--adapter DIR])\n"
       "            [--prompt TEXT | FILE | - | --instruction TEXT [--input TEXT]] [options]",
       "continue a text with what a config trained, or with a model" },
-    { "merge-lora", verb_merge, "merge-lora (CONFIG | --model DIR --adapter DIR) [--out DIR]",
+    { "merge-lora", verb_merge,
+      "merge-lora (CONFIG | --model DIR --adapter DIR) [--out DIR] [--base 4bit|16bit]",
       "the adapter added into its base: a whole model, in OUTPUT_DIR/merged if not --out" },
+    { "quantize", verb_quantize, "quantize (CONFIG | --model DIR) --bits 4|8 --out DIR",
+      "a model in 4 or 8 bits, as bitsandbytes has it" },
     { "tokenize", verb_tokenize,
       "tokenize --model DIR|FILE [--no-special] [--pattern NAME] [--jsonl] [FILE | -]",
       "text to ids, one JSON array a text" },
@@ -41,7 +44,7 @@ static const struct {
 enum { N_VERBS = sizeof verbs / sizeof verbs[0] };
 
 /* Verbs that are planned; saying so is kinder than "unknown verb". */
-static const char *const later[] = { "quantize", "export", "config-schema" };
+static const char *const later[] = { "export", "config-schema" };
 
 static void print_help(FILE *f)
 {

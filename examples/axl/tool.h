@@ -137,6 +137,7 @@ int verb_inspect(tool *t, int argc, char **argv);
 int verb_plan(tool *t, int argc, char **argv);
 int verb_tokenize(tool *t, int argc, char **argv);
 int verb_render(tool *t, int argc, char **argv);
+int verb_quantize(tool *t, int argc, char **argv);
 int verb_evaluate(tool *t, int argc, char **argv);
 int verb_inference(tool *t, int argc, char **argv);
 int verb_merge(tool *t, int argc, char **argv);

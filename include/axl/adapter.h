@@ -257,6 +257,29 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_get_info(const axl_adapter *adapte
 AXL_API AXL_MUST_CHECK axl_status axl_adapter_merge(axl_adapter *adapter);
 
 /**
+ * Write the model that axl_adapter_merge() and axl_model_save() make, without changing the model: a
+ * tensor at a time, in memory for the largest one that changes, twice in f32.  Weights in 4 or 8
+ * bits are widened to what training saw.  Above 50 GB the weights are in shards with an index.
+ *
+ * @param[in] adapter Borrowed.
+ * @param[in] dir     As axl_model_save().
+ *
+ * @retval AXL_ERR_BUSY        The model's weights are being trained or changed, or the adapter's
+ *                             values written.
+ * @retval AXL_ERR_INVALID     @p dir is the folder that the model was opened from, or holds its
+ *                             files.
+ * @retval AXL_ERR_UNSUPPORTED As axl_adapter_merge().
+ * @retval AXL_ERR_IO          A file cannot be written.
+ * @retval AXL_ERR_CANCELLED   Files that were begun are gone.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: as reading the adapter.  Progress phase "save".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_adapter_save_merged(const axl_adapter *adapter,
+                                                          const char *dir);
+
+/**
  * The number of trained tensors: two a layer that is targeted, and its biases and magnitudes.
  *
  * @param[in] adapter Borrowed.

@@ -228,19 +228,20 @@ AXL_API void axl_model_free(axl_model *model);
 AXL_API AXL_MUST_CHECK axl_status axl_model_get_info(const axl_model *model, axl_model_info *out);
 
 /**
- * Write a model whose weights were trained or merged as a folder in Hugging Face form:
+ * Write a model whose weights were trained, merged or quantised as a folder in Hugging Face form:
  * model.safetensors with each tensor in the type that the base's files have it in, config.json, and
  * generation_config.json where the base had one.  What neither changed is written bit for bit, the
  * other parts of a checkpoint whose language model was trained among it (not of a model that a
- * host's function gave the tensors of, which is asked for the language model alone).
+ * host's function gave the tensors of, which is asked for the language model alone).  Weights in 4
+ * or 8 bits are written as transformers and bitsandbytes write and read them.
  *
  * @param[in] model Borrowed; no trainer of its weights may be alive.
  * @param[in] dir   Made if need be; files of these names are replaced, each whole or not at all.
  *
  * @retval AXL_ERR_BUSY      A trainer of its weights is alive, or another call saves it.
- * @retval AXL_ERR_INVALID   Neither was: the weights are what the folder holds.  Or @p dir, by any
- *                           path or link, is the folder that the model was opened from, or holds
- *                           its files: nothing is written over a base model.
+ * @retval AXL_ERR_INVALID   None of it was: the weights are what the folder holds.  Or @p dir, by
+ * any path or link, is the folder that the model was opened from, or holds its files: nothing is
+ * written over a base model.
  * @retval AXL_ERR_IO        A file cannot be written.
  * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* merge.c - an adapter added into the weights: W + s B A in f32, with DoRA's gains, rounded once.
  */
-#include "adapter.h"
+#include "merge.h"
+#include "model_files.h"
 #include "weights.h"
+#include "write_model.h"
 
 /* W += s B A */
 static axl_status add_pair(const axl_adapter *a, const axl__lora *l, axl_mat weight)
@@ -54,11 +56,11 @@ static axl_status merge_magnitudes(const axl_adapter *a, const axl__lora *l, axl
 }
 
 /* The bias that the adapter trained in the layer's place, and that of B. */
-static axl_status merge_biases(const axl_adapter *a, const axl__lora *l, const axl__module *of,
-                               axl__weights *w)
+axl_status axl__merge_bias(const axl_adapter *a, int64_t module, axl_mat bias)
 {
+    const axl__module *of = &a->model->modules.list[module];
+    const axl__lora *l = &a->loras[module];
     int64_t own = l->at[AXL__PART_BIAS], of_b = l->at[AXL__PART_B_BIAS];
-    axl_mat bias = axl__weights_bias(w, of);
 
     if (own >= 0)
         AXL_TRY(a->model->ops->copy(a->model->dev, bias.data, a->params + own,
@@ -77,18 +79,23 @@ static axl_status merge_biases(const axl_adapter *a, const axl__lora *l, const a
     return a->model->ops->scale_columns(a->model->dev, &add);
 }
 
+bool axl__merge_changes(const axl_adapter *a, int64_t module, bool bias)
+{
+    const axl__lora *l = &a->loras[module];
+
+    if (!axl__module_is_linear(&a->model->modules.list[module]))
+        return false;
+    return bias ? l->at[AXL__PART_BIAS] >= 0 || l->at[AXL__PART_B_BIAS] >= 0 : l->on;
+}
+
 /* A tied head cannot change without the embedding. */
-static axl_status merge_layer(const axl_adapter *a, int64_t module, axl__weights *w)
+axl_status axl__merge_weight(const axl_adapter *a, int64_t module, axl_mat weight)
 {
     const axl__module *of = &a->model->modules.list[module];
     const axl__lora *l = &a->loras[module];
     const axl__lora *f =
         a->frozen && a->frozen->loras[module].on ? &a->frozen->loras[module] : NULL;
-    axl_mat weight = axl__weights_value(w, of);
 
-    AXL_TRY(merge_biases(a, l, of, w));
-    if (!l->on)
-        return AXL_OK;
     if (of->tied)
         return axl__fail(AXL_ERR_UNSUPPORTED,
                          "the adapter changes %s, which is the "
@@ -106,10 +113,14 @@ static axl_status merge_layers(const axl_adapter *a, axl__weights *w)
     uint64_t n = (uint64_t)m->modules.n_linears;
 
     for (int64_t i = 0; i < m->modules.n; i++) {
-        if (!axl__module_is_linear(&m->modules.list[i]))
+        const axl__module *of = &m->modules.list[i];
+        if (!axl__module_is_linear(of))
             continue;
-        AXL_TRY(axl__poll(m->ctx, "merge", (uint64_t)m->modules.list[i].linear, n));
-        AXL_TRY(merge_layer(a, i, w));
+        AXL_TRY(axl__poll(m->ctx, "merge", (uint64_t)of->linear, n));
+        if (axl__merge_changes(a, i, true))
+            AXL_TRY(axl__merge_bias(a, i, axl__weights_bias(w, of)));
+        if (axl__merge_changes(a, i, false))
+            AXL_TRY(axl__merge_weight(a, i, axl__weights_value(w, of)));
     }
     return axl__poll(m->ctx, "merge", n, n);
 }
@@ -125,6 +136,17 @@ static axl_status merge(const axl_adapter *a)
         return status;
     }
     return axl__weights_commit(a->model, w);
+}
+
+axl_status axl_adapter_save_merged(const axl_adapter *a, const char *dir)
+{
+    AXL_TRY(axl__adapter_enter(a));
+    if (!dir)
+        return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
+    AXL_TRY(axl__pass_begin(a->model, a));
+    axl_status status = axl__model_write(a->model, a, dir, AXL__SHARD_BYTES);
+    axl__pass_end(a->model, a);
+    return status;
 }
 
 axl_status axl_adapter_merge(axl_adapter *a)

@@ -6,6 +6,9 @@
  */
 #include "weights.h"
 
+#include "model_files.h"
+#include "write_model.h"
+
 #include "carried.h"
 
 #include "base/json.h"
@@ -111,15 +114,15 @@ static axl_status allocate(axl_model *m, axl__weights *w)
 }
 
 /* From the file where the model computes with less than that has. */
-static axl_status take_value(axl_model *m, axl__weights *w, size_t i)
+static axl_status take_value(axl_model *m, const axl__weights *w, size_t i, axl_mat y)
 {
-    axl_unary_args a = { *place_mat(m, w->places[i]), trained_mat(w, i) };
+    axl_unary_args a = { *place_mat(m, w->places[i]), y };
     const axl__module *of = &m->modules.list[w->places[i].module];
 
     if (!w->places[i].bias && of->weight.kind != AXL_WEIGHT_DENSE)
         return m->ops->dequantise(m->dev, &(axl_dequantise_args){ .w = of->weight, .y = a.y });
     if (a.x.dtype == AXL_BF16 && place_stored(m, w->places[i]) != AXL_BF16 && m->n_files > 0)
-        return axl__model_read_stored(m, w->tensors[i].name, w->params + w->tensors[i].at);
+        return axl__model_read_stored(m, w->tensors[i].name, y.data);
     return m->ops->convert(m->dev, &a);
 }
 
@@ -130,7 +133,7 @@ static axl_status take_values(axl_model *m, axl__weights *w)
                             (size_t)w->n_params * sizeof(float));
     for (size_t i = 0; i < w->n_tensors && !m->device.counts_only; i++) {
         AXL_TRY(axl__poll(m->ctx, "load", i, w->n_tensors));
-        AXL_TRY(take_value(m, w, i));
+        AXL_TRY(take_value(m, w, i, trained_mat(w, i)));
     }
     return AXL_OK;
 }
@@ -192,6 +195,38 @@ static axl_status read_json(const axl_model *m, axl__weights *w, const char *nam
     return axl__folder_json(&m->folder, name, &w->texts, out);
 }
 
+static void drop_member(axl__weights *w, const char *key)
+{
+    for (axl__json **v = &w->config->child; *v;)
+        if (strcmp((*v)->key, key) == 0) {
+            *v = (*v)->next;
+            w->config->count--;
+        } else {
+            v = &(*v)->next;
+        }
+}
+
+axl_status axl__weights_say(axl__weights *w, const char *key, const axl__json *value)
+{
+    axl__json *v, **end = &w->config->child;
+
+    drop_member(w, key);
+    if (!value)
+        return AXL_OK;
+    v = axl__arena_alloc(&w->texts, sizeof *v);
+    if (!v)
+        return axl__fail_nomem();
+    while (*end)
+        end = &(*end)->next;
+    *v = *value;
+    v->key = key;
+    v->key_len = strlen(key);
+    v->next = NULL;
+    *end = v;
+    w->config->count++;
+    return AXL_OK;
+}
+
 /* What config.json calls the embedding's type. */
 static const char *embed_dtype(const axl_model *m)
 {
@@ -220,18 +255,6 @@ static axl_status find_dtype(axl__weights *w, const axl_model *m)
     return AXL_OK;
 }
 
-/* What is written is not quantised. */
-static void drop_quantisation(axl__weights *w)
-{
-    for (axl__json **v = &w->config->child; *v;)
-        if (strcmp((*v)->key, "quantization_config") == 0) {
-            *v = (*v)->next;
-            w->config->count--;
-        } else {
-            v = &(*v)->next;
-        }
-}
-
 /* A head that the folder's config.json ties, but that has values of its own, is written as one. */
 static void say_whether_tied(axl__weights *w, const axl_model *m)
 {
@@ -240,18 +263,24 @@ static void say_whether_tied(axl__weights *w, const axl_model *m)
             v->boolean = v->boolean && m->arch.tied_head;
 }
 
-static axl_status weights_fill(axl_model *m, axl__weights *w)
+static axl_status weights_open(axl_model *m, axl__weights *w)
 {
     if (m->folder.place && !m->weights) { /* a model that is only timed has no folder */
         AXL_TRY(read_json(m, w, "config.json", &w->config));
         AXL_TRY(axl__arch_override(w->config, &w->texts, m->overrides));
         AXL_TRY(find_dtype(w, m));
         say_whether_tied(w, m);
-        drop_quantisation(w);
         if (axl__folder_has(&m->folder, "generation_config.json"))
             AXL_TRY(read_json(m, w, "generation_config.json", &w->generation));
     }
-    AXL_TRY(weights_lay_out(m, w));
+    return weights_lay_out(m, w);
+}
+
+static axl_status weights_fill(axl_model *m, axl__weights *w)
+{
+    AXL_TRY(weights_open(m, w));
+    if (w->config)
+        drop_member(w, "quantization_config"); /* of what is written */
     AXL_TRY(allocate(m, w));
     return take_values(m, w);
 }
@@ -267,7 +296,8 @@ void axl__weights_drop(axl_model *m, axl__weights *w)
     axl__free(m->ctx, w);
 }
 
-axl_status axl__weights_make(axl__weights **out, axl_model *m)
+static axl_status weights_new(axl__weights **out, axl_model *m,
+                              axl_status (*fill)(axl_model *m, axl__weights *w))
 {
     axl__weights *w = axl__calloc(m->ctx, 1, sizeof *w);
 
@@ -275,12 +305,46 @@ axl_status axl__weights_make(axl__weights **out, axl_model *m)
     if (!w)
         return axl__fail_nomem();
     axl__arena_init(&w->texts, m->ctx);
-    axl_status status = weights_fill(m, w);
+    axl_status status = fill(m, w);
     if (status < 0) {
         axl__weights_drop(m, w);
         *out = NULL;
     }
     return status;
+}
+
+axl_status axl__weights_make(axl__weights **out, axl_model *m)
+{
+    return weights_new(out, m, weights_fill);
+}
+
+axl_status axl__weights_describe(axl__weights **out, axl_model *m)
+{
+    return weights_new(out, m, weights_open);
+}
+
+size_t axl__weights_count(const axl__weights *w)
+{
+    return w->n_tensors;
+}
+
+axl__weights_part axl__weights_at(axl_model *m, const axl__weights *w, size_t i)
+{
+    weights_place p = w->places[i];
+
+    return (axl__weights_part){ .tensor = &w->tensors[i],
+                                .module = p.module,
+                                .bias = p.bias,
+                                .stored = place_stored(m, p),
+                                .used = *place_mat(m, p) };
+}
+
+axl_status axl__weights_take(axl_model *m, const axl__weights *w, size_t i, axl_mat y)
+{
+    size_t bytes = (size_t)(y.rows * y.cols) * sizeof(float);
+
+    return m->weights ? m->ops->copy(m->dev, y.data, trained_mat(m->weights, i).data, bytes)
+                      : take_value(m, w, i, y);
 }
 
 axl_mat axl__weights_value(const axl__weights *w, const axl__module *of)
@@ -368,7 +432,7 @@ static axl_status write_json(const axl__outlet *to, const char *name, const axl_
     return status;
 }
 
-static axl_status write_configs(const axl__weights *w, const axl__outlet *to, bool exact)
+axl_status axl__weights_write_configs(const axl__weights *w, const axl__outlet *to, bool exact)
 {
     w->dtype->text = exact ? "float32" : w->dtype_kept;
     w->dtype->len = strlen(w->dtype->text);
@@ -470,7 +534,8 @@ axl_status axl__weights_save(axl_model *m, const char *dir, bool exact, axl__che
     char *path = axl__format(m->ctx, "%s/model.safetensors", dir);
     axl_status status = path ? save_tensors(m, path, exact, sum) : axl__fail_nomem();
     if (status == AXL_OK)
-        status = write_configs(m->weights, &(axl__outlet){ .ctx = m->ctx, .dir = dir }, exact);
+        status = axl__weights_write_configs(m->weights, &(axl__outlet){ .ctx = m->ctx, .dir = dir },
+                                            exact);
     axl__free(m->ctx, path);
     return status;
 }
@@ -488,9 +553,11 @@ axl_status axl_model_save(axl_model *m, const char *dir)
     AXL_TRY(axl__model_use(m));
     if (!dir)
         return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
-    AXL_TRY(check_trained(m));
+    if (m->quant.kind == AXL_WEIGHT_DENSE)
+        AXL_TRY(check_trained(m));
     AXL_TRY(axl__claim_take(&m->saving, "axl_model (being saved)"));
-    axl_status status = axl__weights_save(m, dir, false, NULL);
+    axl_status status = m->weights ? axl__weights_save(m, dir, false, NULL)
+                                   : axl__model_write(m, NULL, dir, AXL__SHARD_BYTES);
     axl__claim_release(&m->saving);
     return status;
 }
@@ -526,7 +593,7 @@ static axl_status hand_out_all(axl_model *m, const axl__outlet *to, axl_tensor_o
 {
     size_t n = m->weights->n_tensors;
 
-    AXL_TRY(write_configs(m->weights, to, false));
+    AXL_TRY(axl__weights_write_configs(m->weights, to, false));
     for (size_t i = 0; i < n; i++) {
         AXL_TRY(hand_out_tensor(m, i, tensor, to->user));
         AXL_TRY(axl__poll(m->ctx, "save", i + 1, n));

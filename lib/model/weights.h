@@ -9,6 +9,8 @@
 
 #include "model.h"
 
+#include "base/json.h"
+
 /* The values that a model computes with, in f32, for someone to change them; commit makes them the
  * model's own and takes them over, whatever comes out.  Until then, and where commit fails, the
  * model is as it was. */
@@ -17,6 +19,26 @@ axl_mat axl__weights_value(const axl__weights *w, const axl__module *of); /* its
 axl_mat axl__weights_bias(const axl__weights *w, const axl__module *of);  /* (1, rows), f32 */
 axl_status axl__weights_commit(axl_model *m, axl__weights *w);
 void axl__weights_drop(axl_model *m, axl__weights *w); /* NULL is fine */
+
+/* What a result of the model consists of, without values: its tensors, by the names that files have
+ * them by, and its config.json.  Drop it as one that was made. */
+axl_status axl__weights_describe(axl__weights **out, axl_model *m);
+size_t axl__weights_count(const axl__weights *w);
+/* A tensor of it, and what it is of the module table. */
+typedef struct axl__weights_part {
+    const axl__param *tensor;
+    int64_t module;
+    bool bias;
+    axl_dtype stored; /* the type in which a result has it */
+    axl_mat used;     /* what the model computes with; without data where that is quantised */
+} axl__weights_part;
+axl__weights_part axl__weights_at(axl_model *m, const axl__weights *w, size_t index);
+/* Its values as f32 in y, device memory of its size. */
+axl_status axl__weights_take(axl_model *m, const axl__weights *w, size_t index, axl_mat y);
+/* Puts a member into config.json, in the place of one of that name; NULL: takes that away. */
+axl_status axl__weights_say(axl__weights *w, const char *key, const axl__json *value);
+/* config.json and generation_config.json; exact: the weights are in f32. */
+axl_status axl__weights_write_configs(const axl__weights *w, const axl__outlet *to, bool exact);
 
 /* The two in one for a frozen model; nothing where that was done before. */
 axl_status axl__weights_unfreeze(axl_model *m);

@@ -152,6 +152,19 @@ static void test_plan__peak_is_near_the_measured(void **state)
     }
 }
 
+static void test_plan__counts_weights_in_few_bits(void **state)
+{
+    (void)state;
+    for (uint32_t weights = AXL_WEIGHTS_NF4; weights <= AXL_WEIGHTS_INT8; weights++) {
+        settings s = make_settings(AXL_COMPUTE_BF16, 1);
+        s.model.weights = weights;
+        s.model.read = weights == AXL_WEIGHTS_FP4;
+        s.model.plain_scales = weights == AXL_WEIGHTS_FP4;
+        if (test_is_long() || weights != AXL_WEIGHTS_FP4)
+            assert_near(&s);
+    }
+}
+
 static void test_plan__counts_dropout_and_accumulation(void **state)
 {
     settings s = make_settings(AXL_COMPUTE_F32, 1);
@@ -294,6 +307,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plan__peak_is_near_the_measured),
+        cmocka_unit_test(test_plan__counts_weights_in_few_bits),
         cmocka_unit_test(test_plan__counts_dropout_and_accumulation),
         cmocka_unit_test(test_plan__going_on_takes_what_is_read_once),
         cmocka_unit_test(test_plan__names_its_parts),

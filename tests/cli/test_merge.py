@@ -41,14 +41,33 @@ class Merge(Case):
         changed = {k for k, v in merged.items() if v[2] != base[k][2]}
         self.assertEqual(changed, {k for k in base if "_proj." in k})
 
+    def test_a_quantised_base(self):
+        """By default the weights are those that training saw: the answer stays the adapter's."""
+        config = self.trained(adapter="qlora", load_in_4bit=True)
+        answer = self.good("inference", config, *GREEDY).out
+        self.good("merge-lora", config)
+        self.assertEqual(self.good("inference", "--model", self.path("out", "merged"), *GREEDY).out,
+                         answer)
+        self.assertNotIn("quantization_config", json.loads(read(self.path("out/merged/config.json"))))
+        for name, options in {"four": ("--base", "4bit"), "plain": ()}.items():
+            self.good("merge-lora", "--model", TINY, "--adapter", self.path("out"), "--out",
+                      self.path(name), *options)
+        self.good("merge-lora", config, "--base", "16bit", "--out", self.path("sixteen"))
+        tensors = {name: read_safetensors(self.path(name, "model.safetensors"))
+                   for name in ("out/merged", "four", "plain", "sixteen")}
+        self.assertEqual(tensors["sixteen"], tensors["plain"])
+        if "BF16" in self.good("version", "--json").out.upper():  # else it was trained in f32
+            self.assertEqual(tensors["out/merged"].keys(), tensors["four"].keys())
+        self.assertNotEqual(tensors["out/merged"], tensors["plain"])
+
     def test_what_is_wrong(self):
         config = self.config()
         line = self.wrong("merge-lora", config)
         self.assertIn("train with this config first", line)
         line = self.wrong("merge-lora", "--model", TINY)
         self.assertIn("--adapter DIR and --out DIR are needed", line)
-        line = self.wrong("merge-lora", config, "--base", "4bit")
-        self.assertIn("4-bit bases are still to come", line)
+        line = self.wrong("merge-lora", config, "--base", "8bit")
+        self.assertIn("--base takes 4bit or 16bit", line)
         whole = self.config(adapter=None, lora_r=None, lora_alpha=None, lora_target_linear=None)
         line = self.wrong("merge-lora", whole)
         self.assertIn("the config has no adapter", line)
@@ -57,6 +76,36 @@ class Merge(Case):
         self.write("out/merged", "a file is in the way")
         line = self.wrong("merge-lora", self.config())
         self.assertIn("merged", line)
+
+
+class Quantize(Case):
+    def test_a_model(self):
+        for bits, types in (("4", {"U8", "F32", "BF16"}), ("8", {"I8", "F32", "U8", "BF16"})):
+            out = self.path("q" + bits)
+            self.assertEqual(self.good("quantize", "--model", TINY, "--bits", bits, "--out", out).out,
+                             out + "\n")
+            tensors = read_safetensors(os.path.join(out, "model.safetensors"))
+            self.assertEqual({t[0] for t in tensors.values()}, types)
+            said = json.loads(read(os.path.join(out, "config.json")))["quantization_config"]
+            self.assertIs(said[f"load_in_{bits}bit"], True)
+            self.assertEqual(said["quant_method"], "bitsandbytes")
+            self.good("inference", "--model", out, *GREEDY)
+
+    def test_what_a_config_trained(self):
+        config = self.config(max_steps=2)
+        self.good("train", config, "--quiet")
+        self.assertIn("merged", self.wrong("quantize", config, "--bits", "4", "--out", self.path("q")))
+        self.good("merge-lora", config)
+        self.good("quantize", config, "--bits", "4", "--out", self.path("q"))
+        again = self.config(base_model=self.path("q"), max_steps=2)
+        self.good("train", again, "--quiet")  # QLoRA on what is quantised already
+
+    def test_what_is_wrong(self):
+        for options, words in (((), "--bits 4 or --bits 8"), (("--bits", "5"), "--bits 4 or --bits 8"),
+                               (("--bits", "4"), "--out DIR"),
+                               (("--bits", "4", "--out", TINY), "the base model lies")):
+            self.assertIn(words, self.wrong("quantize", "--model", TINY, *options))
+        self.assertIn("a config file or --model DIR", self.wrong("quantize", "--bits", "4", "--out", "x"))
 
 
 def widened(tensor):

@@ -340,7 +340,8 @@ class Model(WrongInput):
         config = json.loads(read(self.path("m", "config.json")))
         for changes, text in (
                 ({"model_type": "mamba"},
-                 ': model_type "mamba" is not supported yet; axl knows llama, mistral, qwen2, qwen3, gemma, gemma2, '
+                 ': model_type "mamba" is not supported yet; axl knows llama, mistral, ministral, '
+                 'ministral3, qwen2, qwen3, phi3, gemma, gemma2, '
                  'gemma3_text'),
                 ({"model_type": None}, ': "model_type" is missing'),
                 ({"hidden_size": "128"}, ': "hidden_size" must be a positive integer'),

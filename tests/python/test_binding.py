@@ -794,12 +794,28 @@ class TrainingTest(Case):
             adapter.merge()
         trainer.close()
         wanted = numbers(model.logits(IDS, adapter))
+        adapter.save_merged(os.path.join(self.folder, "streamed"))
+        streamed = axl.Model.open(os.path.join(self.folder, "streamed"), compute="f32")
+        for x, y in zip(numbers(streamed.logits(IDS)), wanted):
+            self.assertAlmostEqual(x, y, delta=0.1)  # rounded to the base's bf16
         adapter.merge()
         for x, y in zip(numbers(model.logits(IDS)), wanted):
             self.assertAlmostEqual(x, y, places=4)
         model.save(os.path.join(self.folder, "merged"))
         saved = axl.Model.open(os.path.join(self.folder, "merged"), compute="stored")
         self.assertEqual(saved.info.compute, "bf16")  # the dtype of the base
+
+    def test_weights_of_few_bits(self):
+        plain = axl.Model.open(MODEL, compute="f32")
+        for weights in ("nf4", "fp4", "int8"):
+            model = axl.Model.open(MODEL, compute="f32", weights=weights)
+            self.assertEqual(model.info.weights, weights)
+            self.assertLess(model.info.weights_bytes, plain.info.weights_bytes)
+            model.save(os.path.join(self.folder, weights))
+            again = axl.Model.open(os.path.join(self.folder, weights), compute="f32")
+            self.assertEqual(numbers(again.logits(IDS)), numbers(model.logits(IDS)))
+        kept = axl.Model.open(MODEL, weights="nf4", double_quant=False, keep_modules=["_proj"])
+        self.assertEqual(kept.info.weights_bytes, axl.Model.open(MODEL).info.weights_bytes)
 
     def test_full_fine_tuning(self):
         model = axl.Model.open(MODEL, compute="f32")

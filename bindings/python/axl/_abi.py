@@ -846,6 +846,7 @@ FUNCTIONS = {
     "axl_adapter_read": (c.c_int, [c.POINTER(axl_adapter), c.c_size_t, c.POINTER(c.c_float)]),
     "axl_adapter_save": (c.c_int, [c.POINTER(axl_adapter), c.c_char_p]),
     "axl_adapter_save_files": (c.c_int, [c.POINTER(axl_adapter), axl_file_fn, c.c_void_p]),
+    "axl_adapter_save_merged": (c.c_int, [c.POINTER(axl_adapter), c.c_char_p]),
     "axl_adapter_write": (c.c_int, [c.POINTER(axl_adapter), c.c_size_t, c.POINTER(c.c_float)]),
     "axl_buffer_free": (None, [c.POINTER(axl_buffer)]),
     "axl_cancel_clear": (None, [c.POINTER(axl_cancel)]),

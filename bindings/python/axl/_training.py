@@ -144,7 +144,7 @@ class Model(Handle):
                          i.max_seq_len, compute, bool(i.tied_head), weights)
 
     def save(self, folder: Any) -> None:
-        """Write a model that was trained as a folder in Hugging Face form."""
+        """Write a model that was trained, merged or quantised as a folder in Hugging Face form."""
         calls.run(lib.axl_model_save, self, a_path(folder, "folder"))
 
     def to_tensors(self) -> Tuple[Dict[str, bytes], Dict[str, Tuple[str, Tuple[int, ...], bytes]]]:
@@ -341,6 +341,11 @@ class Adapter(_Tensors):
     def merge(self) -> None:
         """Add the pairs into the model's weights; Model.save() then writes a whole model."""
         calls.run(lib.axl_adapter_merge, self)
+
+    def save_merged(self, folder: Any) -> None:
+        """Write the whole model that merge() and Model.save() make, a tensor at a time; the model
+        stays as it is."""
+        calls.run(lib.axl_adapter_save_merged, self, a_path(folder, "folder"))
 
     def save(self, folder: Any) -> None:
         """Write adapter_config.json and adapter_model.safetensors."""
