@@ -348,7 +348,8 @@ class Model(WrongInput):
                 ({"hidden_size": -1}, ': "hidden_size" must be a positive integer'),
                 ({"num_key_value_heads": 3}, ": 4 heads cannot share 3 key-value heads"),
                 ({"rope_parameters": {"rope_type": "spiral"}},
-                 ': rope type "spiral" is not supported yet; default, linear and llama3 are'),
+                 ': rope_parameters.rope_type "spiral" is not supported yet; default, linear, dynamic, '
+                 'llama3, yarn and longrope are'),
                 ({"hidden_act": "relu"},
                  ': hidden_act "relu" is not supported yet; silu, gelu and gelu_pytorch_tanh are'),
                 ({"model_type": "gemma2", "hidden_activation": "mish"},
