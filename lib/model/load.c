@@ -157,7 +157,7 @@ static axl_status find_weight(const axl_model *m, const axl__module *of, axl__st
 }
 
 /* As transformers 5: a tied head that the files have stands for an embedding that they lack. */
-static axl_status find_stored(const axl_model *m, const char *name, axl__stored *out)
+axl_status axl__load_find_or_tied(const axl_model *m, const char *name, axl__stored *out)
 {
     const axl__module *embed = axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED);
     const axl__module *head = axl__modules_one(&m->modules, -1, AXL__SLOT_HEAD);
@@ -319,7 +319,7 @@ static axl_status load_wish(axl_model *m, axl__module *of, const tensor_wish *w)
 {
     axl__stored from;
 
-    AXL_TRY(find_stored(m, w->name, &from));
+    AXL_TRY(axl__load_find_or_tied(m, w->name, &from));
     if (from.t && m->quant.stored && w->out == &of->weight.mat && axl__load_has_codes(m, of, from))
         return axl__load_codes(m, of, from);
     AXL_TRY(check_tensor(m, w, from));
@@ -443,6 +443,8 @@ axl_status axl__model_load(axl_model *m, uint32_t compute, bool read,
     if (source)
         AXL_TRY(open_source(m, source, read));
     AXL_TRY(untie_own_head(m));
+    if (!source)
+        AXL_TRY(axl__load_check_names(m));
     AXL_TRY(pick_compute(m, compute));
     for (int64_t i = 0; i < m->modules.n; i++) {
         axl__module *of = &m->modules.list[i];
@@ -459,7 +461,7 @@ axl_status axl__model_read_stored(const axl_model *m, const char *name, float *o
 {
     axl__stored from;
 
-    AXL_TRY(find_stored(m, name, &from));
+    AXL_TRY(axl__load_find_or_tied(m, name, &from));
     if (!from.t)
         return axl__fail(AXL_ERR_INTERNAL, "%s was loaded and is no longer known", name);
     axl_status status = axl__stored_open(&from, m);

@@ -26,6 +26,12 @@ void axl__stored_convert(const axl__stored *s, void *out, axl_dtype dtype, const
 /* Of any of the model's files; out is zeroed where there is none. */
 bool axl__load_find(const axl_model *m, const char *name, axl__stored *out);
 
+/* As that; of an embedding that is not there the head that is tied to it. */
+axl_status axl__load_find_or_tied(const axl_model *m, const char *name, axl__stored *out);
+/* tensor_check.c: that the files have what the modules want, by name; warns of what they have
+ * besides. */
+axl_status axl__load_check_names(const axl_model *m);
+
 /* Device memory that the model gives back: a buffer, or the tensor's own bytes. */
 axl_status axl__load_buffer(axl_model *m, size_t size, void **out);
 axl_status axl__load_mapped(axl_model *m, const axl__st_tensor *t, void **out);

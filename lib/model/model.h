@@ -102,6 +102,9 @@ axl_status axl__model_enter(const axl_model *model); /* live and of this process
  * dir are its files; with `whole`, where all of dir is replaced, also where it lies in dir. */
 axl_status axl__model_spare(const axl_model *m, const char *dir, bool whole);
 
+/* tensor_check.c: a tensor of the open files that has values which are not finite; NULL: none. */
+const char *axl__model_broken_tensor(const axl_model *m);
+
 /* AXL_ERR_IO when a mapped weight file has changed. */
 axl_status axl__model_unchanged(const axl_model *m);
 

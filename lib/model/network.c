@@ -336,12 +336,21 @@ static axl_status network_head(axl__network *n, const axl__pass *p, const axl_ba
     return axl__head_sum(p, &w->head, x);
 }
 
-static axl_status check_finite(double loss)
+/* A model of broken weights is told from a training that went wrong. */
+static axl_status check_finite(axl__network *n, double loss)
 {
+    const char *kind = isnan(loss) ? "NaN" : "infinite", *tensor = NULL;
+
     if (isfinite(loss))
         return AXL_OK;
-    return axl__fail(AXL_ERR_NUMERIC, "the loss is not finite (%s)",
-                     isnan(loss) ? "NaN" : "infinite");
+    if (!n->looked_for_broken)
+        tensor = axl__model_broken_tensor(n->model);
+    n->looked_for_broken = tensor == NULL;
+    if (!tensor)
+        return axl__fail(AXL_ERR_NUMERIC, "the loss is not finite (%s)", kind);
+    return axl__fail(AXL_ERR_NUMERIC,
+                     "the loss is not finite (%s): \"%s\" in %s has values that are not", kind,
+                     tensor, n->model->folder.place);
 }
 
 axl_status axl__network_begin(axl__network *n, const axl__pass *p, const axl_batch *b,
@@ -379,7 +388,7 @@ axl_status axl__network_loss(axl__network *n, const axl_batch *b, const axl__wis
         AXL_TRY(network_backward(n, &p, &on.at, on.x.ids, &on.work));
     if (!wish->objective && !wish->own)
         AXL_TRY(n->ops->download(n->dev, &value, on.work.head.sum, sizeof value));
-    AXL_TRY(check_finite(value));
+    AXL_TRY(check_finite(n, value));
     *loss_sum = value;
     return AXL_OK;
 }

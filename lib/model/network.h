@@ -19,6 +19,7 @@ typedef struct axl__network {
     const axl_backend_ops *ops;
     axl_device *dev;
     const axl_adapter *adapter; /* or NULL */
+    bool looked_for_broken;     /* weights, after a loss that was not finite: there are none */
     bool checkpointing; /* a layer keeps its input alone and is computed again for its backward */
     axl__step_arena arena;
     axl__dora dora;

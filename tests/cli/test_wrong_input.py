@@ -385,10 +385,31 @@ class Model(WrongInput):
             'axl train: model_type: Qwen2ForCausalLM, but config.json in m says "llama", which is '
             "LlamaForCausalLM")
 
+    def test_weights_that_are_no_numbers(self):
+        tensors = read_safetensors(self.weights)
+        dtype, shape, data = tensors[UP]
+        tensors[UP] = dtype, shape, b"\xc0\x7f" + data[2:]  # a NaN of bf16
+        write_safetensors(self.weights, tensors)
+        said = f'"{UP}" in m has values that are not'
+        self.assertIn(f"the loss is not finite (NaN): {said}",
+                      self.axl("train", self.config(base_model="m", max_steps=1)).err)
+        self.assertIn(f'm/model.safetensors: tensor "{UP}" has a value that is not finite; it cannot be quantised',
+                      self.axl("train", self.config(base_model="m", max_steps=1, adapter="qlora",
+                                                    load_in_4bit=True)).err)
+
     def test_config_of_another_model(self):
         config = json.loads(read(self.path("m", "config.json")))
         self.write("m/config.json", json.dumps({**config, "num_hidden_layers": 5}))
-        self.unread('m: tensor "model.layers.4.input_layernorm.weight" is missing')
+        names = ", ".join(f'"model.layers.4.{n}.weight"' for n in (
+            "input_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
+            "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj", "post_attention_layernorm"))
+        self.unread(f"m: 9 tensors that config.json asks for are missing: {names}")
+        self.write("m/config.json", json.dumps({**config, "num_hidden_layers": 3}))
+        names = ", ".join(f'"model.layers.3.{n}.weight"' for n in (
+            "input_layernorm", "mlp.down_proj", "mlp.gate_proj", "mlp.up_proj", "post_attention_layernorm",
+            "self_attn.k_proj", "self_attn.o_proj", "self_attn.q_proj", "self_attn.v_proj"))
+        self.assertIn(f"m: the files have 9 tensors that a LlamaForCausalLM has no use for: {names}",
+                      self.good("inference", "--model", "m", "--prompt", "x", "--max-new-tokens", "1").err)
         self.write("m/config.json", json.dumps({**config, "intermediate_size": 300}))
         self.unread('m/model.safetensors: tensor "model.layers.0.mlp.gate_proj.weight" has shape '
                     "[352, 128], config.json wants [300, 128]")
