@@ -24,6 +24,7 @@ typedef struct setting {
     const char *optimizer; /* NULL: AdamW */
     uint64_t relora_steps;
     uint32_t prune, lisa_layers;
+    uint32_t weights; /* an axl_weights */
 } setting;
 
 typedef struct rig {
@@ -86,13 +87,15 @@ static axl_context *context(void)
     return ctx;
 }
 
-static axl_model *open_model(axl_context *ctx, const char *backend, uint32_t compute)
+static axl_model *open_model(axl_context *ctx, const char *backend, uint32_t compute,
+                             uint32_t weights)
 {
     axl_model_options o = AXL_MODEL_OPTIONS_INIT;
     axl_model *model;
 
     o.backend = backend;
     o.compute = compute;
+    o.weights = weights;
     assert_ok(axl_model_open(&model, ctx, folder(), &o));
     return model;
 }
@@ -103,7 +106,7 @@ static rig begin(const char *backend, const setting *s)
     axl_optimizer_options oo = AXL_OPTIMIZER_OPTIONS_INIT;
     rig r = { .ctx = context() };
 
-    r.model = open_model(r.ctx, backend, s->compute);
+    r.model = open_model(r.ctx, backend, s->compute, s->weights);
     r.adapter = s->full ? NULL : tiny_adapter(r.model, s->dropout);
     oo.name = s->optimizer;
     oo.weight_decay = 0.01;
@@ -238,6 +241,14 @@ static void test_guarded__adapters(void **state)
     }
 }
 
+static void test_guarded__weights_of_few_bits(void **state)
+{
+    (void)state;
+    check(&(setting){ .compute = AXL_COMPUTE_BF16, .weights = AXL_WEIGHTS_NF4 });
+    check(
+        &(setting){ .compute = AXL_COMPUTE_F32, .weights = AXL_WEIGHTS_INT8, .checkpointing = 1 });
+}
+
 static void test_guarded__all_weights(void **state)
 {
     (void)state;
@@ -316,13 +327,21 @@ static void test_guarded__checkpoints(void **state)
 
 /* ---- what else is done with a model ---- */
 
-static void merge_on(const char *backend, const char *dir)
+/* The model is written a tensor at a time, with the adapter in it and, of few bits, as it is; then
+ * merged and written whole. */
+static void merge_on(const char *backend, const char *dir, uint32_t weights)
 {
     axl_context *ctx = context();
-    axl_model *model = open_model(ctx, backend, AXL_COMPUTE_BF16);
+    axl_model *model = open_model(ctx, backend, AXL_COMPUTE_BF16, weights);
     axl_adapter *adapter = tiny_adapter(model, 0.0);
+    char path[600];
 
     assert_ok(axl_adapter_save(adapter, dir));
+    snprintf(path, sizeof path, "%s/streamed", dir);
+    assert_ok(axl_adapter_save_merged(adapter, path));
+    snprintf(path, sizeof path, "%s/codes", dir);
+    if (weights)
+        assert_ok(axl_model_save(model, path));
     assert_ok(axl_adapter_merge(adapter));
     assert_ok(axl_model_save(model, dir));
     axl_adapter_free(adapter);
@@ -333,12 +352,27 @@ static void merge_on(const char *backend, const char *dir)
 static void test_guarded__merging(void **state)
 {
     (void)state;
-    merge_on("guarded", temp_path("merged"));
-    merge_on("reference", temp_path("merged-plain"));
+    merge_on("guarded", temp_path("merged"), AXL_WEIGHTS_STORED);
+    merge_on("reference", temp_path("merged-plain"), AXL_WEIGHTS_STORED);
     assert_same_file(temp_path("merged/adapter_model.safetensors"),
                      temp_path("merged-plain/adapter_model.safetensors"));
     assert_same_file(temp_path("merged/model.safetensors"),
                      temp_path("merged-plain/model.safetensors"));
+    assert_same_file(temp_path("merged/model.safetensors"),
+                     temp_path("merged/streamed/model.safetensors"));
+}
+
+static void test_guarded__merging_weights_of_few_bits(void **state)
+{
+    (void)state;
+    merge_on("guarded", temp_path("codes"), AXL_WEIGHTS_NF4);
+    merge_on("reference", temp_path("codes-plain"), AXL_WEIGHTS_NF4);
+    assert_same_file(temp_path("codes/model.safetensors"),
+                     temp_path("codes-plain/model.safetensors"));
+    assert_same_file(temp_path("codes/streamed/model.safetensors"),
+                     temp_path("codes-plain/model.safetensors"));
+    assert_same_file(temp_path("codes/codes/model.safetensors"),
+                     temp_path("codes-plain/codes/model.safetensors"));
 }
 
 static void generate_on(const char *backend, axl_buffer *text, float *logits)
@@ -346,7 +380,7 @@ static void generate_on(const char *backend, axl_buffer *text, float *logits)
     axl_generate_options o = AXL_GENERATE_OPTIONS_INIT;
     const int32_t ids[3] = { 5, 6, 7 };
     axl_context *ctx = context();
-    axl_model *model = open_model(ctx, backend, AXL_COMPUTE_F32);
+    axl_model *model = open_model(ctx, backend, AXL_COMPUTE_F32, AXL_WEIGHTS_STORED);
     axl_adapter *adapter = tiny_adapter(model, 0.0);
     axl_tokenizer *tok;
 
@@ -488,11 +522,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_guarded__the_host_cannot_read_device_memory),
         cmocka_unit_test(test_guarded__adapters),
+        cmocka_unit_test(test_guarded__weights_of_few_bits),
         cmocka_unit_test(test_guarded__all_weights),
         cmocka_unit_test(test_guarded__restarts),
         cmocka_unit_test(test_guarded__optimizers),
         cmocka_unit_test(test_guarded__checkpoints),
         cmocka_unit_test(test_guarded__merging),
+        cmocka_unit_test(test_guarded__merging_weights_of_few_bits),
         cmocka_unit_test(test_guarded__generating),
         cmocka_unit_test(test_guarded__planning),
         cmocka_unit_test(test_guarded__own_losses),
