@@ -596,6 +596,59 @@ static void test_out_of_memory__adapter_of_all(void **state)
     end(&w);
 }
 
+/* ---- weights of few bits ---- */
+
+static axl_status open_quantised(void *w_)
+{
+    world *w = w_;
+    axl_model_options o = AXL_MODEL_OPTIONS_INIT;
+    const char *const kept[] = { "o_proj" };
+
+    o.compute = AXL_COMPUTE_F32;
+    o.weights = AXL_WEIGHTS_NF4;
+    o.keep_modules = kept;
+    o.n_keep_modules = 1;
+    return axl_model_open(&w->model, w->ctx, test_source_path("examples/tiny-llama"), &o);
+}
+
+static axl_status open_stored_codes(void *w_)
+{
+    world *w = w_;
+
+    return axl_model_open(&w->model, w->ctx, test_source_path("tests/golden/quantised_models/nf4"),
+                          NULL);
+}
+
+static axl_status save_codes(void *w_)
+{
+    world *w = w_;
+
+    return axl_model_save(w->model, temp_path("codes"));
+}
+
+static axl_status save_merged(void *w_)
+{
+    world *w = w_;
+
+    return axl_adapter_save_merged(w->adapter, temp_path("merged"));
+}
+
+static void test_out_of_memory__weights_of_few_bits(void **state)
+{
+    world w = { 0 };
+
+    (void)state;
+    w.ctx = fault_context(&w.f);
+    SWEEP(&w, open_stored_codes, FAULT_MAKES);
+    axl_model_free(w.model);
+    w.model = NULL;
+    SWEEP(&w, open_quantised, FAULT_MAKES);
+    assert_ok(new_adapter(&w));
+    SWEEP(&w, save_codes, 0);
+    SWEEP(&w, save_merged, 0);
+    end(&w);
+}
+
 static axl_status new_trainer(void *w_)
 {
     world *w = w_;
@@ -919,6 +972,7 @@ int main(void)
         cmocka_unit_test(test_out_of_memory__data),
         cmocka_unit_test(test_out_of_memory__text),
         cmocka_unit_test(test_out_of_memory__adapter_of_all),
+        cmocka_unit_test(test_out_of_memory__weights_of_few_bits),
         cmocka_unit_test(test_out_of_memory__from_and_to_memory),
         cmocka_unit_test(test_out_of_memory__training),
         cmocka_unit_test(test_out_of_memory__full_fine_tuning),
