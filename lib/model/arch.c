@@ -153,6 +153,16 @@ axl_status axl__arch_read_decoder(axl__arch *a, const axl__arch_source *s)
     return a->layers ? AXL_OK : axl__fail_nomem();
 }
 
+axl_status axl__arch_read_window(axl__arch *a, const axl__arch_source *s, int64_t if_missing)
+{
+    int64_t window;
+
+    AXL_TRY(axl__arch_read_int(s, "sliding_window", 1, if_missing, &window));
+    for (int64_t i = 0; i < a->n_layers; i++)
+        a->layers[i].window = window;
+    return AXL_OK;
+}
+
 /* ---- the files ---- */
 
 static void arch_add_eos(axl__arch *a, const axl__json *id)

@@ -95,6 +95,10 @@ axl_status axl__arch_read_layer_types(axl__arch *a, const axl__arch_source *s, i
 axl_status axl__arch_read_int(const axl__arch_source *s, const char *key, int64_t least,
                               int64_t if_missing, int64_t *out);
 
+/* sliding_window, which all layers have alike; if_missing where there is no such key, none where
+ * its value is null. */
+axl_status axl__arch_read_window(axl__arch *a, const axl__arch_source *s, int64_t if_missing);
+
 /* A key that a family's config.json may have with one value alone: another would ask for what is
  * not computed.  true is 1, false 0; a key that is missing or null asks for nothing. */
 typedef struct axl__arch_fixed {

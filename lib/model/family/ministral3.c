@@ -24,17 +24,12 @@ static void default_rope(axl__rope *r, int64_t head_dim)
 
 static axl_status ministral3_read(axl__arch *a, const axl__arch_source *s)
 {
-    int64_t window;
-
     a->head_dim = 128;
     a->n_kv_heads = 8;
     a->max_seq_len = 262144;
     a->rms_norm_eps = 1e-5;
     AXL_TRY(axl__arch_read_decoder(a, s));
-    AXL_TRY(axl__arch_read_int(s, "sliding_window", 1, 0, &window));
-    for (int64_t i = 0; i < a->n_layers; i++)
-        a->layers[i].window = window;
-    return AXL_OK;
+    return axl__arch_read_window(a, s, 0);
 }
 
 const axl__family axl__family_ministral3 = {

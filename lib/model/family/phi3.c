@@ -16,17 +16,12 @@ static const axl__arch_fixed fixed[] = {
 
 static axl_status phi3_read(axl__arch *a, const axl__arch_source *s)
 {
-    int64_t window;
-
     AXL_TRY(axl__arch_check_fixed(s, fixed, sizeof fixed / sizeof fixed[0]));
     a->fused = true;
     a->max_seq_len = 4096;
     a->rms_norm_eps = 1e-5;
     AXL_TRY(axl__arch_read_decoder(a, s));
-    AXL_TRY(axl__arch_read_int(s, "sliding_window", 1, 0, &window));
-    for (int64_t i = 0; i < a->n_layers; i++)
-        a->layers[i].window = window;
-    return AXL_OK;
+    return axl__arch_read_window(a, s, 0);
 }
 
 const axl__family axl__family_phi3 = {
