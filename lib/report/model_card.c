@@ -200,6 +200,19 @@ static void card_put_optimizer_row(axl__str *out, const axl__run_summary *run)
     axl__str_puts(out, " |\n");
 }
 
+/* An adapter stands on what its base was while it was trained. */
+static void card_put_weights_row(axl__str *out, const axl__run_summary *run)
+{
+    static const char *const names[] = { [AXL_WEIGHTS_NF4] = "4 bits (NF4)",
+                                         [AXL_WEIGHTS_FP4] = "4 bits (FP4)",
+                                         [AXL_WEIGHTS_INT8] = "8 bits (int8)" };
+
+    if (run->model.weights == AXL_WEIGHTS_STORED)
+        return;
+    card_row_begin(out, "base_weights");
+    axl__str_putf(out, "%s |\n", names[run->model.weights]);
+}
+
 /* Values as they were used, after defaults and derived keys. */
 static void card_put_hyperparameters(axl__str *out, const axl__run_summary *run)
 {
@@ -228,6 +241,7 @@ static void card_put_hyperparameters(axl__str *out, const axl__run_summary *run)
     card_row_begin(out, "sample_packing");
     axl__str_puts(out, axl__cfg_bool(run->cfg, "sample_packing") ? "true" : "false");
     axl__str_puts(out, " |\n");
+    card_put_weights_row(out, run);
     card_row_begin(out, "compute");
     axl__str_puts(out, run->model.compute == AXL_COMPUTE_BF16 ? "bf16 |\n\n" : "f32 |\n\n");
 }
