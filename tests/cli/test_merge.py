@@ -44,6 +44,7 @@ class Merge(Case):
     def test_a_quantised_base(self):
         """By default the weights are those that training saw: the answer stays the adapter's."""
         config = self.trained(adapter="qlora", load_in_4bit=True)
+        self.assertIn("| base_weights | 4 bits (NF4) |", read(self.path("out/README.md")))
         answer = self.good("inference", config, *GREEDY).out
         self.good("merge-lora", config)
         self.assertEqual(self.good("inference", "--model", self.path("out", "merged"), *GREEDY).out,
