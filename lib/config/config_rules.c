@@ -189,6 +189,17 @@ static void check_lisa(axl__config_pass *p)
         say(p, AXL__C_ADAPTER, "lisa_n_layers", "LISA trains whole layers: remove adapter");
 }
 
+/* PEFT quantises the layers that get a pair; here the base is quantised as a whole. */
+static void check_loftq(axl__config_pass *p, bool quantised)
+{
+    if (!is(p, "adapter", "lora") || quantised)
+        say(p, AXL__C_ADAPTER, "peft",
+            "loftq_config is with adapter: lora, without load_in_4bit and load_in_8bit: LoftQ "
+            "quantises the base itself");
+    else if (!on(p, "lora_target_linear"))
+        say(p, AXL__C_ADAPTER, "peft", "loftq_config needs lora_target_linear: true");
+}
+
 /* As Axolotl's, but that adapter: lora with load_in_4bit leaves its base in 16 bits there. */
 static void check_bits(axl__config_pass *p)
 {
@@ -207,6 +218,9 @@ static void check_bits(axl__config_pass *p)
     else if (is(p, "adapter", "lora") && four)
         warn(p, AXL__C_NO_EFFECT, "adapter",
              "with load_in_4bit: true the base is quantised, as with adapter: qlora");
+    const axl__yaml *peft = get(p, "peft");
+    if (peft && axl__yaml_get(peft, "loftq_config"))
+        check_loftq(p, four || eight);
     if (get(p, "model_quantization_config") && (four || eight))
         say(p, AXL__C_ADAPTER, "model_quantization_config",
             "load_in_4bit and load_in_8bit quantise the base in another way; set only one of them");

@@ -6,7 +6,8 @@
 #include <string.h>
 
 const char axl__lora_init_choices[] =
-    "must be one of true, false, gaussian, orthogonal, pissa, pissa_niter_N (N iterations), olora";
+    "must be one of true, false, gaussian, orthogonal, pissa, pissa_niter_N (N iterations), olora, "
+    "loftq";
 
 static const struct {
     const char *name, *why;
@@ -17,7 +18,7 @@ static const struct {
     { "orthogonal", NULL },
     { "pissa", NULL },
     { "olora", NULL },
-    { "loftq", "not supported: it replaces the weights by quantised ones; use pissa" },
+    { "loftq", NULL },
     { "eva", "not supported: it reads the activations of a data set; use pissa" },
     { "corda", "not supported: it reads the activations of a data set; use pissa" },
     { "lora_ga", "not supported: it reads gradients of a data set; use pissa or orthogonal" },

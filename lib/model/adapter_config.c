@@ -143,7 +143,9 @@ static axl_status read_patterns(axl_adapter_options *o, axl__arena *arena, const
 /* false is true in Axolotl, which hands on nothing that is false. */
 static void read_init(axl_adapter_options *o, const axl_config *cfg, axl_context *ctx)
 {
-    o->init_lora_weights = axl__cfg_str_or(cfg, "peft_init_lora_weights", "true");
+    o->init_lora_weights = axl__cfg_has(cfg, "peft.loftq_config")
+                               ? "loftq"
+                               : axl__cfg_str_or(cfg, "peft_init_lora_weights", "true");
     if (!axl__cfg_bool_or(cfg, "peft_init_lora_weights", true) &&
         strcmp(o->init_lora_weights, "true") == 0)
         axl__log(ctx, AXL_LOG_WARNING,

@@ -10,6 +10,7 @@
 #include "dora.h"
 
 #include "base/rng.h"
+#include "base/str.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -111,19 +112,22 @@ static axl_status init_orthogonal(init_pair *p)
 
 static axl__weight_of weight_of(const init_pair *p)
 {
-    return (axl__weight_of){ p->adapter->model, &p->adapter->model->modules.list[p->module] };
+    const axl__module *of = &p->adapter->model->modules.list[p->module];
+
+    return (axl__weight_of){ p->adapter->model, of, of->weight };
 }
 
 /* W = sum_i s_i u_i v_i^T: A has the rows sqrt(s_i / scale) v_i, B the columns sqrt(s_i / scale)
  * u_i. */
-static axl_status init_singular(init_pair *p, const axl__svd_options *how)
+static axl_status init_singular(init_pair *p, axl__weight_of of, double scale,
+                                const axl__svd_options *how)
 {
     const axl__lora *l = p->l;
     axl__svd svd;
 
-    AXL_TRY(axl__svd_make(&svd, weight_of(p), l->rank, how));
+    AXL_TRY(axl__svd_make(&svd, of, l->rank, how));
     for (int64_t i = 0; i < l->rank; i++) {
-        double root = sqrt(svd.values[i] / (double)l->scale);
+        double root = sqrt(svd.values[i] / scale);
         for (int64_t c = 0; c < l->in; c++)
             p->a[i * l->in + c] = (float)(root * svd.right[i * l->in + c]);
         for (int64_t o = 0; o < l->out; o++)
@@ -135,19 +139,67 @@ static axl_status init_singular(init_pair *p, const axl__svd_options *how)
 
 static axl_status init_pissa(init_pair *p)
 {
-    const axl__svd_options exact = { .seed = p->seed, .stream = p->stream, .iterations = -1 };
+    const axl__svd_options exact = {
+        .what = "pissa", .seed = p->seed, .stream = p->stream, .iterations = -1
+    };
 
-    return init_singular(p, &exact);
+    return init_singular(p, weight_of(p), (double)p->l->scale, &exact);
 }
 
 static axl_status init_pissa_niter(init_pair *p)
 {
     const char *n = strrchr(p->adapter->opts.init_lora_weights, '_') + 1;
-    const axl__svd_options rough = { .seed = p->seed,
-                                     .stream = p->stream,
-                                     .iterations = strtol(n, NULL, 10) };
+    const axl__svd_options rough = {
+        .what = "pissa", .seed = p->seed, .stream = p->stream, .iterations = strtol(n, NULL, 10)
+    };
 
-    return init_singular(p, &rough);
+    return init_singular(p, weight_of(p), (double)p->l->scale, &rough);
+}
+
+/* w (out, in) device: the weight as the files have it, without what its codes stand for.  codes has
+ * room for as much. */
+static axl_status take_lost(const init_pair *p, axl_mat w, axl_mat codes)
+{
+    axl_model *m = p->adapter->model;
+    const axl__module *of = &m->modules.list[p->module];
+    char *name = axl__format(m->ctx, "%s.weight", axl__module_file_name(of));
+    axl_scale_columns_args less = { .x = codes, .y = w, .scale = -1.0f, .add = true };
+
+    if (!name)
+        return axl__fail_nomem();
+    axl_status status = axl__model_read_stored(m, name, w.data);
+    axl__free(m->ctx, name);
+    AXL_TRY(status);
+    AXL_TRY(m->ops->dequantise(m->dev, &(axl_dequantise_args){ .w = of->weight, .y = codes }));
+    return m->ops->scale_columns(m->dev, &less);
+}
+
+/* LoftQ (Li et al., 2023) of one iteration: the pair begins with what quantising took from the
+ * weight.  As in PEFT its scale does not count. */
+static axl_status init_loftq(init_pair *p)
+{
+    const axl__svd_options exact = {
+        .what = "loftq", .seed = p->seed, .stream = p->stream, .iterations = -1
+    };
+    axl_model *m = p->adapter->model;
+    int64_t in = p->l->in, n = p->l->out * in;
+    axl__weight_of of = weight_of(p);
+    void *room = NULL;
+
+    if (of.weight.kind == AXL_WEIGHT_DENSE || m->quant.stored)
+        return axl__fail(AXL_ERR_INVALID,
+                         "peft_init_lora_weights: loftq wants %s to be quantised while it is "
+                         "loaded: load_in_4bit, or peft.loftq_config",
+                         of.module->name);
+    AXL_TRY(m->ops->buffer_new(m->dev, &room, 2 * (size_t)n * sizeof(float)));
+    axl_mat w = { room, AXL_F32, p->l->out, in, in }, codes = w;
+    codes.data = (float *)room + n;
+    axl_status status = take_lost(p, w, codes);
+    of.weight = axl__dense(w);
+    if (status == AXL_OK)
+        status = init_singular(p, of, 1.0, &exact);
+    m->ops->buffer_free(m->dev, room);
+    return status;
 }
 
 /* W = Q R: B is Q's first r columns, A R's first r rows. */
@@ -178,6 +230,7 @@ static const struct {
     { "pissa_niter_", init_pissa_niter, true, true },
     { "pissa", init_pissa, false, true },
     { "olora", init_olora, false, true },
+    { "loftq", init_loftq, false, false },
 };
 
 static size_t find_init(const char *name)

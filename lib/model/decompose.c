@@ -54,12 +54,9 @@ static axl_status through(block *b, bool back)
     axl_mat x = { b->device, AXL_F32, b->n, b->in, b->in };
     axl_mat y = { (float *)b->device + b->n * b->in, AXL_F32, b->n, b->out, b->out };
     axl_mat from = back ? y : x, to = back ? x : y;
-    axl_matmul_args a = { .x = from,
-                          .w = b->of.module->weight,
-                          .y = to,
-                          .trans_w = !back,
-                          .alpha = 1.0f,
-                          .compute = AXL_F32 };
+    axl_matmul_args a = {
+        .x = from, .w = b->of.weight, .y = to, .trans_w = !back, .alpha = 1.0f, .compute = AXL_F32
+    };
 
     double *host = back ? b->y : b->x;
     for (int64_t i = 0; i < from.rows * from.cols; i++)
@@ -291,7 +288,7 @@ static axl_status check_weight(axl__weight_of of, int64_t n, const char *what)
 {
     int64_t least = of.module->rows < of.module->cols ? of.module->rows : of.module->cols;
 
-    if (of.module->weight.kind != AXL_WEIGHT_DENSE)
+    if (of.weight.kind != AXL_WEIGHT_DENSE)
         return axl__fail(AXL_ERR_UNSUPPORTED,
                          "peft_init_lora_weights: %s wants weights that are not quantised; leave "
                          "it out, or load_in_4bit and load_in_8bit",
@@ -311,7 +308,7 @@ axl_status axl__svd_make(axl__svd *out, axl__weight_of of, int64_t n, const axl_
     block b;
 
     *out = (axl__svd){ 0 };
-    AXL_TRY(check_weight(of, n, "pissa"));
+    AXL_TRY(check_weight(of, n, opts->what));
     axl_status status = block_make(&b, of, wide < least ? wide : least);
     if (status == AXL_OK)
         status = svd_fill(out, &b, n, opts, least);

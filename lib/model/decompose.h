@@ -8,9 +8,11 @@
 
 #include "model.h"
 
+/* What is decomposed: the module's own weight, or another of its size. */
 typedef struct axl__weight_of {
     axl_model *model;
     const axl__module *module;
+    axl_weight weight;
 } axl__weight_of;
 
 /* W (out, in) ~ sum_i values[i] left[i]^T right[i], the n largest, falling.  Signs are as they
@@ -23,6 +25,7 @@ typedef struct axl__svd {
 /* iterations: of the subspace that a random one is refined by (Halko et al., "Finding structure
  * with randomness", 2011), which is then n wide; -1: until the values stand still. */
 typedef struct axl__svd_options {
+    const char *what; /* wants it, for messages */
     uint64_t seed, stream;
     int64_t iterations;
 } axl__svd_options;

@@ -455,8 +455,9 @@ axl_status axl__model_load(axl_model *m, uint32_t compute, bool read,
     axl__modules_tie(&m->modules);
     AXL_TRY(axl__carried_find(m));
     if (m->quant.kind != AXL_WEIGHT_DENSE && !m->device.counts_only)
-        axl__log(m->ctx, AXL_LOG_INFO, "linear layers in %d bits; all weights take %.1f MB",
-                 m->quant.kind == AXL_WEIGHT_INT8 ? 8 : 4, (double)m->weights_bytes / 1e6);
+        axl__log(m->ctx, AXL_LOG_INFO, "linear layers in %d bits; all weights take %llu MB",
+                 m->quant.kind == AXL_WEIGHT_INT8 ? 8 : 4,
+                 (unsigned long long)m->weights_bytes / 1000000 + 1);
     return axl__poll(m->ctx, "load", layers, layers);
 }
 

@@ -196,6 +196,11 @@ static axl_status config_weights(const axl_config *cfg, axl_model_options *o, co
     static const char skipped[] = "bnb_config_kwargs.llm_int8_skip_modules";
     const axl__yaml *list = axl__cfg_node(cfg, skipped);
 
+    if (axl__cfg_has(cfg, "peft.loftq_config")) {
+        bool eight = axl__cfg_int_or(cfg, "peft.loftq_config.loftq_bits", 4) == 8;
+        o->weights = eight ? AXL_WEIGHTS_INT8 : AXL_WEIGHTS_NF4;
+        o->plain_scales = 1; /* as PEFT quantises for LoftQ */
+    }
     if (axl__cfg_bool(cfg, "load_in_8bit"))
         o->weights = AXL_WEIGHTS_INT8;
     if (!axl__cfg_bool(cfg, "load_in_4bit"))

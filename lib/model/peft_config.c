@@ -398,10 +398,12 @@ static axl_status put_ranks(axl__jw *j, axl__arena *arena, const axl_adapter_opt
     return AXL_OK;
 }
 
+/* LoftQ's is a plain pair beside a base that is quantised as any other: PEFT's name of it would
+ * promise that the base was replaced. */
 static void put_init(axl__jw *j, const char *init)
 {
-    if (strcmp(init, "true") == 0 || strcmp(init, "false") == 0)
-        axl__jw_bool(j, "init_lora_weights", init[0] == 't');
+    if (strcmp(init, "true") == 0 || strcmp(init, "false") == 0 || strcmp(init, "loftq") == 0)
+        axl__jw_bool(j, "init_lora_weights", init[0] != 'f');
     else
         axl__jw_string(j, "init_lora_weights", init);
 }

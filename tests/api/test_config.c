@@ -439,10 +439,11 @@ static void test_config__says_what_it_does_not_do(void **state)
           "data set; use pissa [AXL-C0210]");
     check(MIN "peft_init_lora_weights: pisa\n",
           "c.yml:10:1: error: peft_init_lora_weights: must be one of true, false, gaussian, "
-          "orthogonal, pissa, pissa_niter_N (N iterations), olora [AXL-C0204]");
-    check(MIN "peft: {loftq_config: {loftq_bits: 4}}\n",
-          "c.yml:10:1: error: peft: not supported: LoftQ initialisation does not exist here; use "
-          "peft_init_lora_weights: pissa [AXL-C0210]");
+          "orthogonal, pissa, pissa_niter_N (N iterations), olora, loftq [AXL-C0204]");
+    check(MIN "peft: {loftq_config: {loftq_bits: 4}}\n", NULL);
+    check(MIN "peft: {loftq_config: {loftq_bits: 4}}\nload_in_8bit: true\n",
+          "c.yml:10:1: error: peft: loftq_config is with adapter: lora, without load_in_4bit and "
+          "load_in_8bit: LoftQ quantises the base itself [AXL-C0318]");
     check(MIN "plugins: [axolotl.integrations.liger.LigerPlugin]\n",
           "c.yml:10:11: warning: plugins[0]: no effect here: axl has its own kernels and logs "
           "[AXL-C0316]");

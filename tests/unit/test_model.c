@@ -588,6 +588,65 @@ static void test_model__trains_as_transformers_does(void **state)
         check_steps_on("gemma3", &machines[m]);
 }
 
+/* How far the logits of a base whose k and v are in 4 bits, and the rest as it is, are from those
+ * of the dense one, with an adapter of that rank on k and v. */
+static double loftq_distance(axl_context *ctx, const machine *m, uint32_t rank, const float *dense)
+{
+    enum { N = 9, V = 96 };
+    static const char *const kept[] = { "q_proj",  "o_proj",    "gate_proj",
+                                        "up_proj", "down_proj", "lm_head" };
+    static const char *const targets[] = { "k_proj", "v_proj" };
+    const int32_t ids[N] = { 5, 17, 80, 3, 42, 42, 9, 95, 60 };
+    axl_model_options o = AXL_MODEL_OPTIONS_INIT;
+    axl_adapter_options a = AXL_ADAPTER_OPTIONS_INIT;
+    float logits[N * V];
+    axl_model *model;
+    axl_adapter *adapter;
+
+    o.backend = m->backend;
+    o.compute = AXL_COMPUTE_F32;
+    o.weights = AXL_WEIGHTS_NF4;
+    o.keep_modules = kept;
+    o.n_keep_modules = sizeof kept / sizeof kept[0];
+    a.target_modules = targets;
+    a.n_target_modules = 2;
+    a.rank = rank;
+    a.alpha = rank;
+    a.init_lora_weights = "loftq";
+    assert_ok(
+        axl_model_open(&model, ctx, test_source_path("tests/golden/quantised_models/dense"), &o));
+    assert_ok(axl_adapter_new(&adapter, model, &a));
+    assert_ok(axl_model_logits(model, adapter, ids, N, logits));
+    axl_adapter_free(adapter);
+    axl_model_free(model);
+    return distance(logits, dense, N * V);
+}
+
+/* With all of their rank the pairs are what is missing, with some of it a part. */
+static void test_model__loftq_begins_with_what_quantising_takes(void **state)
+{
+    enum { N = 9, V = 96, ALL = 32 };
+    const machine *m = &machines[N_MACHINES - 1];
+    const int32_t ids[N] = { 5, 17, 80, 3, 42, 42, 9, 95, 60 };
+    axl_context *ctx = machine_context(m);
+    axl_model *model = open_model(ctx, test_source_path("tests/golden/quantised_models/dense"), m,
+                                  AXL_COMPUTE_F32);
+    axl_adapter_options a = AXL_ADAPTER_OPTIONS_INIT;
+    axl_adapter *adapter;
+    float dense[N * V];
+
+    (void)state;
+    assert_ok(axl_model_logits(model, NULL, ids, N, dense));
+    double all = loftq_distance(ctx, m, ALL, dense), half = loftq_distance(ctx, m, ALL / 2, dense);
+    double little = loftq_distance(ctx, m, 1, dense);
+    print_message("rank 1: %g, 16: %g, 32: %g\n", little, half, all);
+    assert_true(all < 1e-5 && half < little && half > 1e-3);
+    a.init_lora_weights = "loftq";
+    assert_int_equal(axl_adapter_new(&adapter, model, &a), AXL_ERR_INVALID);
+    axl_model_free(model);
+    axl_context_free(ctx);
+}
+
 /* ---- the first batch of the recorded Axolotl run ---- */
 
 static void load_rows(const axl__json *rows, sequences *s)
@@ -672,6 +731,7 @@ int main(void)
         cmocka_unit_test(test_model__dynamic_continues_as_transformers),
         cmocka_unit_test(test_model__steps_are_the_texts),
         cmocka_unit_test(test_model__trains_as_transformers),
+        cmocka_unit_test(test_model__loftq_begins_with_what_quantising_takes),
         cmocka_unit_test(test_model__has_pefts_gradients_on_stories),
     };
 
