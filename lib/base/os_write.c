@@ -178,7 +178,9 @@ axl_status axl__writer_resume(axl__writer *w, axl_context *ctx, const char *path
 
 axl_status axl__writer_restart(axl__writer *w)
 {
-    return ftruncate(w->fd, 0) == 0 ? AXL_OK : axl__fail_errno("cannot write", w->path);
+    if (ftruncate(w->fd, 0) != 0 || lseek(w->fd, 0, SEEK_SET) != 0)
+        return axl__fail_errno("cannot write", w->path);
+    return AXL_OK;
 }
 
 void axl__writer_keep(axl__writer *w)

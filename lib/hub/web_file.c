@@ -2,6 +2,11 @@
 /*
  * web_file.c - see web_file.h.  A file is at axl--files/<hash of the address>/<its name>, where it
  * appears when all of it is there; two processes that load it at once write the same.
+ *
+ * What a stop leaves is beside it: <name>.incomplete with the first bytes, and <name>.etag with the
+ * ETag of the answer that they are from.  The ETag is written while there are no bytes, so that the
+ * two always belong together.  Both are of the process that holds <name>.lock; another that comes
+ * meanwhile does not wait but loads for itself, into a file that nobody goes on with.
  */
 #include "web_file.h"
 
@@ -21,6 +26,7 @@ typedef struct {
     const char *address;
     axl__http *http;
     axl__writer out;
+    char *temp, *etag_path;   /* what a later process goes on with; NULL: none will */
     uint64_t have, total;     /* bytes; total 0: not said */
     char etag[AXL__ETAG_MAX]; /* of the answer that the bytes are from; "" none */
 } transfer;
@@ -98,21 +104,39 @@ static axl_status make_paths(axl_context *ctx, const char *address, char **folde
 
 /* ---- loading ---- */
 
-/* Goes on only within the same file: another ETag is another one. */
+/* Nothing of what is there counts any more. */
+static axl_status forget_bytes(transfer *t)
+{
+    t->have = 0;
+    t->etag[0] = '\0';
+    return axl__writer_restart(&t->out);
+}
+
+/* Goes on only within the same file: another ETag is another one, whose first bytes are asked for
+ * anew. */
+static axl_status begin_answer(transfer *t, const axl__reply *reply)
+{
+    bool on = t->have > 0 && reply->code == 206 && reply->start == t->have && t->etag[0] &&
+              strcmp(reply->etag, t->etag) == 0;
+
+    t->total = reply->has_size ? reply->size : 0;
+    if (on)
+        return AXL_OK;
+    AXL_TRY(forget_bytes(t));
+    if (reply->code == 206 && reply->start > 0)
+        return AXL_END;
+    memcpy(t->etag, reply->etag, sizeof t->etag);
+    return t->etag_path ? axl__write_file(t->ctx, t->etag_path, t->etag, strlen(t->etag)) : AXL_OK;
+}
+
+/* AXL_END: these are not the bytes that are wanted. */
 static axl_status take_bytes(void *user, const axl__reply *reply, const void *data, size_t len)
 {
     transfer *t = user;
+    axl_status status = reply->sent == 0 ? begin_answer(t, reply) : AXL_OK;
 
-    if (reply->sent == 0) {
-        bool on = reply->code == 206 && reply->start == t->have && t->etag[0] &&
-                  strcmp(reply->etag, t->etag) == 0;
-        if (t->have > 0 && !on) {
-            AXL_TRY(axl__writer_restart(&t->out));
-            t->have = 0;
-        }
-        memcpy(t->etag, reply->etag, sizeof t->etag);
-        t->total = reply->has_size ? reply->size : 0;
-    }
+    if (status != AXL_OK)
+        return status;
     if (reply->has_size && (t->have > reply->size || len > reply->size - t->have))
         return axl__fail(AXL_ERR_FORMAT, "\"%s\" is longer than the %llu bytes that were announced",
                          t->address, (unsigned long long)reply->size);
@@ -131,7 +155,8 @@ static axl_status pause_before(const transfer *t, int next_try)
     return AXL_OK;
 }
 
-/* *again: the connection broke, or the server is overworked. */
+/* *again: the connection broke, or the server is overworked, or has another file now than the one
+ * whose first bytes are here (416 where it is shorter). */
 static axl_status ask_once(transfer *t, bool *again)
 {
     axl__reply reply;
@@ -143,7 +168,13 @@ static axl_status ask_once(transfer *t, bool *again)
                             .total = t->total };
     axl_status status = axl__http_ask(t->http, &q, &reply);
     bool taken = status == AXL_OK && (reply.code == 200 || reply.code == 206);
+    bool other = status == AXL_END || (status == AXL_OK && reply.code == 416 && q.from > 0);
 
+    if (other) {
+        *again = true;
+        AXL_TRY(forget_bytes(t));
+        return axl__fail(AXL_ERR_IO, "\"%s\" changes while it is loaded", t->address);
+    }
     *again = (status == AXL_ERR_IO && reply.again) || (status == AXL_OK && reply.code >= 500);
     if (taken && reply.has_size && t->have != reply.size) {
         *again = true;
@@ -171,23 +202,87 @@ static axl_status load_bytes(transfer *t)
     return status;
 }
 
+/* ---- what a stop leaves ---- */
+
+/* The ETag that the bytes there belong to; without one they are nothing. */
+static axl_status read_etag(transfer *t)
+{
+    axl__file f;
+
+    if (axl__path_kind_of(t->etag_path) == AXL__PATH_FILE) {
+        AXL_TRY(axl__file_open_start(&f, t->ctx, t->etag_path, sizeof t->etag - 1));
+        memcpy(t->etag, f.data, f.size);
+        t->etag[f.size] = '\0';
+        axl__file_close(&f);
+    }
+    return t->etag[0] ? AXL_OK : forget_bytes(t);
+}
+
+static axl_status open_kept(transfer *t, const char *path)
+{
+    t->temp = axl__format(t->ctx, "%s.incomplete", path);
+    t->etag_path = axl__format(t->ctx, "%s.etag", path);
+    if (!t->temp || !t->etag_path)
+        return axl__fail_nomem();
+    AXL_TRY(axl__writer_resume(&t->out, t->ctx, path, t->temp, &t->have));
+    return read_etag(t);
+}
+
+/* Whether a later process could go on, and it is worth it: the line broke, or somebody stopped. */
+static bool may_go_on(const transfer *t, axl_status status)
+{
+    return t->temp && t->out.ctx && t->have > 0 && t->etag[0] &&
+           (status == AXL_ERR_IO || status == AXL_ERR_CANCELLED);
+}
+
+static void end_transfer(transfer *t, axl_status status)
+{
+    bool kept = may_go_on(t, status);
+
+    if (kept)
+        axl__writer_keep(&t->out);
+    else
+        axl__writer_abort(&t->out); /* nothing after a commit */
+    if (t->etag_path && !kept)
+        axl__remove_file(t->etag_path);
+    axl__free(t->ctx, t->temp);
+    axl__free(t->ctx, t->etag_path);
+}
+
+/* lock: had, or -1. */
+static axl_status load_into(axl_context *ctx, const char *address, const char *path, int lock)
+{
+    transfer t = { .ctx = ctx, .address = address };
+    axl_status status = axl__http_open(&t.http, ctx, address);
+
+    if (status == AXL_OK)
+        status = lock >= 0 ? open_kept(&t, path) : axl__writer_open(&t.out, ctx, path);
+    if (status == AXL_OK) {
+        axl__log(ctx, AXL_LOG_INFO, "%s %s", t.have > 0 ? "going on with" : "loading", address);
+        status = load_bytes(&t);
+    }
+    if (status == AXL_OK)
+        status = axl__writer_commit(&t.out);
+    end_transfer(&t, status);
+    axl__http_close(t.http);
+    return status;
+}
+
+/* The lock's file goes while it is held, so that none is left. */
 static axl_status load_file(axl_context *ctx, const char *address, const char *folder,
                             const char *path)
 {
-    transfer t = { .ctx = ctx, .address = address };
+    int lock = -1;
 
     AXL_TRY(axl__make_dirs(ctx, folder));
-    AXL_TRY(axl__http_open(&t.http, ctx, address));
-    axl__log(ctx, AXL_LOG_INFO, "loading %s", address);
-    axl_status status = axl__writer_open(&t.out, ctx, path);
-    if (status == AXL_OK) {
-        status = load_bytes(&t);
-        if (status == AXL_OK)
-            status = axl__writer_commit(&t.out);
-        else
-            axl__writer_abort(&t.out);
-    }
-    axl__http_close(t.http);
+    char *lock_path = axl__format(ctx, "%s.lock", path);
+    axl_status status = lock_path ? axl__lock_file(lock_path, &lock) : axl__fail_nomem();
+    if (status == AXL_OK && (lock < 0 || axl__path_kind_of(path) != AXL__PATH_FILE))
+        status = load_into(ctx, address, path, lock);
+    if (lock >= 0)
+        axl__remove_file(lock_path);
+    axl__unlock_file(lock);
+    axl__free(ctx, lock_path);
     return status;
 }
 

@@ -576,6 +576,11 @@ class Addresses(FromTheHub):
         top = os.path.join(self.cache, "axl--files")
         return sorted(n for _, _, names in os.walk(top) for n in names)
 
+    def sizes(self):
+        top = os.path.join(self.cache, "axl--files")
+        return {n: os.path.getsize(os.path.join(folder, n))
+                for folder, _, names in os.walk(top) for n in names if n.endswith(".incomplete")}
+
     def rows(self, yml, **env):
         return self.good("preprocess", yml, env=self.env(**env))
 
@@ -601,6 +606,68 @@ class Addresses(FromTheHub):
         self.rows(self.at(f"{self.base}/train.jsonl"))
         self.assertEqual(self.hub.gets("train.jsonl"),
                          [None, f"bytes={self.hub.cut['train.jsonl']}-"])
+
+    def loading(self, yml):
+        """A process that has the first byte and waits for the next."""
+        self.hub.stuck.add("train.jsonl")
+        child = subprocess.Popen([TOOL, "preprocess", yml], env=self.env(), stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL)
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        while not any(size == 1 for size in self.sizes().values()):
+            self.assertIsNone(child.poll())
+            time.sleep(0.01)
+        self.hub.stuck.clear()
+        return child
+
+    def broken_off(self):
+        """A config of a file whose first byte is there."""
+        yml = self.at(f"{self.base}/train.jsonl")
+        child = self.loading(yml)
+        child.send_signal(signal.SIGINT)
+        self.assertEqual(child.wait(), 130)
+        self.assertEqual(self.kept(), ["train.jsonl.etag", "train.jsonl.incomplete"])
+        self.hub.log.clear()
+        return yml
+
+    def check_kept(self):
+        self.assertEqual(self.kept(), ["train.jsonl"])
+        [folder] = os.listdir(os.path.join(self.cache, "axl--files"))
+        self.assertEqual(content(os.path.join(self.cache, "axl--files", folder, "train.jsonl")),
+                         self.files["train.jsonl"])
+
+    def test_another_run_goes_on(self):
+        self.rows(self.broken_off())
+        self.assertEqual(self.hub.gets("train.jsonl"), ["bytes=1-"])
+        self.check_kept()
+
+    def test_a_server_without_ranges(self):
+        self.hub.ranges = False
+        self.rows(self.broken_off())
+        self.check_kept()
+
+    def test_another_file_meanwhile(self):
+        yml = self.broken_off()
+        self.files["train.jsonl"] = self.files["train.jsonl"].replace(b"e", b"o", 40)
+        self.rows(yml)
+        self.assertEqual(self.hub.gets("train.jsonl"), ["bytes=1-", None])
+        self.check_kept()
+
+    def test_bytes_without_their_etag(self):
+        yml = self.broken_off()
+        [folder] = os.listdir(os.path.join(self.cache, "axl--files"))
+        os.remove(os.path.join(self.cache, "axl--files", folder, "train.jsonl.etag"))
+        self.rows(yml)
+        self.assertEqual(self.hub.gets("train.jsonl"), [None])
+        self.check_kept()
+
+    def test_two_at_once(self):
+        """The second does not wait for the first, which holds the lock."""
+        yml = self.at(f"{self.base}/train.jsonl")
+        first = self.loading(yml)
+        self.rows(yml)
+        self.assertIn("train.jsonl", self.kept())
+        self.assertIsNone(first.poll())
 
     def test_what_goes_wrong(self):
         missing = self.at(f"{self.base}/none.jsonl")
