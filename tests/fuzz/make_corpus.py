@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """make_corpus.py [FOLDER]: writes the inputs that fuzzing starts from into corpus/, one small file
-for each thing that a format can say.  What fuzzing found since lies beside them, named found-….
+for each thing that a format can say, and removes those of an earlier state that it does not write.
+What fuzzing found since lies beside them, named found-…, and stays.
 """
 import gzip
 import json
@@ -14,9 +15,13 @@ import zlib
 TOP = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "corpus")
 
 
+WRITTEN = set()
+
+
 def put(target, name, *parts):
     folder = os.path.join(TOP, target)
     os.makedirs(folder, exist_ok=True)
+    WRITTEN.add((target, name))
     with open(os.path.join(folder, name), "wb") as f:
         for part in parts:
             f.write(part.encode() if isinstance(part, str) else part)
@@ -413,3 +418,7 @@ def chats():
 
 for make in (texts, model_configs, tensor_files, quantised_files, tokenizers, data, parquet, arrow, hub, templates, chats):
     make()
+for target in {t for t, _ in WRITTEN}:
+    for name in os.listdir(os.path.join(TOP, target)):
+        if (target, name) not in WRITTEN and not name.startswith("found-"):
+            os.remove(os.path.join(TOP, target, name))
