@@ -16,7 +16,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 32, TRANSLATED_MAX = 1 << 20 };
+enum { DEPTH_MAX = 32, NAMES_MAX = 64, TRANSLATED_MAX = 1 << 20 };
+
+typedef struct {
+    const char *text;
+    size_t len;
+} group_name;
 
 typedef struct {
     const char *text;
@@ -25,7 +30,11 @@ typedef struct {
     size_t atom;                  /* where what a quantifier stands behind begins in out */
     size_t opened[DEPTH_MAX];     /* where each open group begins in out */
     unsigned isolated[DEPTH_MAX]; /* groups in it that "(?i)" opened to its end */
+    unsigned number[DEPTH_MAX];   /* that of an open group which captures; 0 */
     unsigned depth;
+    bool named;                  /* names are there: groups without one capture nothing */
+    group_name names[NAMES_MAX]; /* that of group i + 1, where groups have names */
+    unsigned n_groups, highest;  /* that capture; the largest number that is referred to */
 } translation;
 
 static axl_status refuse(const translation *t, const char *what)
@@ -568,36 +577,137 @@ static bool take_options(translation *t, axl__str *made)
     return true;
 }
 
-static axl_status open_group(translation *t, const char *how)
+static axl_status open_group(translation *t, const char *how, bool captures)
 {
     if (++t->depth == DEPTH_MAX)
         return refuse(t, "so deep a group");
     t->opened[t->depth] = t->out->len;
     t->isolated[t->depth] = 0;
+    t->number[t->depth] = captures ? ++t->n_groups : 0;
     axl__str_puts(t->out, how);
     return AXL_OK;
 }
 
-/* "(?i)" holds to the end of the group it is in, alternatives included. */
-static axl_status take_group(translation *t)
+/* Up to the character that ends it, which is passed; digits may begin one of a reference alone. */
+static axl_status take_name(translation *t, char end, group_name *name)
 {
-    static const char *const plain[] = { "(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>" };
+    const char *from = t->text + t->at, *to = memchr(from, end, t->len - t->at);
+
+    if (!to || to == from || memchr(from, ')', (size_t)(to - from)))
+        return broken(t, "the name of a group has no end");
+    *name = (group_name){ from, (size_t)(to - from) };
+    t->at += name->len + 1;
+    return AXL_OK;
+}
+
+/* The number of the group of a name; 0: there is none by now. */
+static unsigned named_group(const translation *t, const group_name *name)
+{
+    for (unsigned i = 0; i < t->n_groups && i < NAMES_MAX; i++)
+        if (t->names[i].len == name->len && memcmp(t->names[i].text, name->text, name->len) == 0)
+            return i + 1;
+    return 0;
+}
+
+/* t->at is behind "(?<" or "(?'".  AXL_END: names were not thought of. */
+static axl_status open_named(translation *t, char end)
+{
+    group_name name;
+
+    if (!t->named)
+        return AXL_END;
+    AXL_TRY(take_name(t, end, &name));
+    if (name.text[0] >= '0' && name.text[0] <= '9')
+        return broken(t, "the name of a group begins with a digit");
+    if (named_group(t, &name) > 0)
+        return refuse(t, "a second group of one name");
+    if (t->n_groups >= NAMES_MAX)
+        return refuse(t, "so many named groups");
+    t->names[t->n_groups] = name;
+    return open_group(t, "(", true);
+}
+
+/* What a group matched once more.  One that is still open means the round before in PCRE2 and
+ * something else in Oniguruma. */
+static axl_status put_reference(translation *t, unsigned number)
+{
+    for (unsigned i = 1; i <= t->depth; i++)
+        if (t->number[i] == number)
+            return refuse(t, "a reference to the group that it is in");
+    if (number > t->highest)
+        t->highest = number;
+    axl__str_putf(t->out, "\\g{%u}", number);
+    return AXL_OK;
+}
+
+/* \1 to \9 may be of groups to come, more digits are an octal number unless that many are there. */
+static axl_status take_number(translation *t)
+{
+    unsigned number = 0;
+
+    for (; t->at < t->len && t->text[t->at] >= '0' && t->text[t->at] <= '9' && number < 1000;
+         t->at++)
+        number = number * 10 + (unsigned)(t->text[t->at] - '0');
+    if (t->named)
+        return broken(t, "a reference by number beside groups that have names");
+    if (number > 9 && number > t->n_groups)
+        return refuse(t, "an escape of an octal number");
+    return put_reference(t, number);
+}
+
+/* \k<name>, \k'name', and where no group has a name \k<1> and, counted back, \k<-1>; t->at is at
+ * the k. */
+static axl_status take_named_reference(translation *t)
+{
+    group_name name;
+    unsigned number = 0;
+
+    t->at++;
+    char end = skip(t, "<") ? '>' : skip(t, "'") ? '\'' : '\0';
+    if (!end)
+        return broken(t, "\\k without a name");
+    AXL_TRY(take_name(t, end, &name));
+    bool back = name.text[0] == '-';
+    size_t i = back;
+    for (; i < name.len && name.text[i] >= '0' && name.text[i] <= '9' && number < 1000; i++)
+        number = number * 10 + (unsigned)(name.text[i] - '0');
+    if (i > back && i == name.len) {
+        if (t->named)
+            return broken(t, "a reference by number beside groups that have names");
+        if (back)
+            number = number <= t->n_groups ? t->n_groups + 1 - number : 0;
+    } else {
+        number = named_group(t, &name);
+    }
+    return number > 0 ? put_reference(t, number) : refuse(t, "a reference to no group before it");
+}
+
+/* Of the groups that begin with "(?" those that are not handled, for messages. */
+static const char *group_kind(const translation *t)
+{
+    static const struct {
+        const char *begins, *name;
+    } kinds[] = { { "~", "an absent group (?~" }, { "(", "a conditional group (?(" },
+                  { "x", "the option x" },        { "P", "a group (?P, which is Python's," },
+                  { "W", "the option W" },        { "D", "the option D" },
+                  { "S", "the option S" },        { "y", "the option y" } };
+
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (ahead(t, kinds[i].begins))
+            return kinds[i].name;
+    return "this kind of group";
+}
+
+/* "(?i)" holds to the end of the group it is in, alternatives included; t->at is behind "(?". */
+static axl_status take_option_group(translation *t)
+{
     axl__str options;
     axl_status status = AXL_OK;
 
-    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
-        if (skip(t, plain[i]))
-            return open_group(t, plain[i]);
-    if (!skip(t, "(?")) {
-        t->at++;
-        if (ahead(t, "*") || ahead(t, "+")) /* "(*" is a verb to PCRE2 */
-            return broken(t, "a group begins with a quantifier");
-        return open_group(t, "(");
-    }
     axl__str_init(&options, t->out->ctx);
     axl__str_puts(&options, "(?");
     if (!take_options(t, &options)) {
-        status = refuse(t, "this kind of group");
+        status = refuse(t, group_kind(t));
     } else {
         bool isolated = t->text[t->at++] == ')';
         axl__str_puts(&options, ":");
@@ -606,12 +716,42 @@ static axl_status take_group(translation *t)
         if (isolated)
             axl__str_puts(t->out, axl__str_text(&options));
         else
-            status = open_group(t, axl__str_text(&options));
+            status = open_group(t, axl__str_text(&options), false);
     }
     if (options.failed)
         t->out->failed = true;
     axl__str_free(&options);
     return status;
+}
+
+/* "(?#…)", in which a backslash keeps a parenthesis from ending it. */
+static axl_status skip_comment(translation *t)
+{
+    for (; t->at < t->len && t->text[t->at] != ')'; t->at++)
+        if (t->text[t->at] == '\\' && t->at + 1 < t->len)
+            t->at++;
+    return skip(t, ")") ? AXL_OK : broken(t, "a comment has no end");
+}
+
+static axl_status take_group(translation *t)
+{
+    static const char *const plain[] = { "(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>" };
+
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
+        if (skip(t, plain[i]))
+            return open_group(t, plain[i], false);
+    if (skip(t, "(?#"))
+        return skip_comment(t);
+    if (skip(t, "(?<"))
+        return open_named(t, '>');
+    if (skip(t, "(?'"))
+        return open_named(t, '\'');
+    if (skip(t, "(?"))
+        return take_option_group(t);
+    t->at++;
+    if (ahead(t, "*") || ahead(t, "+")) /* "(*" is a verb to PCRE2 */
+        return broken(t, "a group begins with a quantifier");
+    return open_group(t, t->named ? "(?:" : "(", !t->named);
 }
 
 static axl_status close_group(translation *t)
@@ -680,7 +820,13 @@ static axl_status take_escape(translation *t)
         t->at++;
         return AXL_OK;
     }
-    if ((letter >= '1' && letter <= '9') || (letter && strchr("gkQENOyY", letter)))
+    if (letter >= '1' && letter <= '9')
+        return take_number(t);
+    if (letter == 'k')
+        return take_named_reference(t);
+    if (letter == 'g')
+        return refuse(t, "a call of a group, \\g,");
+    if (letter && strchr("QENOyY", letter))
         return refuse(t, "this escape");
     charset_init(&s, t->out->ctx);
     if (take_set_letter(t, &s, &status)) {
@@ -736,18 +882,37 @@ static axl_status take_part(translation *t)
     return c == '\\' ? take_escape(t) : take_literal(t);
 }
 
+/* AXL_END: there are groups with names, which t->named has to say. */
+static axl_status translate(translation *t)
+{
+    while (t->at < t->len) {
+        axl_status status = take_part(t);
+        if (status != AXL_OK)
+            return status;
+        if (t->out->len > TRANSLATED_MAX)
+            return refuse(t, "so many classes");
+    }
+    if (t->depth > 0)
+        return broken(t, "a group has no end");
+    if (t->highest > t->n_groups)
+        return broken(t, "a reference to a group that is not there");
+    for (unsigned i = 0; i < t->isolated[0]; i++)
+        axl__str_puts(t->out, ")");
+    return axl__str_status(t->out);
+}
+
+/* A name anywhere keeps the groups without one from capturing, those before it too: the pattern is
+ * then read once more. */
 axl_status axl__regex_translate(axl__str *out, const char *pattern, size_t len)
 {
+    size_t from = out->len;
     translation t = { .text = pattern, .len = len, .out = out };
+    axl_status status = translate(&t);
 
-    while (t.at < len) {
-        AXL_TRY(take_part(&t));
-        if (out->len > TRANSLATED_MAX)
-            return refuse(&t, "so many classes");
-    }
-    if (t.depth > 0)
-        return broken(&t, "a group has no end");
-    for (unsigned i = 0; i < t.isolated[0]; i++)
-        axl__str_puts(out, ")");
-    return axl__str_status(out);
+    if (status != AXL_END)
+        return status;
+    AXL_TRY(axl__str_status(out));
+    out->len = from;
+    t = (translation){ .text = pattern, .len = len, .out = out, .named = true };
+    return translate(&t);
 }

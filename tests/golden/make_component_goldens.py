@@ -143,6 +143,12 @@ PATTERNS = [
     r"(?i)THE|f(?i)OX|x", r"[[a-m][^a-z\s]]+", r"(?<=o)\s|(?<![a-z])\d{,2}", r"\h{2}", r"a*", r"\S\s?",
     r"[^\W\d_]+", r"(?m:a.b)|a.b", r"\P{L}+", r"\p{^L}\p{Nd}", r"[\]\[\-x^]+", r"\x{e9}|\u00fc|\t",
 ]
+# Groups with names, and what refers to groups; behind all other cases, whose choice of texts stays.
+REFERENCES = [
+    r"(\w)\1", r"(?<a>\S)\k<a>|(\s)", r"(t)(?<n>h)?\k<n>|(e)", r"(?'v'[aeiou])\w*?\k'v'",
+    r"(\w)(\s)\k<-1>|(\d)\k<3>", r"(?#twice)(?i)(?<f>[a-z])\k<f>", r"\1x|([xs])\1", r"(?:(t)|h)*\1",
+    r"(?=(\w))\1+", "(?<\u00e9>x)(?<b>x)\\k<b>{2,}\\k<\u00e9>",
+]
 
 
 def cases(map_text):
@@ -248,6 +254,9 @@ def cases(map_text):
          decoder=part("WordPiece", prefix="##", cleanup=False), added_tokens=[
              added(2, "[CLS]", "s"), added(3, "[SEP]", "srl"), added(301, "The", "n"),
              added(302, "dog", "w"), added(303, " is", "l"), added(304, "\u00c9t\u00e9", "nr")])
+    for i, pattern in enumerate(REFERENCES):
+        case(f"g-{i}", "bytes", pre_tokenizer=sequence(
+            "pretokenizers", split(pattern), byte_level(regex=False)), decoder=byte_level())
     return made
 
 

@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "text/aligned.h"
 #include "text/base64.h"
+#include "text/regex.h"
 #include "text/tokenizer.h"
 
 static axl_context *ctx;
@@ -364,6 +365,40 @@ static void test_components__a_pattern_that_takes_for_ever(void **state)
     axl_tokenizer_free(tok);
 }
 
+/* What Oniguruma runs and PCRE2 does otherwise, or what neither does. */
+static void test_components__patterns_that_are_refused(void **state)
+{
+    static const struct {
+        const char *pattern, *why;
+    } cases[] = {
+        { "(?P<a>x)", "a group (?P, which is Python's, at byte 2 is not supported" },
+        { "(?~ab)", "an absent group (?~ at byte 2" },
+        { "(a)(?(1)b)", "a conditional group (?( at byte 5" },
+        { "(?x) a", "the option x at byte 2" },
+        { "(?<a>x)|(?<a>y)\\k<a>", "a second group of one name" },
+        { "(?<a>x)\\1", "a reference by number beside groups that have names" },
+        { "\\k<a>(?<a>b)", "a reference to no group before it" },
+        { "(a\\1)", "a reference to the group that it is in" },
+        { "(a)\\2", "a reference to a group that is not there" },
+        { "(a)\\10", "an escape of an octal number" },
+        { "(a)\\k<-2>", "a reference to no group before it" },
+        { "(?<a>b)\\g<a>", "a call of a group, \\g, at byte 8" },
+        { "(?<1>b)", "the name of a group begins with a digit" },
+        { "(?<a", "the name of a group has no end" },
+        { "(?#a", "a comment has no end" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *p = cases[i].pattern, *why = cases[i].why;
+        axl__regex *regex;
+        axl_status status = axl__regex_new(&regex, ctx, p, strlen(p));
+        assert_true(status == AXL_ERR_UNSUPPORTED || status == AXL_ERR_FORMAT);
+        assert_null(regex);
+        if (!strstr(axl_last_error(), why))
+            fail_msg("%s: %s", p, axl_last_error());
+    }
+}
+
 /* Where a match needs more than the machine code's stack. */
 static void test_components__a_megabyte_of_one_match(void **state)
 {
@@ -476,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_components__bare_models_are_those_of_sentencepiece),
         cmocka_unit_test(test_components__random_bytes),
         cmocka_unit_test(test_components__a_pattern_that_takes_for_ever),
+        cmocka_unit_test(test_components__patterns_that_are_refused),
         cmocka_unit_test(test_components__a_megabyte_of_one_match),
         cmocka_unit_test(test_components__no_token_for_what_is_unknown),
         cmocka_unit_test(test_components__run_out_of_memory),
