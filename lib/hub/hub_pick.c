@@ -27,6 +27,8 @@ void axl__hub_pick_tokenizer(const void *arg, const char *const *paths, size_t n
                                          "added_tokens.json",
                                          "vocab.json",
                                          "merges.txt",
+                                         "vocab.txt",
+                                         "spiece.model",
                                          "chat_template.jinja",
                                          "chat_template.json",
                                          NULL };

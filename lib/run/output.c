@@ -56,11 +56,25 @@ void axl__output_release(axl_context *ctx, const char *dir, int lock)
 static bool output_name_is_ours(const char *name, size_t len)
 {
     static const char *const names[] = {
-        "README.md",          "adapter_config.json",   "adapter_model.safetensors",
-        "added_tokens.json",  "chat_template.jinja",   "config.json",
-        "report.html",        "model.safetensors",     "generation_config.json",
-        "tokenizer.json",     "tokenizer.model",       "special_tokens_map.json",
-        "training_log.jsonl", "tokenizer_config.json", "tekken.json",
+        "README.md",
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "added_tokens.json",
+        "chat_template.jinja",
+        "config.json",
+        "report.html",
+        "model.safetensors",
+        "generation_config.json",
+        "tokenizer.json",
+        "tokenizer.model",
+        "special_tokens_map.json",
+        "training_log.jsonl",
+        "tokenizer_config.json",
+        "tekken.json",
+        "spiece.model",
+        "vocab.txt",
+        "vocab.json",
+        "merges.txt",
     };
     bool ours = axl__checkpoint_is_name(name, len);
 

@@ -186,7 +186,7 @@ axl_status axl__rename_tokens(const axl_tokenizer *t, const axl__token_files *fi
 
     if (w->n_renamed == 0)
         return AXL_OK;
-    if (!files->tokenizer)
+    if (!files->tokenizer || t->by_class)
         return axl__fail(AXL_ERR_UNSUPPORTED, "added tokens get other texts in a tokenizer.json "
                                               "alone, and there is none");
     axl__pairs_init(&r.index, t->ctx);

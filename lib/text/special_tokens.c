@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SENTINELS_MAX = 1 << 16 };
-
 const char *const axl__special_names[AXL__N_SPECIALS] = { "bos_token", "eos_token", "unk_token",
                                                           "sep_token", "pad_token", "cls_token",
                                                           "mask_token" };
@@ -206,8 +204,9 @@ static axl_status add_sentinels(loader *l)
         if (s.len >= 10 && memcmp(s.text, "<extra_id_", 10) == 0)
             return AXL_OK;
     }
-    if (n < 0 || n > SENTINELS_MAX)
-        return axl__fail(AXL_ERR_FORMAT, "extra_ids must be a number from 0 to %d", SENTINELS_MAX);
+    if (n < 0 || n > AXL__T5_TOKENS_MAX)
+        return axl__fail(AXL_ERR_FORMAT, "extra_ids must be a number from 0 to %d",
+                         AXL__T5_TOKENS_MAX);
     for (int64_t i = 0; i < n; i++) {
         snprintf(text, sizeof text, "<extra_id_%lld>", (long long)i);
         const char *copy = axl__arena_strndup(&l->t->arena, text, strlen(text));

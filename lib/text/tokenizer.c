@@ -628,11 +628,21 @@ axl_status axl_tokenizer_save_files(const axl_tokenizer *tok, axl_file_fn fn, vo
     return axl__tokenizer_write(tok, &(axl__outlet){ .ctx = tok->ctx, .fn = fn, .user = user });
 }
 
+/* Beside a tokenizer.json the files of a class play no part. */
+static bool is_read(const axl_tokenizer *tok, const char *name)
+{
+    for (int i = AXL__OWN_FILES; i < AXL__VOCABULARIES; i++)
+        if (strcmp(name, axl__tokenizer_files[i]) == 0)
+            return tok->by_class;
+    return true;
+}
+
 axl_status axl__tokenizer_open_file(const axl_tokenizer *tok, const char *name, axl__file *out)
 {
     const char *file = tok->bare ? tok->only : name;
 
-    if (tok->bare != (*name == '\0') || axl__folder_kind(&tok->folder, file) != AXL__PATH_FILE)
+    if (!is_read(tok, name) || tok->bare != (*name == '\0') ||
+        axl__folder_kind(&tok->folder, file) != AXL__PATH_FILE)
         return AXL_END;
     return axl__folder_open(&tok->folder, file, false, out);
 }

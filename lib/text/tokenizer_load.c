@@ -283,11 +283,21 @@ static axl_status load_tekken_folder(folder *f)
     return prefixed(f, load_tekken(t, tekken_name, &f->arena));
 }
 
+/* Whether there is any vocabulary; which one counts only the class knows. */
 static axl_status tokenizer_look_in(const axl__folder *folder)
 {
-    if (axl__folder_has(folder, "tokenizer.json") || axl__folder_has(folder, spm_name) ||
-        axl__folder_has(folder, tekken_name))
+    bool any = axl__folder_has(folder, tekken_name);
+
+    for (int i = 0; i < AXL__VOCABULARIES; i++)
+        any = any || axl__folder_has(folder, axl__tokenizer_files[i]);
+    if (any)
         return AXL_OK;
+    if (axl__folder_has(folder, "qwen.tiktoken"))
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "%s has qwen.tiktoken alone, which Qwen's own Python code reads "
+                         "(trust_remote_code) and nothing else: give a folder with a "
+                         "tokenizer.json, such as a later Qwen's",
+                         folder->place);
     return axl__fail(AXL_ERR_NOT_FOUND, "%s has neither tokenizer.json nor tokenizer.model",
                      folder->place);
 }
@@ -300,6 +310,36 @@ axl_status axl__tokenizer_look(const char *path)
     if (kind == AXL__PATH_FILE && axl__ends_with(path, ".json") && !is_tekken(path))
         return axl__fail(AXL_ERR_UNSUPPORTED, "%s: give the folder instead of a JSON file", path);
     return kind == AXL__PATH_DIR ? tokenizer_look_in(&folder) : AXL_OK;
+}
+
+/* Without a tokenizer.json: the class's own vocabulary files, or a SentencePiece model. */
+static axl_status load_without_json(folder *f)
+{
+    axl_tokenizer *t = f->t;
+    const char *needs, *names = axl__vocabulary_files_of(t, &needs);
+
+    AXL_TRY(tokenizer_look_in(&t->folder));
+    if (!names && needs)
+        return axl__fail(AXL_ERR_NOT_FOUND,
+                         "%s has neither tokenizer.json nor %s, which the class "
+                         "%s reads",
+                         t->folder.place, needs, axl__class_specs[t->class].name);
+    if (names) {
+        AXL_TRY(set_path(f, names));
+        t->by_class = true;
+        AXL_TRY(prefixed(f, axl__vocabulary_files_read(t, &f->arena, &f->spm, f->files.config,
+                                                       &f->files.tokenizer)));
+        f->files.spm = f->spm.n_pieces > 0 ? &f->spm : NULL;
+        return load_json(f);
+    }
+    if (!axl__folder_has(&t->folder, spm_name))
+        return axl__fail(AXL_ERR_NOT_FOUND,
+                         "%s has neither tokenizer.json nor tokenizer.model, and the vocabulary "
+                         "that is there is of a class that is not named: tokenizer_type names it",
+                         t->folder.place);
+    AXL_TRY(axl__rename_tokens(t, &f->files));
+    AXL_TRY(set_path(f, spm_name));
+    return load_spm(f);
 }
 
 static axl_status load_folder(folder *f)
@@ -328,12 +368,7 @@ static axl_status load_folder(folder *f)
     t->added.split_special =
         axl__json_truthy(axl__json_get(f->files.config, "split_special_tokens"), false);
     AXL_TRY(read_json(f, "tokenizer.json", &f->files.tokenizer));
-    if (f->files.tokenizer)
-        return load_json(f);
-    AXL_TRY(tokenizer_look_in(&t->folder));
-    AXL_TRY(axl__rename_tokens(t, &f->files));
-    AXL_TRY(set_path(f, spm_name));
-    return load_spm(f);
+    return f->files.tokenizer ? load_json(f) : load_without_json(f);
 }
 
 /* ---- a bare file ---- */

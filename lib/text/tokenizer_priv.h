@@ -78,6 +78,7 @@ struct axl_tokenizer {
     axl__tokenizer_kind class;
     bool pads_left;      /* where transformers fills up */
     bool bare;           /* one file is all of it */
+    bool by_class;       /* no tokenizer.json: from the class's own vocabulary files */
     bool mistral_common; /* asked for: tekken.json, with an EOS behind each text */
     axl__folder folder;  /* where its files are; bare: with one alone */
     char *only;          /* the name of that one */
@@ -161,6 +162,16 @@ axl_status axl__tekken_read(axl_tokenizer *t, const axl__json *root);
 axl_status axl__tokenizer_class(const char *type, const axl__json *tokenizer_config,
                                 const axl__json *model_config, axl__tokenizer_kind *out);
 
+/* vocabulary_files.c: what some classes have in folders without a tokenizer.json.  Their files'
+ * names where they are there, for messages; NULL: they are not, and *needs is what they would be,
+ * NULL for a class that has none. */
+const char *axl__vocabulary_files_of(const axl_tokenizer *t, const char **needs);
+/* Reads those that are there as the tree of a tokenizer.json; spm is filled where a SentencePiece
+ * model is one, whose texts the tree has. */
+axl_status axl__vocabulary_files_read(axl_tokenizer *t, axl__arena *arena, axl__spm *spm,
+                                      const axl__json *config, const axl__json **out);
+enum { AXL__T5_TOKENS_MAX = 1 << 16 }; /* extra_ids */
+
 /* Fills model and pipeline from a tokenizer.json, as written or for the Llama class. */
 axl_status axl__read_tokenizer_json(axl_tokenizer *t, const axl__json *root);
 /* Flags of a token object; text borrowed.  *normalized: 1, 0, or -1 where it does not say. */
@@ -182,9 +193,9 @@ axl_status axl__add_wishes(axl_tokenizer *t, const axl_tokenizer_options *o);
 bool axl__has_wishes(const axl_tokenizer *t); /* that change the tokens there are */
 int32_t axl__token_id(const axl_tokenizer *t, axl__slice text); /* -1: none */
 
-/* The files that a tokenizer is written as; the first two are vocabularies, of which a bare one has
- * the first. */
-enum { AXL__TOKENIZER_FILES = 6 };
+/* The files that a tokenizer is written as; the first are vocabularies, of which a bare one has the
+ * first.  From AXL__OWN_FILES on they are those of a class, which count where by_class is set. */
+enum { AXL__OWN_FILES = 2, AXL__VOCABULARIES = 6, AXL__TOKENIZER_FILES = 10 };
 extern const char *const axl__tokenizer_files[AXL__TOKENIZER_FILES];
 
 /* Where a tokenizer comes from: a path, or (path NULL) a host's files. */

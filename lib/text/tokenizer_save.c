@@ -48,9 +48,13 @@ static bool has_special(const axl_tokenizer *t)
     return false;
 }
 
-static bool has_class(const axl_tokenizer *t)
+/* The class that the caller names, or that config.json named, which does not come along, and that
+ * says which files count; NULL: the files say it themselves. */
+static const char *class_of(const axl_tokenizer *t)
 {
-    return t->type && !axl__starts_with(t->type, "AutoTokenizer");
+    if (t->type && !axl__starts_with(t->type, "AutoTokenizer"))
+        return t->type;
+    return t->by_class ? axl__class_specs[t->class].name : NULL;
 }
 
 /* ---- new tokens ---- */
@@ -151,8 +155,8 @@ static axl_status set_names(const axl_tokenizer *t, axl__arena *arena, axl__json
     for (int i = 0; i < AXL__N_SPECIALS; i++)
         if (t->override[i])
             AXL_TRY(set_member(arena, obj, axl__special_names[i], t->override[i], false));
-    if (config && has_class(t))
-        AXL_TRY(set_member(arena, obj, "tokenizer_class", t->type, false));
+    if (config && class_of(t))
+        AXL_TRY(set_member(arena, obj, "tokenizer_class", class_of(t), false));
     if (config && t->legacy >= 0)
         AXL_TRY(set_member(arena, obj, "legacy", NULL, t->legacy != 0));
     if (config && t->chat_template.text && axl__json_get(obj, "chat_template"))
@@ -183,7 +187,7 @@ static change_fn change_of(const axl_tokenizer *t, const char *name)
         return has_special(t) ? set_map : NULL;
     if (strcmp(name, "tokenizer_config.json") != 0)
         return NULL;
-    return axl__has_wishes(t) || has_special(t) || has_class(t) || t->legacy >= 0 ||
+    return axl__has_wishes(t) || has_special(t) || class_of(t) || t->legacy >= 0 ||
                    t->chat_template.text
                ? set_config
                : NULL;
@@ -251,8 +255,9 @@ axl_status axl__tokenizer_spare(const axl_tokenizer *t, const char *dir)
 }
 
 const char *const axl__tokenizer_files[AXL__TOKENIZER_FILES] = {
-    "tokenizer.model",         "tokenizer.json",      "added_tokens.json",
-    "special_tokens_map.json", "chat_template.jinja", "tokenizer_config.json"
+    "tokenizer.model",     "tokenizer.json",       "spiece.model",      "vocab.txt",
+    "vocab.json",          "merges.txt",           "added_tokens.json", "special_tokens_map.json",
+    "chat_template.jinja", "tokenizer_config.json"
 };
 
 axl_status axl__tokenizer_write(const axl_tokenizer *t, const axl__outlet *to)
@@ -264,7 +269,7 @@ axl_status axl__tokenizer_write(const axl_tokenizer *t, const axl__outlet *to)
         if (axl__has_wishes(t) && strcmp(name, "added_tokens.json") == 0)
             continue; /* the others say all of it */
         AXL_TRY(save_named(t, to, name, &copied));
-        any = any || (copied && i < 2);
+        any = any || (copied && i < AXL__VOCABULARIES);
     }
     return any ? AXL_OK : axl__fail(AXL_ERR_IO, "the tokenizer's files at %s are gone", t->source);
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the goldens of the classes T5Tokenizer and BertTokenizer, and of a folder with a unigram
-SentencePiece model alone, in the shape of make_new_token_goldens.py, where a file may also be
-{"base64": bytes}.
+"""Makes the goldens of the classes T5Tokenizer and BertTokenizer, of a folder with a unigram
+SentencePiece model alone, and of folders with a class's vocabulary files instead of tokenizer.json,
+in the shape of make_new_token_goldens.py, where a file may also be {"base64": bytes}.
 
     make_class_goldens.py OUT_FILE
 
@@ -116,12 +116,53 @@ def bert_json():
 
 def folder(config, model_type="llama", **files):
     files = {k.replace("__", "."): v for k, v in files.items()}
-    return dict(files, **{"tokenizer_config.json": config, "config.json": {"model_type": model_type}})
+    files["config.json"] = {"model_type": model_type}
+    return files if config is None else dict(files, **{"tokenizer_config.json": config})
+
+
+def coded(raw):
+    return {"base64": base64.b64encode(raw.encode() if isinstance(raw, str) else raw).decode()}
+
+
+def byte_level_files():
+    """vocab.json and merges.txt of a BPE over bytes."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    tok = Tokenizer(models.BPE())
+    tok.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tok.train_from_iterator(TRAINING.splitlines(), trainers.BpeTrainer(
+        vocab_size=290, special_tokens=["<|endoftext|>"], show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    with tempfile.TemporaryDirectory() as work:
+        tok.model.save(work)
+        return [open(os.path.join(work, n), encoding="utf-8").read()
+                for n in ("vocab.json", "merges.txt")]
+
+
+def vocabulary_files(ruled, plain):
+    """Cases of folders without tokenizer.json."""
+    bert = {"tokenizer_class": "BertTokenizer"}
+    words = coded("\n".join(PIECES + ["reader \t", "is\u3000"]) + "\r\nville\r\n")
+    vocab, merges = (coded(t) for t in byte_level_files())
+    return [
+        ("t5_spiece", folder(None, "t5", spiece__model=coded(ruled)), {}),
+        ("t5_spiece_more", folder({"tokenizer_class": "T5Tokenizer", "extra_ids": 3},
+                                  spiece__model=coded(ruled)), {"tokens": ["<tool>", "time"]}),
+        ("bert_vocab", folder(None, "bert", vocab__txt=words), {}),
+        ("bert_vocab_more", folder(dict(bert, do_lower_case=False), vocab__txt=words),
+         {"tokens": ["<tool>"], "special_tokens": {"additional_special_tokens": ["<x>"]}}),
+        ("gpt2_files", folder({"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": True},
+                              vocab__json=vocab, merges__txt=merges), {}),
+        ("qwen2_files", folder(None, "qwen2", vocab__json=vocab, merges__txt=merges),
+         {"tokens": ["<tool>", "<x>"]}),
+        ("neox_files", folder({"tokenizer_class": "GPTNeoXTokenizer"}, vocab__json=vocab,
+                              merges__txt=merges), {}),
+        ("codegen_files", folder(None, "codegen", vocab__json=vocab, merges__txt=merges), {}),
+    ]
 
 
 def cases():
     ruled, plain = unigram(True), unigram(False)
-    coded = {"base64": base64.b64encode(ruled).decode()}
     t5 = {"tokenizer_class": "T5Tokenizer", "extra_ids": 3}
     fast = {"tokenizer_class": "PreTrainedTokenizerFast"}
     bert = {"tokenizer_class": "BertTokenizer"}
@@ -134,9 +175,10 @@ def cases():
                               tokenizer__json=bert_json()), {}),
         ("bert_accents", folder(dict(bert, strip_accents=False, cls_token="[MASK]"),
                                 tokenizer__json=bert_json()), {}),
-        ("unigram_model", folder(fast, tokenizer__model=coded), {}),
-        ("unigram_more", folder(dict(fast, add_eos_token=True), tokenizer__model=coded),
+        ("unigram_model", folder(fast, tokenizer__model=coded(ruled)), {}),
+        ("unigram_more", folder(dict(fast, add_eos_token=True), tokenizer__model=coded(ruled)),
          {"tokens": ["<tool>", "time"]}),
+        *vocabulary_files(ruled, plain),
     ]
 
 

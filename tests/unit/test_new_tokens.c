@@ -4,6 +4,8 @@
  * makes another). */
 #include "testing.h"
 
+#include "counted_memory.h"
+
 #include "base/json.h"
 #include "base/os.h"
 #include "text/base64.h"
@@ -252,6 +254,79 @@ static void test_new_tokens__wrong_config(void **state)
                  "added_tokens_overrides: \"first\" must be an id with a text");
 }
 
+/* What a folder of a class's own vocabulary files is opened in, every allocation of which fails
+ * once. */
+static void out_of_memory_in(const char *dir)
+{
+    axl_context_options o = AXL_CONTEXT_OPTIONS_INIT;
+    axl_status status = AXL_ERR_NOMEM;
+    axl_tokenizer *tok;
+    axl_context *own;
+
+    o.alloc = counted_alloc;
+    o.realloc = counted_realloc;
+    o.free = counted_free;
+    o.threads = 1;
+    left = 1000000;
+    assert_ok(axl_context_new(&own, &o));
+    for (long n = 0; status == AXL_ERR_NOMEM; n += n < 600 ? 1 : 37) {
+        long before = blocks;
+        left = n;
+        status = axl_tokenizer_open(&tok, own, dir, NULL);
+        if (status == AXL_OK)
+            axl_tokenizer_free(tok);
+        assert_int_equal(blocks, before);
+    }
+    assert_ok(status);
+    left = 1000000;
+    axl_context_free(own);
+}
+
+static void test_vocabulary_files__run_out_of_memory(void **state)
+{
+    static const char *const names[] = { "t5_spiece_more", "bert_vocab", "gpt2_files" };
+
+    (void)state;
+    goldens = class_goldens;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        for (const axl__json *c = axl__json_get(goldens, "cases")->child; c; c = c->next)
+            if (strcmp(axl__json_string(c, "name", ""), names[i]) == 0) {
+                char *dir = make_folder(c);
+                out_of_memory_in(dir);
+                axl__free(ctx, dir);
+            }
+}
+
+static void test_vocabulary_files__wrong_ones(void **state)
+{
+    static const struct {
+        const char *config, *name, *text, *message;
+    } cases[] = {
+        { "{\"model_type\": \"bert\"}", "vocab.json", "{}",
+          "has neither tokenizer.json nor vocab.txt, which the class BertTokenizer reads" },
+        { "{\"model_type\": \"gpt2\"}", "vocab.json", "{}",
+          "has neither tokenizer.json nor vocab.json and merges.txt, which the class "
+          "GPT2Tokenizer reads" },
+        { "{\"model_type\": \"llama\"}", "vocab.txt", "a\n",
+          "the vocabulary that is there is of a class that is not named" },
+        { "{}", "qwen.tiktoken", "YQ== 0\n", "has qwen.tiktoken alone" },
+        { "{\"model_type\": \"bert\"}", "vocab.txt", "\xFF\n", "vocab.txt: it is not UTF-8" },
+        { "{\"model_type\": \"bert\"}", "vocab.txt", "", "vocab.txt: model.vocab is empty" },
+        { "{\"model_type\": \"t5\"}", "spiece.model", "\x0A", "spiece.model: " },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *dir = axl__format(ctx, "%s/wrong-%zu", test_temp_dir(), i);
+        axl_tokenizer *tok;
+        assert_ok(axl__make_dirs(ctx, dir));
+        put_file(dir, "config.json", cases[i].config, strlen(cases[i].config));
+        put_file(dir, cases[i].name, cases[i].text, strlen(cases[i].text));
+        assert_true(axl_tokenizer_open(&tok, ctx, dir, NULL) < 0);
+        assert_non_null(strstr(axl_last_error(), cases[i].message));
+        axl__free(ctx, dir);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +335,8 @@ int main(void)
         cmocka_unit_test(test_new_tokens__must_fit_the_model),
         cmocka_unit_test(test_new_tokens__wrong_options),
         cmocka_unit_test(test_new_tokens__wrong_config),
+        cmocka_unit_test(test_vocabulary_files__run_out_of_memory),
+        cmocka_unit_test(test_vocabulary_files__wrong_ones),
     };
 
     ctx = test_context();

@@ -162,7 +162,7 @@ static const struct {
       AXL_ERR_FORMAT, "regular expression: quantifier does not follow" },
     { PART("\"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"(?~a)\"}, "
            "\"behavior\": \"Isolated\"}"),
-      AXL_ERR_UNSUPPORTED, "this kind of group at byte 2 is not supported" },
+      AXL_ERR_UNSUPPORTED, "an absent group (?~ at byte 2 is not supported" },
     { PART("\"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Regex\": \"\\\\p{Klingon}\"}, "
            "\"behavior\": \"Isolated\"}"),
       AXL_ERR_UNSUPPORTED, "\\p{Klingon} is not supported" },
