@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "os_time.h"
 
+#include <string.h>
 #include <time.h>
 
 double axl__now(void)
@@ -43,6 +44,37 @@ axl__date axl__utc(int64_t unix_time)
                        (int)(second / 60 % 60),
                        (int)(second % 60) };
     return date;
+}
+
+axl__date axl__today(void)
+{
+    axl__date now = axl__utc((int64_t)axl__wall_time());
+
+    return (axl__date){ now.year, now.month, now.day, 0, 0, 0 };
+}
+
+/* n digits, and whether they are that. */
+static bool read_digits(const char *text, int n, int *out)
+{
+    for (*out = 0; n > 0; n--, text++) {
+        if (*text < '0' || *text > '9')
+            return false;
+        *out = *out * 10 + (*text - '0');
+    }
+    return true;
+}
+
+bool axl__date_read(const char *text, axl__date *out)
+{
+    axl__date d = { 0 };
+    bool good = strlen(text) == strlen("2026-11-28") && text[4] == '-' && text[7] == '-' &&
+                read_digits(text, 4, &d.year) && read_digits(text + 5, 2, &d.month) &&
+                read_digits(text + 8, 2, &d.day) && d.year >= 1 && d.month >= 1 && d.month <= 12 &&
+                d.day >= 1 && d.day <= 31;
+
+    if (good)
+        *out = d;
+    return good;
 }
 
 void axl__sleep(double seconds)

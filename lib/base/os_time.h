@@ -3,6 +3,7 @@
 #ifndef AXL_BASE_OS_TIME_H
 #define AXL_BASE_OS_TIME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Seconds on a clock that only goes forward. */
@@ -14,6 +15,9 @@ typedef struct axl__date {
     int year, month, day, hour, minute, second; /* month and day from 1 */
 } axl__date;
 axl__date axl__utc(int64_t unix_time);
+axl__date axl__today(void); /* without the time of day */
+/* "2026-11-28" and nothing else; false: it is no date. */
+bool axl__date_read(const char *text, axl__date *out);
 
 void axl__sleep(double seconds);
 

@@ -1282,8 +1282,8 @@ const axl__schema_key axl__schema_table[] = {
       .description = "what computes: cpu, reference, or the NAME of a plugin libaxl-NAME.so.0" },
     { "axl.backend_fallback", T_B, A_NONE, .reason = "there is no backend to fall back from" },
     { "axl.date", T_S, A_IMPL,
-      .description = "the date that a chat template's strftime_now writes, 2026-11-28; today, in "
-                     "UTC" },
+      .description = "the date that a chat template's strftime_now writes, 2026-11-28; by default "
+                     "today, in UTC, or when a run goes on the day that it began" },
     { "axl.eval_on_start", T_B, A_IMPL, .given = true,
       .description = "evaluate before the first step; by default when an eval key says when" },
     { "axl.isa", T_S, A_IMPL, .values = "baseline, avx2, avx512, avx512_bf16, amx",

@@ -69,6 +69,7 @@ static axl_status init_prompt(axl__data_plan *plan, axl__data_entry *e, const ax
                                 .tok = tok,
                                 .entry = e->node,
                                 .cfg = cfg,
+                                .day = plan->day,
                                 .sequence_len = longest,
                                 .long_rule = plan->long_rule,
                                 .train_on_inputs = axl__cfg_bool(cfg, "train_on_inputs") };
@@ -167,21 +168,23 @@ static axl_status choose_cache(axl__data_plan *plan, const axl_config *cfg, bool
 }
 
 static axl_status begin_plan(axl__data_plan *plan, const axl_config *cfg, const char *list,
-                             bool for_run)
+                             const axl__data_use *use)
 {
     memset(plan, 0, sizeof *plan);
     plan->ctx = axl__config_context(cfg);
     plan->cfg = cfg;
     plan->list = list;
+    if (use)
+        plan->day = use->day;
     AXL_TRY(read_settings(plan, cfg));
-    return choose_cache(plan, cfg, for_run);
+    return choose_cache(plan, cfg, use && use->for_run);
 }
 
 axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
-                               const axl_tokenizer *tok, const char *list, bool for_run)
+                               const axl_tokenizer *tok, const char *list, const axl__data_use *use)
 {
     size_t n = axl__cfg_count(cfg, list);
-    axl_status status = begin_plan(plan, cfg, list, for_run);
+    axl_status status = begin_plan(plan, cfg, list, use);
     if (status == AXL_OK && n == 0)
         status = axl__fail(AXL_ERR_INVALID, "%s is not set", list);
     if (status == AXL_OK && !(plan->entries = axl__calloc(plan->ctx, n, sizeof *plan->entries)))
@@ -223,7 +226,7 @@ axl_status axl__data_plan_init_fed(axl__data_plan *plan, const axl_config *cfg,
                                    const axl_tokenizer *tok, uint32_t i, const axl__feed *feed)
 {
     size_t n = axl__cfg_count(cfg, "datasets");
-    axl_status status = begin_plan(plan, cfg, "datasets", false);
+    axl_status status = begin_plan(plan, cfg, "datasets", NULL);
 
     keep_nothing(plan);
     plan->feed = feed;

@@ -5,6 +5,7 @@
 #define AXL_DATA_DATA_PLAN_H
 
 #include "base/str.h"
+#include "data/dataset.h"
 #include "data/prompt/prompt.h"
 #include "data/read/source.h"
 #include "data/read/source_files.h"
@@ -56,14 +57,16 @@ typedef struct axl__data_plan {
     char *cache_dir;  /* where prepared data is looked for; NULL: nowhere */
     char *spill_path; /* or would be: tokens of a large data set go to a file near it */
     axl__keep keep;
+    axl__date day;         /* that templates see where the config names none; year 0: today */
     const axl__feed *feed; /* borrowed: the one entry's records are a host's; NULL: files' */
 } axl__data_plan;
 
 /* Finds the files, opens no more than their folders.  Prepared data is kept in
- * dataset_prepared_path when it is set; for_run: else below output_dir, where others only look for
- * it. AXL_ERR_NOT_FOUND names what is missing. */
+ * dataset_prepared_path when it is set; use->for_run: else below output_dir, where others only look
+ * for it. AXL_ERR_NOT_FOUND names what is missing. */
 axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
-                               const axl_tokenizer *tok, const char *list, bool for_run);
+                               const axl_tokenizer *tok, const char *list,
+                               const axl__data_use *use);
 /* Of the i-th entry of datasets alone, whose records a host hands over: its path is not looked at,
  * and nothing is looked up or kept.  AXL_ERR_INVALID: there is no such entry. */
 axl_status axl__data_plan_init_fed(axl__data_plan *plan, const axl_config *cfg,

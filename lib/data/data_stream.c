@@ -67,18 +67,19 @@ static axl_status make_print(axl__data_stream *s)
 }
 
 /* Nothing of a stream is kept. */
-static axl_status open_plan(axl__data_stream *s, const axl_tokenizer *tok)
+static axl_status open_plan(axl__data_stream *s, const axl_tokenizer *tok, const axl__data_use *use)
 {
     const char *list = axl__cfg_count(s->cfg, documents) > 0 ? documents : "datasets";
 
-    AXL_TRY(axl__data_plan_init(&s->plan, s->cfg, tok, list, false));
+    AXL_TRY(axl__data_plan_init(&s->plan, s->cfg, tok, list,
+                                &(axl__data_use){ .day = use ? use->day : (axl__date){ 0 } }));
     axl__free(s->plan.ctx, s->plan.cache_dir);
     s->plan.cache_dir = NULL;
     return make_print(s);
 }
 
 axl_status axl__data_stream_open(axl__data_stream **out, const axl_config *cfg,
-                                 const axl_tokenizer *tok)
+                                 const axl_tokenizer *tok, const axl__data_use *use)
 {
     axl_context *ctx = axl__config_context(cfg);
     axl__data_stream *s = axl__calloc(ctx, 1, sizeof *s);
@@ -89,7 +90,7 @@ axl_status axl__data_stream_open(axl__data_stream **out, const axl_config *cfg,
     s->cfg = axl__config_ref(cfg);
     s->tok = axl__tokenizer_ref(tok);
     s->window = (uint64_t)axl__cfg_int(cfg, "streaming_multipack_buffer_size");
-    axl_status status = open_plan(s, tok);
+    axl_status status = open_plan(s, tok, use);
     if (status == AXL_OK)
         *out = s;
     else

@@ -7,6 +7,8 @@
 #ifndef AXL_DATA_DATA_STREAM_H
 #define AXL_DATA_DATA_STREAM_H
 
+#include "data/dataset.h"
+
 #include <axl/dataset.h>
 
 #include <stdbool.h>
@@ -17,9 +19,9 @@ typedef struct axl__data_stream_reader axl__data_stream_reader;
 /* Whether the config's training data is streamed. */
 bool axl__is_streamed(const axl_config *cfg);
 
-/* Finds the files and opens their prompts. */
+/* Finds the files and opens their prompts; nothing is kept, whatever `use` says. */
 axl_status axl__data_stream_open(axl__data_stream **out, const axl_config *cfg,
-                                 const axl_tokenizer *tok);
+                                 const axl_tokenizer *tok, const axl__data_use *use);
 axl__data_stream *axl__data_stream_ref(axl__data_stream *stream);
 void axl__data_stream_free(axl__data_stream *stream); /* drops a reference; NULL is fine */
 

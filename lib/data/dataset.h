@@ -3,6 +3,7 @@
 #ifndef AXL_DATA_DATASET_H
 #define AXL_DATA_DATASET_H
 
+#include "base/os_time.h"
 #include "data/sample_store.h"
 
 #include <axl/dataset.h>
@@ -31,12 +32,19 @@ struct axl__data_stream *axl__dataset_stream(const axl_dataset *data);
 /* Takes its own reference; of a data set that nobody else has yet. */
 void axl__dataset_set_stream(axl_dataset *data, struct axl__data_stream *stream);
 
+/* What data is made for. */
+typedef struct axl__data_use {
+    bool for_run;  /* what is prepared goes below output_dir, unless dataset_prepared_path is set,
+                    * when it is told to be kept */
+    axl__date day; /* that chat templates see where axl.date names none; year 0: today */
+} axl__data_use;
+
 /* Both splits of a config at once, tokenised once.  *validation is NULL when the config has none;
- * it may be NULL itself when it is not wanted, as may train.  for_run: what
- * is prepared goes below output_dir, unless dataset_prepared_path is set, when it is told to be
- * kept. */
+ * it may be NULL itself when it is not wanted, as may train.  use NULL: for nothing in
+ * particular. */
 axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validation,
-                                     const axl_config *cfg, const axl_tokenizer *tok, bool for_run);
+                                     const axl_config *cfg, const axl_tokenizer *tok,
+                                     const axl__data_use *use);
 
 /* Writes what was prepared and is to be kept, once; data may be NULL.  See axl__rows_keep(). */
 axl_status axl__dataset_keep(axl_dataset *data, bool must);

@@ -274,14 +274,14 @@ static axl_status load_plan(axl__store **out, axl_dataset_stats *stats, axl__dat
 }
 
 static axl_status load_list(axl__store **out, axl_dataset_stats *stats, const axl_config *cfg,
-                            const axl_tokenizer *tok, const char *list, bool for_run)
+                            const axl_tokenizer *tok, const char *list, const axl__data_use *use)
 {
     axl_dataset_stats none = AXL_DATASET_STATS_INIT;
     axl__data_plan plan;
 
     *out = NULL;
     *stats = none;
-    AXL_TRY(axl__data_plan_init(&plan, cfg, tok, list, for_run));
+    AXL_TRY(axl__data_plan_init(&plan, cfg, tok, list, use));
     axl_status status = load_plan(out, stats, &plan, tok);
     axl__data_plan_free(&plan);
     return status;
@@ -334,7 +334,8 @@ static axl_status split_rows(const axl_config *cfg, uint32_t n, uint32_t *n_vali
 }
 
 static axl_status from_datasets(axl_dataset **train, axl_dataset **validation,
-                                const axl_config *cfg, const axl_tokenizer *tok, bool for_run)
+                                const axl_config *cfg, const axl_tokenizer *tok,
+                                const axl__data_use *use)
 {
     axl__store *store;
     axl_dataset_stats stats;
@@ -342,7 +343,7 @@ static axl_status from_datasets(axl_dataset **train, axl_dataset **validation,
     row_span rows;
 
     uint32_t group = group_of(axl__config_task(cfg));
-    AXL_TRY(load_list(&store, &stats, cfg, tok, "datasets", for_run));
+    AXL_TRY(load_list(&store, &stats, cfg, tok, "datasets", use));
     axl_status status = shard_rows(cfg, store->n / group, &rows);
     if (status == AXL_OK)
         status = split_rows(cfg, rows.n, &n_last);
@@ -357,14 +358,14 @@ static axl_status from_datasets(axl_dataset **train, axl_dataset **validation,
 }
 
 static axl_status from_test_datasets(axl_dataset **out, const axl_config *cfg,
-                                     const axl_tokenizer *tok, bool for_run)
+                                     const axl_tokenizer *tok, const axl__data_use *use)
 {
     axl__store *store;
     axl_dataset_stats stats;
     row_span rows;
 
     uint32_t group = group_of(axl__config_task(cfg));
-    AXL_TRY(load_list(&store, &stats, cfg, tok, "test_datasets", for_run));
+    AXL_TRY(load_list(&store, &stats, cfg, tok, "test_datasets", use));
     axl_status status = shard_rows(cfg, store->n / group, &rows);
     if (status == AXL_OK)
         status = axl__dataset_wrap(out, store, rows.first * group, rows.n * group, &stats);
@@ -373,13 +374,14 @@ static axl_status from_test_datasets(axl_dataset **out, const axl_config *cfg,
 }
 
 /* The first window's rows, with the rest behind them. */
-static axl_status from_stream(axl_dataset **out, const axl_config *cfg, const axl_tokenizer *tok)
+static axl_status from_stream(axl_dataset **out, const axl_config *cfg, const axl_tokenizer *tok,
+                              const axl__data_use *use)
 {
     axl__data_stream *stream;
     axl__data_stream_reader *reader = NULL;
     axl_dataset *first = NULL;
 
-    AXL_TRY(axl__data_stream_open(&stream, cfg, tok));
+    AXL_TRY(axl__data_stream_open(&stream, cfg, tok, use));
     axl_status status = axl__data_stream_reader_new(&reader, stream);
     for (uint64_t w = 0; status == AXL_OK && !first; w++) {
         status = axl__data_stream_read(reader, w, &first);
@@ -400,7 +402,8 @@ static axl_status from_stream(axl_dataset **out, const axl_config *cfg, const ax
 /* The training rows are made even where only a share of them is asked for, as the last ones of
  * all. */
 axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validation,
-                                     const axl_config *cfg, const axl_tokenizer *tok, bool for_run)
+                                     const axl_config *cfg, const axl_tokenizer *tok,
+                                     const axl__data_use *use)
 {
     bool streamed = axl__is_streamed(cfg);
     if (train && !streamed && axl__cfg_count(cfg, "datasets") == 0)
@@ -414,11 +417,11 @@ axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validati
     if (validation)
         *validation = NULL;
     if (train && streamed)
-        status = from_stream(train, cfg, tok);
+        status = from_stream(train, cfg, tok, use);
     else if (train || (validation && !tests && share))
-        status = from_datasets(train, tests ? NULL : validation, cfg, tok, for_run);
+        status = from_datasets(train, tests ? NULL : validation, cfg, tok, use);
     if (status == AXL_OK && validation && tests)
-        status = from_test_datasets(validation, cfg, tok, for_run);
+        status = from_test_datasets(validation, cfg, tok, use);
     if (status == AXL_OK)
         return AXL_OK;
     if (train) {
@@ -439,10 +442,10 @@ axl_status axl_dataset_from_config(axl_dataset **out, const axl_config *cfg,
     if (!tok)
         return axl__fail(AXL_ERR_INVALID, "the tokenizer must not be NULL");
     if (split == AXL_SPLIT_TRAIN)
-        return axl__datasets_from_config(out, NULL, cfg, tok, false);
+        return axl__datasets_from_config(out, NULL, cfg, tok, NULL);
     if (split != AXL_SPLIT_VALIDATION)
         return axl__fail(AXL_ERR_INVALID, "unknown split %u", split);
-    AXL_TRY(axl__datasets_from_config(NULL, out, cfg, tok, false));
+    AXL_TRY(axl__datasets_from_config(NULL, out, cfg, tok, NULL));
     return *out ? AXL_OK : AXL_END;
 }
 
@@ -511,7 +514,8 @@ axl_status axl_dataset_prepare(axl_dataset **train, axl_dataset **validation, co
     if (axl__is_streamed(cfg))
         return axl__fail(AXL_ERR_UNSUPPORTED, "streamed data is not prepared: it is tokenised "
                                               "while it is trained");
-    AXL_TRY(axl__datasets_from_config(train, validation, cfg, tok, true));
+    AXL_TRY(axl__datasets_from_config(train, validation, cfg, tok,
+                                      &(axl__data_use){ .for_run = true }));
     axl_status status = keep_both(*train, *validation, cfg, folder);
     if (status == AXL_OK)
         return AXL_OK;

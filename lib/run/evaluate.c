@@ -144,7 +144,7 @@ static axl_status evaluate_reserve(evaluation *x, const axl_config *cfg)
 static axl_status evaluate_open(evaluation *x, const axl_config *cfg)
 {
     AXL_TRY(axl_tokenizer_from_config(&x->tok, cfg));
-    AXL_TRY(axl__datasets_from_config(NULL, &x->data, cfg, x->tok, false));
+    AXL_TRY(axl__datasets_from_config(NULL, &x->data, cfg, x->tok, NULL));
     if (!x->data)
         return AXL_END;
     AXL_TRY(open_trained(x, cfg));

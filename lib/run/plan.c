@@ -267,7 +267,7 @@ axl_status axl_run_plan(const axl_config *cfg, axl_plan *out)
     AXL_TRY(axl_tokenizer_from_config(&tok, cfg));
     axl_status status = axl__plan_tokens(cfg, tok);
     if (status == AXL_OK)
-        status = axl__datasets_from_config(&train, &valid, cfg, tok, false);
+        status = axl__datasets_from_config(&train, &valid, cfg, tok, NULL);
     if (status == AXL_OK)
         status = plan_data(cfg, train, valid, &plan);
     axl_dataset_free(train);

@@ -74,7 +74,8 @@ static axl_status run_load_data(axl_run *r, const axl_run_options *o)
         r->train = axl__dataset_ref(o->train);
         r->valid = o->validation ? axl__dataset_ref(o->validation) : NULL;
     } else {
-        AXL_TRY(axl__datasets_from_config(&r->train, &r->valid, r->cfg, r->tok, true));
+        axl__data_use use = { .for_run = true, .day = r->day };
+        AXL_TRY(axl__datasets_from_config(&r->train, &r->valid, r->cfg, r->tok, &use));
     }
     run_log_data(r);
     AXL_TRY(axl_loader_from_config(&r->loader, r->cfg, r->train, AXL_SPLIT_TRAIN));
@@ -124,6 +125,7 @@ static axl_status run_load_all(axl_run *r, const axl_run_options *o)
 
     AXL_TRY(run_prepare_output(r));
     AXL_TRY(axl__records_init(&r->records, r->cfg, r->output_dir, o));
+    AXL_TRY(axl__run_find_start(r));
     AXL_TRY(run_load_data(r, o));
     AXL_TRY(run_check_memory(r, &batches));
     AXL_TRY(axl_model_from_config(&r->model, r->cfg));
@@ -188,6 +190,7 @@ void axl_run_free(axl_run *r)
         axl__remove_empty_dirs(r->output_dir, r->dir_existed);
     }
     axl__free(ctx, r->resume);
+    axl__free(ctx, r->from);
     axl__free(ctx, r->output_dir);
     axl__free(ctx, r->steer.trigger);
     axl__records_free(&r->records);

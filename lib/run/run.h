@@ -59,6 +59,8 @@ struct axl_run {
     axl_context *ctx;
     axl_config *cfg;
     char *resume, *output_dir;
+    char *from;         /* the checkpoint that it goes on from; NULL: from the beginning */
+    axl__date day;      /* that chat templates see: the config's, the checkpoint's or today */
     int lock;           /* on output_dir; -1: none */
     size_t dir_existed; /* the length of that part of output_dir that was there before */
 
@@ -126,8 +128,10 @@ bool axl__run_save_is_due(axl_run *r);
  * stop. */
 axl_status axl__run_only_warn(const axl_run *r, axl_status status);
 
-/* run_save.c.  resume loads the checkpoint that was asked for; begin makes ready to train from
+/* run_save.c.  find looks for the checkpoint that is asked for, and for the day that its run began
+ * with, before data is made; resume loads it; begin makes ready to train from
  * there, or from where train stopped. */
+axl_status axl__run_find_start(axl_run *r);
 axl_status axl__run_resume(axl_run *r);
 axl_status axl__run_begin(axl_run *r);
 axl_status axl__run_save_checkpoint(axl_run *r, bool stopped);

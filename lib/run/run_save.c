@@ -12,6 +12,7 @@
 
 #include "base/os.h"
 #include "base/str.h"
+#include "train/checkpoint_state.h"
 
 #include <string.h>
 
@@ -44,6 +45,7 @@ axl_status axl__run_save_checkpoint(axl_run *r, bool stopped)
     if (!dir)
         return axl__fail_nomem();
     r->state.seconds = axl__records_seconds(&r->records);
+    r->state.day = r->day;
     axl_status status = axl__checkpoints_next_serial(r->ctx, r->output_dir, &r->state.serial);
     axl__save_options o = { r->loader, &r->at_step, r->state, r->steer.only_model && !stopped };
 
@@ -115,15 +117,44 @@ static axl_status save_look_for_best(const axl_run *r)
     return AXL_OK;
 }
 
+/* A state that cannot be read is spoken of when it is loaded. */
+static axl__date save_day_of(const axl_run *r)
+{
+    axl__date day = { 0 };
+    axl__arena arena;
+    axl__json *state;
+
+    axl__arena_init(&arena, r->ctx);
+    if (axl__checkpoint_state_read(&state, &arena, r->from) == AXL_OK)
+        day = axl__run_state_day(state);
+    else
+        axl__error_clear();
+    axl__arena_free(&arena);
+    return day;
+}
+
+axl_status axl__run_find_start(axl_run *r)
+{
+    const char *date = axl__cfg_str_or(r->cfg, "axl.date", NULL);
+
+    AXL_TRY(save_find_checkpoint(r, &r->from));
+    if (date && axl__date_read(date, &r->day))
+        return AXL_OK;
+    if (r->from)
+        r->day = save_day_of(r);
+    if (r->day.year == 0)
+        r->day = axl__today();
+    return AXL_OK;
+}
+
 /* Nothing of the run's folder is touched here: what is to be cut or cleaned is so in
  * axl__run_begin, once training really begins. */
 axl_status axl__run_resume(axl_run *r)
 {
-    char *dir;
+    const char *dir = r->from;
 
     r->saves = (axl__saves){ .limit = (uint64_t)axl__cfg_int(r->cfg, "save_total_limit"),
                              .newest = UINT64_MAX };
-    AXL_TRY(save_find_checkpoint(r, &dir));
     axl_status status = AXL_OK;
     if (dir) {
         status = axl__trainer_load_run(r->trainer, r->loader, &r->state, dir);
@@ -137,7 +168,6 @@ axl_status axl__run_resume(axl_run *r)
         }
     }
     r->saves.goes_on = dir != NULL;
-    axl__free(r->ctx, dir);
     AXL_TRY(status);
     if (r->saves.goes_on)
         AXL_TRY(save_look_for_best(r));

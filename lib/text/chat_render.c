@@ -136,32 +136,12 @@ static axl_status make_variables(axl__chat *chat, const axl__yaml *kwargs, const
     return AXL_OK;
 }
 
-/* n digits, and whether they are that. */
-static bool read_digits(const char *text, int n, int *out)
-{
-    for (*out = 0; n > 0; n--, text++) {
-        if (*text < '0' || *text > '9')
-            return false;
-        *out = *out * 10 + (*text - '0');
-    }
-    return true;
-}
-
-static bool read_date(const char *text, axl__date *d)
-{
-    *d = (axl__date){ 0 };
-    return strlen(text) == strlen("2026-11-28") && text[4] == '-' && text[7] == '-' &&
-           read_digits(text, 4, &d->year) && read_digits(text + 5, 2, &d->month) &&
-           read_digits(text + 8, 2, &d->day) && d->year >= 1 && d->month >= 1 && d->month <= 12 &&
-           d->day >= 1 && d->day <= 31;
-}
-
 static axl_status choose_date(axl__chat *chat, const axl_config *cfg)
 {
     const char *text = cfg ? axl__cfg_str_or(cfg, "axl.date", NULL) : NULL;
 
     chat->now = axl__utc((int64_t)axl__wall_time());
-    if (!text || read_date(text, &chat->now))
+    if (!text || axl__date_read(text, &chat->now))
         return AXL_OK;
     return axl__fail(AXL_ERR_INVALID, "axl.date: \"%.100s\" is no date; write 2026-11-28", text);
 }

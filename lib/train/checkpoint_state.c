@@ -113,6 +113,7 @@ static const double count_max = 9007199254740992.0; /* 2^53: one more is still a
 
 typedef enum {
     STATE_TEXT,
+    STATE_DATE,
     STATE_BOOL,
     STATE_INT,    /* any: a seed */
     STATE_COUNT,  /* to 2^53 */
@@ -170,6 +171,7 @@ static const state_member members[] = {
     { "worse_evaluations", STATE_COUNT, false },
     { "high_losses", STATE_COUNT, false },
     { "skipped_steps", STATE_COUNT, false },
+    { "date", STATE_DATE, true },
     { "plateau_share", STATE_NUMBER, true },
     { "plateau_best", STATE_BOUND, true },
     { "plateau_bad", STATE_COUNT, true },
@@ -179,14 +181,13 @@ static const state_member members[] = {
 
 static const char *state_type_name(state_type type)
 {
-    static const char *const names[] = { [STATE_TEXT] = "a string",
-                                         [STATE_BOOL] = "true or false",
-                                         [STATE_INT] = "a whole number",
-                                         [STATE_COUNT] = "a count",
-                                         [STATE_AMOUNT] = "a number of at least 0",
-                                         [STATE_NUMBER] = "a finite number",
-                                         [STATE_BOUND] = "a number",
-                                         [STATE_TEXTS] = "a list of strings" };
+    static const char *const names[] = {
+        [STATE_TEXT] = "a string",          [STATE_DATE] = "a date",
+        [STATE_BOOL] = "true or false",     [STATE_INT] = "a whole number",
+        [STATE_COUNT] = "a count",          [STATE_AMOUNT] = "a number of at least 0",
+        [STATE_NUMBER] = "a finite number", [STATE_BOUND] = "a number",
+        [STATE_TEXTS] = "a list of strings"
+    };
 
     return names[type];
 }
@@ -203,9 +204,11 @@ static bool state_is_texts(const axl__json *v)
 static bool state_fits(const axl__json *v, state_type type)
 {
     bool number = v->type == AXL__JSON_INT || v->type == AXL__JSON_FLOAT;
+    axl__date day;
 
     switch (type) {
     case STATE_TEXT: return v->type == AXL__JSON_STRING;
+    case STATE_DATE: return v->type == AXL__JSON_STRING && axl__date_read(v->text, &day);
     case STATE_BOOL: return v->type == AXL__JSON_BOOL;
     case STATE_INT: return v->type == AXL__JSON_INT;
     case STATE_COUNT: return v->type == AXL__JSON_INT && v->integer >= 0 && v->number <= count_max;

@@ -2,6 +2,8 @@
 /* run_state.c - see run_state.h. */
 #include "run_state.h"
 
+#include <stdio.h>
+
 void axl__run_state_init(axl__run_state *s)
 {
     *s = (axl__run_state){ .evaluated_step = UINT64_MAX };
@@ -26,11 +28,24 @@ void axl__run_state_put(axl__jw *j, const axl__run_state *s)
     axl__jw_int(j, "worse_evaluations", (int64_t)s->n_worse);
     axl__jw_int(j, "high_losses", (int64_t)s->n_high);
     axl__jw_int(j, "skipped_steps", (int64_t)s->n_skipped);
+    if (s->day.year > 0) {
+        char day[40];
+        snprintf(day, sizeof day, "%04d-%02d-%02d", s->day.year, s->day.month, s->day.day);
+        axl__jw_string(j, "date", day);
+    }
 }
 
 static uint64_t run_state_count(const axl__json *object, const char *key, uint64_t otherwise)
 {
     return (uint64_t)axl__json_int(object, key, (int64_t)otherwise);
+}
+
+axl__date axl__run_state_day(const axl__json *object)
+{
+    axl__date day = { 0 };
+
+    (void)axl__date_read(axl__json_string(object, "date", ""), &day);
+    return day;
 }
 
 void axl__run_state_read(axl__run_state *s, const axl__json *object)
@@ -48,4 +63,5 @@ void axl__run_state_read(axl__run_state *s, const axl__json *object)
     s->n_worse = run_state_count(object, "worse_evaluations", 0);
     s->n_high = run_state_count(object, "high_losses", 0);
     s->n_skipped = run_state_count(object, "skipped_steps", 0);
+    s->day = axl__run_state_day(object);
 }

@@ -5,11 +5,12 @@
 
 #include "base/json.h"
 #include "base/json_write.h"
+#include "base/os_time.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Numbers alone, all of the last whole step.  A resumed run decides by them what the whole run
+/* All of the last whole step.  A resumed run decides by them what the whole run
  * would have decided: when it is the best, when it stops early, what it logs next. */
 typedef struct axl__run_state {
     uint64_t serial; /* of the checkpoint among all that were saved into its output_dir */
@@ -23,6 +24,7 @@ typedef struct axl__run_state {
     uint64_t best_step; /* where it was */
     uint64_t n_worse;   /* evaluations since then */
     uint64_t n_high;    /* steps in a row whose loss was above loss_watchdog_threshold */
+    axl__date day;      /* that its chat templates see; year 0: not known */
     uint64_t n_skipped; /* steps whose loss or gradient was not finite, in all */
 } axl__run_state;
 
@@ -31,5 +33,6 @@ void axl__run_state_init(axl__run_state *s);
 void axl__run_state_put(axl__jw *j, const axl__run_state *s);
 /* Of a state that was checked (checkpoint_state.h). */
 void axl__run_state_read(axl__run_state *s, const axl__json *object);
+axl__date axl__run_state_day(const axl__json *object); /* alone, which data is made by */
 
 #endif

@@ -5,12 +5,13 @@ stopped."""
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
 import unittest
 
-from cli_testing import ALPACA, TOOL, Case, environment, read, read_json_lines
+from cli_testing import ALPACA, TOOL, Case, environment, read, read_json_lines, read_safetensors
 
 TRIES = 5  # on a busy machine a run may be over before it is told to stop
 
@@ -188,6 +189,52 @@ class Interrupt(Case):
         again = self.config("again.yml", output_dir=self.path("out"), max_steps=4)
         self.good("train", again, "--quiet")  # and without, an old log does not stay
         self.check_same("out")
+
+
+class Dates(Case):
+    """What strftime_now writes into the rows of a run."""
+
+    TEMPLATE = ("{{ strftime_now('%d %B %Y %H:%M') }}\n{% for m in messages %}{{ m.role }}: {{ m.content }}"
+                "{{ eos_token }}\n{% endfor %}")
+
+    def setUp(self):
+        super().setUp()
+        self.rows("chats.jsonl", [{"messages": [{"role": "user", "content": f"{i}?"},
+                                                {"role": "assistant", "content": f"{i}."}]} for i in range(12)])
+
+    def run_of(self, steps, date=None, **keys):
+        return self.config(datasets=[{"path": self.path("chats.jsonl"), "type": "chat_template"}], max_steps=steps,
+                           chat_template_jinja=self.TEMPLATE, save_strategy="steps", save_steps=1,
+                           **({"axl": {"date": date}} if date else {}), **keys)
+
+    def date_of(self, step):
+        return json.loads(read(self.path("out", f"checkpoint-{step}", "trainer_state.json"))).get("date")
+
+    def check_another_day(self, **keys):
+        """The second half as if today were another day than that of the first."""
+        name = self.path("out", "checkpoint-4", "adapter_model.safetensors")
+        self.good("train", self.run_of(4, "2020-02-03", **keys))
+        whole = read_safetensors(name)
+        for step in 3, 4:
+            shutil.rmtree(self.path("out", f"checkpoint-{step}"))
+        self.good("train", self.run_of(4, **keys), "--resume")
+        self.assertEqual([self.date_of(2), self.date_of(4)], ["2020-02-03"] * 2)
+        self.assertTrue(whole == read_safetensors(name))
+
+    def test_a_run_that_goes_on_another_day(self):
+        self.check_another_day()
+        self.assertIn("checkpoint-4", self.wrong("train", self.run_of(5, "2020-02-04"), "--resume", "--quiet"))
+
+    def test_streamed_rows_too(self):
+        self.check_another_day(streaming=True, val_set_size=None)
+
+    def test_a_new_run_is_of_today(self):
+        """And its rows have no time of the day, so that those of a minute later are the same."""
+        self.good("train", self.run_of(1))
+        day = time.strftime("%Y-%m-%d", time.gmtime())
+        self.assertIn(self.date_of(1), (day, time.strftime("%Y-%m-%d", time.gmtime(time.time() - 60))))
+        result = self.good("inspect", self.run_of(1), "-n", "1")
+        self.assertIn("00:00", result.out)
 
 
 if __name__ == "__main__":

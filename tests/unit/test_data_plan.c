@@ -33,7 +33,7 @@ static void key_of(const fixture *f, char *out, size_t room, const char *const *
     if (axl_config_parse(&cfg, f->ctx, yaml, sizeof yaml - 1, NULL, &o) != AXL_OK)
         fail_msg("%s: %s", overrides[0], axl_last_error());
     axl__str_init(&key, f->ctx);
-    assert_ok(axl__data_plan_init(&plan, cfg, f->tok, "datasets", false));
+    assert_ok(axl__data_plan_init(&plan, cfg, f->tok, "datasets", NULL));
     assert_ok(axl__data_plan_key(&plan, f->tok, &key));
     assert_true(key.len < room);
     memcpy(out, key.data, key.len + 1);

@@ -62,6 +62,7 @@ typedef struct axl__prompt_setup {
     const axl_tokenizer *tok; /* NULL: nothing but axl__prompt_ask will be called */
     const axl__yaml *entry;   /* of datasets[], as it is in the effective config */
     const axl_config *cfg;    /* the whole of it; may be NULL where tok is */
+    axl__date day;            /* that templates see where cfg names none; year 0: today */
     uint32_t sequence_len;
     axl__long_rule long_rule; /* read by preferences; other samples are cut and dropped as rows */
     bool train_on_inputs;
@@ -165,7 +166,8 @@ axl_status axl__prompt_check_format(const axl__prompt *p, const char *key, const
 /* False: the text is no format of these slots. */
 bool axl__prompt_put_format(axl__str *out, const char *format, const axl__text_slot *slots);
 
-/* Opens the template that the entry chooses, or else the config. */
+/* Opens the template that the entry chooses, or else the config.  It sees a day without its time:
+ * the key of prepared data and a checkpoint have the day alone. */
 axl_status axl__prompt_open_template(const axl__prompt *p, axl__chat *chat,
                                      const axl__yaml *kwargs);
 /* Adds it to the key of prepared data: it may be the tokenizer's or a file's, and what it writes

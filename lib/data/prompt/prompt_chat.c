@@ -294,7 +294,10 @@ axl_status axl__prompt_open_template(const axl__prompt *p, axl__chat *chat, cons
         choice.name = axl__cfg_str_or(cfg, "chat_template", NULL);
         choice.jinja = axl__cfg_str_or(cfg, "chat_template_jinja", NULL);
     }
-    return axl__chat_open(chat, &choice, p->setup.tok);
+    AXL_TRY(axl__chat_open(chat, &choice, p->setup.tok));
+    if (!axl__cfg_has(cfg, "axl.date"))
+        chat->now = p->setup.day.year > 0 ? p->setup.day : axl__today();
+    return AXL_OK;
 }
 
 void axl__prompt_put_template_key(const axl__chat *chat, axl__str *out)
