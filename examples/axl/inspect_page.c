@@ -272,27 +272,30 @@ static axl_status put_row(const inspector *x, FILE *f, const axl_sample *s, uint
 /* *shown: how many rows there are then; *full: what was asked for did not have room. */
 static axl_status put_rows(const inspector *x, FILE *f, uint64_t *shown, bool *full)
 {
-    uint64_t count = axl_dataset_count(x->data), wanted = x->n && x->n < count ? x->n : count;
+    uint64_t count = axl_dataset_count(x->data), at = 0, i = 0;
     axl_status status = AXL_OK;
     uint32_t cut = 0;
-    uint64_t i = 0;
 
-    for (; i < wanted && status == AXL_OK && ftell(f) < PAGE_BYTES; i++) {
-        axl_sample s = AXL_SAMPLE_INIT;
-        status = axl_dataset_get_sample(x->data, i, &s);
-        if (status == AXL_OK)
-            status = put_row(x, f, &s, &cut);
+    for (; at < count && (x->n == 0 || i < x->n) && status == AXL_OK && ftell(f) < PAGE_BYTES;
+         i++) {
+        axl_sample s[2];
+        int n;
+        status = inspect_next(x->data, &at, s, &n);
+        for (int k = 0; k < n && status == AXL_OK; k++)
+            status = put_row(x, f, &s[k], &cut);
     }
     *shown = i;
-    *full = i < wanted || cut > 0;
+    *full = (at < count && (x->n == 0 || i < x->n)) || cut > 0;
     return status;
 }
 
 /* ---- the summary ---- */
 
+/* Of rows: a pair's two samples are one, whose length is the longer one's. */
 typedef struct {
     uint64_t rows, tokens, trained;
     uint32_t shortest, longest;
+    bool pairs;
     uint64_t bars[BARS_MAX];
     uint32_t first, width, n_bars; /* bar k counts lengths from (first + k) * width */
 } page_survey;
@@ -318,24 +321,28 @@ static void choose_bars(page_survey *v)
 
 static axl_status survey(const axl_dataset *data, page_survey *v)
 {
-    axl_sample s = AXL_SAMPLE_INIT;
+    uint64_t count = axl_dataset_count(data);
     axl_status status = AXL_OK;
+    axl_sample s[2];
+    int n;
 
-    *v = (page_survey){ .rows = axl_dataset_count(data), .shortest = UINT32_MAX };
-    for (uint64_t i = 0; i < v->rows && status == AXL_OK; i++) {
-        status = axl_dataset_get_sample(data, i, &s);
-        v->tokens += s.length;
-        v->trained += s.n_trained;
-        v->shortest = s.length < v->shortest ? s.length : v->shortest;
-        v->longest = s.length > v->longest ? s.length : v->longest;
+    *v = (page_survey){ .shortest = UINT32_MAX };
+    for (uint64_t at = 0; at < count && status == AXL_OK; v->rows++) {
+        status = inspect_next(data, &at, s, &n);
+        uint32_t length = inspect_length(s, n);
+        v->pairs = n > 1;
+        v->tokens += s[0].length + (uint64_t)s[1].length;
+        v->trained += s[0].n_trained + (uint64_t)s[1].n_trained;
+        v->shortest = length < v->shortest ? length : v->shortest;
+        v->longest = length > v->longest ? length : v->longest;
     }
     if (v->rows == 0 || status != AXL_OK)
         return status;
     choose_bars(v);
-    for (uint64_t i = 0; i < v->rows && status == AXL_OK; i++) {
-        status = axl_dataset_get_sample(data, i, &s);
+    for (uint64_t at = 0; at < count && status == AXL_OK;) {
+        status = inspect_next(data, &at, s, &n);
         if (status == AXL_OK)
-            v->bars[s.length / v->width - v->first]++;
+            v->bars[inspect_length(s, n) / v->width - v->first]++;
     }
     return status;
 }
@@ -356,7 +363,7 @@ static void put_tiles(FILE *f, const page_survey *v)
     snprintf(share, sizeof share, "%.1f %% of the tokens", 100.0 * (double)v->trained / tokens);
     snprintf(span, sizeof span, "the shortest row has %" PRIu32, v->rows ? v->shortest : 0);
     fputs("<div class=\"tiles\">\n", f);
-    put_tile(f, "Rows", v->rows, "in this split");
+    put_tile(f, "Rows", v->rows, v->pairs ? "pairs in this split" : "in this split");
     put_tile(f, "Tokens", v->tokens, mean);
     put_tile(f, "Trained tokens", v->trained, share);
     put_tile(f, "Longest row", v->longest, span);
@@ -388,8 +395,9 @@ static void put_histogram(FILE *f, const page_survey *v)
         highest = v->bars[k] > highest ? v->bars[k] : highest;
     if (highest == 0)
         return;
-    fputs("<figure>\n<figcaption>Lengths <small>rows by their number of tokens; the highest bar: ",
-          f);
+    fprintf(f,
+            "<figure>\n<figcaption>Lengths <small>rows by %s number of tokens; the highest bar: ",
+            v->pairs ? "their longer text's" : "their");
     put_count(f, highest);
     fprintf(
         f,

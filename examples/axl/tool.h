@@ -125,7 +125,11 @@ typedef struct inspector {
     bool json;
 } inspector;
 axl_status inspect_rows(const inspector *x); /* prints them */
-const char *inspect_role(uint32_t role);     /* the label of an axl_role; NULL: it needs none */
+/* One row of the data, a sample or a pair: fills s[0] and of a pair s[1], *n says how many, and
+ * moves *at behind it. */
+axl_status inspect_next(const axl_dataset *data, uint64_t *at, axl_sample s[2], int *n);
+uint32_t inspect_length(const axl_sample *s, int n); /* of a row: of its longer sample */
+const char *inspect_role(uint32_t role); /* the label of an axl_role; NULL: it needs none */
 /* inspect_page.c: writes them into a page at path; an exit status. */
 int inspect_write_page(const inspector *x, const char *path);
 

@@ -117,17 +117,30 @@ static axl_status print_text_row(const inspector *x, const axl_sample *s)
     return AXL_OK;
 }
 
-/* The sample at *at and, of a pair, the one behind it; moves *at behind what a row is. */
+axl_status inspect_next(const axl_dataset *data, uint64_t *at, axl_sample s[2], int *n)
+{
+    const axl_sample none = AXL_SAMPLE_INIT;
+
+    s[0] = s[1] = none;
+    *n = 1;
+    axl_status status = axl_dataset_get_sample(data, (*at)++, &s[0]);
+    if (status != AXL_OK || s[0].role != AXL_ROLE_CHOSEN)
+        return status;
+    *n = 2;
+    return axl_dataset_get_sample(data, (*at)++, &s[1]);
+}
+
+uint32_t inspect_length(const axl_sample *s, int n)
+{
+    return n == 2 && s[1].length > s[0].length ? s[1].length : s[0].length;
+}
+
 static axl_status print_row(const inspector *x, uint64_t *at)
 {
-    axl_sample samples[2] = { AXL_SAMPLE_INIT, AXL_SAMPLE_INIT };
-    axl_status status = axl_dataset_get_sample(x->data, (*at)++, &samples[0]);
-    int n = 1;
+    axl_sample samples[2];
+    int n;
+    axl_status status = inspect_next(x->data, at, samples, &n);
 
-    if (status == AXL_OK && samples[0].role == AXL_ROLE_CHOSEN) {
-        status = axl_dataset_get_sample(x->data, (*at)++, &samples[1]);
-        n = 2;
-    }
     if (status == AXL_OK && x->json)
         print_json_row(samples, n);
     for (int i = 0; i < n && !x->json && status == AXL_OK; i++)

@@ -13,18 +13,23 @@ typedef struct {
     axl_loader *loader;
     axl_buffer folder;
     axl_dataset_stats stats;
+    uint64_t in_row;     /* samples: a pair's two are one row, whose length is the longer one's */
     uint32_t width;      /* of a bar in tokens: bar i counts lengths i * width + 1 to the next */
-    uint32_t n_bars;     /* up to the longest sample's */
+    uint32_t n_bars;     /* up to the longest row's */
     uint64_t bars[BARS]; /* rows */
     uint64_t steps_per_epoch, steps;
 } preparation;
 
-/* A sample's length; 0 behind the last, for a sample has a token. */
-static uint32_t length_of(const preparation *p, uint64_t i)
+/* The length of the row at *at; 0 behind the last, for a sample has a token. */
+static uint32_t length_of(preparation *p, uint64_t *at)
 {
-    axl_sample s = AXL_SAMPLE_INIT;
+    axl_sample s[2];
+    int n;
 
-    return axl_dataset_get_sample(p->train, i, &s) == AXL_OK ? s.length : 0;
+    if (inspect_next(p->train, at, s, &n) != AXL_OK)
+        return 0;
+    p->in_row = (uint64_t)n;
+    return inspect_length(s, n);
 }
 
 /* The bars are as wide as the least power of two, from 16 on, under which BARS are enough. */
@@ -32,12 +37,13 @@ static void count_lengths(preparation *p)
 {
     uint32_t longest = 1, length;
 
-    for (uint64_t i = 0; (length = length_of(p, i)) > 0; i++)
+    p->in_row = 1;
+    for (uint64_t at = 0; (length = length_of(p, &at)) > 0;)
         longest = length > longest ? length : longest;
     for (p->width = 16; (longest - 1) / p->width >= BARS;)
         p->width *= 2;
     p->n_bars = (longest - 1) / p->width + 1;
-    for (uint64_t i = 0; (length = length_of(p, i)) > 0; i++)
+    for (uint64_t at = 0; (length = length_of(p, &at)) > 0;)
         p->bars[(length - 1) / p->width]++;
 }
 
@@ -75,18 +81,23 @@ static axl_status prepare(preparation *p, const axl_config *cfg)
 static void print_json(const preparation *p)
 {
     const axl_dataset_stats *s = &p->stats;
+    uint64_t k = p->in_row;
 
     printf("{\"rows_read\": %" PRIu64 ", \"rows\": %" PRIu64 ", \"tokens\": %" PRIu64
            ", \"trained_tokens\": %" PRIu64 ", \"dropped\": {\"too_long\": %" PRIu64
            ", \"too_short\": %" PRIu64 ", \"no_trained_token\": %" PRIu64
            ", \"duplicate\": %" PRIu64 "}, \"length_histogram\": [",
-           s->rows_read, s->rows, s->tokens, s->trained_tokens, s->dropped_too_long,
-           s->dropped_too_short, s->dropped_no_trained, s->dropped_duplicates);
+           s->rows_read / k, s->rows / k, s->tokens, s->trained_tokens, s->dropped_too_long / k,
+           s->dropped_too_short / k, s->dropped_no_trained / k, s->dropped_duplicates / k);
     for (uint32_t i = 0; i < p->n_bars; i++)
         printf("%s{\"from\": %" PRIu32 ", \"to\": %" PRIu32 ", \"rows\": %" PRIu64 "}",
                i ? ", " : "", i * p->width + 1, (i + 1) * p->width, p->bars[i]);
-    printf("], \"packing_fill\": %.6f, \"steps_per_epoch\": %" PRIu64 ", \"steps\": %" PRIu64 "}\n",
-           axl_loader_fill(p->loader), p->steps_per_epoch, p->steps);
+    if (k > 1)
+        puts("], \"packing_fill\": null, \"steps_per_epoch\": null, \"steps\": null}");
+    else
+        printf("], \"packing_fill\": %.6f, \"steps_per_epoch\": %" PRIu64 ", \"steps\": %" PRIu64
+               "}\n",
+               axl_loader_fill(p->loader), p->steps_per_epoch, p->steps);
 }
 
 static void print_lengths(const preparation *p)
@@ -107,17 +118,24 @@ static void print_lengths(const preparation *p)
 static void print_text(const preparation *p)
 {
     const axl_dataset_stats *s = &p->stats;
+    uint64_t k = p->in_row;
 
-    printf("rows       %" PRIu64 " of %" PRIu64 " read", s->rows, s->rows_read);
+    printf("rows       %" PRIu64 " of %" PRIu64 " read", s->rows / k, s->rows_read / k);
     if (p->validation)
-        printf(", beside %" PRIu64 " for validation", axl_dataset_count(p->validation));
+        printf(", beside %" PRIu64 " for validation", axl_dataset_count(p->validation) / k);
+    if (k > 1)
+        printf(", each chosen and rejected");
     printf("\ndropped    %" PRIu64 " too long, %" PRIu64 " too short, %" PRIu64
            " without a trained token, %" PRIu64 " duplicates\n",
-           s->dropped_too_long, s->dropped_too_short, s->dropped_no_trained, s->dropped_duplicates);
+           s->dropped_too_long / k, s->dropped_too_short / k, s->dropped_no_trained / k,
+           s->dropped_duplicates / k);
     printf("tokens     %" PRIu64 ", of them %" PRIu64 " trained\n", s->tokens, s->trained_tokens);
     print_lengths(p);
-    printf("packing    bins are %.1f %% full\n", 100.0 * axl_loader_fill(p->loader));
-    printf("steps      %" PRIu64 " an epoch, %" PRIu64 " in all\n", p->steps_per_epoch, p->steps);
+    if (k == 1) { /* pairs make other batches, which nothing here trains */
+        printf("packing    bins are %.1f %% full\n", 100.0 * axl_loader_fill(p->loader));
+        printf("steps      %" PRIu64 " an epoch, %" PRIu64 " in all\n", p->steps_per_epoch,
+               p->steps);
+    }
     printf("%s  %.*s\n", s->from_cache ? "was in   " : "kept in  ", (int)p->folder.length,
            (const char *)p->folder.data);
 }
@@ -144,7 +162,7 @@ int verb_preprocess(tool *t, int argc, char **argv)
     const tool_option options[] = {
         { "json", OPTION_FLAG, &json, NULL, NULL,
           "the figures as one JSON object; length_histogram counts the rows from and to so many "
-          "tokens, both included" },
+          "tokens, both included; a chosen and a rejected answer are one row" },
         { "debug", OPTION_FLAG, &debug, NULL, NULL,
           "a few rows before it, as inspect prints them" },
         OPTIONS_END,

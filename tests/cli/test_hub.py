@@ -560,6 +560,18 @@ class Refused(FromTheHub):
         self.assertEqual([m for m, *_ in self.hub.log], ["GET", "GET"], "the lists alone")
 
 
+class Parquet(FromTheHub):
+    def test_a_set_of_parquet_files_trains(self):
+        """As ../original.yml's data lies on the Hub: one file of a split, a column more than alpaca reads."""
+        self.hub.repos["datasets", SET] = {
+            "README.md": b"# rows\n",
+            "data/train-00000-of-00001-a09b74b3ef9c3b56.parquet": content(os.path.join(
+                SOURCE, "tests/golden/readers/alpaca.parquet"))}
+        self.good("train", self.config(base_model=TINY, datasets=[{"path": SET, "type": "alpaca"}], max_steps=2,
+                                       sequence_len=512), "--quiet", env=self.env())
+        self.assertTrue(os.path.exists(self.path("out", "adapter_model.safetensors")))
+
+
 class Addresses(FromTheHub):
     """Data files by their addresses, on the endpoint as https is on others: no server here has TLS."""
 

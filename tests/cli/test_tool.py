@@ -431,6 +431,19 @@ class Inspect(Case):
         self.assertIn("row 0 (chosen): ", text)
         self.assertIn("\u00ab5<|im_end|></s>\u00bb\n--- ", text)
 
+    def test_a_pair_is_one_row_of_the_figures(self):
+        records = [{"question": "?", "chosen": "a " * n, "rejected": "b"} for n in (1, 40, 400)]
+        yml = self.preferences("dpo", records, "chatml.intel", dataset_prepared_path=self.path("prepared"))
+        figures = json.loads(self.good("preprocess", yml, "--json").out)
+        self.assertEqual([figures["rows_read"], figures["rows"], figures["dropped"]["too_long"]], [3, 2, 1])
+        self.assertEqual(sum(bar["rows"] for bar in figures["length_histogram"]), 2)
+        self.assertIsNone(figures["steps"])
+        self.assertIn("rows       2 of 3 read, each chosen and rejected", self.good("preprocess", yml).out)
+        self.good("inspect", yml, "--html", self.path("page.html"), "-n", "1")
+        page = read(self.path("page.html"))
+        self.assertIn("<b>2</b><small>pairs in this split</small>", page)
+        self.assertEqual(page.count("<article>"), 2)
+
     def test_judged_answers(self):
         records = [{"prompt": "p", "completion": c, "label": label} for c, label in (("good", True), ("bad", False))]
         yml = self.preferences("kto", records, "llama3.ultra")
