@@ -281,6 +281,20 @@ def tokenizers():
     put("tokenizer_model", "unknown-fields", pieces(1, field(99, 7) + field(100, b"xyz") + varint(101 << 3 | 1) + b"8" * 8))
     put("tokenizer_model", "cut", pieces()[:40])
     put("tokenizer_model", "ranks", "YQ== 0\nYg== 1\nYWI= 2\n")
+    put("vocabulary_files", "words", b"\0", "[PAD]\n[UNK]\n[CLS]\r\n[SEP]\n[MASK]\na \nb\n##b\n\u3000\na\n\nlast")
+    put("vocabulary_files", "words-not-utf-8", b"\0", b"[UNK]\n\xff\n")
+    put("vocabulary_files", "pieces", b"\1", pieces(0))
+    put("vocabulary_files", "pieces-cut", b"\1", pieces(0)[:50])
+    put("vocabulary_files", "ids", b"\2", '{"a": 0, "b": 1, "ab": 2, "<|endoftext|>": 3, "\u0120": 4}')
+    put("vocabulary_files", "ids-wrong", b"\2", '{"a": "x", "b": -1}')
+    put("vocabulary_files", "merges", b"\3", "#version: 0.2\na b\r\n")
+    put("vocabulary_files", "merges-wrong", b"\3", "a  b\n\nab")
+    put("tokenizer_json", "references", b"\0", json.dumps({
+        **TOKENIZER, "pre_tokenizer": {"type": "Split", "behavior": "Isolated", "pattern": {
+            "Regex": "(?#x)(?<a>\\w)(b)?\\k<a>|(?'b'c)\\k'b'"}}}))
+    put("tokenizer_json", "references-by-number", b"\0", json.dumps({
+        **TOKENIZER, "pre_tokenizer": {"type": "Split", "behavior": "Removed", "pattern": {
+            "Regex": "(a)\\1|(b)\\k<-1>|\\3(c)"}}}))
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": {"content": "</s>"},
               "unk_token": "<s>", "pad_token": None, "add_bos_token": True, "model_max_length": 1e30,
               "additional_special_tokens": ["<x>", {"content": "<y>", "lstrip": True}],
