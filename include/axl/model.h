@@ -117,8 +117,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_model_open(axl_model **out, axl_context *c
  * computed with where they lie when the device shares the host's memory and neither type nor
  * alignment (to the type's size) is in the way, so the bytes of safetensors files are borrowed
  * until the model is freed, or its weights are trained or merged (of a checkpoint that has more
- * than a language model until it is freed, for those bytes are written again); all other files for
- * the call alone.
+ * than a language model, or where some weights are trained and others frozen, until it is freed,
+ * for those bytes are written again); all other files for the call alone.
  *
  * @param[out] out   The model; NULL on failure.  Release with axl_model_free().
  * @param[in]  ctx   The model takes its own reference.

@@ -187,6 +187,26 @@ static void check_lisa(axl__config_pass *p)
                     : "no effect here: lisa_n_layers is not set");
     else if (layers && get(p, "adapter"))
         say(p, AXL__C_ADAPTER, "lisa_n_layers", "LISA trains whole layers: remove adapter");
+    else if (layers && on(p, "unfrozen_parameters"))
+        say(p, AXL__C_ADAPTER, "unfrozen_parameters",
+            "lisa_n_layers trains whole layers; keep one of them");
+}
+
+/* Axolotl's names are PEFT's where there is an adapter, and its patterns would train the base
+ * beside it, or neither. */
+static void check_unfrozen(axl__config_pass *p)
+{
+    const axl__yaml *reentrant =
+        axl__config_find(p->root, "gradient_checkpointing_kwargs.use_reentrant");
+
+    if (!on(p, "unfrozen_parameters"))
+        return;
+    if (get(p, "adapter"))
+        say(p, AXL__C_ADAPTER, "unfrozen_parameters",
+            "needs all weights: remove adapter, which trains its own alone");
+    if (axl__yaml_truthy(reentrant))
+        say(p, AXL__C_ADAPTER, "unfrozen_parameters",
+            "gradient_checkpointing_kwargs.use_reentrant must be false with it");
 }
 
 /* PEFT quantises the layers that get a pair; here the base is quantised as a whole. */
@@ -247,6 +267,7 @@ static void check_init(axl__config_pass *p)
 static void check_adapter(axl__config_pass *p)
 {
     check_lisa(p);
+    check_unfrozen(p);
     check_bits(p);
     check_init(p);
     if (!get(p, "adapter"))

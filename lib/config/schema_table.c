@@ -26,7 +26,9 @@ const axl__schema_key axl__schema_table[] = {
     { "use_kernels", T_B, A_NONE, .reason = "axl's own kernels are used" },
     { "experimental_skip_move_to_device", T_B, A_NONE, .neutral = "true",
       .reason = "weights are mapped from their file" },
-    { "unfrozen_parameters", T_LIST(T_S), A_UNSUP, .reason = "all weights are trained or none" },
+    { "unfrozen_parameters", T_LIST(T_S), A_IMPL,
+      .description = "without adapter: what is trained, regular expressions that parameters' names "
+                     "begin with, \"name[2:7]\" for some rows; all" },
     { "experts_implementation", T_S, A_NONE, .reason = "axl's own kernels are used" },
     { "llama4_linearized_experts", T_B, A_NONE, .reason = "axl's own kernels are used" },
     { "model_config", T_O, A_IMPL, .description = "values in place of those of config.json" },

@@ -476,6 +476,16 @@ axl_status axl__model_read_stored(const axl_model *m, const char *name, float *o
     return status;
 }
 
+void axl__model_release_weight(axl_model *m, void *data)
+{
+    for (size_t i = 0; i < m->n_owned; i++)
+        if (m->owned[i] == data) {
+            m->ops->buffer_free(m->dev, data);
+            m->owned[i] = m->owned[--m->n_owned];
+            return;
+        }
+}
+
 void axl__model_release_weights(axl_model *m)
 {
     for (size_t i = 0; i < m->n_mapped; i++)

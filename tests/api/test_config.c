@@ -449,6 +449,9 @@ static void test_config__says_what_it_does_not_do(void **state)
           "[AXL-C0316]");
     check(MIN "plugins: [my.Plugin]\n", "c.yml:10:11: error: plugins[0]: not supported: Python "
                                         "plugins are not loaded [AXL-C0316]");
+    check(MIN "unfrozen_parameters: [lm_head]\n",
+          "c.yml:10:1: error: unfrozen_parameters: needs all weights: remove adapter, which trains "
+          "its own alone [AXL-C0318]");
     check(MIN "fp16: true\n", "c.yml:10:1: warning: fp16: computed as f32 on a CPU [AXL-C0315]");
 }
 

@@ -96,6 +96,14 @@ class Full(Case):
         result = self.axl("check", self.config(lora_model_dir=self.path("x")))
         self.assertIn("lora_model_dir: needs adapter: lora", result.out)
 
+    def test_some_weights(self):
+        some = {"unfrozen_parameters": ["model.layers.[1-9]+.mlp", "^model.norm.weight$[:8]"]}
+        self.good("train", self.config(max_steps=2, **some), "--quiet")
+        self.assertIn("GiB", self.good("plan", self.config(max_steps=2, **some)).out)
+        lisa = {"lisa_n_layers": 1, "lisa_step_interval": 2}
+        result = self.axl("check", self.config(**some, **lisa))
+        self.assertIn("unfrozen_parameters: lisa_n_layers trains whole layers", result.out)
+
     def test_lisa(self):
         lisa = {"lisa_n_layers": 1, "lisa_step_interval": 2}
         self.good("train", self.config(max_steps=6, **lisa), "--quiet")

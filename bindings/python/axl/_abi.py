@@ -751,9 +751,11 @@ axl_trainer_options._fields_ = [
     ("lisa_layers", c.c_uint32),
     ("label_smoothing", c.c_double),
     ("lisa_steps", c.c_uint64),
+    ("unfrozen_parameters", c.POINTER(c.c_char_p)),
+    ("n_unfrozen_parameters", c.c_size_t),
 ]
 axl_trainer_options._defaults_ = (
-    2e-4, None, 1.0, 0.0, None, 0, 0.9, 42, 0, 0, 1, 0, 0, 0, 0.0, 0,
+    2e-4, None, 1.0, 0.0, None, 0, 0.9, 42, 0, 0, 1, 0, 0, 0, 0.0, 0, None, 0,
 )
 axl_step_stats._fields_ = [
     ("size", c.c_size_t),

@@ -458,6 +458,7 @@ class Trainer(_Tensors):
                  label_smoothing: Optional[float] = None, relora_steps: Optional[int] = None,
                  relora_prune: Optional[str] = None, relora_prune_ratio: Optional[float] = None,
                  lisa_layers: Optional[int] = None, lisa_steps: Optional[int] = None,
+                 unfrozen_parameters: Optional[Sequence[str]] = None,
                  gradient_accumulation_steps: Optional[int] = None,
                  loss_average: Optional[str] = None, checkpointing: Optional[bool] = None,
                  max_tokens: Optional[int] = None, seed: Optional[int] = None) -> None:
@@ -472,6 +473,8 @@ class Trainer(_Tensors):
             warmup_steps=warmup_steps)
         self._model = instance(model, Model, "model")
         instance(adapter, Adapter, "adapter", none=True)
+        unfrozen, n_unfrozen = names([] if unfrozen_parameters is None else unfrozen_parameters,
+                                     "unfrozen_parameters")
         self._fill(model._context, lib.axl_trainer_new, model, adapter, ctypes.byref(options(
             _abi.axl_trainer_options, learning_rate=learning_rate,
             optimizer=ctypes.pointer(rule), max_grad_norm=max_grad_norm,
@@ -479,6 +482,7 @@ class Trainer(_Tensors):
             relora_steps=relora_steps,
             relora_prune=choice("relora_prune", _PRUNE, relora_prune),
             relora_prune_ratio=relora_prune_ratio, lisa_layers=lisa_layers, lisa_steps=lisa_steps,
+            unfrozen_parameters=unfrozen, n_unfrozen_parameters=n_unfrozen,
             schedule=ctypes.pointer(rates.options), seed=seed,
             loss_average=choice("loss_average", _AVERAGES, loss_average),
             gradient_accumulation_steps=gradient_accumulation_steps, checkpointing=checkpointing,
