@@ -54,12 +54,16 @@ typedef struct axl_model_options {
                                           the beginnings or ends of their names; NULL: the output
                                           head.  Copied */
     size_t n_keep_modules;
+    uint64_t seed;   /**< of reinit */
+    uint32_t reinit; /**< 1: no weights are read; they are drawn as transformers begins a model of
+                          this config.json, for training them all */
+    uint32_t reserved0; /**< must be 0 */
 } axl_model_options;
 
 #define AXL_MODEL_OPTIONS_INIT                                                                     \
     {                                                                                              \
         sizeof(axl_model_options), NULL, AXL_COMPUTE_AUTO, 0u, NULL, AXL_WEIGHTS_STORED, 0u, NULL, \
-            0                                                                                      \
+            0, 42u, 0u, 0u                                                                         \
     }
 
 /** What a model is.  Sizes are elements. */

@@ -41,7 +41,7 @@
     X(axl_logits, 64)                                                                              \
     X(axl_loss_options, 48)                                                                        \
     X(axl_model_info, 72)                                                                          \
-    X(axl_model_options, 56)                                                                       \
+    X(axl_model_options, 72)                                                                       \
     X(axl_optimizer_options, 136)                                                                  \
     X(axl_plan, 88)                                                                                \
     X(axl_progress, 40)                                                                            \

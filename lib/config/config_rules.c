@@ -220,6 +220,27 @@ static void check_loftq(axl__config_pass *p, bool quantised)
         say(p, AXL__C_ADAPTER, "peft", "loftq_config needs lora_target_linear: true");
 }
 
+/* Where weights come from files, config.json lies beside them. */
+static void check_reinit(axl__config_pass *p)
+{
+    const axl__yaml *config = get(p, "base_model_config"), *model = get(p, "base_model");
+    bool other = config && model && config->type == AXL__YAML_STRING &&
+                 model->type == AXL__YAML_STRING && strcmp(config->text, model->text) != 0;
+
+    if (!on(p, "reinit_weights")) {
+        if (other)
+            say(p, AXL__C_UNSUPPORTED, "base_model_config",
+                "config.json is read from base_model; lay values over it with model_config");
+        return;
+    }
+    if (get(p, "adapter"))
+        say(p, AXL__C_ADAPTER, "reinit_weights",
+            "an adapter would belong to weights that no file has: remove adapter");
+    if (on(p, "unfrozen_parameters"))
+        say(p, AXL__C_ADAPTER, "reinit_weights",
+            "unfrozen_parameters would leave the others random; keep one of them");
+}
+
 /* As Axolotl's, but that adapter: lora with load_in_4bit leaves its base in 16 bits there. */
 static void check_bits(axl__config_pass *p)
 {
@@ -268,6 +289,7 @@ static void check_adapter(axl__config_pass *p)
 {
     check_lisa(p);
     check_unfrozen(p);
+    check_reinit(p);
     check_bits(p);
     check_init(p);
     if (!get(p, "adapter"))

@@ -103,8 +103,14 @@ static axl_status model_look_in(const axl__folder *folder)
 axl_status axl__model_look(const char *dir)
 {
     axl__folder folder = axl__folder_view(dir);
+    axl_status status = model_look_in(&folder);
+    axl__error error;
 
-    return model_look_in(&folder);
+    if (status != AXL_ERR_NOT_FOUND || !axl__folder_has(&folder, "config.json"))
+        return status;
+    axl__error_hold(&error);
+    return axl__fail(status, "%s; with reinit_weights: true a model begins with random weights",
+                     error.text);
 }
 
 static axl_status open_files(axl_model *m, bool read)

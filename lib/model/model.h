@@ -100,7 +100,8 @@ axl_model *axl__model_alloc(axl_context *ctx);
 axl_status axl__model_open_device(axl_model *m, const char *backend);
 axl_status axl__model_keep(axl_model *m, void *p, bool owned);
 
-/* Whether dir has weights that are read, by their names: AXL_ERR_NOT_FOUND, AXL_ERR_UNSUPPORTED. */
+/* Whether dir has weights that are read, by their names: AXL_ERR_NOT_FOUND, AXL_ERR_UNSUPPORTED,
+ * and what a config could say instead. */
 axl_status axl__model_look(const char *dir);
 
 axl_model *axl__model_ref(axl_model *model);

@@ -240,7 +240,10 @@ HOLDS(axl_model_options, weights, 32);
 HOLDS(axl_model_options, plain_scales, 36);
 HOLDS(axl_model_options, keep_modules, 40);
 HOLDS(axl_model_options, n_keep_modules, 48);
-SPANS(axl_model_options, 56);
+HOLDS(axl_model_options, seed, 56);
+HOLDS(axl_model_options, reinit, 64);
+HOLDS(axl_model_options, reserved0, 68);
+SPANS(axl_model_options, 72);
 
 HOLDS(axl_model_info, size, 0);
 HOLDS(axl_model_info, n_params, 8);

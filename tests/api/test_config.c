@@ -452,6 +452,12 @@ static void test_config__says_what_it_does_not_do(void **state)
     check(MIN "unfrozen_parameters: [lm_head]\n",
           "c.yml:10:1: error: unfrozen_parameters: needs all weights: remove adapter, which trains "
           "its own alone [AXL-C0318]");
+    check(MIN "base_model_config: n\n",
+          "c.yml:10:1: error: base_model_config: config.json is read from base_model; lay values "
+          "over it with model_config [AXL-C0210]");
+    check(MIN "reinit_weights: true\n",
+          "c.yml:10:1: error: reinit_weights: an adapter would belong to weights that no file has: "
+          "remove adapter [AXL-C0318]");
     check(MIN "fp16: true\n", "c.yml:10:1: warning: fp16: computed as f32 on a CPU [AXL-C0315]");
 }
 

@@ -22,6 +22,7 @@ typedef struct {
     tiny_data *batches[2];
     axl_buffer ids, text, offsets;
     const char *dir;
+    bool reinit;
     const char *const *unfrozen; /* (2) what is trained of the model's own weights; NULL: all */
     double loss;
 } world;
@@ -314,6 +315,7 @@ static axl_status open_model(void *w_)
 
     o.backend = "cpu";
     o.compute = AXL_COMPUTE_F32;
+    o.reinit = w->reinit;
     return axl_model_open(&w->model, w->ctx, test_source_path("examples/tiny-llama"), &o);
 }
 
@@ -892,6 +894,19 @@ static void test_out_of_memory__some_weights(void **state)
     end(&plain);
 }
 
+static void test_out_of_memory__random_weights(void **state)
+{
+    world w = begin();
+
+    (void)state;
+    w.reinit = true;
+    make_batches(&w);
+    free(w.batches[0]);
+    free(w.batches[1]);
+    SWEEP(&w, open_model, FAULT_MAKES);
+    end(&w);
+}
+
 /* ---- a run ---- */
 
 static axl_status run(void *w_)
@@ -995,6 +1010,7 @@ int main(void)
         cmocka_unit_test(test_out_of_memory__training),
         cmocka_unit_test(test_out_of_memory__full_fine_tuning),
         cmocka_unit_test(test_out_of_memory__some_weights),
+        cmocka_unit_test(test_out_of_memory__random_weights),
         cmocka_unit_test(test_out_of_memory__run),
         cmocka_unit_test(test_out_of_memory__run_that_goes_on),
     };

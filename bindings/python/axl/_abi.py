@@ -545,7 +545,13 @@ axl_model_options._fields_ = [
     ("plain_scales", c.c_uint32),
     ("keep_modules", c.POINTER(c.c_char_p)),
     ("n_keep_modules", c.c_size_t),
+    ("seed", c.c_uint64),
+    ("reinit", c.c_uint32),
+    ("reserved0", c.c_uint32),
 ]
+axl_model_options._defaults_ = (
+    None, 0, 0, None, 0, 0, None, 0, 42, 0, 0,
+)
 axl_model_info._fields_ = [
     ("size", c.c_size_t),
     ("n_params", c.c_uint64),
