@@ -463,7 +463,7 @@ axl_status axl_model_get_info(const axl_model *m, axl_model_info *out)
 static bool shares_a_file(const axl_model *m, const char *dir, bool *failed)
 {
     static const char *const names[] = { "config.json", "generation_config.json",
-                                         "model.safetensors" };
+                                         "model.safetensors", "model.safetensors.index.json" };
     bool shares = false;
 
     for (size_t i = 0; i < sizeof names / sizeof names[0] && !shares && !*failed; i++) {

@@ -7,6 +7,7 @@
 #include "testing.h"
 
 #include "base/json.h"
+#include "model/write_model.h"
 #include "tensor/safetensors.h"
 
 #include <math.h>
@@ -311,6 +312,36 @@ static void test_unfrozen__what_is_frozen_keeps_its_bytes(void **state)
     check_files("gemma3", AXL_COMPUTE_F32);
 }
 
+/* Shards of at most so many bytes, and the index that a model is opened by. */
+static void test_unfrozen__results_may_be_shards(void **state)
+{
+    static const char *const patterns[] = { "model.layers.1.mlp" };
+    enum { LIMIT = 60000, N = 12 };
+    static float logits[2][N * 96];
+    axl_model_options o = AXL_MODEL_OPTIONS_INIT;
+    axl_model *again;
+    axl_trainer *tr;
+    fixture f;
+
+    (void)state;
+    setup(&f, "qwen2_bias", AXL_COMPUTE_F32);
+    assert_ok(new_trainer(&tr, &f, patterns, 1));
+    step(tr, &f);
+    axl_trainer_free(tr);
+    assert_ok(axl_model_save(f.model, temp_path("shards"))); /* of which nothing may stay */
+    assert_ok(axl__model_write_trained(f.model, temp_path("shards"), false, LIMIT, NULL));
+    assert_false(axl__has_file(temp_path("shards"), "model.safetensors"));
+    assert_true(axl__has_file(temp_path("shards"), "model.safetensors.index.json"));
+    check_result(&f, temp_path("shards"), "layers.1.mlp");
+    o.compute = AXL_COMPUTE_F32;
+    assert_ok(axl_model_open(&again, f.ctx, temp_path("shards"), &o));
+    assert_ok(axl_model_logits(f.model, NULL, f.data.ids, N, logits[0]));
+    assert_ok(axl_model_logits(again, NULL, f.data.ids, N, logits[1]));
+    assert_memory_equal(logits[0], logits[1], sizeof logits[0]);
+    axl_model_free(again);
+    teardown(&f);
+}
+
 /* Weights of a trainer that was stopped and gone on with are those of one that was not. */
 static void test_unfrozen__goes_on_from_a_checkpoint(void **state)
 {
@@ -394,6 +425,8 @@ static void test_unfrozen__an_adapter_is_merged_into_what_was_trained(void **sta
     step(tr, &f);
     axl_trainer_free(tr);
     assert_ok(axl_adapter_new(&adapter, f.model, &o)); /* B is 0: it adds nothing */
+    assert_ok(axl_adapter_save_merged(adapter, temp_path("streamed")));
+    check_result(&f, temp_path("streamed"), "layers.1.mlp");
     assert_ok(axl_adapter_merge(adapter));
     assert_ok(axl_model_save(f.model, temp_path("merged")));
     check_result(&f, temp_path("merged"), "layers.1.mlp");
@@ -458,6 +491,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unfrozen__trains_what_axolotl_does),
         cmocka_unit_test(test_unfrozen__what_is_frozen_keeps_its_bytes),
+        cmocka_unit_test(test_unfrozen__results_may_be_shards),
         cmocka_unit_test(test_unfrozen__goes_on_from_a_checkpoint),
         cmocka_unit_test(test_unfrozen__gradients_are_those_of_all_weights),
         cmocka_unit_test(test_unfrozen__an_adapter_is_merged_into_what_was_trained),
