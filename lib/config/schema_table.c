@@ -480,7 +480,7 @@ const axl__schema_key axl__schema_table[] = {
     { "learning_rate", T_F, A_IMPL, .given = true, .range = "> 0",
       .description = "peak rate of the schedule" },
     { "optimizer", T_S, A_IMPL, .fallback = "adamw_torch", .values = AXL__OPTIMIZER_VALUES,
-      .reason = "it does not exist here", .description = "the update rule" },
+      .refusal = axl__optimizer_refusal, .description = "the update rule" },
     { "weight_decay", T_F, A_IMPL, .fallback = "0.0", .range = ">= 0",
       .description = "decoupled decay of the weights" },
     { "adam_beta2", T_F, A_IMPL, .range = "in [0, 1)",
