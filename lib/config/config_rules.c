@@ -6,6 +6,7 @@
 #include "config_priv.h"
 #include "lora_inits.h"
 #include "dataset_types.h"
+#include "name_pattern.h"
 
 #include "base/os.h"
 
@@ -207,6 +208,31 @@ static void check_unfrozen(axl__config_pass *p)
     if (axl__yaml_truthy(reentrant))
         say(p, AXL__C_ADAPTER, "unfrozen_parameters",
             "gradient_checkpointing_kwargs.use_reentrant must be false with it");
+}
+
+static axl_status check_name_patterns(axl__config_pass *p)
+{
+    const axl__yaml *list = get(p, "unfrozen_parameters");
+    unsigned i = 0;
+
+    for (const axl__yaml *n = list ? list->child : NULL; n; n = n->next, i++) {
+        char key[48];
+        axl__error error;
+        axl__name_pattern pattern;
+        if (n->type != AXL__YAML_STRING)
+            continue; /* reported with the key */
+        axl_status status = axl__name_pattern_read(&pattern, p->arena->ctx, n->text);
+        axl__pattern_free(pattern.name);
+        if (status != AXL_ERR_INVALID) {
+            AXL_TRY(status);
+            continue;
+        }
+        axl__error_hold(&error);
+        snprintf(key, sizeof key, "unfrozen_parameters[%u]", i);
+        axl__config_say(p, AXL__C_TARGET_REGEX, AXL_SEVERITY_ERROR, n, AT_VALUE, key, "%s",
+                        error.text);
+    }
+    return AXL_OK;
 }
 
 /* PEFT quantises the layers that get a pair; here the base is quantised as a whole. */
@@ -584,5 +610,6 @@ axl_status axl__config_validate(axl__config_pass *p)
     check_places(p);
     axl__config_check_optimizer(p);
     axl__config_check_schedule(p);
+    AXL_TRY(check_name_patterns(p));
     return check_output_is_base(p);
 }

@@ -5,68 +5,16 @@
  */
 #include "unfrozen.h"
 
-#include "base/pattern.h"
-#include "base/str.h"
+#include "config/name_pattern.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 struct axl__unfrozen_pattern {
     const char *text;
-    axl__pattern *name;
-    bool ranged, open; /* open: to the last row */
-    axl__range rows;
+    axl__name_pattern on;
     bool seen; /* a name had it */
 };
-
-/* ---- reading ---- */
-
-/* The digits at *at; a number that no tensor is as long as stays at the largest. */
-static int64_t read_number(const char **at)
-{
-    int64_t n = 0;
-
-    for (; **at >= '0' && **at <= '9'; (*at)++)
-        n = n > (INT64_MAX - 9) / 10 ? INT64_MAX - 1 : n * 10 + (**at - '0');
-    return n;
-}
-
-/* "[2:7]", "[2:]", "[:7]" or "[2]" at the end of a text; the length of what is before it. */
-static size_t read_range(axl__unfrozen_pattern *p)
-{
-    const char *bracket = strrchr(p->text, '['), *at = bracket ? bracket + 1 : NULL;
-    size_t whole = strlen(p->text);
-
-    if (!bracket || bracket == p->text)
-        return whole;
-    const char *first = at;
-    int64_t start = read_number(&at);
-    bool colon = *at == ':', single = !colon && at > first;
-    const char *last = at += colon;
-    int64_t end = read_number(&at);
-    if (strcmp(at, "]") != 0)
-        return whole;
-    p->ranged = true;
-    p->open = !single && at == last;
-    p->rows = (axl__range){ start, single ? start + 1 : end };
-    return (size_t)(bracket - p->text);
-}
-
-static axl_status read_name(axl__unfrozen_pattern *p, axl_context *ctx, size_t length)
-{
-    axl__str name;
-
-    axl__str_init(&name, ctx);
-    for (size_t i = 0; i < length; i++) {
-        bool literal = p->text[i] == '.' && !(i + 1 < length && p->text[i + 1] == '+');
-        axl__str_putf(&name, "%s%c", literal ? "\\" : "", p->text[i]);
-    }
-    axl_status status = axl__str_status(&name);
-    if (status == AXL_OK)
-        status = axl__pattern_new(&p->name, ctx, axl__str_text(&name));
-    axl__str_free(&name);
-    return status == AXL_ERR_INVALID ? axl__fail_prefix(status, "unfrozen_parameters") : status;
-}
 
 axl_status axl__unfrozen_init(axl__unfrozen *u, axl_context *ctx, const char *const *texts,
                               size_t n)
@@ -78,13 +26,9 @@ axl_status axl__unfrozen_init(axl__unfrozen *u, axl_context *ctx, const char *co
     for (u->n = 0; u->n < n; u->n++) {
         axl__unfrozen_pattern *p = &u->list[u->n];
         p->text = texts[u->n];
-        size_t length = read_range(p);
-        if (p->ranged && !p->open && p->rows.first >= p->rows.end)
-            return axl__fail(AXL_ERR_INVALID,
-                             "unfrozen_parameters: \"%s\" has a range without a row: its end must "
-                             "be above its beginning",
-                             p->text);
-        AXL_TRY(read_name(p, ctx, length));
+        axl_status status = axl__name_pattern_read(&p->on, ctx, p->text);
+        if (status < 0)
+            return axl__fail_prefix(status, "unfrozen_parameters");
     }
     return AXL_OK;
 }
@@ -92,7 +36,7 @@ axl_status axl__unfrozen_init(axl__unfrozen *u, axl_context *ctx, const char *co
 void axl__unfrozen_free(axl__unfrozen *u)
 {
     for (size_t i = 0; i < u->n; i++)
-        axl__pattern_free(u->list[i].name);
+        axl__pattern_free(u->list[i].on.name);
     if (u->ctx)
         axl__free(u->ctx, u->list);
     *u = (axl__unfrozen){ 0 };
@@ -128,9 +72,7 @@ static size_t invert(axl__range *ranges, size_t n, int64_t length)
 static axl_status take_rows(const axl__unfrozen_pattern *p, const char *name, int64_t length,
                             axl__range *out)
 {
-    *out = p->rows;
-    if (p->open)
-        out->end = length;
+    *out = (axl__range){ p->on.first, p->on.open ? length : p->on.end };
     if (out->end <= length && out->first < out->end)
         return AXL_OK;
     return axl__fail(AXL_ERR_INVALID,
@@ -149,11 +91,11 @@ axl_status axl__unfrozen_find(axl__unfrozen *u, const char *name, axl__param *t,
     for (size_t i = 0; i < u->n && status == AXL_OK; i++) {
         axl__unfrozen_pattern *p = &u->list[i];
         bool matches = false;
-        status = axl__pattern_match(p->name, name, false, &matches, NULL);
+        status = axl__pattern_match(p->on.name, name, false, &matches, NULL);
         if (status < 0 || !matches)
             continue;
         *trained = p->seen = true;
-        if (p->ranged)
+        if (p->on.ranged)
             status = take_rows(p, name, length, &ranges[n++]);
     }
     if (status < 0 || n == 0) {

@@ -449,15 +449,6 @@ static void test_config__says_what_it_does_not_do(void **state)
           "[AXL-C0316]");
     check(MIN "plugins: [my.Plugin]\n", "c.yml:10:11: error: plugins[0]: not supported: Python "
                                         "plugins are not loaded [AXL-C0316]");
-    check(MIN "unfrozen_parameters: [lm_head]\n",
-          "c.yml:10:1: error: unfrozen_parameters: needs all weights: remove adapter, which trains "
-          "its own alone [AXL-C0318]");
-    check(MIN "base_model_config: n\n",
-          "c.yml:10:1: error: base_model_config: config.json is read from base_model; lay values "
-          "over it with model_config [AXL-C0210]");
-    check(MIN "reinit_weights: true\n",
-          "c.yml:10:1: error: reinit_weights: an adapter would belong to weights that no file has: "
-          "remove adapter [AXL-C0318]");
     check(MIN "fp16: true\n", "c.yml:10:1: warning: fp16: computed as f32 on a CPU [AXL-C0315]");
 }
 
@@ -471,6 +462,39 @@ static void check_first(const char *text, const char *begin, const char *holds)
     if (strncmp(d.text, begin, strlen(begin)) != 0 || !strstr(d.text, holds))
         fail_msg("not %s … %s: %s", begin, holds, d.text);
     drop(&p);
+}
+
+#define OWN_WEIGHTS                                                                                \
+    "base_model: m\ndatasets: [{path: d.json, type: alpaca}]\nlearning_rate: 2e-5\n"               \
+    "micro_batch_size: 2\ngradient_accumulation_steps: 1\n"
+
+static void test_config__checks_full_fine_tuning(void **state)
+{
+    (void)state;
+    check(MIN "unfrozen_parameters: [lm_head]\n",
+          "c.yml:10:1: error: unfrozen_parameters: needs all weights: remove adapter, which trains "
+          "its own alone [AXL-C0318]");
+    check(MIN "base_model_config: n\n",
+          "c.yml:10:1: error: base_model_config: config.json is read from base_model; lay values "
+          "over it with model_config [AXL-C0210]");
+    check(MIN "reinit_weights: true\n",
+          "c.yml:10:1: error: reinit_weights: an adapter would belong to weights that no file has: "
+          "remove adapter [AXL-C0318]");
+    check(OWN_WEIGHTS "unfrozen_parameters: [model.layers.1, 'lm_head[2:7]', '.+norm']\n", NULL);
+    check(OWN_WEIGHTS "unfrozen_parameters: [lm_head, model.(norm]\n",
+          "c.yml:6:32: error: unfrozen_parameters[1]: \"model\\.(norm\" is no regular expression: "
+          "missing closing parenthesis at 12 [AXL-C0317]");
+    check(OWN_WEIGHTS "unfrozen_parameters: ['model.norm.weight[7:2]']\n",
+          "c.yml:6:23: error: unfrozen_parameters[0]: \"model.norm.weight[7:2]\" has a range "
+          "without a row: its end must be above its beginning [AXL-C0317]");
+    check(
+        OWN_WEIGHTS "unfrozen_parameters: [lm_head]\nreinit_weights: true\n",
+        "c.yml:7:1: error: reinit_weights: unfrozen_parameters would leave the others random; keep "
+        "one of them [AXL-C0318]");
+    check(OWN_WEIGHTS "unfrozen_parameters: [lm_head]\nlisa_n_layers: 1\nlisa_step_interval: 2\n",
+          "c.yml:6:1: error: unfrozen_parameters: lisa_n_layers trains whole layers; keep one of "
+          "them [AXL-C0318]");
+    check(OWN_WEIGHTS "reinit_weights: true\nbase_model_config: n\n", NULL);
 }
 
 static void test_config__checks_the_optimizer(void **state)
@@ -966,6 +990,7 @@ int main(void)
         cmocka_unit_test(test_config__answers_by_the_type_of_the_data),
         cmocka_unit_test(test_config__knows_the_types_of_a_task),
         cmocka_unit_test(test_config__fills_in_what_the_type_reads),
+        cmocka_unit_test(test_config__checks_full_fine_tuning),
         cmocka_unit_test(test_config__checks_the_optimizer),
         cmocka_unit_test(test_config__rewrites_deprecated_spellings),
         cmocka_unit_test(test_config__checks_the_bits_of_the_base),
