@@ -54,12 +54,16 @@ typedef struct axl_model_options {
                                           the beginnings or ends of their names; NULL: the output
                                           head.  Copied */
     size_t n_keep_modules;
+    uint64_t seed;   /**< of reinit */
+    uint32_t reinit; /**< 1: no weights are read; they are drawn as transformers begins a model of
+                          this config.json, for training them all */
+    uint32_t reserved0; /**< must be 0 */
 } axl_model_options;
 
 #define AXL_MODEL_OPTIONS_INIT                                                                     \
     {                                                                                              \
         sizeof(axl_model_options), NULL, AXL_COMPUTE_AUTO, 0u, NULL, AXL_WEIGHTS_STORED, 0u, NULL, \
-            0                                                                                      \
+            0, 42u, 0u, 0u                                                                         \
     }
 
 /** What a model is.  Sizes are elements. */
@@ -117,8 +121,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_model_open(axl_model **out, axl_context *c
  * computed with where they lie when the device shares the host's memory and neither type nor
  * alignment (to the type's size) is in the way, so the bytes of safetensors files are borrowed
  * until the model is freed, or its weights are trained or merged (of a checkpoint that has more
- * than a language model until it is freed, for those bytes are written again); all other files for
- * the call alone.
+ * than a language model, or where some weights are trained and others frozen, until it is freed,
+ * for those bytes are written again); all other files for the call alone.
  *
  * @param[out] out   The model; NULL on failure.  Release with axl_model_free().
  * @param[in]  ctx   The model takes its own reference.

@@ -55,12 +55,18 @@ typedef struct axl_trainer_options {
     double label_smoothing; /**< in [0, 1): so much of each label's weight goes to all tokens alike;
                                of the training loss alone, evaluations are without */
     uint64_t lisa_steps;    /**< LISA's layers are picked anew every so many steps, at random */
+    /** (n_unfrozen_parameters) of a model's own weights, which are trained: regular expressions, as
+        Python's, that a tensor's name in transformers begins with, in which a dot is literal but
+        before a +.  "name[2:7]" trains these rows alone: the gradient of the others is 0, and
+       weight decay moves them nevertheless.  NULL: all weights.  Borrowed for the call */
+    const char *const *unfrozen_parameters;
+    size_t n_unfrozen_parameters;
 } axl_trainer_options;
 
 #define AXL_TRAINER_OPTIONS_INIT                                                                   \
     {                                                                                              \
         sizeof(axl_trainer_options), 2e-4, NULL, 1.0, 0.0, NULL, 0, 0.9, 42u, AXL_PRUNE_MAGNITUDE, \
-            AXL_LOSS_TOKENS, 1u, 0u, 0u, 0u, 0.0, 0                                                \
+            AXL_LOSS_TOKENS, 1u, 0u, 0u, 0u, 0.0, 0, NULL, 0                                       \
     }
 
 /** What one optimizer step did. */

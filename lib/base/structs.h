@@ -41,7 +41,7 @@
     X(axl_logits, 64)                                                                              \
     X(axl_loss_options, 48)                                                                        \
     X(axl_model_info, 72)                                                                          \
-    X(axl_model_options, 56)                                                                       \
+    X(axl_model_options, 72)                                                                       \
     X(axl_optimizer_options, 136)                                                                  \
     X(axl_plan, 88)                                                                                \
     X(axl_progress, 40)                                                                            \
@@ -55,7 +55,7 @@
     X(axl_tensor_data, 40)                                                                         \
     X(axl_tensor_info, 32)                                                                         \
     X(axl_tokenizer_options, 128)                                                                  \
-    X(axl_trainer_options, 112)
+    X(axl_trainer_options, 128)
 
 #define AXL__V1(type) AXL__V1_##type
 #define AXL__V1_IS(type, size) AXL__V1(type) = (size),

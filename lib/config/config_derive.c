@@ -189,6 +189,7 @@ axl_status axl__config_derive(axl__config_pass *p)
     AXL_TRY(derive_packing(p));
     AXL_TRY(derive_strategies(p));
     AXL_TRY(derive_relora(p));
+    AXL_TRY(fill_copy(p, "tokenizer_config", "base_model_config"));
     AXL_TRY(fill_copy(p, "tokenizer_config", "base_model"));
     AXL_TRY(fill_defaults(p));
     return canonical_texts(p, p->root);

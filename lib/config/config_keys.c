@@ -235,6 +235,12 @@ static void say_value(walk *w, const axl__schema_key *k, const axl__yaml *n)
             say_types(w, k, n);
         return;
     }
+    const char *why = k->refusal ? k->refusal(n->text) : NULL;
+    if (why) {
+        axl__config_say(w->p, AXL__C_UNSUPPORTED, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
+                        "\"%.100s\" is not supported: %s", n->text, why);
+        return;
+    }
     if (k->answer == A_IMPL && k->reason && !hint[0]) {
         axl__config_say(w->p, AXL__C_UNSUPPORTED, AXL_SEVERITY_ERROR, n, AT_VALUE, path_of(w),
                         "\"%.100s\" is not supported: %s; use %s", n->text, k->reason,

@@ -6,6 +6,7 @@
 #include "config_priv.h"
 #include "lora_inits.h"
 #include "dataset_types.h"
+#include "name_pattern.h"
 
 #include "base/os.h"
 
@@ -187,6 +188,51 @@ static void check_lisa(axl__config_pass *p)
                     : "no effect here: lisa_n_layers is not set");
     else if (layers && get(p, "adapter"))
         say(p, AXL__C_ADAPTER, "lisa_n_layers", "LISA trains whole layers: remove adapter");
+    else if (layers && on(p, "unfrozen_parameters"))
+        say(p, AXL__C_ADAPTER, "unfrozen_parameters",
+            "lisa_n_layers trains whole layers; keep one of them");
+}
+
+/* Axolotl's names are PEFT's where there is an adapter, and its patterns would train the base
+ * beside it, or neither. */
+static void check_unfrozen(axl__config_pass *p)
+{
+    const axl__yaml *reentrant =
+        axl__config_find(p->root, "gradient_checkpointing_kwargs.use_reentrant");
+
+    if (!on(p, "unfrozen_parameters"))
+        return;
+    if (get(p, "adapter"))
+        say(p, AXL__C_ADAPTER, "unfrozen_parameters",
+            "needs all weights: remove adapter, which trains its own alone");
+    if (axl__yaml_truthy(reentrant))
+        say(p, AXL__C_ADAPTER, "unfrozen_parameters",
+            "gradient_checkpointing_kwargs.use_reentrant must be false with it");
+}
+
+static axl_status check_name_patterns(axl__config_pass *p)
+{
+    const axl__yaml *list = get(p, "unfrozen_parameters");
+    unsigned i = 0;
+
+    for (const axl__yaml *n = list ? list->child : NULL; n; n = n->next, i++) {
+        char key[48];
+        axl__error error;
+        axl__name_pattern pattern;
+        if (n->type != AXL__YAML_STRING)
+            continue; /* reported with the key */
+        axl_status status = axl__name_pattern_read(&pattern, p->arena->ctx, n->text);
+        axl__pattern_free(pattern.name);
+        if (status != AXL_ERR_INVALID) {
+            AXL_TRY(status);
+            continue;
+        }
+        axl__error_hold(&error);
+        snprintf(key, sizeof key, "unfrozen_parameters[%u]", i);
+        axl__config_say(p, AXL__C_TARGET_REGEX, AXL_SEVERITY_ERROR, n, AT_VALUE, key, "%s",
+                        error.text);
+    }
+    return AXL_OK;
 }
 
 /* PEFT quantises the layers that get a pair; here the base is quantised as a whole. */
@@ -198,6 +244,27 @@ static void check_loftq(axl__config_pass *p, bool quantised)
             "quantises the base itself");
     else if (!on(p, "lora_target_linear"))
         say(p, AXL__C_ADAPTER, "peft", "loftq_config needs lora_target_linear: true");
+}
+
+/* Where weights come from files, config.json lies beside them. */
+static void check_reinit(axl__config_pass *p)
+{
+    const axl__yaml *config = get(p, "base_model_config"), *model = get(p, "base_model");
+    bool other = config && model && config->type == AXL__YAML_STRING &&
+                 model->type == AXL__YAML_STRING && strcmp(config->text, model->text) != 0;
+
+    if (!on(p, "reinit_weights")) {
+        if (other)
+            say(p, AXL__C_UNSUPPORTED, "base_model_config",
+                "config.json is read from base_model; lay values over it with model_config");
+        return;
+    }
+    if (get(p, "adapter"))
+        say(p, AXL__C_ADAPTER, "reinit_weights",
+            "an adapter would belong to weights that no file has: remove adapter");
+    if (on(p, "unfrozen_parameters"))
+        say(p, AXL__C_ADAPTER, "reinit_weights",
+            "unfrozen_parameters would leave the others random; keep one of them");
 }
 
 /* As Axolotl's, but that adapter: lora with load_in_4bit leaves its base in 16 bits there. */
@@ -247,6 +314,8 @@ static void check_init(axl__config_pass *p)
 static void check_adapter(axl__config_pass *p)
 {
     check_lisa(p);
+    check_unfrozen(p);
+    check_reinit(p);
     check_bits(p);
     check_init(p);
     if (!get(p, "adapter"))
@@ -541,5 +610,6 @@ axl_status axl__config_validate(axl__config_pass *p)
     check_places(p);
     axl__config_check_optimizer(p);
     axl__config_check_schedule(p);
+    AXL_TRY(check_name_patterns(p));
     return check_output_is_base(p);
 }

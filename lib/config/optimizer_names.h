@@ -44,6 +44,8 @@ typedef struct axl__optimizer_name {
     X("came_pytorch", "came_pytorch", "clip_threshold", ADAM ", adam_beta3, adam_epsilon2", true)  \
     X("muon", "muon", "momentum, nesterov, ns_steps", ADAM, false)                                 \
     X("adopt_adamw", "adopt_adamw", NULL, ADAM, true)                                              \
+    X("adamc", "adamc", NULL, ADAM, true)                                                          \
+    X("optimi_adamw", "optimi_adamw", NULL, ADAM, true)                                            \
     X("schedule_free_adamw", "schedule_free_adamw", "weight_lr_power, r", ADAM, false)             \
     X("schedule_free_sgd", "schedule_free_sgd", "weight_lr_power, r", "", false)                   \
     X("sgd", "sgd", "momentum, dampening, nesterov", "", false)
@@ -58,5 +60,9 @@ extern const size_t axl__n_optimizer_names;
 
 /* NULL: there is none of that name. */
 const axl__optimizer_name *axl__optimizer_find(const char *name);
+
+/* Why an optimizer that Axolotl 0.19 or transformers 5.16 lists is not one of them, and what to use
+ * instead: "…; use …".  NULL: they list none of that name. */
+const char *axl__optimizer_refusal(const char *name);
 
 #endif

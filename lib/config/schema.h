@@ -52,6 +52,8 @@ typedef struct axl__schema_key {
     const char *description;
     bool by_type; /* of an entry of a list of data sets: read by some types (dataset_types.h);
                      A_IMPL when one of today's reads it, else A_NONE */
+    const char *(*refusal)(const char *value); /* why a value that Axolotl has is not done, and what
+                                                  to use; NULL: it has none of that name */
 } axl__schema_key;
 
 extern const axl__schema_key axl__schema_table[];

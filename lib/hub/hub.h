@@ -35,6 +35,8 @@ axl_status axl__hub_resolve(axl_context *ctx, const axl__hub_wish *wish, char **
 
 /* pick functions: what a model, or its tokenizer alone, is read from. */
 void axl__hub_pick_model(const void *arg, const char *const *paths, size_t n, bool *take);
+/* Of a model all but its weights. */
+void axl__hub_pick_shape(const void *arg, const char *const *paths, size_t n, bool *take);
 void axl__hub_pick_tokenizer(const void *arg, const char *const *paths, size_t n, bool *take);
 
 #endif

@@ -46,6 +46,13 @@ static bool is_weights(const char *path)
            !axl__starts_with(path, "optimizer");
 }
 
+void axl__hub_pick_shape(const void *arg, const char *const *paths, size_t n, bool *take)
+{
+    axl__hub_pick_tokenizer(arg, paths, n, take);
+    for (size_t i = 0; i < n; i++)
+        take[i] |= strcmp(paths[i], "generation_config.json") == 0;
+}
+
 /* model.safetensors wins over an index and its shards, as in reading. */
 void axl__hub_pick_model(const void *arg, const char *const *paths, size_t n, bool *take)
 {

@@ -32,7 +32,7 @@ axl_status axl__norm_backward(const axl__pass *p, const axl__module *m, axl_mat 
     };
 
     AXL_TRY(p->ops->rms_norm_backward(p->dev, &a));
-    if (!axl__trains_layer(p, m->layer))
+    if (!axl__trains_layer(p, m->layer) || m->weight_at < 0)
         return AXL_OK;
     axl_rms_norm_weight_backward_args w = { x, dy, rstd, p->wish.grads + m->weight_at };
     return p->ops->rms_norm_weight_backward(p->dev, &w);

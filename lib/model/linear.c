@@ -476,9 +476,10 @@ static axl_status weight_gradients(const axl__pass *p, axl__linears g, axl_mat x
         const axl__module *m = module_of(p, g.first + i);
         if (!axl__trains_layer(p, m->layer))
             return AXL_OK;
-        AXL_TRY(multiply(p, dy[i], true, x, false,
-                         f32_mat(p->wish.grads + m->weight_at, m->rows, m->cols), 1.0f, 1.0f));
-        if (m->has_bias) {
+        if (m->weight_at >= 0)
+            AXL_TRY(multiply(p, dy[i], true, x, false,
+                             f32_mat(p->wish.grads + m->weight_at, m->rows, m->cols), 1.0f, 1.0f));
+        if (m->bias_at >= 0) {
             axl_rows_args sum = { dy[i], f32_mat(p->wish.grads + m->bias_at, 1, m->rows), NULL,
                                   dy[i].rows };
             AXL_TRY(p->ops->add_rows(p->dev, &sum));

@@ -103,8 +103,14 @@ static axl_status model_look_in(const axl__folder *folder)
 axl_status axl__model_look(const char *dir)
 {
     axl__folder folder = axl__folder_view(dir);
+    axl_status status = model_look_in(&folder);
+    axl__error error;
 
-    return model_look_in(&folder);
+    if (status != AXL_ERR_NOT_FOUND || !axl__folder_has(&folder, "config.json"))
+        return status;
+    axl__error_hold(&error);
+    return axl__fail(status, "%s; with reinit_weights: true a model begins with random weights",
+                     error.text);
 }
 
 static axl_status open_files(axl_model *m, bool read)
@@ -474,6 +480,16 @@ axl_status axl__model_read_stored(const axl_model *m, const char *name, float *o
             fill_buffer(m, from, (int64_t)(from.t->size / axl__stored_size(&from)), out, AXL_F32);
     axl__stored_close(&from, m->ctx);
     return status;
+}
+
+void axl__model_release_weight(axl_model *m, void *data)
+{
+    for (size_t i = 0; i < m->n_owned; i++)
+        if (m->owned[i] == data) {
+            m->ops->buffer_free(m->dev, data);
+            m->owned[i] = m->owned[--m->n_owned];
+            return;
+        }
 }
 
 void axl__model_release_weights(axl_model *m)

@@ -3,6 +3,7 @@
 #include "model.h"
 #include "family/family.h"
 #include "family/wrapper.h"
+#include "reinit.h"
 #include "weights.h"
 
 #include "base/magic.h"
@@ -43,12 +44,12 @@ typedef struct {
     bool counting;
 } model_origin;
 
-static axl_status model_find(axl_model *m, const model_origin *from)
+static axl_status model_find(axl_model *m, const model_origin *from, bool reinit)
 {
     axl__hub_wish wish = { .name = from->path,
                            .revision = from->revision,
                            .kind = "models",
-                           .pick = axl__hub_pick_model,
+                           .pick = reinit ? axl__hub_pick_shape : axl__hub_pick_model,
                            .headers = from->counting };
     char *dir = NULL;
 
@@ -80,7 +81,7 @@ static axl_status model_fill(axl_model *m, const model_origin *from, const axl_m
     m->overrides = axl__strdup(m->ctx, from->overrides);
     if (from->overrides && !m->overrides)
         return axl__fail_nomem();
-    AXL_TRY(model_find(m, from));
+    AXL_TRY(model_find(m, from, o->reinit != 0));
     AXL_TRY(axl__model_open_device(m, o->backend));
     if (from->counting)
         AXL_TRY(count_only(m));
@@ -92,7 +93,8 @@ static axl_status model_fill(axl_model *m, const model_origin *from, const axl_m
     AXL_TRY(axl__quant_config_read(&m->quant, &m->folder));
     AXL_TRY(axl__quant_config_ask(&m->quant, m->ctx, o));
     m->reads_pieces = m->quant.kind != AXL_WEIGHT_DENSE && !m->quant.stored && from->path != NULL;
-    AXL_TRY(axl__model_load(m, o->compute, o->read != 0, from->source));
+    AXL_TRY(o->reinit ? axl__reinit_load(m, o->compute, o->seed)
+                      : axl__model_load(m, o->compute, o->read != 0, from->source));
     return model_keep_texts(m);
 }
 
@@ -116,6 +118,8 @@ static axl_status open_model(axl_model **out, axl_context *ctx, const model_orig
     AXL_TRY(AXL__IMPORT_OPTIONS(axl_model_options, &o, opts));
     if (o.compute > AXL_COMPUTE_STORED)
         return axl__fail(AXL_ERR_INVALID, "compute must be auto, f32, bf16 or stored");
+    if (o.reinit && from->source)
+        return axl__fail(AXL_ERR_INVALID, "with reinit no tensor is asked for: open files");
     axl_model *m = axl__model_alloc(ctx);
     if (!m)
         return axl__fail_nomem();
@@ -219,10 +223,12 @@ static axl_status config_weights(const axl_config *cfg, axl_model_options *o, co
     return AXL_OK;
 }
 
-/* base_model as a folder of the config's base_dir when there is one, else as it is: a Hub id. */
-static char *config_model(const axl_config *cfg)
+/* base_model as a folder of the config's base_dir when there is one, else as it is: a Hub id. Where
+ * config.json is all that is read, base_model_config. */
+static char *config_model(const axl_config *cfg, bool reinit)
 {
-    const char *name = axl__cfg_str(cfg, "base_model");
+    const char *base = axl__cfg_str(cfg, "base_model");
+    const char *name = reinit ? axl__cfg_str_or(cfg, "base_model_config", base) : base;
     char *path = axl__config_path(cfg, name);
 
     if (path && axl__path_kind_of(path) == AXL__PATH_NONE) {
@@ -282,7 +288,9 @@ static axl_status from_config(axl_model **out, const axl_config *cfg, const char
     AXL_TRY(config_weights(cfg, &o, kept));
     o.backend = axl__cfg_str(cfg, "axl.backend");
     o.read = strcmp(axl__cfg_str_or(cfg, "axl.load", "map"), "read") == 0;
-    char *path = dir ? axl__strdup(ctx, dir) : config_model(cfg);
+    o.reinit = !dir && axl__cfg_bool_or(cfg, "reinit_weights", false);
+    o.seed = (uint64_t)axl__cfg_int(cfg, "seed");
+    char *path = dir ? axl__strdup(ctx, dir) : config_model(cfg, o.reinit);
     if (!path)
         return axl__fail_nomem();
     model_origin from = { .path = path,
@@ -455,7 +463,7 @@ axl_status axl_model_get_info(const axl_model *m, axl_model_info *out)
 static bool shares_a_file(const axl_model *m, const char *dir, bool *failed)
 {
     static const char *const names[] = { "config.json", "generation_config.json",
-                                         "model.safetensors" };
+                                         "model.safetensors", "model.safetensors.index.json" };
     bool shares = false;
 
     for (size_t i = 0; i < sizeof names / sizeof names[0] && !shares && !*failed; i++) {

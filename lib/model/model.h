@@ -12,6 +12,11 @@
 
 #include <stdatomic.h>
 
+/* Elements [first, end). */
+typedef struct axl__range {
+    int64_t first, end;
+} axl__range;
+
 /* A tensor that is trained, by its place in a flat buffer of f32.  What there is of trainers,
  * optimizers and checkpoints knows tensors by this alone. */
 typedef struct axl__param {
@@ -21,6 +26,9 @@ typedef struct axl__param {
     bool embedding; /* of the embedding or the head, which may have a learning rate of their own */
     bool lookup;    /* the embedding's own weight */
     int64_t layer;  /* of a model's own: the decoder layer, or -1 */
+    /* Elements, from its first one on, whose gradient is 0; (n_frozen) ascending, owned. */
+    axl__range *frozen;
+    size_t n_frozen;
 } axl__param;
 
 /* All that is trained together; the owner is an adapter or a model. */
@@ -92,7 +100,8 @@ axl_model *axl__model_alloc(axl_context *ctx);
 axl_status axl__model_open_device(axl_model *m, const char *backend);
 axl_status axl__model_keep(axl_model *m, void *p, bool owned);
 
-/* Whether dir has weights that are read, by their names: AXL_ERR_NOT_FOUND, AXL_ERR_UNSUPPORTED. */
+/* Whether dir has weights that are read, by their names: AXL_ERR_NOT_FOUND, AXL_ERR_UNSUPPORTED,
+ * and what a config could say instead. */
 axl_status axl__model_look(const char *dir);
 
 axl_model *axl__model_ref(axl_model *model);
@@ -138,6 +147,8 @@ axl_status axl__model_load(axl_model *m, uint32_t compute, bool read,
                            const axl__tensor_source *source);
 axl_status axl__model_read_stored(const axl_model *m, const char *name, float *out);
 void axl__model_release_weights(axl_model *m);
+/* The same of one tensor's memory, and not of its file. */
+void axl__model_release_weight(axl_model *m, void *data);
 void axl__model_release_files(axl_model *m);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* module.c - see module.h.  The table grows while a family adds to it; then the layers' index and
- * every tensor's place are made once. */
+/* module.c - see module.h.  The table grows while a family adds to it; then the layers' index is
+ * made once. */
 #include "module.h"
 #include "family/family.h"
 #include "family/wrapper.h"
@@ -9,8 +9,6 @@
 
 #include <assert.h>
 #include <string.h>
-
-enum { PLACE_ALIGN = 32 }; /* elements: a tensor begins on a line of the cache in f32 and bf16 */
 
 /* ---- adding ---- */
 
@@ -61,6 +59,8 @@ axl_status axl__modules_add(axl__modules *t, const axl__module_spec *s)
         .has_bias = s->bias,
         .tied = s->tied,
         .linear = linear ? t->n_linears : -1,
+        .weight_at = -1,
+        .bias_at = -1,
     };
     t->n_linears += linear;
     return AXL_OK;
@@ -136,14 +136,6 @@ axl_status axl__modules_add_decoder(axl__modules *t, const axl__arch *a)
 
 /* ---- the whole table ---- */
 
-static int64_t modules_place(axl__modules *t, int64_t n)
-{
-    int64_t at = t->n_elements;
-
-    t->n_elements += (n + PLACE_ALIGN - 1) / PLACE_ALIGN * PLACE_ALIGN;
-    return at;
-}
-
 /* Lets the network find the module by its slot. */
 static void modules_index(axl__modules *t, int64_t index)
 {
@@ -164,13 +156,8 @@ axl_status axl__modules_make(axl__modules *t, axl_context *ctx, const axl__arch 
         axl__modules_free(t);
         return status;
     }
-    for (int64_t i = 0; i < t->n; i++) {
-        axl__module *m = &t->list[i];
+    for (int64_t i = 0; i < t->n; i++)
         modules_index(t, i);
-        m->weight_at = m->tied ? axl__modules_one(t, -1, AXL__SLOT_EMBED)->weight_at
-                               : modules_place(t, m->rows * m->cols);
-        m->bias_at = m->has_bias ? modules_place(t, m->rows) : -1;
-    }
     return AXL_OK;
 }
 
@@ -200,7 +187,6 @@ void axl__modules_untie(axl__modules *t)
     axl__module *head = &t->list[axl__modules_in(t, -1, AXL__SLOT_HEAD).first];
 
     head->tied = false;
-    head->weight_at = modules_place(t, head->rows * head->cols);
 }
 
 /* ---- looking up ---- */

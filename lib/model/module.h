@@ -65,8 +65,9 @@ typedef struct axl__module {
     axl_weight weight; /* (rows, cols) */
     axl_mat bias;      /* (1, rows); data NULL without one */
     axl_dtype weight_stored, bias_stored; /* the files' types, which a result is written in */
-    /* Where weight and bias lie, in elements, in any flat buffer of all of a model's tensors
-     * (values that are trained, gradients).  A tied head has the embedding's place; -1: no bias. */
+    /* Where weight and bias lie, in elements, in any flat buffer of the model's own tensors that
+     * are trained (values, gradients), once weights.c has made one.  A tied head has the
+     * embedding's place; -1: it is not trained, or there is no bias. */
     int64_t weight_at, bias_at;
 } axl__module;
 
@@ -76,8 +77,8 @@ typedef struct axl__linears {
 } axl__linears;
 
 /* The table.  It is complete once axl__modules_make() has returned: after that only the matrices
- * of its modules change (loading, weights that are trained), never a name, a shape or a place.
- * An adapter and a trainer keep indices into it. */
+ * of its modules change (loading, weights that are trained) and the places of what is trained,
+ * never a name or a shape.  An adapter and a trainer keep indices into it. */
 typedef struct axl__modules {
     axl_context *ctx;
     axl__module *list; /* (n) */
@@ -85,7 +86,6 @@ typedef struct axl__modules {
     const axl__wrapper *wrapper; /* the architecture's */
     int64_t n_layers;
     int64_t n_linears;                 /* linear layers and the head */
-    int64_t n_elements;                /* of a flat buffer of all tensors, gaps included */
     axl__linears (*slots)[AXL__SLOTS]; /* (n_layers + 1) what is in each slot: outside of the
                                           layers, then of each layer */
 } axl__modules;
@@ -115,7 +115,7 @@ void axl__modules_free(axl__modules *t); /* of a zeroed one, too */
 
 /* A tied head gets the weight that the embedding has by now. */
 void axl__modules_tie(axl__modules *t);
-/* Gives a tied head a weight and a place of its own, before anything is loaded. */
+/* Gives a tied head a weight of its own, before anything is loaded. */
 void axl__modules_untie(axl__modules *t);
 
 /* The last part of its name: "q_proj", by which adapters speak of it. */

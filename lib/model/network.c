@@ -142,8 +142,9 @@ axl_status axl__network_positions(axl__network *n, int64_t positions, int64_t le
 /* ---- the arena's layout ---- */
 
 /* Takes every matrix of a pass from the arena, in an order that depends on shapes alone.  Without
- * gradients a layer's input is not needed once its output is there, so two hidden states take
- * turns; layers whose activations are not kept all use those of the first. */
+ * gradients, or below what is trained, a layer's input is not needed once its output is there, so
+ * two hidden states take turns; layers whose activations are not kept all use those of the
+ * first. */
 static void network_lay_out(axl__network *n, axl__network_work *w, const axl__pass *p, int64_t T,
                             int64_t longest)
 {
@@ -154,10 +155,11 @@ static void network_lay_out(axl__network *n, axl__network_work *w, const axl__pa
     memset(w, 0, sizeof *w);
     n->arena.used = 0;
     for (int64_t l = 0; l <= a->n_layers; l++)
-        n->h[l] = !train && l >= 2 ? n->h[l - 2] /* two take turns */
-                                   : axl__step_arena_mat(&n->arena, t, T, a->hidden_size);
+        n->h[l] = l >= 2 && (!train || l < p->wish.first_layer)
+                      ? n->h[l - 2] /* two take turns */
+                      : axl__step_arena_mat(&n->arena, t, T, a->hidden_size);
     for (int64_t l = 0; l < a->n_layers; l++) {
-        if (keep || l == 0)
+        if (l == 0 || (keep && l >= p->wish.first_layer))
             axl__layer_acts_take(&n->arena, &n->acts[l], p, T);
         else
             n->acts[l] = n->acts[0];
@@ -269,15 +271,16 @@ static axl_status embedding_gradient(axl__network *n, const axl__pass *p, const 
                                      axl_mat dh)
 {
     const axl__module *m = axl__modules_one(&n->model->modules, -1, AXL__SLOT_EMBED);
+    if (m->weight_at < 0)
+        return AXL_OK;
     axl_mat d = { p->wish.grads + m->weight_at, AXL_F32, m->rows, m->cols, m->cols };
     axl_rows_args a = { dh, d, ids, dh.rows };
-
     AXL_TRY(scale_embeddings(n, dh));
     return n->ops->add_rows(n->dev, &a);
 }
 
-/* w->dh is the gradient of the last hidden state; each layer turns it into that of its input.  The
- * first layer completes it only where the embedding is trained. */
+/* w->dh is the gradient of the last hidden state; each layer turns it into that of its input, down
+ * to the lowest that is trained.  The first layer completes it only where weights are trained. */
 static axl_status network_backward(axl__network *n, const axl__pass *p, const axl__layout *at,
                                    const int32_t *ids, axl__network_work *w)
 {
@@ -286,7 +289,7 @@ static axl_status network_backward(axl__network *n, const axl__pass *p, const ax
     uint64_t layers = (uint64_t)n->model->arch.n_layers;
     bool embedding = axl__trains_weights(p);
 
-    for (int64_t l = (int64_t)layers - 1; l >= 0; l--) {
+    for (int64_t l = (int64_t)layers - 1; l >= p->wish.first_layer; l--) {
         AXL_TRY(phase ? axl__poll(ctx, phase, 2 * layers - 1 - (uint64_t)l, 2 * layers)
                       : axl__cancelled(ctx));
         if (n->checkpointing)

@@ -32,6 +32,7 @@ typedef struct axl__own_loss {
 typedef struct axl__wish {
     float *grads; /* device, laid out as what is trained, added to; NULL: no gradients */
     const bool *frozen_layers;       /* (n_layers): those whose weights get none; NULL: all do */
+    int64_t first_layer;             /* of the model's own weights, none below it is trained */
     double scale;                    /* gradients are of scale * the loss */
     double smoothing;                /* of labels, where there are gradients */
     double noise_alpha;              /* NEFTune's (Jain et al., 2023), likewise; 0: none */

@@ -6,13 +6,6 @@
  */
 #include "weights.h"
 
-#include "model_files.h"
-#include "write_model.h"
-
-#include "carried.h"
-
-#include "base/json.h"
-#include "base/os.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -23,13 +16,15 @@ typedef struct {
     bool bias;
 } weights_place;
 
-/* The buffer of trained values and what hangs on it.  params has an element for each of the module
- * table's places, the gaps between tensors are 0.  rounded is made from params (or from what the
- * optimizer trains with) whenever the model is used after a step; nobody writes it otherwise. */
+/* The buffer of trained values and what hangs on it.  params has an element for each place, the
+ * gaps between tensors are 0.  rounded is made from params (or from what the optimizer trains with)
+ * whenever the model is used after a step; nobody writes it otherwise. */
 struct axl__weights {
+    const axl_model *model;
     axl__param *tensors;   /* (n_tensors) weights and biases in the order of the module table */
     weights_place *places; /* (n_tensors) what each is in that table */
     size_t n_tensors;
+    size_t n_frozen; /* that are not trained: the model's files stay open for them */
     int64_t n_params;
     float *params; /* device, (n_params) */
     void *rounded; /* device, (n_params) bf16; NULL with f32 compute */
@@ -55,12 +50,26 @@ static axl_dtype place_stored(const axl_model *m, weights_place p)
     return p.bias ? of->bias_stored : of->weight_stored;
 }
 
-static axl_status add_tensor(axl__weights *w, const axl_model *m, int64_t module, bool bias)
+enum { PLACE_ALIGN = 32 }; /* elements: a tensor begins on a line of the cache in f32 and bf16 */
+
+static axl_status is_trained(axl__unfrozen *some, const axl_model *m, const axl__module *of,
+                             axl__param *t, bool *on)
 {
+    char *name = axl__format(m->ctx, "%s.%s", of->name, strrchr(t->name, '.') + 1);
+    axl_status status = name ? axl__unfrozen_find(some, name, t, on) : axl__fail_nomem();
+
+    axl__free(m->ctx, name);
+    return status;
+}
+
+static axl_status add_tensor(axl__weights *w, axl__unfrozen *some, int64_t module, bool bias)
+{
+    const axl_model *m = w->model;
     const axl__module *of = &m->modules.list[module];
     axl__param *t = &w->tensors[w->n_tensors];
+    bool on = true;
 
-    *t = (axl__param){ .at = bias ? of->bias_at : of->weight_at,
+    *t = (axl__param){ .at = w->n_params,
                        .rows = bias ? 1 : of->rows,
                        .cols = bias ? of->rows : of->cols,
                        .vector = bias || of->role == AXL__ROLE_NORM,
@@ -70,26 +79,50 @@ static axl_status add_tensor(axl__weights *w, const axl_model *m, int64_t module
     t->name = axl__format(m->ctx, "%s.%s", axl__module_file_name(of), bias ? "bias" : "weight");
     if (!t->name)
         return axl__fail_nomem();
+    axl_status status = some ? is_trained(some, m, of, t, &on) : AXL_OK;
+    if (status < 0 || !on) {
+        w->n_frozen++;
+        axl__free(m->ctx, t->name);
+        return status;
+    }
     w->places[w->n_tensors++] = (weights_place){ module, bias };
+    w->n_params += (t->rows * t->cols + PLACE_ALIGN - 1) / PLACE_ALIGN * PLACE_ALIGN;
     return AXL_OK;
 }
 
-static axl_status weights_lay_out(const axl_model *m, axl__weights *w)
+/* some: what is trained; NULL: everything. */
+static axl_status weights_lay_out(axl__weights *w, axl__unfrozen *some)
 {
+    const axl_model *m = w->model;
     size_t most = (size_t)m->modules.n * 2;
 
-    w->n_params = m->modules.n_elements;
     w->tensors = axl__calloc(m->ctx, most, sizeof *w->tensors);
     w->places = axl__calloc(m->ctx, most, sizeof *w->places);
     if (!w->tensors || !w->places)
         return axl__fail_nomem();
     for (int64_t i = 0; i < m->modules.n; i++) {
         if (!m->modules.list[i].tied)
-            AXL_TRY(add_tensor(w, m, i, false));
+            AXL_TRY(add_tensor(w, some, i, false));
         if (m->modules.list[i].has_bias)
-            AXL_TRY(add_tensor(w, m, i, true));
+            AXL_TRY(add_tensor(w, some, i, true));
     }
     return AXL_OK;
+}
+
+/* The table learns where what is trained lies. */
+static void tell_places(axl_model *m, const axl__weights *w)
+{
+    axl__module *list = m->modules.list;
+
+    for (int64_t i = 0; i < m->modules.n; i++)
+        list[i].weight_at = list[i].bias_at = -1;
+    for (size_t i = 0; i < w->n_tensors; i++) {
+        axl__module *of = &list[w->places[i].module];
+        *(w->places[i].bias ? &of->bias_at : &of->weight_at) = w->tensors[i].at;
+    }
+    for (int64_t i = 0; i < m->modules.n; i++)
+        if (list[i].tied)
+            list[i].weight_at = axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED)->weight_at;
 }
 
 /* ---- values ---- */
@@ -126,14 +159,32 @@ static axl_status take_value(axl_model *m, const axl__weights *w, size_t i, axl_
     return m->ops->convert(m->dev, &a);
 }
 
+/* In the weights that are trained now; without data where they do not have it. */
+static axl_mat trained_before(const axl_model *m, weights_place p)
+{
+    const axl__module *of = &m->modules.list[p.module];
+    int64_t at = p.bias ? of->bias_at : of->weight_at;
+    axl_mat mat = { NULL, AXL_F32, p.bias ? 1 : of->rows, p.bias ? of->rows : of->cols, 0 };
+
+    mat.stride = mat.cols;
+    if (m->weights && at >= 0)
+        mat.data = m->weights->params + at;
+    return mat;
+}
+
+axl_status axl__weights_take(axl_model *m, const axl__weights *w, size_t i, axl_mat y)
+{
+    size_t bytes = (size_t)(y.rows * y.cols) * sizeof(float);
+    axl_mat before = trained_before(m, w->places[i]);
+
+    return before.data ? m->ops->copy(m->dev, y.data, before.data, bytes) : take_value(m, w, i, y);
+}
+
 static axl_status take_values(axl_model *m, axl__weights *w)
 {
-    if (m->weights)
-        return m->ops->copy(m->dev, w->params, m->weights->params,
-                            (size_t)w->n_params * sizeof(float));
     for (size_t i = 0; i < w->n_tensors && !m->device.counts_only; i++) {
         AXL_TRY(axl__poll(m->ctx, "load", i, w->n_tensors));
-        AXL_TRY(take_value(m, w, i, trained_mat(w, i)));
+        AXL_TRY(axl__weights_take(m, w, i, trained_mat(w, i)));
     }
     return AXL_OK;
 }
@@ -162,29 +213,39 @@ axl_status axl__weights_use(axl_model *m, float *values)
 
 static void weights_lay_out_free(axl_context *ctx, axl__weights *w)
 {
-    for (size_t i = 0; i < w->n_tensors; i++)
+    for (size_t i = 0; i < w->n_tensors; i++) {
         axl__free(ctx, w->tensors[i].name);
+        axl__free(ctx, w->tensors[i].frozen);
+    }
     axl__free(ctx, w->tensors);
     axl__free(ctx, w->places);
 }
 
+/* The place's matrix in another model of the same architecture. */
+static axl_status peer_mat(axl_model *from, const axl_model *m, weights_place p, axl_mat *out)
+{
+    const axl__module *of = &m->modules.list[p.module];
+
+    if (from->modules.n != m->modules.n || from->modules.list[p.module].tied != of->tied)
+        return axl__fail(AXL_ERR_FORMAT, "%s holds another architecture", from->folder.place);
+    *out = *place_mat(from, p);
+    if (out->rows == (p.bias ? 1 : of->rows) && out->cols == (p.bias ? of->rows : of->cols))
+        return AXL_OK;
+    return axl__fail(AXL_ERR_FORMAT, "%s: \"%s\" has another shape than is trained",
+                     from->folder.place, of->name);
+}
+
 axl_status axl__weights_copy(axl_model *m, const axl_model *from)
 {
-    axl_model *source = (axl_model *)(uintptr_t)from; /* laid out, not changed */
-    axl__weights w = { 0 };
-    axl_status status = weights_lay_out(from, &w);
+    axl_model *source = (axl_model *)(uintptr_t)from; /* read, not changed */
+    const axl__weights *w = m->weights;
 
-    if (status == AXL_OK && w.n_tensors != m->weights->n_tensors)
-        status = axl__fail(AXL_ERR_FORMAT, "%s holds another architecture", from->folder.place);
-    for (size_t i = 0; i < w.n_tensors && status == AXL_OK; i++) {
-        axl_unary_args a = { *place_mat(source, w.places[i]), trained_mat(m->weights, i) };
-        status = a.x.rows == a.y.rows && a.x.cols == a.y.cols
-                     ? m->ops->convert(m->dev, &a)
-                     : axl__fail(AXL_ERR_FORMAT, "%s: \"%s\" has another shape than is trained",
-                                 from->folder.place, w.tensors[i].name);
+    for (size_t i = 0; i < w->n_tensors; i++) {
+        axl_unary_args a = { .y = trained_mat(w, i) };
+        AXL_TRY(peer_mat(source, m, w->places[i], &a.x));
+        AXL_TRY(m->ops->convert(m->dev, &a));
     }
-    weights_lay_out_free(from->ctx, &w);
-    return status;
+    return AXL_OK;
 }
 
 /* ---- life ---- */
@@ -263,7 +324,7 @@ static void say_whether_tied(axl__weights *w, const axl_model *m)
             v->boolean = v->boolean && m->arch.tied_head;
 }
 
-static axl_status weights_open(axl_model *m, axl__weights *w)
+static axl_status weights_open(axl_model *m, axl__weights *w, axl__unfrozen *some)
 {
     if (m->folder.place && !m->weights) { /* a model that is only timed has no folder */
         AXL_TRY(read_json(m, w, "config.json", &w->config));
@@ -273,14 +334,17 @@ static axl_status weights_open(axl_model *m, axl__weights *w)
         if (axl__folder_has(&m->folder, "generation_config.json"))
             AXL_TRY(read_json(m, w, "generation_config.json", &w->generation));
     }
-    return weights_lay_out(m, w);
+    return weights_lay_out(w, some);
 }
 
-static axl_status weights_fill(axl_model *m, axl__weights *w)
+static axl_status weights_fill(axl_model *m, axl__weights *w, axl__unfrozen *some)
 {
-    AXL_TRY(weights_open(m, w));
+    AXL_TRY(weights_open(m, w, some));
     if (w->config)
         drop_member(w, "quantization_config"); /* of what is written */
+    if (w->n_tensors == 0)
+        return axl__fail(AXL_ERR_INVALID, "unfrozen_parameters: no parameter's name begins with "
+                                          "any of its patterns, and nothing would be trained");
     AXL_TRY(allocate(m, w));
     return take_values(m, w);
 }
@@ -296,16 +360,18 @@ void axl__weights_drop(axl_model *m, axl__weights *w)
     axl__free(m->ctx, w);
 }
 
-static axl_status weights_new(axl__weights **out, axl_model *m,
-                              axl_status (*fill)(axl_model *m, axl__weights *w))
+typedef axl_status fill_fn(axl_model *m, axl__weights *w, axl__unfrozen *some);
+
+static axl_status weights_new(axl__weights **out, axl_model *m, axl__unfrozen *some, fill_fn *fill)
 {
     axl__weights *w = axl__calloc(m->ctx, 1, sizeof *w);
 
     *out = w;
     if (!w)
         return axl__fail_nomem();
+    w->model = m;
     axl__arena_init(&w->texts, m->ctx);
-    axl_status status = fill(m, w);
+    axl_status status = fill(m, w, some);
     if (status < 0) {
         axl__weights_drop(m, w);
         *out = NULL;
@@ -315,12 +381,12 @@ static axl_status weights_new(axl__weights **out, axl_model *m,
 
 axl_status axl__weights_make(axl__weights **out, axl_model *m)
 {
-    return weights_new(out, m, weights_fill);
+    return weights_new(out, m, NULL, weights_fill);
 }
 
 axl_status axl__weights_describe(axl__weights **out, axl_model *m)
 {
-    return weights_new(out, m, weights_open);
+    return weights_new(out, m, NULL, weights_open);
 }
 
 size_t axl__weights_count(const axl__weights *w)
@@ -336,25 +402,42 @@ axl__weights_part axl__weights_at(axl_model *m, const axl__weights *w, size_t i)
                                 .module = p.module,
                                 .bias = p.bias,
                                 .stored = place_stored(m, p),
-                                .used = *place_mat(m, p) };
+                                .used = *place_mat(m, p),
+                                .trained = trained_before(m, p) };
 }
 
-axl_status axl__weights_take(axl_model *m, const axl__weights *w, size_t i, axl_mat y)
+/* Without data where it has none. */
+static axl_mat find_value(const axl__weights *w, const axl__module *of, bool bias)
 {
-    size_t bytes = (size_t)(y.rows * y.cols) * sizeof(float);
+    int64_t module = of - w->model->modules.list;
 
-    return m->weights ? m->ops->copy(m->dev, y.data, trained_mat(m->weights, i).data, bytes)
-                      : take_value(m, w, i, y);
+    for (size_t i = 0; i < w->n_tensors; i++)
+        if (w->places[i].module == module && w->places[i].bias == bias)
+            return trained_mat(w, i);
+    return (axl_mat){ 0 };
 }
 
 axl_mat axl__weights_value(const axl__weights *w, const axl__module *of)
 {
-    return (axl_mat){ w->params + of->weight_at, AXL_F32, of->rows, of->cols, of->cols };
+    const axl__modules *t = &w->model->modules;
+
+    return find_value(w, of->tied ? axl__modules_one(t, -1, AXL__SLOT_EMBED) : of, false);
 }
 
 axl_mat axl__weights_bias(const axl__weights *w, const axl__module *of)
 {
-    return (axl_mat){ w->params + of->bias_at, AXL_F32, 1, of->rows, of->rows };
+    return find_value(w, of, true);
+}
+
+/* ---- what is frozen ---- */
+
+static bool same_places(const axl__weights *a, const axl__weights *b)
+{
+    bool same = a->n_tensors == b->n_tensors;
+
+    for (size_t i = 0; same && i < a->n_tensors; i++)
+        same = a->places[i].module == b->places[i].module && a->places[i].bias == b->places[i].bias;
+    return same;
 }
 
 /* What the folder said is handed on. */
@@ -370,37 +453,100 @@ static void move_texts(axl__weights *to, axl__weights *from)
     from->texts = none;
 }
 
-axl_status axl__weights_commit(axl_model *m, axl__weights *w)
+/* What the model computed with before, but for what stays frozen. */
+static void release_before(axl_model *m, const axl__weights *w, void **data)
+{
+    for (size_t i = 0; i < w->n_tensors && w->n_frozen > 0; i++)
+        axl__model_release_weight(m, data[i]);
+    if (w->n_frozen > 0)
+        return;
+    axl__model_release_weights(m);
+    axl__quant_config_free(&m->quant, m->ctx);
+}
+
+static axl_status commit(axl_model *m, axl__weights *w, void **data)
 {
     axl__weights *before = m->weights;
 
+    for (size_t i = 0; i < w->n_tensors; i++)
+        data[i] = place_mat(m, w->places[i])->data;
     m->weights = w;
     axl_status status = axl__weights_use(m, w->params);
     if (status < 0) {
         m->weights = before;
-        axl__weights_drop(m, w);
         return status;
     }
+    tell_places(m, w);
     if (before)
         move_texts(w, before);
     axl__weights_drop(m, before);
-    axl__model_release_weights(m);
-    axl__quant_config_free(&m->quant, m->ctx);
-    m->weights_bytes = (uint64_t)w->n_params * (sizeof(float) + (w->rounded ? 2 : 0));
+    release_before(m, w, data);
+    m->weights_bytes = axl__weights_bytes(m) + (w->n_frozen > 0 ? m->weights_bytes : 0);
     return AXL_OK;
 }
 
-axl_status axl__weights_unfreeze(axl_model *m)
+axl_status axl__weights_commit(axl_model *m, axl__weights *w)
+{
+    void **data = axl__alloc(m->ctx, w->n_tensors * sizeof *data);
+    axl_status status = data ? commit(m, w, data) : axl__fail_nomem();
+
+    axl__free(m->ctx, data);
+    if (status < 0)
+        axl__weights_drop(m, w);
+    return status;
+}
+
+uint64_t axl__weights_bytes(const axl_model *m)
+{
+    const axl__weights *w = m->weights;
+
+    return w ? (uint64_t)w->n_params * (sizeof(float) + (w->rounded ? 2 : 0)) : 0;
+}
+
+/* The weights of the trainer before are trained on, with these ranges of rows. */
+static axl_status train_again(axl_model *m, axl__unfrozen *some)
+{
+    axl__weights w = { .model = m }, *now = m->weights;
+    axl_status status = weights_lay_out(&w, some);
+
+    if (status == AXL_OK && !same_places(&w, now))
+        status = axl__fail(AXL_ERR_INVALID, "other parameters of the model were trained or merged "
+                                            "before: save it, and open the result");
+    for (size_t i = 0; i < now->n_tensors && status == AXL_OK; i++) {
+        axl__range *ranges = now->tensors[i].frozen;
+        now->tensors[i].frozen = w.tensors[i].frozen;
+        now->tensors[i].n_frozen = w.tensors[i].n_frozen;
+        w.tensors[i].frozen = ranges;
+    }
+    weights_lay_out_free(m->ctx, &w);
+    return status;
+}
+
+static axl_status check_trainable(const axl_model *m, const axl__unfrozen *some)
+{
+    if (m->quant.kind != AXL_WEIGHT_DENSE)
+        return axl__fail(AXL_ERR_INVALID, "the model's weights are in 4 or 8 bits, which are not "
+                                          "trained themselves: train an adapter");
+    if (some && m->quant.fp8)
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "unfrozen_parameters: the weights in %s are in FP8, which cannot stand "
+                         "beside trained ones in a result: train all of them, or an adapter",
+                         m->folder.place);
+    return AXL_OK;
+}
+
+axl_status axl__weights_unfreeze(axl_model *m, axl__unfrozen *some)
 {
     axl__weights *w;
 
     if (m->weights)
-        return AXL_OK;
-    if (m->quant.kind != AXL_WEIGHT_DENSE)
-        return axl__fail(AXL_ERR_INVALID, "the model's weights are in 4 or 8 bits, which are not "
-                                          "trained themselves: train an adapter");
-    AXL_TRY(axl__weights_make(&w, m));
-    return axl__weights_commit(m, w);
+        return train_again(m, some);
+    AXL_TRY(check_trainable(m, some));
+    AXL_TRY(weights_new(&w, m, some, weights_fill));
+    AXL_TRY(axl__weights_commit(m, w));
+    if (some)
+        axl__unfrozen_warn(some);
+    return AXL_OK;
 }
 
 void axl__weights_free(axl_model *m)
@@ -416,7 +562,7 @@ axl__trained axl__weights_trained(const axl_model *m)
     return (axl__trained){ w->tensors, w->n_tensors, w->n_params, w->params };
 }
 
-/* ---- files ---- */
+/* ---- config.json ---- */
 
 static axl_status write_json(const axl__outlet *to, const char *name, const axl__json *root)
 {
@@ -438,179 +584,4 @@ axl_status axl__weights_write_configs(const axl__weights *w, const axl__outlet *
     w->dtype->len = strlen(w->dtype->text);
     AXL_TRY(write_json(to, "config.json", w->config));
     return w->generation ? write_json(to, "generation_config.json", w->generation) : AXL_OK;
-}
-
-/* A tensor on its way into a file: mat as the device has it, dtype as it is written. */
-typedef struct {
-    axl_mat mat;
-    axl_dtype dtype;
-    int64_t n;
-} weights_out;
-
-/* exact: what is trained; else as the files had it, from what is computed with where that is of the
- * same type, so that the result is what was evaluated. */
-static weights_out weights_pick(axl_model *m, const axl__weights *w, size_t i, bool exact)
-{
-    axl_mat used = *place_mat(m, w->places[i]);
-    axl_dtype dtype = exact ? AXL_F32 : place_stored(m, w->places[i]);
-
-    return (weights_out){ !exact && used.dtype == dtype ? used : trained_mat(w, i), dtype,
-                          w->tensors[i].rows * w->tensors[i].cols };
-}
-
-/* Bytes of host memory that writing it takes: for its own type, and for the device's. */
-static size_t out_room(const axl_model *m, const weights_out *o)
-{
-    size_t own = o->dtype != o->mat.dtype ? (size_t)o->n * axl__dtype_size(o->dtype) : 0;
-    size_t copy = m->device.host_memory ? 0 : (size_t)o->n * axl__dtype_size(o->mat.dtype);
-
-    return ((own + 63) & ~(size_t)63) + ((copy + 63) & ~(size_t)63);
-}
-
-/* The values in host memory, in *room where the device's own will not do. */
-static axl_status out_values(const axl_model *m, const weights_out *o, char **room,
-                             const void **values)
-{
-    *values = o->mat.data;
-    if (!m->device.host_memory) {
-        size_t size = (size_t)o->n * axl__dtype_size(o->mat.dtype);
-        AXL_TRY(m->ops->download(m->dev, *room, o->mat.data, size));
-        *values = *room;
-        *room += (size + 63) & ~(size_t)63;
-    }
-    if (o->dtype != o->mat.dtype) {
-        axl__convert(*room, o->dtype, *values, o->mat.dtype, o->n);
-        *values = *room;
-        *room += ((size_t)o->n * axl__dtype_size(o->dtype) + 63) & ~(size_t)63;
-    }
-    return AXL_OK;
-}
-
-static axl_status fill_entries(axl_model *m, axl__st_entry *entries, char *room, bool exact)
-{
-    const axl__weights *w = m->weights;
-
-    for (size_t i = 0; i < w->n_tensors; i++) {
-        const axl__param *t = &w->tensors[i];
-        weights_out o = weights_pick(m, w, i, exact);
-        entries[i] = (axl__st_entry){ .name = t->name,
-                                      .dtype = o.dtype,
-                                      .n_dims = t->vector ? 1 : 2,
-                                      .dims = { (uint64_t)(t->vector ? t->cols : t->rows),
-                                                (uint64_t)(t->vector ? 0 : t->cols) } };
-        AXL_TRY(out_values(m, &o, &room, &entries[i].data));
-    }
-    return AXL_OK;
-}
-
-static axl_status save_tensors(axl_model *m, const char *path, bool exact, axl__checksum *sum)
-{
-    const axl__weights *w = m->weights;
-    size_t n = w->n_tensors + m->n_carried, bytes = 0;
-    axl__st_entry *entries = axl__calloc(m->ctx, n, sizeof *entries);
-
-    for (size_t i = 0; i < w->n_tensors; i++) {
-        weights_out o = weights_pick(m, w, i, exact);
-        bytes += out_room(m, &o);
-    }
-    size_t more = axl__carried_room(m);
-    char *room = bytes + more ? axl__alloc_aligned(m->ctx, bytes + more) : NULL;
-    axl_status status = entries && (room || !(bytes + more)) ? AXL_OK : axl__fail_nomem();
-    if (status == AXL_OK)
-        status = fill_entries(m, entries, room ? room + more : NULL, exact);
-    if (status == AXL_OK)
-        status = axl__carried_entries(m, entries + w->n_tensors, room);
-    if (status == AXL_OK)
-        status = axl__safetensors_write(m->ctx, path, entries, n, sum);
-    axl__free_aligned(m->ctx, room);
-    axl__free(m->ctx, entries);
-    return status;
-}
-
-axl_status axl__weights_save(axl_model *m, const char *dir, bool exact, axl__checksum *sum)
-{
-    AXL_TRY(axl__model_spare(m, dir, false));
-    AXL_TRY(axl__make_dirs(m->ctx, dir));
-    char *path = axl__format(m->ctx, "%s/model.safetensors", dir);
-    axl_status status = path ? save_tensors(m, path, exact, sum) : axl__fail_nomem();
-    if (status == AXL_OK)
-        status = axl__weights_write_configs(m->weights, &(axl__outlet){ .ctx = m->ctx, .dir = dir },
-                                            exact);
-    axl__free(m->ctx, path);
-    return status;
-}
-
-static axl_status check_trained(const axl_model *m)
-{
-    if (m->weights)
-        return AXL_OK;
-    return axl__fail(AXL_ERR_INVALID, "the model was not trained: it is what %s holds",
-                     m->folder.place);
-}
-
-axl_status axl_model_save(axl_model *m, const char *dir)
-{
-    AXL_TRY(axl__model_use(m));
-    if (!dir)
-        return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
-    if (m->quant.kind == AXL_WEIGHT_DENSE)
-        AXL_TRY(check_trained(m));
-    AXL_TRY(axl__claim_take(&m->saving, "axl_model (being saved)"));
-    axl_status status = m->weights ? axl__weights_save(m, dir, false, NULL)
-                                   : axl__model_write(m, NULL, dir, AXL__SHARD_BYTES);
-    axl__claim_release(&m->saving);
-    return status;
-}
-
-/* ---- tensors for a host, one in memory at a time ---- */
-
-static axl_status hand_out_tensor(axl_model *m, size_t i, axl_tensor_out_fn tensor, void *user)
-{
-    static const uint32_t types[] = {
-        [AXL_F32] = AXL_TENSOR_F32, [AXL_BF16] = AXL_TENSOR_BF16, [AXL_F16] = AXL_TENSOR_F16
-    };
-    const axl__param *t = &m->weights->tensors[i];
-    const uint64_t shape[] = { (uint64_t)t->rows, (uint64_t)t->cols };
-    weights_out o = weights_pick(m, m->weights, i, false);
-    size_t bytes = out_room(m, &o);
-    axl_tensor_data d = AXL_TENSOR_DATA_INIT;
-    char *memory = bytes ? axl__alloc_aligned(m->ctx, bytes) : NULL, *room = memory;
-
-    if (bytes && !memory)
-        return axl__fail_nomem();
-    d.length = (size_t)o.n * axl__dtype_size(o.dtype);
-    d.shape = t->vector ? &shape[1] : shape;
-    d.n_dims = t->vector ? 1 : 2;
-    d.type = types[o.dtype];
-    axl_status status = out_values(m, &o, &room, &d.data);
-    if (status == AXL_OK && tensor(user, t->name, &d) != 0)
-        status = axl__fail(AXL_ERR_CANCELLED, "the host stopped at the tensor %s", t->name);
-    axl__free_aligned(m->ctx, memory);
-    return status;
-}
-
-static axl_status hand_out_all(axl_model *m, const axl__outlet *to, axl_tensor_out_fn tensor)
-{
-    size_t n = m->weights->n_tensors;
-
-    AXL_TRY(axl__weights_write_configs(m->weights, to, false));
-    for (size_t i = 0; i < n; i++) {
-        AXL_TRY(hand_out_tensor(m, i, tensor, to->user));
-        AXL_TRY(axl__poll(m->ctx, "save", i + 1, n));
-    }
-    return axl__carried_hand_out(m, tensor, to->user);
-}
-
-axl_status axl_model_save_tensors(axl_model *m, axl_file_fn file, axl_tensor_out_fn tensor,
-                                  void *user)
-{
-    AXL_TRY(axl__model_use(m));
-    if (!file || !tensor)
-        return axl__fail(AXL_ERR_INVALID, "%s must not be NULL", file ? "tensor" : "file");
-    AXL_TRY(check_trained(m));
-    AXL_TRY(axl__claim_take(&m->saving, "axl_model (being saved)"));
-    const axl__outlet to = { .ctx = m->ctx, .fn = file, .user = user };
-    axl_status status = hand_out_all(m, &to, tensor);
-    axl__claim_release(&m->saving);
-    return status;
 }

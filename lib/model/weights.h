@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * weights.h - base weights that are trained: all of a model's tensors in one buffer of f32, which
- * the optimizer moves, each in the place that the module table gives it; and the model's matrices
- * in that buffer (f32 compute) or in a copy rounded to bf16.
+ * weights.h - base weights that are trained: a model's tensors, or some of them, in one buffer of
+ * f32, which the optimizer moves, each in the place that the module table then says; and the
+ * model's matrices in that buffer (f32 compute) or in a copy rounded to bf16.  What is not trained
+ * stays the file's memory.
  */
 #ifndef AXL_MODEL_WEIGHTS_H
 #define AXL_MODEL_WEIGHTS_H
 
-#include "model.h"
+#include "unfrozen.h"
 
 #include "base/json.h"
 
@@ -31,18 +32,21 @@ typedef struct axl__weights_part {
     bool bias;
     axl_dtype stored; /* the type in which a result has it */
     axl_mat used;     /* what the model computes with; without data where that is quantised */
+    axl_mat trained;  /* its value that is trained, f32; without data where it is frozen */
 } axl__weights_part;
 axl__weights_part axl__weights_at(axl_model *m, const axl__weights *w, size_t index);
 /* Its values as f32 in y, device memory of its size. */
 axl_status axl__weights_take(axl_model *m, const axl__weights *w, size_t index, axl_mat y);
 /* Puts a member into config.json, in the place of one of that name; NULL: takes that away. */
 axl_status axl__weights_say(axl__weights *w, const char *key, const axl__json *value);
-/* config.json and generation_config.json; exact: the weights are in f32. */
+/* config.json and generation_config.json; exact: the trained weights are in f32. */
 axl_status axl__weights_write_configs(const axl__weights *w, const axl__outlet *to, bool exact);
 
-/* The two in one for a frozen model; nothing where that was done before. */
-axl_status axl__weights_unfreeze(axl_model *m);
-void axl__weights_free(axl_model *m); /* for axl_model_free() */
+/* The two in one for a frozen model, of some tensors or of all (NULL); of a model that was trained
+ * before they must be the same. */
+axl_status axl__weights_unfreeze(axl_model *m, axl__unfrozen *some);
+uint64_t axl__weights_bytes(const axl_model *m); /* of device memory; 0 where it is frozen */
+void axl__weights_free(axl_model *m);            /* for axl_model_free() */
 
 /* The model must be unfrozen. */
 axl__trained axl__weights_trained(const axl_model *m);
@@ -53,9 +57,5 @@ axl_status axl__weights_use(axl_model *m, float *values);
 
 /* Takes the values of another model of the same architecture over. */
 axl_status axl__weights_copy(axl_model *m, const axl_model *from);
-
-/* Writes the model as a folder in Hugging Face form.  exact: the trained values in f32, else each
- * tensor in the type that the model's files had it in.  sum: of model.safetensors; may be NULL. */
-axl_status axl__weights_save(axl_model *m, const char *dir, bool exact, axl__checksum *sum);
 
 #endif

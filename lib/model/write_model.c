@@ -34,6 +34,7 @@ typedef struct item {
 typedef struct writing {
     axl_model *m;
     const axl_adapter *merged; /* or NULL */
+    bool exact;                /* what is trained in f32 */
     axl__weights *parts;       /* what there is to write */
     axl__st_entry *entries;    /* (n) */
     item *items;               /* (n) */
@@ -84,25 +85,39 @@ static size_t max_size(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Whether its values are computed, rather than those that lie in memory written. */
-static bool is_computed(const writing *w, const axl__weights_part *p)
+static axl_dtype written_dtype(const writing *w, const axl__weights_part *p)
 {
-    return !p->used.data || p->used.dtype != p->stored ||
-           (w->merged && axl__merge_changes(w->merged, p->module, p->bias));
+    return w->exact && p->trained.data ? AXL_F32 : p->stored;
+}
+
+/* The memory that a tensor is written from: what is computed with where that is of the type that is
+ * written, so that a result is what was evaluated, else what is trained.  Without data where its
+ * values are to be computed. */
+static axl_mat source_of(const writing *w, const axl__weights_part *p)
+{
+    if (w->merged && axl__merge_changes(w->merged, p->module, p->bias))
+        return (axl_mat){ 0 };
+    if (p->used.data && p->used.dtype == written_dtype(w, p) && !(w->exact && p->trained.data))
+        return p->used;
+    return p->trained;
 }
 
 static axl_status add_values(writing *w, size_t index, const axl__weights_part *p)
 {
     const axl__param *t = p->tensor;
-    size_t n = (size_t)(t->rows * t->cols), size = n * axl__dtype_size(p->stored);
+    axl_dtype dtype = written_dtype(w, p);
+    axl_mat from = source_of(w, p);
+    size_t n = (size_t)(t->rows * t->cols), size = n * axl__dtype_size(dtype);
 
     AXL_TRY(add_item(w, t->name, NULL, 0, (item){ .source = ITEM_VALUES, .tensor = index }));
-    last_entry(w)->dtype = p->stored;
+    last_entry(w)->dtype = dtype;
     shape(w, t->vector ? 1 : 2, t->vector ? t->cols : t->rows, t->vector ? 0 : t->cols);
-    if (is_computed(w, p)) {
+    if (!from.data)
         w->n_wide = max_size(w->n_wide, n);
-        size += w->m->device.host_memory ? 0 : n * sizeof(float);
-    }
+    if (from.data && from.dtype == dtype && w->m->device.host_memory)
+        return AXL_OK; /* nothing on the way */
+    if ((!from.data || from.dtype != dtype) && !w->m->device.host_memory)
+        size += n * sizeof(float);
     w->room_size = max_size(w->room_size, size);
     return AXL_OK;
 }
@@ -261,13 +276,13 @@ static axl_status check_biases(const writing *w)
     return AXL_OK;
 }
 
-static axl_status list_all(writing *w)
+static axl_status list_all(writing *w, bool carried)
 {
     AXL_TRY(check_biases(w));
     AXL_TRY(axl__weights_describe(&w->parts, w->m));
     for (size_t i = 0; i < axl__weights_count(w->parts); i++)
         AXL_TRY(add_tensor(w, i));
-    return add_carried(w);
+    return carried ? add_carried(w) : AXL_OK;
 }
 
 /* ---- bytes ---- */
@@ -290,19 +305,24 @@ static axl_status compute(writing *w, size_t tensor, const axl__weights_part *p)
                    : axl__merge_weight(w->merged, p->module, y);
 }
 
-/* What is computed lies behind what is written. */
+/* What is rounded lies behind what is written. */
 static axl_status fetch_values(writing *w, size_t tensor, const void **data)
 {
     axl__weights_part p = axl__weights_at(w->m, w->parts, tensor);
     int64_t n = p.tensor->rows * p.tensor->cols;
-    size_t size = (size_t)n * axl__dtype_size(p.stored);
+    axl_dtype dtype = written_dtype(w, &p);
+    axl_mat from = source_of(w, &p);
+    size_t size = (size_t)n * axl__dtype_size(dtype);
     const void *wide;
 
-    if (!is_computed(w, &p))
-        return download(w, p.used.data, size, w->room, data);
-    AXL_TRY(compute(w, tensor, &p));
-    AXL_TRY(download(w, w->wide, (size_t)n * sizeof(float), w->room + size, &wide));
-    axl__convert(w->room, p.stored, wide, AXL_F32, n);
+    if (from.data && from.dtype == dtype)
+        return download(w, from.data, size, w->room, data);
+    if (!from.data) {
+        AXL_TRY(compute(w, tensor, &p));
+        from.data = w->wide;
+    }
+    AXL_TRY(download(w, from.data, (size_t)n * sizeof(float), w->room + size, &wide));
+    axl__convert(w->room, dtype, wide, AXL_F32, n);
     *data = w->room;
     return AXL_OK;
 }
@@ -363,15 +383,16 @@ static axl_status say_quantised(writing *w)
     return axl__weights_say(w->parts, "quantization_config", value);
 }
 
-static axl_status write_configs(writing *w, const char *dir)
+/* What was trained has kept its config.json, which says nothing of codes. */
+static axl_status write_configs(writing *w, const axl__outlet *to)
 {
-    const axl__weights *said = w->m->weights ? w->m->weights : w->parts;
-
+    if (w->m->weights)
+        return axl__weights_write_configs(w->m->weights, to, w->exact);
     if (w->merged)
         AXL_TRY(axl__weights_say(w->parts, "quantization_config", NULL));
     else if (!w->m->quant.stored)
         AXL_TRY(say_quantised(w));
-    return axl__weights_write_configs(said, &(axl__outlet){ .ctx = w->m->ctx, .dir = dir }, false);
+    return axl__weights_write_configs(w->parts, to, false);
 }
 
 /* ---- the whole ---- */
@@ -384,14 +405,28 @@ static axl_status reserve(writing *w)
     return w->room ? AXL_OK : axl__fail_nomem();
 }
 
-static axl_status write_all(writing *w, const char *dir, uint64_t shard_bytes)
+static axl_status write_all(writing *w, const char *dir, uint64_t shard_bytes, axl__checksum *sum)
 {
     AXL_TRY(axl__model_spare(w->m, dir, false));
-    AXL_TRY(list_all(w));
+    AXL_TRY(axl__model_unchanged(w->m));
+    AXL_TRY(list_all(w, true));
     AXL_TRY(reserve(w));
     AXL_TRY(axl__make_dirs(w->m->ctx, dir));
-    AXL_TRY(axl__model_files_write(w->m->ctx, dir, w->entries, w->n, shard_bytes, fetch, w, NULL));
-    return write_configs(w, dir);
+    AXL_TRY(axl__model_files_write(w->m->ctx, dir, w->entries, w->n, shard_bytes, fetch, w, sum));
+    return write_configs(w, &(axl__outlet){ .ctx = w->m->ctx, .dir = dir });
+}
+
+static void writing_free(writing *w)
+{
+    axl_model *m = w->m;
+
+    axl__weights_drop(m, w->parts);
+    m->ops->buffer_free(m->dev, w->wide);
+    axl__free_aligned(m->ctx, w->room);
+    axl__free_aligned(m->ctx, w->carried);
+    axl__free(m->ctx, w->entries);
+    axl__free(m->ctx, w->items);
+    axl__arena_free(&w->texts);
 }
 
 axl_status axl__model_write(axl_model *m, const axl_adapter *merged, const char *dir,
@@ -400,13 +435,99 @@ axl_status axl__model_write(axl_model *m, const axl_adapter *merged, const char 
     writing w = { .m = m, .merged = merged };
 
     axl__arena_init(&w.texts, m->ctx);
-    axl_status status = write_all(&w, dir, shard_bytes);
-    axl__weights_drop(m, w.parts);
-    m->ops->buffer_free(m->dev, w.wide);
-    axl__free_aligned(m->ctx, w.room);
-    axl__free_aligned(m->ctx, w.carried);
-    axl__free(m->ctx, w.entries);
-    axl__free(m->ctx, w.items);
-    axl__arena_free(&w.texts);
+    axl_status status = write_all(&w, dir, shard_bytes, NULL);
+    writing_free(&w);
+    return status;
+}
+
+axl_status axl__model_write_trained(axl_model *m, const char *dir, bool exact, uint64_t shard_bytes,
+                                    axl__checksum *sum)
+{
+    writing w = { .m = m, .exact = exact };
+
+    axl__arena_init(&w.texts, m->ctx);
+    axl_status status = write_all(&w, dir, shard_bytes, sum);
+    writing_free(&w);
+    return status;
+}
+
+uint64_t axl__model_write_bytes(const axl_model *m)
+{
+    uint64_t most = 0;
+
+    for (int64_t i = 0; i < m->modules.n; i++) {
+        uint64_t n = (uint64_t)(m->modules.list[i].rows * m->modules.list[i].cols);
+        most = n > most ? n : most;
+    }
+    return most * sizeof(float) * (m->device.host_memory ? 1 : 2);
+}
+
+static axl_status check_trained(const axl_model *m)
+{
+    if (m->weights)
+        return AXL_OK;
+    return axl__fail(AXL_ERR_INVALID, "the model was not trained: it is what %s holds",
+                     m->folder.place);
+}
+
+axl_status axl_model_save(axl_model *m, const char *dir)
+{
+    AXL_TRY(axl__model_use(m));
+    if (!dir)
+        return axl__fail(AXL_ERR_INVALID, "dir must not be NULL");
+    if (m->quant.kind == AXL_WEIGHT_DENSE)
+        AXL_TRY(check_trained(m));
+    AXL_TRY(axl__claim_take(&m->saving, "axl_model (being saved)"));
+    axl_status status = axl__model_write(m, NULL, dir, AXL__SHARD_BYTES);
+    axl__claim_release(&m->saving);
+    return status;
+}
+
+/* ---- tensors for a host ---- */
+
+static axl_status hand_out_tensor(writing *w, size_t i, axl_tensor_out_fn tensor, void *user)
+{
+    static const uint32_t types[] = {
+        [AXL_F32] = AXL_TENSOR_F32, [AXL_BF16] = AXL_TENSOR_BF16, [AXL_F16] = AXL_TENSOR_F16
+    };
+    const axl__st_entry *e = &w->entries[i];
+    axl_tensor_data d = AXL_TENSOR_DATA_INIT;
+
+    AXL_TRY(fetch(w, i, &d.data));
+    d.length = axl__st_entry_size(e);
+    d.shape = e->dims;
+    d.n_dims = e->n_dims;
+    d.type = types[e->dtype];
+    if (tensor(user, e->name, &d) != 0)
+        return axl__fail(AXL_ERR_CANCELLED, "the host stopped at the tensor %s", e->name);
+    return axl__poll(w->m->ctx, "save", i + 1, w->n);
+}
+
+static axl_status hand_out_all(writing *w, const axl__outlet *to, axl_tensor_out_fn tensor)
+{
+    AXL_TRY(axl__model_unchanged(w->m));
+    AXL_TRY(list_all(w, false));
+    AXL_TRY(reserve(w));
+    AXL_TRY(write_configs(w, to));
+    for (size_t i = 0; i < w->n; i++)
+        AXL_TRY(hand_out_tensor(w, i, tensor, to->user));
+    return axl__carried_hand_out(w->m, tensor, to->user);
+}
+
+axl_status axl_model_save_tensors(axl_model *m, axl_file_fn file, axl_tensor_out_fn tensor,
+                                  void *user)
+{
+    writing w = { .m = m };
+
+    AXL_TRY(axl__model_use(m));
+    if (!file || !tensor)
+        return axl__fail(AXL_ERR_INVALID, "%s must not be NULL", file ? "tensor" : "file");
+    AXL_TRY(check_trained(m));
+    AXL_TRY(axl__claim_take(&m->saving, "axl_model (being saved)"));
+    axl__arena_init(&w.texts, m->ctx);
+    axl_status status =
+        hand_out_all(&w, &(axl__outlet){ .ctx = m->ctx, .fn = file, .user = user }, tensor);
+    writing_free(&w);
+    axl__claim_release(&m->saving);
     return status;
 }

@@ -12,4 +12,11 @@
 axl_status axl__model_write(axl_model *m, const axl_adapter *merged, const char *dir,
                             uint64_t shard_bytes);
 
+/* The folder of a model whose weights are trained.  exact: what is trained in f32, else each tensor
+ * in the type that the model's files had it in.  sum: of the last file of weights; may be NULL. */
+axl_status axl__model_write_trained(axl_model *m, const char *dir, bool exact, uint64_t shard_bytes,
+                                    axl__checksum *sum);
+/* Host memory that it takes on top: the largest tensor. */
+uint64_t axl__model_write_bytes(const axl_model *m);
+
 #endif

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* optim_adamw.c - AdamW with f32 moments, named as torch.optim.AdamW names them. */
+/*
+ * optim_adamw.c - AdamW with f32 moments, named as torch.optim.AdamW names them; and AdamW of
+ * optimi, which is the same with other defaults: it keeps the moments without their bias, which
+ * moves parameters of f32 alike, and adds Kahan's compensation for those of 16 bits alone.
+ */
 #include "optim_method.h"
 
 /* The trainer prunes these two (axl__optimizer_moments) as regions 0 and 1. */
@@ -44,6 +48,13 @@ static axl_status adamw_step(axl__optimizer *o, const axl__optim_step *t)
 const axl__optim_method axl__optim_adamw = {
     .name = "adamw",
     .defaults = { .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8 },
+    .lay_out = axl__optim_two_moments,
+    .step = adamw_step,
+};
+
+const axl__optim_method axl__optim_optimi_adamw = {
+    .name = "optimi_adamw",
+    .defaults = { .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-6 },
     .lay_out = axl__optim_two_moments,
     .step = adamw_step,
 };

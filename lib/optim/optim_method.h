@@ -141,6 +141,7 @@ axl_status axl__optim_args_read(axl__optim_settings *s, const axl__optimizer_nam
 /* The methods: axl__optim_NAME, each in the file of its name, those of 8 bits in optim_low_bit.c.
  */
 #define AXL__OPTIM_METHODS(X)                                                                      \
+    X(adamc)                                                                                       \
     X(adafactor)                                                                                   \
     X(adagrad)                                                                                     \
     X(adamw)                                                                                       \
@@ -153,6 +154,7 @@ axl_status axl__optim_args_read(axl__optim_settings *s, const axl__optimizer_nam
     X(came)                                                                                        \
     X(lion)                                                                                        \
     X(lion_8bit)                                                                                   \
+    X(optimi_adamw)                                                                                \
     X(muon)                                                                                        \
     X(rmsprop)                                                                                     \
     X(rmsprop_8bit)                                                                                \

@@ -278,8 +278,10 @@ static axl_status optimizer_setup(axl__optimizer *o, const axl_optimizer_options
         return axl__fail_nomem();
     memcpy(tensors, given, bytes);
     qsort(tensors, o->target.n_tensors, sizeof *tensors, optimizer_by_place);
+    const char *why = name ? NULL : axl__optimizer_refusal(wanted);
     if (!name)
-        return axl__fail(AXL_ERR_INVALID, "optimizer: \"%.64s\" is not supported", wanted);
+        return axl__fail(AXL_ERR_INVALID, "optimizer: \"%.64s\" is not supported%s%s", wanted,
+                         why ? ": " : "", why ? why : "");
     AXL_TRY(optimizer_find_method(o, name));
     AXL_TRY(optimizer_check_rates(opts));
     AXL_TRY(optimizer_read_settings(o, name, opts));

@@ -51,6 +51,15 @@ void axl__output_release(axl_context *ctx, const char *dir, int lock)
     axl__unlock_file(lock);
 }
 
+/* "model-00001-of-00003.safetensors" */
+static bool output_name_is_shard(const char *name, size_t len)
+{
+    static const char first[] = "model-", last[] = ".safetensors";
+    size_t n = sizeof first - 1, m = sizeof last - 1;
+
+    return len > n + m && memcmp(name, first, n) == 0 && memcmp(name + len - m, last, m) == 0;
+}
+
 /* What axl writes into an output_dir under a temporary name first.  Tokenizer files and results are
  * PEFT's and transformers' names. */
 static bool output_name_is_ours(const char *name, size_t len)
@@ -64,6 +73,7 @@ static bool output_name_is_ours(const char *name, size_t len)
         "config.json",
         "report.html",
         "model.safetensors",
+        "model.safetensors.index.json",
         "generation_config.json",
         "tokenizer.json",
         "tokenizer.model",
@@ -76,7 +86,7 @@ static bool output_name_is_ours(const char *name, size_t len)
         "vocab.json",
         "merges.txt",
     };
-    bool ours = axl__checkpoint_is_name(name, len);
+    bool ours = axl__checkpoint_is_name(name, len) || output_name_is_shard(name, len);
 
     for (size_t i = 0; i < sizeof names / sizeof names[0] && !ours; i++)
         ours = strlen(names[i]) == len && memcmp(names[i], name, len) == 0;

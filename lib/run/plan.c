@@ -11,6 +11,7 @@
 #include "base/structs.h"
 #include "config/config.h"
 #include "data/dataset.h"
+#include "model/weights.h"
 #include "tensor/counting.h"
 #include "text/tokenizer.h"
 
@@ -88,8 +89,7 @@ static void plan_read_counts(const axl_model *m, uint64_t weights, uint64_t opti
     uint64_t on_host = m->device.host_memory ? all : 0;
     uint64_t then = now + m->file_bytes + on_host + m->device.own_bytes + more;
 
-    if (m->weights) /* made with the trainer */
-        weights += m->weights_bytes;
+    weights += axl__weights_bytes(m); /* made with the trainer */
     out->weights_bytes = m->file_bytes + weights;
     out->optimizer_bytes = optimizer - weights;
     out->activation_bytes = all - optimizer;

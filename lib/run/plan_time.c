@@ -17,34 +17,46 @@ enum { LAYERS = 2, FIRST_TOKENS = 64 };
 
 /* ---- work ---- */
 
-/* Multiplications and additions of n_tokens in sequences with that sum of squared lengths.  A pass
- * through a linear layer is 2 operations a weight and token; training makes one forward and one
- * backward for the inputs' gradients, another forward with checkpointing, and one for the gradients
- * of the weights where these are trained.  Attention looks at half of the squares, twice; its
- * backward is counted as two and a half forwards.  The head is at trained tokens alone. */
+/* How often a module's weights meet a token: in a forward, in training with checkpointing in
+ * another, in one backward for the gradient of the input, and in one for that of the weights where
+ * these are trained.  Below what is trained there is no backward. */
+static double passes_of(const axl_trainer *tr, bool train, const axl__module *m)
+{
+    double share = tr->opts.lisa_layers > 0 && m->layer >= 0
+                       ? (double)tr->opts.lisa_layers / (double)tr->model->arch.n_layers
+                       : 1.0;
+
+    if (!train || (m->layer >= 0 && m->layer < tr->first_layer))
+        return 1.0;
+    return (tr->opts.checkpointing && m->layer >= 0 ? 3.0 : 2.0) +
+           (!tr->adapter && m->weight_at >= 0 ? share : 0.0);
+}
+
+/* Multiplications and additions of n_tokens in sequences with that sum of squared lengths, 2 a
+ * weight, token and pass.  Attention looks at half of the squares, twice; its backward is counted
+ * as two and a half forwards.  The head is at trained tokens alone. */
 static double work_of(const axl_trainer *tr, bool train, double n_tokens, double n_trained,
                       double squares)
 {
     const axl__arch *a = &tr->model->arch;
-    double linear = 0.0, lora = 0.0;
-    double head = (double)a->vocab_size * (double)a->hidden_size;
-    double attention = 2.0 * squares * (double)(a->n_heads * a->head_dim * a->n_layers);
-    double own = train && !tr->adapter ? 1.0 : 0.0; /* the gradients of the weights */
-    double share = tr->opts.lisa_layers ? (double)tr->opts.lisa_layers / (double)a->n_layers : 1.0;
+    double linear = 0.0, lora = 0.0, head = 0.0;
+    double attention = 2.0 * squares * (double)(a->n_heads * a->head_dim);
     double passes = !train ? 1.0 : tr->opts.checkpointing ? 3.0 : 2.0;
+    double behind = train ? (double)(a->n_layers - tr->first_layer) : 0.0; /* layers with both */
 
     for (int64_t i = 0; i < tr->model->modules.n; i++) {
         const axl__module *m = &tr->model->modules.list[i];
         const axl__lora *l = tr->adapter ? &tr->adapter->loras[i] : NULL;
-        if (m->role != AXL__ROLE_LINEAR)
-            continue;
-        linear += (double)m->rows * (double)m->cols;
-        lora += l && l->on ? (double)l->rank * (double)(l->in + l->out) : 0.0;
+        double size = (double)m->rows * (double)m->cols * passes_of(tr, train, m);
+        linear += m->role == AXL__ROLE_LINEAR ? size : 0.0;
+        head += m->role == AXL__ROLE_HEAD ? size : 0.0;
+        lora += m->role == AXL__ROLE_LINEAR && l && l->on
+                    ? (double)l->rank * (double)(l->in + l->out)
+                    : 0.0;
     }
-    return 2.0 * n_tokens *
-               ((passes + own * share) * linear + (train ? passes + 1.0 : 1.0) * lora) +
-           attention * (train ? passes + 1.5 : 1.0) +
-           2.0 * n_trained * head * (train ? 2.0 + own : 1.0);
+    return 2.0 * n_tokens * (linear + (train ? passes + 1.0 : 1.0) * lora) +
+           attention * ((passes + 1.5) * behind + ((double)a->n_layers - behind)) +
+           2.0 * n_trained * head;
 }
 
 static double survey_work(const axl_trainer *tr, bool train, const axl__survey *s)
@@ -132,7 +144,8 @@ static axl_status new_adapter(axl_adapter **out, axl_model *m, const axl_adapter
     return status;
 }
 
-/* Without LISA, whose layers would be more than there are; its share is in the work. */
+/* Without LISA, whose layers would be more than there are, and with all weights, whose names those
+ * of unfrozen_parameters would not be; what they leave out is in the work. */
 static axl_status new_trainer(axl_trainer **out, const axl_trainer *like, const char *backend)
 {
     axl_trainer_options o = like->opts;
@@ -142,6 +155,7 @@ static axl_status new_trainer(axl_trainer **out, const axl_trainer *like, const 
     o.schedule = NULL;
     o.lisa_layers = 0;
     o.lisa_steps = 0;
+    o.n_unfrozen_parameters = 0;
     AXL_TRY(new_model(&m, like->model, backend));
     axl_status status = like->adapter ? new_adapter(&adapter, m, like->adapter) : AXL_OK;
     if (status == AXL_OK)

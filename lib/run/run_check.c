@@ -58,7 +58,8 @@ static void check_model(const checker *c, const char *key, const char *value, co
     if (!axl__has_file(path, "config.json"))
         check_look(c, AXL__C_NO_MODEL_CONFIG, key,
                    axl__fail(AXL_ERR_NOT_FOUND, "%s holds no config.json", path));
-    check_look(c, AXL__C_NO_WEIGHTS, key, axl__model_look(path));
+    if (!axl__cfg_bool_or(c->cfg, "reinit_weights", false))
+        check_look(c, AXL__C_NO_WEIGHTS, key, axl__model_look(path));
 }
 
 /* Of its own key, or in the model's folder, whose fault is said already when it is not there. */

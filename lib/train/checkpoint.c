@@ -13,6 +13,8 @@
 #include "base/num.h"
 #include "base/str.h"
 #include "data/loader.h"
+#include "model/model_files.h"
+#include "model/write_model.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +23,8 @@
 
 uint64_t axl__trainer_save_bytes(const axl_trainer *tr, bool checkpoint)
 {
-    uint64_t params = (uint64_t)tr->trained.n_params * sizeof(float);
+    uint64_t params = tr->adapter ? (uint64_t)tr->trained.n_params * sizeof(float)
+                                  : axl__model_write_bytes(tr->model);
     uint64_t state = checkpoint ? axl__optimizer_state_size(tr->optimizer) : 0;
 
     return state > params ? state : params;
@@ -114,14 +117,15 @@ static axl_status checkpoint_write_state(axl_trainer *tr, const axl__save_option
 }
 
 /* exact: what the optimizer goes on from; else, of a model, what it computes with.  sum: of the
- * tensors' file; may be NULL. */
+ * tensors' file, which is one in a checkpoint; may be NULL. */
 static axl_status checkpoint_write_trained(axl_trainer *tr, const char *dir, bool exact,
                                            axl__checksum *sum)
 {
     if (tr->adapter)
         return axl__adapter_save(tr->adapter, dir, sum);
     AXL_TRY(axl__trainer_use_trained(tr));
-    return axl__weights_save(tr->model, dir, exact, sum);
+    return axl__model_write_trained(tr->model, dir, exact, sum ? UINT64_MAX : AXL__SHARD_BYTES,
+                                    sum);
 }
 
 axl_status axl_trainer_export(axl_trainer *tr, const char *dir)

@@ -14,6 +14,7 @@
 #include "optim/optimizer_config.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- life ---- */
@@ -39,6 +40,10 @@ static axl_status trainer_check_options(const axl_trainer_options *o)
         return axl__fail(AXL_ERR_INVALID, "gradient_accumulation_steps must be at least 1");
     if (!(o->label_smoothing >= 0.0 && o->label_smoothing < 1.0))
         return axl__fail(AXL_ERR_INVALID, "label_smoothing must be in [0, 1)");
+    if (o->n_unfrozen_parameters > 0 && (o->lisa_layers > 0 || !o->unfrozen_parameters))
+        return axl__fail(AXL_ERR_INVALID, "unfrozen_parameters %s",
+                         o->lisa_layers > 0 ? "and LISA, which trains whole layers: keep one"
+                                            : "must not be NULL");
     if ((o->lisa_layers > 0) != (o->lisa_steps > 0))
         return axl__fail(AXL_ERR_INVALID, "lisa_layers and lisa_steps must be set together");
     return AXL_OK;
@@ -69,6 +74,7 @@ static axl__wish training_wish(const axl_trainer *tr)
     return (axl__wish){
         .grads = tr->grads,
         .frozen_layers = tr->lisa.n_picked > 0 ? tr->lisa.rests + 1 : NULL,
+        .first_layer = tr->first_layer,
         .scale = 1.0,
         .smoothing = tr->opts.label_smoothing,
         .noise_alpha = tr->opts.neftune_noise_alpha,
@@ -127,6 +133,36 @@ static axl_status make_optimizer(axl_trainer *tr, const axl_optimizer_options *g
     return status;
 }
 
+static axl_status unfreeze(axl_trainer *tr)
+{
+    const axl_trainer_options *o = &tr->opts;
+    axl__unfrozen some = { 0 };
+
+    if (o->n_unfrozen_parameters == 0)
+        return axl__weights_unfreeze(tr->model, NULL);
+    axl_status status =
+        axl__unfrozen_init(&some, tr->ctx, o->unfrozen_parameters, o->n_unfrozen_parameters);
+    if (status == AXL_OK)
+        status = axl__weights_unfreeze(tr->model, &some);
+    axl__unfrozen_free(&some);
+    return status;
+}
+
+/* Gradients go down to the lowest layer that has something to train; the embedding is below all. */
+static int64_t lowest_layer(const axl_trainer *tr)
+{
+    int64_t lowest = tr->model->arch.n_layers;
+
+    for (size_t i = 0; i < tr->trained.n_tensors; i++) {
+        const axl__param *t = &tr->trained.tensors[i];
+        if (t->lookup)
+            return 0;
+        if (t->layer >= 0 && t->layer < lowest)
+            lowest = t->layer;
+    }
+    return lowest;
+}
+
 /* What is trained.  It has one trainer at a time.  took_model and took_adapter tell
  * axl_trainer_free() what to give back, however far this came. */
 static axl_status take_trained(axl_trainer *tr)
@@ -137,6 +173,9 @@ static axl_status take_trained(axl_trainer *tr)
         AXL_TRY(axl__adapter_can_restart(tr->adapter));
     if (tr->adapter && tr->opts.lisa_layers > 0)
         return axl__fail(AXL_ERR_INVALID, "LISA trains a model's own layers, not an adapter's");
+    if (tr->adapter && tr->opts.n_unfrozen_parameters > 0)
+        return axl__fail(AXL_ERR_INVALID,
+                         "unfrozen_parameters are a model's own, and an adapter is trained");
     AXL_TRY(axl__lisa_init(&tr->lisa, tr->ctx, (uint32_t)tr->model->arch.n_layers,
                            tr->opts.lisa_layers, tr->opts.lisa_steps, (uint32_t)tr->opts.seed));
     AXL_TRY(axl__model_take(tr->model, !tr->adapter));
@@ -147,8 +186,10 @@ static axl_status take_trained(axl_trainer *tr)
         tr->trained = axl__adapter_trained(tr->adapter);
         return AXL_OK;
     }
-    AXL_TRY(axl__weights_unfreeze(tr->model));
+    AXL_TRY(unfreeze(tr));
+    tr->opts.unfrozen_parameters = NULL; /* the caller's */
     tr->trained = axl__weights_trained(tr->model);
+    tr->first_layer = lowest_layer(tr);
     return AXL_OK;
 }
 
@@ -237,6 +278,27 @@ static void read_relora(axl_trainer_options *o, const axl_config *cfg)
     o->relora_prune_ratio = axl__cfg_double(cfg, "relora_prune_ratio");
 }
 
+/* The texts stay the config's; *out is for axl__free(). */
+static axl_status read_unfrozen(axl_trainer_options *o, const axl_config *cfg, const char ***out)
+{
+    size_t n = axl__cfg_count(cfg, "unfrozen_parameters");
+
+    *out = NULL;
+    if (n == 0)
+        return AXL_OK;
+    *out = axl__alloc(axl__config_context(cfg), n * sizeof **out);
+    if (!*out)
+        return axl__fail_nomem();
+    for (size_t i = 0; i < n; i++) {
+        char key[48];
+        snprintf(key, sizeof key, "unfrozen_parameters[%zu]", i);
+        (*out)[i] = axl__cfg_str_or(cfg, key, "");
+    }
+    o->unfrozen_parameters = *out;
+    o->n_unfrozen_parameters = n;
+    return AXL_OK;
+}
+
 /* The options point to the schedule and the optimizer on this stack, which axl_trainer_new()
  * copies. */
 axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg, axl_model *model,
@@ -269,10 +331,14 @@ axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg, axl
     o.gradient_accumulation_steps = (uint32_t)axl__cfg_int(cfg, "gradient_accumulation_steps");
     o.checkpointing = axl__cfg_bool(cfg, "gradient_checkpointing");
     axl__optimizer_config optimizer;
+    const char **unfrozen = NULL;
     axl_status status = axl__optimizer_config_read(&optimizer, cfg, total_steps);
     o.optimizer = &optimizer.opts;
     if (status == AXL_OK)
+        status = read_unfrozen(&o, cfg, &unfrozen);
+    if (status == AXL_OK)
         status = axl_trainer_new(out, model, adapter, &o);
+    axl__free(axl__config_context(cfg), unfrozen);
     axl__optimizer_config_free(&optimizer);
     return status;
 }
@@ -348,6 +414,24 @@ static axl_status take_gradients(axl_trainer *tr, const float *target)
         return AXL_OK;
     axl_unary_args a = { { tr->fresh, AXL_F32, 1, n, n }, { tr->grads, AXL_F32, 1, n, n } };
     return tr->model->ops->add(tr->model->dev, &a);
+}
+
+/* Of a tensor of which some rows are trained. */
+static axl_status zero_frozen(axl_trainer *tr, const axl__param *t, float *grads)
+{
+    for (size_t i = 0; i < t->n_frozen; i++) {
+        axl__range r = t->frozen[i];
+        AXL_TRY(tr->model->ops->zero(tr->model->dev, grads + t->at + r.first,
+                                     (size_t)(r.end - r.first) * sizeof(float)));
+    }
+    return AXL_OK;
+}
+
+static axl_status zero_all_frozen(axl_trainer *tr, float *grads)
+{
+    for (size_t i = 0; i < tr->trained.n_tensors; i++)
+        AXL_TRY(zero_frozen(tr, &tr->trained.tensors[i], grads));
+    return AXL_OK;
 }
 
 /* A first batch that failed wrote into the step's own gradients, which were zero before. */
@@ -429,6 +513,8 @@ static axl_status accumulate(axl_trainer *tr, trainer_batch *t)
     wish.seed = tr->opts.seed ^ (tr->step + 1) * 0x9E3779B97F4A7C15u ^
                 (tr->batches + 1) * 0xC2B2AE3D27D4EB4Fu;
     axl_status status = run_batch(tr, t->batch, &wish, &sum);
+    if (status == AXL_OK)
+        status = zero_all_frozen(tr, wish.grads);
     if (status == AXL_OK)
         status = take_gradients(tr, wish.grads);
     if (status < 0) {
@@ -746,6 +832,8 @@ axl_status axl_trainer_write_gradient(axl_trainer *tr, size_t index, const float
         sums[i] = (float)((double)values[i] * terms);
     if (status == AXL_OK)
         status = tr->model->ops->upload(tr->model->dev, tr->grads + t->at, sums, tensor_bytes(t));
+    if (status == AXL_OK)
+        status = zero_frozen(tr, t, tr->grads);
     if (status == AXL_OK)
         tr->terms = terms;
     axl__free(tr->ctx, sums);

@@ -28,7 +28,8 @@ struct axl_trainer {
     axl_model *model;
     axl_adapter *adapter;     /* NULL: the model's own weights are trained */
     axl__trained trained;     /* the adapter's tensors, or the model's */
-    axl_trainer_options opts; /* schedule and optimizer are NULL here */
+    int64_t first_layer;      /* of the model's own weights: none below it is trained */
+    axl_trainer_options opts; /* what was the caller's memory is NULL here */
     axl_schedule_options schedule;
     axl__plateau plateau;
     axl__lisa lisa;

@@ -240,7 +240,10 @@ HOLDS(axl_model_options, weights, 32);
 HOLDS(axl_model_options, plain_scales, 36);
 HOLDS(axl_model_options, keep_modules, 40);
 HOLDS(axl_model_options, n_keep_modules, 48);
-SPANS(axl_model_options, 56);
+HOLDS(axl_model_options, seed, 56);
+HOLDS(axl_model_options, reinit, 64);
+HOLDS(axl_model_options, reserved0, 68);
+SPANS(axl_model_options, 72);
 
 HOLDS(axl_model_info, size, 0);
 HOLDS(axl_model_info, n_params, 8);
@@ -427,7 +430,9 @@ HOLDS(axl_trainer_options, max_tokens, 88);
 HOLDS(axl_trainer_options, lisa_layers, 92);
 HOLDS(axl_trainer_options, label_smoothing, 96);
 HOLDS(axl_trainer_options, lisa_steps, 104);
-SPANS(axl_trainer_options, 112);
+HOLDS(axl_trainer_options, unfrozen_parameters, 112);
+HOLDS(axl_trainer_options, n_unfrozen_parameters, 120);
+SPANS(axl_trainer_options, 128);
 
 HOLDS(axl_step_stats, size, 0);
 HOLDS(axl_step_stats, step, 8);

@@ -46,11 +46,12 @@ static settings make_settings(uint32_t compute, uint32_t checkpointing)
 static axl_trainer *make_trainer(axl_context *ctx, const settings *s)
 {
     axl_model *model;
-    axl_adapter *adapter;
+    axl_adapter *adapter = NULL;
     axl_trainer *tr;
 
     assert_ok(axl_model_open(&model, ctx, test_source_path("examples/tiny-llama"), &s->model));
-    assert_ok(axl_adapter_new(&adapter, model, &s->adapter));
+    if (s->adapter.rank > 0)
+        assert_ok(axl_adapter_new(&adapter, model, &s->adapter));
     assert_ok(axl_trainer_new(&tr, model, adapter, &s->trainer));
     axl_adapter_free(adapter);
     axl_model_free(model);
@@ -175,6 +176,43 @@ static void test_plan__counts_dropout_and_accumulation(void **state)
     s.trainer.gradient_accumulation_steps = 2;
     s.model.read = 1;
     assert_near(&s);
+}
+
+/* All weights, and the upper layers alone. */
+static void test_plan__counts_full_fine_tuning(void **state)
+{
+    static const char *const upper[] = { "model.layers.[23]", "lm_head" };
+
+    (void)state;
+    for (uint32_t compute = AXL_COMPUTE_F32; compute <= AXL_COMPUTE_BF16; compute++)
+        for (uint32_t some = 0; some < 2; some++) {
+            settings s = make_settings(compute, compute == AXL_COMPUTE_BF16);
+            s.adapter.rank = 0;
+            s.trainer.unfrozen_parameters = some ? upper : NULL;
+            s.trainer.n_unfrozen_parameters = some ? 2 : 0;
+            s.trainer.gradient_accumulation_steps = 1 + some;
+            if (test_is_long() || (compute == AXL_COMPUTE_F32) == some)
+                assert_near(&s);
+        }
+}
+
+/* Of what is not trained there are no values in f32, gradients, moments or activations. */
+static void test_plan__some_weights_take_less(void **state)
+{
+    static const char *const last[] = { "model.layers.3", "model.norm" };
+    settings s = make_settings(AXL_COMPUTE_BF16, 0);
+    axl_context *ctx = test_context();
+
+    (void)state;
+    s.adapter.rank = 0;
+    axl_plan all = estimate(ctx, &s);
+    s.trainer.unfrozen_parameters = last;
+    s.trainer.n_unfrozen_parameters = 2;
+    axl_plan some = estimate(ctx, &s);
+    assert_true(some.optimizer_bytes < all.optimizer_bytes / 4);
+    assert_true(some.activation_bytes < all.activation_bytes);
+    assert_true(some.weights_bytes < all.weights_bytes);
+    axl_context_free(ctx);
 }
 
 static void load(axl_context *ctx, const settings *s, outcome *o)
@@ -309,6 +347,8 @@ int main(void)
         cmocka_unit_test(test_plan__peak_is_near_the_measured),
         cmocka_unit_test(test_plan__counts_weights_in_few_bits),
         cmocka_unit_test(test_plan__counts_dropout_and_accumulation),
+        cmocka_unit_test(test_plan__counts_full_fine_tuning),
+        cmocka_unit_test(test_plan__some_weights_take_less),
         cmocka_unit_test(test_plan__going_on_takes_what_is_read_once),
         cmocka_unit_test(test_plan__names_its_parts),
         cmocka_unit_test(test_plan__says_what_is_wrong),

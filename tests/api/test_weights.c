@@ -192,6 +192,39 @@ static void test_weights__the_result_is_what_was_trained(void **state)
     check_result(AXL_COMPUTE_BF16, "adamw_8bit");
 }
 
+/* Steps that are each too small for the bf16 that is computed with add up. */
+static void test_weights__small_steps_are_not_lost(void **state)
+{
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    size_t n;
+
+    (void)state;
+    o.learning_rate = 1e-6; /* the weights are about 0.02, half their last place 4e-5 */
+    fixture f = setup("cpu", AXL_COMPUTE_BF16, 2, &o), g = setup("cpu", AXL_COMPUTE_F32, 2, &o);
+    float *before = all_of(f.tr, axl_trainer_read, &n);
+    for (uint32_t i = 0; i < 10; i++) {
+        step(f.tr, 0);
+        step(g.tr, 0);
+    }
+    float *bf16 = all_of(f.tr, axl_trainer_read, &n), *f32 = all_of(g.tr, axl_trainer_read, &n);
+    size_t moved = 0;
+    double sums[3] = { 0 };
+    for (size_t i = 0; i < n; i++) {
+        double a = (double)bf16[i] - before[i], b = (double)f32[i] - before[i];
+        moved += a != 0.0;
+        sums[0] += a * b;
+        sums[1] += a * a;
+        sums[2] += b * b;
+    }
+    assert_true((double)moved > 0.9 * (double)n);
+    assert_true(sums[0] / sqrt(sums[1] * sums[2]) > 0.95); /* into the same direction */
+    free(before);
+    free(bf16);
+    free(f32);
+    teardown(&f);
+    teardown(&g);
+}
+
 static void test_weights__an_evaluation_changes_nothing(void **state)
 {
     axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
@@ -599,6 +632,7 @@ int main(void)
         cmocka_unit_test(test_weights__recomputing_changes_no_bit),
         cmocka_unit_test(test_weights__one_batch_or_several),
         cmocka_unit_test(test_weights__the_result_is_what_was_trained),
+        cmocka_unit_test(test_weights__small_steps_are_not_lost),
         cmocka_unit_test(test_weights__an_evaluation_changes_nothing),
         cmocka_unit_test(test_weights__goes_on_from_a_checkpoint),
         cmocka_unit_test(test_weights__lisa_trains_some_layers_at_a_time),

@@ -96,6 +96,34 @@ class Full(Case):
         result = self.axl("check", self.config(lora_model_dir=self.path("x")))
         self.assertIn("lora_model_dir: needs adapter: lora", result.out)
 
+    def test_some_weights(self):
+        some = {"unfrozen_parameters": ["model.layers.[1-9]+.mlp", "^model.norm.weight$[:8]"]}
+        self.good("train", self.config(max_steps=2, **some), "--quiet")
+        self.assertIn("GiB", self.good("plan", self.config(max_steps=2, **some)).out)
+        lisa = {"lisa_n_layers": 1, "lisa_step_interval": 2}
+        result = self.axl("check", self.config(**some, **lisa))
+        self.assertIn("unfrozen_parameters: lisa_n_layers trains whole layers", result.out)
+
+    def test_random_weights(self):
+        shape = self.path("shape")
+        os.mkdir(shape)
+        for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+            shutil.copy(os.path.join(TINY, name), shape)
+        result = self.axl("check", self.config(base_model=shape))
+        self.assertIn("with reinit_weights: true a model begins with random weights", result.out)
+        anew = self.config(base_model=shape, reinit_weights=True, max_steps=30, seed=3,
+                           learning_rate=0.003)
+        self.good("check", anew)
+        self.assertIn("GiB", self.good("plan", anew).out)
+        self.good("train", anew, "--quiet")
+        losses = self.losses()
+        self.assertAlmostEqual(losses[0], 6.64, delta=0.3)  # log(768)
+        self.assertLess(losses[-1], losses[0] - 1)
+        self.good("inference", "--model", self.path("out"), "--prompt", PROMPT,
+                  "--max-new-tokens", "4")
+        result = self.axl("check", self.config(reinit_weights=True, lora_r=8, adapter="lora"))
+        self.assertIn("reinit_weights: an adapter would belong to weights", result.out)
+
     def test_lisa(self):
         lisa = {"lisa_n_layers": 1, "lisa_step_interval": 2}
         self.good("train", self.config(max_steps=6, **lisa), "--quiet")

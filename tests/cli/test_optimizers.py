@@ -14,7 +14,7 @@ class Optimizers(Case):
     def names(self):
         """What the error about an unknown one lists."""
         result = self.axl("check", self.config("unknown.yml", optimizer="no_such_optimizer"))
-        return re.search(r"; use (.*) \[AXL-C0210\]", result.out).group(1).split(", ")
+        return re.search(r"must be one of (.*), found", result.out).group(1).split(", ")
 
     def few(self):
         path = self.write("few.jsonl", "".join(read(ALPACA).splitlines(True)[:6]))

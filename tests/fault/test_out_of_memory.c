@@ -22,6 +22,8 @@ typedef struct {
     tiny_data *batches[2];
     axl_buffer ids, text, offsets;
     const char *dir;
+    bool reinit;
+    const char *const *unfrozen; /* (2) what is trained of the model's own weights; NULL: all */
     double loss;
 } world;
 
@@ -313,6 +315,7 @@ static axl_status open_model(void *w_)
 
     o.backend = "cpu";
     o.compute = AXL_COMPUTE_F32;
+    o.reinit = w->reinit;
     return axl_model_open(&w->model, w->ctx, test_source_path("examples/tiny-llama"), &o);
 }
 
@@ -656,6 +659,8 @@ static axl_status new_trainer(void *w_)
 
     o.learning_rate = 1e-2;
     o.gradient_accumulation_steps = 2;
+    o.unfrozen_parameters = w->unfrozen;
+    o.n_unfrozen_parameters = w->unfrozen ? 2 : 0;
     return axl_trainer_new(&w->tr, w->model, w->adapter, &o);
 }
 
@@ -874,6 +879,34 @@ static void test_out_of_memory__full_fine_tuning(void **state)
     end(&plain);
 }
 
+static void test_out_of_memory__some_weights(void **state)
+{
+    static const char *const patterns[] = { "model.layers.[0-9]+.mlp.up_proj",
+                                            "model.norm.weight[1:9]" };
+    world w = begin(), plain = begin();
+
+    (void)state;
+    w.unfrozen = plain.unfrozen = patterns;
+    train_weights(&w);
+    assert_ok(train_undisturbed(&plain, false));
+    compare_trained(w.tr, plain.tr);
+    end(&w);
+    end(&plain);
+}
+
+static void test_out_of_memory__random_weights(void **state)
+{
+    world w = begin();
+
+    (void)state;
+    w.reinit = true;
+    make_batches(&w);
+    free(w.batches[0]);
+    free(w.batches[1]);
+    SWEEP(&w, open_model, FAULT_MAKES);
+    end(&w);
+}
+
 /* ---- a run ---- */
 
 static axl_status run(void *w_)
@@ -976,6 +1009,8 @@ int main(void)
         cmocka_unit_test(test_out_of_memory__from_and_to_memory),
         cmocka_unit_test(test_out_of_memory__training),
         cmocka_unit_test(test_out_of_memory__full_fine_tuning),
+        cmocka_unit_test(test_out_of_memory__some_weights),
+        cmocka_unit_test(test_out_of_memory__random_weights),
         cmocka_unit_test(test_out_of_memory__run),
         cmocka_unit_test(test_out_of_memory__run_that_goes_on),
     };

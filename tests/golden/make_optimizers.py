@@ -3,9 +3,12 @@
 state of each optimizer after 100 steps of the implementation that Axolotl 0.19 uses.
 
 Made on a CPU with PyTorch 2.13.0, transformers 5.16.1, bitsandbytes 0.50.2, torchao 0.17.0,
-schedulefree 1.4.1, came-pytorch 0.1.3 and the optimizers inside axolotl 0.19.0:
+schedulefree 1.4.1, came-pytorch 0.1.3, torch-optimi 0.3.3 and the optimizers inside axolotl 0.19.0:
 
-    python3 make_optimizers.py optimizers
+    python3 make_optimizers.py optimizers [FUNCTION…]
+
+With names of functions (adamc) their cases alone are made anew; the last bits of others are those of
+the machine that they were made on, and stay.
 
 The tensors' first values and all gradients follow from `uniform`, which the test computes too; the
 rate rises over ten steps.  Of f32 tensors every STRIDE-th element is kept, of 8-bit codes all.
@@ -18,7 +21,7 @@ import sys
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 STEPS, STRIDE = 100, 5
 MUON_BF16 = 0.02  # its products are rounded to 8 bits
@@ -195,6 +198,25 @@ def adopt():
         {n: key(n) for n in ("exp_avg", "exp_avg_sq")}, {"weight_decay": 0.1}, tolerance=2e-6)
 
 
+def adamc():
+    """AdamW but for the decay, which is that of the rate's square; its peak is what it begins with."""
+    from axolotl.utils.optimizers.adamc import AdamC
+    case("adamc", "adamc", lambda p: AdamC(groups(p, 0.5), lr=1e-2, foreach=False), 1e-2,
+         {n: key(n) for n in ("exp_avg", "exp_avg_sq")}, {"weight_decay": 0.5})
+
+
+def optimi():
+    """Its averages are kept without their bias, which AdamW's are not."""
+    from optimi import AdamW
+
+    def biased(name, beta):
+        return lambda s, i: (s[name].double() * (1 - beta ** STEPS)).float()
+    case("optimi_adamw", "optimi_adamw", lambda p: AdamW(
+        groups(p, 0.1), lr=1e-2, foreach=False, triton=False), 1e-2,
+        {"exp_avg": biased("exp_avg", 0.9), "exp_avg_sq": biased("exp_avg_sq", 0.99)},
+        {"weight_decay": 0.1}, tolerance=2e-6)
+
+
 def schedule_free_optimizers():
     from schedulefree import AdamWScheduleFree, SGDScheduleFree
 
@@ -279,16 +301,26 @@ def torchao_optimizers():
                  {"weight_decay": 0.1}, other_bytes=0.001, tolerance=1e-5, state_tolerance=2e-6)
 
 
-def main(folder):
+FUNCTIONS = [torch_optimizers, other_torch_optimizers, factored_optimizers, muon, adopt, adamc, optimi,
+             schedule_free_optimizers, bitsandbytes_optimizers, torchao_optimizers]
+
+
+def keep_others(folder):
+    """What is in the files already and was not made again."""
+    with open(os.path.join(folder, "cases.json"), encoding="utf-8") as f:
+        old = [c for c in json.load(f)["cases"] if c["label"] not in {n["label"] for n in CASES}]
+    CASES[:] = old + CASES
+    for name, value in load_file(os.path.join(folder, "states.safetensors")).items():
+        TENSORS_OUT.setdefault(name, value)
+
+
+def main(folder, names):
     torch.set_num_threads(1)
-    torch_optimizers()
-    other_torch_optimizers()
-    factored_optimizers()
-    muon()
-    adopt()
-    schedule_free_optimizers()
-    bitsandbytes_optimizers()
-    torchao_optimizers()
+    for function in FUNCTIONS:
+        if not names or function.__name__ in names:
+            function()
+    if names:
+        keep_others(folder)
     with open(os.path.join(folder, "cases.json"), "w", encoding="utf-8") as f:
         json.dump({"steps": STEPS, "stride": STRIDE,
                    "tensors": [{"name": n, "shape": s} for n, s in TENSORS.items()],
@@ -298,4 +330,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2:])

@@ -817,6 +817,27 @@ class TrainingTest(Case):
         kept = axl.Model.open(MODEL, weights="nf4", double_quant=False, keep_modules=["_proj"])
         self.assertEqual(kept.info.weights_bytes, axl.Model.open(MODEL).info.weights_bytes)
 
+    def test_some_weights_of_a_random_model(self):
+        model = axl.Model.open(MODEL, compute="f32", reinit=True, seed=5)
+        first = model.logits(IDS[:5]).tolist()
+        again = axl.Model.open(MODEL, compute="f32", reinit=True, seed=5)
+        other = axl.Model.open(MODEL, compute="f32", reinit=True, seed=6)
+        self.assertEqual(again.logits(IDS[:5]).tolist(), first)
+        self.assertNotEqual(other.logits(IDS[:5]).tolist(), first)
+        model = axl.Model.open(MODEL, compute="f32")
+        names = ["model.layers.1.mlp", "model.norm.weight[:8]"]
+        trainer = axl.Trainer(model, learning_rate=1e-3, unfrozen_parameters=names)
+        self.assertEqual(len(trainer), 4)
+        norm = numbers(trainer["model.norm.weight"])
+        trainer.forward_backward(axl.Batch(IDS, IDS))
+        trainer.step()
+        moved = [a != b for a, b in zip(norm, numbers(trainer["model.norm.weight"]))]
+        self.assertEqual(moved, [True] * 8 + [False] * (len(norm) - 8))
+        with self.assertRaisesRegex(TypeError, "unfrozen_parameters must be a list of str"):
+            axl.Trainer(again, unfrozen_parameters="lm_head")
+        with self.assertRaisesRegex(axl.InvalidError, "no parameter's name begins"):
+            axl.Trainer(again, unfrozen_parameters=["nothing"])
+
     def test_full_fine_tuning(self):
         model = axl.Model.open(MODEL, compute="f32")
         with self.assertRaisesRegex(axl.Error, "was not trained"):

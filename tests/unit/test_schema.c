@@ -2,6 +2,8 @@
 /* test_schema.c - the table of keys: complete, sound, and the search for a near name. */
 #include "testing.h"
 
+#include "config/optimizer_names.h"
+
 #include "base/os.h"
 #include "base/str.h"
 #include "config/dataset_types.h"
@@ -310,6 +312,86 @@ static void test_schema__answers_alike_for_both_lists(void **state)
     assert_true(n > 60);
 }
 
+/* clang-format off: as many to a line as there is room for */
+static const char *const optimizers[] = {
+    "adamw_torch",
+    "adamw_torch_fused",
+    "adamw_torch_xla",
+    "adamw_torch_npu_fused",
+    "adafactor",
+    "adamw_anyprecision",
+    "adamw_torch_4bit",
+    "adamw_torch_8bit",
+    "ademamix",
+    "sgd",
+    "adagrad",
+    "adamw_bnb_8bit",
+    "adamw_8bit",
+    "ademamix_8bit",
+    "lion_8bit",
+    "lion_32bit",
+    "paged_adamw_32bit",
+    "paged_adamw_8bit",
+    "paged_ademamix_32bit",
+    "paged_ademamix_8bit",
+    "paged_lion_32bit",
+    "paged_lion_8bit",
+    "rmsprop",
+    "rmsprop_bnb",
+    "rmsprop_bnb_8bit",
+    "rmsprop_bnb_32bit",
+    "galore_adamw",
+    "galore_adamw_8bit",
+    "galore_adafactor",
+    "galore_adamw_layerwise",
+    "galore_adamw_8bit_layerwise",
+    "galore_adafactor_layerwise",
+    "lomo",
+    "adalomo",
+    "grokadamw",
+    "schedule_free_radam",
+    "schedule_free_adamw",
+    "schedule_free_sgd",
+    "apollo_adamw",
+    "apollo_adamw_layerwise",
+    "stable_adamw",
+    "optimi_adamw",
+    "ao_adamw_4bit",
+    "ao_adamw_8bit",
+    "ao_adamw_fp8",
+    "adopt_adamw",
+    "adamc",
+    "came_pytorch",
+    "muon",
+    "dion",
+    "sinkgd",
+    "polora",
+    "flash_adamw",
+    "flash_adam",
+    "flash_sgd",
+    "flash_sgdw",
+    "flash_lion",
+    "q_galore_adamw8bit",
+};
+
+/* clang-format on */
+
+/* Every name of transformers 5.16's OptimizerNames and of Axolotl 0.19's own is done, or is refused
+ * with one that is. */
+static void test_schema__answers_every_optimizer(void **state)
+{
+
+    (void)state;
+    for (size_t i = 0; i < sizeof optimizers / sizeof optimizers[0]; i++) {
+        const char *why = axl__optimizer_refusal(optimizers[i]);
+        const char *use = why ? strstr(why, "; use ") : NULL;
+        assert_true((axl__optimizer_find(optimizers[i]) != NULL) == (why == NULL));
+        if (why && (!use || !axl__optimizer_find(use + strlen("; use "))))
+            fail_msg("%s: %s", optimizers[i], why);
+    }
+    assert_null(axl__optimizer_refusal("adamw_trch"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_schema__reads_ranges),
         cmocka_unit_test(test_schema__knows_items_and_free_members),
         cmocka_unit_test(test_schema__finds_the_nearest_name),
+        cmocka_unit_test(test_schema__answers_every_optimizer),
         cmocka_unit_test(test_schema__has_the_only_defaults),
     };
 

@@ -545,7 +545,13 @@ axl_model_options._fields_ = [
     ("plain_scales", c.c_uint32),
     ("keep_modules", c.POINTER(c.c_char_p)),
     ("n_keep_modules", c.c_size_t),
+    ("seed", c.c_uint64),
+    ("reinit", c.c_uint32),
+    ("reserved0", c.c_uint32),
 ]
+axl_model_options._defaults_ = (
+    None, 0, 0, None, 0, 0, None, 0, 42, 0, 0,
+)
 axl_model_info._fields_ = [
     ("size", c.c_size_t),
     ("n_params", c.c_uint64),
@@ -751,9 +757,11 @@ axl_trainer_options._fields_ = [
     ("lisa_layers", c.c_uint32),
     ("label_smoothing", c.c_double),
     ("lisa_steps", c.c_uint64),
+    ("unfrozen_parameters", c.POINTER(c.c_char_p)),
+    ("n_unfrozen_parameters", c.c_size_t),
 ]
 axl_trainer_options._defaults_ = (
-    2e-4, None, 1.0, 0.0, None, 0, 0.9, 42, 0, 0, 1, 0, 0, 0, 0.0, 0,
+    2e-4, None, 1.0, 0.0, None, 0, 0.9, 42, 0, 0, 1, 0, 0, 0, 0.0, 0, None, 0,
 )
 axl_step_stats._fields_ = [
     ("size", c.c_size_t),

@@ -26,10 +26,12 @@ WEIGHTS = {"stored": _abi.AXL_WEIGHTS_STORED, "nf4": _abi.AXL_WEIGHTS_NF4,
 
 def model_options(backend: Optional[str], compute: str, read: bool, weights: str,
                   double_quant: bool, keep_modules: Optional[Sequence[str]],
-                  name: Optional[str] = None) -> _abi.axl_model_options:
+                  name: Optional[str] = None, reinit: bool = False,
+                  seed: Optional[int] = None) -> _abi.axl_model_options:
     """What the constructors of a Model have in common."""
     kept, n = names([] if keep_modules is None else keep_modules, "keep_modules")
     return options(_abi.axl_model_options, backend=backend, name=name, read=read,
+                   reinit=flag(reinit, "reinit"), seed=seed,
                    compute=choice("compute", COMPUTE, compute),
                    weights=choice("weights", WEIGHTS, weights), plain_scales=1 - flag(double_quant, "double_quant"),
                    keep_modules=None if keep_modules is None else kept, n_keep_modules=n)
@@ -74,14 +76,16 @@ class Model(Handle):
     @classmethod
     def open(cls, path: Any, *, context: Optional[Context] = None, backend: Optional[str] = None,
              compute: str = "auto", read: bool = False, weights: str = "stored",
-             double_quant: bool = True, keep_modules: Optional[Sequence[str]] = None) -> "Model":
+             double_quant: bool = True, keep_modules: Optional[Sequence[str]] = None,
+             reinit: bool = False, seed: Optional[int] = None) -> "Model":
         """Load a folder in Hugging Face form.  compute is "auto", "f32", "bf16" or "stored", what
         the file has; read=True reads the weights into memory instead of mapping the file.  weights
         "nf4", "fp4" or "int8" quantises the linear layers while loading, but for keep_modules
         (beginnings or ends of names; None: the output head); double_quant: the scales of 4 bits,
-        too."""
+        too.  reinit=True reads config.json alone and draws weights anew, from a seed."""
         context = context_or_default(context)
-        opts = model_options(backend, compute, read, weights, double_quant, keep_modules)
+        opts = model_options(backend, compute, read, weights, double_quant, keep_modules,
+                             reinit=reinit, seed=seed)
         made = cls._make(context, lib.axl_model_open, context, a_path(path), ctypes.byref(opts))
         return named(made, path)
 
@@ -458,6 +462,7 @@ class Trainer(_Tensors):
                  label_smoothing: Optional[float] = None, relora_steps: Optional[int] = None,
                  relora_prune: Optional[str] = None, relora_prune_ratio: Optional[float] = None,
                  lisa_layers: Optional[int] = None, lisa_steps: Optional[int] = None,
+                 unfrozen_parameters: Optional[Sequence[str]] = None,
                  gradient_accumulation_steps: Optional[int] = None,
                  loss_average: Optional[str] = None, checkpointing: Optional[bool] = None,
                  max_tokens: Optional[int] = None, seed: Optional[int] = None) -> None:
@@ -472,6 +477,8 @@ class Trainer(_Tensors):
             warmup_steps=warmup_steps)
         self._model = instance(model, Model, "model")
         instance(adapter, Adapter, "adapter", none=True)
+        unfrozen, n_unfrozen = names([] if unfrozen_parameters is None else unfrozen_parameters,
+                                     "unfrozen_parameters")
         self._fill(model._context, lib.axl_trainer_new, model, adapter, ctypes.byref(options(
             _abi.axl_trainer_options, learning_rate=learning_rate,
             optimizer=ctypes.pointer(rule), max_grad_norm=max_grad_norm,
@@ -479,6 +486,7 @@ class Trainer(_Tensors):
             relora_steps=relora_steps,
             relora_prune=choice("relora_prune", _PRUNE, relora_prune),
             relora_prune_ratio=relora_prune_ratio, lisa_layers=lisa_layers, lisa_steps=lisa_steps,
+            unfrozen_parameters=unfrozen, n_unfrozen_parameters=n_unfrozen,
             schedule=ctypes.pointer(rates.options), seed=seed,
             loss_average=choice("loss_average", _AVERAGES, loss_average),
             gradient_accumulation_steps=gradient_accumulation_steps, checkpointing=checkpointing,
