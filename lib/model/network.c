@@ -116,11 +116,12 @@ static bool ropes_serve(const axl__network *n, const int64_t *reach, int64_t pos
 
 axl_status axl__network_positions(axl__network *n, int64_t positions, int64_t length)
 {
-    axl__rope_angles made[AXL__ROPES_MAX] = { { NULL } };
+    axl__rope_angles made[AXL__ROPES_MAX];
     int64_t reach[AXL__ROPES_MAX] = { 0 };
     const axl__arch *a = &n->model->arch;
     axl_status status = AXL_OK;
 
+    memset(made, 0, sizeof made);
     for (int i = 0; i < a->n_ropes; i++)
         reach[i] = axl__rope_reach(&a->ropes[i], length);
     if (ropes_serve(n, reach, positions))

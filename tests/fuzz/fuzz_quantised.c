@@ -7,16 +7,17 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const forms[] = {
-    "{\"quant_method\": \"bitsandbytes\", \"load_in_4bit\": true, "
-    "\"bnb_4bit_quant_type\": \"nf4\"}",
-    "{\"load_in_4bit\": true}",
-    "{\"load_in_8bit\": true}",
-    "{\"quant_method\": \"fp8\"}",
-    "null",
-    "null",
+static const struct {
+    const char *quantization; /* quantization_config */
+    uint32_t weights;         /* an axl_weights */
+} forms[] = {
+    { "{\"load_in_4bit\": true, \"bnb_4bit_quant_type\": \"nf4\"}", AXL_WEIGHTS_STORED },
+    { "{\"quant_method\": \"bitsandbytes\", \"load_in_4bit\": true}", AXL_WEIGHTS_STORED },
+    { "{\"load_in_8bit\": true}", AXL_WEIGHTS_STORED },
+    { "{\"quant_method\": \"fp8\"}", AXL_WEIGHTS_STORED },
+    { "null", AXL_WEIGHTS_NF4 },
+    { "null", AXL_WEIGHTS_INT8 },
 };
-static const uint32_t weights[] = { 0, 0, 0, 0, AXL_WEIGHTS_NF4, AXL_WEIGHTS_INT8 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -33,12 +34,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     float logits[3 * 16];
     axl_model *model;
 
-    int length = snprintf(config, sizeof config, text, forms[form]);
+    int length = snprintf(config, sizeof config, text, forms[form].quantization);
     const axl_file files[] = {
         { sizeof files[0], "config.json", config, (size_t)length },
         { sizeof files[0], "model.safetensors", data, size },
     };
-    o.weights = weights[form];
+    o.weights = forms[form].weights;
     axl_status status = axl_model_open_files(&model, fuzz_context(), files, 2, &o);
     fuzz_must((status == AXL_OK) == (model != NULL), "a model or a failure");
     if (model)
