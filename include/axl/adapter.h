@@ -3,8 +3,8 @@
  * @file adapter.h
  * A LoRA adapter (Hu et al., "LoRA: Low-rank adaptation of large language models", 2021):
  * y = x W^T + scale * dropout(x) A^T B^T, A (r, in), B (out, r), in f32, read and written as PEFT
- * does.  Beside its pairs it may train biases, and magnitudes: DoRA (Liu et al., "DoRA:
- * Weight-decomposed low-rank adaptation", 2024).
+ * does.  Beside its pairs it may train biases, magnitudes, which is DoRA (Liu et al., "DoRA:
+ * Weight-decomposed low-rank adaptation", 2024), and whole modules in place of the model's.
  */
 #ifndef AXL_ADAPTER_H
 #define AXL_ADAPTER_H
@@ -48,12 +48,19 @@ typedef struct axl_adapter_options {
     const char *init_lora_weights; /**< how values begin; NULL: "true".  See axl_adapter_new() */
     uint32_t lora_bias;            /**< 1: a bias of B, scaled as B is */
     uint32_t use_dora;             /**< 1: DoRA, a magnitude for each output */
+    /** (n_modules_to_save) ends of the paths of modules that are trained whole beside the model's
+     *  own, such as "embed_tokens", "lm_head" or "norm"; they have no pair.  Copied */
+    const char *const *modules_to_save;
+    size_t n_modules_to_save;
+    uint32_t ensure_weight_tying; /**< 1: where the head is the embedding, both are trained whole as
+                                       one as soon as one of them is; 0: each is its own */
+    uint32_t reserved0;           /**< must be 0 */
 } axl_adapter_options;
 
 #define AXL_ADAPTER_OPTIONS_INIT                                                                   \
     {                                                                                              \
         sizeof(axl_adapter_options), NULL, 0, 42u, 16.0, 0.0, 16u, 0u, NULL, NULL, 0, NULL, NULL,  \
-            0, NULL, 0, NULL, NULL, 0, NULL, NULL, 0, NULL, NULL, 0u, 0u                           \
+            0, NULL, 0, NULL, NULL, 0, NULL, NULL, 0, NULL, NULL, 0u, 0u, NULL, 0, 0u, 0u          \
     }
 
 /** One trained tensor; a vector (a bias, magnitudes) is one row. */
@@ -84,11 +91,16 @@ typedef struct axl_adapter_info {
     const char *init_lora_weights; /**< how its values began.  Borrowed */
     uint32_t lora_bias;
     uint32_t use_dora;
+    const char *const *modules_to_save; /**< (n_modules_to_save) trained whole.  Borrowed */
+    size_t n_modules_to_save;
+    uint32_t ensure_weight_tying;
+    uint32_t reserved0; /**< 0 */
 } axl_adapter_info;
 
 #define AXL_ADAPTER_INFO_INIT                                                                      \
     {                                                                                              \
-        sizeof(axl_adapter_info), NULL, NULL, 0, 0.0, 0.0, 0u, 0u, NULL, NULL, NULL, 0u, 0u        \
+        sizeof(axl_adapter_info), NULL, NULL, 0, 0.0, 0.0, 0u, 0u, NULL, NULL, NULL, 0u, 0u, NULL, \
+            0, 0u, 0u                                                                              \
     }
 
 /**
@@ -280,7 +292,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_save_merged(const axl_adapter *ada
                                                           const char *dir);
 
 /**
- * The number of trained tensors: two a layer that is targeted, and its biases and magnitudes.
+ * The number of trained tensors: two a layer that is targeted, its biases and magnitudes, and the
+ * weights and biases of modules that are trained whole.
  *
  * @param[in] adapter Borrowed.
  * @return The count.

@@ -158,6 +158,8 @@ static void check_no_adapter(axl__config_pass *p)
                                         "lora_target_modules",
                                         "lora_target_linear",
                                         "lora_exclude_modules",
+                                        "lora_modules_to_save",
+                                        "peft_ensure_weight_tying",
                                         "lora_rank_pattern",
                                         "lora_alpha_pattern",
                                         "peft_layers_to_transform",

@@ -107,9 +107,9 @@ void axl__adapter_disown(axl_adapter *a)
 
 const char *axl__part_suffix(axl__part part, bool has_pair)
 {
-    static const char *const suffixes[AXL__PARTS] = { ".lora_A.weight", ".lora_B.weight",
-                                                      ".lora_B.bias", ".lora_magnitude_vector",
-                                                      ".base_layer.bias" };
+    static const char *const suffixes[AXL__PARTS] = { ".lora_A.weight",   ".lora_B.weight",
+                                                      ".lora_B.bias",     ".lora_magnitude_vector",
+                                                      ".base_layer.bias", ".weight" };
 
     return part == AXL__PART_BIAS && !has_pair ? ".bias" : suffixes[part];
 }
@@ -118,7 +118,7 @@ static axl_status add_tensor(axl_adapter *a, int64_t module, axl__part part)
 {
     const axl__module *of = &a->model->modules.list[module];
     const axl__lora *l = &a->loras[module];
-    bool vector = part != AXL__PART_A && part != AXL__PART_B;
+    bool weight = part == AXL__PART_WEIGHT, matrix = part <= AXL__PART_B || weight;
     char *name =
         axl__format(a->ctx, "base_model.model.%s%s", of->name, axl__part_suffix(part, l->on));
 
@@ -128,14 +128,15 @@ static axl_status add_tensor(axl_adapter *a, int64_t module, axl__part part)
     a->tensors[a->n_tensors++] = (axl__param){
         .name = name,
         .at = l->at[part],
-        .rows = part == AXL__PART_A   ? l->rank
-                : part == AXL__PART_B ? l->out
-                                      : 1,
-        .cols = part == AXL__PART_A   ? l->in
-                : part == AXL__PART_B ? l->rank
-                                      : l->out,
-        .vector = vector,
-        .embedding = of->role == AXL__ROLE_HEAD,
+        .rows = part == AXL__PART_A ? l->rank
+                : matrix            ? l->out
+                                    : 1,
+        .cols = part == AXL__PART_A || weight ? l->in
+                : part == AXL__PART_B         ? l->rank
+                                              : l->out,
+        .vector = !matrix || of->role == AXL__ROLE_NORM,
+        .embedding = weight || of->role == AXL__ROLE_HEAD || of->role == AXL__ROLE_EMBEDDING,
+        .lookup = weight && of->role == AXL__ROLE_EMBEDDING,
     };
     return AXL_OK;
 }
@@ -153,14 +154,16 @@ static int64_t place(axl_adapter *a, int64_t size)
 static bool has_part(const axl_adapter *a, int64_t module, axl__part part)
 {
     const axl__module *m = &a->model->modules.list[module];
-    bool on = a->loras[module].on;
+    bool on = a->loras[module].on, whole = a->loras[module].whole;
 
     switch (part) {
     case AXL__PART_B_BIAS: return on && a->opts.lora_bias;
     case AXL__PART_MAGNITUDE: return on && a->opts.use_dora;
     case AXL__PART_BIAS:
         return axl__module_is_linear(m) && m->has_bias &&
-               (strcmp(a->opts.bias, "all") == 0 || (on && strcmp(a->opts.bias, "lora_only") == 0));
+               (whole || strcmp(a->opts.bias, "all") == 0 ||
+                (on && strcmp(a->opts.bias, "lora_only") == 0));
+    case AXL__PART_WEIGHT: return whole && !a->loras[module].tied;
     default: return on;
     }
 }
@@ -171,10 +174,8 @@ static void place_group(axl_adapter *a, axl__linears g)
     for (int part = 0; part < AXL__PARTS; part++)
         for (int64_t i = g.first; i < g.first + g.n; i++) {
             axl__lora *l = &a->loras[i];
-            int64_t size = part == AXL__PART_A   ? l->rank * l->in
-                           : part == AXL__PART_B ? l->out * l->rank
-                                                 : l->out;
-            l->at[part] = has_part(a, i, (axl__part)part) ? place(a, size) : -1;
+            l->at[part] =
+                has_part(a, i, (axl__part)part) ? place(a, axl__part_size(l, (axl__part)part)) : -1;
         }
 }
 
@@ -202,6 +203,56 @@ static axl_status check_rank(const axl_adapter_options *o, const char *name, int
     return AXL_OK;
 }
 
+/* A head that PEFT ties has the embedding's weight. */
+static axl_status size_whole(axl_adapter *a, int64_t module)
+{
+    const axl__module *m = &a->model->modules.list[module];
+    axl__lora *l = &a->loras[module];
+
+    if (l->on)
+        return axl__fail(AXL_ERR_INVALID,
+                         "lora_modules_to_save: %s would be trained whole, and it has a pair, too: "
+                         "leave it out of one (lora_exclude_modules)",
+                         m->name);
+    if (m->weight.kind != AXL_WEIGHT_DENSE)
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "lora_modules_to_save: %s is in 4 or 8 bits, which are not trained",
+                         m->name);
+    l->whole = true;
+    l->tied = m->tied && a->opts.ensure_weight_tying;
+    l->rounded_at = a->n_rounded;
+    a->n_rounded += l->tied ? 0 : (l->in * l->out + 31) & ~(int64_t)31;
+    return AXL_OK;
+}
+
+static axl_status size_wholes(axl_adapter *a)
+{
+    const axl__modules *t = &a->model->modules;
+    bool *whole = axl__calloc(a->ctx, (size_t)t->n, sizeof *whole);
+    axl_status status = AXL_OK;
+
+    if (!whole)
+        return axl__fail_nomem();
+    axl__targets_mark_whole(t, &a->opts, whole);
+    for (int64_t i = 0; i < t->n && status == AXL_OK; i++)
+        if (whole[i])
+            status = size_whole(a, i);
+    axl__free(a->ctx, whole);
+    return status;
+}
+
+static void tie_whole(axl_adapter *a)
+{
+    const axl__modules *t = &a->model->modules;
+    const axl__lora *embed = &a->loras[axl__modules_in(t, -1, AXL__SLOT_EMBED).first];
+    axl__lora *head = &a->loras[axl__modules_in(t, -1, AXL__SLOT_HEAD).first];
+
+    if (!head->tied)
+        return;
+    head->at[AXL__PART_WEIGHT] = embed->at[AXL__PART_WEIGHT];
+    head->rounded_at = embed->rounded_at;
+}
+
 static axl_status size_pairs(axl_adapter *a, const bool *on)
 {
     const axl__modules *t = &a->model->modules;
@@ -225,7 +276,7 @@ static axl_status size_pairs(axl_adapter *a, const bool *on)
 static axl_status adapter_lay_out(axl_adapter *a, const bool *on)
 {
     const axl__modules *t = &a->model->modules;
-    size_t most = (size_t)t->n_linears * AXL__PARTS;
+    size_t most = (size_t)t->n * AXL__PARTS;
 
     a->loras = axl__calloc(a->ctx, (size_t)t->n, sizeof *a->loras);
     a->tensors = axl__calloc(a->ctx, most, sizeof *a->tensors);
@@ -233,31 +284,48 @@ static axl_status adapter_lay_out(axl_adapter *a, const bool *on)
     if (!a->loras || !a->tensors || !a->entries)
         return axl__fail_nomem();
     AXL_TRY(size_pairs(a, on));
+    AXL_TRY(size_wholes(a));
     for (int64_t i = 0; i < t->n; i += run_at(t, i).n)
         place_group(a, run_at(t, i));
     for (int64_t i = 0; i < t->n; i++)
         for (int part = 0; part < AXL__PARTS; part++)
             if (a->loras[i].at[part] >= 0)
                 AXL_TRY(add_tensor(a, i, (axl__part)part));
+    tie_whole(a); /* the head's weight is no tensor of its own */
     return AXL_OK;
 }
 
-/* In a wrapper the names of kinds would mean layers of its other parts, too: paths do not. */
+/* The paths of what is marked, in list, with room for all. */
+static size_t list_paths(const axl__modules *t, const bool *marked, const char **list)
+{
+    size_t n = 0;
+
+    for (int64_t i = 0; i < t->n; i++)
+        if (marked[i])
+            list[n++] = t->list[i].name;
+    return n;
+}
+
+/* In a wrapper the names of kinds would mean modules of its other parts, too: paths do not. */
 static axl_status name_paths(axl_adapter *a, const bool *on)
 {
     const axl__modules *t = &a->model->modules;
-    const char **paths = axl__calloc(a->ctx, (size_t)t->n, sizeof *paths);
+    const char **paths = axl__calloc(a->ctx, 2 * (size_t)t->n, sizeof *paths);
+    bool *whole = axl__calloc(a->ctx, (size_t)t->n, sizeof *whole);
+    axl_status status = paths && whole ? AXL_OK : axl__fail_nomem();
     axl_adapter_options o = a->opts;
 
-    if (!paths)
-        return axl__fail_nomem();
-    o.target_modules = paths;
-    o.target_regex = o.exclude_regex = NULL;
-    o.n_target_modules = o.n_exclude_modules = o.n_layers_to_transform = 0;
-    for (int64_t i = 0; i < t->n; i++)
-        if (on[i])
-            paths[o.n_target_modules++] = t->list[i].name;
-    axl_status status = axl__targets_copy(&a->opts, &a->arena, &o);
+    if (status == AXL_OK) {
+        axl__targets_mark_whole(t, &a->opts, whole);
+        o.target_modules = paths;
+        o.modules_to_save = paths + t->n;
+        o.target_regex = o.exclude_regex = NULL;
+        o.n_exclude_modules = o.n_layers_to_transform = 0;
+        o.n_target_modules = list_paths(t, on, paths);
+        o.n_modules_to_save = list_paths(t, whole, paths + t->n);
+        status = axl__targets_copy(&a->opts, &a->arena, &o);
+    }
+    axl__free(a->ctx, whole);
     axl__free(a->ctx, paths);
     return status;
 }
@@ -363,6 +431,8 @@ axl_status axl__adapter_check_options(const axl_adapter_options *o)
     if (o->lora_bias && !plain)
         return axl__fail(AXL_ERR_INVALID,
                          "lora_bias goes with init_lora_weights true or false, not with %s", init);
+    if (o->reserved0)
+        return axl__fail(AXL_ERR_INVALID, "reserved0 must be 0");
     if (o->lora_bias && o->use_dora)
         return axl__fail(AXL_ERR_INVALID, "lora_bias does not go with use_dora");
     return check_targets(o);
@@ -377,6 +447,8 @@ static axl_status adapter_new(axl_adapter **out, axl_model *model, const axl_ada
     axl_status status = axl__targets_mark(&model->modules, o, on);
     if (status == AXL_OK)
         status = axl__targets_check(&model->modules, o, on);
+    if (status == AXL_OK)
+        status = axl__targets_check_whole(&model->modules, o);
     if (status == AXL_OK)
         status = axl__adapter_make(out, model, on, o);
     axl__free(model->ctx, on);
@@ -447,6 +519,9 @@ axl_status axl_adapter_get_info(const axl_adapter *a, axl_adapter_info *out)
     info.init_lora_weights = a->opts.init_lora_weights;
     info.lora_bias = a->opts.lora_bias;
     info.use_dora = a->opts.use_dora;
+    info.modules_to_save = a->opts.modules_to_save;
+    info.n_modules_to_save = a->opts.n_modules_to_save;
+    info.ensure_weight_tying = a->opts.ensure_weight_tying;
     return AXL__EXPORT(axl_adapter_info, out, &info);
 }
 

@@ -13,29 +13,44 @@
 
 #include <stdatomic.h>
 
-/* What an adapter may train of a linear layer, in the order of its tensors. */
+/* What an adapter may train of a module, in the order of its tensors.  Only linear layers have a
+ * pair and what hangs on it; a module that is trained whole (whole_module.h) has a weight, and a
+ * bias where the model has one. */
 typedef enum axl__part {
     AXL__PART_A,         /* (r, in) */
     AXL__PART_B,         /* (out, r) */
     AXL__PART_B_BIAS,    /* (out), scaled as B is */
     AXL__PART_MAGNITUDE, /* (out) DoRA's */
     AXL__PART_BIAS,      /* (out) the layer's own, in place of the model's */
+    AXL__PART_WEIGHT,    /* (out, in) likewise */
     AXL__PARTS
 } axl__part;
 
-/* What an adapter has of a linear layer.  Places are in elements of the flat buffers, which are the
+/* What an adapter has of a module.  Places are in elements of the flat buffers, which are the
  * values, their gradients and the optimizer's moments alike; -1: none.  The A of one slot's layers
  * lie one behind another without gaps where their sizes allow it, so that one product makes all of
  * them (linear.h).  scale is what the pair counts times: alpha / rank or alpha / sqrt(rank), but a
  * joined adapter of a restart keeps the one that its pairs were trained with. */
 typedef struct axl__lora {
-    bool on; /* it has a pair; without one it may have a bias */
+    bool on;    /* it has a pair; without one it may have a bias */
+    bool whole; /* it has a weight of its own, */
+    bool tied;  /* which is the embedding's, as the head's may be */
     int64_t rank, in, out;
     double alpha;
     float scale;
     int64_t at[AXL__PARTS];
-    int64_t gain_at; /* of DoRA: where its outputs begin in axl__dora's arrays */
+    int64_t gain_at;    /* of DoRA: where its outputs begin in axl__dora's arrays */
+    int64_t rounded_at; /* of its weight in axl__whole's copies */
 } axl__lora;
+
+/* Elements of a part. */
+static inline int64_t axl__part_size(const axl__lora *l, axl__part part)
+{
+    return part == AXL__PART_A        ? l->rank * l->in
+           : part == AXL__PART_B      ? l->out * l->rank
+           : part == AXL__PART_WEIGHT ? l->out * l->in
+                                      : l->out;
+}
 
 /* What a tensor of an adapter is. */
 typedef struct axl__entry {
@@ -53,12 +68,13 @@ struct axl_adapter {
     axl_model *model;
     axl__arena arena;
     axl_adapter_options opts;
-    axl__lora *loras;    /* (modules.n) of the model; only linear layers have something */
+    axl__lora *loras;    /* (modules.n) of the model */
     axl__param *tensors; /* (n_tensors) what is trained, in the order of the module table */
     axl__entry *entries; /* (n_tensors) what each is */
     size_t n_tensors;
     int64_t n_params;           /* elements in all */
     int64_t n_gains;            /* outputs of the layers with a magnitude */
+    int64_t n_rounded;          /* elements of the copies of modules that are trained whole */
     float *params;              /* device, (n_params) f32 */
     struct axl_adapter *frozen; /* the pairs before the last restart, added to these; or NULL */
     atomic_bool owned;          /* a trainer of it lives: there is one at a time */
@@ -107,9 +123,8 @@ axl_status axl__adapter_make(axl_adapter **out, axl_model *model, const bool *on
 axl_status axl__adapter_init(axl_adapter *adapter, uint64_t seed);
 bool axl__init_is_residual(const char *init_lora_weights);
 
-/* The values of what is neither given nor trained from nothing: biases as the model has them, and
- * magnitudes such that they change nothing. */
-axl_status axl__adapter_init_biases(axl_adapter *adapter);
+/* The values of what begins as the model has it: biases and whole modules. */
+axl_status axl__adapter_init_copies(axl_adapter *adapter);
 
 /* adapter_restart.c.  What is more than pairs cannot be restarted: AXL_ERR_UNSUPPORTED.  restart
  * freezes the values of an adapter and gives it new ones; on failure it is as before.  joined makes

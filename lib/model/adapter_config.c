@@ -157,6 +157,8 @@ static axl_status read_options(axl_adapter_options *o, axl__arena *arena, const 
 {
     AXL_TRY(read_targets(o, arena, cfg, m));
     AXL_TRY(read_excluded(o, arena, cfg));
+    AXL_TRY(read_names(axl__cfg_node(cfg, "lora_modules_to_save"), arena, &o->modules_to_save,
+                       &o->n_modules_to_save));
     AXL_TRY(read_layers(o, arena, cfg));
     AXL_TRY(read_patterns(o, arena, cfg));
     read_init(o, cfg, m->ctx);
@@ -165,27 +167,40 @@ static axl_status read_options(axl_adapter_options *o, axl__arena *arena, const 
     o->dropout = axl__cfg_double(cfg, "lora_dropout");
     o->rslora = axl__cfg_bool(cfg, "peft_use_rslora");
     o->use_dora = axl__cfg_bool(cfg, "peft_use_dora");
+    o->ensure_weight_tying = axl__cfg_bool(cfg, "peft_ensure_weight_tying");
     o->seed = (uint64_t)axl__cfg_int(cfg, "seed");
     return AXL_OK;
 }
 
 /* ---- an adapter that is trained on ---- */
 
-/* An adapter that is trained on has its own rank, scale and layers: keys that ask for others would
- * do nothing in silence. */
-static axl_status warn_ignored(const axl_adapter *a, const char *dir, const axl_config *cfg,
-                               const axl_adapter_options *o)
+/* Whether options mean other layers than an adapter has, and other modules that it trains whole. */
+static axl_status find_others(const axl_adapter *a, const axl_adapter_options *o, bool *other,
+                              bool *whole)
 {
     int64_t n = a->model->modules.n;
-    bool *on = axl__calloc(a->ctx, (size_t)n, sizeof *on), other = false;
+    bool *on = axl__calloc(a->ctx, (size_t)n, sizeof *on);
 
     if (!on)
         return axl__fail_nomem();
     axl_status status = axl__targets_mark(&a->model->modules, o, on);
     for (int64_t i = 0; i < n; i++)
-        other |= on[i] != a->loras[i].on;
+        *other |= on[i] != a->loras[i].on;
+    axl__targets_mark_whole(&a->model->modules, o, on);
+    for (int64_t i = 0; i < n; i++)
+        *whole |= on[i] != a->loras[i].whole;
     axl__free(a->ctx, on);
-    AXL_TRY(status);
+    return status;
+}
+
+/* An adapter that is trained on has its own rank, scale and layers: keys that ask for others would
+ * do nothing in silence. */
+static axl_status warn_ignored(const axl_adapter *a, const char *dir, const axl_config *cfg,
+                               const axl_adapter_options *o)
+{
+    bool other = false, other_whole = false;
+
+    AXL_TRY(find_others(a, o, &other, &other_whole));
     if (axl__cfg_has(cfg, "lora_r") && o->rank != a->opts.rank)
         axl__log(a->ctx, AXL_LOG_WARNING, "lora_r %u has no effect: the adapter in %s has rank %u",
                  o->rank, dir, a->opts.rank);
@@ -198,6 +213,11 @@ static axl_status warn_ignored(const axl_adapter *a, const char *dir, const axl_
     if (axl__cfg_has(cfg, "peft_use_dora") && o->use_dora != a->opts.use_dora)
         axl__log(a->ctx, AXL_LOG_WARNING, "peft_use_dora has no effect: the adapter in %s is %s",
                  dir, a->opts.use_dora ? "one of DoRA" : "none of DoRA");
+    if (other_whole && o->n_modules_to_save > 0)
+        axl__log(a->ctx, AXL_LOG_WARNING,
+                 "the modules that are trained whole are those of the adapter in %s, not what "
+                 "lora_modules_to_save says",
+                 dir);
     if (other && (o->n_target_modules > 0 || o->target_regex))
         axl__log(a->ctx, AXL_LOG_WARNING,
                  "the layers that are trained are those of the adapter in "

@@ -307,15 +307,19 @@ static axl_status init_magnitudes(axl_adapter *a)
     return status;
 }
 
-axl_status axl__adapter_init_biases(axl_adapter *a)
+axl_status axl__adapter_init_copies(axl_adapter *a)
 {
+    const axl_backend_ops *ops = a->model->ops;
+
     for (int64_t i = 0; i < a->model->modules.n; i++) {
+        const axl__module *m = &a->model->modules.list[i];
         const axl__lora *l = &a->loras[i];
-        if (l->at[AXL__PART_BIAS] < 0)
-            continue;
-        axl_mat to = { a->params + l->at[AXL__PART_BIAS], AXL_F32, 1, l->out, l->out };
-        AXL_TRY(a->model->ops->convert(a->model->dev,
-                                       &(axl_unary_args){ a->model->modules.list[i].bias, to }));
+        axl_mat bias = { a->params + l->at[AXL__PART_BIAS], AXL_F32, 1, l->out, l->out };
+        axl_mat weight = { a->params + l->at[AXL__PART_WEIGHT], AXL_F32, l->out, l->in, l->in };
+        if (l->at[AXL__PART_BIAS] >= 0)
+            AXL_TRY(ops->convert(a->model->dev, &(axl_unary_args){ m->bias, bias }));
+        if (l->whole)
+            AXL_TRY(ops->convert(a->model->dev, &(axl_unary_args){ m->weight.mat, weight }));
     }
     return AXL_OK;
 }
@@ -331,6 +335,6 @@ axl_status axl__adapter_init(axl_adapter *a, uint64_t seed)
         AXL_TRY(axl__adapter_subtract(a));
     if (a->model->device.counts_only)
         return AXL_OK;
-    AXL_TRY(axl__adapter_init_biases(a));
+    AXL_TRY(axl__adapter_init_copies(a));
     return init_magnitudes(a);
 }

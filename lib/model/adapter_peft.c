@@ -30,26 +30,52 @@ static axl_status write_config(const axl_adapter *a, const axl__outlet *to)
     return status;
 }
 
+static axl__st_entry entry_of(const axl__param *t, const char *name, const float *host)
+{
+    return (axl__st_entry){ .name = name,
+                            .dtype = AXL_F32,
+                            .n_dims = t->vector ? 1 : 2,
+                            .dims = { (uint64_t)(t->vector ? t->cols : t->rows),
+                                      (uint64_t)(t->vector ? 0 : t->cols) },
+                            .data = host + t->at };
+}
+
+/* The name that a head has in PEFT's files whose whole weight is the embedding's, which PEFT writes
+ * under both names; NULL where there is none. */
+static axl_status name_tied_head(const axl_adapter *a, char **name)
+{
+    const axl__modules *t = &a->model->modules;
+    int64_t head = axl__modules_in(t, -1, AXL__SLOT_HEAD).first;
+
+    *name = NULL;
+    if (!a->loras[head].tied)
+        return AXL_OK;
+    *name = axl__format(a->ctx, "%s%s%s", prefix, t->list[head].name,
+                        axl__part_suffix(AXL__PART_WEIGHT, false));
+    return *name ? AXL_OK : axl__fail_nomem();
+}
+
 static axl_status write_tensors(const axl_adapter *a, const axl__outlet *to, axl__checksum *sum)
 {
-    size_t bytes = (size_t)a->n_params * sizeof(float);
+    size_t bytes = (size_t)a->n_params * sizeof(float), n = 0;
     float *host = axl__alloc_aligned(a->ctx, bytes);
-    axl__st_entry *entries = axl__calloc(a->ctx, a->n_tensors, sizeof *entries);
+    axl__st_entry *entries = axl__calloc(a->ctx, a->n_tensors + 1, sizeof *entries);
+    char *head = NULL;
     axl_status status = host && entries ? AXL_OK : axl__fail_nomem();
 
     if (status == AXL_OK)
         status = a->model->ops->download(a->model->dev, host, a->params, bytes);
+    if (status == AXL_OK)
+        status = name_tied_head(a, &head);
     for (size_t i = 0; i < a->n_tensors && status == AXL_OK; i++) {
         const axl__param *t = &a->tensors[i];
-        entries[i] = (axl__st_entry){ .name = t->name,
-                                      .dtype = AXL_F32,
-                                      .n_dims = t->vector ? 1 : 2,
-                                      .dims = { (uint64_t)(t->vector ? t->cols : t->rows),
-                                                (uint64_t)(t->vector ? 0 : t->cols) },
-                                      .data = host + t->at };
+        entries[n++] = entry_of(t, t->name, host);
+        if (t->lookup && head)
+            entries[n++] = entry_of(t, head, host);
     }
     if (status == AXL_OK)
-        status = axl__safetensors_put(to, tensors_name, entries, a->n_tensors, sum);
+        status = axl__safetensors_put(to, tensors_name, entries, n, sum);
+    axl__free(a->ctx, head);
     axl__free(a->ctx, entries);
     axl__free_aligned(a->ctx, host);
     return status;
@@ -106,7 +132,8 @@ axl_status axl_adapter_save_files(const axl_adapter *a, axl_file_fn fn, void *us
 /* ---- reading ---- */
 
 /* A folder that is being read: on (modules.n flags) are the linear layers that the tensors' file
- * has pairs of, which are those that adapter_config.json names. */
+ * has pairs of, which are those that adapter_config.json names; whole the modules that it says are
+ * trained whole. */
 typedef struct {
     axl_model *model;
     axl__folder folder;
@@ -114,11 +141,11 @@ typedef struct {
     axl__file config_file;
     axl__safetensors st;
     axl_adapter_options opts;
-    bool *on;
+    bool *on, *whole;
 } peft_reader;
 
-/* The linear layer that the tensor is a part of, or -1; *part is what of it. */
-static int64_t layer_of_tensor(const axl__modules *t, const char *tensor, axl__part *part)
+/* The module that the tensor is a part of, or -1; *part is what of it. */
+static int64_t module_of_tensor(const axl__modules *t, const char *tensor, axl__part *part)
 {
     size_t p = sizeof prefix - 1, n = strlen(tensor);
 
@@ -131,20 +158,21 @@ static int64_t layer_of_tensor(const axl__modules *t, const char *tensor, axl__p
             continue;
         int64_t i = axl__modules_find(t, tensor + p, n - p - m);
         *part = (axl__part)(k / 2);
-        if (i >= 0 && axl__module_is_linear(&t->list[i]))
+        if (i >= 0 && (*part == AXL__PART_WEIGHT || axl__module_is_linear(&t->list[i])))
             return i;
     }
     return -1;
 }
 
-static bool has_tensor_of(const peft_reader *r, axl__part part)
+static bool has_tensor_of(const peft_reader *r, int64_t module, axl__part part)
 {
     const axl_adapter_options *o = &r->opts;
 
     switch (part) {
     case AXL__PART_B_BIAS: return o->lora_bias;
     case AXL__PART_MAGNITUDE: return o->use_dora;
-    case AXL__PART_BIAS: return strcmp(o->bias, "none") != 0;
+    case AXL__PART_BIAS: return strcmp(o->bias, "none") != 0 || r->whole[module];
+    case AXL__PART_WEIGHT: return r->whole[module];
     default: return true;
     }
 }
@@ -155,13 +183,14 @@ static axl_status check_strangers(const peft_reader *r)
     for (size_t i = 0; i < r->st.count; i++) {
         const char *name = r->st.tensors[i].name;
         axl__part part;
-        if (layer_of_tensor(&r->model->modules, name, &part) < 0)
+        int64_t module = module_of_tensor(&r->model->modules, name, &part);
+        if (module < 0)
             return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\" fits no layer of this model",
                              r->st.file.path, name);
-        if (!has_tensor_of(r, part))
+        if (!has_tensor_of(r, module, part))
             return axl__fail(AXL_ERR_FORMAT,
                              "%s: tensor \"%s\" is one that adapter_config.json does not speak of "
-                             "(use_dora, lora_bias, bias)",
+                             "(use_dora, lora_bias, bias, modules_to_save)",
                              r->st.file.path, name);
     }
     return AXL_OK;
@@ -230,12 +259,26 @@ static axl_status check_against_config(peft_reader *r)
                : AXL_OK;
 }
 
+static axl_status mark_whole(peft_reader *r)
+{
+    const axl__modules *t = &r->model->modules;
+
+    r->whole = axl__arena_alloc(&r->arena, (size_t)t->n * sizeof *r->whole);
+    if (!r->whole)
+        return axl__fail_nomem();
+    axl__targets_mark_whole(t, &r->opts, r->whole);
+    axl_status status = axl__targets_check_whole(t, &r->opts);
+    return status == AXL_ERR_INVALID ? axl__fail_prefix(AXL_ERR_FORMAT, "%s", r->config_file.path)
+                                     : status;
+}
+
 /* Finds the layers that have a pair. */
 static axl_status match_tensors(peft_reader *r)
 {
     const axl__modules *t = &r->model->modules;
     bool any = false;
 
+    AXL_TRY(mark_whole(r));
     r->on = axl__arena_alloc(&r->arena, (size_t)t->n * sizeof *r->on);
     if (!r->on)
         return axl__fail_nomem();
@@ -376,7 +419,7 @@ static axl_status make_base(axl_adapter *a)
 {
     if (axl__init_is_residual(a->opts.init_lora_weights))
         return axl__adapter_init(a, a->opts.seed);
-    return axl__adapter_init_biases(a);
+    return axl__adapter_init_copies(a);
 }
 
 static axl_status read_folder(peft_reader *r, axl_adapter **out)
@@ -474,6 +517,25 @@ static const char *word(uint32_t flag)
     return flag ? "true" : "false";
 }
 
+/* The first module that one of the two trains whole, or trains as one with another, and the other
+ * does not. */
+static void put_whole(axl__str *out, const peft_reader *r, const axl_adapter *a)
+{
+    const axl__modules *t = &a->model->modules;
+    bool ties = axl__modules_one(t, -1, AXL__SLOT_HEAD)->tied;
+
+    for (int64_t i = 0; i < t->n; i++)
+        if (r->whole[i] != a->loras[i].whole) {
+            put_difference(out, r, "%s %s whole (modules_to_save), and this run %s",
+                           r->whole[i] ? "trains" : "does not train", t->list[i].name,
+                           r->whole[i] ? "does not" : "does");
+            return;
+        }
+    if (ties && r->opts.ensure_weight_tying != a->opts.ensure_weight_tying)
+        put_difference(out, r, "has ensure_weight_tying %s, and this run %s",
+                       word(r->opts.ensure_weight_tying), word(a->opts.ensure_weight_tying));
+}
+
 static void put_kinds(axl__str *out, const peft_reader *r, const axl_adapter *a)
 {
     const axl_adapter_options *then = &r->opts, *now = &a->opts;
@@ -507,6 +569,7 @@ static axl_status put_differences(axl__str *out, const peft_reader *r, const axl
         put_difference(out, r, "has rank %lld for %s, and this run %lld", (long long)rank,
                        a->model->modules.list[module].name, (long long)a->loras[module].rank);
     put_kinds(out, r, a);
+    put_whole(out, r, a);
     axl__format_double(then, o->alpha);
     axl__format_double(now, a->opts.alpha);
     if (!is_same_alpha(o, a, joined))

@@ -59,7 +59,7 @@ static void copy_rest(const values *to, const values *from)
         for (int part = AXL__PART_B_BIAS; part < AXL__PARTS; part++)
             if (t->at[part] >= 0 && f->at[part] >= 0)
                 memcpy(to->host + t->at[part], from->host + f->at[part],
-                       (size_t)t->out * sizeof *to->host);
+                       (size_t)axl__part_size(t, (axl__part)part) * sizeof *to->host);
     }
 }
 
@@ -101,6 +101,7 @@ static axl_status make_like(axl_adapter **out, const axl_adapter *a, int64_t tim
     if (status == AXL_OK && bare) {
         o.bias = "none";
         o.lora_bias = o.use_dora = 0;
+        o.n_modules_to_save = 0;
     }
     if (status == AXL_OK)
         status = axl__adapter_make(out, a->model, on, &o);
@@ -144,13 +145,15 @@ axl_status axl__adapter_joined(axl_adapter **out, const axl_adapter *a)
     return status;
 }
 
-/* Restarting magnitudes and biases, which are one for all pairs, is defined nowhere. */
+/* Restarting magnitudes, biases and whole modules, which are one for all pairs, is defined nowhere.
+ */
 axl_status axl__adapter_can_restart(const axl_adapter *a)
 {
     const char *init = a->opts.init_lora_weights;
     const char *what = a->opts.use_dora                    ? "peft_use_dora"
                        : a->opts.lora_bias                 ? "lora_bias"
                        : strcmp(a->opts.bias, "none") != 0 ? "bias"
+                       : a->opts.n_modules_to_save > 0     ? "lora_modules_to_save"
                        : axl__init_is_residual(init) || strcmp(init, "orthogonal") == 0 ||
                                strcmp(init, "false") == 0
                            ? "peft_init_lora_weights"

@@ -62,7 +62,7 @@ axl_status axl__mlp_block_backward(const axl__pass *p, int64_t layer, const axl_
     axl__linears down = axl__modules_in(&p->model->modules, layer, AXL__SLOT_DOWN);
     const axl_mat dgate_up[2] = { acts->gate, acts->up }; /* written over what was kept */
 
-    if (axl__trains_layer(p, layer) || axl__linears_rank(p, down) > 0)
+    if (axl__linears_read_input(p, down))
         AXL_TRY(mlp_activate(p, acts, w));
     AXL_TRY(axl__linears_backward(p, down, w->act, &dy, acts->xa_down, w->dact, s));
     axl_glu_backward_args b = { acts->gate, acts->up, w->dact,

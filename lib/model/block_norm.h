@@ -10,7 +10,7 @@
 /* y (T, C) and rstd (T) are written. */
 axl_status axl__norm_forward(const axl__pass *p, const axl__module *m, axl_mat x, axl_mat y,
                              float *rstd);
-/* The gradient of x is added to dx; that of the weight where the module's layer is trained. */
+/* The gradient of x is added to dx; that of the weight where that is trained. */
 axl_status axl__norm_backward(const axl__pass *p, const axl__module *m, axl_mat x,
                               const float *rstd, axl_mat dy, axl_mat dx);
 

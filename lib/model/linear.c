@@ -88,6 +88,15 @@ int64_t axl__slot_rank(const axl__pass *p, axl__slot slot)
     return most;
 }
 
+bool axl__linears_read_input(const axl__pass *p, axl__linears g)
+{
+    bool any = axl__linears_rank(p, g) > 0;
+
+    for (int64_t i = 0; i < g.n; i++)
+        any = any || axl__weight_gradient(p, &p->model->modules.list[g.first + i]);
+    return any;
+}
+
 void axl__linear_scratch_take(axl__step_arena *a, axl__linear_scratch *out, const axl__pass *p,
                               int64_t T, axl__linear_size most)
 {
@@ -232,7 +241,7 @@ static axl_status products(const axl__pass *p, int64_t index, axl_mat x, axl_mat
     const axl__lora *l = lora_of(p, index);
     axl_matmul_term pairs[2];
     axl_matmul_args a = { .x = x,
-                          .w = module_of(p, index)->weight,
+                          .w = axl__used_weight(p, module_of(p, index)),
                           .y = y,
                           .plus = plus,
                           .trans_w = true,
@@ -369,7 +378,8 @@ static axl_status input_gradient(const axl__pass *p, axl__linears g, const axl_m
     int64_t n = 0, at = 0;
 
     for (int64_t i = 0; i < g.n; i++)
-        terms[n++] = (axl_matmul_term){ dy[i], module_of(p, g.first + i)->weight, false };
+        terms[n++] =
+            (axl_matmul_term){ dy[i], axl__used_weight(p, module_of(p, g.first + i)), false };
     if (dxa.cols > 0 && p->wish.dropout <= 0.0f &&
         mat_all_a(p, g, p->adapter->params, &all, &scale)) {
         terms[n++] = (axl_matmul_term){ dxa, axl__dense(all), false };
@@ -474,12 +484,11 @@ static axl_status weight_gradients(const axl__pass *p, axl__linears g, axl_mat x
 {
     for (int64_t i = 0; i < g.n; i++) {
         const axl__module *m = module_of(p, g.first + i);
-        if (!axl__trains_layer(p, m->layer))
-            return AXL_OK;
-        if (m->weight_at >= 0)
-            AXL_TRY(multiply(p, dy[i], true, x, false,
-                             f32_mat(p->wish.grads + m->weight_at, m->rows, m->cols), 1.0f, 1.0f));
-        if (m->bias_at >= 0) {
+        float *grad = axl__weight_gradient(p, m);
+        if (grad)
+            AXL_TRY(
+                multiply(p, dy[i], true, x, false, f32_mat(grad, m->rows, m->cols), 1.0f, 1.0f));
+        if (m->bias_at >= 0 && axl__trains_layer(p, m->layer)) {
             axl_rows_args sum = { dy[i], f32_mat(p->wish.grads + m->bias_at, 1, m->rows), NULL,
                                   dy[i].rows };
             AXL_TRY(p->ops->add_rows(p->dev, &sum));

@@ -49,6 +49,9 @@ int64_t axl__slot_rank(const axl__pass *p, axl__slot slot);
 int64_t axl__linears_gained(const axl__pass *p, axl__linears g);
 int64_t axl__slot_gained(const axl__pass *p, axl__slot slot);
 
+/* Whether their backward reads x: for a pair, or a weight's gradient. */
+bool axl__linears_read_input(const axl__pass *p, axl__linears g);
+
 /* The widest that a layer is: its input, R and the outputs with magnitudes of its group. */
 typedef struct axl__linear_size {
     int64_t widest, rank, gained;

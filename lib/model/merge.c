@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* merge.c - an adapter added into the weights: W + s B A in f32, with DoRA's gains, rounded once.
- */
+/* merge.c - an adapter added into the weights: W + s B A in f32, with DoRA's gains, rounded once;
+ * what it trained whole replaces the model's. */
 #include "merge.h"
 #include "model_files.h"
 #include "weights.h"
@@ -83,12 +83,29 @@ bool axl__merge_changes(const axl_adapter *a, int64_t module, bool bias)
 {
     const axl__lora *l = &a->loras[module];
 
-    if (!axl__module_is_linear(&a->model->modules.list[module]))
-        return false;
-    return bias ? l->at[AXL__PART_BIAS] >= 0 || l->at[AXL__PART_B_BIAS] >= 0 : l->on;
+    return bias ? l->at[AXL__PART_BIAS] >= 0 || l->at[AXL__PART_B_BIAS] >= 0 : l->on || l->whole;
 }
 
-/* A tied head cannot change without the embedding. */
+bool axl__merge_parts_head(const axl_adapter *a)
+{
+    const axl__modules *t = &a->model->modules;
+    int64_t head = axl__modules_in(t, -1, AXL__SLOT_HEAD).first;
+    const axl__lora *of_head = &a->loras[head];
+
+    return t->list[head].tied && !of_head->tied &&
+           (of_head->whole || a->loras[axl__modules_in(t, -1, AXL__SLOT_EMBED).first].whole);
+}
+
+/* Replaces what the adapter trained whole. */
+static axl_status merge_whole(const axl_adapter *a, const axl__lora *l, axl_mat weight)
+{
+    axl_unary_args copy = { { a->params + l->at[AXL__PART_WEIGHT], AXL_F32, l->out, l->in, l->in },
+                            weight };
+
+    return l->whole ? a->model->ops->convert(a->model->dev, &copy) : AXL_OK;
+}
+
+/* A tied head's pair cannot change it without the embedding. */
 axl_status axl__merge_weight(const axl_adapter *a, int64_t module, axl_mat weight)
 {
     const axl__module *of = &a->model->modules.list[module];
@@ -96,6 +113,9 @@ axl_status axl__merge_weight(const axl_adapter *a, int64_t module, axl_mat weigh
     const axl__lora *f =
         a->frozen && a->frozen->loras[module].on ? &a->frozen->loras[module] : NULL;
 
+    AXL_TRY(merge_whole(a, l, weight));
+    if (!l->on)
+        return AXL_OK;
     if (of->tied)
         return axl__fail(AXL_ERR_UNSUPPORTED,
                          "the adapter changes %s, which is the "
@@ -114,9 +134,8 @@ static axl_status merge_layers(const axl_adapter *a, axl__weights *w)
 
     for (int64_t i = 0; i < m->modules.n; i++) {
         const axl__module *of = &m->modules.list[i];
-        if (!axl__module_is_linear(of))
-            continue;
-        AXL_TRY(axl__poll(m->ctx, "merge", (uint64_t)of->linear, n));
+        if (axl__module_is_linear(of))
+            AXL_TRY(axl__poll(m->ctx, "merge", (uint64_t)of->linear, n));
         if (axl__merge_changes(a, i, true))
             AXL_TRY(axl__merge_bias(a, i, axl__weights_bias(w, of)));
         if (axl__merge_changes(a, i, false))
@@ -129,7 +148,7 @@ static axl_status merge(const axl_adapter *a)
 {
     axl__weights *w;
 
-    AXL_TRY(axl__weights_make(&w, a->model));
+    AXL_TRY(axl__weights_make(&w, a->model, axl__merge_parts_head(a)));
     axl_status status = merge_layers(a, w);
     if (status < 0) {
         axl__weights_drop(a->model, w);

@@ -31,6 +31,8 @@ axl_status axl__network_init(axl__network *n, axl_model *model, const axl_adapte
         return axl__fail_nomem();
     }
     axl_status status = axl__dora_init(&n->dora, adapter);
+    if (status == AXL_OK)
+        status = axl__whole_init(&n->whole, adapter);
     if (status < 0)
         axl__network_free(n);
     return status;
@@ -55,6 +57,7 @@ void axl__network_free(axl__network *n)
     axl_context *ctx = n->model->ctx;
     axl__step_arena_free(&n->arena);
     axl__dora_free(&n->dora, n->adapter);
+    axl__whole_free(&n->whole, n->adapter);
     ropes_free(n, n->ropes);
     axl__index_free(&n->index, ctx, n->ops, n->dev);
     axl__free(ctx, n->h);
@@ -64,7 +67,7 @@ void axl__network_free(axl__network *n)
 
 axl__pass axl__network_pass(const axl__network *n, const axl__wish *wish)
 {
-    return (axl__pass){ n->model, n->ops, n->dev, n->adapter, *wish, &n->dora };
+    return (axl__pass){ n->model, n->ops, n->dev, n->adapter, *wish, &n->dora, &n->whole };
 }
 
 /* ---- rotary tables ---- */
@@ -234,8 +237,8 @@ static axl_status embed(axl__network *n, const axl__pass *p, const axl__layout *
                         const int32_t *ids)
 {
     axl_mat h = n->h[0];
-    axl_rows_args g = { axl__modules_one(&n->model->modules, -1, AXL__SLOT_EMBED)->weight.mat, h,
-                        ids, at->n_tokens };
+    const axl__module *m = axl__modules_one(&n->model->modules, -1, AXL__SLOT_EMBED);
+    axl_rows_args g = { axl__used_weight(p, m).mat, h, ids, at->n_tokens };
 
     AXL_TRY(n->ops->gather_rows(n->dev, &g));
     AXL_TRY(scale_embeddings(n, h));
@@ -272,30 +275,32 @@ static axl_status embedding_gradient(axl__network *n, const axl__pass *p, const 
                                      axl_mat dh)
 {
     const axl__module *m = axl__modules_one(&n->model->modules, -1, AXL__SLOT_EMBED);
-    if (m->weight_at < 0)
-        return AXL_OK;
-    axl_mat d = { p->wish.grads + m->weight_at, AXL_F32, m->rows, m->cols, m->cols };
+    axl_mat d = { axl__weight_gradient(p, m), AXL_F32, m->rows, m->cols, m->cols };
     axl_rows_args a = { dh, d, ids, dh.rows };
     AXL_TRY(scale_embeddings(n, dh));
     return n->ops->add_rows(n->dev, &a);
 }
 
 /* w->dh is the gradient of the last hidden state; each layer turns it into that of its input, down
- * to the lowest that is trained.  The first layer completes it only where weights are trained. */
+ * to the lowest that is trained.  The first layer completes it only where weights are trained, the
+ * embedding or its own first norm. */
 static axl_status network_backward(axl__network *n, const axl__pass *p, const axl__layout *at,
                                    const int32_t *ids, axl__network_work *w)
 {
     axl_context *ctx = n->model->ctx;
     const char *phase = p->wish.phase;
     uint64_t layers = (uint64_t)n->model->arch.n_layers;
-    bool embedding = axl__trains_weights(p);
+    const axl__modules *t = &n->model->modules;
+    bool embedding = axl__weight_gradient(p, axl__modules_one(t, -1, AXL__SLOT_EMBED)) != NULL;
+    bool below = axl__trains_weights(p) || embedding ||
+                 axl__weight_gradient(p, axl__modules_one(t, 0, AXL__SLOT_ATTN_NORM));
 
     for (int64_t l = (int64_t)layers - 1; l >= p->wish.first_layer; l--) {
         AXL_TRY(phase ? axl__poll(ctx, phase, 2 * layers - 1 - (uint64_t)l, 2 * layers)
                       : axl__cancelled(ctx));
         if (n->checkpointing)
             AXL_TRY(axl__layer_forward(p, l, at, &n->acts[l], (axl_mat){ 0 }, &w->layer));
-        AXL_TRY(axl__layer_backward(p, l, at, &n->acts[l], w->dh, embedding || l > 0, &w->layer));
+        AXL_TRY(axl__layer_backward(p, l, at, &n->acts[l], w->dh, below || l > 0, &w->layer));
     }
     if (embedding)
         AXL_TRY(embedding_gradient(n, p, ids, w->dh));
@@ -363,6 +368,7 @@ axl_status axl__network_begin(axl__network *n, const axl__pass *p, const axl_bat
     int64_t longest = axl__batch_longest(b);
 
     AXL_TRY(axl__dora_measure(&n->dora, n->adapter));
+    AXL_TRY(axl__whole_round(&n->whole, n->adapter));
     AXL_TRY(network_index(n, b->n_tokens));
     AXL_TRY(axl__batch_load(&out->x, &n->index, b, rows, n->ops, n->dev));
     AXL_TRY(axl__network_positions(n, out->x.max_position + 1, out->x.max_position + 1));

@@ -23,6 +23,7 @@ typedef struct axl__network {
     bool checkpointing; /* a layer keeps its input alone and is computed again for its backward */
     axl__step_arena arena;
     axl__dora dora;
+    axl__whole whole;
     axl__rope_angles ropes[AXL__ROPES_MAX]; /* (arch.n_ropes), each (n_positions, rotary_dim / 2) */
     int64_t rope_reach[AXL__ROPES_MAX];     /* of the tables (axl__rope_reach) */
     int64_t n_positions;

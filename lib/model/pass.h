@@ -4,6 +4,7 @@
 #define AXL_MODEL_PASS_H
 
 #include "dora.h"
+#include "whole_module.h"
 
 #include <axl/loader.h>
 #include <axl/trainer.h>
@@ -51,11 +52,12 @@ typedef struct axl__pass {
     axl_device *dev;
     const axl_adapter *adapter; /* NULL: the base alone, which is trained where there are grads */
     axl__wish wish;
-    const axl__dora *dora; /* measured by now */
+    const axl__dora *dora;   /* measured by now */
+    const axl__whole *whole; /* rounded by now */
 } axl__pass;
 
-/* Whether the pass computes gradients of the model's own weights.  With an adapter only the pairs
- * have gradients, and the weights are read alone. */
+/* Whether the pass computes gradients of the model's own weights.  With an adapter only what that
+ * has gets gradients, and the weights are read alone. */
 static inline bool axl__trains_weights(const axl__pass *p)
 {
     return p->wish.grads && !p->adapter;
@@ -68,5 +70,10 @@ static inline bool axl__trains_layer(const axl__pass *p, int64_t layer)
     return axl__trains_weights(p) &&
            !(layer >= 0 && p->wish.frozen_layers && p->wish.frozen_layers[layer]);
 }
+
+/* whole_module.c.  The weight that a pass computes with, the model's or the adapter's in its place,
+ * and where its gradient (rows, cols) is added to: NULL without one. */
+axl_weight axl__used_weight(const axl__pass *p, const axl__module *m);
+float *axl__weight_gradient(const axl__pass *p, const axl__module *m);
 
 #endif

@@ -29,7 +29,7 @@ static const struct {
     { "base_model_name_or_path", FIELD_INERT, NULL },
     { "bias", FIELD_READ, NULL },
     { "corda_config", FIELD_INERT, NULL }, /* init_lora_weights says whether it was used */
-    { "ensure_weight_tying", FIELD_OFF, "pairs that tied layers share" },
+    { "ensure_weight_tying", FIELD_READ, NULL },
     { "eva_config", FIELD_INERT, NULL },
     { "exclude_modules", FIELD_READ, NULL },
     { "fan_in_fan_out", FIELD_INERT, NULL }, /* PEFT puts it right for a linear layer */
@@ -45,7 +45,7 @@ static const struct {
     { "lora_ga_config", FIELD_INERT, NULL },
     { "megatron_config", FIELD_OFF, "layers of Megatron" },
     { "megatron_core", FIELD_INERT, NULL },
-    { "modules_to_save", FIELD_OFF, "whole modules beside the pairs" },
+    { "modules_to_save", FIELD_READ, NULL },
     { "monteclora_config", FIELD_OFF, "pairs that are sampled" },
     { "peft_type", FIELD_READ, NULL },
     { "peft_version", FIELD_INERT, NULL },
@@ -188,6 +188,7 @@ static axl_status read_numbers(axl_adapter_options *o, const axl__json *root, co
                          path);
     AXL_TRY(read_flag(root, "use_rslora", path, &o->rslora));
     AXL_TRY(read_flag(root, "lora_bias", path, &o->lora_bias));
+    AXL_TRY(read_flag(root, "ensure_weight_tying", path, &o->ensure_weight_tying));
     return read_flag(root, "use_dora", path, &o->use_dora);
 }
 
@@ -265,6 +266,7 @@ static axl_status read_targets(axl_adapter_options *o, axl__arena *arena, const 
 {
     const axl__json *v = axl__json_get(root, "target_modules");
     const axl__json *excluded = axl__json_get(root, "exclude_modules");
+    const axl__json *whole = axl__json_get(root, "modules_to_save");
 
     if (!v || (v->type != AXL__JSON_ARRAY && v->type != AXL__JSON_STRING))
         return axl__fail(AXL_ERR_FORMAT, "%s: \"target_modules\" is missing", path);
@@ -278,6 +280,8 @@ static axl_status read_targets(axl_adapter_options *o, axl__arena *arena, const 
         o->exclude_regex = excluded->text;
     else if (is_set(excluded))
         AXL_TRY(read_strings(excluded, arena, path, &o->exclude_modules, &o->n_exclude_modules));
+    if (is_set(whole))
+        AXL_TRY(read_strings(whole, arena, path, &o->modules_to_save, &o->n_modules_to_save));
     return read_layers(o, arena, root, path);
 }
 
@@ -418,6 +422,7 @@ static axl_status put_fields(axl__jw *j, axl__arena *arena, const axl_adapter_op
     axl__jw_null(j, "auto_mapping");
     axl__jw_string(j, "base_model_name_or_path", model);
     axl__jw_string(j, "bias", o->bias);
+    axl__jw_bool(j, "ensure_weight_tying", o->ensure_weight_tying);
     put_names(j, "exclude_modules", o->exclude_regex, o->exclude_modules, o->n_exclude_modules);
     axl__jw_bool(j, "fan_in_fan_out", false);
     axl__jw_bool(j, "inference_mode", true);
@@ -427,7 +432,7 @@ static axl_status put_fields(axl__jw *j, axl__arena *arena, const axl_adapter_op
     axl__jw_double(j, "lora_alpha", o->alpha);
     axl__jw_bool(j, "lora_bias", o->lora_bias);
     axl__jw_double(j, "lora_dropout", o->dropout);
-    axl__jw_null(j, "modules_to_save");
+    put_names(j, "modules_to_save", NULL, o->modules_to_save, o->n_modules_to_save);
     axl__jw_string(j, "peft_type", "LORA");
     axl__jw_int(j, "r", (int64_t)o->rank);
     AXL_TRY(put_ranks(j, arena, o));

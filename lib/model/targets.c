@@ -58,6 +58,7 @@ axl_status axl__targets_copy(axl_adapter_options *out, axl__arena *arena,
     AXL_TRY(copy_texts(&out->layers_pattern, arena, o->layers_pattern, o->n_layers_pattern));
     AXL_TRY(copy_texts(&out->rank_pattern, arena, o->rank_pattern, o->n_rank_pattern));
     AXL_TRY(copy_texts(&out->alpha_pattern, arena, o->alpha_pattern, o->n_alpha_pattern));
+    AXL_TRY(copy_texts(&out->modules_to_save, arena, o->modules_to_save, o->n_modules_to_save));
     AXL_TRY(copy_text(&out->target_regex, arena, o->target_regex));
     AXL_TRY(copy_text(&out->exclude_regex, arena, o->exclude_regex));
     AXL_TRY(copy_text(&out->bias, arena, o->bias ? o->bias : "none"));
@@ -231,13 +232,91 @@ static axl_status keep_layers(const axl__modules *t, const axl_adapter_options *
     return status;
 }
 
+/* PEFT gives no pair to what is trained whole, nor within it; there a name is whole words. */
+static axl_status leave_out_whole(const axl__modules *t, const axl_adapter_options *o, bool *on)
+{
+    for (size_t k = 0; k < o->n_modules_to_save; k++) {
+        axl__pattern *p;
+        axl_status status = pattern_of(&p, t->ctx, "(^|.*\\.)", o->modules_to_save[k], "($|\\..*)");
+        for (int64_t i = 0; i < t->n && status == AXL_OK; i++) {
+            bool within = false;
+            if (!on[i])
+                continue;
+            status = axl__pattern_match(p, t->list[i].name, false, &within, NULL);
+            on[i] = !within;
+        }
+        axl__pattern_free(p);
+        AXL_TRY(status);
+    }
+    return AXL_OK;
+}
+
 axl_status axl__targets_mark(const axl__modules *t, const axl_adapter_options *o, bool *on)
 {
     memset(on, 0, (size_t)t->n * sizeof *on);
     AXL_TRY(mark_named(t, o, on));
     if (o->n_layers_to_transform > 0)
         AXL_TRY(keep_layers(t, o, on));
-    return leave_out(t, o, on);
+    AXL_TRY(leave_out(t, o, on));
+    return leave_out_whole(t, o, on);
+}
+
+/* ---- whole modules ---- */
+
+/* PEFT's rule: the end of a path, whatever comes before it; of the module's, or of one around it.
+ */
+static bool is_within(const char *module, const char *name)
+{
+    size_t m = strlen(name);
+
+    for (size_t n = 1; m > 0 && n <= strlen(module); n++)
+        if ((module[n] == '.' || module[n] == '\0') && n >= m &&
+            memcmp(module + n - m, name, m) == 0)
+            return true;
+    return false;
+}
+
+/* A tied head and its embedding are trained as one where that is asked for. */
+static void tie_whole(const axl__modules *t, bool *whole)
+{
+    int64_t embed = axl__modules_in(t, -1, AXL__SLOT_EMBED).first;
+    int64_t head = axl__modules_in(t, -1, AXL__SLOT_HEAD).first;
+
+    if (t->list[head].tied)
+        whole[embed] = whole[head] = whole[embed] || whole[head];
+}
+
+static bool any_within(const axl__module *m, const char *const *names, size_t n)
+{
+    for (size_t k = 0; k < n; k++)
+        if (is_within(m->name, names[k]))
+            return true;
+    return false;
+}
+
+void axl__targets_mark_whole(const axl__modules *t, const axl_adapter_options *o, bool *whole)
+{
+    for (int64_t i = 0; i < t->n; i++)
+        whole[i] = any_within(&t->list[i], o->modules_to_save, o->n_modules_to_save);
+    if (o->ensure_weight_tying)
+        tie_whole(t, whole);
+}
+
+axl_status axl__targets_check_whole(const axl__modules *t, const axl_adapter_options *o)
+{
+    for (size_t k = 0; k < o->n_modules_to_save; k++) {
+        bool any = false;
+        for (int64_t i = 0; i < t->n && !any; i++)
+            any = is_within(t->list[i].name, o->modules_to_save[k]);
+        if (!any)
+            return axl__fail(AXL_ERR_INVALID,
+                             "lora_modules_to_save: \"%s\" ends the path of no module of this "
+                             "model, as \"%s\" and \"%s\" do",
+                             o->modules_to_save[k],
+                             axl__module_kind(axl__modules_one(t, -1, AXL__SLOT_EMBED)),
+                             axl__module_kind(axl__modules_one(t, -1, AXL__SLOT_HEAD)));
+    }
+    return AXL_OK;
 }
 
 /* ---- what is wrong ---- */

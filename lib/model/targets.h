@@ -21,6 +21,11 @@ axl_status axl__targets_copy(axl_adapter_options *out, axl__arena *arena,
  * which is refused by check.  AXL_ERR_INVALID for what is no regular expression. */
 axl_status axl__targets_mark(const axl__modules *t, const axl_adapter_options *o, bool *on);
 
+/* Marks on (t->n flags, cleared before) the modules that are trained whole: those whose path, or
+ * that of what they are in, ends with one of the names.  check fails where one reaches none. */
+void axl__targets_mark_whole(const axl__modules *t, const axl_adapter_options *o, bool *whole);
+axl_status axl__targets_check_whole(const axl__modules *t, const axl_adapter_options *o);
+
 /* Fails where a name reaches no layer, or all of them together none, with the names that there
  * are; warns of patterns that no layer of on follows. */
 axl_status axl__targets_check(const axl__modules *t, const axl_adapter_options *o, const bool *on);

@@ -24,6 +24,7 @@ struct axl__weights {
     axl__param *tensors;   /* (n_tensors) weights and biases in the order of the module table */
     weights_place *places; /* (n_tensors) what each is in that table */
     size_t n_tensors;
+    bool parted;     /* a tied head is among them, with values of its own */
     size_t n_frozen; /* that are not trained: the model's files stay open for them */
     int64_t n_params;
     float *params; /* device, (n_params) */
@@ -47,6 +48,8 @@ static axl_dtype place_stored(const axl_model *m, weights_place p)
 {
     const axl__module *of = &m->modules.list[p.module];
 
+    if (of->tied && !p.bias)
+        of = axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED);
     return p.bias ? of->bias_stored : of->weight_stored;
 }
 
@@ -101,7 +104,7 @@ static axl_status weights_lay_out(axl__weights *w, axl__unfrozen *some)
     if (!w->tensors || !w->places)
         return axl__fail_nomem();
     for (int64_t i = 0; i < m->modules.n; i++) {
-        if (!m->modules.list[i].tied)
+        if (!m->modules.list[i].tied || w->parted)
             AXL_TRY(add_tensor(w, some, i, false));
         if (m->modules.list[i].has_bias)
             AXL_TRY(add_tensor(w, some, i, true));
@@ -172,9 +175,23 @@ static axl_mat trained_before(const axl_model *m, weights_place p)
     return mat;
 }
 
+/* Of a tied head those of the embedding. */
+static size_t values_of(const axl_model *m, const axl__weights *w, size_t i)
+{
+    int64_t embed = axl__modules_in(&m->modules, -1, AXL__SLOT_EMBED).first;
+
+    if (w->places[i].bias || !m->modules.list[w->places[i].module].tied)
+        return i;
+    for (i = 0; w->places[i].module != embed; i++)
+        continue;
+    return i;
+}
+
 axl_status axl__weights_take(axl_model *m, const axl__weights *w, size_t i, axl_mat y)
 {
     size_t bytes = (size_t)(y.rows * y.cols) * sizeof(float);
+
+    i = values_of(m, w, i);
     axl_mat before = trained_before(m, w->places[i]);
 
     return before.data ? m->ops->copy(m->dev, y.data, before.data, bytes) : take_value(m, w, i, y);
@@ -207,7 +224,8 @@ axl_status axl__weights_use(axl_model *m, float *values)
         mat->stride = mat->cols;
         mat->data = used + (size_t)w->tensors[i].at * axl__dtype_size(m->compute);
     }
-    axl__modules_tie(&m->modules);
+    if (!w->parted)
+        axl__modules_tie(&m->modules);
     return AXL_OK;
 }
 
@@ -316,12 +334,21 @@ static axl_status find_dtype(axl__weights *w, const axl_model *m)
     return AXL_OK;
 }
 
-/* A head that the folder's config.json ties, but that has values of its own, is written as one. */
-static void say_whether_tied(axl__weights *w, const axl_model *m)
+/* A head that the folder's config.json ties, but that has values of its own, is written as one;
+ * without a word there it is tied by what it is. */
+static axl_status say_whether_tied(axl__weights *w, const axl_model *m, bool parted)
 {
+    static const char key[] = "tie_word_embeddings";
+    bool said = false;
+
     for (axl__json *v = w->config->child; v; v = v->next)
-        if (strcmp(v->key, "tie_word_embeddings") == 0 && v->type == AXL__JSON_BOOL)
-            v->boolean = v->boolean && m->arch.tied_head;
+        if (strcmp(v->key, key) == 0) {
+            said = true;
+            if (v->type == AXL__JSON_BOOL)
+                v->boolean = v->boolean && m->arch.tied_head && !parted;
+        }
+    return parted && !said ? axl__weights_say(w, key, &(axl__json){ .type = AXL__JSON_BOOL })
+                           : AXL_OK;
 }
 
 static axl_status weights_open(axl_model *m, axl__weights *w, axl__unfrozen *some)
@@ -330,7 +357,7 @@ static axl_status weights_open(axl_model *m, axl__weights *w, axl__unfrozen *som
         AXL_TRY(read_json(m, w, "config.json", &w->config));
         AXL_TRY(axl__arch_override(w->config, &w->texts, m->overrides));
         AXL_TRY(find_dtype(w, m));
-        say_whether_tied(w, m);
+        AXL_TRY(say_whether_tied(w, m, w->parted));
         if (axl__folder_has(&m->folder, "generation_config.json"))
             AXL_TRY(read_json(m, w, "generation_config.json", &w->generation));
     }
@@ -362,7 +389,8 @@ void axl__weights_drop(axl_model *m, axl__weights *w)
 
 typedef axl_status fill_fn(axl_model *m, axl__weights *w, axl__unfrozen *some);
 
-static axl_status weights_new(axl__weights **out, axl_model *m, axl__unfrozen *some, fill_fn *fill)
+static axl_status weights_new(axl__weights **out, axl_model *m, axl__unfrozen *some, bool parted,
+                              fill_fn *fill)
 {
     axl__weights *w = axl__calloc(m->ctx, 1, sizeof *w);
 
@@ -370,6 +398,7 @@ static axl_status weights_new(axl__weights **out, axl_model *m, axl__unfrozen *s
     if (!w)
         return axl__fail_nomem();
     w->model = m;
+    w->parted = parted;
     axl__arena_init(&w->texts, m->ctx);
     axl_status status = fill(m, w, some);
     if (status < 0) {
@@ -379,14 +408,14 @@ static axl_status weights_new(axl__weights **out, axl_model *m, axl__unfrozen *s
     return status;
 }
 
-axl_status axl__weights_make(axl__weights **out, axl_model *m)
+axl_status axl__weights_make(axl__weights **out, axl_model *m, bool parted)
 {
-    return weights_new(out, m, NULL, weights_fill);
+    return weights_new(out, m, NULL, parted, weights_fill);
 }
 
-axl_status axl__weights_describe(axl__weights **out, axl_model *m)
+axl_status axl__weights_describe(axl__weights **out, axl_model *m, bool parted)
 {
-    return weights_new(out, m, NULL, weights_open);
+    return weights_new(out, m, NULL, parted, weights_open);
 }
 
 size_t axl__weights_count(const axl__weights *w)
@@ -421,7 +450,8 @@ axl_mat axl__weights_value(const axl__weights *w, const axl__module *of)
 {
     const axl__modules *t = &w->model->modules;
 
-    return find_value(w, of->tied ? axl__modules_one(t, -1, AXL__SLOT_EMBED) : of, false);
+    return find_value(w, of->tied && !w->parted ? axl__modules_one(t, -1, AXL__SLOT_EMBED) : of,
+                      false);
 }
 
 axl_mat axl__weights_bias(const axl__weights *w, const axl__module *of)
@@ -464,9 +494,22 @@ static void release_before(axl_model *m, const axl__weights *w, void **data)
     axl__quant_config_free(&m->quant, m->ctx);
 }
 
+/* The head is none but its own from now on. */
+static void part_head(axl_model *m)
+{
+    axl__module *head = &m->modules.list[axl__modules_in(&m->modules, -1, AXL__SLOT_HEAD).first];
+
+    head->weight_stored = axl__modules_one(&m->modules, -1, AXL__SLOT_EMBED)->weight_stored;
+    axl__modules_untie(&m->modules);
+    m->arch.tied_head = false;
+}
+
 static axl_status commit(axl_model *m, axl__weights *w, void **data)
 {
     axl__weights *before = m->weights;
+
+    if (w->parted && before && before->config)
+        AXL_TRY(say_whether_tied(before, m, true));
 
     for (size_t i = 0; i < w->n_tensors; i++)
         data[i] = place_mat(m, w->places[i])->data;
@@ -476,6 +519,8 @@ static axl_status commit(axl_model *m, axl__weights *w, void **data)
         m->weights = before;
         return status;
     }
+    if (w->parted)
+        part_head(m);
     tell_places(m, w);
     if (before)
         move_texts(w, before);
@@ -542,7 +587,7 @@ axl_status axl__weights_unfreeze(axl_model *m, axl__unfrozen *some)
     if (m->weights)
         return train_again(m, some);
     AXL_TRY(check_trainable(m, some));
-    AXL_TRY(weights_new(&w, m, some, weights_fill));
+    AXL_TRY(weights_new(&w, m, some, false, weights_fill));
     AXL_TRY(axl__weights_commit(m, w));
     if (some)
         axl__unfrozen_warn(some);

@@ -14,8 +14,9 @@
 
 /* The values that a model computes with, in f32, for someone to change them; commit makes them the
  * model's own and takes them over, whatever comes out.  Until then, and where commit fails, the
- * model is as it was. */
-axl_status axl__weights_make(axl__weights **out, axl_model *m);
+ * model is as it was.  parted: a head that is the embedding is to have values of its own, which
+ * begin as the embedding's. */
+axl_status axl__weights_make(axl__weights **out, axl_model *m, bool parted);
 axl_mat axl__weights_value(const axl__weights *w, const axl__module *of); /* its weight, f32 */
 axl_mat axl__weights_bias(const axl__weights *w, const axl__module *of);  /* (1, rows), f32 */
 axl_status axl__weights_commit(axl_model *m, axl__weights *w);
@@ -23,7 +24,7 @@ void axl__weights_drop(axl_model *m, axl__weights *w); /* NULL is fine */
 
 /* What a result of the model consists of, without values: its tensors, by the names that files have
  * them by, and its config.json.  Drop it as one that was made. */
-axl_status axl__weights_describe(axl__weights **out, axl_model *m);
+axl_status axl__weights_describe(axl__weights **out, axl_model *m, bool parted);
 size_t axl__weights_count(const axl__weights *w);
 /* A tensor of it, and what it is of the module table. */
 typedef struct axl__weights_part {

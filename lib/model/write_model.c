@@ -267,19 +267,27 @@ static axl_status add_carried(writing *w)
     return n ? axl__carried_entries(w->m, w->entries + first, w->carried) : AXL_OK;
 }
 
-/* A layer without a bias cannot take one. */
-static axl_status check_biases(const writing *w)
+/* A layer without a bias cannot take one, nor a tied head a pair. */
+static axl_status check_merged(const writing *w)
 {
-    for (int64_t i = 0; w->merged && i < w->m->modules.n; i++)
+    for (int64_t i = 0; w->merged && i < w->m->modules.n; i++) {
+        if (w->m->modules.list[i].tied && w->merged->loras[i].on)
+            AXL_TRY(axl__merge_weight(w->merged, i, (axl_mat){ 0 }));
         if (!w->m->modules.list[i].has_bias && axl__merge_changes(w->merged, i, true))
             AXL_TRY(axl__merge_bias(w->merged, i, (axl_mat){ 0 }));
+    }
+    if (w->merged && w->m->weights && axl__merge_parts_head(w->merged))
+        return axl__fail(
+            AXL_ERR_UNSUPPORTED,
+            "the adapter gives a head of its own to a model that was trained or merged: "
+            "merge it in memory (axl_adapter_merge())");
     return AXL_OK;
 }
 
 static axl_status list_all(writing *w, bool carried)
 {
-    AXL_TRY(check_biases(w));
-    AXL_TRY(axl__weights_describe(&w->parts, w->m));
+    AXL_TRY(check_merged(w));
+    AXL_TRY(axl__weights_describe(&w->parts, w->m, w->merged && axl__merge_parts_head(w->merged)));
     for (size_t i = 0; i < axl__weights_count(w->parts); i++)
         AXL_TRY(add_tensor(w, i));
     return carried ? add_carried(w) : AXL_OK;

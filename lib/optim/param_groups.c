@@ -18,17 +18,20 @@ typedef struct {
     bool own;
 } grouping;
 
-/* The name in a PyTorch model, where PEFT's parts carry the adapter's name ("default"); files leave
- * it out.  Rules and lr_groups are about those names. */
+/* The name in a PyTorch model, where PEFT's parts carry the adapter's name ("default"), and whole
+ * modules stand in a wrapper; files leave it out.  Rules and lr_groups are about those names. */
 static void groups_torch_name(char out[NAME_MAX_], const char *name)
 {
-    static const char weight[] = ".weight";
-    const char *part = strstr(name, ".lora_");
+    static const char weight[] = ".weight", of_peft[] = "base_model.model.";
+    const char *end = strstr(name, ".lora_") ? ".default.weight"
+                      : strncmp(name, of_peft, sizeof of_peft - 1) == 0
+                          ? ".modules_to_save.default.weight"
+                          : NULL;
     size_t n = strlen(name), tail = sizeof weight - 1;
 
-    if (part && axl__ends_with(name, weight) && n + 9 < NAME_MAX_) {
+    if (end && axl__ends_with(name, weight) && n + strlen(end) < NAME_MAX_) {
         memcpy(out, name, n - tail);
-        memcpy(out + n - tail, ".default.weight", sizeof ".default.weight");
+        memcpy(out + n - tail, end, strlen(end) + 1);
         return;
     }
     n = n < NAME_MAX_ - 1 ? n : NAME_MAX_ - 1;

@@ -17,6 +17,12 @@ enum { LAYERS = 2, FIRST_TOKENS = 64 };
 
 /* ---- work ---- */
 
+/* Whether the weight itself has a gradient. */
+static bool trains_whole(const axl_trainer *tr, const axl__module *m)
+{
+    return tr->adapter ? tr->adapter->loras[m - tr->model->modules.list].whole : m->weight_at >= 0;
+}
+
 /* How often a module's weights meet a token: in a forward, in training with checkpointing in
  * another, in one backward for the gradient of the input, and in one for that of the weights where
  * these are trained.  Below what is trained there is no backward. */
@@ -29,7 +35,7 @@ static double passes_of(const axl_trainer *tr, bool train, const axl__module *m)
     if (!train || (m->layer >= 0 && m->layer < tr->first_layer))
         return 1.0;
     return (tr->opts.checkpointing && m->layer >= 0 ? 3.0 : 2.0) +
-           (!tr->adapter && m->weight_at >= 0 ? share : 0.0);
+           (trains_whole(tr, m) ? share : 0.0);
 }
 
 /* Multiplications and additions of n_tokens in sequences with that sum of squared lengths, 2 a

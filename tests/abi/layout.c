@@ -51,7 +51,11 @@ HOLDS(axl_adapter_options, bias, 168);
 HOLDS(axl_adapter_options, init_lora_weights, 176);
 HOLDS(axl_adapter_options, lora_bias, 184);
 HOLDS(axl_adapter_options, use_dora, 188);
-SPANS(axl_adapter_options, 192);
+HOLDS(axl_adapter_options, modules_to_save, 192);
+HOLDS(axl_adapter_options, n_modules_to_save, 200);
+HOLDS(axl_adapter_options, ensure_weight_tying, 208);
+HOLDS(axl_adapter_options, reserved0, 212);
+SPANS(axl_adapter_options, 216);
 
 HOLDS(axl_tensor_info, size, 0);
 HOLDS(axl_tensor_info, name, 8);
@@ -72,7 +76,11 @@ HOLDS(axl_adapter_info, bias, 64);
 HOLDS(axl_adapter_info, init_lora_weights, 72);
 HOLDS(axl_adapter_info, lora_bias, 80);
 HOLDS(axl_adapter_info, use_dora, 84);
-SPANS(axl_adapter_info, 88);
+HOLDS(axl_adapter_info, modules_to_save, 88);
+HOLDS(axl_adapter_info, n_modules_to_save, 96);
+HOLDS(axl_adapter_info, ensure_weight_tying, 104);
+HOLDS(axl_adapter_info, reserved0, 108);
+SPANS(axl_adapter_info, 112);
 
 HOLDS(axl_diagnostic, size, 0);
 HOLDS(axl_diagnostic, id, 8);

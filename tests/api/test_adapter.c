@@ -543,6 +543,13 @@ static void test_adapter__refuses_folders_that_do_not_fit(void **state)
           AXL_ERR_FORMAT, "is no regular expression" },
         { "adapter_config.json", "\"exclude_modules\": null", "\"exclude_modules\": \"*\"",
           AXL_ERR_FORMAT, "adapter_config.json: \"*\" is no regular expression" },
+        { "adapter_config.json", "\"modules_to_save\": null", "\"modules_to_save\": [\"norm\"]",
+          AXL_ERR_FORMAT, "layers.0.input_layernorm.weight\" is missing" },
+        { "adapter_config.json", "\"modules_to_save\": null",
+          "\"modules_to_save\": [\"head\", \"hat\"]", AXL_ERR_FORMAT,
+          "\"hat\" ends the path of no module" },
+        { "adapter_config.json", "\"modules_to_save\": null", "\"modules_to_save\": [\"_proj\"]",
+          AXL_ERR_FORMAT, "q_proj would be trained whole, and it has a pair" },
         { "adapter_config.json", "\"r\": 4", "\"r\": 5", AXL_ERR_FORMAT, "[5, 32]" },
         { "adapter_config.json", "\"r\": 4", "\"r\": 0", AXL_ERR_FORMAT, "\"r\"" },
         { "adapter_config.json", "\"target_modules\": [\n", "\"auto_mapping\": [\n", AXL_ERR_FORMAT,
@@ -623,7 +630,7 @@ static const struct {
     { "\"arrow_config\": null", "\"arrow_config\": {\"top_k\": 3}", "arrow_config" },
     { "\"auto_mapping\": null", "\"auto_mapping\": {\"a\": 1}", NULL },
     { "\"corda_config\": null", "\"corda_config\": {\"a\": 1}", NULL },
-    { "\"ensure_weight_tying\": false", "\"ensure_weight_tying\": true", "ensure_weight" },
+    { "\"ensure_weight_tying\": false", "\"ensure_weight_tying\": true", NULL },
     { "\"eva_config\": null", "\"eva_config\": {\"rho\": 1.0}", NULL },
     { "\"fan_in_fan_out\": false", "\"fan_in_fan_out\": true", NULL },
     { "\"inference_mode\": true", "\"inference_mode\": false", NULL },
@@ -631,7 +638,7 @@ static const struct {
     { "\"loftq_config\": {}", "\"loftq_config\": {\"loftq_bits\": 4}", NULL },
     { "\"lora_ga_config\": null", "\"lora_ga_config\": {\"a\": 1}", NULL },
     { "\"megatron_config\": null", "\"megatron_config\": {\"a\": 1}", "megatron_config" },
-    { "\"modules_to_save\": null", "\"modules_to_save\": [\"lm_head\"]", "modules_to_save" },
+    { "\"modules_to_save\": null", "\"modules_to_save\": []", NULL },
     { "\"monteclora_config\": null", "\"monteclora_config\": {\"a\": 1}", "monteclora" },
     { "\"rank_pattern\": {}", "\"rank_pattern\": {\"q_proj\": 4}", NULL },
     { "\"revision\": null", "\"revision\": \"main\"", NULL },
@@ -761,6 +768,9 @@ static void test_adapter__is_as_the_config_says(void **state)
           "lora_alpha_pattern: {'[01].*': 3}\npeft_use_dora: true\n"
           "peft_init_lora_weights: gaussian\n",
           4 * 3 },
+        { "lora_r: 4\nlora_alpha: 8\nlora_target_modules: [q_proj]\n"
+          "lora_modules_to_save: [embed_tokens, lm_head]\npeft_ensure_weight_tying: true\n",
+          4 * 2 + 1 },
     };
     axl_context *ctx = tiny_context(1);
     axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
@@ -773,7 +783,7 @@ static void test_adapter__is_as_the_config_says(void **state)
         assert_ok(from_config(ctx, model, cases[i].keys, &adapter));
         assert_int_equal(axl_adapter_count(adapter), cases[i].count);
         assert_ok(axl_adapter_get_tensor(adapter, 0, &t));
-        assert_int_equal(t.rows, 4);
+        assert_int_equal(t.rows, strstr(cases[i].keys, "embed") ? TINY_VOCAB : 4);
         axl_adapter_free(adapter);
     }
     kept = tiny_adapter(model, 0.0);

@@ -545,6 +545,7 @@ static axl_status new_adapter_of_all(void *w_)
     static const char *const targets[] = { "q_proj", "down_proj" }, *const patterns[] = { "q.*" };
     static const uint32_t layers[] = { 1 }, ranks[] = { 3 };
     world *w = w_;
+    static const char *const whole[] = { "lm_head", "model.norm" };
     axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
 
     o.rank = 2;
@@ -559,6 +560,8 @@ static axl_status new_adapter_of_all(void *w_)
     o.bias = "all";
     o.init_lora_weights = "pissa_niter_1";
     o.use_dora = 1;
+    o.modules_to_save = whole;
+    o.n_modules_to_save = 2;
     return axl_adapter_new(&w->adapter, w->model, &o);
 }
 

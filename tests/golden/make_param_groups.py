@@ -28,6 +28,10 @@ NAMES = {  # as files have them, to the shape
     "model.layers.0.mlp.normalizer.weight": (8, 8),
     "model.norm.weight": (8,),
     "lm_head.weight": (8, 8),
+    "base_model.model.model.embed_tokens.weight": (8, 8),  # modules_to_save
+    "base_model.model.model.norm.weight": (8,),
+    "base_model.model.model.layers.0.self_attn.o_proj.weight": (8, 8),
+    "base_model.model.model.layers.0.self_attn.o_proj.bias": (8,),
 }
 RATE, DECAY = 1e-3, 0.1
 CASES = [  # options of axl, and what Axolotl makes of them
@@ -42,6 +46,9 @@ CASES = [  # options of axl, and what Axolotl makes of them
 
 
 def torch_name(name):
+    if name.startswith("base_model.") and "lora_" not in name:
+        path, last = name.rsplit(".", 1)
+        return f"{path}.modules_to_save.default.{last}"
     return name.replace(".weight", ".default.weight") if "lora_" in name else name
 
 

@@ -3,7 +3,8 @@
 #
 #   make_peft_variants.py MODEL_VARIANTS OUT [NAME…]
 #
-# Each OUT/NAME is an adapter's folder as PEFT saves it, of the model MODEL_VARIANTS/llama_biases, and in it
+# Each OUT/NAME is an adapter's folder as PEFT saves it, of the model MODEL_VARIANTS/llama_biases, or phi3_tied_bf16_old
+# where a variant is in TIED, and in it
 #   expect.safetensors  lora.1: f32 logits of that model's second sequence with the adapter, as loaded from there;
 #                       grad.TENSOR: gradient of the loss by each trained tensor, computed in f64, TENSOR as in the file
 # "new" has no values in its folder but what PEFT's own initialisation makes of the weights:
@@ -23,6 +24,7 @@ from make_model_variants import load, logits_of, loss_of, write
 
 SEED = 78
 SOME = ["q_proj", "v_proj", "down_proj"]
+FUSED = ["qkv_proj", "down_proj"]
 
 VARIANTS = {
     "regex": dict(r=2, lora_alpha=8, target_modules=r".*\.layers\.\d\.(self_attn\.[qv]_proj|mlp\.down_proj)",
@@ -39,7 +41,14 @@ VARIANTS = {
     "pissa": dict(r=2, lora_alpha=8, target_modules=SOME, init_lora_weights="pissa"),
     "olora": dict(r=2, lora_alpha=8, target_modules=["q_proj", "down_proj"], init_lora_weights="olora"),
     "dora_bias_all": dict(r=2, lora_alpha=8, target_modules=SOME, use_dora=True, bias="all"),
+    "whole": dict(r=2, lora_alpha=8, target_modules=SOME, modules_to_save=["embed_tokens", "lm_head"]),
+    "whole_layers": dict(r=2, lora_alpha=8, target_modules="all-linear",
+                         modules_to_save=["norm", "layers.1.self_attn.o_proj", "layers.0.mlp"]),
+    "tied_apart": dict(r=2, lora_alpha=8, target_modules=FUSED, modules_to_save=["embed_tokens", "lm_head"]),
+    "tied_embedding": dict(r=2, lora_alpha=8, target_modules=FUSED, modules_to_save=["embed_tokens"]),
+    "tied_together": dict(r=2, lora_alpha=8, target_modules=FUSED, modules_to_save=["lm_head"], ensure_weight_tying=True),
 }
+TIED = ["tied_apart", "tied_embedding", "tied_together"]
 INITS = ["pissa", "olora"]
 
 
@@ -54,7 +63,7 @@ def make_adapter(base, out, options):
     (out / "README.md").unlink(missing_ok=True)
     config = json.loads((out / "adapter_config.json").read_text())
     config["base_model_name_or_path"] = base.name
-    for key in ("target_modules", "exclude_modules"):  # sets: their order changes from run to run
+    for key in ("target_modules", "exclude_modules", "modules_to_save"):  # sets: their order changes from run to run
         if isinstance(config[key], list):
             config[key] = sorted(config[key])
     write(config, out / "adapter_config.json")
@@ -62,7 +71,8 @@ def make_adapter(base, out, options):
 
 def named(name):
     """As the adapter's file has it."""
-    return name.replace(".default.", ".").replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
+    name = name.replace(".modules_to_save.default.", ".").replace(".default.", ".")
+    return name.replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
 
 
 def take_out_exactly(model, plain):
@@ -116,10 +126,10 @@ def main():
     p.add_argument("names", nargs="*")
     args = p.parse_args()
     torch.set_num_threads(1)
-    base = args.models / "llama_biases"
-    sequences = json.loads((base / "expect.json").read_text())["input_ids"]
     for name in args.names or [*VARIANTS, "new"]:
         torch.manual_seed(SEED)
+        base = args.models / ("phi3_tied_bf16_old" if name in TIED else "llama_biases")
+        sequences = json.loads((base / "expect.json").read_text())["input_ids"]
         out = args.out / name
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
@@ -128,7 +138,7 @@ def main():
             continue
         make_adapter(base, out, VARIANTS[name])
         compute(base, out, sequences)
-    write({"python": platform.python_version(), "seed": SEED, "device": "cpu", "model": base.name,
+    write({"python": platform.python_version(), "seed": SEED, "device": "cpu",
            **{n: importlib.metadata.version(n) for n in ("torch", "transformers", "peft", "safetensors")}},
           args.out / "versions.json")
 

@@ -642,6 +642,10 @@ class TrainingTest(Case):
         made = axl.Adapter(model, target_modules=["q_proj"], layers_to_transform=[1],
                            layers_pattern=["layers"], init_lora_weights=False, lora_bias=True)
         self.assertEqual((len(made), made.info.init_lora_weights), (3, "false"))
+        made = axl.Adapter(model, target_modules=["q_proj"], layers_to_transform=[1],
+                           modules_to_save=["embed_tokens", "model.norm"])
+        self.assertIn("base_model.model.model.embed_tokens.weight", made)
+        self.assertEqual((len(made), made.info.modules_to_save), (4, ("embed_tokens", "model.norm")))
         with self.assertRaises(axl.InvalidError):
             axl.Adapter(model, rank_pattern={"(": 4})
         with self.assertRaises((TypeError, ValueError)):
@@ -656,7 +660,7 @@ class TrainingTest(Case):
         self.assertEqual(numbers(model.logits(IDS[:9])), want)
         adapter = axl.Adapter(model, rank=3, alpha=6, dropout=0.25, target_modules=["q_proj"])
         self.assertEqual(adapter.info, axl.AdapterInfo(3, 6.0, 0.25, False, ("q_proj",), "own/base", None,
-                                                       "none", "true", False, False))
+                                                       "none", "true", False, False, (), False))
         self.check_kinds(model)
         saved = adapter.to_files()
         self.assertEqual(set(saved), {"adapter_config.json", "adapter_model.safetensors"})

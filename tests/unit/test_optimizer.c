@@ -50,13 +50,15 @@ static axl__optim_tensor tensor_of(const char *name, int64_t at, int64_t rows, i
                                    bool vector)
 {
     bool lookup = strcmp(name, "model.embed_tokens.weight") == 0;
+    bool whole = strncmp(name, "base_model.", 11) == 0 && !strstr(name, "lora_") &&
+                 !strstr(name, ".bias"); /* PEFT's modules_to_save */
 
     return (axl__optim_tensor){ .name = name,
                                 .at = at,
                                 .rows = rows,
                                 .cols = cols,
                                 .vector = vector,
-                                .embedding = lookup || strstr(name, "lm_head"),
+                                .embedding = lookup || whole || strstr(name, "lm_head"),
                                 .lookup = lookup };
 }
 

@@ -12,9 +12,11 @@
 
 #include <math.h>
 
-static const char *const variants[] = { "regex",          "layers",    "patterns", "bias_all",
-                                        "bias_lora_only", "lora_bias", "dora",     "dora_bias_all",
-                                        "pissa",          "olora" };
+static const char *const variants[] = { "regex",      "layers",         "patterns",
+                                        "bias_all",   "bias_lora_only", "lora_bias",
+                                        "dora",       "dora_bias_all",  "pissa",
+                                        "olora",      "whole",          "whole_layers",
+                                        "tied_apart", "tied_embedding", "tied_together" };
 enum { N_VARIANTS = sizeof variants / sizeof variants[0] };
 
 typedef struct {
@@ -23,31 +25,40 @@ typedef struct {
     int32_t ids[64], labels[64], cu[3];
 } base;
 
-static axl_model *open_base(axl_context *ctx, const char *backend, uint32_t compute)
+/* The model that a variant is of. */
+static const char *model_of(const char *variant)
+{
+    return strncmp(variant, "tied_", 5) == 0 ? "tests/golden/model_variants/phi3_tied_bf16_old"
+                                             : "tests/golden/model_variants/llama_biases";
+}
+
+static axl_model *open_base(axl_context *ctx, const char *variant, const char *backend,
+                            uint32_t compute)
 {
     axl_model_options o = AXL_MODEL_OPTIONS_INIT;
     axl_model *model;
 
     o.backend = backend;
     o.compute = compute;
-    assert_ok(axl_model_open(&model, ctx,
-                             test_source_path("tests/golden/model_variants/llama_biases"), &o));
+    assert_ok(axl_model_open(&model, ctx, test_source_path(model_of(variant)), &o));
     return model;
 }
 
-static void base_open(base *b, const char *backend)
+static void base_open(base *b, const char *variant, const char *backend)
 {
     axl_context_options o = AXL_CONTEXT_OPTIONS_INIT;
     axl__arena arena;
     axl__file f;
     axl__json *root;
-    const char *path = test_source_path("tests/golden/model_variants/llama_biases/expect.json");
+    char path[1100];
     int32_t n = 0;
     int s = 0;
 
+    snprintf(path, sizeof path, "%s/expect.json", test_source_path(model_of(variant)));
+
     o.isa = test_isa();
     assert_ok(axl_context_new(&b->ctx, &o));
-    b->model = open_base(b->ctx, backend, AXL_COMPUTE_F32);
+    b->model = open_base(b->ctx, variant, backend, AXL_COMPUTE_F32);
     axl__arena_init(&arena, b->ctx);
     assert_ok(axl__file_open(&f, b->ctx, path, true));
     assert_ok(axl__json_parse(
@@ -153,13 +164,35 @@ static void check_gradients(const base *b, axl_adapter *a, const axl__safetensor
     axl_trainer_free(tr);
 }
 
+/* What was merged is written, with a head of its own where it was tied and no longer is. */
+static void check_merged_folder(base *b, const char *variant)
+{
+    size_t n = (size_t)(b->cu[1] - b->cu[0]);
+    axl_model_info info = AXL_MODEL_INFO_INIT;
+    axl_model_options o = AXL_MODEL_OPTIONS_INIT;
+    axl_model *again;
+
+    o.compute = AXL_COMPUTE_F32;
+    assert_ok(axl_model_get_info(b->model, &info));
+    float *want = malloc(2 * n * info.vocab_size * sizeof *want), *got = want + n * info.vocab_size;
+    assert_ok(axl_model_save(b->model, temp_path("merged")));
+    assert_ok(axl_model_open(&again, b->ctx, temp_path("merged"), &o));
+    assert_ok(axl_model_logits(b->model, NULL, b->ids, n, want));
+    assert_ok(axl_model_logits(again, NULL, b->ids, n, got));
+    double d = distance(got, want, n * info.vocab_size);
+    if (!(d < (strncmp(variant, "tied_", 5) == 0 ? 2e-2 : 1e-6))) /* the folder's are in bf16 */
+        fail_msg("%s: logits of the merged folder differ by %g", variant, d);
+    free(want);
+    axl_model_free(again);
+}
+
 static void check_variant(const char *variant, const char *backend)
 {
     axl__safetensors st;
     axl_adapter *a, *again;
     base b;
 
-    base_open(&b, backend);
+    base_open(&b, variant, backend);
     assert_ok(
         axl__safetensors_open(&st, b.ctx, variant_path(variant, "/expect.safetensors"), true));
     assert_ok(axl_adapter_open(&a, b.model, variant_path(variant, "")));
@@ -171,6 +204,7 @@ static void check_variant(const char *variant, const char *backend)
     check_logits(&b, again, &st, variant, "as saved");
     assert_ok(axl_adapter_merge(a));
     check_logits(&b, NULL, &st, variant, "as merged");
+    check_merged_folder(&b, variant);
     axl_adapter_free(a);
     axl_adapter_free(again);
     axl__safetensors_close(&st);

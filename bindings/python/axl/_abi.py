@@ -340,10 +340,14 @@ axl_adapter_options._fields_ = [
     ("init_lora_weights", c.c_char_p),
     ("lora_bias", c.c_uint32),
     ("use_dora", c.c_uint32),
+    ("modules_to_save", c.POINTER(c.c_char_p)),
+    ("n_modules_to_save", c.c_size_t),
+    ("ensure_weight_tying", c.c_uint32),
+    ("reserved0", c.c_uint32),
 ]
 axl_adapter_options._defaults_ = (
     None, 0, 42, 16.0, 0.0, 16, 0, None, None, 0, None, None, 0, None, 0, None, None, 0, None, None,
-    0, None, None, 0, 0,
+    0, None, None, 0, 0, None, 0, 0, 0,
 )
 axl_tensor_info._fields_ = [
     ("size", c.c_size_t),
@@ -365,9 +369,13 @@ axl_adapter_info._fields_ = [
     ("init_lora_weights", c.c_char_p),
     ("lora_bias", c.c_uint32),
     ("use_dora", c.c_uint32),
+    ("modules_to_save", c.POINTER(c.c_char_p)),
+    ("n_modules_to_save", c.c_size_t),
+    ("ensure_weight_tying", c.c_uint32),
+    ("reserved0", c.c_uint32),
 ]
 axl_adapter_info._defaults_ = (
-    None, None, 0, 0.0, 0.0, 0, 0, None, None, None, 0, 0,
+    None, None, 0, 0.0, 0.0, 0, 0, None, None, None, 0, 0, None, 0, 0, 0,
 )
 axl_diagnostic._fields_ = [
     ("size", c.c_size_t),

@@ -268,6 +268,8 @@ class AdapterInfo:
     init_lora_weights: str
     lora_bias: bool
     use_dora: bool
+    modules_to_save: Tuple[str, ...]
+    ensure_weight_tying: bool
 
 
 class Adapter(_Tensors):
@@ -293,7 +295,9 @@ class Adapter(_Tensors):
                  rank_pattern: Optional[Mapping[str, int]] = None,
                  alpha_pattern: Optional[Mapping[str, float]] = None,
                  bias: Optional[str] = None, init_lora_weights: Union[bool, str, None] = None,
-                 lora_bias: Optional[bool] = None, use_dora: Optional[bool] = None) -> None:
+                 lora_bias: Optional[bool] = None, use_dora: Optional[bool] = None,
+                 modules_to_save: Optional[Sequence[str]] = None,
+                 ensure_weight_tying: Optional[bool] = None) -> None:
         instance(model, Model, "model")
         if isinstance(init_lora_weights, bool):
             init_lora_weights = "true" if init_lora_weights else "false"
@@ -303,9 +307,10 @@ class Adapter(_Tensors):
                 given[f"{key}_regex"] = value
             elif value is not None:
                 given[f"{key}_modules"], given[f"n_{key}_modules"] = names(value, f"{key}_modules")
-        if layers_pattern is not None:
-            given["layers_pattern"], given["n_layers_pattern"] = names(layers_pattern,
-                                                                       "layers_pattern")
+        for key, listed in (("layers_pattern", layers_pattern),
+                            ("modules_to_save", modules_to_save)):
+            if listed is not None:
+                given[key], given[f"n_{key}"] = names(listed, key)
         for key, pattern, kind in (("rank", rank_pattern, ctypes.c_uint32),
                                    ("alpha", alpha_pattern, ctypes.c_double)):
             if pattern is not None:
@@ -319,7 +324,7 @@ class Adapter(_Tensors):
         self._fill(model._context, lib.axl_adapter_new, model, ctypes.byref(options(
             _abi.axl_adapter_options, rank=rank, alpha=alpha, dropout=dropout, rslora=rslora,
             seed=seed, bias=bias, init_lora_weights=init_lora_weights, lora_bias=lora_bias,
-            use_dora=use_dora, **given)))
+            use_dora=use_dora, ensure_weight_tying=ensure_weight_tying, **given)))
 
     @classmethod
     def open(cls, model: Model, folder: Any) -> "Adapter":
@@ -364,10 +369,12 @@ class Adapter(_Tensors):
         """What the adapter is."""
         i = _abi.axl_adapter_info.init()
         calls.run(lib.axl_adapter_get_info, self, ctypes.byref(i))
+        whole = tuple(i.modules_to_save[k].decode() for k in range(i.n_modules_to_save))
         targets = tuple(i.target_modules[k].decode() for k in range(i.n_target_modules))
         return AdapterInfo(i.rank, i.alpha, i.dropout, bool(i.rslora), targets,
                            string(i.base_model_name), string(i.target_regex), i.bias.decode(),
-                           i.init_lora_weights.decode(), bool(i.lora_bias), bool(i.use_dora))
+                           i.init_lora_weights.decode(), bool(i.lora_bias), bool(i.use_dora),
+                           whole, bool(i.ensure_weight_tying))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

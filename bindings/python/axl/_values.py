@@ -130,7 +130,7 @@ def choice(name: str, choices: Mapping[str, int], value: Optional[str]) -> Optio
 
 # Fields of options structs that are uint32_t or int32_t and mean yes or no, and those of paths.
 _FLAGS = frozenset((
-    "all_rows", "allow_network", "checkpointing", "from_cache", "greater_is_better", "greedy",
+    "all_rows", "allow_network", "checkpointing", "ensure_weight_tying", "from_cache", "greater_is_better", "greedy",
     "group_by_length", "keep_order", "last_of_step", "legacy", "lora_bias", "no_onednn", "own_data", "read",
     "real_batches", "rslora", "sample_packing", "shuffle", "three_phases", "threshold_absolute",
     "use_dora"))
