@@ -104,6 +104,8 @@ static axl_status open_trained(const tool *t, inference *x, const axl_config *cf
         return axl_model_open(&x->m, t->ctx, dir, &o);
     }
     status = axl_model_from_config(&x->m, cfg);
+    if (status == AXL_OK)
+        status = axl_model_resize_embeddings(x->m, cfg, axl_tokenizer_vocab_size(x->tok));
     if (status != AXL_OK)
         return status;
     x->result = !x->adapter;

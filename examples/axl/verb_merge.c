@@ -32,7 +32,11 @@ static axl_status open_config(merging *x)
 
     if (status == AXL_OK && !x->adapter)
         status = axl_config_get_string(x->cfg, "output_dir", &x->adapter);
-    return status == AXL_OK ? axl_model_from_config(&x->m, x->cfg) : status;
+    if (status == AXL_OK)
+        status = axl_model_from_config(&x->m, x->cfg);
+    return status == AXL_OK
+               ? axl_model_resize_embeddings(x->m, x->cfg, axl_tokenizer_vocab_size(x->tok))
+               : status;
 }
 
 static axl_status merge(const tool *t, merging *x)

@@ -232,6 +232,32 @@ AXL_API void axl_model_free(axl_model *model);
 AXL_API AXL_MUST_CHECK axl_status axl_model_get_info(const axl_model *model, axl_model_info *out);
 
 /**
+ * Give the embedding, and the head, a row for each token of a tokenizer, as Axolotl does between
+ * loading a model and training it: where there are fewer, or more with shrink_embeddings; to a
+ * multiple of 32 with resize_token_embeddings_to_32x.  Old rows stay; new ones are normal with
+ * config.json's initializer_range, or with mean_resizing_embeddings drawn closely around the mean
+ * of the old ones, by the config's seed (PyTorch draws other numbers of the same distributions).
+ * What is saved later has the new vocab_size.  axl_run does it on its own.
+ *
+ * @param[in] model    Nothing else has a reference to it yet: no adapter, no trainer.
+ * @param[in] cfg      Borrowed for the call; NULL: exactly @p n_tokens where there are fewer,
+ * around the mean.
+ * @param[in] n_tokens axl_tokenizer_vocab_size().
+ *
+ * @retval AXL_ERR_BUSY        There is another reference, or a call computes with it.
+ * @retval AXL_ERR_INVALID     Its weights were trained or merged.
+ * @retval AXL_ERR_UNSUPPORTED The head is quantised.
+ * @retval AXL_ERR_CANCELLED   The model is as before.
+ * @retval AXL_ERR_NOMEM       Likewise.
+ *
+ * Thread: one at a time on the model.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_model_resize_embeddings(axl_model *model,
+                                                              const axl_config *cfg,
+                                                              uint32_t n_tokens);
+
+/**
  * Write a model whose weights were trained, merged or quantised as a folder in Hugging Face form:
  * model.safetensors with each tensor in the type that the base's files have it in, config.json, and
  * generation_config.json where the base had one.  What neither changed is written bit for bit, the

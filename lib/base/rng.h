@@ -18,7 +18,8 @@ typedef enum axl__stream {
     AXL__STREAM_SAMPLE = 5,
     AXL__STREAM_NOISE = 6,
     AXL__STREAM_PRUNE = 7,
-    AXL__STREAM_WEIGHTS = 8
+    AXL__STREAM_WEIGHTS = 8,
+    AXL__STREAM_GROW = 9
 } axl__stream;
 
 /* Four 32-bit words for counter (index, stream). */

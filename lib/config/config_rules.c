@@ -149,6 +149,22 @@ static void check_required(axl__config_pass *p)
     require_in_sets(p, "pretraining_dataset");
 }
 
+/* Axolotl's rule, whatever ids the tokens get. */
+static void check_new_tokens(axl__config_pass *p)
+{
+    const axl__yaml *whole = get(p, "lora_modules_to_save"), *tokens = get(p, "tokens");
+    bool embed = false, head = false;
+
+    for (const axl__yaml *v = whole ? whole->child : NULL; v; v = v->next) {
+        embed = embed || (v->text && strcmp(v->text, "embed_tokens") == 0);
+        head = head || (v->text && strcmp(v->text, "lm_head") == 0);
+    }
+    if (tokens && tokens->child && !(embed && head))
+        say(p, AXL__C_ADAPTER, "tokens",
+            "with an adapter, new tokens are trained where lora_modules_to_save has embed_tokens "
+            "and lm_head");
+}
+
 /* All weights are trained. */
 static void check_no_adapter(axl__config_pass *p)
 {
@@ -322,6 +338,8 @@ static void check_adapter(axl__config_pass *p)
     check_init(p);
     if (!get(p, "adapter"))
         check_no_adapter(p);
+    else
+        check_new_tokens(p);
     if (!get(p, "adapter") || get(p, "lora_model_dir"))
         return; /* a PEFT folder brings its own rank and targets */
     if (!get(p, "lora_r"))

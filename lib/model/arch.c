@@ -76,6 +76,7 @@ static axl_status arch_read_sizes(axl__arch *a, const axl__arch_source *s)
         axl__json_int(s->root, "max_position_embeddings", or_else(a->max_seq_len, 2048));
     a->rms_norm_eps =
         axl__json_double(s->root, "rms_norm_eps", a->rms_norm_eps > 0.0 ? a->rms_norm_eps : 1e-6);
+    a->initializer_range = axl__json_double(s->root, "initializer_range", 0.02);
     a->tied_head = axl__json_bool(s->root, "tie_word_embeddings", a->tied_head);
     if (a->n_layers > AXL__LAYERS_MAX)
         return axl__fail(AXL_ERR_FORMAT, "%s: num_hidden_layers is %lld; at most %d", s->path,

@@ -36,6 +36,7 @@ typedef struct axl__arch {
     int64_t n_heads, n_kv_heads, head_dim;
     int64_t vocab_size, max_seq_len;
     double rms_norm_eps;
+    double initializer_range;        /* the deviation of weights that begin */
     bool tied_head;                  /* the output head is the embedding */
     bool qkv_bias, o_bias, mlp_bias; /* which linear layers add a vector of their own */
     bool qk_norm;                    /* heads of queries and keys are normalised */

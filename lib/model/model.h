@@ -75,6 +75,7 @@ struct axl_model {
     size_t n_owned, cap_owned;
 
     axl__modules modules;
+    bool resized;          /* the embedding has other rows than files have */
     axl__carried *carried; /* (n_carried) of the files, no module's: carried.h */
     size_t n_carried;
     uint64_t n_params;
@@ -103,6 +104,9 @@ axl_status axl__model_keep(axl_model *m, void *p, bool owned);
 /* Whether dir has weights that are read, by their names: AXL_ERR_NOT_FOUND, AXL_ERR_UNSUPPORTED,
  * and what a config could say instead. */
 axl_status axl__model_look(const char *dir);
+
+/* resize.c: axl_model_resize_embeddings() for one who has the model alone. */
+axl_status axl__model_resize(axl_model *m, const axl_config *cfg, uint32_t n_tokens);
 
 axl_model *axl__model_ref(axl_model *model);
 axl_status axl__model_enter(const axl_model *model); /* live and of this process */

@@ -189,6 +189,17 @@ void axl__modules_untie(axl__modules *t)
     head->tied = false;
 }
 
+void axl__modules_resize(axl__modules *t, int64_t rows)
+{
+    for (int64_t i = 0; i < t->n; i++) {
+        axl__module *m = &t->list[i];
+        if (m->role != AXL__ROLE_EMBEDDING && m->role != AXL__ROLE_HEAD)
+            continue;
+        m->file_rows = m->file_rows ? m->file_rows : m->rows;
+        m->rows = rows;
+    }
+}
+
 /* ---- looking up ---- */
 
 const char *axl__module_kind(const axl__module *m)

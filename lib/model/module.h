@@ -64,6 +64,7 @@ typedef struct axl__module {
     int64_t linear;    /* its number among the linear layers and the head; -1: it is none */
     axl_weight weight; /* (rows, cols) */
     axl_mat bias;      /* (1, rows); data NULL without one */
+    int64_t file_rows; /* that files have, where those of the weight are others; 0: the same */
     axl_dtype weight_stored, bias_stored; /* the files' types, which a result is written in */
     /* Where weight and bias lie, in elements, in any flat buffer of the model's own tensors that
      * are trained (values, gradients), once weights.c has made one.  A tied head has the
@@ -78,7 +79,8 @@ typedef struct axl__linears {
 
 /* The table.  It is complete once axl__modules_make() has returned: after that only the matrices
  * of its modules change (loading, weights that are trained) and the places of what is trained,
- * never a name or a shape.  An adapter and a trainer keep indices into it. */
+ * never a name or a shape, but for those of resize, before anything keeps them.  An adapter and a
+ * trainer keep indices into it. */
 typedef struct axl__modules {
     axl_context *ctx;
     axl__module *list; /* (n) */
@@ -117,6 +119,10 @@ void axl__modules_free(axl__modules *t); /* of a zeroed one, too */
 void axl__modules_tie(axl__modules *t);
 /* Gives a tied head a weight of its own, before anything is loaded. */
 void axl__modules_untie(axl__modules *t);
+
+/* Gives the embedding and the head so many rows; their weights are still as they were.  Before
+ * there is an adapter or anything else that keeps shapes. */
+void axl__modules_resize(axl__modules *t, int64_t rows);
 
 /* The last part of its name: "q_proj", by which adapters speak of it. */
 const char *axl__module_kind(const axl__module *m);

@@ -8,6 +8,7 @@
 
 #include "base/str.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* One of a module's tensors. */
@@ -149,6 +150,22 @@ static axl_status allocate(axl_model *m, axl__weights *w)
     return m->ops->zero(m->dev, w->params, n * sizeof(float));
 }
 
+/* Rows that files do not have stay as they are, and rows that are left out there fall away. */
+static axl_status take_stored(axl_model *m, const axl__weights *w, size_t i, axl_mat y)
+{
+    int64_t rows = m->modules.list[w->places[i].module].file_rows;
+    void *all;
+
+    if (rows <= y.rows || w->places[i].bias)
+        return axl__model_read_stored(m, w->tensors[i].name, y.data);
+    AXL_TRY(m->ops->buffer_new(m->dev, &all, (size_t)(rows * y.cols) * sizeof(float)));
+    axl_status status = axl__model_read_stored(m, w->tensors[i].name, all);
+    if (status == AXL_OK)
+        status = m->ops->copy(m->dev, y.data, all, (size_t)(y.rows * y.cols) * sizeof(float));
+    m->ops->buffer_free(m->dev, all);
+    return status;
+}
+
 /* From the file where the model computes with less than that has. */
 static axl_status take_value(axl_model *m, const axl__weights *w, size_t i, axl_mat y)
 {
@@ -157,9 +174,11 @@ static axl_status take_value(axl_model *m, const axl__weights *w, size_t i, axl_
 
     if (!w->places[i].bias && of->weight.kind != AXL_WEIGHT_DENSE)
         return m->ops->dequantise(m->dev, &(axl_dequantise_args){ .w = of->weight, .y = a.y });
-    if (a.x.dtype == AXL_BF16 && place_stored(m, w->places[i]) != AXL_BF16 && m->n_files > 0)
-        return axl__model_read_stored(m, w->tensors[i].name, y.data);
-    return m->ops->convert(m->dev, &a);
+    bool stored =
+        a.x.dtype == AXL_BF16 && place_stored(m, w->places[i]) != AXL_BF16 && m->n_files > 0;
+    if (!stored || of->file_rows > 0)
+        AXL_TRY(m->ops->convert(m->dev, &a));
+    return stored ? take_stored(m, w, i, y) : AXL_OK;
 }
 
 /* In the weights that are trained now; without data where they do not have it. */
@@ -351,6 +370,18 @@ static axl_status say_whether_tied(axl__weights *w, const axl_model *m, bool par
                            : AXL_OK;
 }
 
+/* As a value of model_config would be laid over it. */
+static axl_status say_vocab_size(axl__weights *w, const axl_model *m)
+{
+    char text[64];
+
+    if (!m->resized)
+        return AXL_OK;
+    snprintf(text, sizeof text, "{\"vocab_size\": %lld}", (long long)m->arch.vocab_size);
+    char *kept = axl__arena_strndup(&w->texts, text, strlen(text)); /* numbers point into it */
+    return kept ? axl__arch_override(w->config, &w->texts, kept) : axl__fail_nomem();
+}
+
 static axl_status weights_open(axl_model *m, axl__weights *w, axl__unfrozen *some)
 {
     if (m->folder.place && !m->weights) { /* a model that is only timed has no folder */
@@ -358,6 +389,7 @@ static axl_status weights_open(axl_model *m, axl__weights *w, axl__unfrozen *som
         AXL_TRY(axl__arch_override(w->config, &w->texts, m->overrides));
         AXL_TRY(find_dtype(w, m));
         AXL_TRY(say_whether_tied(w, m, w->parted));
+        AXL_TRY(say_vocab_size(w, m));
         if (axl__folder_has(&m->folder, "generation_config.json"))
             AXL_TRY(read_json(m, w, "generation_config.json", &w->generation));
     }

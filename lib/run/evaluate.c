@@ -121,6 +121,8 @@ static axl_status open_trained(evaluation *x, const axl_config *cfg)
             axl__log(ctx, AXL_LOG_WARNING, "%s holds no model: the base model is evaluated", out);
         status = axl_model_from_config(&x->model, cfg);
     }
+    if (status == AXL_OK)
+        status = axl__model_resize(x->model, cfg, axl_tokenizer_vocab_size(x->tok));
     if (status == AXL_OK && adapter)
         status = open_adapter(x, cfg, out);
     axl__free(ctx, out);

@@ -114,9 +114,11 @@ static uint64_t plan_relora_bytes(const axl_trainer *tr, uint64_t total_steps)
 static axl_status plan_count_config(const axl_config *cfg, const axl__batches *b, axl_model *m,
                                     axl_plan *out, axl_trainer **counted)
 {
-    uint64_t weights = axl__counting_bytes(m->dev);
     axl_adapter *adapter;
 
+    if (b->n_tokens)
+        AXL_TRY(axl__model_resize(m, cfg, b->n_tokens));
+    uint64_t weights = axl__counting_bytes(m->dev);
     AXL_TRY(axl_adapter_from_config(&adapter, cfg, m));
     axl_status status = axl_trainer_from_config(counted, cfg, m, adapter, b->total_steps);
     axl_adapter_free(adapter);
@@ -226,11 +228,28 @@ axl_status axl_model_estimate(axl_context *ctx, const char *path, const axl_mode
 
 /* ---- a whole run ---- */
 
+static bool has_name(const axl__yaml *list, const char *name)
+{
+    bool any = false;
+
+    for (const axl__yaml *v = list ? list->child : NULL; v; v = v->next)
+        any = any || (v->text && strcmp(v->text, name) == 0);
+    return any;
+}
+
+/* Whether an adapter trains the embedding and the head whole, by Axolotl's rule. */
+static bool trains_rows(const axl_config *cfg)
+{
+    const axl__yaml *whole = axl__cfg_node(cfg, "lora_modules_to_save");
+
+    return has_name(whole, "embed_tokens") && has_name(whole, "lm_head");
+}
+
 axl_status axl__plan_tokens(const axl_config *cfg, const axl_tokenizer *tok)
 {
     axl_model *m;
 
-    if (axl__tokenizer_new_end(tok) == 0)
+    if (axl__tokenizer_new_end(tok) == 0 || !axl__cfg_has(cfg, "adapter") || trains_rows(cfg))
         return AXL_OK;
     AXL_TRY(axl__model_from_config_counting(&m, cfg));
     axl_status status = axl__tokenizer_fits(tok, (uint32_t)m->arch.vocab_size);
@@ -238,13 +257,14 @@ axl_status axl__plan_tokens(const axl_config *cfg, const axl_tokenizer *tok)
     return status;
 }
 
-static axl_status plan_data(const axl_config *cfg, axl_dataset *train, axl_dataset *valid,
-                            axl_plan *out)
+static axl_status plan_data(const axl_config *cfg, const axl_tokenizer *tok, axl_dataset *train,
+                            axl_dataset *valid, axl_plan *out)
 {
     axl_trainer *counted;
     axl__batches b;
 
     AXL_TRY(axl__plan_survey(&b, cfg, train, valid));
+    b.n_tokens = axl_tokenizer_vocab_size(tok);
     AXL_TRY(axl__plan_memory(cfg, &b, out, &counted));
     out->steps = b.total_steps;
     if (b.train.n_steps > 0)
@@ -269,7 +289,7 @@ axl_status axl_run_plan(const axl_config *cfg, axl_plan *out)
     if (status == AXL_OK)
         status = axl__datasets_from_config(&train, &valid, cfg, tok, NULL);
     if (status == AXL_OK)
-        status = plan_data(cfg, train, valid, &plan);
+        status = plan_data(cfg, tok, train, valid, &plan);
     axl_dataset_free(train);
     axl_dataset_free(valid);
     axl_tokenizer_free(tok);

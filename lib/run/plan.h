@@ -12,8 +12,9 @@
 typedef struct axl__batches {
     axl__survey train, valid; /* valid all 0: no validation data */
     uint64_t total_steps, n_evals;
-    bool checkpoints; /* are written */
-    uint64_t mapped;  /* bytes of prepared data that reading them makes resident */
+    bool checkpoints;  /* are written */
+    uint64_t mapped;   /* bytes of prepared data that reading them makes resident */
+    uint32_t n_tokens; /* of the tokenizer; 0: not known */
 } axl__batches;
 
 /* valid NULL: none. */
@@ -28,7 +29,8 @@ axl_status axl__plan_reserve(const axl__batches *batches, axl_trainer *tr);
 axl_status axl__plan_memory(const axl_config *cfg, const axl__batches *batches, axl_plan *out,
                             axl_trainer **counted);
 
-/* Whether the model's embedding has a row for each token that the config adds. */
+/* Whether each token that the config adds is trained where the model's embedding has no row for it
+ * yet: an adapter alone trains none. */
 axl_status axl__plan_tokens(const axl_config *cfg, const axl_tokenizer *tok);
 
 /* AXL_ERR_NOMEM with the numbers when the run does not fit. */

@@ -100,6 +100,7 @@ static axl_status run_check_memory(axl_run *r, axl__batches *batches)
 {
     r->plan = (axl_plan)AXL_PLAN_INIT;
     AXL_TRY(axl__plan_survey(batches, r->cfg, r->train, r->valid));
+    batches->n_tokens = axl_tokenizer_vocab_size(r->tok);
     r->survey = batches->train;
     AXL_TRY(axl__plan_memory(r->cfg, batches, &r->plan, NULL));
     return axl__plan_fits(&r->plan);
@@ -129,6 +130,7 @@ static axl_status run_load_all(axl_run *r, const axl_run_options *o)
     AXL_TRY(run_load_data(r, o));
     AXL_TRY(run_check_memory(r, &batches));
     AXL_TRY(axl_model_from_config(&r->model, r->cfg));
+    AXL_TRY(axl__model_resize(r->model, r->cfg, axl_tokenizer_vocab_size(r->tok)));
     AXL_TRY(run_spare_base(r));
     run_warn_about_lengths(r);
     AXL_TRY(axl_adapter_from_config(&r->adapter, r->cfg, r->model));

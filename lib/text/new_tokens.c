@@ -5,6 +5,7 @@
  * come the names of special tokens, tokens, and further special ones.  Each call numbers new ones
  * from where the vocabulary ends.
  */
+#include "base/str.h"
 #include "base/utf8.h"
 #include "tokenizer_priv.h"
 
@@ -312,12 +313,14 @@ axl_status axl__tokenizer_fits(const axl_tokenizer *t, uint32_t rows)
 {
     for (size_t i = 0; i < t->wishes.n_made; i++) {
         const axl__made_token *m = &t->wishes.made[i];
-        if (m->id >= 0 && (uint32_t)m->id >= rows)
-            return axl__fail(AXL_ERR_UNSUPPORTED,
-                             "%s: \"%.64s\" is a new token with the id %d, and the model's "
-                             "embedding has %u rows and does not grow yet: name a token that "
-                             "exists, or give an unused one this text with added_tokens_overrides",
-                             m->key, m->text, m->id, rows);
+        if (m->id >= 0 && (uint32_t)m->id >= rows && !axl__ends_with(m->key, "pad_token"))
+            return axl__fail(
+                AXL_ERR_INVALID,
+                "%s: \"%.64s\" is a new token with the id %d, and the model's "
+                "embedding has %u rows: with an adapter lora_modules_to_save must name "
+                "embed_tokens and lm_head, or new rows are never trained; or give an "
+                "unused token this text with added_tokens_overrides",
+                m->key, m->text, m->id, rows);
     }
     return AXL_OK;
 }

@@ -36,8 +36,8 @@ bool axl__tokenizer_pads_left(const axl_tokenizer *tok);
 axl_status axl__tokenizer_look(const char *path);
 /* Whether it is a tekken.json's, whose special tokens no text makes. */
 bool axl__tokenizer_is_tekken(const axl_tokenizer *tok);
-/* AXL_ERR_UNSUPPORTED where a token that the options or a config add has an id past the rows of a
- * model's embedding. */
+/* AXL_ERR_INVALID where a token that the options or a config add, other than for padding, has an id
+ * past the rows of a model's embedding, for an adapter that trains no rows. */
 axl_status axl__tokenizer_fits(const axl_tokenizer *tok, uint32_t rows);
 /* One more than the largest id of those tokens; 0: there are none. */
 uint32_t axl__tokenizer_new_end(const axl_tokenizer *tok);

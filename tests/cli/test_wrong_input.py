@@ -429,9 +429,13 @@ class Model(WrongInput):
         self.unread("m has neither tokenizer.json nor tokenizer.model")
 
     def test_new_token_past_the_embedding(self):
+        self.assertIn("new tokens are trained where lora_modules_to_save has embed_tokens and lm_head",
+                      self.untrained(base_model="m", tokens=["<tool>"]))
         self.assertIn(
-            'tokens: "<tool>" is a new token with the id 768, and the model\'s embedding has 768 '
-            "rows and does not grow yet", self.untrained(base_model="m", tokens=["<tool>"]))
+            'special_tokens.additional_special_tokens: "<tool>" is a new token with the id 768, and '
+            "the model's embedding has 768 rows: with an adapter lora_modules_to_save must name",
+            self.untrained(base_model="m",
+                           special_tokens={"additional_special_tokens": ["<tool>"]}))
 
     def test_a_folder_in_a_files_place(self):
         for name, text in (("model.safetensors", "m holds no model.safetensors or "),

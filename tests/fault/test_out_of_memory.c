@@ -539,6 +539,13 @@ static axl_status new_adapter(void *w_)
     return axl_adapter_new(&w->adapter, w->model, &o);
 }
 
+static axl_status grow_model(void *w_)
+{
+    world *w = w_;
+
+    return axl_model_resize_embeddings(w->model, NULL, TINY_VOCAB + 2);
+}
+
 /* With all that an adapter may have. */
 static axl_status new_adapter_of_all(void *w_)
 {
@@ -582,7 +589,7 @@ static axl_status open_adapter_of_all(void *w_)
 static axl_status read_with_adapter(void *w_)
 {
     static const int32_t ids[] = { 5, 6, 7 };
-    static float logits[3 * TINY_VOCAB];
+    static float logits[3 * (TINY_VOCAB + 2)];
     world *w = w_;
 
     return axl_model_logits(w->model, w->opened, ids, 3, logits);
@@ -595,6 +602,7 @@ static void test_out_of_memory__adapter_of_all(void **state)
     (void)state;
     w.ctx = fault_context(&w.f);
     assert_ok(open_model(&w));
+    SWEEP(&w, grow_model, 0);
     SWEEP(&w, new_adapter_of_all, FAULT_MAKES);
     SWEEP(&w, save_adapter_of_all, 0);
     SWEEP(&w, open_adapter_of_all, FAULT_MAKES);

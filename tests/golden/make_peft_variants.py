@@ -47,13 +47,22 @@ VARIANTS = {
     "tied_apart": dict(r=2, lora_alpha=8, target_modules=FUSED, modules_to_save=["embed_tokens", "lm_head"]),
     "tied_embedding": dict(r=2, lora_alpha=8, target_modules=FUSED, modules_to_save=["embed_tokens"]),
     "tied_together": dict(r=2, lora_alpha=8, target_modules=FUSED, modules_to_save=["lm_head"], ensure_weight_tying=True),
+    "tied_grown": dict(r=2, lora_alpha=8, target_modules=FUSED, modules_to_save=["embed_tokens"], ensure_weight_tying=True),
 }
-TIED = ["tied_apart", "tied_embedding", "tied_together"]
+GROWN = {"tied_grown": 40}  # tokens that the model has been resized to
+TIED = ["tied_apart", "tied_embedding", "tied_together", "tied_grown"]
 INITS = ["pissa", "olora"]
 
 
+def load_base(base, dtype, name):
+    model = load(base, dtype)
+    if name in GROWN:
+        model.resize_token_embeddings(GROWN[name], mean_resizing=False)
+    return model
+
+
 def make_adapter(base, out, options):
-    model = peft.get_peft_model(load(base, torch.float32), peft.LoraConfig(
+    model = peft.get_peft_model(load_base(base, torch.float32, out.name), peft.LoraConfig(
         lora_dropout=0.0, task_type="CAUSAL_LM", **options))
     for name, p in model.named_parameters():
         if p.requires_grad and "lora_A" not in name:
@@ -93,9 +102,10 @@ def take_out_exactly(model, plain):
 def compute(base, out, sequences):
     tensors = {}
     with torch.no_grad():
-        found = logits_of(peft.PeftModel.from_pretrained(load(base, torch.float32), out), sequences)
+        found = logits_of(peft.PeftModel.from_pretrained(load_base(base, torch.float32, out.name), out), sequences)
     tensors["lora.1"] = found[1].contiguous()
-    exact = peft.PeftModel.from_pretrained(load(base, torch.float64).float(), out, is_trainable=True).to(torch.float64)
+    exact = peft.PeftModel.from_pretrained(load_base(base, torch.float64, out.name).float(), out,
+                                           is_trainable=True).to(torch.float64)
     take_out_exactly(exact, load(base, torch.float64))
     loss = loss_of(logits_of(exact, sequences), sequences)
     loss.backward()

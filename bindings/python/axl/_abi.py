@@ -975,6 +975,8 @@ FUNCTIONS = {
     "axl_model_open_tensors": (c.c_int, [c.POINTER(c.POINTER(axl_model)),
         c.POINTER(axl_context), c.c_char_p, c.c_size_t, axl_tensor_fn, c.c_void_p,
         c.POINTER(axl_model_options)]),
+    "axl_model_resize_embeddings": (c.c_int, [c.POINTER(axl_model), c.POINTER(axl_config),
+        c.c_uint32]),
     "axl_model_save": (c.c_int, [c.POINTER(axl_model), c.c_char_p]),
     "axl_model_save_tensors": (c.c_int, [c.POINTER(axl_model), axl_file_fn, axl_tensor_out_fn,
         c.c_void_p]),

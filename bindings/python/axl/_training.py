@@ -132,6 +132,13 @@ class Model(Handle):
         made = cls._make(config.context, lib.axl_model_from_config, config)
         return named(made, config.get("base_model"))
 
+    def resize_embeddings(self, n_tokens: int, config: Optional[Config] = None) -> None:
+        """A row for each of n_tokens, len() of a tokenizer, in the embedding and the head: as a
+        config's keys say, or, without one, exactly so many where there are fewer.  Before there is
+        an adapter or a trainer."""
+        instance(config, Config, "config", none=True)
+        calls.run(lib.axl_model_resize_embeddings, self, config, n_tokens)
+
     def _about(self) -> str:
         info = self.info
         return f"{info.n_layers} layers, {info.n_params:,} parameters, {info.compute}"
