@@ -55,12 +55,19 @@ typedef struct axl_adapter_options {
     uint32_t ensure_weight_tying; /**< 1: where the head is the embedding, both are trained whole as
                                        one as soon as one of them is; 0: each is its own */
     uint32_t reserved0;           /**< must be 0 */
+    const uint32_t *trainable_tokens; /**< (n_trainable_tokens) whose rows of the embedding are
+                                           trained, and of a head that is the embedding.  Copied */
+    size_t n_trainable_tokens;
+    const uint32_t *trainable_head_tokens; /**< (n_trainable_head_tokens) likewise of the head;
+                                                where it is the embedding, of it alone */
+    size_t n_trainable_head_tokens;
 } axl_adapter_options;
 
 #define AXL_ADAPTER_OPTIONS_INIT                                                                   \
     {                                                                                              \
         sizeof(axl_adapter_options), NULL, 0, 42u, 16.0, 0.0, 16u, 0u, NULL, NULL, 0, NULL, NULL,  \
-            0, NULL, 0, NULL, NULL, 0, NULL, NULL, 0, NULL, NULL, 0u, 0u, NULL, 0, 0u, 0u          \
+            0, NULL, 0, NULL, NULL, 0, NULL, NULL, 0, NULL, NULL, 0u, 0u, NULL, 0, 0u, 0u, NULL,   \
+            0, NULL, 0                                                                             \
     }
 
 /** One trained tensor; a vector (a bias, magnitudes) is one row. */
@@ -94,13 +101,17 @@ typedef struct axl_adapter_info {
     const char *const *modules_to_save; /**< (n_modules_to_save) trained whole.  Borrowed */
     size_t n_modules_to_save;
     uint32_t ensure_weight_tying;
-    uint32_t reserved0; /**< 0 */
+    uint32_t reserved0;               /**< 0 */
+    const uint32_t *trainable_tokens; /**< (n_trainable_tokens).  Borrowed */
+    size_t n_trainable_tokens;
+    const uint32_t *trainable_head_tokens; /**< (n_trainable_head_tokens).  Borrowed */
+    size_t n_trainable_head_tokens;
 } axl_adapter_info;
 
 #define AXL_ADAPTER_INFO_INIT                                                                      \
     {                                                                                              \
         sizeof(axl_adapter_info), NULL, NULL, 0, 0.0, 0.0, 0u, 0u, NULL, NULL, NULL, 0u, 0u, NULL, \
-            0, 0u, 0u                                                                              \
+            0, 0u, 0u, NULL, 0, NULL, 0                                                            \
     }
 
 /**

@@ -68,6 +68,18 @@ static cJSON *number(double value)
     return cJSON_CreateRaw(text);
 }
 
+/* What is lost with it is told of by its parent. */
+axl__jw *axl__jw_child(axl__jw *obj, const char *key)
+{
+    cJSON *child = cJSON_CreateObject();
+
+    if (obj && child && cJSON_AddItemToObject(obj, key, child))
+        return child;
+    cJSON_Delete(child);
+    add(obj, key, NULL);
+    return NULL;
+}
+
 void axl__jw_string(axl__jw *obj, const char *key, const char *value)
 {
     add(obj, key, value ? cJSON_CreateString(value) : cJSON_CreateNull());

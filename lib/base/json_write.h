@@ -26,6 +26,7 @@ void axl__jw_strings(axl__jw *obj, const char *key, const char *const *values, s
 void axl__jw_numbers(axl__jw *obj, const char *key, const double *values, size_t n);
 void axl__jw_object(axl__jw *obj, const char *key, const char *const *keys, const double *values,
                     size_t n);
+axl__jw *axl__jw_child(axl__jw *obj, const char *key); /* an object in it, which it frees */
 /* Appends the object as text, indented by two spaces, and frees it; fails for want of memory alone.
  */
 axl_status axl__jw_text(axl__jw *obj, axl__str *out);

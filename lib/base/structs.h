@@ -22,8 +22,8 @@
 /* Every public struct and its size in its first release.  A number changes with the struct until
  * the release that has it is out, and never after; new structs are added. */
 #define AXL__STRUCTS(X)                                                                            \
-    X(axl_adapter_info, 112)                                                                       \
-    X(axl_adapter_options, 216)                                                                    \
+    X(axl_adapter_info, 144)                                                                       \
+    X(axl_adapter_options, 248)                                                                    \
     X(axl_batch, 80)                                                                               \
     X(axl_buffer, 32)                                                                              \
     X(axl_config_key_info, 80)                                                                     \

@@ -176,6 +176,7 @@ static void check_no_adapter(axl__config_pass *p)
                                         "lora_exclude_modules",
                                         "lora_modules_to_save",
                                         "peft_ensure_weight_tying",
+                                        "peft_trainable_token_indices",
                                         "lora_rank_pattern",
                                         "lora_alpha_pattern",
                                         "peft_layers_to_transform",

@@ -220,8 +220,9 @@ const axl__schema_key axl__schema_table[] = {
       .description = "what the list of layers is called in a path, before the number" },
     { "peft_layers_to_transform", T_LIST(T_I), A_IMPL,
       .description = "numbers of the decoder layers to adapt" },
-    { "peft_trainable_token_indices", T_LIST(T_I) | T_M, A_UNSUP,
-      .reason = "beside an adapter no rows of the embedding are trained" },
+    { "peft_trainable_token_indices", T_LIST(T_I) | T_M, A_IMPL,
+      .description = "tokens whose rows of the embedding are trained beside the pairs; or lists of "
+                     "embed_tokens and lm_head" },
     { "peft_use_dora", T_B, A_IMPL, .fallback = "false",
       .description = "DoRA: a magnitude for each output of the layers that are adapted" },
     { "relora_prune_method", T_S, A_IMPL, .given = true, .values = "magnitude, random, reset",

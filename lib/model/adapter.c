@@ -107,9 +107,13 @@ void axl__adapter_disown(axl_adapter *a)
 
 const char *axl__part_suffix(axl__part part, bool has_pair)
 {
-    static const char *const suffixes[AXL__PARTS] = { ".lora_A.weight",   ".lora_B.weight",
-                                                      ".lora_B.bias",     ".lora_magnitude_vector",
-                                                      ".base_layer.bias", ".weight" };
+    static const char *const suffixes[AXL__PARTS] = { ".lora_A.weight",
+                                                      ".lora_B.weight",
+                                                      ".lora_B.bias",
+                                                      ".lora_magnitude_vector",
+                                                      ".base_layer.bias",
+                                                      ".weight",
+                                                      ".token_adapter.trainable_tokens_delta" };
 
     return part == AXL__PART_BIAS && !has_pair ? ".bias" : suffixes[part];
 }
@@ -118,7 +122,8 @@ static axl_status add_tensor(axl_adapter *a, int64_t module, axl__part part)
 {
     const axl__module *of = &a->model->modules.list[module];
     const axl__lora *l = &a->loras[module];
-    bool weight = part == AXL__PART_WEIGHT, matrix = part <= AXL__PART_B || weight;
+    bool weight = part == AXL__PART_WEIGHT, rows = part == AXL__PART_ROWS;
+    bool matrix = part <= AXL__PART_B || weight || rows;
     char *name =
         axl__format(a->ctx, "base_model.model.%s%s", of->name, axl__part_suffix(part, l->on));
 
@@ -129,11 +134,12 @@ static axl_status add_tensor(axl_adapter *a, int64_t module, axl__part part)
         .name = name,
         .at = l->at[part],
         .rows = part == AXL__PART_A ? l->rank
+                : rows              ? l->n_rows
                 : matrix            ? l->out
                                     : 1,
-        .cols = part == AXL__PART_A || weight ? l->in
-                : part == AXL__PART_B         ? l->rank
-                                              : l->out,
+        .cols = part == AXL__PART_B ? l->rank
+                : matrix            ? l->in
+                                    : l->out,
         .vector = !matrix || of->role == AXL__ROLE_NORM,
         .embedding = weight || of->role == AXL__ROLE_HEAD || of->role == AXL__ROLE_EMBEDDING,
         .lookup = weight && of->role == AXL__ROLE_EMBEDDING,
@@ -164,6 +170,7 @@ static bool has_part(const axl_adapter *a, int64_t module, axl__part part)
                (whole || strcmp(a->opts.bias, "all") == 0 ||
                 (on && strcmp(a->opts.bias, "lora_only") == 0));
     case AXL__PART_WEIGHT: return whole && !a->loras[module].tied;
+    case AXL__PART_ROWS: return a->loras[module].n_rows > 0 && !a->loras[module].tied;
     default: return on;
     }
 }
@@ -203,6 +210,12 @@ static axl_status check_rank(const axl_adapter_options *o, const char *name, int
     return AXL_OK;
 }
 
+static void place_copy(axl_adapter *a, axl__lora *l)
+{
+    l->copied_at = a->n_copied;
+    a->n_copied += (l->in * l->out + 31) & ~(int64_t)31;
+}
+
 /* A head that PEFT ties has the embedding's weight. */
 static axl_status size_whole(axl_adapter *a, int64_t module)
 {
@@ -220,8 +233,8 @@ static axl_status size_whole(axl_adapter *a, int64_t module)
                          m->name);
     l->whole = true;
     l->tied = m->tied && a->opts.ensure_weight_tying;
-    l->rounded_at = a->n_rounded;
-    a->n_rounded += l->tied ? 0 : (l->in * l->out + 31) & ~(int64_t)31;
+    if (!l->tied && a->model->compute == AXL_BF16)
+        place_copy(a, l);
     return AXL_OK;
 }
 
@@ -249,8 +262,98 @@ static void tie_whole(axl_adapter *a)
 
     if (!head->tied)
         return;
-    head->at[AXL__PART_WEIGHT] = embed->at[AXL__PART_WEIGHT];
-    head->rounded_at = embed->rounded_at;
+    for (int part = AXL__PART_WEIGHT; part < AXL__PARTS; part++)
+        head->at[part] = embed->at[part];
+    head->copied_at = embed->copied_at;
+    head->rows_at = embed->rows_at;
+}
+
+/* ---- rows ---- */
+
+static axl_status take_rows(axl_adapter *a, int64_t module, const uint32_t *tokens, size_t n)
+{
+    const axl__module *m = &a->model->modules.list[module];
+    axl__lora *l = &a->loras[module];
+    int32_t *rows = axl__arena_alloc(&a->arena, (n + 1) * sizeof *rows);
+
+    if (!rows)
+        return axl__fail_nomem();
+    l->rows = rows;
+    for (size_t i = 0; i < n; i++) {
+        if ((int64_t)tokens[i] >= m->rows)
+            return axl__fail(
+                AXL_ERR_INVALID,
+                "peft_trainable_token_indices: %s has no row for the token %u, but %lld", m->name,
+                tokens[i], (long long)m->rows);
+        for (size_t k = 0; k < i; k++)
+            if (tokens[k] == tokens[i])
+                return axl__fail(AXL_ERR_INVALID,
+                                 "peft_trainable_token_indices: the token %u is there twice",
+                                 tokens[i]);
+        rows[l->n_rows++] = (int32_t)tokens[i];
+    }
+    return AXL_OK;
+}
+
+static axl_status check_rows(const axl_adapter *a, int64_t module)
+{
+    const axl__module *m = &a->model->modules.list[module];
+    const axl__lora *l = &a->loras[module];
+
+    if (l->n_rows > 0 && (l->on || l->whole))
+        return axl__fail(AXL_ERR_INVALID,
+                         "peft_trainable_token_indices: rows of %s are trained, and %s, too: one "
+                         "does without the other",
+                         m->name, l->whole ? "all of it (lora_modules_to_save)" : "a pair of it");
+    if (l->n_rows > 0 && m->weight.kind != AXL_WEIGHT_DENSE)
+        return axl__fail(
+            AXL_ERR_UNSUPPORTED,
+            "peft_trainable_token_indices: %s is in 4 or 8 bits, which are not trained", m->name);
+    return AXL_OK;
+}
+
+/* Whether a tied head has the embedding's rows: as PEFT, where none are said of it, or the same. */
+static axl_status ties_rows(const axl_adapter *a, int64_t embed, int64_t head, bool *ties)
+{
+    const axl__lora *e = &a->loras[embed], *h = &a->loras[head];
+
+    *ties =
+        a->model->modules.list[head].tied && e->n_rows > 0 &&
+        (h->n_rows == 0 || (h->n_rows == e->n_rows &&
+                            memcmp(h->rows, e->rows, (size_t)e->n_rows * sizeof *e->rows) == 0));
+    if (a->model->modules.list[head].tied && a->opts.ensure_weight_tying && h->n_rows > 0 && !*ties)
+        return axl__fail(AXL_ERR_INVALID,
+                         "peft_trainable_token_indices: embed_tokens and lm_head are one here, and "
+                         "peft_ensure_weight_tying wants the same tokens of both");
+    return AXL_OK;
+}
+
+static axl_status size_rows(axl_adapter *a)
+{
+    const axl__modules *t = &a->model->modules;
+    const axl_adapter_options *o = &a->opts;
+    int64_t ends[2] = { axl__modules_in(t, -1, AXL__SLOT_EMBED).first,
+                        axl__modules_in(t, -1, AXL__SLOT_HEAD).first };
+    bool ties;
+
+    AXL_TRY(take_rows(a, ends[0], o->trainable_tokens, o->n_trainable_tokens));
+    AXL_TRY(take_rows(a, ends[1], o->trainable_head_tokens, o->n_trainable_head_tokens));
+    AXL_TRY(ties_rows(a, ends[0], ends[1], &ties));
+    if (ties) {
+        a->loras[ends[1]].tied = true;
+        a->loras[ends[1]].n_rows = a->loras[ends[0]].n_rows;
+        a->loras[ends[1]].rows = a->loras[ends[0]].rows;
+    }
+    for (int i = 0; i < 2; i++) {
+        axl__lora *l = &a->loras[ends[i]];
+        AXL_TRY(check_rows(a, ends[i]));
+        if (l->n_rows == 0 || l->tied)
+            continue;
+        place_copy(a, l);
+        l->rows_at = a->n_rows;
+        a->n_rows += l->n_rows;
+    }
+    return AXL_OK;
 }
 
 static axl_status size_pairs(axl_adapter *a, const bool *on)
@@ -259,7 +362,9 @@ static axl_status size_pairs(axl_adapter *a, const bool *on)
 
     for (int64_t i = 0; i < t->n; i++) {
         axl__lora *l = &a->loras[i];
-        *l = (axl__lora){ .on = on[i], .in = t->list[i].cols, .out = t->list[i].rows };
+        *l = (axl__lora){
+            .on = on[i], .in = t->list[i].cols, .out = t->list[i].rows, .copied_at = -1
+        };
         if (!on[i])
             continue;
         AXL_TRY(axl__targets_rank(t, &a->opts, i, &l->rank, &l->alpha));
@@ -285,6 +390,7 @@ static axl_status adapter_lay_out(axl_adapter *a, const bool *on)
         return axl__fail_nomem();
     AXL_TRY(size_pairs(a, on));
     AXL_TRY(size_wholes(a));
+    AXL_TRY(size_rows(a));
     for (int64_t i = 0; i < t->n; i += run_at(t, i).n)
         place_group(a, run_at(t, i));
     for (int64_t i = 0; i < t->n; i++)
@@ -522,6 +628,10 @@ axl_status axl_adapter_get_info(const axl_adapter *a, axl_adapter_info *out)
     info.modules_to_save = a->opts.modules_to_save;
     info.n_modules_to_save = a->opts.n_modules_to_save;
     info.ensure_weight_tying = a->opts.ensure_weight_tying;
+    info.trainable_tokens = a->opts.trainable_tokens;
+    info.n_trainable_tokens = a->opts.n_trainable_tokens;
+    info.trainable_head_tokens = a->opts.trainable_head_tokens;
+    info.n_trainable_head_tokens = a->opts.n_trainable_head_tokens;
     return AXL__EXPORT(axl_adapter_info, out, &info);
 }
 

@@ -23,6 +23,7 @@ typedef enum axl__part {
     AXL__PART_MAGNITUDE, /* (out) DoRA's */
     AXL__PART_BIAS,      /* (out) the layer's own, in place of the model's */
     AXL__PART_WEIGHT,    /* (out, in) likewise */
+    AXL__PART_ROWS,      /* (n_rows, in) some of the weight's rows, likewise */
     AXL__PARTS
 } axl__part;
 
@@ -32,15 +33,17 @@ typedef enum axl__part {
  * them (linear.h).  scale is what the pair counts times: alpha / rank or alpha / sqrt(rank), but a
  * joined adapter of a restart keeps the one that its pairs were trained with. */
 typedef struct axl__lora {
-    bool on;    /* it has a pair; without one it may have a bias */
-    bool whole; /* it has a weight of its own, */
-    bool tied;  /* which is the embedding's, as the head's may be */
+    bool on;             /* it has a pair; without one it may have a bias */
+    bool whole;          /* it has a weight of its own, */
+    bool tied;           /* which, or whose rows are the embedding's, as the head's may be */
+    const int32_t *rows; /* (n_rows) that it trains of the weight, in the order of their values */
+    int64_t n_rows;
     int64_t rank, in, out;
     double alpha;
     float scale;
     int64_t at[AXL__PARTS];
-    int64_t gain_at;    /* of DoRA: where its outputs begin in axl__dora's arrays */
-    int64_t rounded_at; /* of its weight in axl__whole's copies */
+    int64_t gain_at;            /* of DoRA: where its outputs begin in axl__dora's arrays */
+    int64_t copied_at, rows_at; /* in axl__whole's buffers; -1: there is no copy */
 } axl__lora;
 
 /* Elements of a part. */
@@ -49,6 +52,7 @@ static inline int64_t axl__part_size(const axl__lora *l, axl__part part)
     return part == AXL__PART_A        ? l->rank * l->in
            : part == AXL__PART_B      ? l->out * l->rank
            : part == AXL__PART_WEIGHT ? l->out * l->in
+           : part == AXL__PART_ROWS   ? l->n_rows * l->in
                                       : l->out;
 }
 
@@ -74,7 +78,7 @@ struct axl_adapter {
     size_t n_tensors;
     int64_t n_params;           /* elements in all */
     int64_t n_gains;            /* outputs of the layers with a magnitude */
-    int64_t n_rounded;          /* elements of the copies of modules that are trained whole */
+    int64_t n_copied, n_rows;   /* elements of axl__whole's buffers */
     float *params;              /* device, (n_params) f32 */
     struct axl_adapter *frozen; /* the pairs before the last restart, added to these; or NULL */
     atomic_bool owned;          /* a trainer of it lives: there is one at a time */

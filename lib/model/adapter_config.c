@@ -91,6 +91,44 @@ static axl_status read_layers(axl_adapter_options *o, axl__arena *arena, const a
     return AXL_OK;
 }
 
+static axl_status read_token_list(const axl__yaml *list, axl__arena *arena, const uint32_t **out,
+                                  size_t *n)
+{
+    uint32_t *tokens = axl__arena_alloc(arena, (list->count + 1) * sizeof *tokens);
+
+    if (!tokens)
+        return axl__fail_nomem();
+    *out = tokens;
+    for (const axl__yaml *v = list->child; v; v = v->next) {
+        if (v->type != AXL__YAML_INT || v->integer < 0 || v->integer > INT32_MAX)
+            return axl__fail(AXL_ERR_INVALID, "peft_trainable_token_indices holds ids of tokens");
+        tokens[(*n)++] = (uint32_t)v->integer;
+    }
+    return AXL_OK;
+}
+
+/* A list is of the embedding, a mapping of the modules that it names. */
+static axl_status read_tokens(axl_adapter_options *o, axl__arena *arena, const axl_config *cfg)
+{
+    const axl__yaml *said = axl__cfg_node(cfg, "peft_trainable_token_indices");
+
+    if (said && said->type == AXL__YAML_LIST)
+        return read_token_list(said, arena, &o->trainable_tokens, &o->n_trainable_tokens);
+    for (const axl__yaml *v = said && said->type == AXL__YAML_MAP ? said->child : NULL; v;
+         v = v->next) {
+        bool embed = strcmp(v->key, "embed_tokens") == 0, head = strcmp(v->key, "lm_head") == 0;
+        if ((!embed && !head) || v->type != AXL__YAML_LIST)
+            return axl__fail(AXL_ERR_INVALID,
+                             "peft_trainable_token_indices: %s: only embed_tokens and lm_head have "
+                             "rows of tokens, each a list of ids",
+                             v->key);
+        AXL_TRY(embed ? read_token_list(v, arena, &o->trainable_tokens, &o->n_trainable_tokens)
+                      : read_token_list(v, arena, &o->trainable_head_tokens,
+                                        &o->n_trainable_head_tokens));
+    }
+    return AXL_OK;
+}
+
 /* A mapping of regular expressions to positive integers, in the file's order. */
 static axl_status read_pattern(const axl_config *cfg, const char *key, axl__arena *arena,
                                const char *const **out, int64_t **values, size_t *n)
@@ -160,6 +198,7 @@ static axl_status read_options(axl_adapter_options *o, axl__arena *arena, const 
     AXL_TRY(read_names(axl__cfg_node(cfg, "lora_modules_to_save"), arena, &o->modules_to_save,
                        &o->n_modules_to_save));
     AXL_TRY(read_layers(o, arena, cfg));
+    AXL_TRY(read_tokens(o, arena, cfg));
     AXL_TRY(read_patterns(o, arena, cfg));
     read_init(o, cfg, m->ctx);
     o->rank = (uint32_t)axl__cfg_int_or(cfg, "lora_r", 0);

@@ -307,6 +307,16 @@ static axl_status init_magnitudes(axl_adapter *a)
     return status;
 }
 
+/* A row of the model's weight to a place in the adapter's values. */
+static axl_status copy_row(axl_adapter *a, const axl__module *m, int64_t row, int64_t at)
+{
+    axl_mat from = m->weight.mat, to = { a->params + at, AXL_F32, 1, m->cols, m->cols };
+
+    from.data = (char *)from.data + (size_t)(row * from.stride) * axl__dtype_size(from.dtype);
+    from.rows = 1;
+    return a->model->ops->convert(a->model->dev, &(axl_unary_args){ from, to });
+}
+
 axl_status axl__adapter_init_copies(axl_adapter *a)
 {
     const axl_backend_ops *ops = a->model->ops;
@@ -320,6 +330,8 @@ axl_status axl__adapter_init_copies(axl_adapter *a)
             AXL_TRY(ops->convert(a->model->dev, &(axl_unary_args){ m->bias, bias }));
         if (l->whole)
             AXL_TRY(ops->convert(a->model->dev, &(axl_unary_args){ m->weight.mat, weight }));
+        for (int64_t r = 0; r < l->n_rows; r++)
+            AXL_TRY(copy_row(a, m, l->rows[r], l->at[AXL__PART_ROWS] + r * l->in));
     }
     return AXL_OK;
 }

@@ -158,7 +158,7 @@ static int64_t module_of_tensor(const axl__modules *t, const char *tensor, axl__
             continue;
         int64_t i = axl__modules_find(t, tensor + p, n - p - m);
         *part = (axl__part)(k / 2);
-        if (i >= 0 && (*part == AXL__PART_WEIGHT || axl__module_is_linear(&t->list[i])))
+        if (i >= 0 && (*part >= AXL__PART_WEIGHT || axl__module_is_linear(&t->list[i])))
             return i;
     }
     return -1;
@@ -173,8 +173,30 @@ static bool has_tensor_of(const peft_reader *r, int64_t module, axl__part part)
     case AXL__PART_MAGNITUDE: return o->use_dora;
     case AXL__PART_BIAS: return strcmp(o->bias, "none") != 0 || r->whole[module];
     case AXL__PART_WEIGHT: return r->whole[module];
+    case AXL__PART_ROWS:
+        return r->model->modules.list[module].role == AXL__ROLE_HEAD
+                   ? o->n_trainable_head_tokens > 0
+                   : o->n_trainable_tokens > 0;
     default: return true;
     }
+}
+
+/* Where the vocabulary has changed, PEFT writes the embedding and the head once more as they lie in
+ * its wrapper: the values that were trained, and what they stand in the place of. */
+static bool is_written_again(const peft_reader *r, const char *tensor)
+{
+    static const char *const ends[] = { ".modules_to_save.weight", ".original_module.weight" };
+    const axl__modules *t = &r->model->modules;
+    size_t p = sizeof prefix - 1;
+
+    for (int k = 0; k < 2 && strncmp(tensor, prefix, p) == 0; k++) {
+        size_t n = strlen(tensor) - p, m = strlen(ends[k]);
+        int64_t i =
+            n > m && axl__ends_with(tensor, ends[k]) ? axl__modules_find(t, tensor + p, n - m) : -1;
+        if (i >= 0 && r->whole[i])
+            return true;
+    }
+    return false;
 }
 
 /* Each tensor must be of a layer that the model has, and of what the config says that there is. */
@@ -183,6 +205,8 @@ static axl_status check_strangers(const peft_reader *r)
     for (size_t i = 0; i < r->st.count; i++) {
         const char *name = r->st.tensors[i].name;
         axl__part part;
+        if (is_written_again(r, name))
+            continue;
         int64_t module = module_of_tensor(&r->model->modules, name, &part);
         if (module < 0)
             return axl__fail(AXL_ERR_FORMAT, "%s: tensor \"%s\" fits no layer of this model",
@@ -190,7 +214,8 @@ static axl_status check_strangers(const peft_reader *r)
         if (!has_tensor_of(r, module, part))
             return axl__fail(AXL_ERR_FORMAT,
                              "%s: tensor \"%s\" is one that adapter_config.json does not speak of "
-                             "(use_dora, lora_bias, bias, modules_to_save)",
+                             "(use_dora, lora_bias, bias, modules_to_save, "
+                             "trainable_token_indices)",
                              r->st.file.path, name);
     }
     return AXL_OK;
@@ -517,6 +542,16 @@ static const char *word(uint32_t flag)
     return flag ? "true" : "false";
 }
 
+static bool have_same_tokens(const axl_adapter_options *a, const axl_adapter_options *b)
+{
+    return a->n_trainable_tokens == b->n_trainable_tokens &&
+           a->n_trainable_head_tokens == b->n_trainable_head_tokens &&
+           memcmp(a->trainable_tokens, b->trainable_tokens,
+                  a->n_trainable_tokens * sizeof *a->trainable_tokens) == 0 &&
+           memcmp(a->trainable_head_tokens, b->trainable_head_tokens,
+                  a->n_trainable_head_tokens * sizeof *a->trainable_head_tokens) == 0;
+}
+
 /* The first module that one of the two trains whole, or trains as one with another, and the other
  * does not. */
 static void put_whole(axl__str *out, const peft_reader *r, const axl_adapter *a)
@@ -524,6 +559,8 @@ static void put_whole(axl__str *out, const peft_reader *r, const axl_adapter *a)
     const axl__modules *t = &a->model->modules;
     bool ties = axl__modules_one(t, -1, AXL__SLOT_HEAD)->tied;
 
+    if (!have_same_tokens(&r->opts, &a->opts))
+        put_difference(out, r, "trains rows of other tokens (trainable_token_indices)");
     for (int64_t i = 0; i < t->n; i++)
         if (r->whole[i] != a->loras[i].whole) {
             put_difference(out, r, "%s %s whole (modules_to_save), and this run %s",

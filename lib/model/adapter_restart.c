@@ -101,7 +101,7 @@ static axl_status make_like(axl_adapter **out, const axl_adapter *a, int64_t tim
     if (status == AXL_OK && bare) {
         o.bias = "none";
         o.lora_bias = o.use_dora = 0;
-        o.n_modules_to_save = 0;
+        o.n_modules_to_save = o.n_trainable_tokens = o.n_trainable_head_tokens = 0;
     }
     if (status == AXL_OK)
         status = axl__adapter_make(out, a->model, on, &o);
@@ -154,6 +154,7 @@ axl_status axl__adapter_can_restart(const axl_adapter *a)
                        : a->opts.lora_bias                 ? "lora_bias"
                        : strcmp(a->opts.bias, "none") != 0 ? "bias"
                        : a->opts.n_modules_to_save > 0     ? "lora_modules_to_save"
+                       : a->n_rows > 0                     ? "peft_trainable_token_indices"
                        : axl__init_is_residual(init) || strcmp(init, "orthogonal") == 0 ||
                                strcmp(init, "false") == 0
                            ? "peft_init_lora_weights"

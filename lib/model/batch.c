@@ -85,11 +85,13 @@ int64_t axl__batch_longest(const axl_batch *b)
 
 /* ---- on the device ---- */
 
-/* Six numbers a token at most: id, position, row, target, weight, and the end of a sequence. */
+/* Seven numbers a token at most: id, position, row, target, weight, slot, and the end of a
+ * sequence.
+ */
 axl_status axl__index_reserve(axl__index *x, axl_context *ctx, const axl_backend_ops *ops,
                               axl_device *dev, int64_t n_tokens)
 {
-    int64_t n = n_tokens * 6 + 4;
+    int64_t n = n_tokens * 7 + 4;
     void *device = NULL;
 
     x->used = 0;
@@ -175,6 +177,14 @@ static int64_t put_positions(const axl_batch *b, int32_t *positions)
     return max;
 }
 
+static void put_slots(const axl_batch *b, const axl__rows_wish *wish, int32_t *slots)
+{
+    for (uint32_t t = 0; t < b->n_tokens; t++)
+        for (slots[t] = 0; slots[t] < wish->n_known; slots[t]++)
+            if (wish->known[slots[t]] == b->input_ids[t])
+                break;
+}
+
 axl_status axl__batch_load(axl__batch_index *out, axl__index *x, const axl_batch *b,
                            const axl__rows_wish *wish, const axl_backend_ops *ops, axl_device *dev)
 {
@@ -192,6 +202,8 @@ axl_status axl__batch_load(axl__batch_index *out, axl__index *x, const axl_batch
         r.weights = (float *)axl__index_take(x, n, &weights);
     memcpy(axl__index_take(x, b->n_seqs + 1, &out->cu), b->cu_seqlens,
            (b->n_seqs + 1) * sizeof(int32_t));
+    if (wish->known)
+        put_slots(b, wish, axl__index_take(x, T, &out->slots));
     pick_rows(b, wish, n, &r);
     out->weights = (float *)(uintptr_t)weights;
     return axl__index_upload(x, ops, dev);

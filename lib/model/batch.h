@@ -40,6 +40,8 @@ typedef struct axl__rows_wish {
     bool weights;         /* room for weights even where the batch has none */
     const int32_t *given; /* (n_given) these, host; NULL: none are given */
     int64_t n_given;      /* at most n_tokens */
+    const int32_t *known; /* (n_known) tokens that slots are wanted of, host; NULL: none */
+    int64_t n_known;
 } axl__rows_wish;
 
 /* Where a batch's numbers lie on the device.  A row is the token that predicts; its target is what,
@@ -50,6 +52,7 @@ typedef struct axl__batch_index {
     const int32_t *host_rows;       /* the same as rows, host; valid until the next load */
     float *weights;                 /* (n_rows), or NULL: all 1 */
     const int32_t *cu;              /* (n_seqs + 1) */
+    const int32_t *slots;           /* (n_tokens) where a token is in known, or n_known; or NULL */
     int64_t n_rows, max_position;
 } axl__batch_index;
 

@@ -115,7 +115,7 @@ static axl_status cache_tokens(axl__network *n, axl__kv_cache *c, const int32_t 
 
     if (c->len == 0) { /* the adapter stays as it is while a text goes on */
         AXL_TRY(axl__dora_measure(&n->dora, n->adapter));
-        AXL_TRY(axl__whole_round(&n->whole, n->adapter));
+        AXL_TRY(axl__whole_copy(&n->whole, n->adapter));
     }
     AXL_TRY(load_tokens(n, c, ids, count, cu_q, cu_k, &x));
     AXL_TRY(axl__network_positions(n, c->cap, c->len + count));

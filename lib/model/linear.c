@@ -480,11 +480,28 @@ static axl_status a_gradients(const axl__pass *p, axl__linears g, axl_mat x, con
     return AXL_OK;
 }
 
+/* Columns of dy whose tokens are neighbours are neighbours, and give neighbouring rows at once. */
+static axl_status row_gradients(const axl__pass *p, const axl__lora *l, axl_mat x, axl_mat dy)
+{
+    float *grads = p->wish.grads + l->at[AXL__PART_ROWS];
+
+    for (int64_t i = 0, n; i < l->n_rows; i += n) {
+        for (n = 1; i + n < l->n_rows && l->rows[i + n] == l->rows[i] + n; n++)
+            continue;
+        AXL_TRY(multiply(p, axl__columns(dy, l->rows[i], n), true, x, false,
+                         f32_mat(grads + i * l->in, n, l->in), 1.0f, 1.0f));
+    }
+    return AXL_OK;
+}
+
 static axl_status weight_gradients(const axl__pass *p, axl__linears g, axl_mat x, const axl_mat *dy)
 {
     for (int64_t i = 0; i < g.n; i++) {
         const axl__module *m = module_of(p, g.first + i);
+        const axl__lora *rows = axl__trained_rows(p, m);
         float *grad = axl__weight_gradient(p, m);
+        if (rows)
+            AXL_TRY(row_gradients(p, rows, x, dy[i]));
         if (grad)
             AXL_TRY(
                 multiply(p, dy[i], true, x, false, f32_mat(grad, m->rows, m->cols), 1.0f, 1.0f));

@@ -83,7 +83,8 @@ bool axl__merge_changes(const axl_adapter *a, int64_t module, bool bias)
 {
     const axl__lora *l = &a->loras[module];
 
-    return bias ? l->at[AXL__PART_BIAS] >= 0 || l->at[AXL__PART_B_BIAS] >= 0 : l->on || l->whole;
+    return bias ? l->at[AXL__PART_BIAS] >= 0 || l->at[AXL__PART_B_BIAS] >= 0
+                : l->on || l->whole || l->n_rows > 0;
 }
 
 bool axl__merge_parts_head(const axl_adapter *a)
@@ -91,17 +92,22 @@ bool axl__merge_parts_head(const axl_adapter *a)
     const axl__modules *t = &a->model->modules;
     int64_t head = axl__modules_in(t, -1, AXL__SLOT_HEAD).first;
     const axl__lora *of_head = &a->loras[head];
+    const axl__lora *of_embed = &a->loras[axl__modules_in(t, -1, AXL__SLOT_EMBED).first];
 
     return t->list[head].tied && !of_head->tied &&
-           (of_head->whole || a->loras[axl__modules_in(t, -1, AXL__SLOT_EMBED).first].whole);
+           (of_head->whole || of_embed->whole || of_head->n_rows > 0 || of_embed->n_rows > 0);
 }
 
-/* Replaces what the adapter trained whole. */
+/* Replaces what the adapter trained whole, or rows of. */
 static axl_status merge_whole(const axl_adapter *a, const axl__lora *l, axl_mat weight)
 {
     axl_unary_args copy = { { a->params + l->at[AXL__PART_WEIGHT], AXL_F32, l->out, l->in, l->in },
                             weight };
 
+    for (int64_t r = 0; r < l->n_rows; r++)
+        AXL_TRY(a->model->ops->copy(a->model->dev, (float *)weight.data + l->rows[r] * l->in,
+                                    a->params + l->at[AXL__PART_ROWS] + r * l->in,
+                                    (size_t)l->in * sizeof(float)));
     return l->whole ? a->model->ops->convert(a->model->dev, &copy) : AXL_OK;
 }
 

@@ -145,6 +145,11 @@ axl_status axl__network_positions(axl__network *n, int64_t positions, int64_t le
 
 /* ---- the arena's layout ---- */
 
+static const axl__module *embed_of(const axl__network *n)
+{
+    return axl__modules_one(&n->model->modules, -1, AXL__SLOT_EMBED);
+}
+
 /* Takes every matrix of a pass from the arena, in an order that depends on shapes alone.  Without
  * gradients, or below what is trained, a layer's input is not needed once its output is there, so
  * two hidden states take turns; layers whose activations are not kept all use those of the
@@ -172,6 +177,9 @@ static void network_lay_out(axl__network *n, axl__network_work *w, const axl__pa
     axl__layer_scratch_take(&n->arena, &w->layer, p, T, longest);
     if (train)
         w->dh = axl__step_arena_mat(&n->arena, t, T, a->hidden_size);
+    if (axl__trained_rows(p, embed_of(n)))
+        w->rows = axl__step_arena_mat(
+            &n->arena, AXL_F32, axl__trained_rows(p, embed_of(n))->n_rows + 1, a->hidden_size);
     axl__head_work_take(&n->arena, &w->head, p, T);
 }
 
@@ -237,8 +245,7 @@ static axl_status embed(axl__network *n, const axl__pass *p, const axl__layout *
                         const int32_t *ids)
 {
     axl_mat h = n->h[0];
-    const axl__module *m = axl__modules_one(&n->model->modules, -1, AXL__SLOT_EMBED);
-    axl_rows_args g = { axl__used_weight(p, m).mat, h, ids, at->n_tokens };
+    axl_rows_args g = { axl__used_weight(p, embed_of(n)).mat, h, ids, at->n_tokens };
 
     AXL_TRY(n->ops->gather_rows(n->dev, &g));
     AXL_TRY(scale_embeddings(n, h));
@@ -270,28 +277,44 @@ axl_status axl__network_layers(axl__network *n, const axl__pass *p, const axl__l
 
 /* ---- loss and backward ---- */
 
-/* Destroys dh. */
-static axl_status embedding_gradient(axl__network *n, const axl__pass *p, const int32_t *ids,
-                                     axl_mat dh)
+/* Gradients of the rows that are trained; what is of other tokens goes into one that nobody reads.
+ */
+static axl_status embedding_row_gradients(axl__network *n, const axl__pass *p,
+                                          const axl__batch_index *x, const axl__network_work *w)
 {
-    const axl__module *m = axl__modules_one(&n->model->modules, -1, AXL__SLOT_EMBED);
+    const axl__lora *l = axl__trained_rows(p, embed_of(n));
+    axl_mat sums = w->rows,
+            grads = { p->wish.grads + l->at[AXL__PART_ROWS], AXL_F32, l->n_rows, l->in, l->in };
+
+    AXL_TRY(n->ops->zero(n->dev, sums.data, (size_t)(sums.rows * sums.cols) * sizeof(float)));
+    AXL_TRY(n->ops->add_rows(n->dev, &(axl_rows_args){ w->dh, sums, x->slots, w->dh.rows }));
+    sums.rows = l->n_rows;
+    return n->ops->add(n->dev, &(axl_unary_args){ sums, grads });
+}
+
+/* Destroys dh. */
+static axl_status embedding_gradient(axl__network *n, const axl__pass *p, const axl__batch_index *x,
+                                     const axl__network_work *w)
+{
+    const axl__module *m = embed_of(n);
     axl_mat d = { axl__weight_gradient(p, m), AXL_F32, m->rows, m->cols, m->cols };
-    axl_rows_args a = { dh, d, ids, dh.rows };
-    AXL_TRY(scale_embeddings(n, dh));
-    return n->ops->add_rows(n->dev, &a);
+    axl_rows_args a = { w->dh, d, x->ids, w->dh.rows };
+
+    AXL_TRY(scale_embeddings(n, w->dh));
+    return d.data ? n->ops->add_rows(n->dev, &a) : embedding_row_gradients(n, p, x, w);
 }
 
 /* w->dh is the gradient of the last hidden state; each layer turns it into that of its input, down
  * to the lowest that is trained.  The first layer completes it only where weights are trained, the
  * embedding or its own first norm. */
 static axl_status network_backward(axl__network *n, const axl__pass *p, const axl__layout *at,
-                                   const int32_t *ids, axl__network_work *w)
+                                   const axl__batch_index *x, axl__network_work *w)
 {
     axl_context *ctx = n->model->ctx;
     const char *phase = p->wish.phase;
     uint64_t layers = (uint64_t)n->model->arch.n_layers;
     const axl__modules *t = &n->model->modules;
-    bool embedding = axl__weight_gradient(p, axl__modules_one(t, -1, AXL__SLOT_EMBED)) != NULL;
+    bool embedding = axl__weight_gradient(p, embed_of(n)) || axl__trained_rows(p, embed_of(n));
     bool below = axl__trains_weights(p) || embedding ||
                  axl__weight_gradient(p, axl__modules_one(t, 0, AXL__SLOT_ATTN_NORM));
 
@@ -303,7 +326,7 @@ static axl_status network_backward(axl__network *n, const axl__pass *p, const ax
         AXL_TRY(axl__layer_backward(p, l, at, &n->acts[l], w->dh, below || l > 0, &w->layer));
     }
     if (embedding)
-        AXL_TRY(embedding_gradient(n, p, ids, w->dh));
+        AXL_TRY(embedding_gradient(n, p, x, w));
     return phase ? axl__poll(ctx, phase, 2 * layers, 2 * layers) : axl__cancelled(ctx);
 }
 
@@ -365,12 +388,16 @@ static axl_status check_finite(axl__network *n, double loss)
 axl_status axl__network_begin(axl__network *n, const axl__pass *p, const axl_batch *b,
                               const axl__rows_wish *rows, axl__network_batch *out)
 {
+    const axl__lora *trained = axl__trained_rows(p, embed_of(n));
     int64_t longest = axl__batch_longest(b);
+    axl__rows_wish wish = *rows;
 
+    wish.known = trained ? trained->rows : NULL;
+    wish.n_known = trained ? trained->n_rows : 0;
     AXL_TRY(axl__dora_measure(&n->dora, n->adapter));
-    AXL_TRY(axl__whole_round(&n->whole, n->adapter));
+    AXL_TRY(axl__whole_copy(&n->whole, n->adapter));
     AXL_TRY(network_index(n, b->n_tokens));
-    AXL_TRY(axl__batch_load(&out->x, &n->index, b, rows, n->ops, n->dev));
+    AXL_TRY(axl__batch_load(&out->x, &n->index, b, &wish, n->ops, n->dev));
     AXL_TRY(axl__network_positions(n, out->x.max_position + 1, out->x.max_position + 1));
     out->at = (axl__layout){ b->n_tokens, b->n_seqs, longest,          b->cu_seqlens, b->cu_seqlens,
                              out->x.cu,   out->x.cu, out->x.positions, n->ropes };
@@ -395,7 +422,7 @@ axl_status axl__network_loss(axl__network *n, const axl_batch *b, const axl__wis
     AXL_TRY(axl__network_layers(n, &p, &on.at, on.x.ids, n->model->arch.n_layers, &on.work));
     AXL_TRY(network_head(n, &p, b, &on.x, &on.work, &value));
     if (wish->grads)
-        AXL_TRY(network_backward(n, &p, &on.at, on.x.ids, &on.work));
+        AXL_TRY(network_backward(n, &p, &on.at, &on.x, &on.work));
     if (!wish->objective && !wish->own)
         AXL_TRY(n->ops->download(n->dev, &value, on.work.head.sum, sizeof value));
     AXL_TRY(check_finite(n, value));

@@ -10,7 +10,8 @@
 typedef struct axl__network_work {
     axl__layer_scratch layer;
     axl__head_work head;
-    axl_mat dh; /* (T, C), with gradients */
+    axl_mat dh;   /* (T, C), with gradients */
+    axl_mat rows; /* (n_rows + 1, C) f32, where rows of the embedding are trained */
 } axl__network_work;
 
 axl__pass axl__network_pass(const axl__network *n, const axl__wish *wish);

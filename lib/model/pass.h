@@ -75,5 +75,7 @@ static inline bool axl__trains_layer(const axl__pass *p, int64_t layer)
  * and where its gradient (rows, cols) is added to: NULL without one. */
 axl_weight axl__used_weight(const axl__pass *p, const axl__module *m);
 float *axl__weight_gradient(const axl__pass *p, const axl__module *m);
+/* What the adapter has of a module of which rows alone get gradients; NULL: none do. */
+const axl__lora *axl__trained_rows(const axl__pass *p, const axl__module *m);
 
 #endif

@@ -57,7 +57,7 @@ static const struct {
     { "target_modules", FIELD_READ, NULL },
     { "target_parameters", FIELD_OFF, "pairs of single parameters" },
     { "task_type", FIELD_INERT, NULL },
-    { "trainable_token_indices", FIELD_OFF, "rows of the embedding beside the pairs" },
+    { "trainable_token_indices", FIELD_READ, NULL },
     { "use_bdlora", FIELD_OFF, "pairs of diagonal blocks" },
     { "use_dora", FIELD_READ, NULL },
     { "use_qalora", FIELD_OFF, "pairs of pooled inputs" },
@@ -344,6 +344,51 @@ static axl_status read_patterns(axl_adapter_options *o, axl__arena *arena, const
     return AXL_OK;
 }
 
+/* ---- rows ---- */
+
+static axl_status read_token_list(const axl__json *list, axl__arena *arena, const char *path,
+                                  const uint32_t **out, size_t *n)
+{
+    uint32_t *tokens = axl__arena_alloc(arena, ((size_t)list->count + 1) * sizeof *tokens);
+
+    if (!tokens)
+        return axl__fail_nomem();
+    *out = tokens;
+    for (const axl__json *v = list->type == AXL__JSON_ARRAY ? list->child : NULL; v; v = v->next) {
+        if (v->type != AXL__JSON_INT || v->integer < 0 || v->integer > INT32_MAX)
+            return axl__fail(AXL_ERR_FORMAT, "%s: \"trainable_token_indices\" must hold tokens",
+                             path);
+        tokens[(*n)++] = (uint32_t)v->integer;
+    }
+    return AXL_OK;
+}
+
+/* A list is of the embedding, a mapping of the modules that it names. */
+static axl_status read_tokens(axl_adapter_options *o, axl__arena *arena, const axl__json *root,
+                              const char *path)
+{
+    const axl__json *v = axl__json_get(root, "trainable_token_indices");
+
+    if (!is_set(v))
+        return AXL_OK;
+    if (v->type == AXL__JSON_ARRAY)
+        return read_token_list(v, arena, path, &o->trainable_tokens, &o->n_trainable_tokens);
+    for (const axl__json *m = v->type == AXL__JSON_OBJECT ? v->child : NULL; m; m = m->next) {
+        bool embed = axl__ends_with(m->key, "embed_tokens"),
+             head = axl__ends_with(m->key, "lm_head");
+        if (!embed && !head)
+            return axl__fail(AXL_ERR_UNSUPPORTED,
+                             "%s: \"trainable_token_indices\" names %s; embed_tokens and lm_head "
+                             "have rows of tokens",
+                             path, m->key);
+        AXL_TRY(embed
+                    ? read_token_list(m, arena, path, &o->trainable_tokens, &o->n_trainable_tokens)
+                    : read_token_list(m, arena, path, &o->trainable_head_tokens,
+                                      &o->n_trainable_head_tokens));
+    }
+    return AXL_OK;
+}
+
 axl_status axl__peft_config_read(axl_adapter_options *out, axl__arena *arena, const axl__json *root,
                                  const char *path)
 {
@@ -356,6 +401,7 @@ axl_status axl__peft_config_read(axl_adapter_options *out, axl__arena *arena, co
     AXL_TRY(read_bias(out, root, path));
     AXL_TRY(read_targets(out, arena, root, path));
     AXL_TRY(read_patterns(out, arena, root, path));
+    AXL_TRY(read_tokens(out, arena, root, path));
     axl_status status = axl__adapter_check_options(out);
     return status == AXL_ERR_INVALID ? axl__fail_prefix(AXL_ERR_FORMAT, "%s", path) : status;
 }
@@ -402,6 +448,36 @@ static axl_status put_ranks(axl__jw *j, axl__arena *arena, const axl_adapter_opt
     return AXL_OK;
 }
 
+static axl_status put_token_list(axl__jw *j, axl__arena *arena, const char *key,
+                                 const uint32_t *tokens, size_t n)
+{
+    double *numbers = axl__arena_alloc(arena, (n + 1) * sizeof *numbers);
+
+    if (!numbers)
+        return axl__fail_nomem();
+    for (size_t i = 0; i < n; i++)
+        numbers[i] = (double)tokens[i];
+    axl__jw_numbers(j, key, numbers, n);
+    return AXL_OK;
+}
+
+static axl_status put_tokens(axl__jw *j, axl__arena *arena, const axl_adapter_options *o)
+{
+    static const char key[] = "trainable_token_indices";
+    size_t n = o->n_trainable_tokens, of_head = o->n_trainable_head_tokens;
+
+    if (of_head == 0 && n > 0)
+        return put_token_list(j, arena, key, o->trainable_tokens, n);
+    if (of_head == 0) {
+        axl__jw_null(j, key);
+        return AXL_OK;
+    }
+    axl__jw *both = axl__jw_child(j, key);
+    if (n > 0)
+        AXL_TRY(put_token_list(both, arena, "embed_tokens", o->trainable_tokens, n));
+    return put_token_list(both, arena, "lm_head", o->trainable_head_tokens, of_head);
+}
+
 /* LoftQ's is a plain pair beside a base that is quantised as any other: PEFT's name of it would
  * promise that the base was replaced. */
 static void put_init(axl__jw *j, const char *init)
@@ -439,6 +515,7 @@ static axl_status put_fields(axl__jw *j, axl__arena *arena, const axl_adapter_op
     axl__jw_null(j, "revision");
     put_names(j, "target_modules", o->target_regex, o->target_modules, o->n_target_modules);
     axl__jw_string(j, "task_type", "CAUSAL_LM");
+    AXL_TRY(put_tokens(j, arena, o));
     axl__jw_bool(j, "use_dora", o->use_dora);
     axl__jw_bool(j, "use_rslora", o->rslora);
     return AXL_OK;

@@ -50,7 +50,8 @@ axl_status axl__targets_copy(axl_adapter_options *out, axl__arena *arena,
                              const axl_adapter_options *o)
 {
     const void *layers = o->layers_to_transform, *ranks = o->rank_pattern_ranks;
-    const void *alphas = o->alpha_pattern_alphas;
+    const void *alphas = o->alpha_pattern_alphas, *tokens = o->trainable_tokens;
+    const void *of_head = o->trainable_head_tokens;
 
     *out = *o;
     AXL_TRY(copy_texts(&out->target_modules, arena, o->target_modules, o->n_target_modules));
@@ -65,9 +66,13 @@ axl_status axl__targets_copy(axl_adapter_options *out, axl__arena *arena,
     AXL_TRY(copy_text(&out->init_lora_weights, arena,
                       o->init_lora_weights ? o->init_lora_weights : "true"));
     AXL_TRY(copy_numbers(&layers, arena, o->n_layers_to_transform, sizeof(uint32_t)));
+    AXL_TRY(copy_numbers(&tokens, arena, o->n_trainable_tokens, sizeof(uint32_t)));
+    AXL_TRY(copy_numbers(&of_head, arena, o->n_trainable_head_tokens, sizeof(uint32_t)));
     AXL_TRY(copy_numbers(&ranks, arena, o->n_rank_pattern, sizeof(uint32_t)));
     AXL_TRY(copy_numbers(&alphas, arena, o->n_alpha_pattern, sizeof(double)));
     out->layers_to_transform = layers;
+    out->trainable_tokens = tokens;
+    out->trainable_head_tokens = of_head;
     out->rank_pattern_ranks = ranks;
     out->alpha_pattern_alphas = alphas;
     return AXL_OK;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * whole_module.h - modules that an adapter trains whole, PEFT's modules_to_save: the adapter has a
- * weight (and bias) of its own in f32 that stands in the place of the model's, which stays as it
- * is. Where a model computes in bf16, a pass computes with copies that are rounded when it begins.
+ * whole_module.h - modules that an adapter trains whole, PEFT's modules_to_save, or of which it
+ * trains rows, PEFT's trainable_token_indices: the adapter has their weight (and bias), or the
+ * rows, in f32 in the place of the model's, which stay as they are.  What a pass cannot compute
+ * with as it is, it computes with copies of, which are brought up to date when it begins: in bf16
+ * all of what is trained whole, and weights with rows in the place of others.
  */
 #ifndef AXL_MODEL_WHOLE_MODULE_H
 #define AXL_MODEL_WHOLE_MODULE_H
@@ -10,14 +12,15 @@
 #include "adapter.h"
 
 typedef struct axl__whole {
-    uint16_t *rounded; /* device, bf16, by axl__lora's rounded_at; NULL: f32, or there are none */
+    void *copies;  /* device, of the type that is computed in, by axl__lora's copied_at; or NULL */
+    int32_t *rows; /* device, by rows_at; or NULL */
 } axl__whole;
 
 /* Nothing for an adapter without such modules, or NULL. */
 axl_status axl__whole_init(axl__whole *w, const axl_adapter *a);
 void axl__whole_free(axl__whole *w, const axl_adapter *a);
 
-/* Of the values of the moment. */
-axl_status axl__whole_round(axl__whole *w, const axl_adapter *a);
+/* With the values of the moment. */
+axl_status axl__whole_copy(axl__whole *w, const axl_adapter *a);
 
 #endif

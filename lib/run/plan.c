@@ -237,12 +237,14 @@ static bool has_name(const axl__yaml *list, const char *name)
     return any;
 }
 
-/* Whether an adapter trains the embedding and the head whole, by Axolotl's rule. */
+/* Whether an adapter trains the embedding and the head whole, by Axolotl's rule, or rows of them.
+ */
 static bool trains_rows(const axl_config *cfg)
 {
     const axl__yaml *whole = axl__cfg_node(cfg, "lora_modules_to_save");
 
-    return has_name(whole, "embed_tokens") && has_name(whole, "lm_head");
+    return axl__cfg_node(cfg, "peft_trainable_token_indices") ||
+           (has_name(whole, "embed_tokens") && has_name(whole, "lm_head"));
 }
 
 axl_status axl__plan_tokens(const axl_config *cfg, const axl_tokenizer *tok)

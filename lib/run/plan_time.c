@@ -139,13 +139,15 @@ static axl_status new_adapter(axl_adapter **out, axl_model *m, const axl_adapter
 {
     const axl__modules *from = &like->model->modules;
     bool *on = axl__calloc(m->ctx, (size_t)m->modules.n, sizeof *on);
+    axl_adapter_options o = like->opts;
 
+    o.n_trainable_tokens = o.n_trainable_head_tokens = 0; /* there are fewer tokens */
     if (!on)
         return axl__fail_nomem();
     for (int64_t i = 0; i < from->n; i++)
         for (int64_t l = 0; l < m->arch.n_layers && like->loras[i].on; l++)
             on[axl__modules_peer(&m->modules, from, i, l)] = true;
-    axl_status status = axl__adapter_make(out, m, on, &like->opts);
+    axl_status status = axl__adapter_make(out, m, on, &o);
     axl__free(m->ctx, on);
     return status;
 }

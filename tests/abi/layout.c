@@ -55,7 +55,11 @@ HOLDS(axl_adapter_options, modules_to_save, 192);
 HOLDS(axl_adapter_options, n_modules_to_save, 200);
 HOLDS(axl_adapter_options, ensure_weight_tying, 208);
 HOLDS(axl_adapter_options, reserved0, 212);
-SPANS(axl_adapter_options, 216);
+HOLDS(axl_adapter_options, trainable_tokens, 216);
+HOLDS(axl_adapter_options, n_trainable_tokens, 224);
+HOLDS(axl_adapter_options, trainable_head_tokens, 232);
+HOLDS(axl_adapter_options, n_trainable_head_tokens, 240);
+SPANS(axl_adapter_options, 248);
 
 HOLDS(axl_tensor_info, size, 0);
 HOLDS(axl_tensor_info, name, 8);
@@ -80,7 +84,11 @@ HOLDS(axl_adapter_info, modules_to_save, 88);
 HOLDS(axl_adapter_info, n_modules_to_save, 96);
 HOLDS(axl_adapter_info, ensure_weight_tying, 104);
 HOLDS(axl_adapter_info, reserved0, 108);
-SPANS(axl_adapter_info, 112);
+HOLDS(axl_adapter_info, trainable_tokens, 112);
+HOLDS(axl_adapter_info, n_trainable_tokens, 120);
+HOLDS(axl_adapter_info, trainable_head_tokens, 128);
+HOLDS(axl_adapter_info, n_trainable_head_tokens, 136);
+SPANS(axl_adapter_info, 144);
 
 HOLDS(axl_diagnostic, size, 0);
 HOLDS(axl_diagnostic, id, 8);

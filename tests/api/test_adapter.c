@@ -521,55 +521,65 @@ static axl_adapter *open_changed(axl_model *model, const char *name, const char 
     return adapter;
 }
 
+static const struct {
+    const char *file, *from, *to;
+    axl_status want;
+    const char *text;
+} unfit_folders[] = {
+    { "adapter_config.json", "\"LORA\"", "\"IA3\"", AXL_ERR_UNSUPPORTED, "IA3" },
+    { "adapter_config.json", "\"use_dora\": false", "\"use_dora\": true", AXL_ERR_FORMAT,
+      "q_proj.lora_magnitude_vector\" is missing" },
+    { "adapter_config.json", "\"lora_bias\": false", "\"lora_bias\": true", AXL_ERR_FORMAT,
+      "q_proj.lora_B.bias\" is missing" },
+    { "adapter_config.json", "\"bias\": \"none\"", "\"bias\": \"some\"", AXL_ERR_UNSUPPORTED,
+      "bias must be none, all or lora_only" },
+    { "adapter_config.json", "\"rank_pattern\": {}", "\"rank_pattern\": {\"q_proj\": 2}",
+      AXL_ERR_FORMAT, "want [2, 32]" },
+    { "adapter_config.json", "\"rank_pattern\": {}", "\"rank_pattern\": {\"q_proj\": 0}",
+      AXL_ERR_FORMAT, "must hold ranks" },
+    { "adapter_config.json", "\"alpha_pattern\": {}", "\"alpha_pattern\": {\"(\": 1}",
+      AXL_ERR_FORMAT, "is no regular expression" },
+    { "adapter_config.json", "\"exclude_modules\": null", "\"exclude_modules\": \"*\"",
+      AXL_ERR_FORMAT, "adapter_config.json: \"*\" is no regular expression" },
+    { "adapter_config.json", "\"modules_to_save\": null", "\"modules_to_save\": [\"norm\"]",
+      AXL_ERR_FORMAT, "layers.0.input_layernorm.weight\" is missing" },
+    { "adapter_config.json", "\"modules_to_save\": null",
+      "\"modules_to_save\": [\"head\", \"hat\"]", AXL_ERR_FORMAT,
+      "\"hat\" ends the path of no module" },
+    { "adapter_config.json", "\"modules_to_save\": null", "\"modules_to_save\": [\"_proj\"]",
+      AXL_ERR_FORMAT, "q_proj would be trained whole, and it has a pair" },
+    { "adapter_config.json", "\"trainable_token_indices\": null",
+      "\"trainable_token_indices\": [1, 2]", AXL_ERR_FORMAT,
+      "token_adapter.trainable_tokens_delta\" is missing" },
+    { "adapter_config.json", "\"trainable_token_indices\": null",
+      "\"trainable_token_indices\": [-1]", AXL_ERR_FORMAT, "must hold tokens" },
+    { "adapter_config.json", "\"trainable_token_indices\": null",
+      "\"trainable_token_indices\": [70000]", AXL_ERR_FORMAT, "no row for the token 70000" },
+    { "adapter_config.json", "\"trainable_token_indices\": null",
+      "\"trainable_token_indices\": [7, 8, 7]", AXL_ERR_FORMAT, "the token 7 is there twice" },
+    { "adapter_config.json", "\"r\": 4", "\"r\": 5", AXL_ERR_FORMAT, "[5, 32]" },
+    { "adapter_config.json", "\"r\": 4", "\"r\": 0", AXL_ERR_FORMAT, "\"r\"" },
+    { "adapter_config.json", "\"target_modules\": [\n", "\"auto_mapping\": [\n", AXL_ERR_FORMAT,
+      "target_modules" },
+    { "adapter_config.json", "{", "[", AXL_ERR_FORMAT, "adapter_config.json" },
+    { "adapter_model.safetensors", "layers.0.mlp.down_proj.lora_A", "layers.9.mlp.down_proj.lora_A",
+      AXL_ERR_FORMAT, "layers.0.mlp.down_proj" },
+    { "adapter_model.safetensors", "\"F32\"", "\"F64\"", AXL_ERR_FORMAT, "bytes do not fit" },
+    { "adapter_model.safetensors", "\"__metadata__\"", "__metadata__", AXL_ERR_FORMAT,
+      "adapter_model.safetensors" },
+};
+
 static void test_adapter__refuses_folders_that_do_not_fit(void **state)
 {
-    static const struct {
-        const char *file, *from, *to;
-        axl_status want;
-        const char *text;
-    } cases[] = {
-        { "adapter_config.json", "\"LORA\"", "\"IA3\"", AXL_ERR_UNSUPPORTED, "IA3" },
-        { "adapter_config.json", "\"use_dora\": false", "\"use_dora\": true", AXL_ERR_FORMAT,
-          "q_proj.lora_magnitude_vector\" is missing" },
-        { "adapter_config.json", "\"lora_bias\": false", "\"lora_bias\": true", AXL_ERR_FORMAT,
-          "q_proj.lora_B.bias\" is missing" },
-        { "adapter_config.json", "\"bias\": \"none\"", "\"bias\": \"some\"", AXL_ERR_UNSUPPORTED,
-          "bias must be none, all or lora_only" },
-        { "adapter_config.json", "\"rank_pattern\": {}", "\"rank_pattern\": {\"q_proj\": 2}",
-          AXL_ERR_FORMAT, "want [2, 32]" },
-        { "adapter_config.json", "\"rank_pattern\": {}", "\"rank_pattern\": {\"q_proj\": 0}",
-          AXL_ERR_FORMAT, "must hold ranks" },
-        { "adapter_config.json", "\"alpha_pattern\": {}", "\"alpha_pattern\": {\"(\": 1}",
-          AXL_ERR_FORMAT, "is no regular expression" },
-        { "adapter_config.json", "\"exclude_modules\": null", "\"exclude_modules\": \"*\"",
-          AXL_ERR_FORMAT, "adapter_config.json: \"*\" is no regular expression" },
-        { "adapter_config.json", "\"modules_to_save\": null", "\"modules_to_save\": [\"norm\"]",
-          AXL_ERR_FORMAT, "layers.0.input_layernorm.weight\" is missing" },
-        { "adapter_config.json", "\"modules_to_save\": null",
-          "\"modules_to_save\": [\"head\", \"hat\"]", AXL_ERR_FORMAT,
-          "\"hat\" ends the path of no module" },
-        { "adapter_config.json", "\"modules_to_save\": null", "\"modules_to_save\": [\"_proj\"]",
-          AXL_ERR_FORMAT, "q_proj would be trained whole, and it has a pair" },
-        { "adapter_config.json", "\"r\": 4", "\"r\": 5", AXL_ERR_FORMAT, "[5, 32]" },
-        { "adapter_config.json", "\"r\": 4", "\"r\": 0", AXL_ERR_FORMAT, "\"r\"" },
-        { "adapter_config.json", "\"target_modules\": [\n", "\"auto_mapping\": [\n", AXL_ERR_FORMAT,
-          "target_modules" },
-        { "adapter_config.json", "{", "[", AXL_ERR_FORMAT, "adapter_config.json" },
-        { "adapter_model.safetensors", "layers.0.mlp.down_proj.lora_A",
-          "layers.9.mlp.down_proj.lora_A", AXL_ERR_FORMAT, "layers.0.mlp.down_proj" },
-        { "adapter_model.safetensors", "\"F32\"", "\"F64\"", AXL_ERR_FORMAT, "bytes do not fit" },
-        { "adapter_model.safetensors", "\"__metadata__\"", "__metadata__", AXL_ERR_FORMAT,
-          "adapter_model.safetensors" },
-    };
     axl_context *ctx = tiny_context(1);
     axl_model *model, *other = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
     axl_adapter *adapter;
 
     (void)state;
     assert_ok(axl_model_open(&model, ctx, variant_path("rope_linear_new", ""), NULL));
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        check_bad_folder(model, cases[i].file, cases[i].from, cases[i].to, cases[i].want,
-                         cases[i].text);
+    for (size_t i = 0; i < sizeof unfit_folders / sizeof unfit_folders[0]; i++)
+        check_bad_folder(model, unfit_folders[i].file, unfit_folders[i].from, unfit_folders[i].to,
+                         unfit_folders[i].want, unfit_folders[i].text);
     assert_fails(axl_adapter_open(&adapter, other, variant_path("rope_linear_new", "/adapter")),
                  AXL_ERR_FORMAT, "want [4, 128]");
     assert_fails(axl_adapter_open(&adapter, model, temp_path("none")), AXL_ERR_NOT_FOUND,
@@ -644,7 +654,9 @@ static const struct {
     { "\"revision\": null", "\"revision\": \"main\"", NULL },
     { "\"target_parameters\": null", "\"target_parameters\": [\"x\"]", "target_parameters" },
     { "\"task_type\": \"CAUSAL_LM\"", "\"task_type\": null", NULL },
-    { "\"trainable_token_indices\": null", "\"trainable_token_indices\": [1]", "trainable" },
+    { "\"trainable_token_indices\": null", "\"trainable_token_indices\": []", NULL },
+    { "\"trainable_token_indices\": null", "\"trainable_token_indices\": {\"wte\": [1]}",
+      "names wte; embed_tokens and lm_head have rows" },
     { "\"use_bdlora\": null", "\"use_bdlora\": {\"nblocks\": 1}", "use_bdlora" },
     { "\"use_qalora\": false", "\"use_qalora\": true", "use_qalora" },
     { "\"velora_config\": null", "\"velora_config\": {\"a\": 1}", "velora_config" },
@@ -771,6 +783,12 @@ static void test_adapter__is_as_the_config_says(void **state)
         { "lora_r: 4\nlora_alpha: 8\nlora_target_modules: [q_proj]\n"
           "lora_modules_to_save: [embed_tokens, lm_head]\npeft_ensure_weight_tying: true\n",
           4 * 2 + 1 },
+        { "lora_r: 4\nlora_alpha: 8\nlora_target_modules: [q_proj]\n"
+          "peft_trainable_token_indices: [1, 2, 9, 5]\n",
+          4 * 2 + 1 },
+        { "lora_r: 4\nlora_alpha: 8\nlora_target_modules: [q_proj]\n"
+          "peft_trainable_token_indices: {embed_tokens: [1, 2, 9, 5], lm_head: [7]}\n",
+          4 * 2 + 2 },
     };
     axl_context *ctx = tiny_context(1);
     axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
@@ -783,7 +801,7 @@ static void test_adapter__is_as_the_config_says(void **state)
         assert_ok(from_config(ctx, model, cases[i].keys, &adapter));
         assert_int_equal(axl_adapter_count(adapter), cases[i].count);
         assert_ok(axl_adapter_get_tensor(adapter, 0, &t));
-        assert_int_equal(t.rows, strstr(cases[i].keys, "embed") ? TINY_VOCAB : 4);
+        assert_int_equal(t.rows, strstr(cases[i].keys, "[embed_") ? TINY_VOCAB : 4);
         axl_adapter_free(adapter);
     }
     kept = tiny_adapter(model, 0.0);

@@ -552,7 +552,7 @@ static axl_status new_adapter_of_all(void *w_)
     static const char *const targets[] = { "q_proj", "down_proj" }, *const patterns[] = { "q.*" };
     static const uint32_t layers[] = { 1 }, ranks[] = { 3 };
     world *w = w_;
-    static const char *const whole[] = { "lm_head", "model.norm" };
+    static const char *const whole[] = { "input_layernorm", "model.norm" };
     axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
 
     o.rank = 2;
@@ -569,6 +569,8 @@ static axl_status new_adapter_of_all(void *w_)
     o.use_dora = 1;
     o.modules_to_save = whole;
     o.n_modules_to_save = 2;
+    o.trainable_tokens = layers; /* one */
+    o.n_trainable_tokens = 1;
     return axl_adapter_new(&w->adapter, w->model, &o);
 }
 

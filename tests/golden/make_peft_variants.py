@@ -49,8 +49,16 @@ VARIANTS = {
     "tied_together": dict(r=2, lora_alpha=8, target_modules=FUSED, modules_to_save=["lm_head"], ensure_weight_tying=True),
     "tied_grown": dict(r=2, lora_alpha=8, target_modules=FUSED, modules_to_save=["embed_tokens"], ensure_weight_tying=True),
 }
+ROWS = dict(r=1, lora_alpha=4)
+VARIANTS |= {
+    "rows": dict(ROWS, target_modules=["q_proj"], trainable_token_indices=[5, 40, 41, 42, 7]),
+    "rows_of_both": dict(ROWS, target_modules=["q_proj"],
+                         trainable_token_indices={"embed_tokens": [3, 60], "lm_head": [60, 61, 4]}),
+    "tied_rows": dict(ROWS, target_modules=FUSED, trainable_token_indices=[2, 3, 20, 7]),
+    "tied_rows_apart": dict(ROWS, target_modules=FUSED, trainable_token_indices={"embed_tokens": [2, 3], "lm_head": [3, 9]}),
+}
 GROWN = {"tied_grown": 40}  # tokens that the model has been resized to
-TIED = ["tied_apart", "tied_embedding", "tied_together", "tied_grown"]
+TIED = ["tied_apart", "tied_embedding", "tied_together", "tied_grown", "tied_rows", "tied_rows_apart"]
 INITS = ["pissa", "olora"]
 
 
@@ -81,6 +89,7 @@ def make_adapter(base, out, options):
 def named(name):
     """As the adapter's file has it."""
     name = name.replace(".modules_to_save.default.", ".").replace(".default.", ".")
+    name = name.removesuffix(".default")  # of rows of the embedding
     return name.replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
 
 

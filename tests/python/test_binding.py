@@ -646,6 +646,12 @@ class TrainingTest(Case):
                            modules_to_save=["embed_tokens", "model.norm"])
         self.assertIn("base_model.model.model.embed_tokens.weight", made)
         self.assertEqual((len(made), made.info.modules_to_save), (4, ("embed_tokens", "model.norm")))
+        made = axl.Adapter(model, target_modules=["q_proj"], trainable_token_indices=[5, 9])
+        self.assertEqual(made["base_model.model.model.embed_tokens.token_adapter."
+                              "trainable_tokens_delta"].shape[0], 2)
+        self.assertEqual(made.info.trainable_token_indices, {"embed_tokens": (5, 9)})
+        with self.assertRaises(ValueError):
+            axl.Adapter(model, trainable_token_indices={"wte": [5]})
         with self.assertRaises(axl.InvalidError):
             axl.Adapter(model, rank_pattern={"(": 4})
         with self.assertRaises((TypeError, ValueError)):
@@ -660,7 +666,7 @@ class TrainingTest(Case):
         self.assertEqual(numbers(model.logits(IDS[:9])), want)
         adapter = axl.Adapter(model, rank=3, alpha=6, dropout=0.25, target_modules=["q_proj"])
         self.assertEqual(adapter.info, axl.AdapterInfo(3, 6.0, 0.25, False, ("q_proj",), "own/base", None,
-                                                       "none", "true", False, False, (), False))
+                                                       "none", "true", False, False, (), False, {}))
         self.check_kinds(model)
         saved = adapter.to_files()
         self.assertEqual(set(saved), {"adapter_config.json", "adapter_model.safetensors"})

@@ -22,25 +22,55 @@ typedef struct {
     double dropout;
     const char *optimizer;
     const char *whole[3]; /* modules_to_save */
-    uint32_t bf16;
+    uint32_t bf16, rows;  /* of tokens that are trained */
 } kind;
 
 static const kind kinds[] = {
-    { "dora", NULL, NULL, 0, 1, 0.0, NULL, { NULL }, 0 },
-    { "dora and dropout", NULL, NULL, 0, 1, 0.2, NULL, { NULL }, 0 },
-    { "dora from singular values", "pissa", NULL, 0, 1, 0.1, NULL, { NULL }, 0 },
-    { "biases of B", "false", NULL, 1, 0, 0.1, NULL, { NULL }, 0 },
-    { "singular values", "pissa", NULL, 0, 0, 0.1, NULL, { NULL }, 0 },
-    { "some of them", "pissa_niter_2", NULL, 0, 0, 0.0, NULL, { NULL }, 0 },
-    { "qr", "olora", NULL, 0, 0, 0.0, NULL, { NULL }, 0 },
-    { "orthogonal", "orthogonal", "all", 0, 0, 0.0, NULL, { NULL }, 0 },
-    { "whole", NULL, NULL, 0, 0, 0.1, NULL, { "embed_tokens", "lm_head" }, 0 },
-    { "whole in bf16", NULL, NULL, 0, 1, 0.0, NULL, { "embed_tokens", "lm_head" }, 1 },
-    { "whole layers", "pissa", NULL, 0, 0, 0.0, NULL, { "norm", "1.mlp", "o_proj" }, 0 },
-    { "whole in 8 bits", NULL, NULL, 0, 0, 0.0, "adamw_8bit", { "embed_tokens", "o_proj" }, 0 },
-    { "whole without a schedule", NULL, NULL, 0, 0, 0.0, "schedule_free_adamw", { "lm_head" }, 1 },
-    { "8 bits", "gaussian", NULL, 0, 1, 0.0, "adamw_8bit", { NULL }, 0 },
+    { "dora", NULL, NULL, 0, 1, 0.0, NULL, { NULL }, 0, 0 },
+    { "dora and dropout", NULL, NULL, 0, 1, 0.2, NULL, { NULL }, 0, 0 },
+    { "dora from singular values", "pissa", NULL, 0, 1, 0.1, NULL, { NULL }, 0, 0 },
+    { "biases of B", "false", NULL, 1, 0, 0.1, NULL, { NULL }, 0, 0 },
+    { "singular values", "pissa", NULL, 0, 0, 0.1, NULL, { NULL }, 0, 0 },
+    { "some of them", "pissa_niter_2", NULL, 0, 0, 0.0, NULL, { NULL }, 0, 0 },
+    { "qr", "olora", NULL, 0, 0, 0.0, NULL, { NULL }, 0, 0 },
+    { "orthogonal", "orthogonal", "all", 0, 0, 0.0, NULL, { NULL }, 0, 0 },
+    { "rows", NULL, NULL, 0, 0, 0.1, NULL, { NULL }, 0, 9 },
+    { "rows in bf16", NULL, NULL, 0, 0, 0.0, "adamw_8bit", { "norm" }, 1, 40 },
+    { "whole", NULL, NULL, 0, 0, 0.1, NULL, { "embed_tokens", "lm_head" }, 0, 0 },
+    { "whole in bf16", NULL, NULL, 0, 1, 0.0, NULL, { "embed_tokens", "lm_head" }, 1, 0 },
+    { "whole layers", "pissa", NULL, 0, 0, 0.0, NULL, { "norm", "1.mlp", "o_proj" }, 0, 0 },
+    { "whole in 8 bits", NULL, NULL, 0, 0, 0.0, "adamw_8bit", { "embed_tokens", "o_proj" }, 0, 0 },
+    { "whole without a schedule",
+      NULL,
+      NULL,
+      0,
+      0,
+      0.0,
+      "schedule_free_adamw",
+      { "lm_head" },
+      1,
+      0 },
+    { "8 bits", "gaussian", NULL, 0, 1, 0.0, "adamw_8bit", { NULL }, 0, 0 },
 };
+
+/* Every second token of the batch's first ones, and ones that it lacks. */
+static const uint32_t *tokens_of(uint32_t n)
+{
+    static uint32_t tokens[64];
+    tiny_data *data = tiny_batch(lengths, 3, 5);
+    uint32_t made = 0;
+
+    for (uint32_t i = 0; made < n; i++) {
+        uint32_t token = made % 2 ? 700 - made : (uint32_t)data->ids[i];
+        bool there = false;
+        for (uint32_t k = 0; k < made; k++)
+            there = there || tokens[k] == token;
+        if (!there)
+            tokens[made++] = token;
+    }
+    free(data);
+    return tokens;
+}
 
 static axl_adapter *make_kind(axl_model *model, const kind *k)
 {
@@ -62,6 +92,8 @@ static axl_adapter *make_kind(axl_model *model, const kind *k)
     o.lora_bias = k->lora_bias;
     o.use_dora = k->use_dora;
     o.modules_to_save = k->whole;
+    o.trainable_tokens = tokens_of(k->rows);
+    o.n_trainable_tokens = k->rows;
     while (o.n_modules_to_save < 3 && k->whole[o.n_modules_to_save])
         o.n_modules_to_save++;
     assert_ok(axl_adapter_new(&a, model, &o));

@@ -13,9 +13,10 @@
 #include <math.h>
 
 static const char *const variants[] = {
-    "regex",      "layers",         "patterns",      "bias_all",  "bias_lora_only", "lora_bias",
-    "dora",       "dora_bias_all",  "pissa",         "olora",     "whole",          "whole_layers",
-    "tied_apart", "tied_embedding", "tied_together", "tied_grown"
+    "regex",      "layers",       "patterns",      "bias_all",       "bias_lora_only",
+    "lora_bias",  "dora",         "dora_bias_all", "pissa",          "olora",
+    "whole",      "whole_layers", "tied_apart",    "tied_embedding", "tied_together",
+    "tied_grown", "rows",         "rows_of_both",  "tied_rows",      "tied_rows_apart"
 };
 enum { N_VARIANTS = sizeof variants / sizeof variants[0] };
 

@@ -344,10 +344,14 @@ axl_adapter_options._fields_ = [
     ("n_modules_to_save", c.c_size_t),
     ("ensure_weight_tying", c.c_uint32),
     ("reserved0", c.c_uint32),
+    ("trainable_tokens", c.POINTER(c.c_uint32)),
+    ("n_trainable_tokens", c.c_size_t),
+    ("trainable_head_tokens", c.POINTER(c.c_uint32)),
+    ("n_trainable_head_tokens", c.c_size_t),
 ]
 axl_adapter_options._defaults_ = (
     None, 0, 42, 16.0, 0.0, 16, 0, None, None, 0, None, None, 0, None, 0, None, None, 0, None, None,
-    0, None, None, 0, 0, None, 0, 0, 0,
+    0, None, None, 0, 0, None, 0, 0, 0, None, 0, None, 0,
 )
 axl_tensor_info._fields_ = [
     ("size", c.c_size_t),
@@ -373,9 +377,13 @@ axl_adapter_info._fields_ = [
     ("n_modules_to_save", c.c_size_t),
     ("ensure_weight_tying", c.c_uint32),
     ("reserved0", c.c_uint32),
+    ("trainable_tokens", c.POINTER(c.c_uint32)),
+    ("n_trainable_tokens", c.c_size_t),
+    ("trainable_head_tokens", c.POINTER(c.c_uint32)),
+    ("n_trainable_head_tokens", c.c_size_t),
 ]
 axl_adapter_info._defaults_ = (
-    None, None, 0, 0.0, 0.0, 0, 0, None, None, None, 0, 0, None, 0, 0, 0,
+    None, None, 0, 0.0, 0.0, 0, 0, None, None, None, 0, 0, None, 0, 0, 0, None, 0, None, 0,
 )
 axl_diagnostic._fields_ = [
     ("size", c.c_size_t),

@@ -277,6 +277,22 @@ class AdapterInfo:
     use_dora: bool
     modules_to_save: Tuple[str, ...]
     ensure_weight_tying: bool
+    trainable_token_indices: Dict[str, Tuple[int, ...]]
+
+
+def token_lists(indices: Union[Sequence[int], Mapping[str, Sequence[int]], None]) -> Dict[str, Any]:
+    """The fields of axl_adapter_options that PEFT's trainable_token_indices are."""
+    given: Dict[str, Any] = {}
+    lists = indices if isinstance(indices, Mapping) else {"embed_tokens": indices or ()}
+    for name, tokens in lists.items():
+        if name not in ("embed_tokens", "lm_head"):
+            raise ValueError(f"trainable_token_indices: embed_tokens and lm_head have rows of tokens, "
+                             f"got {name!r}")
+        key = "trainable_tokens" if name == "embed_tokens" else "trainable_head_tokens"
+        if tokens:
+            given[f"n_{key}"] = len(tokens)
+            given[key] = numbers(tokens, ctypes.c_uint32, "trainable_token_indices")
+    return given
 
 
 class Adapter(_Tensors):
@@ -286,7 +302,8 @@ class Adapter(_Tensors):
     Arguments that are None take the library's default, and are those of PEFT's LoraConfig;
     without target_modules every linear layer but the output head is adapted.  target_modules and
     exclude_modules are names, or one regular expression on whole paths as a str; rank_pattern and
-    alpha_pattern map regular expressions on the end of a path to numbers.
+    alpha_pattern map regular expressions on the end of a path to numbers;
+    trainable_token_indices are tokens, or a list each for embed_tokens and lm_head.
     """
     _type = _abi.axl_adapter
     _free = "axl_adapter_free"
@@ -304,7 +321,9 @@ class Adapter(_Tensors):
                  bias: Optional[str] = None, init_lora_weights: Union[bool, str, None] = None,
                  lora_bias: Optional[bool] = None, use_dora: Optional[bool] = None,
                  modules_to_save: Optional[Sequence[str]] = None,
-                 ensure_weight_tying: Optional[bool] = None) -> None:
+                 ensure_weight_tying: Optional[bool] = None,
+                 trainable_token_indices: Union[Sequence[int], Mapping[str, Sequence[int]],
+                                                None] = None) -> None:
         instance(model, Model, "model")
         if isinstance(init_lora_weights, bool):
             init_lora_weights = "true" if init_lora_weights else "false"
@@ -328,6 +347,7 @@ class Adapter(_Tensors):
             given["n_layers_to_transform"] = len(layers_to_transform)
             given["layers_to_transform"] = numbers(layers_to_transform, ctypes.c_uint32,
                                                    "layers_to_transform")
+        given.update(token_lists(trainable_token_indices))
         self._fill(model._context, lib.axl_adapter_new, model, ctypes.byref(options(
             _abi.axl_adapter_options, rank=rank, alpha=alpha, dropout=dropout, rslora=rslora,
             seed=seed, bias=bias, init_lora_weights=init_lora_weights, lora_bias=lora_bias,
@@ -377,11 +397,14 @@ class Adapter(_Tensors):
         i = _abi.axl_adapter_info.init()
         calls.run(lib.axl_adapter_get_info, self, ctypes.byref(i))
         whole = tuple(i.modules_to_save[k].decode() for k in range(i.n_modules_to_save))
+        rows = {name: tuple(tokens[k] for k in range(n)) for name, tokens, n in (
+            ("embed_tokens", i.trainable_tokens, i.n_trainable_tokens),
+            ("lm_head", i.trainable_head_tokens, i.n_trainable_head_tokens)) if n}
         targets = tuple(i.target_modules[k].decode() for k in range(i.n_target_modules))
         return AdapterInfo(i.rank, i.alpha, i.dropout, bool(i.rslora), targets,
                            string(i.base_model_name), string(i.target_regex), i.bias.decode(),
                            i.init_lora_weights.decode(), bool(i.lora_bias), bool(i.use_dora),
-                           whole, bool(i.ensure_weight_tying))
+                           whole, bool(i.ensure_weight_tying), rows)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
