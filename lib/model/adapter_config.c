@@ -257,6 +257,13 @@ static axl_status warn_ignored(const axl_adapter *a, const char *dir, const axl_
                  "the modules that are trained whole are those of the adapter in %s, not what "
                  "lora_modules_to_save says",
                  dir);
+    if ((o->n_trainable_tokens || o->n_trainable_head_tokens) &&
+        (o->n_trainable_tokens != a->opts.n_trainable_tokens ||
+         o->n_trainable_head_tokens != a->opts.n_trainable_head_tokens))
+        axl__log(a->ctx, AXL_LOG_WARNING,
+                 "the tokens whose rows are trained are those of the adapter in %s, not what "
+                 "peft_trainable_token_indices says",
+                 dir);
     if (other && (o->n_target_modules > 0 || o->target_regex))
         axl__log(a->ctx, AXL_LOG_WARNING,
                  "the layers that are trained are those of the adapter in "

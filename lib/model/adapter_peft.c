@@ -327,10 +327,17 @@ static axl_status match_tensors(peft_reader *r)
     return check_strangers(r);
 }
 
-/* Of a file's tensor of another shape, or of a type without values. */
+/* Of a file's tensor of another shape, or of a type without values; of one with other tokens. */
 static axl_status fail_shape(const axl__safetensors *st, const axl__st_tensor *s,
-                             const axl__param *t)
+                             const axl__param *t, bool tokens)
 {
+    if (tokens && s->n_dims == 2 && (int64_t)s->dims[1] == t->cols && s->dtype >= 0)
+        return axl__fail(AXL_ERR_FORMAT,
+                         "%s: tensor \"%s\" has rows for %llu tokens, and the model for %lld: give "
+                         "the model as many first (axl_model_resize_embeddings(), or a config with "
+                         "the new tokens)",
+                         st->file.path, t->name, (unsigned long long)s->dims[0],
+                         (long long)t->rows);
     char shape[AXL__ST_SHAPE_TEXT], want[AXL__ST_SHAPE_TEXT];
     uint64_t dims[2] = { (uint64_t)(t->vector ? t->cols : t->rows), (uint64_t)t->cols };
 
@@ -340,6 +347,15 @@ static axl_status fail_shape(const axl__safetensors *st, const axl__st_tensor *s
                      "%s: tensor \"%s\" is %s of %s; adapter_config.json and this model want %s of "
                      "F32, BF16 or F16",
                      st->file.path, t->name, shape, s->dtype_name, want);
+}
+
+/* Whether a tensor has a row for each token. */
+static bool has_tokens(const axl_adapter *a, size_t index)
+{
+    axl__role role = a->model->modules.list[a->entries[index].module].role;
+
+    return a->entries[index].part == AXL__PART_WEIGHT &&
+           (role == AXL__ROLE_EMBEDDING || role == AXL__ROLE_HEAD);
 }
 
 /* PEFT leaves the biases of lora_only out of its files: they are the model's then. */
@@ -358,7 +374,7 @@ static axl_status read_tensor(const axl_adapter *a, const axl__safetensors *st, 
                           : s->n_dims == 2 && (int64_t)s->dims[0] == t->rows &&
                                 (int64_t)s->dims[1] == t->cols;
     if (s->dtype < 0 || !fits)
-        return fail_shape(st, s, t);
+        return fail_shape(st, s, t, has_tokens(a, index));
     void *copy = axl__alloc_aligned(a->ctx, s->size); /* the file aligns nothing */
     if (!copy)
         return axl__fail_nomem();

@@ -40,6 +40,11 @@ class Grown(Case):
                                     "base_model.model.lm_head.weight": ROWS})
             self.assertEqual(json.loads(read(self.path("out", "adapter_config.json")))["modules_to_save"], names)
             self.good("evaluate", config)
+            self.assertIn("has rows for 770 tokens, and the model for 768: give the model as many",
+                          self.wrong("inference", "--model", TINY, "--adapter", self.path("out"), *GREEDY))
+            further = self.config("further.yml", max_steps=2, tokens=TOKENS, lora_modules_to_save=names,
+                                  lora_model_dir=self.path("out"), output_dir=self.path("further"))
+            self.good("train", further, "--quiet")
             answer = self.good("inference", config, *GREEDY).out
             self.good("merge-lora", config)
             merged = self.path("out", "merged")

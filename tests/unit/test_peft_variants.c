@@ -130,19 +130,26 @@ static void check_logits(const base *b, axl_adapter *a, const axl__safetensors *
     free(got);
 }
 
-static void check_gradients(const base *b, axl_adapter *a, const axl__safetensors *st,
-                            const char *variant, uint32_t checkpointing)
+static axl_batch batch_of(const base *b)
 {
-    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
     axl_batch batch = AXL_BATCH_INIT;
-    axl_trainer *tr;
 
-    o.checkpointing = checkpointing;
     batch.input_ids = b->ids;
     batch.labels = b->labels;
     batch.cu_seqlens = b->cu;
     batch.n_seqs = 2;
     batch.n_tokens = (uint32_t)b->cu[2];
+    return batch;
+}
+
+static void check_gradients(const base *b, axl_adapter *a, const axl__safetensors *st,
+                            const char *variant, uint32_t checkpointing)
+{
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    axl_batch batch = batch_of(b);
+    axl_trainer *tr;
+
+    o.checkpointing = checkpointing;
     assert_ok(axl_trainer_new(&tr, b->model, a, &o));
     assert_ok(axl_trainer_forward_backward(tr, &batch, NULL));
     for (size_t i = 0; i < axl_trainer_count(tr); i++) {
@@ -189,10 +196,44 @@ static void check_merged_folder(base *b, const char *variant)
     axl_model_free(again);
 }
 
+/* What lora_model_dir makes of it is the same, and learns. */
+static void check_going_on(base *b, const axl_adapter *like, const axl_batch *batch,
+                           const char *variant)
+{
+    axl_adapter *a;
+    axl_trainer *tr;
+    axl_config *cfg;
+    double first, last;
+    char text[4096];
+
+    snprintf(text, sizeof text,
+             "base_model: %s\ndatasets: [{path: x, type: alpaca}]\nadapter: lora\n"
+             "micro_batch_size: 1\ngradient_accumulation_steps: 1\nlearning_rate: 1e-3\n"
+             "output_dir: out\nlora_model_dir: %s\n",
+             test_source_path(model_of(variant)), variant_path(variant, ""));
+    assert_ok(axl_config_parse(&cfg, b->ctx, text, strlen(text), NULL, NULL));
+    assert_ok(axl_adapter_from_config(&a, cfg, b->model));
+    assert_int_equal(a->n_params, like->n_params);
+    assert_memory_equal(a->params, like->params, (size_t)a->n_params * sizeof *a->params);
+    assert_ok(axl_trainer_from_config(&tr, cfg, b->model, a, 4));
+    assert_ok(axl_trainer_evaluate(tr, batch, &first));
+    for (int i = 0; i < 4; i++) {
+        assert_ok(axl_trainer_forward_backward(tr, batch, NULL));
+        assert_ok(axl_trainer_step(tr, NULL));
+    }
+    assert_ok(axl_trainer_evaluate(tr, batch, &last));
+    if (!(last < first))
+        fail_msg("%s learns nothing when it goes on: %g after %g", variant, last, first);
+    axl_trainer_free(tr);
+    axl_adapter_free(a);
+    axl_config_free(cfg);
+}
+
 static void check_variant(const char *variant, const char *backend)
 {
     axl__safetensors st;
     axl_adapter *a, *again;
+    axl_batch batch;
     base b;
 
     base_open(&b, variant, backend);
@@ -202,6 +243,8 @@ static void check_variant(const char *variant, const char *backend)
     check_logits(&b, a, &st, variant, "as loaded");
     check_gradients(&b, a, &st, variant, 0);
     check_gradients(&b, a, &st, variant, 1);
+    batch = batch_of(&b);
+    check_going_on(&b, a, &batch, variant);
     assert_ok(axl_adapter_save(a, temp_path(variant)));
     assert_ok(axl_adapter_open(&again, b.model, temp_path(variant)));
     check_logits(&b, again, &st, variant, "as saved");
