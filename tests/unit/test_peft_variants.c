@@ -196,6 +196,28 @@ static void check_merged_folder(base *b, const char *variant)
     axl_model_free(again);
 }
 
+/* Merged a tensor at a time into a folder it is as merged in memory, but for being rounded. */
+static void check_streamed(base *b, const axl_adapter *a, const axl__safetensors *st,
+                           const char *variant)
+{
+    bool rounded = strncmp(variant, "tied_", 5) == 0; /* the folder's are in bf16 */
+    size_t n, T = (size_t)(b->cu[2] - b->cu[1]);
+    const float *want = golden(st, "lora.1", &n);
+    float *got = malloc(n * sizeof *got);
+    axl_model_options o = AXL_MODEL_OPTIONS_INIT;
+    axl_model *streamed;
+
+    o.compute = AXL_COMPUTE_F32;
+    assert_ok(axl_adapter_save_merged(a, temp_path("streamed")));
+    assert_ok(axl_model_open(&streamed, b->ctx, temp_path("streamed"), &o));
+    assert_ok(axl_model_logits(streamed, NULL, b->ids + b->cu[1], T, got));
+    double d = distance(got, want, n);
+    if (!(d < (rounded ? 2e-2 : 1e-5)))
+        fail_msg("%s: logits of the streamed folder differ by %g", variant, d);
+    free(got);
+    axl_model_free(streamed);
+}
+
 /* What lora_model_dir makes of it is the same, and learns. */
 static void check_going_on(base *b, const axl_adapter *like, const axl_batch *batch,
                            const char *variant)
@@ -248,6 +270,7 @@ static void check_variant(const char *variant, const char *backend)
     assert_ok(axl_adapter_save(a, temp_path(variant)));
     assert_ok(axl_adapter_open(&again, b.model, temp_path(variant)));
     check_logits(&b, again, &st, variant, "as saved");
+    check_streamed(&b, a, &st, variant);
     assert_ok(axl_adapter_merge(a));
     check_logits(&b, NULL, &st, variant, "as merged");
     check_merged_folder(&b, variant);
