@@ -36,6 +36,7 @@ int main(int argc, char **argv)
     TRY(axl_loader_from_config(&loader, cfg, data, AXL_SPLIT_TRAIN));
     TRY(axl_loader_get_total_steps(loader, &steps));
     TRY(axl_model_from_config(&model, cfg));
+    TRY(axl_model_resize_embeddings(model, cfg, axl_tokenizer_vocab_size(tok)));
     TRY(axl_adapter_from_config(&lora, cfg, model));
     TRY(axl_trainer_from_config(&tr, cfg, model, lora, steps));
 

@@ -23,6 +23,7 @@ def main(path, *settings):
     data = axl.Dataset.from_config(config, tokenizer)
     loader = axl.Loader.from_config(config, data)
     model = axl.Model.from_config(config)
+    model.resize_embeddings(len(tokenizer), config)
     adapter = axl.Adapter.from_config(config, model)
     steps = loader.total_steps
     trainer = axl.Trainer.from_config(config, model, adapter, steps)
