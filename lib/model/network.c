@@ -86,10 +86,11 @@ static axl_status rope_fill(axl__network *n, const axl__rope *rope, int64_t reac
                             axl__rope_angles *out, int64_t positions)
 {
     size_t count = (size_t)(positions * rope->rotary_dim / 2), bytes = count * sizeof(float);
-    float *cos_host = axl__alloc_aligned(n->model->ctx, 2 * bytes), *sin_host = cos_host + count;
+    float *cos_host = axl__alloc_aligned(n->model->ctx, 2 * bytes);
 
     if (!cos_host)
         return axl__fail_nomem();
+    float *sin_host = cos_host + count;
     axl__rope_table(rope, reach, cos_host, sin_host, positions);
     axl_status status = rope_put(n, &out->cos, cos_host, bytes);
     if (status == AXL_OK)
