@@ -558,14 +558,17 @@ static const char *word(uint32_t flag)
     return flag ? "true" : "false";
 }
 
+static bool are_same_tokens(const uint32_t *a, size_t n_a, const uint32_t *b, size_t n_b)
+{
+    return n_a == n_b && (n_a == 0 || memcmp(a, b, n_a * sizeof *a) == 0);
+}
+
 static bool have_same_tokens(const axl_adapter_options *a, const axl_adapter_options *b)
 {
-    return a->n_trainable_tokens == b->n_trainable_tokens &&
-           a->n_trainable_head_tokens == b->n_trainable_head_tokens &&
-           memcmp(a->trainable_tokens, b->trainable_tokens,
-                  a->n_trainable_tokens * sizeof *a->trainable_tokens) == 0 &&
-           memcmp(a->trainable_head_tokens, b->trainable_head_tokens,
-                  a->n_trainable_head_tokens * sizeof *a->trainable_head_tokens) == 0;
+    return are_same_tokens(a->trainable_tokens, a->n_trainable_tokens, b->trainable_tokens,
+                           b->n_trainable_tokens) &&
+           are_same_tokens(a->trainable_head_tokens, a->n_trainable_head_tokens,
+                           b->trainable_head_tokens, b->n_trainable_head_tokens);
 }
 
 /* The first module that one of the two trains whole, or trains as one with another, and the other
