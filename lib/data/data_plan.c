@@ -223,18 +223,19 @@ static axl_status init_fed_entry(axl__data_plan *plan, const axl_config *cfg,
 }
 
 axl_status axl__data_plan_init_fed(axl__data_plan *plan, const axl_config *cfg,
-                                   const axl_tokenizer *tok, uint32_t i, const axl__feed *feed)
+                                   const axl_tokenizer *tok, const char *list, uint32_t i,
+                                   axl__feed *feed)
 {
-    size_t n = axl__cfg_count(cfg, "datasets");
-    axl_status status = begin_plan(plan, cfg, "datasets", NULL);
+    size_t n = axl__cfg_count(cfg, list);
+    axl_status status = begin_plan(plan, cfg, list, NULL);
 
     keep_nothing(plan);
     plan->feed = feed;
     if (status == AXL_OK && i >= n)
         status = axl__fail(AXL_ERR_INVALID,
-                           "there is no datasets[%u] to say what the records are: the config has "
+                           "there is no %s[%u] to say what the records are: the config has "
                            "%zu data sets",
-                           i, n);
+                           list, i, n);
     if (status == AXL_OK && !(plan->entries = axl__calloc(plan->ctx, 1, sizeof *plan->entries)))
         status = axl__fail_nomem();
     if (status == AXL_OK)

@@ -373,30 +373,42 @@ static axl_status from_test_datasets(axl_dataset **out, const axl_config *cfg,
     return status;
 }
 
-/* The first window's rows, with the rest behind them. */
-static axl_status from_stream(axl_dataset **out, const axl_config *cfg, const axl_tokenizer *tok,
-                              const axl__data_use *use)
+/* The rows of the first window that has any, with the rest behind them.  The stream is this
+ * function's. */
+static axl_status begin_stream(axl_dataset **out, axl__data_stream *stream)
 {
-    axl__data_stream *stream;
     axl__data_stream_reader *reader = NULL;
     axl_dataset *first = NULL;
+    uint64_t window = 0;
+    bool over = false;
 
-    AXL_TRY(axl__data_stream_open(&stream, cfg, tok, use));
     axl_status status = axl__data_stream_reader_new(&reader, stream);
-    for (uint64_t w = 0; status == AXL_OK && !first; w++) {
-        status = axl__data_stream_read(reader, w, &first);
+    while (status == AXL_OK && !first) {
+        status = axl__data_stream_read(reader, window, &first, &over);
         if (status == AXL_OK && axl_dataset_count(first) == 0) {
             axl_dataset_free(first);
             first = NULL;
+            window++;
+            if (over)
+                status = axl__fail(AXL_ERR_DATA, "none of the records can be trained on");
         }
     }
     if (status == AXL_OK) {
-        axl__dataset_set_stream(first, stream);
+        axl__dataset_set_stream(first, stream, window);
         *out = first;
     }
     axl__data_stream_reader_free(reader);
     axl__data_stream_free(stream);
     return status;
+}
+
+static axl_status from_stream(axl_dataset **out, const axl_config *cfg, const axl_tokenizer *tok,
+                              const axl__data_use *use)
+{
+    axl__data_stream *stream;
+
+    AXL_TRY(axl__data_stream_open(&stream, cfg, tok, use));
+    return begin_stream(out, stream);
 }
 
 /* The training rows are made even where only a share of them is asked for, as the last ones of
@@ -459,7 +471,7 @@ static axl_status from_records(axl_dataset **out, const axl_config *cfg, const a
 
     snprintf(name, sizeof name, "datasets[%u]", index);
     feed->name = name;
-    AXL_TRY(axl__data_plan_init_fed(&plan, cfg, tok, index, feed));
+    AXL_TRY(axl__data_plan_init_fed(&plan, cfg, tok, "datasets", index, feed));
     axl_status status = load_plan(&store, &stats, &plan, tok);
     axl__data_plan_free(&plan);
     AXL_TRY(status);
@@ -482,6 +494,27 @@ axl_status axl_dataset_from_records(axl_dataset **out, const axl_config *cfg,
     if (!tok || !next)
         return axl__fail(AXL_ERR_INVALID, "%s must not be NULL", tok ? "next" : "the tokenizer");
     return from_records(out, cfg, tok, index, &feed);
+}
+
+axl_status axl_dataset_stream_records(axl_dataset **out, const axl_config *cfg,
+                                      const axl_tokenizer *tok, uint32_t index,
+                                      const axl_record_source *source)
+{
+    axl_record_source s = AXL_RECORD_SOURCE_INIT;
+    axl__data_stream *stream;
+
+    axl__error_clear();
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
+    *out = NULL;
+    AXL_TRY(axl__config_enter(cfg));
+    AXL_TRY(AXL__IMPORT(axl_record_source, &s, source));
+    if (!tok || !s.next)
+        return axl__fail(AXL_ERR_INVALID, "%s must not be NULL", tok ? "next" : "the tokenizer");
+    AXL_TRY(axl__data_stream_open_fed(&stream, cfg, tok, index, &s));
+    AXL_TRY(begin_stream(out, stream));
+    axl__data_stream_on_release(axl__dataset_stream(*out), s.release);
+    return AXL_OK;
 }
 
 static axl_status keep_both(axl_dataset *train, axl_dataset *validation, const axl_config *cfg,
