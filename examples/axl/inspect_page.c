@@ -24,10 +24,10 @@ enum { PARTS_MAX = 4 };
 static const char page_style[] =
     ":root{color-scheme:light dark;--page:#f6f6f3;--card:#fff;--ink:#141413;--soft:#55544f;"
     "--line:#e4e3de;--bar:#2a78d6;--hover:#00000012;--trained:#d5efdd;"
-    "--edge:#00000024;--special:#b5430f}\n"
+    "--edge:#00000024;--special:#b5430f;--id:#1f5fb0}\n"
     "@media(prefers-color-scheme:dark){:root{--page:#101010;--card:#1b1b1a;--ink:#f4f4f1;"
     "--soft:#b4b3ab;--line:#343432;--bar:#4f97ee;--hover:#ffffff18;"
-    "--trained:#1b4a30;--edge:#ffffff2e;--special:#ff9466}}\n"
+    "--trained:#1b4a30;--edge:#ffffff2e;--special:#ff9466;--id:#7db4f5}}\n"
     "*{box-sizing:border-box}\n"
     "body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"
     "\"Segoe UI\",\"DejaVu Sans\",sans-serif;-webkit-text-size-adjust:100%}\n"
@@ -64,8 +64,9 @@ static const char page_style[] =
     "b::before,u::before{opacity:.6;font-weight:400}u{text-decoration:none}\n"
     ".tokens b::before{content:\"\\21B5\"}u::before{content:\"\\21E5\"}\n"
     ".space{background:radial-gradient(circle,var(--soft) 1px,transparent 1.5px) 0 0/1ch 100%}\n"
-    "#ids:checked~article i::before{content:attr(title);margin:0 3px;font-size:10px;"
-    "color:var(--bar);white-space:normal}\n"
+    "#ids:checked~article i{white-space:pre}#ids:checked~article .tokens{overflow-x:auto}\n"
+    "#ids:checked~article i::before{content:attr(title);margin:0 3px;font-size:11px;"
+    "font-weight:400;color:var(--id)}\n"
     "#ids:checked~article i:empty::before{content:attr(title)\" \\22EF\"}\n"
     "#ids:checked~article .space{background:none}\n"
     "footer{margin-top:40px;color:var(--soft);font-size:13px}\n"
@@ -443,7 +444,7 @@ static void put_key(FILE *f, const page_survey *v, uint64_t shown, bool full)
         fprintf(f, "; a page ends at %d MiB, in the midst of a row where need be",
                 PAGE_BYTES >> 20);
     else if (shown < v->rows)
-        fputs("; -n N shows N of them, -n 0 all", f);
+        fputs("; -n&nbsp;N shows N of them, -n&nbsp;0 all", f);
     fputs(".</p>\n<p><mark>Trained tokens</mark> have a ground of their own, "
           "<span class=\"special\">special tokens</span> a colour; the rest is masked.  A token "
           "under the pointer tells its id and its text in the vocabulary.  &#8943; is a part of a "
