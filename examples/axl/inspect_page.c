@@ -444,7 +444,7 @@ static void put_key(FILE *f, const page_survey *v, uint64_t shown, bool full)
         fprintf(f, "; a page ends at %d MiB, in the midst of a row where need be",
                 PAGE_BYTES >> 20);
     else if (shown < v->rows)
-        fputs("; -n&nbsp;N shows N of them, -n&nbsp;0 all", f);
+        fputs("; -n N shows N of them, -n 0 all", f);
     fputs(".</p>\n<p><mark>Trained tokens</mark> have a ground of their own, "
           "<span class=\"special\">special tokens</span> a colour; the rest is masked.  A token "
           "under the pointer tells its id and its text in the vocabulary.  &#8943; is a part of a "

@@ -58,6 +58,7 @@ typedef struct axl__data_plan {
     char *spill_path; /* or would be: tokens of a large data set go to a file near it */
     axl__keep keep;
     axl__date day;   /* that templates see where the config names none; year 0: today */
+    axl__str *said;  /* borrowed while entries are opened: see axl__prompt_warn() */
     axl__feed *feed; /* borrowed: the one entry's records are a host's; NULL: files' */
 } axl__data_plan;
 

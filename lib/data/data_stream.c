@@ -89,7 +89,8 @@ static axl_status make_print(axl__data_stream *s)
 static axl_status open_plan(axl__data_stream *s, const axl_tokenizer *tok, const axl__data_use *use)
 {
     AXL_TRY(axl__data_plan_init(&s->plan, s->cfg, tok, list_of(s->cfg),
-                                &(axl__data_use){ .day = use ? use->day : (axl__date){ 0 } }));
+                                &(axl__data_use){ .day = use ? use->day : (axl__date){ 0 },
+                                                  .said = use ? use->said : NULL }));
     axl__free(s->plan.ctx, s->plan.cache_dir);
     s->plan.cache_dir = NULL;
     return make_print(s);

@@ -39,6 +39,7 @@ typedef struct axl__data_use {
     bool for_run;  /* what is prepared goes below output_dir, unless dataset_prepared_path is set,
                     * when it is told to be kept */
     axl__date day; /* that chat templates see where axl.date names none; year 0: today */
+    struct axl__str *said; /* warnings of the config's other lists; NULL: this one's alone */
 } axl__data_use;
 
 /* Both splits of a config at once, tokenised once.  *validation is NULL when the config has none;

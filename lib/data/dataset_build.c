@@ -413,27 +413,40 @@ static axl_status from_stream(axl_dataset **out, const axl_config *cfg, const ax
 
 /* The training rows are made even where only a share of them is asked for, as the last ones of
  * all. */
-axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validation,
-                                     const axl_config *cfg, const axl_tokenizer *tok,
-                                     const axl__data_use *use)
+static axl_status load_splits(axl_dataset **train, axl_dataset **validation, const axl_config *cfg,
+                              const axl_tokenizer *tok, const axl__data_use *use)
 {
     bool streamed = axl__is_streamed(cfg);
-    if (train && !streamed && axl__cfg_count(cfg, "datasets") == 0)
-        return axl__fail(AXL_ERR_INVALID, "the config names no datasets: the host brings its own");
     bool tests = axl__cfg_count(cfg, "test_datasets") > 0;
     bool share = axl__cfg_double(cfg, "val_set_size") > 0.0;
     axl_status status = AXL_OK;
 
-    if (train)
-        *train = NULL;
-    if (validation)
-        *validation = NULL;
     if (train && streamed)
         status = from_stream(train, cfg, tok, use);
     else if (train || (validation && !tests && share))
         status = from_datasets(train, tests ? NULL : validation, cfg, tok, use);
     if (status == AXL_OK && validation && tests)
         status = from_test_datasets(validation, cfg, tok, use);
+    return status;
+}
+
+axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validation,
+                                     const axl_config *cfg, const axl_tokenizer *tok,
+                                     const axl__data_use *use)
+{
+    axl__data_use both = use ? *use : (axl__data_use){ 0 };
+    axl__str said;
+
+    if (train && !axl__is_streamed(cfg) && axl__cfg_count(cfg, "datasets") == 0)
+        return axl__fail(AXL_ERR_INVALID, "the config names no datasets: the host brings its own");
+    if (train)
+        *train = NULL;
+    if (validation)
+        *validation = NULL;
+    axl__str_init(&said, axl__config_context(cfg));
+    both.said = &said;
+    axl_status status = load_splits(train, validation, cfg, tok, &both);
+    axl__str_free(&said);
     if (status == AXL_OK)
         return AXL_OK;
     if (train) {
