@@ -71,6 +71,9 @@ static axl_status run_load_data(axl_run *r, const axl_run_options *o)
         AXL_TRY(axl__dataset_enter(o->train));
         if (o->validation)
             AXL_TRY(axl__dataset_enter(o->validation));
+        if (o->validation && axl__dataset_stream(o->validation))
+            return axl__fail(AXL_ERR_UNSUPPORTED, "validation data cannot be streamed: an "
+                                                  "evaluation goes over all of it");
         r->train = axl__dataset_ref(o->train);
         r->valid = o->validation ? axl__dataset_ref(o->validation) : NULL;
     } else {

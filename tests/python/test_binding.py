@@ -545,6 +545,8 @@ class DataTest(Case):
         self.assertEqual(trained(train=stream(rows), resume=resume), whole)
         with self.assertRaisesRegex(axl.Error, "other data"):
             axl.Run(made, resume=resume, train=stream([{"instruction": "a", "output": "b"}, *rows()]))
+        with self.assertRaisesRegex(axl.UnsupportedError, "validation data cannot be streamed"):
+            axl.Run(made, train=stream(rows), validation=stream(rows))
         del keys["max_steps"]
         with self.assertRaisesRegex(axl.InvalidError, "max_steps must be set"):
             axl.Run(axl.Config.parse(keys, own_data=True), train=stream(rows))
