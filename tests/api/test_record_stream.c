@@ -95,6 +95,7 @@ typedef struct {
     int bad_at;            /* > 0: that one is malformed */
     bool gone;             /* rewound, there is nothing */
     bool holds;            /* the rewind stops */
+    axl_cancel *cancel;    /* raised in the next call */
     axl_loader *re_enters; /* in the next call */
     char text[64];
 } letters_source;
@@ -105,6 +106,8 @@ static int next_letter(void *user, const char **record, size_t *length)
     axl_batch b = AXL_BATCH_INIT;
 
     s->asked++;
+    if (s->cancel)
+        axl_cancel_raise(s->cancel);
     memset(s->text, 'x', sizeof s->text);
     if (s->re_enters)
         assert_int_equal(axl_loader_next(s->re_enters, &b), AXL_ERR_BUSY);
@@ -496,6 +499,27 @@ static void test_record_stream__stops_when_the_host_says_so(void **state)
     axl_loader_free(loader);
 }
 
+static void test_record_stream__can_be_cancelled(void **state)
+{
+    const fixture *f = *state;
+    letters_source s = { .n = RECORDS };
+    axl_loader *loader = open_loader(f, IN_ORDER, &s, false);
+    axl_batch b = AXL_BATCH_INIT;
+    axl_cancel *cancel;
+
+    assert_ok(axl_cancel_new(&cancel, f->ctx));
+    assert_string_equal(letters(loader, 4), "ABCD");
+    s.cancel = cancel;
+    assert_int_equal(axl_loader_next(loader, &b), AXL_ERR_CANCELLED);
+    assert_int_equal(s.asked, 5);
+    s.cancel = NULL;
+    axl_cancel_clear(cancel);
+    assert_string_equal(letters(loader, 4), "EFGH");
+    assert_int_equal(s.rewinds, 1);
+    axl_loader_free(loader);
+    axl_cancel_free(cancel);
+}
+
 /* Sixty times the records, and not more memory. */
 static void test_record_stream__holds_a_window_in_memory(void **state)
 {
@@ -532,6 +556,7 @@ int main(void)
         cmocka_unit_test(test_record_stream__serves_one_loader_without_a_rewind),
         cmocka_unit_test(test_record_stream__says_what_is_wrong),
         cmocka_unit_test(test_record_stream__stops_when_the_host_says_so),
+        cmocka_unit_test(test_record_stream__can_be_cancelled),
         cmocka_unit_test(test_record_stream__holds_a_window_in_memory),
     };
 
