@@ -202,6 +202,81 @@ AXL_API AXL_MUST_CHECK axl_status axl_dataset_from_records(axl_dataset **out, co
                                                            const axl_tokenizer *tok, uint32_t index,
                                                            axl_next_record_fn next, void *user);
 
+/**
+ * Goes back before the first record: what the next call of the axl_next_record_fn gives is that
+ * one, and the same records follow.  Any other return than 0 stops the call that asks:
+ * AXL_ERR_CANCELLED.
+ */
+typedef int (*axl_rewind_records_fn)(void *user);
+
+/** Told once that nothing reads the records any more. */
+typedef void (*axl_release_records_fn)(void *user);
+
+/** Records of a host that are read while they are trained. */
+typedef struct axl_record_source {
+    size_t size;                    /**< sizeof(axl_record_source); set by _INIT */
+    axl_next_record_fn next;        /**< the records, in an order that is always the same */
+    axl_rewind_records_fn rewind;   /**< NULL: they come once */
+    axl_release_records_fn release; /**< NULL: nobody has to be told */
+    void *user;                     /**< handed to all three */
+} axl_record_source;
+
+#define AXL_RECORD_SOURCE_INIT                                                                     \
+    {                                                                                              \
+        sizeof(axl_record_source), NULL, NULL, NULL, NULL                                          \
+    }
+
+/**
+ * Stream records of a host, in memory that is bounded however many come: the data set is the rows
+ * of the first streaming_multipack_buffer_size records, a window, and a loader of it asks for the
+ * next window when it comes to it, as with `streaming: true` for files.  Rendering, tokenising and
+ * rules are axl_dataset_from_records()'s, but that equal rows are not dropped; the batches are
+ * those of a file of the same records.
+ *
+ * Behind the last record the source is rewound and the first follows, without an end.  A source
+ * without rewind ends there: its last window may be short, and axl_loader_next() then gives
+ * AXL_END.
+ *
+ * A place of a loader is a window's number.  To go to one further on, the records before it are
+ * asked for and passed over, so that a new process can go on where another one stopped, with
+ * rewind or without; to go back, the source is rewound first.  Without rewind going back is
+ * AXL_ERR_UNSUPPORTED, and so is every further window once a call has failed or was cancelled
+ * between two records.  A checkpoint knows the records by the rows of their first window.
+ *
+ * All loaders of the data set read the one source: one that has to read elsewhere than another did
+ * rewinds it.
+ *
+ * @param[out] out    The data set; NULL on failure.  Release with axl_dataset_free().
+ * @param[in]  cfg    The data set takes its own reference.
+ * @param[in]  tok    The data set takes its own reference.
+ * @param[in]  index  Which of `datasets`, or of `pretraining_dataset` where that is set, from 0:
+ *                    it says what the records are.  Where they lie (path, data_files, name, split,
+ *                    skip) is not looked at.
+ * @param[in]  source Copied.  Its functions are called until the data set and its loaders are
+ *                    freed, the last time release; where this call fails, release is not called.
+ *                    A call asks on its own thread: this one, axl_loader_new(), axl_loader_next(),
+ *                    axl_loader_set_cursor(), and a run of the data set.
+ *
+ * @retval AXL_ERR_INVALID     The config has no such entry; there is no next; a record has no text.
+ * @retval AXL_ERR_DATA        Of the first window: malformed records, named by their number from 1
+ *                             on in the source; a missing column, or nothing left to train on.  Of
+ *                             later ones the loader says so.
+ * @retval AXL_ERR_UNSUPPORTED The entry is one of shards, or of a type that takes no records; the
+ *                             config trains towards preferences.
+ * @retval AXL_ERR_ABI         @p source has no valid size.
+ * @retval AXL_ERR_CANCELLED   A function of @p source stopped, or the call was cancelled.
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any; while one loader of the data set reads, another is AXL_ERR_BUSY.  Progress phase
+ * "tokenize".
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_dataset_stream_records(axl_dataset **out,
+                                                             const axl_config *cfg,
+                                                             const axl_tokenizer *tok,
+                                                             uint32_t index,
+                                                             const axl_record_source *source);
+
 /** The samples that a record is becoming. */
 typedef struct axl_draft axl_draft;
 

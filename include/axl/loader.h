@@ -85,6 +85,8 @@ typedef struct axl_loader_cursor {
  *
  * @retval AXL_ERR_INVALID An option is out of range, or a sample does not fit into a bin.
  * @retval AXL_ERR_ABI
+ * @retval AXL_ERR_UNSUPPORTED @p data streams records that come once, and another loader has read
+ *                             on.
  * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM
  *
@@ -129,9 +131,13 @@ AXL_API void axl_loader_free(axl_loader *loader);
  * @param[in,out] batch  Its size is set by the caller; the pointers are borrowed from the loader
  *                       and valid until the next call on it.
  *
- * @retval AXL_END     After the last batch of the last epoch.
+ * @retval AXL_END     After the last batch of the last epoch, and of a stream of records that come
+ *                     once.
  * @retval AXL_ERR_ABI @p batch has no valid size.
- * @retval AXL_ERR_CANCELLED While the next epoch is packed; the loader is as before the call.
+ * @retval AXL_ERR_DATA Of streamed data: records of the next window cannot be used.
+ * @retval AXL_ERR_BUSY Of a stream of records: another loader asks for some.
+ * @retval AXL_ERR_CANCELLED While the next epoch is packed, or by the host's records; the loader is
+ *                     as before the call.
  * @retval AXL_ERR_NOMEM
  *
  * Thread: one at a time.
@@ -155,7 +161,8 @@ AXL_API uint64_t axl_loader_batches_per_epoch(const axl_loader *loader);
  * packed to count them.
  *
  * @param[in]  loader Borrowed.
- * @param[out] steps  The count; 0 when the end never comes.
+ * @param[out] steps  The count; 0 when the end never comes, or nobody knows it: of streamed data
+ *                    without max_steps.
  *
  * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM
@@ -196,7 +203,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_loader_get_cursor(const axl_loader *loader
  * @param[in] loader Borrowed.
  * @param[in] cursor Borrowed.
  *
- * @retval AXL_ERR_INVALID The place is past the end of its epoch.
+ * @retval AXL_ERR_INVALID The place is past the end of its epoch, or of a stream of records.
+ * @retval AXL_ERR_UNSUPPORTED A stream of records that come once is to go back; the loader stays.
  * @retval AXL_ERR_CANCELLED The loader is as before the call.
  * @retval AXL_ERR_NOMEM
  *

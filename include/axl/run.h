@@ -59,8 +59,10 @@ typedef struct axl_run_options {
     const char *resume; /**< a checkpoint's folder, "auto" for the newest in output_dir, or
                              NULL: as the config says.  Copied */
     axl_dataset *train; /**< the host's own samples in place of the config's data, its validation
-                             data included; the run takes a reference.  NULL: the config's */
-    axl_dataset *validation; /**< with train: the split that is evaluated; NULL: none */
+                             data included; the run takes a reference.  Streamed ones need
+                             max_steps, and may end before.  NULL: the config's */
+    axl_dataset
+        *validation; /**< with train: the split that is evaluated, not streamed; NULL: none */
 } axl_run_options;
 
 #define AXL_RUN_OPTIONS_INIT                                                                       \

@@ -45,6 +45,7 @@
     X(axl_optimizer_options, 136)                                                                  \
     X(axl_plan, 88)                                                                                \
     X(axl_progress, 40)                                                                            \
+    X(axl_record_source, 40)                                                                       \
     X(axl_run_options, 48)                                                                         \
     X(axl_run_record, 152)                                                                         \
     X(axl_sample, 64)                                                                              \

@@ -72,7 +72,8 @@ static axl_status init_prompt(axl__data_plan *plan, axl__data_entry *e, const ax
                                 .day = plan->day,
                                 .sequence_len = longest,
                                 .long_rule = plan->long_rule,
-                                .train_on_inputs = axl__cfg_bool(cfg, "train_on_inputs") };
+                                .train_on_inputs = axl__cfg_bool(cfg, "train_on_inputs"),
+                                .said = plan->said };
     axl_status status = axl__prompt_open(&e->prompt, &setup);
     if (status != AXL_OK)
         return axl__fail_prefix(status, "%s", entry_key(key, plan, i, "type"));
@@ -180,11 +181,12 @@ static axl_status begin_plan(axl__data_plan *plan, const axl_config *cfg, const 
     return choose_cache(plan, cfg, use && use->for_run);
 }
 
-axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
-                               const axl_tokenizer *tok, const char *list, const axl__data_use *use)
+static axl_status init_plan(axl__data_plan *plan, const axl_config *cfg, const axl_tokenizer *tok,
+                            const char *list, const axl__data_use *use, axl__str *said)
 {
     size_t n = axl__cfg_count(cfg, list);
     axl_status status = begin_plan(plan, cfg, list, use);
+    plan->said = said;
     if (status == AXL_OK && n == 0)
         status = axl__fail(AXL_ERR_INVALID, "%s is not set", list);
     if (status == AXL_OK && !(plan->entries = axl__calloc(plan->ctx, n, sizeof *plan->entries)))
@@ -196,6 +198,18 @@ axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
     }
     if (status != AXL_OK)
         axl__data_plan_free(plan);
+    return status;
+}
+
+axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
+                               const axl_tokenizer *tok, const char *list, const axl__data_use *use)
+{
+    axl__str said;
+
+    axl__str_init(&said, axl__config_context(cfg));
+    axl_status status = init_plan(plan, cfg, tok, list, use, use && use->said ? use->said : &said);
+    plan->said = NULL;
+    axl__str_free(&said);
     return status;
 }
 
@@ -223,18 +237,19 @@ static axl_status init_fed_entry(axl__data_plan *plan, const axl_config *cfg,
 }
 
 axl_status axl__data_plan_init_fed(axl__data_plan *plan, const axl_config *cfg,
-                                   const axl_tokenizer *tok, uint32_t i, const axl__feed *feed)
+                                   const axl_tokenizer *tok, const char *list, uint32_t i,
+                                   axl__feed *feed)
 {
-    size_t n = axl__cfg_count(cfg, "datasets");
-    axl_status status = begin_plan(plan, cfg, "datasets", NULL);
+    size_t n = axl__cfg_count(cfg, list);
+    axl_status status = begin_plan(plan, cfg, list, NULL);
 
     keep_nothing(plan);
     plan->feed = feed;
     if (status == AXL_OK && i >= n)
         status = axl__fail(AXL_ERR_INVALID,
-                           "there is no datasets[%u] to say what the records are: the config has "
+                           "there is no %s[%u] to say what the records are: the config has "
                            "%zu data sets",
-                           i, n);
+                           list, i, n);
     if (status == AXL_OK && !(plan->entries = axl__calloc(plan->ctx, 1, sizeof *plan->entries)))
         status = axl__fail_nomem();
     if (status == AXL_OK)

@@ -57,8 +57,9 @@ typedef struct axl__data_plan {
     char *cache_dir;  /* where prepared data is looked for; NULL: nowhere */
     char *spill_path; /* or would be: tokens of a large data set go to a file near it */
     axl__keep keep;
-    axl__date day;         /* that templates see where the config names none; year 0: today */
-    const axl__feed *feed; /* borrowed: the one entry's records are a host's; NULL: files' */
+    axl__date day;   /* that templates see where the config names none; year 0: today */
+    axl__str *said;  /* borrowed while entries are opened: see axl__prompt_warn() */
+    axl__feed *feed; /* borrowed: the one entry's records are a host's; NULL: files' */
 } axl__data_plan;
 
 /* Finds the files, opens no more than their folders.  Prepared data is kept in
@@ -67,10 +68,11 @@ typedef struct axl__data_plan {
 axl_status axl__data_plan_init(axl__data_plan *plan, const axl_config *cfg,
                                const axl_tokenizer *tok, const char *list,
                                const axl__data_use *use);
-/* Of the i-th entry of datasets alone, whose records a host hands over: its path is not looked at,
+/* Of the i-th entry of the list alone, whose records a host hands over: its path is not looked at,
  * and nothing is looked up or kept.  AXL_ERR_INVALID: there is no such entry. */
 axl_status axl__data_plan_init_fed(axl__data_plan *plan, const axl_config *cfg,
-                                   const axl_tokenizer *tok, uint32_t i, const axl__feed *feed);
+                                   const axl_tokenizer *tok, const char *list, uint32_t i,
+                                   axl__feed *feed);
 void axl__data_plan_free(axl__data_plan *plan);
 
 /* Where a run keeps what it prepares, for axl__free; NULL when memory is out. */

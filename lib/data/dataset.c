@@ -21,6 +21,7 @@ struct axl_dataset {
     uint32_t first, n;
     axl_dataset_stats stats;
     axl__data_stream *stream; /* NULL: the rows are all there is */
+    uint64_t window;          /* of it */
 };
 
 axl_dataset *axl__dataset_ref(axl_dataset *data)
@@ -52,9 +53,15 @@ axl__data_stream *axl__dataset_stream(const axl_dataset *data)
     return data->stream;
 }
 
-void axl__dataset_set_stream(axl_dataset *data, axl__data_stream *stream)
+uint64_t axl__dataset_window(const axl_dataset *data)
+{
+    return data->window;
+}
+
+void axl__dataset_set_stream(axl_dataset *data, axl__data_stream *stream, uint64_t window)
 {
     data->stream = axl__data_stream_ref(stream);
+    data->window = window;
 }
 
 const axl__store *axl__dataset_store(const axl_dataset *data)

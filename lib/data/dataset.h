@@ -27,16 +27,19 @@ uint64_t axl__dataset_mapped(const axl_dataset *data, const axl_dataset *other);
 axl_status axl__dataset_wrap(axl_dataset **out, axl__store *store, uint32_t first, uint32_t n,
                              const axl_dataset_stats *stats);
 
-/* The stream of which these rows are the first window; NULL: they are all. */
+/* The stream of which these rows are the first window that has any; NULL: they are all. */
 struct axl__data_stream *axl__dataset_stream(const axl_dataset *data);
+/* That window's number. */
+uint64_t axl__dataset_window(const axl_dataset *data);
 /* Takes its own reference; of a data set that nobody else has yet. */
-void axl__dataset_set_stream(axl_dataset *data, struct axl__data_stream *stream);
+void axl__dataset_set_stream(axl_dataset *data, struct axl__data_stream *stream, uint64_t window);
 
 /* What data is made for. */
 typedef struct axl__data_use {
     bool for_run;  /* what is prepared goes below output_dir, unless dataset_prepared_path is set,
                     * when it is told to be kept */
     axl__date day; /* that chat templates see where axl.date names none; year 0: today */
+    struct axl__str *said; /* warnings of the config's other lists; NULL: this one's alone */
 } axl__data_use;
 
 /* Both splits of a config at once, tokenised once.  *validation is NULL when the config has none;

@@ -373,25 +373,28 @@ static axl_status from_test_datasets(axl_dataset **out, const axl_config *cfg,
     return status;
 }
 
-/* The first window's rows, with the rest behind them. */
-static axl_status from_stream(axl_dataset **out, const axl_config *cfg, const axl_tokenizer *tok,
-                              const axl__data_use *use)
+/* The rows of the first window that has any, with the rest behind them.  The stream is this
+ * function's. */
+static axl_status begin_stream(axl_dataset **out, axl__data_stream *stream)
 {
-    axl__data_stream *stream;
     axl__data_stream_reader *reader = NULL;
     axl_dataset *first = NULL;
+    uint64_t window = 0;
+    bool over = false;
 
-    AXL_TRY(axl__data_stream_open(&stream, cfg, tok, use));
     axl_status status = axl__data_stream_reader_new(&reader, stream);
-    for (uint64_t w = 0; status == AXL_OK && !first; w++) {
-        status = axl__data_stream_read(reader, w, &first);
+    while (status == AXL_OK && !first) {
+        status = axl__data_stream_read(reader, window, &first, &over);
         if (status == AXL_OK && axl_dataset_count(first) == 0) {
             axl_dataset_free(first);
             first = NULL;
+            window++;
+            if (over)
+                status = axl__fail(AXL_ERR_DATA, "none of the records can be trained on");
         }
     }
     if (status == AXL_OK) {
-        axl__dataset_set_stream(first, stream);
+        axl__dataset_set_stream(first, stream, window);
         *out = first;
     }
     axl__data_stream_reader_free(reader);
@@ -399,29 +402,51 @@ static axl_status from_stream(axl_dataset **out, const axl_config *cfg, const ax
     return status;
 }
 
+static axl_status from_stream(axl_dataset **out, const axl_config *cfg, const axl_tokenizer *tok,
+                              const axl__data_use *use)
+{
+    axl__data_stream *stream;
+
+    AXL_TRY(axl__data_stream_open(&stream, cfg, tok, use));
+    return begin_stream(out, stream);
+}
+
 /* The training rows are made even where only a share of them is asked for, as the last ones of
  * all. */
-axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validation,
-                                     const axl_config *cfg, const axl_tokenizer *tok,
-                                     const axl__data_use *use)
+static axl_status load_splits(axl_dataset **train, axl_dataset **validation, const axl_config *cfg,
+                              const axl_tokenizer *tok, const axl__data_use *use)
 {
     bool streamed = axl__is_streamed(cfg);
-    if (train && !streamed && axl__cfg_count(cfg, "datasets") == 0)
-        return axl__fail(AXL_ERR_INVALID, "the config names no datasets: the host brings its own");
     bool tests = axl__cfg_count(cfg, "test_datasets") > 0;
     bool share = axl__cfg_double(cfg, "val_set_size") > 0.0;
     axl_status status = AXL_OK;
 
-    if (train)
-        *train = NULL;
-    if (validation)
-        *validation = NULL;
     if (train && streamed)
         status = from_stream(train, cfg, tok, use);
     else if (train || (validation && !tests && share))
         status = from_datasets(train, tests ? NULL : validation, cfg, tok, use);
     if (status == AXL_OK && validation && tests)
         status = from_test_datasets(validation, cfg, tok, use);
+    return status;
+}
+
+axl_status axl__datasets_from_config(axl_dataset **train, axl_dataset **validation,
+                                     const axl_config *cfg, const axl_tokenizer *tok,
+                                     const axl__data_use *use)
+{
+    axl__data_use both = use ? *use : (axl__data_use){ 0 };
+    axl__str said;
+
+    if (train && !axl__is_streamed(cfg) && axl__cfg_count(cfg, "datasets") == 0)
+        return axl__fail(AXL_ERR_INVALID, "the config names no datasets: the host brings its own");
+    if (train)
+        *train = NULL;
+    if (validation)
+        *validation = NULL;
+    axl__str_init(&said, axl__config_context(cfg));
+    both.said = &said;
+    axl_status status = load_splits(train, validation, cfg, tok, &both);
+    axl__str_free(&said);
     if (status == AXL_OK)
         return AXL_OK;
     if (train) {
@@ -459,7 +484,7 @@ static axl_status from_records(axl_dataset **out, const axl_config *cfg, const a
 
     snprintf(name, sizeof name, "datasets[%u]", index);
     feed->name = name;
-    AXL_TRY(axl__data_plan_init_fed(&plan, cfg, tok, index, feed));
+    AXL_TRY(axl__data_plan_init_fed(&plan, cfg, tok, "datasets", index, feed));
     axl_status status = load_plan(&store, &stats, &plan, tok);
     axl__data_plan_free(&plan);
     AXL_TRY(status);
@@ -482,6 +507,27 @@ axl_status axl_dataset_from_records(axl_dataset **out, const axl_config *cfg,
     if (!tok || !next)
         return axl__fail(AXL_ERR_INVALID, "%s must not be NULL", tok ? "next" : "the tokenizer");
     return from_records(out, cfg, tok, index, &feed);
+}
+
+axl_status axl_dataset_stream_records(axl_dataset **out, const axl_config *cfg,
+                                      const axl_tokenizer *tok, uint32_t index,
+                                      const axl_record_source *source)
+{
+    axl_record_source s = AXL_RECORD_SOURCE_INIT;
+    axl__data_stream *stream;
+
+    axl__error_clear();
+    if (!out)
+        return axl__fail(AXL_ERR_INVALID, "out must not be NULL");
+    *out = NULL;
+    AXL_TRY(axl__config_enter(cfg));
+    AXL_TRY(AXL__IMPORT(axl_record_source, &s, source));
+    if (!tok || !s.next)
+        return axl__fail(AXL_ERR_INVALID, "%s must not be NULL", tok ? "next" : "the tokenizer");
+    AXL_TRY(axl__data_stream_open_fed(&stream, cfg, tok, index, &s));
+    AXL_TRY(begin_stream(out, stream));
+    axl__data_stream_on_release(axl__dataset_stream(*out), s.release);
+    return AXL_OK;
 }
 
 static axl_status keep_both(axl_dataset *train, axl_dataset *validation, const axl_config *cfg,

@@ -4,7 +4,7 @@
  * (seed, epoch) alone, so a cursor of two numbers is all that a resumed run needs.
  *
  * Of streamed data an epoch is a window of it, which is read when the loader comes to it; such a
- * loader has no end of its own.
+ * loader has no end of its own, but where a host's records end and cannot begin again.
  *
  * An epoch ends its last accumulation window, however short: every sample is trained once an epoch
  * and no step mixes two epochs.
@@ -53,6 +53,7 @@ struct axl_loader {
     uint64_t before;      /* steps of the epochs before it; kept when max_steps ends the loader */
     uint64_t batch;       /* batches of it done */
     uint64_t limit;       /* batches of it to do: fewer in a last part of an epoch */
+    bool over;            /* the epoch is none: it would be behind the last record */
     epoch_plan plan;
     int32_t *ids, *labels, *positions; /* (cap_tokens) of the current batch */
     int32_t *cu_seqlens;               /* (cap_seqs + 1) */
@@ -276,19 +277,32 @@ static bool goes_on(const axl_loader *l)
 {
     uint64_t done = l->before + steps_of(l, l->plan.n_batches);
 
-    return steps_wanted(l, l->epoch + 1, done, 1) > 0;
+    return !l->over && steps_wanted(l, l->epoch + 1, done, 1) > 0;
 }
 
 static axl_status measure(axl_loader *l);
+
+/* The first one is the data set itself. */
+static axl_status get_window(const axl_loader *l, uint64_t epoch, axl_dataset **out, bool *over)
+{
+    *over = false;
+    if (epoch != axl__dataset_window(l->data))
+        return axl__data_stream_read(l->reader, epoch, out, over);
+    AXL_TRY(axl__data_stream_follows(l->reader, epoch));
+    *out = axl__dataset_ref(l->data);
+    return AXL_OK;
+}
 
 /* The rows of an epoch; the plan of the last one is gone with its rows. */
 static axl_status take_window(axl_loader *l, uint64_t epoch)
 {
     axl_dataset *window;
+    bool over;
 
     if (!l->reader || (epoch == l->epoch && l->plan.order))
         return AXL_OK;
-    AXL_TRY(axl__data_stream_read(l->reader, epoch, &window));
+    AXL_TRY(get_window(l, epoch, &window, &over));
+    l->over = over;
     axl_dataset_free(l->window);
     plan_free(l->ctx, &l->plan);
     l->window = window;
@@ -303,6 +317,8 @@ static axl_status go_to(axl_loader *l, uint64_t epoch, uint64_t batch)
     bool other = epoch != l->epoch || !l->plan.order;
     uint64_t before;
 
+    if (l->reader && epoch < axl__dataset_window(l->data)) /* the windows before it are empty */
+        return go_to(l, axl__dataset_window(l->data), 0);
     AXL_TRY(take_window(l, epoch));
     AXL_TRY(steps_before(l, epoch, &before));
     if (other)
@@ -612,7 +628,7 @@ static axl_status total_steps(const axl_loader *loader, uint64_t *steps)
     uint64_t sum = 0, each;
 
     *steps = loader->opts.max_steps;
-    if (loader->opts.max_steps > 0)
+    if (loader->opts.max_steps > 0 || loader->reader)
         return AXL_OK;
     if (epochs_are_equal(loader)) {
         uint64_t whole = (uint64_t)loader->opts.num_epochs;
@@ -647,17 +663,18 @@ static uint64_t mix(uint64_t hash, uint64_t x)
 enum { ROWS_BETWEEN_LOOKS = 1024 };
 
 /* In the rows' order.  Never 0, which means that it is not known yet. */
-static axl_status hash_rows(const axl_loader *l, uint64_t *out)
+static axl_status hash_rows(const axl_dataset *data, uint64_t *out)
 {
-    const axl__row *rows = axl__dataset_rows(l->window);
-    const axl__store *store = axl__dataset_store(l->window);
-    uint64_t hash = mix(0, l->n);
+    const axl__row *rows = axl__dataset_rows(data);
+    const axl__store *store = axl__dataset_store(data);
+    uint32_t n = (uint32_t)axl_dataset_count(data);
+    uint64_t hash = mix(0, n);
 
-    for (uint32_t i = 0; i < l->n; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         const axl__row *row = &rows[i];
         const int32_t *ids = axl__row_ids(store, row), *labels = axl__row_labels(store, row);
         if (i % ROWS_BETWEEN_LOOKS == 0)
-            AXL_TRY(axl__cancelled(l->ctx));
+            AXL_TRY(axl__cancelled(store->ctx));
         hash = mix(hash, (uint64_t)row->length << 32 | row->role);
         for (uint32_t k = 0; k < row->length; k++)
             hash = mix(hash, (uint64_t)(uint32_t)ids[k] << 32 | (uint32_t)labels[k]);
@@ -666,15 +683,28 @@ static axl_status hash_rows(const axl_loader *l, uint64_t *out)
     return AXL_OK;
 }
 
+/* Of streamed data what is known without reading it all. */
+static axl_status hash_stream(const axl_dataset *data, uint64_t *out)
+{
+    const axl__data_stream *stream = axl__dataset_stream(data);
+    uint64_t hash, print = axl__data_stream_print(stream);
+
+    *out = print;
+    if (!axl__data_stream_is_fed(stream))
+        return AXL_OK;
+    AXL_TRY(hash_rows(data, &hash));
+    *out = mix(print, hash) | 1;
+    return AXL_OK;
+}
+
 axl_status axl__loader_print_of(const axl_loader *loader, axl__loader_print *out)
 {
     axl_loader *l = (axl_loader *)(uintptr_t)loader; /* what is found is kept */
     const axl_loader_options *o = &l->opts;
 
-    if (l->rows_hash == 0 && l->reader)
-        l->rows_hash = axl__data_stream_print(axl__dataset_stream(l->data));
     if (l->rows_hash == 0)
-        AXL_TRY(hash_rows(l, &l->rows_hash));
+        AXL_TRY(l->reader ? hash_stream(l->data, &l->rows_hash)
+                          : hash_rows(l->data, &l->rows_hash));
     *out = (axl__loader_print){
         .seed = o->seed,
         .n_rows = l->reader ? 0 : l->n,
@@ -754,7 +784,7 @@ axl_status axl_loader_get_cursor(const axl_loader *loader, axl_loader_cursor *ou
     axl_loader_cursor c = AXL_LOADER_CURSOR_INIT;
 
     AXL_TRY(loader_enter(loader));
-    bool whole = loader->batch == loader->plan.n_batches;
+    bool whole = loader->batch == loader->plan.n_batches && !loader->over;
     c.epoch = loader->epoch + (whole ? 1 : 0);
     c.batch = whole ? 0 : loader->batch;
     return AXL__EXPORT(axl_loader_cursor, out, &c);

@@ -455,7 +455,7 @@ static axl_status read_handed(reading *r, axl__source *source)
     return AXL_OK;
 }
 
-static axl_status read_feed(reading *r, const axl__feed *feed)
+static axl_status read_feed(reading *r, axl__feed *feed)
 {
     axl__source *source;
 
@@ -591,12 +591,13 @@ axl_status axl__tokenize_rows(axl__store *store, const axl__data_plan *plan, uin
 /* ---- a stretch at a time ---- */
 
 /* Where the next record is: of the entry, its part, that part's file.  source NULL: that file is
- * not open yet. */
+ * not open yet.  A host's records are one file of no part. */
 struct axl__row_stream {
     reading r;
     const axl__data_plan *plan;
     size_t entry, part, file;
     bool begun; /* r is the entry's */
+    bool over;  /* the last record of a host that cannot go back was read */
     axl__source *source;
     uint64_t index;  /* of the next record in the file */
     uint64_t n_pass; /* records of this pass */
@@ -651,11 +652,22 @@ static axl_status begin_entry(axl__row_stream *s)
     const axl__data_entry *e = &s->plan->entries[s->entry];
 
     AXL_TRY(axl__row_choice_make(&r->choice, r->ctx, e, s->plan->seed));
-    r->choice.ranges[0].from += e->skip;
+    if (e->n_parts > 0)
+        r->choice.ranges[0].from += e->skip;
     begin_reading(r, e);
     s->part = s->file = 0;
     s->begun = true;
     return AXL_OK;
+}
+
+static axl_status open_feed(axl__row_stream *s)
+{
+    static const axl__row_range all = { 0, UINT64_MAX };
+
+    s->r.range = &all;
+    s->r.at = s->index = 0;
+    s->r.bad_named = false;
+    return axl__source_open_host(&s->source, s->r.ctx, s->plan->feed);
 }
 
 /* Opens the file that is next; AXL_END behind the last entry's last. */
@@ -665,6 +677,8 @@ static axl_status open_next(axl__row_stream *s)
         const axl__data_entry *e = &s->plan->entries[s->entry];
         if (!s->begun)
             AXL_TRY(begin_entry(s));
+        if (s->plan->feed && s->file++ == 0)
+            return open_feed(s);
         if (s->part < e->n_parts && s->file < e->parts[s->part].n) {
             if (s->file == 0)
                 s->r.at = 0;
@@ -687,8 +701,15 @@ static axl_status open_next(axl__row_stream *s)
 /* From the first file again; records that are not there cannot come. */
 static axl_status start_over(axl__row_stream *s)
 {
+    const axl__feed *feed = s->plan->feed;
+
     if (s->n_pass == 0)
-        return axl__fail(AXL_ERR_DATA, "%s: there is no record", s->plan->list);
+        return axl__fail(AXL_ERR_DATA, "%s: there is no record%s",
+                         feed ? feed->name : s->plan->list,
+                         feed && s->passes > 0 ? " after the rewind" : "");
+    s->over = feed && !feed->rewind;
+    if (s->over)
+        return AXL_OK;
     s->n_pass = 0;
     s->passes++;
     s->entry = 0;
@@ -699,13 +720,13 @@ static axl_status start_over(axl__row_stream *s)
 static axl_status take_batch(axl__row_stream *s, axl__store *store, size_t n)
 {
     reading *r = &s->r;
-    const char *path = axl__source_path(s->source);
-    uint32_t name;
+    uint32_t name = AXL__NO_SOURCE;
 
     if (!store || n == 0)
         return AXL_OK;
     r->store = store;
-    AXL_TRY(axl__store_add_source(store, path, &name));
+    if (!s->plan->feed)
+        AXL_TRY(axl__store_add_source(store, axl__source_path(s->source), &name));
     encode_batch(r, n);
     AXL_TRY(store_batch(r, s->source, name, n));
     return r->n_bad > 0 ? fail_bad(r) : AXL_OK;
@@ -716,7 +737,8 @@ static axl_status check_read(const axl__row_stream *s)
 {
     if (!s->begun || s->r.n_records == 0)
         return AXL_OK;
-    return check_columns(&s->r, s->plan->entries[s->entry].files.paths[0]);
+    const axl__feed *feed = s->plan->feed;
+    return check_columns(&s->r, feed ? feed->name : s->plan->entries[s->entry].files.paths[0]);
 }
 
 /* Up to `most` records of one file; *n of them. */
@@ -747,11 +769,13 @@ axl_status axl__row_stream_read(axl__row_stream *s, axl__store *store, uint64_t 
     uint64_t before = s->passes, done = 0;
 
     s->r.n_without = 0;
-    while (done < n && (s->passes == before || done == 0)) {
+    while (done < n && !s->over && (s->passes == before || done == 0)) {
         size_t some;
         AXL_TRY(read_some(s, store, n - done, &some));
         AXL_TRY(axl__poll(s->r.ctx, "tokenize", done += some, n));
     }
     *n_without = s->r.n_without;
+    if (done == 0 && s->over)
+        return AXL_END;
     return check_read(s);
 }

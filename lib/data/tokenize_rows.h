@@ -18,7 +18,8 @@ axl_status axl__tokenize_rows(axl__store *store, const axl__data_plan *plan, uin
 
 /*
  * The same records a stretch at a time, for data that is never whole in memory: where the last file
- * ends the first begins again.  Shards, which need all records at once, are none of its.
+ * ends the first begins again, and where a host's records end they are rewound.  Shards, which need
+ * all records at once, are none of its.
  */
 typedef struct axl__row_stream axl__row_stream;
 
@@ -26,7 +27,8 @@ typedef struct axl__row_stream axl__row_stream;
 axl_status axl__row_stream_open(axl__row_stream **out, const axl__data_plan *plan);
 void axl__row_stream_close(axl__row_stream *s); /* NULL is fine */
 /* Goes over n records, or fewer where the data ends, and appends their samples; store NULL: passes
- * them over.  *n_without receives how many gave no row.  AXL_ERR_DATA as axl__tokenize_rows(). */
+ * them over.  *n_without receives how many gave no row.  AXL_END: behind the last record of a host
+ * that cannot go back.  AXL_ERR_DATA as axl__tokenize_rows(). */
 axl_status axl__row_stream_read(axl__row_stream *s, axl__store *store, uint64_t n,
                                 uint64_t *n_without);
 /* How often the data's end was reached. */

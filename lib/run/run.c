@@ -71,6 +71,9 @@ static axl_status run_load_data(axl_run *r, const axl_run_options *o)
         AXL_TRY(axl__dataset_enter(o->train));
         if (o->validation)
             AXL_TRY(axl__dataset_enter(o->validation));
+        if (o->validation && axl__dataset_stream(o->validation))
+            return axl__fail(AXL_ERR_UNSUPPORTED, "validation data cannot be streamed: an "
+                                                  "evaluation goes over all of it");
         r->train = axl__dataset_ref(o->train);
         r->valid = o->validation ? axl__dataset_ref(o->validation) : NULL;
     } else {
@@ -79,7 +82,11 @@ static axl_status run_load_data(axl_run *r, const axl_run_options *o)
     }
     run_log_data(r);
     AXL_TRY(axl_loader_from_config(&r->loader, r->cfg, r->train, AXL_SPLIT_TRAIN));
-    return axl_loader_get_total_steps(r->loader, &r->total_steps);
+    AXL_TRY(axl_loader_get_total_steps(r->loader, &r->total_steps));
+    if (r->total_steps == 0 && axl__dataset_stream(r->train))
+        return axl__fail(AXL_ERR_INVALID, "max_steps must be set: the training data is streamed, "
+                                          "and nobody knows its end");
+    return AXL_OK;
 }
 
 static void run_warn_about_lengths(axl_run *r)

@@ -177,6 +177,13 @@ HOLDS(axl_dataset_stats, from_cache, 64);
 HOLDS(axl_dataset_stats, dropped_duplicates, 72);
 SPANS(axl_dataset_stats, 80);
 
+HOLDS(axl_record_source, size, 0);
+HOLDS(axl_record_source, next, 8);
+HOLDS(axl_record_source, rewind, 16);
+HOLDS(axl_record_source, release, 24);
+HOLDS(axl_record_source, user, 32);
+SPANS(axl_record_source, 40);
+
 HOLDS(axl_file, size, 0);
 HOLDS(axl_file, name, 8);
 HOLDS(axl_file, data, 16);

@@ -240,6 +240,29 @@ static axl_status take_axl_optimizer_options(void *given)
     return take_axl_trainer_options(&o);
 }
 
+static int on_next_record(void *user, const char **record, size_t *length)
+{
+    int *n = user;
+
+    *record = "{\"instruction\": \"a\", \"output\": \"b\"}";
+    *length = strlen(*record);
+    return (*n)++ == 0 ? 0 : AXL_END;
+}
+
+static axl_status take_axl_record_source(void *given)
+{
+    axl_record_source *source = given;
+    axl_dataset *made;
+    int n = 0;
+
+    source->next = on_next_record;
+    if (source->size >= sizeof *source) /* its last field */
+        source->user = &n;
+    axl_status status = axl_dataset_stream_records(&made, w.cfg, w.tok, 0, source);
+    axl_dataset_free(made);
+    return status;
+}
+
 static axl_status take_axl_run_options(void *given)
 {
     axl_run *made;
@@ -509,6 +532,8 @@ static axl_status tell_axl_run_record(void)
     OPTIONS(axl_optimizer_options, FROM(axl_optimizer_options, AXL_OPTIMIZER_OPTIONS_INIT))
 #define ROW_axl_plan RESULT(axl_plan, FROM(axl_plan, AXL_PLAN_INIT))
 #define ROW_axl_progress TOLD(axl_progress)
+#define ROW_axl_record_source                                                                      \
+    OPTIONS(axl_record_source, FROM(axl_record_source, AXL_RECORD_SOURCE_INIT))
 #define ROW_axl_run_options OPTIONS(axl_run_options, FROM(axl_run_options, AXL_RUN_OPTIONS_INIT))
 #define ROW_axl_run_record TOLD(axl_run_record)
 #define ROW_axl_sample BOTH(axl_sample, FROM(axl_sample, AXL_SAMPLE_INIT))

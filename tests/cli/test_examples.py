@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The programs of examples/ do what they say, and the hosts that train get what the tool gets."""
+import json
 import os
 import re
 import subprocess
 import sys
 import unittest
 
-from cli_testing import ALPACA, SOURCE, TINY, Case, environment
+from cli_testing import ALPACA, SOURCE, TINY, Case, environment, read_json_lines
 
 BUILD = os.path.abspath(os.environ.get("AXL_BUILD_DIR", os.path.join(SOURCE, "build")))
 
@@ -20,9 +21,9 @@ def program(name):
 
 
 class ExampleCase(Case):
-    def run_example(self, name, *args, status=0):
+    def run_example(self, name, *args, status=0, **given):
         done = subprocess.run([program(name), *args], cwd=self.dir, env=environment(),
-                              capture_output=True, timeout=120, check=False)
+                              capture_output=True, timeout=120, check=False, **given)
         self.assertEqual(done.returncode, status, done.stderr.decode())
         self.errors = done.stderr.decode()
         return done.stdout.decode().splitlines()
@@ -70,6 +71,30 @@ class OwnBatches(ExampleCase):
         self.assertEqual(len(losses), 60)
         self.assertLess(losses[-1], losses[0] / 4)
         self.adapter()
+
+
+class OwnStream(ExampleCase):
+    KEYS = {"micro_batch_size": 2, "gradient_accumulation_steps": 1, "max_steps": 30,
+            "streaming_multipack_buffer_size": 16}
+
+    def test_makes_of_a_file_what_the_tool_streams(self):
+        self.rows("rows.jsonl", read_json_lines(ALPACA)[:40])
+        data = [{"path": self.path("rows.jsonl"), "type": "alpaca"}]
+        config, adapter = self.with_the_tool(streaming=True, datasets=data, **self.KEYS)
+        with open(self.path("rows.jsonl"), "rb") as rows:
+            lines = self.run_example("own_stream", config, self.path("host"), stdin=rows)
+        self.assertEqual(len(self.losses(lines)), 30)
+        self.assertEqual(self.adapter("host"), adapter)
+
+    def test_ends_with_a_pipe(self):
+        rows = b"".join(json.dumps(row).encode() + b"\n" for row in read_json_lines(ALPACA)[:40])
+        config = self.config(**self.KEYS)
+        lines = self.run_example("own_stream", config, self.path("host"), input=rows)
+        self.assertEqual(len(self.losses(lines)), 20)
+        self.adapter("host")
+        self.run_example("own_stream", config, self.path("host"), input=rows + b"[]\n", status=1)
+        self.assertIn("own_stream: 1 of 41 records cannot be used: datasets[0]: record 41: a "
+                      "record must be an object", self.errors)
 
 
 class InMemory(ExampleCase):

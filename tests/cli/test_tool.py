@@ -388,6 +388,20 @@ class Inspect(Case):
         self.assertEqual(self.rows_of("-n", "2"), self.rows_of()[:2])
         self.assertEqual(self.rows_of(shuffle_merged_datasets=False)[3]["row"], 3)
 
+    def test_warns_once_of_what_entries_share(self):
+        self.rows("chat.jsonl", [{"messages": [{"role": "user", "content": "a"},
+                                               {"role": "assistant", "content": "b"}]}])
+        entry = {"path": self.path("chat.jsonl"), "type": "chat_template"}
+        keys = {"chat_template": "chatml", "datasets": [entry, entry], "test_datasets": [entry],
+                "val_set_size": None}
+        ends = "the chat template does not write \"</s>\""
+        for verb in (["inspect", "--json"], ["preprocess", "--json"]):
+            said = self.good(verb[0], self.config(**keys), *verb[1:]).err
+            self.assertEqual(said.count(ends), 1, said)
+        named = {"eot_tokens": ["<|a|>", "<|a|>", "<|b|>"], **keys}
+        self.assertEqual([line.count("is not in the chat template")
+                          for line in self.good("inspect", self.config(**named)).errors], [1, 1])
+
     def test_split(self):
         train = self.rows_of("-n", "0", val_set_size=0.1)
         valid = self.rows_of("-n", "0", "--split", "validation", val_set_size=0.1)

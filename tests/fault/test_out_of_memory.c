@@ -228,6 +228,39 @@ static axl_status take_records(void *w_)
     return status;
 }
 
+static int hand_over_again(void *user)
+{
+    *(int *)user = 0;
+    return 0;
+}
+
+/* Three passes, and the place in front of the second. */
+static axl_status stream_records(void *w_)
+{
+    world *w = w_;
+    axl_record_source source = AXL_RECORD_SOURCE_INIT;
+    axl_loader_cursor start = AXL_LOADER_CURSOR_INIT;
+    axl_batch b = AXL_BATCH_INIT;
+    axl_loader *loader = NULL;
+    axl_dataset *data;
+    int n = 0;
+
+    source.next = hand_over;
+    source.rewind = hand_over_again;
+    source.user = &n;
+    axl_status status = axl_dataset_stream_records(&data, w->cfg, w->tok, 0, &source);
+    if (status == AXL_OK)
+        status = axl_loader_from_config(&loader, w->cfg, data, AXL_SPLIT_TRAIN);
+    for (int i = 0; i < 3 && status == AXL_OK; i++)
+        status = axl_loader_next(loader, &b);
+    start.epoch = 1;
+    if (status == AXL_OK)
+        status = axl_loader_set_cursor(loader, &start);
+    axl_loader_free(loader);
+    axl_dataset_free(data);
+    return status;
+}
+
 static axl_status make_loader(void *w_)
 {
     world *w = w_;
@@ -267,6 +300,7 @@ static void test_out_of_memory__data(void **state)
     SWEEP(&w, prepare_both, FAULT_MAKES | FAULT_ABSORBS);
     fault_no_remains(temp_path("prepared"));
     SWEEP(&w, take_records, FAULT_MAKES | FAULT_ABSORBS);
+    SWEEP(&w, stream_records, FAULT_MAKES | FAULT_ABSORBS);
     SWEEP(&w, load_prepared, FAULT_MAKES);
     SWEEP(&w, make_loader, FAULT_MAKES);
     SWEEP(&w, load_all, 0);

@@ -479,6 +479,83 @@ class DataTest(Case):
         run = axl.Run(made, train=data)
         run.train()
 
+    def test_records_are_streamed(self):
+        keys = config(self.folder, datasets=[{"type": "alpaca"}], micro_batch_size=1,
+                      gradient_accumulation_steps=1, max_steps=9, save_steps=4,
+                      streaming_multipack_buffer_size=2)
+        made = axl.Config.parse(keys, own_data=True)
+        tokenizer = axl.Tokenizer.from_config(made)
+        asked = []
+
+        def rows():
+            for n in range(5):
+                asked.append(n)
+                yield {"instruction": f"Count {n}.", "output": f"{n} {n}"}
+
+        def ids(loader, n):
+            return [next(loader).input_ids.tolist() for _ in range(n)]
+
+        data = axl.Dataset.stream_records(rows, made, tokenizer)
+        self.assertEqual((len(data), asked), (2, [0, 1]))
+        loader = axl.Loader.from_config(made, data)
+        del data
+        gc.collect()
+        first = ids(loader, 3)
+        place, rest = loader.cursor, ids(loader, 12)
+        self.assertEqual(sorted(first + rest[:2]), sorted(rest[2:7]))
+        for again in (rows, list(rows())):
+            other = axl.Loader.from_config(
+                made, axl.Dataset.stream_records(again, made, tokenizer))
+            other.cursor = place
+            self.assertEqual(ids(other, 12), rest)
+        once = axl.Loader.from_config(made, axl.Dataset.stream_records(rows(), made, tokenizer))
+        once.cursor = place
+        self.assertEqual([b.input_ids.tolist() for b in once], rest[:2])
+        with self.assertRaisesRegex(axl.UnsupportedError, "has no rewind"):
+            once.cursor = (0, 0)
+        with self.assertRaisesRegex(TypeError, "records must be an iterable of dicts, got 3"):
+            axl.Dataset.stream_records(3, made, tokenizer)
+        with self.assertRaisesRegex(TypeError, "records must be an iterable of dicts, got None"):
+            axl.Dataset.stream_records(lambda: None, made, tokenizer)
+
+        def breaks():
+            yield from rows()
+            raise KeyError("gone")
+
+        loader = axl.Loader.from_config(made, axl.Dataset.stream_records(breaks, made, tokenizer))
+        self.assertEqual(ids(loader, 4), first + rest[:1])
+        with self.assertRaisesRegex(KeyError, "gone"):
+            next(loader)
+        self.runs_on_a_stream(keys, tokenizer, rows)
+
+    def runs_on_a_stream(self, keys, tokenizer, rows):
+        """A run that goes on from a checkpoint ends with the same weights, rewind or not."""
+        made = axl.Config.parse(keys, own_data=True)
+
+        def trained(**more):
+            folder = axl.Run(made, **more).train()
+            with open(os.path.join(folder, "adapter_model.safetensors"), "rb") as f:
+                return f.read()
+
+        def stream(records):
+            return axl.Dataset.stream_records(records, made, tokenizer)
+
+        whole = trained(train=stream(rows))
+        resume = os.path.join(keys["output_dir"], "checkpoint-4")
+        self.assertEqual(trained(train=stream(rows), resume=resume), whole)
+        with self.assertRaisesRegex(axl.Error, "other data"):
+            axl.Run(made, resume=resume, train=stream([{"instruction": "a", "output": "b"}, *rows()]))
+        with self.assertRaisesRegex(axl.UnsupportedError, "validation data cannot be streamed"):
+            axl.Run(made, train=stream(rows), validation=stream(rows))
+        del keys["max_steps"]
+        with self.assertRaisesRegex(axl.InvalidError, "max_steps must be set"):
+            axl.Run(axl.Config.parse(keys, own_data=True), train=stream(rows))
+        long = [{"instruction": f"Say {n}.", "output": f"{n}"} for n in range(7)]
+        whole = trained(train=stream(iter(long)))
+        with open(os.path.join(keys["output_dir"], "training_log.jsonl"), encoding="utf-8") as f:
+            self.assertEqual(json.loads(f.readlines()[-1])["step"], 7)  # of 9: the records ended
+        self.assertEqual(trained(train=stream(iter(long)), resume=resume), whole)
+
     def test_types_are_listed(self):
         types = {t["type"]: t for t in axl.dataset_types() if isinstance(t["type"], str)}
         self.assertEqual(types["gpteacher"]["styles"], ["instruct", "chat", "chatml", "phi"])

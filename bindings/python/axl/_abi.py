@@ -204,6 +204,10 @@ class axl_dataset_stats(Struct):
     pass
 
 
+class axl_record_source(Struct):
+    pass
+
+
 class axl_file(Struct):
     pass
 
@@ -305,6 +309,8 @@ axl_progress_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_progress))
 axl_task_fn = c.CFUNCTYPE(None, c.c_void_p, c.c_uint64)
 axl_parallel_for_fn = c.CFUNCTYPE(None, c.c_void_p, c.c_uint64, axl_task_fn, c.c_void_p)
 axl_next_record_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(c.c_char_p), c.POINTER(c.c_size_t))
+axl_rewind_records_fn = c.CFUNCTYPE(c.c_int, c.c_void_p)
+axl_release_records_fn = c.CFUNCTYPE(None, c.c_void_p)
 axl_dataset_type_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_draft), c.c_void_p, c.c_size_t)
 axl_file_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.POINTER(axl_file))
 axl_text_fn = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, c.c_size_t)
@@ -474,6 +480,13 @@ axl_dataset_stats._fields_ = [
     ("dropped_no_trained", c.c_uint64),
     ("from_cache", c.c_uint64),
     ("dropped_duplicates", c.c_uint64),
+]
+axl_record_source._fields_ = [
+    ("size", c.c_size_t),
+    ("next", axl_next_record_fn),
+    ("rewind", axl_rewind_records_fn),
+    ("release", axl_release_records_fn),
+    ("user", c.c_void_p),
 ]
 axl_file._fields_ = [
     ("size", c.c_size_t),
@@ -823,6 +836,7 @@ STRUCTS = [
     axl_context_options,
     axl_sample,
     axl_dataset_stats,
+    axl_record_source,
     axl_file,
     axl_generation,
     axl_generate_options,
@@ -924,6 +938,9 @@ FUNCTIONS = {
         c.c_char_p, c.POINTER(axl_buffer)]),
     "axl_dataset_register_type": (c.c_int, [c.POINTER(axl_context), c.c_char_p, c.c_char_p,
         axl_dataset_type_fn, c.c_void_p]),
+    "axl_dataset_stream_records": (c.c_int, [c.POINTER(c.POINTER(axl_dataset)),
+        c.POINTER(axl_config), c.POINTER(axl_tokenizer), c.c_uint32,
+        c.POINTER(axl_record_source)]),
     "axl_describe": (c.c_int, [c.POINTER(axl_context), c.c_uint32, c.POINTER(axl_buffer)]),
     "axl_diagnostics_count": (c.c_size_t, [c.POINTER(axl_diagnostics)]),
     "axl_diagnostics_error_count": (c.c_size_t, [c.POINTER(axl_diagnostics)]),

@@ -448,13 +448,18 @@ def dataset_types(*, context: Optional[Context] = None) -> List[Dict[str, Any]]:
 
 class _Feed:
     """An iterable of records as the library asks for them; the bytes of one are kept until the
-    next."""
+    next.  begin() gives an iterator at the first record."""
 
-    def __init__(self, records: Iterable[Any]) -> None:
-        self._records, self._count, self._held = iter(records), 0, b""
+    def __init__(self, begin: Callable[[], Iterator[Any]]) -> None:
+        self._begin = begin
+        self._records: Optional[Iterator[Any]] = None
+        self._count, self._held = 0, b""
         self.function = _abi.axl_next_record_fn(self._on_next)
+        self.rewind = _abi.axl_rewind_records_fn(self._on_rewind)
 
     def _next(self) -> bool:
+        if self._records is None:
+            self._records = self._begin()
         try:
             record = next(self._records)
         except StopIteration:
@@ -481,6 +486,17 @@ class _Feed:
             return _abi.AXL_END
         record[0], length[0] = self._held, len(self._held)
         return 0
+
+    def _on_rewind(self, _user: Any) -> int:
+        def again() -> None:
+            self._count, self._records = 0, self._begin()
+        return calls.inside(again)
+
+
+def _iterator(records: Any) -> Iterator[Any]:
+    if isinstance(records, (str, bytes, Mapping)) or not isinstance(records, Iterable):
+        raise TypeError(f"records must be an iterable of dicts, got {came(records)}")
+    return iter(records)
 
 
 class Dataset(Handle, Sequence[Sample]):
@@ -541,11 +557,38 @@ class Dataset(Handle, Sequence[Sample]):
         """
         instance(config, Config, "config")
         instance(tokenizer, Tokenizer, "tokenizer")
-        if isinstance(records, (str, bytes, Mapping)) or not isinstance(records, Iterable):
-            raise TypeError(f"records must be an iterable of dicts, got {came(records)}")
-        feed = _Feed(records)
+        given = _iterator(records)
+        feed = _Feed(lambda: given)
         return cls._make(config.context, lib.axl_dataset_from_records, config, tokenizer,
                          whole(index, "index", 0, 2**32 - 1), feed.function, None)
+
+    @classmethod
+    def stream_records(cls, records: Union[Iterable[Union[Mapping[str, Any], str, bytes]],
+                                           Callable[[], Iterable[Any]]],
+                       config: Config, tokenizer: Tokenizer, *, index: int = 0) -> "Dataset":
+        """Records of one's own that are read while they are trained, in bounded memory: the data
+        set is the rows of the first streaming_multipack_buffer_size of them, and its Loader asks
+        for the next ones when it comes to them.  They are what datasets[index] of a config says, or
+        pretraining_dataset[index] where that is set.
+
+        records is a function that gives an iterable of all records, in the same order each time, or
+        an object that can be iterated over again, such as a list: after the last record the first
+        follows, without an end, and a Loader can go to any place.  An iterator or a generator comes
+        once: the Loader ends with it, and can go on (a new process passes over what was trained)
+        but not back, which raises UnsupportedError.
+
+        What the records raise comes out of the call that asks for them: this one, a Loader's, a
+        Run's.
+        """
+        instance(config, Config, "config")
+        instance(tokenizer, Tokenizer, "tokenizer")
+        made = callable(records) and not isinstance(records, Iterable)
+        once = not made and _iterator(records) is records
+        feed = _Feed(lambda: _iterator(records() if made else records))  # type: ignore[operator]
+        source = options(_abi.axl_record_source, next=feed.function,
+                         rewind=None if once else feed.rewind)
+        return cls._make(config.context, lib.axl_dataset_stream_records, config, tokenizer,
+                         whole(index, "index", 0, 2**32 - 1), ctypes.byref(source), kept=(feed,))
 
     def __len__(self) -> int:
         return lib.axl_dataset_count(self.pointer)

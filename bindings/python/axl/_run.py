@@ -142,6 +142,7 @@ class Run(Handle):
         self._callbacks = _callbacks(callbacks)
         instance(train, Dataset, "train", none=True)
         instance(validation, Dataset, "validation", none=True)
+        self._kept = tuple(k for data in (train, validation) if data for k in data._kept)
         this = weakref.ref(self)  # the library's handle holds on_record, and this object the handle
 
         def on_record(_user: Any, pointer: Any) -> int:

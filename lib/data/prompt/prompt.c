@@ -13,6 +13,8 @@
 #include <axl/dataset.h>
 
 #include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 static const axl__prompt_method *const methods[] = {
@@ -100,9 +102,30 @@ axl_status axl__prompt_open(axl__prompt *p, const axl__prompt_setup *setup)
     }
     if (status == AXL_OK && p->method->open)
         status = p->method->open(p);
+    p->setup.said = NULL;
     if (status != AXL_OK)
         memset(p, 0, sizeof *p); /* nothing to close */
     return status;
+}
+
+/* Without memory for the list it may be said again. */
+void axl__prompt_warn(const axl__prompt *p, const char *fmt, ...)
+{
+    axl__str *said = p->setup.said;
+    char line[512];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(line, sizeof line - 1, fmt, args);
+    va_end(args);
+    if (said) {
+        size_t before = said->len;
+        axl__str_putf(said, "\n%s\n", line);
+        const char *first = strstr(axl__str_text(said), axl__str_text(said) + before);
+        if (!said->failed && first < axl__str_text(said) + before)
+            return;
+    }
+    axl__log(p->setup.ctx, AXL_LOG_WARNING, "%s", line);
 }
 
 void axl__prompt_close(axl__prompt *p)

@@ -66,6 +66,8 @@ typedef struct axl__prompt_setup {
     uint32_t sequence_len;
     axl__long_rule long_rule; /* read by preferences; other samples are cut and dropped as rows */
     bool train_on_inputs;
+    axl__str *said; /* what axl__prompt_warn() said of other entries; NULL: nothing.  Not after
+                     * axl__prompt_open() */
 } axl__prompt_setup;
 
 /* A type as one data set entry uses it. */
@@ -100,6 +102,10 @@ void axl__draft_clear(axl__draft *draft); /* keeps what most need */
 /* A text of the entry, or of the mapping that is its type ("type.format"); key is one that the type
  * is said to read (else an assertion fails). */
 const char *axl__prompt_setting(const axl__prompt *p, const char *key, const char *otherwise);
+
+/* A warning, while the prompt is opened.  Entries of one config often share what it is about: it is
+ * said for the first of them. */
+void axl__prompt_warn(const axl__prompt *p, const char *fmt, ...) AXL_PRINTF(2, 3);
 
 /* AXL_ERR_UNSUPPORTED: the type has no form for what is asked. */
 axl_status axl__prompt_no_form(const axl__prompt *p, const char *lacks);

@@ -204,8 +204,8 @@ static axl_status read_named_ends(const axl__prompt *p, chat_form *f, const axl_
     for (const axl__yaml *v = list->child; v; v = v->next) {
         const char *token = v->text ? v->text : "";
         if (!names_token(f, token)) {
-            axl__log(p->setup.ctx, AXL_LOG_WARNING,
-                     "eot_tokens: \"%s\" is not in the chat template and ends no turn", token);
+            axl__prompt_warn(p, "eot_tokens: \"%s\" is not in the chat template and ends no turn",
+                             token);
             continue;
         }
         has_eos = has_eos || (eos && strcmp(eos, token) == 0);
@@ -237,10 +237,10 @@ static axl_status read_ends(const axl__prompt *p, chat_form *f)
         return read_named_ends(p, f, list, eos, ids);
     ids[f->training.n_eot++] = p->eos;
     if (eos && !names_token(f, eos) && !names_token(f, "eos_token"))
-        axl__log(p->setup.ctx, AXL_LOG_WARNING,
-                 "the chat template does not write \"%s\", so that no turn's end is trained: set "
-                 "eot_tokens to the token that ends its turns",
-                 eos);
+        axl__prompt_warn(p,
+                         "the chat template does not write \"%s\", so that no turn's end is "
+                         "trained: set eot_tokens to the token that ends its turns",
+                         eos);
     return AXL_OK;
 }
 

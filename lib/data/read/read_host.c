@@ -10,8 +10,7 @@
 #include <stdio.h>
 
 typedef struct {
-    axl_next_record_fn next;
-    void *user;
+    axl__feed *feed;
     uint64_t n; /* records so far */
 } host_records;
 
@@ -33,7 +32,8 @@ static axl_status host_ask(axl__source *s, const char **text, size_t *len)
 
     *text = NULL;
     *len = 0;
-    int told = h->next(h->user, text, len);
+    h->feed->asked = true;
+    int told = h->feed->next(h->feed->user, text, len);
     if (told == AXL_END)
         return AXL_END;
     if (told != 0)
@@ -85,12 +85,32 @@ static const axl__reader read_host = {
     .place = "record", .next = host_next, .close = host_close, .progress = host_progress
 };
 
-axl_status axl__source_open_host(axl__source **out, axl_context *ctx, const axl__feed *feed)
+axl_status axl__feed_begins(const axl__feed *feed)
 {
+    if (!feed->asked || feed->rewind)
+        return AXL_OK;
+    return axl__fail(AXL_ERR_UNSUPPORTED,
+                     "%s: records that were handed over already are asked for again, and their "
+                     "source has no rewind",
+                     feed->name);
+}
+
+static axl_status host_rewind(axl__feed *feed)
+{
+    AXL_TRY(axl__feed_begins(feed));
+    if (feed->asked && feed->rewind(feed->user) != 0)
+        return axl__fail(AXL_ERR_CANCELLED, "%s: the function that rewinds the records stopped",
+                         feed->name);
+    feed->asked = false;
+    return AXL_OK;
+}
+
+axl_status axl__source_open_host(axl__source **out, axl_context *ctx, axl__feed *feed)
+{
+    *out = NULL;
+    AXL_TRY(host_rewind(feed));
     axl__source *s = axl__calloc(ctx, 1, sizeof *s);
     host_records *h = axl__calloc(ctx, 1, sizeof *h);
-
-    *out = NULL;
     axl_status status =
         s && h ? axl__file_of(&s->file, ctx, feed->name, "", 0, false) : axl__fail_nomem();
     if (status != AXL_OK) {
@@ -102,8 +122,7 @@ axl_status axl__source_open_host(axl__source **out, axl_context *ctx, const axl_
     axl__str_init(&s->window, ctx);
     s->reader = &read_host;
     s->state = h;
-    h->next = feed->next;
-    h->user = feed->user;
+    h->feed = feed;
     *out = s;
     return AXL_OK;
 }

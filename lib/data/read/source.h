@@ -33,12 +33,17 @@ void axl__source_close(axl__source *source);
 /* Records of a host; name is what messages call them. */
 typedef struct axl__feed {
     axl_next_record_fn next;
+    axl_rewind_records_fn rewind; /* NULL: they come once */
     void *user;
     const char *name;
+    bool asked; /* for a record, since the beginning or the last rewind */
 } axl__feed;
 
-/* Its function is called by whoever asks for the next record, and gives what it says. */
-axl_status axl__source_open_host(axl__source **out, axl_context *ctx, const axl__feed *feed);
+/* From the first record on; the feed must live as long.  Its functions are called by whoever opens
+ * it or asks for the next record, and give what they say. */
+axl_status axl__source_open_host(axl__source **out, axl_context *ctx, axl__feed *feed);
+/* AXL_ERR_UNSUPPORTED where that would need a rewind that the feed has not. */
+axl_status axl__feed_begins(const axl__feed *feed);
 
 /* The bytes of the file as it lies on disk, for a hash. */
 const axl__file *axl__source_file(const axl__source *source);
