@@ -167,6 +167,17 @@ AXL_INLINE vf vf_scale2(vf v, vf n)
     return v * (vf)((half + 127) << 23) * (vf)((whole - half + 127) << 23);
 }
 
+/* In the exponent's bits. */
+AXL_INLINE vf vf_scale2_near(vf v, vf n)
+{
+    return (vf)((vi)v + (__builtin_convertvector(n, vi) << 23));
+}
+
+AXL_INLINE vf vf_within(vf v, float limit)
+{
+    return vf_min(vf_set1(limit), vf_max(vf_set1(-limit), v)); /* a NaN is the second operand */
+}
+
 AXL_INLINE vw vw_mul_low(vw a, vw b)
 {
     return (a & 0xFFFFFFFF) * (b & 0xFFFFFFFF);
