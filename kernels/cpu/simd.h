@@ -12,8 +12,9 @@
  *   vf_fma(a, b, c) = a b + c, fused where the machine can; vf_fused rounds once on any machine;
  *   vf_blend_lt(a, b, x, y) = a < b ? x : y;
  *   vf_round (to nearest even), vf_scale2(v, n) = v 2^n for an integral n in [-150, 129];
- *   vf_scale2_near: the same of v in [0.7, 1.5] and n in [-126, 126], or of NaNs;
+ *   vf_scale2_near: the same of v in [0.7, 1.5] where the result is normal, or of NaNs;
  *   vf_within(v, limit): v between -limit and limit, of a NaN a NaN or the limit;
+ *   vf_all_within(v, limit): whether every lane is at most the limit, and none a NaN;
  *   vf_sum, vf_hmax: over the lanes, by halves, always in the same order;
  *   vf_to_bf16_value(v): v rounded to bf16 and widened again; vf_transpose(v[VF_N]) in place;
  *   vw_mul_low(a, b) of vw, VF_N / 2 lanes of 64 bits: the products of their lower halves;
@@ -197,7 +198,7 @@ AXL_INLINE vf vf_exp2(vf x, bool rough)
     return vf_scale2(vf_exp2_fraction(vf_sub(x, n), rough), n);
 }
 
-/* The same of |x| <= 126, or a NaN, for less. */
+/* The same of |x| <= 125.5, or a NaN, for less. */
 AXL_INLINE vf vf_exp2_near(vf x, bool rough)
 {
     vf n = vf_round(x);
@@ -224,17 +225,23 @@ AXL_INLINE vf vf_tanh(vf x)
 }
 
 /* The same of |x| <= 1, twice as fast for want of a division: a polynomial through Chebyshev's
- * points. */
-AXL_INLINE vf vf_tanh_small(vf x)
+ * points.  When `rough` within 8e-6: for what becomes bf16, a minimax fit. */
+AXL_INLINE vf vf_tanh_small(vf x, bool rough)
 {
-    vf t = vf_mul(x, x), p = vf_fma(vf_set1(1.0380250967e-3f), t, vf_set1(-6.1943248336e-3f));
+    vf t = vf_mul(x, x), p;
 
+    if (rough) {
+        p = vf_fma(vf_set1(9.0364227071e-3f), t, vf_set1(-4.481755197e-2f));
+        p = vf_fma(p, t, vf_set1(1.3036811352e-1f));
+        p = vf_fma(p, t, vf_set1(-3.3298066258e-1f));
+        return vf_mul(x, vf_fma(p, t, vf_set1(9.9999308586e-1f)));
+    }
+    p = vf_fma(vf_set1(1.0380250967e-3f), t, vf_set1(-6.1943248336e-3f));
     p = vf_fma(p, t, vf_set1(2.0279708286e-2f));
     p = vf_fma(p, t, vf_set1(-5.345164637e-2f));
     p = vf_fma(p, t, vf_set1(1.3325076146e-1f));
     p = vf_fma(p, t, vf_set1(-3.3332827979e-1f));
-    p = vf_fma(p, t, vf_set1(9.9999994865e-1f));
-    return vf_mul(x, p);
+    return vf_mul(x, vf_fma(p, t, vf_set1(9.9999994865e-1f)));
 }
 
 /* The address of element i. */

@@ -182,6 +182,11 @@ AXL_INLINE vf vf_within(vf v, float limit)
     return vf_min(vf_set1(limit), vf_max(vf_set1(-limit), v)); /* a NaN is the second operand */
 }
 
+AXL_INLINE bool vf_all_within(vf v, float limit)
+{
+    return _mm256_movemask_ps(_mm256_cmp_ps(v, _mm256_set1_ps(limit), _CMP_NLE_UQ)) == 0;
+}
+
 AXL_INLINE vw vw_mul_low(vw a, vw b)
 {
     return (vw)_mm256_mul_epu32((__m256i)a, (__m256i)b);

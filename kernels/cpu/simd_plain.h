@@ -178,6 +178,14 @@ AXL_INLINE vf vf_within(vf v, float limit)
     return vf_min(vf_set1(limit), vf_max(vf_set1(-limit), v)); /* a NaN is the second operand */
 }
 
+AXL_INLINE bool vf_all_within(vf v, float limit)
+{
+    for (int i = 0; i < VF_N; i++)
+        if (!(v[i] <= limit))
+            return false;
+    return true;
+}
+
 AXL_INLINE vw vw_mul_low(vw a, vw b)
 {
     return (a & 0xFFFFFFFF) * (b & 0xFFFFFFFF);

@@ -63,11 +63,11 @@ AXL_INLINE vf gelu(vf x, bool rough, vf *slope)
     return s;
 }
 
-/* Beyond 10 s is 2^-126 or 1: nothing, or all. */
+/* Beyond 9.98 s is 2^-125 or 1: nothing, or all. */
 AXL_INLINE vf gelu_tanh(vf x, bool rough, vf *slope)
 {
     const float two_u = 1.59576912f, cubed = 0.0713548163f; /* of y and of y^3 in 2 u */
-    vf one = vf_set1(1.0f), y = vf_within(x, 10.0f), square = vf_mul(y, y);
+    vf one = vf_set1(1.0f), y = vf_within(x, 9.98f), square = vf_mul(y, y);
     vf rate = vf_fma(square, vf_set1(-LOG2_E * cubed), vf_set1(-LOG2_E * two_u));
     vf s = vf_div(one, vf_add(one, vf_exp2_near(vf_mul(y, rate), rough)));
     vf inner = vf_fma(square, vf_set1(3.0f * cubed), vf_set1(two_u));
