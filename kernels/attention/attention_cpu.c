@@ -30,6 +30,7 @@ enum {
     TASK_Q = 64,   /* queries of a task of the forward, for each head */
     STRIP = VF_HAS_AMX ? 2 * GEMM_AMX : VF_TILE_ROWS, /* rows whose scores exist at a time */
     TASK_HEADS = 8,
+    CAP_VECTORS = 4,  /* of scores that take one way through tanh */
     QUERY_ROWS = 256, /* of a task of the forward: queries of all its heads */
     /* Larger heads get smaller blocks, for the sake of scratch memory. */
     SMALL_HEAD = 128,
@@ -258,37 +259,45 @@ static inline vf before(int64_t i, int64_t end, vf v, vf instead)
     return vf_blend_lt(lane_numbers(), vf_set1((float)(end - i)), v, instead);
 }
 
-/* The largest |s| of columns [begin, end), where begin is a whole vector. */
-static float largest(const float *s, int64_t begin, int64_t end)
+/* n vectors of scores from column i on, of which those before `end` count, to their tanh.  Few
+ * models' scores reach their cap: then it needs no division. */
+AXL_INLINE void cap_vectors(float *s, int n, int64_t i, int64_t end, vf inner, bool rough)
 {
-    vf most = vf_zero(), least = vf_zero();
+    vf x[CAP_VECTORS], most = vf_zero();
 
-    for (int64_t i = begin; i < end; i += VF_N) {
-        vf v = before(i, end, vf_load(s + i), vf_zero());
-        most = vf_max(most, v);
-        least = vf_min(least, v);
+    AXL_UNROLL
+    for (int k = 0; k < n; k++) {
+        x[k] = before(i + k * VF_N, end, vf_mul(vf_load(s + i + k * VF_N), inner), vf_zero());
+        most = vf_max(most, vf_mul(x[k], x[k]));
     }
-    return vf_hmax(vf_max(most, vf_sub(vf_zero(), least)));
+    bool small = vf_all_within(most, 1.0f);
+    AXL_UNROLL
+    for (int k = 0; k < n; k++)
+        vf_store(s + i + k * VF_N, small ? vf_tanh_small(x[k], rough) : vf_tanh(x[k]));
 }
 
-/* Columns [begin, end) of n rows of scores, as they were multiplied, to what the softmax takes.
- * Few models' scores reach their cap: then tanh needs no division. */
+AXL_INLINE void cap_row(float *s, int64_t begin, int64_t end, vf inner, bool rough)
+{
+    int64_t i = begin;
+
+    for (; i + CAP_VECTORS * VF_N <= end; i += CAP_VECTORS * VF_N)
+        cap_vectors(s, CAP_VECTORS, i, INT64_MAX, inner, rough);
+    for (; i < end; i += VF_N)
+        cap_vectors(s, 1, i, end, inner, rough);
+}
+
+/* Columns [begin, end) of n rows of scores, as they were multiplied, to what the softmax takes;
+ * begin is a whole vector. */
 static void cap_scores(const job *j, float *scores, int64_t ld, int64_t n, int64_t begin,
                        int64_t end)
 {
-    float factor = j->f->scale / j->f->soft_cap;
-    vf inner = vf_set1(factor);
+    vf inner = vf_set1(j->f->scale / j->f->soft_cap);
 
-    for (int64_t r = 0; r < n; r++) {
-        float *s = scores + r * ld;
-        int64_t i = begin;
-
-        if (largest(s, begin, end) * fabsf(factor) <= 1.0f)
-            for (; i < end; i += VF_N)
-                vf_store(s + i, vf_tanh_small(vf_mul(vf_load(s + i), inner)));
-        for (; i < end; i += VF_N)
-            vf_store(s + i, vf_tanh(vf_mul(vf_load(s + i), inner)));
-    }
+    for (int64_t r = 0; r < n; r++)
+        if (j->unit == GEMM_PAIR)
+            cap_row(scores + r * ld, begin, end, inner, true);
+        else
+            cap_row(scores + r * ld, begin, end, inner, false);
 }
 
 /* ---- forward ---- */

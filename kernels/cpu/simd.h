@@ -12,6 +12,9 @@
  *   vf_fma(a, b, c) = a b + c, fused where the machine can; vf_fused rounds once on any machine;
  *   vf_blend_lt(a, b, x, y) = a < b ? x : y;
  *   vf_round (to nearest even), vf_scale2(v, n) = v 2^n for an integral n in [-150, 129];
+ *   vf_scale2_near: the same of v in [0.7, 1.5] where the result is normal, or of NaNs;
+ *   vf_within(v, limit): v between -limit and limit, of a NaN a NaN or the limit;
+ *   vf_all_within(v, limit): whether every lane is at most the limit, and none a NaN;
  *   vf_sum, vf_hmax: over the lanes, by halves, always in the same order;
  *   vf_to_bf16_value(v): v rounded to bf16 and widened again; vf_transpose(v[VF_N]) in place;
  *   vw_mul_low(a, b) of vw, VF_N / 2 lanes of 64 bits: the products of their lower halves;
@@ -166,27 +169,41 @@ AXL_INLINE vf vf_exp(vf x)
     return vf_scale2(p, n);
 }
 
-/* 2^x for x <= 128, 0 below -150: within 2 units in the last place, or 3e-6 when `rough`, which is
- * near enough for what becomes bf16.  The polynomials are minimax fits of 2^r on [-1/2, 1/2]. */
-AXL_INLINE vf vf_exp2(vf x, bool rough)
+/* 2^r on [-1/2, 1/2] for the two below: minimax fits. */
+AXL_INLINE vf vf_exp2_fraction(vf r, bool rough)
 {
-    x = vf_max(vf_set1(-150.0f), x); /* a NaN is the second operand */
-    vf n = vf_round(x), r = vf_sub(x, n), p;
+    vf p;
 
     if (rough) {
         p = vf_fma(vf_set1(9.5701019112e-3f), r, vf_set1(5.5917860319e-2f));
         p = vf_fma(p, r, vf_set1(2.4024744828e-1f));
         p = vf_fma(p, r, vf_set1(6.9312181474e-1f));
-        p = vf_fma(p, r, vf_set1(9.9999926145e-1f));
-    } else {
-        p = vf_fma(vf_set1(1.5345812004e-4f), r, vf_set1(1.3399931219e-3f));
-        p = vf_fma(p, r, vf_set1(9.6184889571e-3f));
-        p = vf_fma(p, r, vf_set1(5.5503287770e-2f));
-        p = vf_fma(p, r, vf_set1(2.4022646891e-1f));
-        p = vf_fma(p, r, vf_set1(6.9314720574e-1f));
-        p = vf_fma(p, r, vf_set1(1.0f));
+        return vf_fma(p, r, vf_set1(9.9999926145e-1f));
     }
-    return vf_scale2(p, n);
+    p = vf_fma(vf_set1(1.5345812004e-4f), r, vf_set1(1.3399931219e-3f));
+    p = vf_fma(p, r, vf_set1(9.6184889571e-3f));
+    p = vf_fma(p, r, vf_set1(5.5503287770e-2f));
+    p = vf_fma(p, r, vf_set1(2.4022646891e-1f));
+    p = vf_fma(p, r, vf_set1(6.9314720574e-1f));
+    return vf_fma(p, r, vf_set1(1.0f));
+}
+
+/* 2^x for x <= 128, 0 below -150: within 2 units in the last place, or 3e-6 when `rough`, which is
+ * near enough for what becomes bf16. */
+AXL_INLINE vf vf_exp2(vf x, bool rough)
+{
+    x = vf_max(vf_set1(-150.0f), x); /* a NaN is the second operand */
+    vf n = vf_round(x);
+
+    return vf_scale2(vf_exp2_fraction(vf_sub(x, n), rough), n);
+}
+
+/* The same of |x| <= 125.5, or a NaN, for less. */
+AXL_INLINE vf vf_exp2_near(vf x, bool rough)
+{
+    vf n = vf_round(x);
+
+    return vf_scale2_near(vf_exp2_fraction(vf_sub(x, n), rough), n);
 }
 
 /* tanh(x) within 6 units in the last place; at 9 and beyond it is 1, NaN for NaN.  x P(x^2) /
@@ -208,17 +225,23 @@ AXL_INLINE vf vf_tanh(vf x)
 }
 
 /* The same of |x| <= 1, twice as fast for want of a division: a polynomial through Chebyshev's
- * points. */
-AXL_INLINE vf vf_tanh_small(vf x)
+ * points.  When `rough` within 8e-6: for what becomes bf16, a minimax fit. */
+AXL_INLINE vf vf_tanh_small(vf x, bool rough)
 {
-    vf t = vf_mul(x, x), p = vf_fma(vf_set1(1.0380250967e-3f), t, vf_set1(-6.1943248336e-3f));
+    vf t = vf_mul(x, x), p;
 
+    if (rough) {
+        p = vf_fma(vf_set1(9.0364227071e-3f), t, vf_set1(-4.481755197e-2f));
+        p = vf_fma(p, t, vf_set1(1.3036811352e-1f));
+        p = vf_fma(p, t, vf_set1(-3.3298066258e-1f));
+        return vf_mul(x, vf_fma(p, t, vf_set1(9.9999308586e-1f)));
+    }
+    p = vf_fma(vf_set1(1.0380250967e-3f), t, vf_set1(-6.1943248336e-3f));
     p = vf_fma(p, t, vf_set1(2.0279708286e-2f));
     p = vf_fma(p, t, vf_set1(-5.345164637e-2f));
     p = vf_fma(p, t, vf_set1(1.3325076146e-1f));
     p = vf_fma(p, t, vf_set1(-3.3332827979e-1f));
-    p = vf_fma(p, t, vf_set1(9.9999994865e-1f));
-    return vf_mul(x, p);
+    return vf_mul(x, vf_fma(p, t, vf_set1(9.9999994865e-1f)));
 }
 
 /* The address of element i. */

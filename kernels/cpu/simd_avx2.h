@@ -169,6 +169,24 @@ AXL_INLINE vf vf_scale2(vf v, vf n)
     return _mm256_mul_ps(_mm256_mul_ps(v, _mm256_castsi256_ps(p)), _mm256_castsi256_ps(q));
 }
 
+/* In the exponent's bits. */
+AXL_INLINE vf vf_scale2_near(vf v, vf n)
+{
+    __m256i whole = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
+
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(v), whole));
+}
+
+AXL_INLINE vf vf_within(vf v, float limit)
+{
+    return vf_min(vf_set1(limit), vf_max(vf_set1(-limit), v)); /* a NaN is the second operand */
+}
+
+AXL_INLINE bool vf_all_within(vf v, float limit)
+{
+    return _mm256_movemask_ps(_mm256_cmp_ps(v, _mm256_set1_ps(limit), _CMP_NLE_UQ)) == 0;
+}
+
 AXL_INLINE vw vw_mul_low(vw a, vw b)
 {
     return (vw)_mm256_mul_epu32((__m256i)a, (__m256i)b);

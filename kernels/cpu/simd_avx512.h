@@ -167,6 +167,22 @@ AXL_INLINE vf vf_scale2(vf v, vf n)
     return _mm512_scalef_ps(v, n);
 }
 
+AXL_INLINE vf vf_scale2_near(vf v, vf n)
+{
+    return vf_scale2(v, n);
+}
+
+/* The smaller magnitude with the sign of v: of a NaN the limit. */
+AXL_INLINE vf vf_within(vf v, float limit)
+{
+    return _mm512_range_ps(v, _mm512_set1_ps(limit), 2);
+}
+
+AXL_INLINE bool vf_all_within(vf v, float limit)
+{
+    return _mm512_cmp_ps_mask(v, _mm512_set1_ps(limit), _CMP_NLE_UQ) == 0;
+}
+
 AXL_INLINE vw vw_mul_low(vw a, vw b)
 {
     return (vw)_mm512_mul_epu32((__m512i)a, (__m512i)b);

@@ -167,6 +167,25 @@ AXL_INLINE vf vf_scale2(vf v, vf n)
     return v * (vf)((half + 127) << 23) * (vf)((whole - half + 127) << 23);
 }
 
+/* In the exponent's bits. */
+AXL_INLINE vf vf_scale2_near(vf v, vf n)
+{
+    return (vf)((vi)v + (__builtin_convertvector(n, vi) << 23));
+}
+
+AXL_INLINE vf vf_within(vf v, float limit)
+{
+    return vf_min(vf_set1(limit), vf_max(vf_set1(-limit), v)); /* a NaN is the second operand */
+}
+
+AXL_INLINE bool vf_all_within(vf v, float limit)
+{
+    for (int i = 0; i < VF_N; i++)
+        if (!(v[i] <= limit))
+            return false;
+    return true;
+}
+
 AXL_INLINE vw vw_mul_low(vw a, vw b)
 {
     return (a & 0xFFFFFFFF) * (b & 0xFFFFFFFF);

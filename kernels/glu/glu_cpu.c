@@ -9,23 +9,20 @@
 
 #include <assert.h>
 
+#define LOG2_E 1.44269504f
+
 /* rough: for what becomes bf16. */
 AXL_INLINE vf sigmoid(vf x, bool rough)
 {
     vf one = vf_set1(1.0f);
-    vf e = rough ? vf_exp2(vf_min(vf_set1(128.0f), vf_mul(x, vf_set1(-1.44269504f))), true)
+    vf e = rough ? vf_exp2(vf_min(vf_set1(128.0f), vf_mul(x, vf_set1(-LOG2_E))), true)
                  : vf_exp(vf_sub(vf_zero(), x));
 
     return vf_div(one, vf_add(one, e));
 }
 
-/* x between -limit and limit; a NaN stays one. */
-AXL_INLINE vf within(vf x, float limit)
-{
-    return vf_min(vf_set1(limit), vf_max(vf_set1(-limit), x));
-}
-
-/* What each activation multiplies its x with, and its derivative through slope. */
+/* What each activation multiplies its x with, and its derivative through slope.  A NaN is sure to
+ * reach the product alone. */
 
 AXL_INLINE vf silu(vf x, bool rough, vf *slope)
 {
@@ -52,30 +49,30 @@ AXL_INLINE vf scaled_erfc(vf z)
     return vf_div(p, q);
 }
 
-/* The tail beyond |x| by its own, so that a small one is exact. */
+/* The tail beyond |x| by its own, so that a small one is exact.  Beyond 13 it is nothing. */
 AXL_INLINE vf gelu(vf x, bool rough, vf *slope)
 {
     const float density_at_0 = 0.39894228f; /* 1 / sqrt(2 pi) */
-    vf zero = vf_zero(), one = vf_set1(1.0f), y = within(x, 20.0f);
-    vf density = vf_exp(vf_mul(vf_mul(y, y), vf_set1(-0.5f)));
+    vf zero = vf_zero(), one = vf_set1(1.0f), y = vf_within(x, 13.0f);
+    vf density = vf_exp2_near(vf_mul(vf_mul(y, y), vf_set1(-0.5f * LOG2_E)), rough);
     vf z = vf_mul(vf_max(y, vf_sub(zero, y)), vf_set1(0.70710678f));
     vf tail = vf_mul(vf_mul(vf_set1(0.5f), density), scaled_erfc(z));
     vf s = vf_blend_lt(y, zero, tail, vf_sub(one, tail));
 
-    (void)rough;
     *slope = vf_fma(vf_mul(y, vf_set1(density_at_0)), density, s);
     return s;
 }
 
-/* Beyond 12 s is 0 or 1, and the cube would soon be infinite. */
+/* Beyond 9.98 s is 2^-125 or 1: nothing, or all. */
 AXL_INLINE vf gelu_tanh(vf x, bool rough, vf *slope)
 {
     const float two_u = 1.59576912f, cubed = 0.0713548163f; /* of y and of y^3 in 2 u */
-    vf one = vf_set1(1.0f), y = within(x, 12.0f), square = vf_mul(y, y);
-    vf s = sigmoid(vf_mul(y, vf_fma(square, vf_set1(cubed), vf_set1(two_u))), rough);
+    vf one = vf_set1(1.0f), y = vf_within(x, 9.98f), square = vf_mul(y, y);
+    vf rate = vf_fma(square, vf_set1(-LOG2_E * cubed), vf_set1(-LOG2_E * two_u));
+    vf s = vf_div(one, vf_add(one, vf_exp2_near(vf_mul(y, rate), rough)));
     vf inner = vf_fma(square, vf_set1(3.0f * cubed), vf_set1(two_u));
 
-    *slope = vf_mul(s, vf_fma(vf_mul(y, inner), vf_sub(one, s), one));
+    *slope = vf_fma(vf_mul(y, s), vf_mul(inner, vf_sub(one, s)), s);
     return s;
 }
 

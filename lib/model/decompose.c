@@ -4,6 +4,9 @@
  * orthonormal in double after each product, until it spans the leading singular vectors; what is
  * left is small, and Jacobi's rotations make its rows orthogonal.  A block as wide as the weight
  * gives all of it at once.
+ *
+ * Rows are shared among the context's threads, and each is changed by one task in an order that its
+ * number alone decides: the same bits on any number of threads.
  */
 #include "decompose.h"
 
@@ -11,23 +14,31 @@
 #include "base/rng.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
-enum { SWEEPS_MAX = 60, ITERATIONS_MAX = 96, LOOK_EVERY = 8 };
+enum {
+    SWEEPS_MAX = 60,
+    ITERATIONS_MAX = 96,
+    LOOK_EVERY = 8,
+    PANEL = 8 /* rows that the others are made orthogonal to at a time */
+};
 
 /* Rows that go through a weight: on the host and on the device. */
 typedef struct {
     axl__weight_of of;
     int64_t n, in, out;
-    double *x, *y; /* host, (n, in), (n, out) */
-    float *stage;  /* host, (n, the longer of both) on the way */
-    void *device;  /* (n, in + out) */
+    double *x, *y;   /* host, (n, in), (n, out) */
+    double *lengths; /* (n) work */
+    float *stage;    /* host, (n, the longer of both) on the way */
+    void *device;    /* (n, in + out) */
 } block;
 
 static void block_free(block *b)
 {
     axl__free(b->of.model->ctx, b->x);
     axl__free(b->of.model->ctx, b->y);
+    axl__free(b->of.model->ctx, b->lengths);
     axl__free(b->of.model->ctx, b->stage);
     b->of.model->ops->buffer_free(b->of.model->dev, b->device);
 }
@@ -40,8 +51,9 @@ static axl_status block_make(block *b, axl__weight_of of, int64_t n)
     *b = (block){ .of = of, .n = n, .in = of.module->cols, .out = of.module->rows };
     b->x = axl__calloc(ctx, (size_t)(n * b->in), sizeof *b->x);
     b->y = axl__calloc(ctx, (size_t)(n * b->out), sizeof *b->y);
+    b->lengths = axl__calloc(ctx, (size_t)n, sizeof *b->lengths);
     b->stage = axl__calloc(ctx, (size_t)(n * (b->in > b->out ? b->in : b->out)), sizeof(float));
-    if (!b->x || !b->y || !b->stage)
+    if (!b->x || !b->y || !b->lengths || !b->stage)
         return axl__fail_nomem();
     return of.model->ops->buffer_new(of.model->dev, &b->device,
                                      (size_t)(n * (b->in + b->out)) * sizeof(float));
@@ -90,24 +102,55 @@ static double dot(const double *x, const double *y, int64_t n)
     return sum;
 }
 
-/* Gram and Schmidt.  Once keeps a subspace; each row twice is as orthogonal as can be ("twice is
- * enough", Kahan and Parlett).  A row that nothing is left of becomes 0. */
-static void orthonormalise(double *rows, int64_t n, int64_t width, int times)
+/* Rows [first, end), orthonormal already, are to be taken out of those behind them. */
+typedef struct {
+    double *rows;
+    int64_t width, first, end;
+} panel;
+
+static void take_out(double *r, const double *q, int64_t width)
 {
-    for (int64_t i = 0; i < n; i++) {
-        double *r = rows + i * width;
-        double before = sqrt(dot(r, r, width));
-        for (int turn = 0; turn < times; turn++)
-            for (int64_t j = 0; j < i; j++) {
-                const double *q = rows + j * width;
-                double d = dot(r, q, width);
-                for (int64_t c = 0; c < width; c++)
-                    r[c] -= d * q[c];
-            }
-        double length = sqrt(dot(r, r, width));
-        double scale = length > 1e-6 * before ? 1.0 / length : 0.0;
-        for (int64_t c = 0; c < width; c++)
+    double d = dot(r, q, width);
+
+    for (int64_t c = 0; c < width; c++)
+        r[c] -= d * q[c];
+}
+
+static void take_panel_out(void *arg, uint64_t index)
+{
+    const panel *p = arg;
+
+    for (int64_t i = p->first; i < p->end; i++)
+        take_out(p->rows + (p->end + (int64_t)index) * p->width, p->rows + i * p->width, p->width);
+}
+
+/* The rows of a panel, each behind those before it.  A row that nothing is left of becomes 0. */
+static void finish_panel(const panel *p, const double *before)
+{
+    for (int64_t i = p->first; i < p->end; i++) {
+        double *r = p->rows + i * p->width;
+        for (int64_t j = p->first; j < i; j++)
+            take_out(r, p->rows + j * p->width, p->width);
+        double length = sqrt(dot(r, r, p->width));
+        double scale = length > 1e-6 * before[i] ? 1.0 / length : 0.0;
+        for (int64_t c = 0; c < p->width; c++)
             r[c] *= scale;
+    }
+}
+
+/* Gram and Schmidt, on rows (b->n, width).  Once keeps a subspace; twice is as orthogonal as can be
+ * ("twice is enough", Kahan and Parlett). */
+static void orthonormalise(const block *b, double *rows, int64_t width, int times)
+{
+    for (int turn = 0; turn < times; turn++) {
+        for (int64_t i = 0; i < b->n; i++)
+            b->lengths[i] = sqrt(dot(rows + i * width, rows + i * width, width));
+        for (int64_t first = 0; first < b->n; first += PANEL) {
+            int64_t end = first + PANEL < b->n ? first + PANEL : b->n;
+            panel p = { rows, width, first, end };
+            finish_panel(&p, b->lengths);
+            axl__parallel_for(b->of.model->ctx, (uint64_t)(b->n - end), take_panel_out, &p);
+        }
     }
 }
 
@@ -138,16 +181,40 @@ static bool turn_rows(block *b, int64_t i, int64_t j)
     return true;
 }
 
-/* One-sided (Hestenes, 1958). */
+/* A round of a sweep: pairs of rows that have none in common. */
+typedef struct {
+    block *b;
+    int64_t n, round; /* n: the rows made even; the last one may be none */
+    atomic_bool turned;
+} tournament;
+
+/* All rows but the last walk in a circle and meet who is across; whom nobody is across meets the
+ * last. */
+static int64_t player(const tournament *t, int64_t place)
+{
+    return place == t->n - 1 ? place : (place + t->round) % (t->n - 1);
+}
+
+static void turn_pair(void *arg, uint64_t index)
+{
+    tournament *t = arg;
+    int64_t k = (int64_t)index, top = t->n / 2 - 1;
+    int64_t i = player(t, k == 0 ? t->n - 1 : top - k), j = player(t, top + k);
+
+    if (i < t->b->n && j < t->b->n && turn_rows(t->b, i < j ? i : j, i < j ? j : i))
+        atomic_store_explicit(&t->turned, true, memory_order_relaxed);
+}
+
+/* One-sided (Hestenes, 1958), every pair once a sweep, in rounds. */
 static void make_orthogonal(block *b)
 {
-    bool turned = true;
+    tournament t = { .b = b, .n = b->n + b->n % 2 };
 
-    for (int sweep = 0; sweep < SWEEPS_MAX && turned; sweep++) {
-        turned = false;
-        for (int64_t i = 0; i < b->n; i++)
-            for (int64_t j = i + 1; j < b->n; j++)
-                turned |= turn_rows(b, i, j);
+    atomic_init(&t.turned, true);
+    for (int sweep = 0; sweep < SWEEPS_MAX && atomic_load(&t.turned); sweep++) {
+        atomic_store(&t.turned, false);
+        for (t.round = 0; t.round < t.n - 1; t.round++)
+            axl__parallel_for(b->of.model->ctx, (uint64_t)t.n / 2, turn_pair, &t);
     }
 }
 
@@ -166,20 +233,28 @@ static double normal(const axl__svd_options *o, int64_t i)
  * y. */
 static axl_status refine(block *b)
 {
-    orthonormalise(b->y, b->n, b->out, 1);
+    orthonormalise(b, b->y, b->out, 1);
     AXL_TRY(through(b, true));
-    orthonormalise(b->x, b->n, b->in, 2);
+    orthonormalise(b, b->x, b->in, 2);
     return through(b, false);
 }
 
 /* ---- how far it is ---- */
 
-static void gram_of(const block *b, double *gram)
+typedef struct {
+    const block *b;
+    double *gram;
+} gram;
+
+static void gram_row(void *arg, uint64_t index)
 {
-    for (int64_t i = 0; i < b->n; i++)
-        for (int64_t j = 0; j <= i; j++)
-            gram[i * b->n + j] = gram[j * b->n + i] =
-                dot(b->y + i * b->out, b->y + j * b->out, b->out);
+    const gram *g = arg;
+    const block *b = g->b;
+    int64_t i = (int64_t)index;
+
+    for (int64_t j = 0; j <= i; j++)
+        g->gram[i * b->n + j] = g->gram[j * b->n + i] =
+            dot(b->y + i * b->out, b->y + j * b->out, b->out);
 }
 
 /* Rows and columns i and j of a symmetric matrix, so that (i,j) becomes 0. */
@@ -198,24 +273,24 @@ static void turn_symmetric(double *g, int64_t n, int64_t i, int64_t j)
 }
 
 /* The sum of the `most` largest squares of the values so far, which only grows: when it stands, so
- * do they.  gram (b->n, b->n) is work. */
-static double leading_squares(const block *b, double *gram, int64_t most)
+ * do they.  work (b->n, b->n). */
+static double leading_squares(const block *b, double *work, int64_t most)
 {
     int64_t n = b->n;
     double sum = 0.0;
 
-    gram_of(b, gram);
+    axl__parallel_for(b->of.model->ctx, (uint64_t)n, gram_row, &(gram){ b, work });
     for (int sweep = 0; sweep < 12; sweep++)
         for (int64_t i = 0; i < n; i++)
             for (int64_t j = i + 1; j < n; j++)
-                if (fabs(gram[i * n + j]) > 1e-13 * sqrt(fabs(gram[i * n + i] * gram[j * n + j])))
-                    turn_symmetric(gram, n, i, j);
+                if (fabs(work[i * n + j]) > 1e-13 * sqrt(fabs(work[i * n + i] * work[j * n + j])))
+                    turn_symmetric(work, n, i, j);
     for (int64_t k = 0; k < most; k++) {
         int64_t best = 0;
         for (int64_t i = 1; i < n; i++)
-            best = gram[i * n + i] > gram[best * n + best] ? i : best;
-        sum += gram[best * n + best];
-        gram[best * n + best] = -1.0;
+            best = work[i * n + i] > work[best * n + best] ? i : best;
+        sum += work[best * n + best];
+        work[best * n + best] = -1.0;
     }
     return sum;
 }
@@ -223,20 +298,20 @@ static double leading_squares(const block *b, double *gram, int64_t most)
 /* Until the n leading ones stand, or ITERATIONS_MAX: values that close cannot be told apart, and
  * any subspace of theirs is as good. */
 static axl_status iterate(block *b, const axl__svd_options *o, int64_t n, int64_t least,
-                          double *gram)
+                          double *work)
 {
     int64_t most = o->iterations >= 0 ? o->iterations : b->n == least ? 1 : ITERATIONS_MAX;
     double before = 0.0;
 
     for (int64_t i = 0; i < b->n * b->in; i++)
         b->x[i] = normal(o, i);
-    orthonormalise(b->x, b->n, b->in, 2);
+    orthonormalise(b, b->x, b->in, 2);
     AXL_TRY(through(b, false));
     for (int64_t k = 0; k < most; k++) {
         AXL_TRY(refine(b));
         if (o->iterations >= 0 || k % LOOK_EVERY != LOOK_EVERY - 1)
             continue;
-        double now = leading_squares(b, gram, n);
+        double now = leading_squares(b, work, n);
         if (fabs(now - before) <= 1e-9 * now)
             break;
         before = now;
@@ -336,7 +411,7 @@ static axl_status qr_fill(axl__qr *out, block *b)
     for (int64_t i = 0; i < b->n; i++)
         b->x[i * b->in + i] = 1.0;
     AXL_TRY(through(b, false));
-    orthonormalise(b->y, b->n, b->out, 2);
+    orthonormalise(b, b->y, b->out, 2);
     AXL_TRY(through(b, true));
     out->q = axl__calloc(ctx, (size_t)(b->n * b->out), sizeof *out->q);
     out->r = axl__calloc(ctx, (size_t)(b->n * b->in), sizeof *out->r);

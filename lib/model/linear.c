@@ -54,18 +54,6 @@ int64_t axl__linears_gained(const axl__pass *p, axl__linears g)
     return outputs;
 }
 
-int64_t axl__slot_gained(const axl__pass *p, axl__slot slot)
-{
-    const axl__modules *t = &p->model->modules;
-    int64_t most = 0;
-
-    for (int64_t l = 0; l < t->n_layers; l++) {
-        int64_t outputs = axl__linears_gained(p, axl__modules_in(t, l, slot));
-        most = outputs > most ? outputs : most;
-    }
-    return most;
-}
-
 int64_t axl__linears_rank(const axl__pass *p, axl__linears g)
 {
     int64_t rank = 0;
@@ -76,16 +64,28 @@ int64_t axl__linears_rank(const axl__pass *p, axl__linears g)
     return rank;
 }
 
-int64_t axl__slot_rank(const axl__pass *p, axl__slot slot)
+/* The most that a group in the slot of any decoder layer has of something. */
+static int64_t most_in(const axl__pass *p, axl__slot slot,
+                       int64_t (*of)(const axl__pass *p, axl__linears g))
 {
     const axl__modules *t = &p->model->modules;
     int64_t most = 0;
 
     for (int64_t l = 0; l < t->n_layers; l++) {
-        int64_t rank = axl__linears_rank(p, axl__modules_in(t, l, slot));
-        most = rank > most ? rank : most;
+        int64_t n = of(p, axl__modules_in(t, l, slot));
+        most = n > most ? n : most;
     }
     return most;
+}
+
+int64_t axl__slot_gained(const axl__pass *p, axl__slot slot)
+{
+    return most_in(p, slot, axl__linears_gained);
+}
+
+int64_t axl__slot_rank(const axl__pass *p, axl__slot slot)
+{
+    return most_in(p, slot, axl__linears_rank);
 }
 
 bool axl__linears_read_input(const axl__pass *p, axl__linears g)

@@ -86,35 +86,66 @@ static void test_simd__exp2_within_2_ulps_or_roughly(void **state)
     }
 }
 
-static float tanh_of(float x, bool small)
+static float tanh_of(float x)
 {
     float y[VF_N];
 
-    vf_store(y, small ? vf_tanh_small(vf_set1(x)) : vf_tanh(vf_set1(x)));
+    vf_store(y, vf_tanh(vf_set1(x)));
     return y[0];
 }
 
-static void test_simd__tanh_within_6_ulps(void **state)
+static float tanh_of_small(float x, bool rough)
 {
-    double worst = 0.0, worst_small = 0.0;
+    float y[VF_N];
+
+    vf_store(y, rough ? vf_tanh_small(vf_set1(x), true) : vf_tanh_small(vf_set1(x), false));
+    return y[0];
+}
+
+static void test_simd__tanh_within_6_ulps_or_roughly(void **state)
+{
+    double worst = 0.0, worst_small = 0.0, roughest = 0.0;
 
     (void)state;
     for (uint64_t u = 0; u <= UINT32_MAX; u += STRIDE) {
         float x = axl__bits_float((uint32_t)u);
         if (!isfinite(x) || fabsf(x) < 1e-30f)
             continue;
-        double error = ulps(tanh_of(x, false), tanh(x)), small = 0.0;
-        worst = error > worst ? error : worst;
-        if (fabsf(x) <= 1.0f)
-            small = ulps(tanh_of(x, true), tanh(x));
-        worst_small = small > worst_small ? small : worst_small;
+        worst = fmax(worst, ulps(tanh_of(x), tanh(x)));
+        if (fabsf(x) > 1.0f)
+            continue;
+        worst_small = fmax(worst_small, ulps(tanh_of_small(x, false), tanh(x)));
+        roughest = fmax(roughest, fabs(tanh_of_small(x, true) / tanh(x) - 1.0));
     }
-    printf("tanh: %.2f units in the last place, of small ones %.2f\n", worst, worst_small);
-    assert_true(worst < 6.0 && worst_small < 6.0);
-    assert_true(tanh_of(0.0f, false) == 0.0f && tanh_of(INFINITY, false) == 1.0f &&
-                tanh_of(-INFINITY, false) == -1.0f);
-    assert_true(isnan(tanh_of(NAN, false)) && isnan(tanh_of(-NAN, false)));
-    assert_true(isnan(tanh_of(NAN, true)) && tanh_of(0.0f, true) == 0.0f);
+    printf("tanh: %.2f units in the last place, of small ones %.2f, roughly %.2g\n", worst,
+           worst_small, roughest);
+    assert_true(worst < 6.0 && worst_small < 6.0 && roughest < 8e-6);
+    assert_true(tanh_of(0.0f) == 0.0f && tanh_of(INFINITY) == 1.0f && tanh_of(-INFINITY) == -1.0f);
+    assert_true(isnan(tanh_of(NAN)) && isnan(tanh_of(-NAN)));
+    for (int rough = 0; rough < 2; rough++)
+        assert_true(isnan(tanh_of_small(NAN, rough)) && tanh_of_small(0.0f, rough) == 0.0f);
+}
+
+/* What it says of |x| <= 125.5, and what vf_within keeps there. */
+static void test_simd__exp2_near_is_exp2(void **state)
+{
+    float y[VF_N], z[VF_N];
+
+    (void)state;
+    for (int rough = 0; rough < 2; rough++) {
+        for (float x = -140.0f; x < 140.0f; x += 0.0137f) {
+            float within = fminf(125.5f, fmaxf(-125.5f, x));
+            vf v = vf_within(vf_set1(x), 125.5f);
+            vf_store(z, v);
+            vf_store(y, rough ? vf_exp2_near(v, true) : vf_exp2_near(v, false));
+            assert_true(z[0] == within && y[0] == exp2_of(within, rough));
+        }
+    }
+    assert_true(vf_all_within(vf_set1(2.0f), 2.0f) && !vf_all_within(vf_set1(2.1f), 2.0f));
+    assert_false(vf_all_within(vf_set1(NAN), 2.0f));
+    vf_store(y, vf_exp2_near(vf_set1(NAN), false));
+    vf_store(z, vf_within(vf_set1(NAN), 3.0f));
+    assert_true(isnan(y[0]) && (isnan(z[0]) || z[0] == 3.0f));
 }
 
 static void test_simd__bf16_is_that_of_dtype_h(void **state)
@@ -253,7 +284,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_simd__exp_within_2_ulps),
         cmocka_unit_test(test_simd__exp2_within_2_ulps_or_roughly),
-        cmocka_unit_test(test_simd__tanh_within_6_ulps),
+        cmocka_unit_test(test_simd__tanh_within_6_ulps_or_roughly),
+        cmocka_unit_test(test_simd__exp2_near_is_exp2),
         cmocka_unit_test(test_simd__bf16_is_that_of_dtype_h),
         cmocka_unit_test(test_simd__part_of_a_vector),
         cmocka_unit_test(test_simd__lanes),

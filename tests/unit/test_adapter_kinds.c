@@ -585,6 +585,51 @@ static void test_adapter_kinds__begin_with_pefts_part_of_the_weight(void **state
     axl_context_free(ctx);
 }
 
+/* Rows go to the context's threads: the caller frees what the adapter's values are copied to. */
+static float *begun_on_threads(uint32_t n_threads, const char *init, size_t *bytes)
+{
+    static const char *const targets[] = { "q_proj", "down_proj" };
+    axl_context *ctx = tiny_context(n_threads);
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+    axl_model *model;
+    axl_adapter *a;
+
+    o.rank = 9;
+    o.target_modules = targets;
+    o.n_target_modules = 2;
+    o.init_lora_weights = init;
+    assert_ok(axl_model_open(&model, ctx,
+                             test_source_path("tests/golden/model_variants/llama_biases"), NULL));
+    assert_ok(axl_adapter_new(&a, model, &o));
+    *bytes = (size_t)a->n_params * sizeof(float);
+    float *values = malloc(*bytes);
+    assert_non_null(values);
+    assert_ok(model->ops->download(model->dev, values, a->params, *bytes));
+    axl_adapter_free(a);
+    axl_model_free(model);
+    axl_context_free(ctx);
+    return values;
+}
+
+static void test_adapter_kinds__begin_alike_on_any_threads(void **state)
+{
+    static const char *const inits[] = { "pissa", "pissa_niter_2", "olora" };
+    static const uint32_t threads[] = { 2, 5 };
+    size_t bytes, n;
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        float *alone = begun_on_threads(1, inits[i], &bytes);
+        for (int k = 0; k < 2; k++) {
+            float *shared = begun_on_threads(threads[k], inits[i], &n);
+            assert_int_equal(n, bytes);
+            assert_memory_equal(shared, alone, bytes);
+            free(shared);
+        }
+        free(alone);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -593,6 +638,7 @@ int main(void)
         cmocka_unit_test(test_adapter_kinds__dora_with_dropout),
         cmocka_unit_test(test_adapter_kinds__begin_in_pefts_distributions),
         cmocka_unit_test(test_adapter_kinds__begin_with_pefts_part_of_the_weight),
+        cmocka_unit_test(test_adapter_kinds__begin_alike_on_any_threads),
     };
 
     return test_run(tests);
