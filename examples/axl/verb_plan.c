@@ -37,6 +37,12 @@ static void print_text(const axl_plan *p)
         printf("%s %.3f GiB",
                p->peak_rss_bytes > p->host_limit_bytes ? ": does not fit into" : " of",
                gib(p->host_limit_bytes));
+    if (p->device_bytes > 0)
+        printf("\ndevice       %8.3f GiB", gib(p->device_bytes));
+    if (p->device_bytes > 0 && p->device_limit_bytes != UINT64_MAX)
+        printf("%s %.3f GiB",
+               p->device_bytes > p->device_limit_bytes ? ": does not fit into" : " of",
+               gib(p->device_limit_bytes));
     printf("\nsteps        %8" PRIu64 " of %" PRIu64 " tokens\n", p->steps, p->tokens_per_step);
     print_time(p->seconds);
 }

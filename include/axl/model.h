@@ -39,8 +39,9 @@ typedef enum axl_weights {
 
 typedef struct axl_model_options {
     size_t size;         /**< sizeof(axl_model_options); set by _INIT */
-    const char *backend; /**< "cpu", "reference", or the NAME of a plugin libaxl-NAME.so.0; NULL:
-                              "cpu".  Copied */
+    const char *backend; /**< "cpu", "reference", or the NAME of a plugin libaxl-NAME.so.0 such as
+                              "cuda", with ":1" for its second device; "auto": the first CUDA
+                              device where there is one, else the CPU; NULL: "cpu".  Copied */
     uint32_t compute;    /**< an axl_compute */
     uint32_t read;       /**< 1: read the weights into memory instead of mapping the file, or copy
                               what is in memory, which is then borrowed for the call alone */

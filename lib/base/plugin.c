@@ -21,14 +21,15 @@ static bool locate(char path[PATH_LEN], const char *dir, const char *sub, const 
 
 /* The folders in their order, each with what is put behind it: the host's, beside the library, the
  * one that the build installs into, and the build folder itself. */
-enum { PLACES = 4 };
+enum { PLACES = 5 };
 
 static void list_places(axl_context *ctx, char *own, const char *places[PLACES][2])
 {
     const char *all[PLACES][2] = { { axl__context_options(ctx)->plugin_dir, "" },
                                    { own, "/axl" },
                                    { AXL_PLUGIN_DIR, "" },
-                                   { own, "/kernels" } };
+                                   { own, "/kernels" },
+                                   { own, "/kernels/cuda" } };
 
     for (int i = 0; i < PLACES; i++)
         for (int k = 0; k < 2; k++)

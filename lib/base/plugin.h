@@ -6,10 +6,10 @@
 #include "ctx.h"
 
 /* Opens a plugin by its file name: sought in the context's plugin_dir, then in axl/
- * beside the loaded libaxl, the configured folder, and kernels/ of a build tree.  The first file
- * that exists counts.  NULL when there is none or it does not load: the reason is recorded, with
- * *found telling the two apart (found may be NULL).  Never closed again: oneDNN and CUDA do not
- * survive that. */
+ * beside the loaded libaxl, the configured folder, and kernels/ and kernels/cuda/ of a build tree.
+ * The first file that exists counts.  NULL when there is none or it does not load: the reason is
+ * recorded, with *found telling the two apart (found may be NULL).  Never closed again: oneDNN and
+ * CUDA do not survive that. */
 void *axl__plugin_open(axl_context *ctx, const char *file, bool *found);
 
 /* Calls fn with what stands between prefix and suffix in the name of each file that

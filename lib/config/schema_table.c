@@ -85,8 +85,9 @@ const axl__schema_key axl__schema_table[] = {
     { "base_model_config", T_S, A_IMPL,
       .description = "with reinit_weights: the folder or Hub id whose config.json says the shape; "
                      "base_model" },
-    { "device", T_ANY, A_NONE, .reason = "the device is chosen by axl.backend",
-      .use_instead = "axl.backend" },
+    { "device", T_S, A_IMPL, .fallback = "cpu",
+      .description = "what computes: cpu, cuda, cuda:1 for the second GPU, or auto: a GPU where "
+                     "there is one" },
     { "embeddings_skip_upcast", T_B, A_NONE, .reason = "embeddings are not upcast here" },
     { "fix_untrained_tokens", T_I | T_LIST(T_I), A_UNSUP,
       .reason = "the embeddings keep their size" },
@@ -1288,8 +1289,9 @@ const axl__schema_key axl__schema_table[] = {
 
     /* ---- axl's own ---- */
     { "axl", T_O, A_IMPL, .description = "axl's own settings, which Axolotl ignores" },
-    { "axl.backend", T_S, A_IMPL, .fallback = "cpu",
-      .description = "what computes: cpu, reference, or the NAME of a plugin libaxl-NAME.so.0" },
+    { "axl.backend", T_S, A_IMPL,
+      .description = "what computes, before device: cpu, cuda, auto, reference, or the NAME of a "
+                     "plugin libaxl-NAME.so.0, and :1 for its second device" },
     { "axl.backend_fallback", T_B, A_NONE, .reason = "there is no backend to fall back from" },
     { "axl.date", T_S, A_IMPL,
       .description = "the date that a chat template's strftime_now writes, 2026-11-28; by default "

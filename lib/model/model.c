@@ -20,7 +20,7 @@
 
 axl_status axl__model_open_device(axl_model *m, const char *backend)
 {
-    AXL_TRY(axl__device_get(&m->ops, &m->dev, m->ctx, backend ? backend : "cpu", 0));
+    AXL_TRY(axl__device_get_named(&m->ops, &m->dev, m->ctx, backend ? backend : "cpu"));
     m->ops->device_info(m->dev, &m->device);
     return AXL_OK;
 }
@@ -272,6 +272,11 @@ static axl_status open_overridden(axl_model **out, axl_context *ctx, model_origi
     return status;
 }
 
+const char *axl__config_device(const axl_config *cfg)
+{
+    return axl__cfg_str_or(cfg, "axl.backend", axl__cfg_str(cfg, "device"));
+}
+
 /* dir NULL: base_model. */
 static axl_status from_config(axl_model **out, const axl_config *cfg, const char *dir,
                               bool counting)
@@ -286,7 +291,7 @@ static axl_status from_config(axl_model **out, const axl_config *cfg, const char
     axl_context *ctx = axl__config_context(cfg);
     o.compute = config_compute(cfg);
     AXL_TRY(config_weights(cfg, &o, kept));
-    o.backend = axl__cfg_str(cfg, "axl.backend");
+    o.backend = axl__config_device(cfg);
     o.read = strcmp(axl__cfg_str_or(cfg, "axl.load", "map"), "read") == 0;
     o.reinit = !dir && axl__cfg_bool_or(cfg, "reinit_weights", false);
     o.seed = (uint64_t)axl__cfg_int(cfg, "seed");
@@ -300,6 +305,9 @@ static axl_status from_config(axl_model **out, const axl_config *cfg, const char
     axl__free(ctx, path);
     AXL_TRY(status);
     status = check_class(*out, cfg);
+    if (status == AXL_OK && axl__cfg_bool(cfg, "fp16") && strcmp((*out)->ops->name, "cuda") == 0)
+        status =
+            axl__fail(AXL_ERR_UNSUPPORTED, "fp16: true is not computed on CUDA: bf16: true is");
     if (status == AXL_OK && axl__cfg_has(cfg, "model_quantization_config") && !(*out)->quant.fp8)
         status = axl__fail(AXL_ERR_INVALID,
                            "model_quantization_config: FineGrainedFP8Config, but the weights in %s "

@@ -99,6 +99,8 @@ axl_status axl__model_from_config_in(axl_model **out, const axl_config *cfg, con
  * memory that it gives back, owned (buffer_new) or mapped (weights_map). */
 axl_model *axl__model_alloc(axl_context *ctx);
 axl_status axl__model_open_device(axl_model *m, const char *backend);
+/* The name of the device that a config asks for. */
+const char *axl__config_device(const axl_config *cfg);
 axl_status axl__model_keep(axl_model *m, void *p, bool owned);
 
 /* Whether dir has weights that are read, by their names: AXL_ERR_NOT_FOUND, AXL_ERR_UNSUPPORTED,

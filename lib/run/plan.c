@@ -80,6 +80,29 @@ static uint64_t add_up_to_max(uint64_t a, uint64_t b)
     return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
+/* A device that multiplies elements of one type alone makes those of one weight at a time. */
+static uint64_t plan_widened_bytes(const axl_model *m)
+{
+    int64_t largest = 0;
+
+    for (int64_t i = 0; i < m->modules.n; i++) {
+        const axl__module *one = &m->modules.list[i];
+        bool as_it_is = one->weight.kind == AXL_WEIGHT_DENSE && one->weight.mat.dtype == m->compute;
+        if (one->linear >= 0 && !as_it_is && one->rows * one->cols > largest)
+            largest = one->rows * one->cols;
+    }
+    return (uint64_t)largest * axl__dtype_size(m->compute);
+}
+
+static void plan_read_device(const axl_model *m, uint64_t buffers, axl_plan *out)
+{
+    uint64_t own = m->device.own_device_bytes;
+
+    out->device_bytes = buffers + own + plan_widened_bytes(m);
+    out->device_limit_bytes =
+        m->device.free_device_bytes ? m->device.free_device_bytes + own : UINT64_MAX;
+}
+
 /* What the counting device has by now; weights and optimizer are what it had when the model and the
  * trainer were made, `more` what is not made on a device. */
 static void plan_read_counts(const axl_model *m, uint64_t weights, uint64_t optimizer,
@@ -95,8 +118,8 @@ static void plan_read_counts(const axl_model *m, uint64_t weights, uint64_t opti
     out->activation_bytes = all - optimizer;
     out->peak_rss_bytes = then > peak ? then : peak;
     out->host_limit_bytes = add_up_to_max(now, axl__available_memory());
-    out->device_bytes = all - on_host;
-    out->device_limit_bytes = m->device.host_memory ? 0 : UINT64_MAX;
+    if (!m->device.host_memory)
+        plan_read_device(m, all, out);
 }
 
 /* Pairs that restarts will have frozen, and on top what joining them for a file takes: two of the
@@ -132,6 +155,8 @@ static axl_status plan_count_config(const axl_config *cfg, const axl__batches *b
     double limit = axl__cfg_double_or(cfg, "axl.memory_limit", -1.0);
     if (limit >= 0.0)
         out->host_limit_bytes = limit > 0.0 ? (uint64_t)(limit * GIB) : UINT64_MAX;
+    if (limit == 0.0 && out->device_bytes)
+        out->device_limit_bytes = UINT64_MAX;
     return AXL_OK;
 }
 
@@ -160,6 +185,22 @@ static void plan_put_gib(char out[AXL__NUM_MAX], uint64_t bytes)
     axl__format_double(out, round(gib * unit) / unit);
 }
 
+/* The device's own memory. */
+static axl_status plan_fits_device(const axl_plan *p)
+{
+    char needed[AXL__NUM_MAX], free_bytes[AXL__NUM_MAX];
+
+    if (p->device_bytes <= p->device_limit_bytes)
+        return AXL_OK;
+    plan_put_gib(needed, p->device_bytes);
+    plan_put_gib(free_bytes, p->device_limit_bytes);
+    return axl__fail(AXL_ERR_NOMEM,
+                     "the run needs %s GiB of the device's memory, where %s GiB are free; "
+                     "load_in_4bit, gradient_checkpointing, a smaller micro_batch_size or "
+                     "sequence_len need less, axl: {memory_limit: 0} tries nevertheless",
+                     needed, free_bytes);
+}
+
 axl_status axl__plan_fits(const axl_plan *p)
 {
     char text[5][AXL__NUM_MAX];
@@ -167,7 +208,7 @@ axl_status axl__plan_fits(const axl_plan *p)
                                 p->optimizer_bytes, p->host_limit_bytes };
 
     if (p->peak_rss_bytes <= p->host_limit_bytes)
-        return AXL_OK;
+        return plan_fits_device(p);
     for (int i = 0; i < 5; i++)
         plan_put_gib(text[i], bytes[i]);
     return axl__fail(AXL_ERR_NOMEM,
@@ -271,8 +312,7 @@ static axl_status plan_data(const axl_config *cfg, const axl_tokenizer *tok, axl
     out->steps = b.total_steps;
     if (b.train.n_steps > 0)
         out->tokens_per_step = (b.train.n_tokens + b.train.n_steps / 2) / b.train.n_steps;
-    axl_status status =
-        axl__plan_seconds(counted, axl__cfg_str(cfg, "axl.backend"), &b, &out->seconds);
+    axl_status status = axl__plan_seconds(counted, axl__config_device(cfg), &b, &out->seconds);
     axl_trainer_free(counted);
     return status;
 }

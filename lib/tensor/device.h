@@ -12,6 +12,9 @@ typedef struct axl_device_info {
     bool host_memory;   /* device pointers are host pointers */
     bool counts_only;   /* nothing is allocated or computed, see counting.h */
     uint64_t own_bytes; /* of host memory that the device has for itself */
+    /* Of memory of the device's own; 0 where that is the host's.  What it has for itself, what is
+     * free, and the most that buffers have taken at a time. */
+    uint64_t own_device_bytes, free_device_bytes, peak_device_bytes;
     const char *matmul; /* what computes large matmuls: "axl", "oneDNN 2.6.3", … */
     const char *isa;    /* "avx512_bf16", … */
 } axl_device_info;

@@ -72,7 +72,8 @@ typedef struct axl_matmul_term {
 
 enum { AXL_MATMUL_TERMS = 8 };
 
-/* y (m,n) = alpha * (op(x) op(w) + the terms of `more`) + beta * y or + plus, accumulated in f32.
+/* y (m,n) = alpha * (op(x) op(w) + the terms of `more`) + beta * y or + plus, accumulated in f32;
+ * a backend may round a bf16 y after each product, of which x and w's own comes last.
  * op(x) is (m,k): x, or its transpose when trans_x; op(w) is (k,n) likewise.
  * compute AXL_F32 multiplies what is stored (bf16 widened); AXL_BF16 first rounds f32 operands to
  * bf16.  beta is 0 (y is not read) or 1.  x and w may be the same memory, y neither.  plus (m,n),

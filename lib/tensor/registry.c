@@ -7,6 +7,7 @@
 #include "registry.h"
 
 #include "backend_plugin.h"
+#include "base/num.h"
 #include "base/os.h"
 #include "base/plugin.h"
 #include "base/str.h"
@@ -326,6 +327,38 @@ axl_status axl__device_get(const axl_backend_ops **ops, axl_device **out, axl_co
         status = open_shared(out, ctx, b, *ops, ordinal);
     unlock_backends(ctx, b);
     return status;
+}
+
+static axl_status get_any(const axl_backend_ops **ops, axl_device **out, axl_context *ctx)
+{
+    axl_status status = axl__device_get(ops, out, ctx, "cuda", 0);
+
+    if (status != AXL_ERR_NOT_FOUND && status != AXL_ERR_DEVICE)
+        return status;
+    axl__log(ctx, AXL_LOG_INFO, "the CPU computes: %s", axl_last_error());
+    axl__error_clear();
+    return axl__device_get(ops, out, ctx, "cpu", 0);
+}
+
+axl_status axl__device_get_named(const axl_backend_ops **ops, axl_device **out, axl_context *ctx,
+                                 const char *name)
+{
+    const char *colon = strchr(name, ':');
+    char backend[NAME_MAX_LEN + 1];
+    size_t length = colon ? (size_t)(colon - name) : strlen(name);
+    int64_t ordinal = 0;
+
+    *out = NULL;
+    if (strcmp(name, "auto") == 0)
+        return get_any(ops, out, ctx);
+    if (length > NAME_MAX_LEN ||
+        (colon && !axl__parse_int(colon + 1, strlen(colon + 1), &ordinal)) || ordinal < 0 ||
+        ordinal > INT32_MAX)
+        return axl__fail(AXL_ERR_INVALID,
+                         "\"%s\" is no device: one is auto, cpu, cuda, or cuda:1 for the second",
+                         name);
+    snprintf(backend, sizeof backend, "%.*s", (int)length, name);
+    return axl__device_get(ops, out, ctx, backend, (int32_t)ordinal);
 }
 
 /* Whether the device has other users. */

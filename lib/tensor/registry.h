@@ -30,6 +30,10 @@ axl_status axl__backend_each(axl_context *ctx, axl_status (*fn)(void *arg, const
  * axl__device_put. */
 axl_status axl__device_get(const axl_backend_ops **ops, axl_device **out, axl_context *ctx,
                            const char *backend, int32_t ordinal);
+/* The same by a name as configs have it: BACKEND, BACKEND:ORDINAL, or auto, which is the first CUDA
+ * device where there is one, else the CPU. */
+axl_status axl__device_get_named(const axl_backend_ops **ops, axl_device **out, axl_context *ctx,
+                                 const char *name);
 /* Closes the device with its last user, or at once if it is not a shared one.  NULL is fine. */
 void axl__device_put(axl_context *ctx, const axl_backend_ops *ops, axl_device *dev);
 

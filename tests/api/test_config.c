@@ -108,7 +108,7 @@ static void test_config__fills_in_defaults(void **state)
         { "tokenizer_config", "m" },
         { "bf16", "auto" },
         { "datasets[0].path", "d.json" },
-        { "axl.backend", "cpu" },
+        { "device", "cpu" },
         { "warmup_steps", "(end)" },
         { "datasets[1].path", "(end)" },
         { "special_tokens.pad_token", "(end)" },

@@ -104,6 +104,31 @@ static void test_backends__a_context_shares_its_devices(void **state)
     axl_context_free(ctx);
 }
 
+static void test_backends__devices_by_name(void **state)
+{
+    axl_context_options o = AXL_CONTEXT_OPTIONS_INIT;
+    const axl_backend_ops *ops;
+    axl_context *ctx;
+    axl_device *dev;
+
+    (void)state;
+    o.plugin_dir = "/nowhere";
+    assert_ok(axl_context_new(&ctx, &o));
+    assert_ok(axl__device_get_named(&ops, &dev, ctx, "reference:0"));
+    assert_string_equal(ops->name, "reference");
+    axl__device_put(ctx, ops, dev);
+    assert_fails(axl__device_get_named(&ops, &dev, ctx, "cpu:1"), AXL_ERR_INVALID, "device 0 only");
+    assert_fails(axl__device_get_named(&ops, &dev, ctx, "cuda:first"), AXL_ERR_INVALID,
+                 "\"cuda:first\" is no device: one is auto, cpu, cuda, or cuda:1 for the second");
+    assert_fails(axl__device_get_named(&ops, &dev, ctx, "cuda:-1"), AXL_ERR_INVALID,
+                 "is no device");
+    axl_status status = axl__device_get_named(&ops, &dev, ctx, "auto");
+    assert_ok(status); /* a GPU, or the CPU where there is none */
+    assert_true(strcmp(ops->name, "cuda") == 0 || strcmp(ops->name, "cpu") == 0);
+    axl__device_put(ctx, ops, dev);
+    axl_context_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +137,7 @@ int main(void)
         cmocka_unit_test(test_backends__an_older_table_works_where_it_has_what_it_must),
         cmocka_unit_test(test_backends__tables_that_do_not_fit),
         cmocka_unit_test(test_backends__a_context_shares_its_devices),
+        cmocka_unit_test(test_backends__devices_by_name),
     };
 
     return test_run(tests);
