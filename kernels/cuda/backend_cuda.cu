@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backend_cuda.cu - the backend "cuda", a plugin: one device, its memory and its table.  All work
+ * of a device goes on one stream, so that calls are ordered and nothing waits but a download.
+ */
+#include "cublaslt.h"
+
+#include <stdio.h>
+
+enum { MIB = 1 << 20, LEAST_MAJOR = 8 }; /* sm_80: bf16 on tensor cores, cp.async */
+
+const axl_plugin_host *axl__cuda_host;
+
+axl_status axl__cuda_status(axl_device *dev, cudaError_t e, const char *what)
+{
+    if (e == cudaSuccess)
+        return AXL_OK;
+    return axl__cuda_host->fail(AXL_ERR_DEVICE, "cuda:%d: %s: %s", dev->ordinal, what,
+                                cudaGetErrorString(e));
+}
+
+static axl_status out_of_memory(axl_device *dev, size_t size)
+{
+    size_t free_bytes = 0, total = 0;
+
+    cudaGetLastError(); /* not that of the next call */
+    cudaMemGetInfo(&free_bytes, &total);
+    return axl__cuda_host->fail(AXL_ERR_NOMEM,
+                                "cuda:%d: out of device memory: %zu MiB asked for, %zu MiB of %zu "
+                                "MiB are free",
+                                dev->ordinal, (size + MIB - 1) / MIB, free_bytes / MIB,
+                                total / MIB);
+}
+
+/* The device of a thread is the runtime's business: every call says which. */
+static axl_status enter(axl_device *dev)
+{
+    return axl__cuda_status(dev, cudaSetDevice(dev->ordinal), "using the device");
+}
+
+/* ---- device ---- */
+
+static axl_status check_device(axl_device *dev)
+{
+    int n = 0;
+    cudaError_t e = cudaGetDeviceCount(&n);
+
+    if (e != cudaSuccess)
+        return axl__cuda_host->fail(AXL_ERR_DEVICE, "there is no CUDA device: %s",
+                                    cudaGetErrorString(e));
+    if (dev->ordinal < 0 || dev->ordinal >= n)
+        return axl__cuda_host->fail(AXL_ERR_DEVICE, "there is no cuda:%d: this machine has %d",
+                                    dev->ordinal, n);
+    AXL_TRY(axl__cuda_status(dev, cudaGetDeviceProperties(&dev->properties, dev->ordinal),
+                             "asking the device"));
+    if (dev->properties.major < LEAST_MAJOR)
+        return axl__cuda_host->fail(
+            AXL_ERR_DEVICE, "cuda:%d, %s, has compute capability %d.%d: 8.0 is the least",
+            dev->ordinal, dev->properties.name, dev->properties.major, dev->properties.minor);
+    snprintf(dev->isa, sizeof dev->isa, "sm_%d%d", dev->properties.major, dev->properties.minor);
+    return AXL_OK;
+}
+
+/* Memory that was freed stays the device's own: the next buffer costs no call of the driver. */
+static axl_status keep_memory(axl_device *dev)
+{
+    cudaMemPool_t pool;
+    uint64_t all = UINT64_MAX;
+
+    AXL_TRY(axl__cuda_status(dev, cudaDeviceGetDefaultMemPool(&pool, dev->ordinal), "its memory"));
+    return axl__cuda_status(
+        dev, cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all), "its memory");
+}
+
+static axl_status open_parts(axl_device *dev)
+{
+    AXL_TRY(check_device(dev));
+    AXL_TRY(enter(dev));
+    AXL_TRY(axl__cuda_status(dev, cudaStreamCreateWithFlags(&dev->stream, cudaStreamNonBlocking),
+                             "a stream"));
+    AXL_TRY(keep_memory(dev));
+    AXL_TRY(axl__staging_open(dev));
+    AXL_TRY(axl__quant_tables_open(dev));
+    AXL_TRY(
+        axl__cuda_status(dev,
+                         cudaMallocAsync((void **)&dev->partial,
+                                         AXL__CUDA_PARTIALS * sizeof *dev->partial, dev->stream),
+                         "memory for sums"));
+    return axl__cublaslt_open(dev);
+}
+
+static void cuda_device_close(axl_device *dev)
+{
+    axl_context *ctx = dev->ctx;
+
+    if (dev->stream) {
+        cudaSetDevice(dev->ordinal);
+        axl__cublaslt_close(dev);
+        axl__quant_tables_close(dev);
+        if (dev->partial)
+            cudaFreeAsync(dev->partial, dev->stream);
+        if (dev->room)
+            cudaFreeAsync(dev->room, dev->stream);
+        cudaStreamSynchronize(dev->stream);
+        axl__staging_close(dev);
+        cudaStreamDestroy(dev->stream);
+    }
+    pthread_mutex_destroy(&dev->lock);
+    axl__cuda_host->free(ctx, dev);
+    axl__cuda_host->context_free(ctx);
+}
+
+static axl_status cuda_device_open(axl_device **out, axl_context *ctx, int32_t ordinal)
+{
+    axl_device *dev = (axl_device *)axl__cuda_host->alloc(ctx, sizeof *dev);
+
+    *out = NULL;
+    if (!dev)
+        return axl__cuda_host->fail(AXL_ERR_NOMEM, "out of memory");
+    memset((void *)dev, 0, sizeof *dev);
+    dev->ctx = axl__cuda_host->context_ref(ctx);
+    pthread_mutex_init(&dev->lock, NULL);
+    dev->ordinal = ordinal;
+    axl_status status = open_parts(dev);
+    if (status < 0) {
+        cuda_device_close(dev);
+        return status;
+    }
+    *out = dev;
+    return AXL_OK;
+}
+
+static void read_memory(axl_device *dev, axl_device_info *out)
+{
+    size_t free_bytes = 0, total = 0;
+    uint64_t peak = 0;
+    cudaMemPool_t pool;
+
+    if (cudaSetDevice(dev->ordinal) != cudaSuccess)
+        return;
+    if (cudaMemGetInfo(&free_bytes, &total) == cudaSuccess)
+        out->free_device_bytes = free_bytes;
+    if (cudaDeviceGetDefaultMemPool(&pool, dev->ordinal) == cudaSuccess &&
+        cudaMemPoolGetAttribute(pool, cudaMemPoolAttrUsedMemHigh, &peak) == cudaSuccess)
+        out->peak_device_bytes = peak;
+}
+
+static void cuda_device_info(axl_device *dev, axl_device_info *out)
+{
+    *out = axl_device_info();
+    out->native_bf16 = true;
+    out->own_bytes = axl__staging_bytes();
+    out->own_device_bytes =
+        axl__cublaslt_bytes() + AXL__CUDA_PARTIALS * sizeof *dev->partial + dev->room_size;
+    out->matmul = "cuBLASLt";
+    out->isa = dev->isa;
+    read_memory(dev, out);
+}
+
+/* ---- memory ---- */
+
+static axl_status cuda_buffer_new(axl_device *dev, void **out, size_t size)
+{
+    *out = NULL;
+    AXL_TRY(enter(dev));
+    cudaError_t e = cudaMallocAsync(out, size ? size : 1, dev->stream);
+    if (e == cudaErrorMemoryAllocation)
+        return out_of_memory(dev, size);
+    return axl__cuda_status(dev, e, "a buffer");
+}
+
+static void cuda_buffer_free(axl_device *dev, void *buffer)
+{
+    if (buffer && cudaSetDevice(dev->ordinal) == cudaSuccess)
+        cudaFreeAsync(buffer, dev->stream);
+}
+
+axl_status axl__cuda_room(axl_device *dev, size_t size)
+{
+    if (size <= dev->room_size)
+        return AXL_OK;
+    cuda_buffer_free(dev, dev->room);
+    dev->room_size = 0;
+    AXL_TRY(cuda_buffer_new(dev, &dev->room, size));
+    dev->room_size = size;
+    return AXL_OK;
+}
+
+static axl_status cuda_upload(axl_device *dev, void *dst, const void *host, size_t size)
+{
+    AXL_TRY(enter(dev));
+    return axl__staging_upload(dev, dst, host, size);
+}
+
+static axl_status cuda_weights_map(axl_device *dev, void **out, const void *host, size_t size)
+{
+    AXL_TRY(cuda_buffer_new(dev, out, size));
+    axl_status status = axl__staging_upload(dev, *out, host, size);
+    if (status < 0) {
+        cuda_buffer_free(dev, *out);
+        *out = NULL;
+    }
+    return status;
+}
+
+static axl_status cuda_synchronize(axl_device *dev)
+{
+    AXL_TRY(enter(dev));
+    return axl__cuda_status(dev, cudaStreamSynchronize(dev->stream), "waiting");
+}
+
+static axl_status cuda_download(axl_device *dev, void *host, const void *src, size_t size)
+{
+    AXL_TRY(enter(dev));
+    if (size)
+        AXL_TRY(axl__cuda_status(
+            dev, cudaMemcpyAsync(host, src, size, cudaMemcpyDeviceToHost, dev->stream),
+            "a download"));
+    return cuda_synchronize(dev);
+}
+
+static axl_status cuda_copy(axl_device *dev, void *dst, const void *src, size_t size)
+{
+    AXL_TRY(enter(dev));
+    if (size == 0)
+        return AXL_OK;
+    return axl__cuda_status(
+        dev, cudaMemcpyAsync(dst, src, size, cudaMemcpyDeviceToDevice, dev->stream), "a copy");
+}
+
+static axl_status cuda_zero(axl_device *dev, void *dst, size_t size)
+{
+    AXL_TRY(enter(dev));
+    if (size == 0)
+        return AXL_OK;
+    return axl__cuda_status(dev, cudaMemsetAsync(dst, 0, size, dev->stream), "zeros");
+}
+
+static size_t cuda_scratch(axl_device *dev, axl_op op, const void *args)
+{
+    (void)dev;
+    if (op == AXL_OP_attention_backward)
+        return axl__cuda_attention_scratch((const axl_attention_backward_args *)args);
+    return 0;
+}
+
+/* ---- table ---- */
+
+#define CUDA_OP(op, args, use)                                                                     \
+    static axl_status cuda_##op(axl_device *dev, const args *a)                                    \
+    {                                                                                              \
+        AXL_TRY(enter(dev));                                                                       \
+        pthread_mutex_lock(&dev->lock);                                                            \
+        axl_status status = axl__cuda_##op(dev, a);                                                \
+        pthread_mutex_unlock(&dev->lock);                                                          \
+        return status;                                                                             \
+    }
+AXL_BACKEND_OPS(CUDA_OP)
+
+/* In the order of axl_backend_ops. */
+#define MEMBER(op, args, use) cuda_##op,
+static const axl_backend_ops table = { AXL_BACKEND_ABI,  sizeof(axl_backend_ops),
+                                       "cuda",           AXL_VERSION,
+                                       cuda_device_open, cuda_device_close,
+                                       cuda_device_info, cuda_buffer_new,
+                                       cuda_buffer_free, cuda_weights_map,
+                                       cuda_buffer_free, cuda_upload,
+                                       cuda_download,    cuda_copy,
+                                       cuda_zero,        cuda_synchronize,
+                                       cuda_scratch,     AXL_BACKEND_OPS(MEMBER) };
+
+extern "C" __attribute__((visibility("default"))) const axl_backend_ops *axl_backend_plugin(
+    const axl_plugin_host *host)
+{
+    axl__cuda_host = host;
+    return &table;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dropout.cu - see dropout.h.  Bound by its bytes: a draw of four words costs some forty
+ * instructions, which four elements share. */
+#include "kernels/cuda/elementwise_cuda.h"
+
+#include "dropout.h"
+
+template <class T> struct dropout_op {
+    matrix<T> x, y;
+    int64_t cols;
+    uint64_t threshold, seed, stream, offset;
+    float factor;
+
+    /* A chunk's first element need not be the first word of its draw. */
+    template <int N> __device__ void run(int64_t row, int64_t col) const
+    {
+        chunk<N> v = x.template load<N>(row, col);
+        uint64_t first = offset + (uint64_t)(row * cols + col), drawn = ~(uint64_t)0;
+        uint32_t word[4];
+
+        for (int i = 0; i < N; i++) {
+            uint64_t at = first + (uint64_t)i;
+            if (at / 4 != drawn) {
+                drawn = at / 4;
+                philox(word, seed, stream, drawn);
+            }
+            v.v[i] = word_of(word, at % 4) >= threshold ? v.v[i] * factor : 0.0f;
+        }
+        y.store(row, col, v);
+    }
+};
+
+axl_status axl__cuda_dropout(axl_device *dev, const axl_dropout_args *a)
+{
+    return axl__cuda_with_type(a->x.dtype, [&](auto t) {
+        typedef decltype(t) T;
+        dropout_op<T> op = { matrix_of<T>(a->x),
+                             matrix_of<T>(a->y),
+                             a->x.cols,
+                             (uint64_t)llrint((double)a->p * 0x1p32),
+                             a->seed,
+                             a->stream,
+                             a->offset,
+                             (float)(1.0 / (1.0 - (double)a->p)) };
+        return axl__cuda_elementwise(dev, op, a->x.rows, a->x.cols,
+                                     whole_chunks(a->x) && whole_chunks(a->y));
+    });
+}
