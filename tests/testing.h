@@ -52,6 +52,31 @@ static inline const char *test_isa(void)
     return getenv("AXL_TEST_ISA");
 }
 
+/* AXL_TEST_BACKEND names the one backend that tests of backends are about: "cuda" on a GPU, or
+ * "emulated" for all cases of what the rest of the tests run in part. */
+static inline const char *test_backend(void)
+{
+    return getenv("AXL_TEST_BACKEND");
+}
+
+/* Where the build has a backend's plugin; NULL of those that are built in. */
+static inline const char *test_plugin_dir(const char *backend)
+{
+    static const char *const places[][2] = { { "guarded", "tests/guarded" },
+                                             { "emulated", "tests/emulation" },
+                                             { "cuda", "kernels/cuda" } };
+    static char path[1024];
+    const char *build = getenv("AXL_BUILD_DIR");
+
+    for (size_t i = 0; backend && i < sizeof places / sizeof places[0]; i++) {
+        if (strcmp(backend, places[i][0]) == 0) {
+            snprintf(path, sizeof path, "%s/%s", build ? build : ".", places[i][1]);
+            return path;
+        }
+    }
+    return NULL;
+}
+
 /* AXL_TEST=part_of_a_name runs the matching cases only; it may hold * and ? of its own. */
 static inline void test_filter(void)
 {

@@ -3,7 +3,7 @@
  * test_guarded.c - what a trainer does on a device whose memory the host cannot touch and whose
  * operations run late (guarded_backend.c) has the bits that it has on the reference.
  */
-#include "tiny_model.h"
+#include "rig.h"
 
 #include "guarded.h"
 
@@ -13,44 +13,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STEPS = 3, N_SEQS = 3 };
-
-static const uint32_t lengths[N_SEQS] = { 9, 1, 14 };
-
-typedef struct setting {
-    uint32_t compute, checkpointing, accumulation;
-    bool full; /* the model's own weights */
-    double dropout, noise, smoothing;
-    const char *optimizer; /* NULL: AdamW */
-    uint64_t relora_steps;
-    uint32_t prune, lisa_layers;
-    uint32_t weights; /* an axl_weights */
-} setting;
-
-typedef struct rig {
-    axl_context *ctx;
-    axl_model *model;
-    axl_adapter *adapter;
-    axl_trainer *tr;
-} rig;
-
-/* ---- the two machines ---- */
-
-static const char *plugin_dir(void)
-{
-    static char path[1024];
-    const char *build = getenv("AXL_BUILD_DIR");
-
-    snprintf(path, sizeof path, "%s/tests/guarded", build ? build : ".");
-    return path;
-}
+/* ---- counts ---- */
 
 static void read_counts(axl_guarded_counts *open, axl_guarded_counts *closed)
 {
     char path[1100];
     axl_guarded_read_fn *read;
 
-    snprintf(path, sizeof path, "%s/libaxl-guarded.so.0", plugin_dir());
+    snprintf(path, sizeof path, "%s/libaxl-guarded.so.0", test_plugin_dir("guarded"));
     void *lib = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
     assert_non_null(lib);
     void *symbol = dlsym(lib, "axl_guarded_read");
@@ -60,116 +30,12 @@ static void read_counts(axl_guarded_counts *open, axl_guarded_counts *closed)
     dlclose(lib);
 }
 
-/* The tiny model with two of its layers. */
-static const char *folder(void)
-{
-    static char dir[128], command[2048];
-
-    if (dir[0])
-        return dir;
-    snprintf(dir, sizeof dir, "%s/two-layers", test_temp_dir());
-    snprintf(command, sizeof command,
-             "cd '%s' && mkdir '%s' && ln -s \"$PWD\"/[mt]* '%s' && "
-             "sed '/num_hidden_layers/s/4/2/' config.json >'%s/config.json'",
-             test_source_path("examples/tiny-llama"), dir, dir, dir);
-    assert_int_equal(system(command), 0);
-    return dir;
-}
-
-static axl_context *context(void)
-{
-    axl_context_options o = AXL_CONTEXT_OPTIONS_INIT;
-    axl_context *ctx;
-
-    o.threads = 2;
-    o.plugin_dir = plugin_dir();
-    assert_ok(axl_context_new(&ctx, &o));
-    return ctx;
-}
-
-static axl_model *open_model(axl_context *ctx, const char *backend, uint32_t compute,
-                             uint32_t weights)
-{
-    axl_model_options o = AXL_MODEL_OPTIONS_INIT;
-    axl_model *model;
-
-    o.backend = backend;
-    o.compute = compute;
-    o.weights = weights;
-    assert_ok(axl_model_open(&model, ctx, folder(), &o));
-    return model;
-}
-
-static rig begin(const char *backend, const setting *s)
-{
-    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
-    axl_optimizer_options oo = AXL_OPTIMIZER_OPTIONS_INIT;
-    rig r = { .ctx = context() };
-
-    r.model = open_model(r.ctx, backend, s->compute, s->weights);
-    r.adapter = s->full ? NULL : tiny_adapter(r.model, s->dropout);
-    oo.name = s->optimizer;
-    oo.weight_decay = 0.01;
-    o.optimizer = &oo;
-    o.learning_rate = 1e-3;
-    o.gradient_accumulation_steps = s->accumulation ? s->accumulation : 1;
-    o.checkpointing = s->checkpointing;
-    o.neftune_noise_alpha = s->noise;
-    o.label_smoothing = s->smoothing;
-    o.relora_steps = s->relora_steps;
-    o.relora_prune = s->prune;
-    o.lisa_layers = s->lisa_layers;
-    o.lisa_steps = s->lisa_layers ? 2 : 0;
-    assert_ok(axl_trainer_new(&r.tr, r.model, r.adapter, &o));
-    return r;
-}
-
-static void end(rig *r)
-{
-    axl_trainer_free(r->tr);
-    axl_adapter_free(r->adapter);
-    axl_model_free(r->model);
-    axl_context_free(r->ctx);
-}
-
-/* A step; its loss. */
-static double step_with(rig *r, const setting *s, uint32_t seed)
-{
-    axl_step_stats stats = AXL_STEP_STATS_INIT;
-    double loss;
-
-    for (uint32_t i = 0; i < (s->accumulation ? s->accumulation : 1); i++) {
-        tiny_data *d = tiny_batch(lengths, N_SEQS, seed * 16 + i);
-        assert_ok(axl_trainer_forward_backward(r->tr, &d->batch, &loss));
-        free(d);
-    }
-    assert_ok(axl_trainer_step(r->tr, &stats));
-    assert_true(stats.grad_norm > 0.0);
-    return stats.loss;
-}
-
 /* ---- comparing ---- */
-
-/* All that is trained; *n values, for free(). */
-static float *trained_values(const rig *r, size_t *n)
-{
-    float *all = NULL;
-
-    *n = 0;
-    for (size_t i = 0; i < axl_trainer_count(r->tr); i++) {
-        axl_tensor_info t = AXL_TENSOR_INFO_INIT;
-        assert_ok(axl_trainer_get_tensor(r->tr, i, &t));
-        all = realloc(all, (*n + t.rows * t.cols) * sizeof *all);
-        assert_ok(axl_trainer_read(r->tr, i, all + *n));
-        *n += t.rows * t.cols;
-    }
-    return all;
-}
 
 static void assert_same_values(const rig *a, const rig *b)
 {
     size_t n, m;
-    float *x = trained_values(a, &n), *y = trained_values(b, &m);
+    float *x = rig_values(a, &n), *y = rig_values(b, &m);
 
     assert_int_equal(n, m);
     assert_memory_equal(x, y, n * sizeof *x);
@@ -189,16 +55,16 @@ static void assert_same_file(const char *a, const char *b)
 static void check(const setting *s)
 {
     axl_guarded_counts closed;
-    rig x = begin("guarded", s), y = begin("reference", s);
+    rig x = rig_begin("guarded", s), y = rig_begin("reference", s);
 
     for (uint32_t i = 0; i < STEPS; i++)
-        assert_true(step_with(&x, s, i) == step_with(&y, s, i));
+        assert_true(rig_step(&x, s, i) == rig_step(&y, s, i));
     assert_same_values(&x, &y);
-    end(&x);
+    rig_end(&x);
     read_counts(NULL, &closed);
     assert_true(closed.calls > 100);
     assert_int_equal(closed.never_freed, 0);
-    end(&y);
+    rig_end(&y);
 }
 
 /* ---- the guard ---- */
@@ -211,8 +77,8 @@ static void test_guarded__the_host_cannot_read_device_memory(void **state)
     int how;
 
     (void)state;
-    rig r = begin("guarded", &s);
-    step_with(&r, &s, 0);
+    rig r = rig_begin("guarded", &s);
+    rig_step(&r, &s, 0);
     read_counts(&counts, NULL);
     pid_t child = fork();
     assert_true(child >= 0);
@@ -222,7 +88,7 @@ static void test_guarded__the_host_cannot_read_device_memory(void **state)
     }
     assert_int_equal(waitpid(child, &how, 0), child);
     assert_false(WIFEXITED(how) && WEXITSTATUS(how) == 0);
-    end(&r);
+    rig_end(&r);
 }
 
 /* ---- training ---- */
@@ -297,10 +163,10 @@ static void test_guarded__optimizers(void **state)
 /* Saved on the one machine after a step, gone on with on the other. */
 static void check_going_on(const setting *s)
 {
-    rig x = begin("guarded", s), y = begin("reference", s), z = begin("guarded", s);
+    rig x = rig_begin("guarded", s), y = rig_begin("reference", s), z = rig_begin("guarded", s);
 
-    step_with(&x, s, 0);
-    step_with(&y, s, 0);
+    rig_step(&x, s, 0);
+    rig_step(&y, s, 0);
     assert_ok(axl_trainer_save(x.tr, NULL, temp_path("guarded")));
     assert_ok(axl_trainer_save(y.tr, NULL, temp_path("plain")));
     if (s->full)
@@ -309,11 +175,11 @@ static void check_going_on(const setting *s)
     assert_same_file(temp_path("guarded/optimizer.safetensors"),
                      temp_path("plain/optimizer.safetensors"));
     assert_ok(axl_trainer_load(z.tr, NULL, temp_path("guarded")));
-    assert_true(step_with(&y, s, 1) == step_with(&z, s, 1));
+    assert_true(rig_step(&y, s, 1) == rig_step(&z, s, 1));
     assert_same_values(&y, &z);
-    end(&x);
-    end(&y);
-    end(&z);
+    rig_end(&x);
+    rig_end(&y);
+    rig_end(&z);
 }
 
 static void test_guarded__checkpoints(void **state)
@@ -331,8 +197,8 @@ static void test_guarded__checkpoints(void **state)
  * merged and written whole. */
 static void merge_on(const char *backend, const char *dir, uint32_t weights)
 {
-    axl_context *ctx = context();
-    axl_model *model = open_model(ctx, backend, AXL_COMPUTE_BF16, weights);
+    axl_context *ctx = rig_context("guarded");
+    axl_model *model = rig_model(ctx, backend, AXL_COMPUTE_BF16, weights);
     axl_adapter *adapter = tiny_adapter(model, 0.0);
     char path[600];
 
@@ -379,8 +245,8 @@ static void generate_on(const char *backend, axl_buffer *text, float *logits)
 {
     axl_generate_options o = AXL_GENERATE_OPTIONS_INIT;
     const int32_t ids[3] = { 5, 6, 7 };
-    axl_context *ctx = context();
-    axl_model *model = open_model(ctx, backend, AXL_COMPUTE_F32, AXL_WEIGHTS_STORED);
+    axl_context *ctx = rig_context("guarded");
+    axl_model *model = rig_model(ctx, backend, AXL_COMPUTE_F32, AXL_WEIGHTS_STORED);
     axl_adapter *adapter = tiny_adapter(model, 0.0);
     axl_tokenizer *tok;
 
@@ -411,7 +277,7 @@ static void test_guarded__generating(void **state)
 
 static void test_guarded__planning(void **state)
 {
-    axl_context *ctx = context();
+    axl_context *ctx = rig_context("guarded");
     axl_model_options mo = AXL_MODEL_OPTIONS_INIT;
     axl_trainer_options to = AXL_TRAINER_OPTIONS_INIT;
     axl_plan x = AXL_PLAN_INIT, y = AXL_PLAN_INIT;
@@ -419,9 +285,9 @@ static void test_guarded__planning(void **state)
     (void)state;
     to.max_tokens = 64;
     mo.backend = "guarded";
-    assert_ok(axl_model_estimate(ctx, folder(), &mo, NULL, &to, &x));
+    assert_ok(axl_model_estimate(ctx, rig_folder(), &mo, NULL, &to, &x));
     mo.backend = "reference";
-    assert_ok(axl_model_estimate(ctx, folder(), &mo, NULL, &to, &y));
+    assert_ok(axl_model_estimate(ctx, rig_folder(), &mo, NULL, &to, &y));
     assert_true(x.activation_bytes == y.activation_bytes && x.activation_bytes > 0);
     assert_int_equal(x.optimizer_bytes, y.optimizer_bytes);
     axl_context_free(ctx);
@@ -441,13 +307,13 @@ static int half_squares(void *user, axl_logits *l)
 static void test_guarded__own_losses(void **state)
 {
     axl_loss_options o = AXL_LOSS_OPTIONS_INIT;
-    tiny_data *d = tiny_batch(lengths, N_SEQS, 1);
+    tiny_data *d = tiny_batch(rig_lengths, N_SEQS, 1);
 
     (void)state;
     o.loss = half_squares;
     for (uint32_t compute = AXL_COMPUTE_F32; compute <= AXL_COMPUTE_BF16; compute++) {
         const setting s = { .compute = compute };
-        rig x = begin("guarded", &s), y = begin("reference", &s);
+        rig x = rig_begin("guarded", &s), y = rig_begin("reference", &s);
         double a, b;
         assert_ok(axl_trainer_forward_backward_with(x.tr, &d->batch, &o, &a));
         assert_ok(axl_trainer_forward_backward_with(y.tr, &d->batch, &o, &b));
@@ -455,8 +321,8 @@ static void test_guarded__own_losses(void **state)
         assert_ok(axl_trainer_step(x.tr, NULL));
         assert_ok(axl_trainer_step(y.tr, NULL));
         assert_same_values(&x, &y);
-        end(&x);
-        end(&y);
+        rig_end(&x);
+        rig_end(&y);
     }
     free(d);
 }
@@ -467,19 +333,19 @@ static void test_guarded__own_losses(void **state)
 static void test_guarded__a_batch_waits_once_at_its_end(void **state)
 {
     const setting s = { .compute = AXL_COMPUTE_F32 };
-    tiny_data *d = tiny_batch(lengths, N_SEQS, 1);
+    tiny_data *d = tiny_batch(rig_lengths, N_SEQS, 1);
     axl_guarded_counts before, after;
     double loss;
 
     (void)state;
-    rig r = begin("guarded", &s);
-    step_with(&r, &s, 0);
+    rig r = rig_begin("guarded", &s);
+    rig_step(&r, &s, 0);
     read_counts(&before, NULL);
     assert_ok(axl_trainer_forward_backward(r.tr, &d->batch, &loss));
     read_counts(&after, NULL);
     assert_int_equal(after.waits - before.waits, 1);
     assert_int_equal(after.since_wait, 0);
-    end(&r);
+    rig_end(&r);
     free(d);
 }
 
@@ -489,31 +355,31 @@ static void test_guarded__sequences_are_in_device_memory(void **state)
     axl_guarded_counts counts;
 
     (void)state;
-    rig r = begin("guarded", &s);
-    step_with(&r, &s, 0);
+    rig r = rig_begin("guarded", &s);
+    rig_step(&r, &s, 0);
     read_counts(&counts, NULL);
     assert_int_equal(counts.without_device_cu, 0);
-    end(&r);
+    rig_end(&r);
 }
 
 /* A step reads the norm of the gradients; the optimizer's work then stays queued. */
 static void test_guarded__a_step_waits_for_the_norm_alone(void **state)
 {
     const setting s = { .compute = AXL_COMPUTE_F32 };
-    tiny_data *d = tiny_batch(lengths, N_SEQS, 1);
+    tiny_data *d = tiny_batch(rig_lengths, N_SEQS, 1);
     axl_step_stats stats = AXL_STEP_STATS_INIT;
     axl_guarded_counts before, after;
 
     (void)state;
-    rig r = begin("guarded", &s);
-    step_with(&r, &s, 0);
+    rig r = rig_begin("guarded", &s);
+    rig_step(&r, &s, 0);
     assert_ok(axl_trainer_forward_backward(r.tr, &d->batch, NULL));
     read_counts(&before, NULL);
     assert_ok(axl_trainer_step(r.tr, &stats));
     read_counts(&after, NULL);
     assert_int_equal(after.waits - before.waits, 1);
     assert_true(after.since_wait > 0);
-    end(&r);
+    rig_end(&r);
     free(d);
 }
 

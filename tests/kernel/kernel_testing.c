@@ -12,8 +12,11 @@
 /* The backends that are held against "reference". */
 static const struct {
     const char *name;
-    bool levels; /* it differs by instruction set and threads */
-} backends[] = { { "cpu", true }, { "guarded", false } };
+    bool levels;     /* it differs by instruction set and threads */
+    int64_t largest; /* elements of a case; larger ones take AXL_TEST_BACKEND */
+} backends[] = { { "cpu", true, INT64_MAX },
+                 { "guarded", false, INT64_MAX },
+                 { "emulated", false, 2200 } };
 
 enum { GUARD = 64, MAX_TARGETS = 64, N_ISAS = AXL_ISA_AMX + 1 };
 
@@ -354,16 +357,6 @@ static void use_emulated_amx(axl_device *dev)
 }
 #endif
 
-/* The plugin of tests/guarded. */
-static const char *plugin_dir(void)
-{
-    static char path[1024];
-    const char *build = getenv("AXL_BUILD_DIR");
-
-    snprintf(path, sizeof path, "%s/tests/guarded", build ? build : ".");
-    return path;
-}
-
 kernel_run *kernel_target(const char *backend, axl_isa isa, uint32_t threads)
 {
     axl_context_options opts = AXL_CONTEXT_OPTIONS_INIT;
@@ -381,7 +374,7 @@ kernel_run *kernel_target(const char *backend, axl_isa isa, uint32_t threads)
     kernel_run *run = &targets[n_targets].run;
     opts.isa = axl__isa_name(emulated ? AXL_ISA_AVX512_BF16 : isa);
     opts.threads = threads;
-    opts.plugin_dir = plugin_dir();
+    opts.plugin_dir = test_plugin_dir(backend);
     assert_ok(axl_context_new(&run->ctx, &opts));
     assert_ok(axl__backend_find(&run->ops, run->ctx, backend));
     assert_ok(run->ops->device_open(&run->dev, run->ctx, 0));
@@ -443,7 +436,11 @@ void kernel_check(kernel_body *body, const kernel_case *c)
     kernel_run *run = kernel_target("reference", AXL_ISA_BASELINE, 1);
     struct kernel_output *ref = run_body(run, body, c);
 
-    for (size_t b = 0; b < sizeof backends / sizeof backends[0]; b++) {
+    if (test_backend())
+        check_plain(test_backend(), body, c, ref);
+    for (size_t b = 0; b < sizeof backends / sizeof backends[0] && !test_backend(); b++) {
+        if (c->rows * c->cols > backends[b].largest)
+            continue;
         for (int isa = 0; isa < N_ISAS && backends[b].levels; isa++)
             check_target(backends[b].name, (axl_isa)isa, body, c, ref);
         if (!backends[b].levels)

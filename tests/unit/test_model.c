@@ -16,7 +16,8 @@ typedef struct {
     const char *backend, *isa;
 } machine;
 
-static const machine machines[] = {
+/* The last one is also that of the tests on one machine: AXL_TEST_BACKEND, where that is set. */
+static machine machines[] = {
     { "reference", NULL }, { "cpu", "baseline" }, { "cpu", "avx2" },
     { "cpu", "avx512" },   { "cpu", NULL },
 };
@@ -24,7 +25,7 @@ enum { N_MACHINES = sizeof machines / sizeof machines[0] };
 
 static size_t first_machine(void)
 {
-    return test_is_slow() ? N_MACHINES - 1 : 0;
+    return test_is_slow() || test_backend() ? N_MACHINES - 1 : 0;
 }
 
 static axl_context *machine_context(const machine *m)
@@ -33,6 +34,7 @@ static axl_context *machine_context(const machine *m)
     axl_context *ctx;
 
     o.isa = m->isa ? m->isa : test_isa();
+    o.plugin_dir = test_plugin_dir(m->backend);
     assert_ok(axl_context_new(&ctx, &o));
     return ctx;
 }
@@ -425,7 +427,7 @@ static void check_steps(axl_model *model, const sequences *s, const float *want)
 /* dynamic turns each token by the length so far: transformers' own steps. */
 static void test_model__dynamic_continues_as_transformers(void **state)
 {
-    axl_context *ctx = test_context();
+    axl_context *ctx = machine_context(&machines[N_MACHINES - 1]);
     axl__safetensors st;
     sequences s = { .n_seqs = 1 };
     axl__arena arena;
@@ -446,7 +448,7 @@ static void test_model__dynamic_continues_as_transformers(void **state)
  * again where its factors change (transformers' Phi-3 drops its cache there). */
 static void check_steps_are_the_texts(const char *variant)
 {
-    axl_context *ctx = test_context();
+    axl_context *ctx = machine_context(&machines[N_MACHINES - 1]);
     axl__safetensors st;
     sequences s = { .n_seqs = 1 };
     axl__arena arena;
@@ -723,6 +725,8 @@ static void test_model__has_pefts_gradients_on_stories(void **state)
 
 int main(void)
 {
+    if (test_backend())
+        machines[N_MACHINES - 1].backend = test_backend();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_model__equals_transformers_in_every_form),
         cmocka_unit_test(test_model__trains_as_transformers_does),
