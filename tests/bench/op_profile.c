@@ -103,6 +103,18 @@ void axl__op_profile_reset(void)
     memset(entries, 0, sizeof entries);
 }
 
+double axl__op_profile_seconds(uint64_t *calls)
+{
+    double seconds = 0.0;
+
+    *calls = 0;
+    for (size_t i = 0; i < n_entries; i++) {
+        seconds += entries[i].seconds;
+        *calls += entries[i].calls;
+    }
+    return seconds;
+}
+
 static int longest_first(const void *a, const void *b)
 {
     double x = ((const entry *)a)->seconds, y = ((const entry *)b)->seconds;

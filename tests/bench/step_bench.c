@@ -345,7 +345,7 @@ static double matmul_gflops(const axl_backend_ops *ops, axl_device *dev, axl_dty
 }
 
 typedef struct {
-    double matmul_gflops, copy_gbytes;
+    double matmul_gflops, copy_gbytes, busy_share;
     uint64_t device_peak_bytes;
 } device_limits;
 
@@ -493,6 +493,39 @@ static double time_steps(const bench *b, axl_trainer *tr, const data *d)
     return best;
 }
 
+/* What is left of a call's time when it does nothing: launching it and waiting for it. */
+static double idle_call_seconds(const axl_backend_ops *ops, axl_device *dev)
+{
+    enum { CALLS = 50 };
+    void *few;
+
+    check(ops->buffer_new(dev, &few, 256), "buffer");
+    check(ops->synchronize(dev), "waiting");
+    double began = axl__now();
+    for (int i = 0; i < CALLS; i++) {
+        check(ops->zero(dev, few, 4), "zero");
+        check(ops->synchronize(dev), "waiting");
+    }
+    double took = (axl__now() - began) / CALLS;
+    ops->buffer_free(dev, few);
+    return took;
+}
+
+/* The device's own time for the calls of a step, as a share of the step that is not waited for. */
+static double busy_share(axl_trainer *tr, const data *d, double seconds)
+{
+    const axl_backend_ops *ops = tr->model->ops;
+    double idle = idle_call_seconds(ops, tr->model->dev);
+    uint64_t calls;
+
+    tr->model->ops = axl__op_profile(ops);
+    axl__op_profile_reset();
+    one_step(tr, d);
+    double busy = axl__op_profile_seconds(&calls) - (double)calls * idle;
+    tr->model->ops = ops;
+    return busy / seconds;
+}
+
 static void print_result(const bench *b, double seconds, double first, const axl_plan *plan,
                          const device_limits *limits)
 {
@@ -503,12 +536,13 @@ static void print_result(const bench *b, double seconds, double first, const axl
            "\"gflops\": %.1f, \"matmul_peak_gflops\": %.1f, \"share_of_peak\": %.3f, "
            "\"copy_gbytes_per_second\": %.1f, \"peak_rss_bytes\": %llu, "
            "\"planned_rss_bytes\": %llu, \"device_peak_bytes\": %llu, "
-           "\"planned_device_bytes\": %llu, \"first_step_seconds\": %.3f}\n",
+           "\"planned_device_bytes\": %llu, \"device_busy_share\": %.3f, "
+           "\"first_step_seconds\": %.3f}\n",
            b->s->name, b->backend, b->tokens, b->dtype, ways[b->way].name,
            b->checkpointing ? "true" : "false", rate, gflops, limits->matmul_gflops,
            gflops / limits->matmul_gflops, limits->copy_gbytes, (unsigned long long)axl__peak_rss(),
            (unsigned long long)plan->peak_rss_bytes, (unsigned long long)limits->device_peak_bytes,
-           (unsigned long long)plan->device_bytes, first);
+           (unsigned long long)plan->device_bytes, limits->busy_share, first);
 }
 
 static void run(bench *b, double began)
@@ -531,6 +565,8 @@ static void run(bench *b, double began)
     double first = axl__now() - began, seconds = time_steps(b, tr, &d);
     tr->model->ops->device_info(tr->model->dev, &info);
     limits.device_peak_bytes = info.peak_device_bytes;
+    if (!b->profile && strcmp(b->backend, "cpu") != 0)
+        limits.busy_share = busy_share(tr, &d, seconds);
     axl_trainer_free(tr);
     read_limits(b, &limits);
     print_result(b, seconds, first, &plan, &limits);
