@@ -145,6 +145,11 @@ axl_status axl__adapter_joined(axl_adapter **out, const axl_adapter *a)
     return status;
 }
 
+static bool adapts_embedding(const axl_adapter *a)
+{
+    return a->loras[axl__modules_in(&a->model->modules, -1, AXL__SLOT_EMBED).first].on;
+}
+
 /* Restarting magnitudes, biases and whole modules, which are one for all pairs, is defined nowhere.
  */
 axl_status axl__adapter_can_restart(const axl_adapter *a)
@@ -155,6 +160,7 @@ axl_status axl__adapter_can_restart(const axl_adapter *a)
                        : strcmp(a->opts.bias, "none") != 0 ? "bias"
                        : a->opts.n_modules_to_save > 0     ? "lora_modules_to_save"
                        : a->n_rows > 0                     ? "peft_trainable_token_indices"
+                       : adapts_embedding(a)               ? "the embedding in lora_target_modules"
                        : axl__init_is_residual(init) || strcmp(init, "orthogonal") == 0 ||
                                strcmp(init, "false") == 0
                            ? "peft_init_lora_weights"

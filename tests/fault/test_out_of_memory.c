@@ -646,6 +646,57 @@ static void test_out_of_memory__adapter_of_all(void **state)
     end(&w);
 }
 
+static axl_status new_pair_of_embedding(void *w_)
+{
+    static const char *const targets[] = { "embed_tokens", "q_proj" };
+    world *w = w_;
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+
+    o.rank = 2;
+    o.target_modules = targets;
+    o.n_target_modules = 2;
+    return axl_adapter_new(&w->adapter, w->model, &o);
+}
+
+static axl_status open_variant(void *w_)
+{
+    world *w = w_;
+
+    return axl_model_open(&w->model, w->ctx,
+                          test_source_path("tests/golden/model_variants/llama_biases"), NULL);
+}
+
+/* PEFT's, which has the embedding's weight, too. */
+static axl_status open_pair_of_embedding(void *w_)
+{
+    world *w = w_;
+
+    return axl_adapter_open(&w->opened, w->model,
+                            test_source_path("tests/golden/peft_variants/pair_of_embedding"));
+}
+
+static axl_status merge_opened(void *w_)
+{
+    world *w = w_;
+
+    return axl_adapter_merge(w->opened);
+}
+
+static void test_out_of_memory__pair_of_embedding(void **state)
+{
+    world w = begin();
+
+    (void)state;
+    w.ctx = fault_context(&w.f);
+    assert_ok(open_variant(&w));
+    SWEEP(&w, new_pair_of_embedding, FAULT_MAKES);
+    SWEEP(&w, save_adapter_of_all, 0);
+    SWEEP(&w, open_pair_of_embedding, FAULT_MAKES);
+    SWEEP(&w, read_with_adapter, 0);
+    SWEEP(&w, merge_opened, 0);
+    end(&w);
+}
+
 /* ---- weights of few bits ---- */
 
 static axl_status open_quantised(void *w_)
@@ -1052,6 +1103,7 @@ int main(void)
         cmocka_unit_test(test_out_of_memory__data),
         cmocka_unit_test(test_out_of_memory__text),
         cmocka_unit_test(test_out_of_memory__adapter_of_all),
+        cmocka_unit_test(test_out_of_memory__pair_of_embedding),
         cmocka_unit_test(test_out_of_memory__weights_of_few_bits),
         cmocka_unit_test(test_out_of_memory__from_and_to_memory),
         cmocka_unit_test(test_out_of_memory__training),
