@@ -441,6 +441,7 @@ static axl_status size_pairs(axl_adapter *a, const bool *on)
     }
     return AXL_OK;
 }
+
 /* Gives everything its place and lists the tensors in the order of the module table: the order that
  * hosts see. */
 static axl_status adapter_lay_out(axl_adapter *a, const bool *on)

@@ -25,6 +25,7 @@ typedef struct setting {
     uint64_t relora_steps;
     uint32_t prune, lisa_layers;
     uint32_t weights; /* an axl_weights */
+    bool embedding;   /* has a pair, too */
 } setting;
 
 typedef struct rig {
@@ -100,6 +101,21 @@ static axl_model *open_model(axl_context *ctx, const char *backend, uint32_t com
     return model;
 }
 
+/* A pair of the embedding, and of the queries, whose values are all random. */
+static axl_adapter *embedding_adapter(axl_model *model)
+{
+    static const char *const targets[] = { "embed_tokens", "q_proj" };
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+    axl_adapter *adapter;
+
+    o.rank = 3;
+    o.target_modules = targets;
+    o.n_target_modules = 2;
+    o.init_lora_weights = "false";
+    assert_ok(axl_adapter_new(&adapter, model, &o));
+    return adapter;
+}
+
 static rig begin(const char *backend, const setting *s)
 {
     axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
@@ -107,7 +123,9 @@ static rig begin(const char *backend, const setting *s)
     rig r = { .ctx = context() };
 
     r.model = open_model(r.ctx, backend, s->compute, s->weights);
-    r.adapter = s->full ? NULL : tiny_adapter(r.model, s->dropout);
+    r.adapter = s->full        ? NULL
+                : s->embedding ? embedding_adapter(r.model)
+                               : tiny_adapter(r.model, s->dropout);
     oo.name = s->optimizer;
     oo.weight_decay = 0.01;
     o.optimizer = &oo;
@@ -232,6 +250,7 @@ static void test_guarded__adapters(void **state)
     (void)state;
     for (uint32_t compute = AXL_COMPUTE_F32; compute <= AXL_COMPUTE_BF16; compute++) {
         check(&(setting){ .compute = compute });
+        check(&(setting){ .compute = compute, .embedding = true, .noise = 5.0 });
         check(&(setting){ .compute = compute,
                           .checkpointing = 1,
                           .accumulation = 2,
