@@ -211,6 +211,41 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_from_config(axl_adapter **out, con
                                                           axl_model *model);
 
 /**
+ * One adapter of several, as PEFT's add_weighted_adapter() makes it, for the model that all are of:
+ *
+ * - "cat": their pairs side by side, which is the weighted sum of what each adds, exactly; the rank
+ *   is that of all together;
+ * - "linear": the sums of their A and of their B, each times the root of weight and scale, a sign
+ *   with A; of the rank that all have.  The sum has the products of one's B and another's A, too.
+ *
+ * One adapter alone is always "linear", and then only weighted.  The new one's scale is 1 (alpha is
+ * the rank, and PEFT's use_rslora of the first one is not taken over, which would scale the sum
+ * again).  It adapts every layer that one of them does, and for the rest is as the first one says.
+ *
+ * @param[out] out      The adapter, which keeps nothing of the others; NULL on failure.  Release
+ *                      with axl_adapter_free().
+ * @param[in]  adapters (n) of the same model; one may come twice.  Borrowed for the call.
+ * @param[in]  weights  (n) of any sign.  Borrowed for the call.
+ * @param[in]  n        At least 1.
+ * @param[in]  type     "cat" or "linear"; NULL: "cat".
+ *
+ * @retval AXL_ERR_INVALID     The adapters are of several models, a weight is not finite, ranks
+ *                             differ ("linear") or their sum is above 4096 ("cat").
+ * @retval AXL_ERR_UNSUPPORTED Another of PEFT's types, or an adapter that trains more than pairs;
+ *                             it is named.
+ * @retval AXL_ERR_BUSY        A trainer of one is in a call, or its values are being written.
+ * @retval AXL_ERR_CANCELLED
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_adapter_combine(axl_adapter **out,
+                                                      const axl_adapter *const *adapters,
+                                                      const double *weights, size_t n,
+                                                      const char *type);
+
+/**
  * Drop the caller's reference.
  *
  * @param[in] adapter NULL is fine.
