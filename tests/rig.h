@@ -20,6 +20,7 @@ typedef struct setting {
     uint64_t relora_steps;
     uint32_t prune, lisa_layers;
     uint32_t weights; /* an axl_weights */
+    bool embedding;   /* has a pair, too */
 } setting;
 
 typedef struct rig {
@@ -69,6 +70,21 @@ static inline axl_model *rig_model(axl_context *ctx, const char *backend, uint32
     return model;
 }
 
+/* A pair of the embedding, and of the queries, whose values are all random. */
+static inline axl_adapter *rig_embedding_adapter(axl_model *model)
+{
+    static const char *const targets[] = { "embed_tokens", "q_proj" };
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+    axl_adapter *adapter;
+
+    o.rank = 3;
+    o.target_modules = targets;
+    o.n_target_modules = 2;
+    o.init_lora_weights = "false";
+    assert_ok(axl_adapter_new(&adapter, model, &o));
+    return adapter;
+}
+
 static inline rig rig_begin(const char *backend, const setting *s)
 {
     axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
@@ -76,7 +92,9 @@ static inline rig rig_begin(const char *backend, const setting *s)
     rig r = { .ctx = rig_context(backend) };
 
     r.model = rig_model(r.ctx, backend, s->compute, s->weights);
-    r.adapter = s->full ? NULL : tiny_adapter(r.model, s->dropout);
+    r.adapter = s->full        ? NULL
+                : s->embedding ? rig_embedding_adapter(r.model)
+                               : tiny_adapter(r.model, s->dropout);
     oo.name = s->optimizer;
     oo.weight_decay = 0.01;
     o.optimizer = &oo;

@@ -3,8 +3,10 @@
  * @file adapter.h
  * A LoRA adapter (Hu et al., "LoRA: Low-rank adaptation of large language models", 2021):
  * y = x W^T + scale * dropout(x) A^T B^T, A (r, in), B (out, r), in f32, read and written as PEFT
- * does.  Beside its pairs it may train biases, magnitudes, which is DoRA (Liu et al., "DoRA:
- * Weight-decomposed low-rank adaptation", 2024), and whole modules in place of the model's.
+ * does.  A pair of the embedding has A (r, vocabulary) and B (hidden, r), and adds
+ * scale * B A[:, id] to the embedding of a token; nothing is dropped out of it.  Beside its pairs
+ * it may train biases, magnitudes, which is DoRA (Liu et al., "DoRA: Weight-decomposed low-rank
+ * adaptation", 2024), and whole modules in place of the model's.
  */
 #ifndef AXL_ADAPTER_H
 #define AXL_ADAPTER_H
@@ -17,7 +19,8 @@ extern "C" {
 
 typedef struct axl_adapter_options {
     size_t size;                       /**< sizeof(axl_adapter_options); set by _INIT */
-    const char *const *target_modules; /**< (n_target_modules) names such as "q_proj".  Copied */
+    const char *const *target_modules; /**< (n_target_modules) names such as "q_proj", or
+                                            "embed_tokens".  Copied */
     size_t n_target_modules;           /**< 0: every linear layer but the output head */
     uint64_t seed;                     /**< of A */
     double alpha;                      /**< scale = alpha / rank */
@@ -125,6 +128,9 @@ typedef struct axl_adapter_info {
  * for 96 iterations; "pissa_niter_N": roughly, by N iterations of a random subspace;
  * - "olora": the first r columns and rows of its QR (Büyükakyüz, 2024).
  *
+ * Whichever it is, the embedding's pair, where the embedding is named, begins with A zero and B
+ * normal, or with "false" with both normal.
+ *
  * PEFT takes what the last three begin with out of the weight.  Here the weight stays as it is, and
  * a second pair that is not trained takes it away: what is saved is plain LoRA of twice the rank on
  * the weights as their files have them, as PEFT's save_pretrained() makes of it with
@@ -136,7 +142,9 @@ typedef struct axl_adapter_info {
  *
  * @retval AXL_ERR_INVALID     An option is out of range, or a target names no layer.
  * @retval AXL_ERR_UNSUPPORTED A way to begin that is PEFT's alone, or one that wants weights that
- * are not quantised; it is named.
+ *                             are not quantised; what the embedding's pair does not go with: DoRA,
+ *                             lora_bias, PiSSA, OLoRA and LoftQ, new tokens, a head that is to
+ * share it.  It is named.
  * @retval AXL_ERR_ABI
  * @retval AXL_ERR_CANCELLED
  * @retval AXL_ERR_NOMEM
@@ -157,7 +165,8 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_new(axl_adapter **out, axl_model *
  *
  * @retval AXL_ERR_NOT_FOUND   A file is missing.
  * @retval AXL_ERR_FORMAT      A file is broken, or does not fit the model.
- * @retval AXL_ERR_UNSUPPORTED An adapter of another kind; it is named.
+ * @retval AXL_ERR_UNSUPPORTED An adapter of another kind, or one that brings another embedding than
+ *                             the model's; it is named.
  * @retval AXL_ERR_NOMEM
  *
  * Thread: any.
@@ -200,6 +209,41 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_open_files(axl_adapter **out, axl_
  */
 AXL_API AXL_MUST_CHECK axl_status axl_adapter_from_config(axl_adapter **out, const axl_config *cfg,
                                                           axl_model *model);
+
+/**
+ * One adapter of several, as PEFT's add_weighted_adapter() makes it, for the model that all are of:
+ *
+ * - "cat": their pairs side by side, which is the weighted sum of what each adds, exactly; the rank
+ *   is that of all together;
+ * - "linear": the sums of their A and of their B, each times the root of weight and scale, a sign
+ *   with A; of the rank that all have.  The sum has the products of one's B and another's A, too.
+ *
+ * One adapter alone is always "linear", and then only weighted.  The new one's scale is 1 (alpha is
+ * the rank, and PEFT's use_rslora of the first one is not taken over, which would scale the sum
+ * again).  It adapts every layer that one of them does, and for the rest is as the first one says.
+ *
+ * @param[out] out      The adapter, which keeps nothing of the others; NULL on failure.  Release
+ *                      with axl_adapter_free().
+ * @param[in]  adapters (n) of the same model; one may come twice.  Borrowed for the call.
+ * @param[in]  weights  (n) of any sign.  Borrowed for the call.
+ * @param[in]  n        At least 1.
+ * @param[in]  type     "cat" or "linear"; NULL: "cat".
+ *
+ * @retval AXL_ERR_INVALID     The adapters are of several models, a weight is not finite, ranks
+ *                             differ ("linear") or their sum is above 4096 ("cat").
+ * @retval AXL_ERR_UNSUPPORTED Another of PEFT's types, or an adapter that trains more than pairs;
+ *                             it is named.
+ * @retval AXL_ERR_BUSY        A trainer of one is in a call, or its values are being written.
+ * @retval AXL_ERR_CANCELLED
+ * @retval AXL_ERR_NOMEM
+ *
+ * Thread: any.
+ * Since: 0.1
+ */
+AXL_API AXL_MUST_CHECK axl_status axl_adapter_combine(axl_adapter **out,
+                                                      const axl_adapter *const *adapters,
+                                                      const double *weights, size_t n,
+                                                      const char *type);
 
 /**
  * Drop the caller's reference.
@@ -262,14 +306,15 @@ AXL_API AXL_MUST_CHECK axl_status axl_adapter_get_info(const axl_adapter *adapte
 
 /**
  * Add an adapter into the weights of its model as its files have them, in f32; axl_model_save()
- * then writes a model that needs no adapter, rounded once to the type of each tensor there.  The
+ * then writes a model that needs no adapter, rounded once to the type of each tensor there.  A head
+ * that is the embedding gets a weight of its own where the adapter changes one of the two.  The
  * adapter is not changed, and adding it again would count it twice.
  *
  * @param[in] adapter Borrowed.
  *
  * @retval AXL_ERR_BUSY        A trainer of the model, or of one of its adapters, is alive, or a
  *                             call computes with the model or writes the adapter's values.
- * @retval AXL_ERR_UNSUPPORTED It changes the output head, which is the embedding in this model, or
+ * @retval AXL_ERR_UNSUPPORTED It has a pair of the output head, which is the embedding here, or
  *                             has a bias of B (lora_bias) for a layer without one.
  * @retval AXL_ERR_CANCELLED   The model is as before.
  * @retval AXL_ERR_NOMEM       Likewise.

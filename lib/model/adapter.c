@@ -105,7 +105,14 @@ void axl__adapter_disown(axl_adapter *a)
 
 /* ---- layout ---- */
 
-const char *axl__part_suffix(axl__part part, bool has_pair)
+axl__pairing axl__module_pairing(const axl__module *m)
+{
+    return axl__module_is_linear(m)         ? AXL__PAIRING_LINEAR
+           : m->role == AXL__ROLE_EMBEDDING ? AXL__PAIRING_EMBEDDING
+                                            : AXL__PAIRING_NONE;
+}
+
+const char *axl__part_suffix(axl__part part, axl__pairing pairing)
 {
     static const char *const suffixes[AXL__PARTS] = { ".lora_A.weight",
                                                       ".lora_B.weight",
@@ -115,7 +122,9 @@ const char *axl__part_suffix(axl__part part, bool has_pair)
                                                       ".weight",
                                                       ".token_adapter.trainable_tokens_delta" };
 
-    return part == AXL__PART_BIAS && !has_pair ? ".bias" : suffixes[part];
+    if (pairing == AXL__PAIRING_EMBEDDING && part <= AXL__PART_B)
+        return part == AXL__PART_A ? ".lora_embedding_A" : ".lora_embedding_B";
+    return part == AXL__PART_BIAS && pairing != AXL__PAIRING_LINEAR ? ".bias" : suffixes[part];
 }
 
 static axl_status add_tensor(axl_adapter *a, int64_t module, axl__part part)
@@ -124,8 +133,9 @@ static axl_status add_tensor(axl_adapter *a, int64_t module, axl__part part)
     const axl__lora *l = &a->loras[module];
     bool weight = part == AXL__PART_WEIGHT, rows = part == AXL__PART_ROWS;
     bool matrix = part <= AXL__PART_B || weight || rows;
+    axl__pairing pairing = l->on ? axl__module_pairing(of) : AXL__PAIRING_NONE;
     char *name =
-        axl__format(a->ctx, "base_model.model.%s%s", of->name, axl__part_suffix(part, l->on));
+        axl__format(a->ctx, "base_model.model.%s%s", of->name, axl__part_suffix(part, pairing));
 
     if (!name)
         return axl__fail_nomem();
@@ -356,22 +366,78 @@ static axl_status size_rows(axl_adapter *a)
     return AXL_OK;
 }
 
+/* What the embedding's pair does not go with.  PEFT begins it in one way whatever the layers have,
+ * but for these. */
+static axl_status check_embedding(const axl_adapter *a, const axl__module *m, int64_t rank)
+{
+    const axl_adapter_options *o = &a->opts;
+    const char *init = o->init_lora_weights;
+    const char *what = o->use_dora    ? "peft_use_dora"
+                       : o->lora_bias ? "lora_bias"
+                       : axl__init_is_residual(init) || strcmp(init, "loftq") == 0
+                           ? "peft_init_lora_weights"
+                           : NULL;
+
+    if (what)
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "%s is for linear layers alone, and %s would have a pair: leave it out "
+                         "(lora_exclude_modules)",
+                         what, m->name);
+    if (m->file_rows > 0)
+        return axl__fail(AXL_ERR_UNSUPPORTED,
+                         "%s has rows for tokens that its files have not, and a pair does not hold "
+                         "them: train it whole (lora_modules_to_save)",
+                         m->name);
+    if (m->rows > INT32_MAX / rank)
+        return axl__fail(AXL_ERR_INVALID, "the rank of %s is too large for its %lld tokens: %lld",
+                         m->name, (long long)m->rows, (long long)rank);
+    return AXL_OK;
+}
+
+/* PEFT would make one pair of both. */
+static axl_status check_tied_pair(const axl_adapter *a, const axl__module *m)
+{
+    const axl__module *head = axl__modules_one(&a->model->modules, -1, AXL__SLOT_HEAD);
+
+    if (!head->tied || !a->opts.ensure_weight_tying ||
+        (m != head && m->role != AXL__ROLE_EMBEDDING))
+        return AXL_OK;
+    return axl__fail(AXL_ERR_UNSUPPORTED,
+                     "peft_ensure_weight_tying: a pair that %s shares with what it is tied to is "
+                     "not supported; without the key the pair is its own",
+                     m->name);
+}
+
+static axl_status size_pair(axl_adapter *a, int64_t module)
+{
+    const axl__modules *t = &a->model->modules;
+    const axl__module *m = &t->list[module];
+    axl__lora *l = &a->loras[module];
+
+    AXL_TRY(axl__targets_rank(t, &a->opts, module, &l->rank, &l->alpha));
+    AXL_TRY(check_rank(&a->opts, m->name, l->rank, l->alpha));
+    AXL_TRY(check_tied_pair(a, m));
+    if (m->role == AXL__ROLE_EMBEDDING) {
+        AXL_TRY(check_embedding(a, m, l->rank));
+        l->in = m->rows;
+        l->out = m->cols;
+    }
+    l->scale = (float)(l->alpha / (a->opts.rslora ? sqrt((double)l->rank) : (double)l->rank));
+    l->gain_at = a->n_gains;
+    a->n_gains += a->opts.use_dora ? l->out : 0;
+    return AXL_OK;
+}
+
 static axl_status size_pairs(axl_adapter *a, const bool *on)
 {
     const axl__modules *t = &a->model->modules;
 
     for (int64_t i = 0; i < t->n; i++) {
-        axl__lora *l = &a->loras[i];
-        *l = (axl__lora){
+        a->loras[i] = (axl__lora){
             .on = on[i], .in = t->list[i].cols, .out = t->list[i].rows, .copied_at = -1
         };
-        if (!on[i])
-            continue;
-        AXL_TRY(axl__targets_rank(t, &a->opts, i, &l->rank, &l->alpha));
-        AXL_TRY(check_rank(&a->opts, t->list[i].name, l->rank, l->alpha));
-        l->scale = (float)(l->alpha / (a->opts.rslora ? sqrt((double)l->rank) : (double)l->rank));
-        l->gain_at = a->n_gains;
-        a->n_gains += a->opts.use_dora ? l->out : 0;
+        if (on[i])
+            AXL_TRY(size_pair(a, i));
     }
     return AXL_OK;
 }

@@ -14,8 +14,8 @@
 #include <stdatomic.h>
 
 /* What an adapter may train of a module, in the order of its tensors.  Only linear layers have a
- * pair and what hangs on it; a module that is trained whole (whole_module.h) has a weight, and a
- * bias where the model has one. */
+ * pair and what hangs on it, and the embedding a pair alone; a module that is trained whole
+ * (whole_module.h) has a weight, and a bias where the model has one. */
 typedef enum axl__part {
     AXL__PART_A,         /* (r, in) */
     AXL__PART_B,         /* (out, r) */
@@ -31,7 +31,9 @@ typedef enum axl__part {
  * values, their gradients and the optimizer's moments alike; -1: none.  The A of one slot's layers
  * lie one behind another without gaps where their sizes allow it, so that one product makes all of
  * them (linear.h).  scale is what the pair counts times: alpha / rank or alpha / sqrt(rank), but a
- * joined adapter of a restart keeps the one that its pairs were trained with. */
+ * joined adapter of a restart keeps the one that its pairs were trained with.  What the embedding's
+ * pair takes is a token and what it puts out a hidden state, so that `in` and `out` are the
+ * weight's rows and columns there, and its columns and rows everywhere else. */
 typedef struct axl__lora {
     bool on;             /* it has a pair; without one it may have a bias */
     bool whole;          /* it has a weight of its own, */
@@ -92,8 +94,18 @@ static inline axl__trained axl__adapter_trained(const axl_adapter *a)
 
 enum { AXL__RANK_MAX = 4096 };
 
+/* What a module has of the two, by which PEFT names its parts. */
+typedef enum axl__pairing {
+    AXL__PAIRING_NONE,
+    AXL__PAIRING_LINEAR,
+    AXL__PAIRING_EMBEDDING,
+    AXL__PAIRINGS
+} axl__pairing;
+
 /* What a tensor's name in PEFT's files ends with, behind the module's path. */
-const char *axl__part_suffix(axl__part part, bool has_pair);
+const char *axl__part_suffix(axl__part part, axl__pairing pairing);
+/* That of a module with a pair. */
+axl__pairing axl__module_pairing(const axl__module *m);
 /* Whether dir has an adapter's files, by their names: AXL_ERR_NOT_FOUND, AXL_ERR_UNSUPPORTED. */
 axl_status axl__adapter_look(const char *dir);
 

@@ -217,6 +217,19 @@ static axl_status init_olora(init_pair *p)
     return AXL_OK;
 }
 
+/* The embedding's pair begins with A = 0 and B as torch begins an embedding, however layers do. */
+static axl_status init_embedding(init_pair *p)
+{
+    const axl__lora *l = p->l;
+    bool random = strcmp(p->adapter->opts.init_lora_weights, "false") == 0;
+
+    for (int64_t i = 0; random && i < l->rank * l->in; i++)
+        p->a[i] = (float)init_normal(p, 0, i);
+    for (int64_t i = 0; i < l->out * l->rank; i++)
+        p->b[i] = (float)init_normal(p, 1, i);
+    return AXL_OK;
+}
+
 static const struct {
     const char *name;
     init_fn *fill;
@@ -269,7 +282,8 @@ static axl_status put_pair(const init_pair *p)
 static axl_status init_layer(axl_adapter *a, int64_t module, uint64_t seed, uint64_t stream)
 {
     const axl__lora *l = &a->loras[module];
-    init_fn *fill = inits[find_init(a->opts.init_lora_weights)].fill;
+    bool linear = axl__module_is_linear(&a->model->modules.list[module]);
+    init_fn *fill = linear ? inits[find_init(a->opts.init_lora_weights)].fill : init_embedding;
     size_t n = (size_t)(l->rank * l->in + l->out * l->rank + l->out);
     float *host = axl__calloc(a->ctx, n, sizeof *host);
 

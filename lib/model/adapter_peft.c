@@ -51,7 +51,7 @@ static axl_status name_tied_head(const axl_adapter *a, char **name)
     if (!a->loras[head].tied)
         return AXL_OK;
     *name = axl__format(a->ctx, "%s%s%s", prefix, t->list[head].name,
-                        axl__part_suffix(AXL__PART_WEIGHT, false));
+                        axl__part_suffix(AXL__PART_WEIGHT, AXL__PAIRING_NONE));
     return *name ? AXL_OK : axl__fail_nomem();
 }
 
@@ -144,6 +144,15 @@ typedef struct {
     bool *on, *whole;
 } peft_reader;
 
+/* Whether the part is one that the module may have under such a name. */
+static bool may_have(const axl__module *m, axl__part part, axl__pairing pairing)
+{
+    if (part <= AXL__PART_B)
+        return pairing != AXL__PAIRING_NONE && pairing == axl__module_pairing(m);
+    return part >= AXL__PART_WEIGHT || axl__module_is_linear(m) ||
+           (part == AXL__PART_MAGNITUDE && m->role == AXL__ROLE_EMBEDDING); /* to be refused */
+}
+
 /* The module that the tensor is a part of, or -1; *part is what of it. */
 static int64_t module_of_tensor(const axl__modules *t, const char *tensor, axl__part *part)
 {
@@ -151,14 +160,15 @@ static int64_t module_of_tensor(const axl__modules *t, const char *tensor, axl__
 
     if (n < p || memcmp(tensor, prefix, p) != 0)
         return -1;
-    for (int k = 0; k < 2 * AXL__PARTS; k++) { /* with a pair, and without */
-        const char *end = axl__part_suffix((axl__part)(k / 2), k % 2 == 0);
+    for (int k = 0; k < AXL__PAIRINGS * AXL__PARTS; k++) {
+        axl__pairing pairing = (axl__pairing)(k % AXL__PAIRINGS);
+        *part = (axl__part)(k / AXL__PAIRINGS);
+        const char *end = axl__part_suffix(*part, pairing);
         size_t m = strlen(end);
         if (n < p + m || strcmp(tensor + n - m, end) != 0)
             continue;
         int64_t i = axl__modules_find(t, tensor + p, n - p - m);
-        *part = (axl__part)(k / 2);
-        if (i >= 0 && (*part >= AXL__PART_WEIGHT || axl__module_is_linear(&t->list[i])))
+        if (i >= 0 && may_have(&t->list[i], *part, pairing))
             return i;
     }
     return -1;
@@ -199,13 +209,27 @@ static bool is_written_again(const peft_reader *r, const char *tensor)
     return false;
 }
 
+/* The embedding or the head whose weight, as it lies under its pair, PEFT has written beside the
+ * pair; -1: the tensor is another. */
+static int64_t module_of_base(const peft_reader *r, const char *tensor)
+{
+    static const char end[] = ".base_layer.weight";
+    const axl__modules *t = &r->model->modules;
+    size_t p = sizeof prefix - 1;
+
+    if (strncmp(tensor, prefix, p) != 0 || !axl__ends_with(tensor, end))
+        return -1;
+    int64_t i = axl__modules_find(t, tensor + p, strlen(tensor) - p - (sizeof end - 1));
+    return i >= 0 && r->on[i] && t->list[i].role != AXL__ROLE_LINEAR ? i : -1;
+}
+
 /* Each tensor must be of a layer that the model has, and of what the config says that there is. */
 static axl_status check_strangers(const peft_reader *r)
 {
     for (size_t i = 0; i < r->st.count; i++) {
         const char *name = r->st.tensors[i].name;
         axl__part part;
-        if (is_written_again(r, name))
+        if (is_written_again(r, name) || module_of_base(r, name) >= 0)
             continue;
         int64_t module = module_of_tensor(&r->model->modules, name, &part);
         if (module < 0)
@@ -221,9 +245,10 @@ static axl_status check_strangers(const peft_reader *r)
     return AXL_OK;
 }
 
-static axl_status find_half(const peft_reader *r, const char *module, axl__part half, bool *found)
+static axl_status find_half(const peft_reader *r, const axl__module *m, axl__part half, bool *found)
 {
-    char *name = axl__format(r->model->ctx, "%s%s%s", prefix, module, axl__part_suffix(half, true));
+    char *name = axl__format(r->model->ctx, "%s%s%s", prefix, m->name,
+                             axl__part_suffix(half, axl__module_pairing(m)));
 
     if (!name)
         return axl__fail_nomem();
@@ -310,10 +335,10 @@ static axl_status match_tensors(peft_reader *r)
     memset(r->on, 0, (size_t)t->n * sizeof *r->on);
     for (int64_t i = 0; i < t->n; i++) {
         bool a = false, b = false;
-        if (!axl__module_is_linear(&t->list[i]))
+        if (axl__module_pairing(&t->list[i]) == AXL__PAIRING_NONE)
             continue;
-        AXL_TRY(find_half(r, t->list[i].name, AXL__PART_A, &a));
-        AXL_TRY(find_half(r, t->list[i].name, AXL__PART_B, &b));
+        AXL_TRY(find_half(r, &t->list[i], AXL__PART_A, &a));
+        AXL_TRY(find_half(r, &t->list[i], AXL__PART_B, &b));
         if (a != b)
             return axl__fail(AXL_ERR_FORMAT,
                              "%s: %s has one of lora_A and lora_B without the other",
@@ -390,6 +415,58 @@ axl_status axl__adapter_read_tensors(const axl_adapter *a, const axl__safetensor
     for (size_t i = 0; i < a->n_tensors; i++)
         AXL_TRY(read_tensor(a, st, i, host));
     return AXL_OK;
+}
+
+/* Whether a row of what the adapter was trained on is what the model has, but for being rounded.
+ * room is for four rows of f32. */
+static axl_status compare_row(const peft_reader *r, const axl__module *m, const axl__st_tensor *s,
+                              int64_t row, float *room, bool *same)
+{
+    const axl_mat *w = &m->weight.mat;
+    size_t size = axl__dtype_size((axl_dtype)s->dtype), own = axl__dtype_size(w->dtype);
+    size_t n = (size_t)m->cols, first = (size_t)row * n * size;
+    float *theirs = room, *ours = room + n, *stored = room + 2 * n, *there = room + 3 * n;
+
+    memcpy(stored, (const char *)s->data + first, n * size);
+    AXL_TRY(r->model->ops->download(
+        r->model->dev, there, (const char *)w->data + (size_t)(row * w->stride) * own, n * own));
+    axl__convert(theirs, AXL_F32, stored, (axl_dtype)s->dtype, m->cols);
+    axl__convert(ours, AXL_F32, there, w->dtype, m->cols);
+    for (size_t i = 0; i < n; i++)
+        *same = *same && fabsf(theirs[i] - ours[i]) <= 0.01f * fabsf(ours[i]) + 1e-6f;
+    return row % 256 == 0 ? axl__cancelled(r->model->ctx) : AXL_OK;
+}
+
+static axl_status compare_base(const peft_reader *r, const axl__module *m, const axl__st_tensor *s,
+                               bool *same)
+{
+    float *room = axl__alloc_aligned(r->model->ctx, 4 * (size_t)m->cols * sizeof *room);
+    axl_status status = room ? AXL_OK : axl__fail_nomem();
+
+    for (int64_t row = 0; row < m->rows && *same && status == AXL_OK; row++)
+        status = compare_row(r, m, s, row, room, same);
+    axl__free_aligned(r->model->ctx, room);
+    return status;
+}
+
+/* PEFT would put the weight in the model's place.  Of a weight in 4 or 8 bits the values are not
+ * compared, which its codes stand for only about. */
+static axl_status check_base(const peft_reader *r, const axl__st_tensor *s)
+{
+    int64_t i = module_of_base(r, s->name);
+    const axl__module *m = i < 0 ? NULL : &r->model->modules.list[i];
+
+    if (!m || r->model->device.counts_only)
+        return AXL_OK;
+    bool same = s->dtype >= 0 && s->n_dims == 2 && (int64_t)s->dims[0] == m->rows &&
+                (int64_t)s->dims[1] == m->cols;
+    if (m->weight.kind == AXL_WEIGHT_DENSE)
+        AXL_TRY(compare_base(r, m, s, &same));
+    return same ? AXL_OK
+                : axl__fail(AXL_ERR_UNSUPPORTED,
+                            "%s: tensor \"%s\" is another weight than the model's: the adapter "
+                            "brings its own, and is read for the model that has it",
+                            r->st.file.path, s->name);
 }
 
 static axl_status read_values(peft_reader *r, axl_adapter *a)
@@ -471,6 +548,8 @@ static axl_status read_folder(peft_reader *r, axl_adapter **out)
     if (status == AXL_ERR_INVALID)
         return axl__fail_prefix(AXL_ERR_FORMAT, "%s", r->config_file.path);
     AXL_TRY(status);
+    for (size_t i = 0; i < r->st.count; i++)
+        AXL_TRY(check_base(r, &r->st.tensors[i]));
     AXL_TRY(make_base(*out));
     AXL_TRY(read_values(r, *out));
     return check_against_config(r); /* after a shape that fits no tensor */

@@ -5,18 +5,12 @@
  * quantised or mapped from their file: earlier pairs stay pairs, frozen, side by side in one
  * adapter of their ranks' sum, so that nothing is rounded and the result is an ordinary adapter.
  */
-#include "adapter.h"
+#include "adapter_priv.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Values of a flat buffer on the host, and which linear layer's pair they are of. */
-typedef struct {
-    const axl_adapter *a;
-    float *host;
-} values;
-
-static axl_status values_read(values *v, const axl_adapter *a)
+axl_status axl__adapter_values_read(axl__adapter_values *v, const axl_adapter *a)
 {
     size_t bytes = (size_t)a->n_params * sizeof(float);
 
@@ -26,14 +20,15 @@ static axl_status values_read(values *v, const axl_adapter *a)
                    : axl__fail_nomem();
 }
 
-static axl_status values_write(const values *v)
+axl_status axl__adapter_values_write(const axl__adapter_values *v)
 {
     return v->a->model->ops->upload(v->a->model->dev, v->a->params, v->host,
                                     (size_t)v->a->n_params * sizeof(float));
 }
 
 /* Between whole (r, in), (out, r) and part, which holds its ranks from `times` of its own on. */
-static void copy_ranks(const values *whole, const values *part, int64_t times, bool to_whole)
+static void copy_ranks(const axl__adapter_values *whole, const axl__adapter_values *part,
+                       int64_t times, bool to_whole)
 {
     for (int64_t i = 0; i < whole->a->model->modules.n; i++) {
         const axl__lora *w = &whole->a->loras[i], *p = &part->a->loras[i];
@@ -52,7 +47,7 @@ static void copy_ranks(const values *whole, const values *part, int64_t times, b
 }
 
 /* Between two adapters of the same layers: what is there beside pairs is the same of any rank. */
-static void copy_rest(const values *to, const values *from)
+static void copy_rest(const axl__adapter_values *to, const axl__adapter_values *from)
 {
     for (int64_t i = 0; i < to->a->model->modules.n; i++) {
         const axl__lora *t = &to->a->loras[i], *f = &from->a->loras[i];
@@ -120,20 +115,20 @@ static int64_t times_of(const axl_adapter *whole, const axl_adapter *part)
 axl_status axl__adapter_joined(axl_adapter **out, const axl_adapter *a)
 {
     int64_t before = times_of(a->frozen, a);
-    values whole = { 0 }, frozen = { 0 }, now = { 0 };
+    axl__adapter_values whole = { 0 }, frozen = { 0 }, now = { 0 };
 
     AXL_TRY(make_like(out, a, before + 1, false));
-    axl_status status = values_read(&whole, *out);
+    axl_status status = axl__adapter_values_read(&whole, *out);
     if (status == AXL_OK)
-        status = values_read(&now, a);
+        status = axl__adapter_values_read(&now, a);
     if (status == AXL_OK && a->frozen)
-        status = values_read(&frozen, a->frozen);
+        status = axl__adapter_values_read(&frozen, a->frozen);
     if (status == AXL_OK) {
         if (a->frozen)
             copy_ranks(&whole, &frozen, 0, true);
         copy_ranks(&whole, &now, before, true);
         copy_rest(&whole, &now);
-        status = values_write(&whole);
+        status = axl__adapter_values_write(&whole);
     }
     axl__free_aligned(a->ctx, whole.host);
     axl__free_aligned(a->ctx, frozen.host);
@@ -143,6 +138,11 @@ axl_status axl__adapter_joined(axl_adapter **out, const axl_adapter *a)
         *out = NULL;
     }
     return status;
+}
+
+static bool adapts_embedding(const axl_adapter *a)
+{
+    return a->loras[axl__modules_in(&a->model->modules, -1, AXL__SLOT_EMBED).first].on;
 }
 
 /* Restarting magnitudes, biases and whole modules, which are one for all pairs, is defined nowhere.
@@ -155,6 +155,7 @@ axl_status axl__adapter_can_restart(const axl_adapter *a)
                        : strcmp(a->opts.bias, "none") != 0 ? "bias"
                        : a->opts.n_modules_to_save > 0     ? "lora_modules_to_save"
                        : a->n_rows > 0                     ? "peft_trainable_token_indices"
+                       : adapts_embedding(a)               ? "the embedding in lora_target_modules"
                        : axl__init_is_residual(init) || strcmp(init, "orthogonal") == 0 ||
                                strcmp(init, "false") == 0
                            ? "peft_init_lora_weights"
@@ -184,13 +185,13 @@ axl_status axl__adapter_restart(axl_adapter *a, uint64_t seed)
 
 axl_status axl__adapter_subtract(axl_adapter *a)
 {
-    values frozen = { 0 }, now = { 0 };
+    axl__adapter_values frozen = { 0 }, now = { 0 };
     axl_adapter *made;
 
     AXL_TRY(make_like(&made, a, 1, true));
-    axl_status status = values_read(&frozen, made);
+    axl_status status = axl__adapter_values_read(&frozen, made);
     if (status == AXL_OK)
-        status = values_read(&now, a);
+        status = axl__adapter_values_read(&now, a);
     if (status == AXL_OK) {
         copy_ranks(&frozen, &now, 0, true);
         for (size_t i = 0; i < made->n_tensors; i++) {
@@ -198,7 +199,7 @@ axl_status axl__adapter_subtract(axl_adapter *a)
             for (int64_t k = 0; made->entries[i].part == AXL__PART_B && k < t->rows * t->cols; k++)
                 frozen.host[t->at + k] = -frozen.host[t->at + k];
         }
-        status = values_write(&frozen);
+        status = axl__adapter_values_write(&frozen);
     }
     axl__free_aligned(a->ctx, frozen.host);
     axl__free_aligned(a->ctx, now.host);
@@ -213,7 +214,7 @@ axl_status axl__adapter_subtract(axl_adapter *a)
 
 axl_status axl__adapter_take(axl_adapter *a, const axl_adapter *joined)
 {
-    values whole = { 0 }, frozen = { 0 }, now = { 0 };
+    axl__adapter_values whole = { 0 }, frozen = { 0 }, now = { 0 };
     int64_t before = times_of(joined, a) - 1;
     axl_adapter *made = NULL;
     axl_status status = AXL_OK;
@@ -224,20 +225,20 @@ axl_status axl__adapter_take(axl_adapter *a, const axl_adapter *joined)
     if (status == AXL_OK && before > 0)
         status = make_like(&made, a, before, true);
     if (status == AXL_OK)
-        status = values_read(&whole, joined);
+        status = axl__adapter_values_read(&whole, joined);
     if (status == AXL_OK)
-        status = values_read(&now, a);
+        status = axl__adapter_values_read(&now, a);
     if (status == AXL_OK && made)
-        status = values_read(&frozen, made);
+        status = axl__adapter_values_read(&frozen, made);
     if (status == AXL_OK) {
         if (made)
             copy_ranks(&whole, &frozen, 0, false);
         copy_ranks(&whole, &now, before, false);
         copy_rest(&now, &whole);
-        status = made ? values_write(&frozen) : AXL_OK;
+        status = made ? axl__adapter_values_write(&frozen) : AXL_OK;
     }
     if (status == AXL_OK)
-        status = values_write(&now);
+        status = axl__adapter_values_write(&now);
     axl__free_aligned(a->ctx, whole.host);
     axl__free_aligned(a->ctx, frozen.host);
     axl__free_aligned(a->ctx, now.host);

@@ -86,12 +86,12 @@ int64_t axl__batch_longest(const axl_batch *b)
 /* ---- on the device ---- */
 
 /* Seven numbers a token at most: id, position, row, target, weight, slot, and the end of a
- * sequence.
+ * sequence; and the places of a column.
  */
 axl_status axl__index_reserve(axl__index *x, axl_context *ctx, const axl_backend_ops *ops,
-                              axl_device *dev, int64_t n_tokens)
+                              axl_device *dev, int64_t n_tokens, int64_t rank)
 {
-    int64_t n = n_tokens * 7 + 4;
+    int64_t n = n_tokens * (7 + rank) + 4;
     void *device = NULL;
 
     x->used = 0;
@@ -125,6 +125,19 @@ int32_t *axl__index_take(axl__index *x, int64_t n, const int32_t **device)
     x->used += n;
     *device = x->device + at;
     return x->host + at;
+}
+
+void axl__index_lookups(axl__index *x, const int32_t *ids, int64_t n, int64_t rank, int64_t vocab,
+                        axl__lookups *out)
+{
+    *out = (axl__lookups){ 0 };
+    memcpy(axl__index_take(x, n, &out->ids), ids, (size_t)n * sizeof *ids);
+    if (rank == 0)
+        return;
+    int32_t *places = axl__index_take(x, n * rank, &out->places);
+    for (int64_t t = 0; t < n; t++)
+        for (int64_t k = 0; k < rank; k++)
+            places[t * rank + k] = (int32_t)(k * vocab + ids[t]);
 }
 
 axl_status axl__index_upload(axl__index *x, const axl_backend_ops *ops, axl_device *dev)
@@ -194,7 +207,7 @@ axl_status axl__batch_load(axl__batch_index *out, axl__index *x, const axl_batch
     picked_rows r = { 0 };
 
     *out = (axl__batch_index){ .n_rows = n };
-    memcpy(axl__index_take(x, T, &out->ids), b->input_ids, (size_t)T * sizeof(int32_t));
+    axl__index_lookups(x, b->input_ids, T, wish->rank, wish->vocab, &out->tokens);
     out->max_position = put_positions(b, axl__index_take(x, T, &out->positions));
     out->host_rows = r.rows = axl__index_take(x, n, &out->rows);
     r.targets = axl__index_take(x, n, &out->targets);

@@ -42,25 +42,38 @@ typedef struct axl__rows_wish {
     int64_t n_given;      /* at most n_tokens */
     const int32_t *known; /* (n_known) tokens that slots are wanted of, host; NULL: none */
     int64_t n_known;
+    int64_t rank, vocab; /* of the A (rank, vocab) that columns are wanted of; 0: none */
 } axl__rows_wish;
+
+/* What the embedding looks up, on the device: tokens, and of each token's column of A (r, V) where
+ * its elements lie in A. */
+typedef struct axl__lookups {
+    const int32_t *ids;    /* (n_tokens) */
+    const int32_t *places; /* (n_tokens, r), or NULL */
+} axl__lookups;
 
 /* Where a batch's numbers lie on the device.  A row is the token that predicts; its target is what,
  * and stands for nothing where rows were not picked by their labels. */
 typedef struct axl__batch_index {
-    const int32_t *ids, *positions; /* (n_tokens) */
-    const int32_t *rows, *targets;  /* (n_rows) */
-    const int32_t *host_rows;       /* the same as rows, host; valid until the next load */
-    float *weights;                 /* (n_rows), or NULL: all 1 */
-    const int32_t *cu;              /* (n_seqs + 1) */
-    const int32_t *slots;           /* (n_tokens) where a token is in known, or n_known; or NULL */
+    axl__lookups tokens;
+    const int32_t *positions;      /* (n_tokens) */
+    const int32_t *rows, *targets; /* (n_rows) */
+    const int32_t *host_rows;      /* the same as rows, host; valid until the next load */
+    float *weights;                /* (n_rows), or NULL: all 1 */
+    const int32_t *cu;             /* (n_seqs + 1) */
+    const int32_t *slots;          /* (n_tokens) where a token is in known, or n_known; or NULL */
     int64_t n_rows, max_position;
 } axl__batch_index;
 
+/* rank: of the embedding's pair, or 0. */
 axl_status axl__index_reserve(axl__index *x, axl_context *ctx, const axl_backend_ops *ops,
-                              axl_device *dev, int64_t n_tokens);
+                              axl_device *dev, int64_t n_tokens, int64_t rank);
 void axl__index_free(axl__index *x, axl_context *ctx, const axl_backend_ops *ops, axl_device *dev);
 /* The next n places of the host side; *device is where they will be. */
 int32_t *axl__index_take(axl__index *x, int64_t n, const int32_t **device);
+/* The lookups of n tokens, of an A (rank, vocab) where rank is not 0. */
+void axl__index_lookups(axl__index *x, const int32_t *ids, int64_t n, int64_t rank, int64_t vocab,
+                        axl__lookups *out);
 axl_status axl__index_upload(axl__index *x, const axl_backend_ops *ops, axl_device *dev);
 
 axl_status axl__batch_load(axl__batch_index *out, axl__index *x, const axl_batch *batch,

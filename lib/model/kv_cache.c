@@ -71,17 +71,19 @@ static void use_cache(axl__network *n, const axl__kv_cache *c, int64_t count)
 }
 
 typedef struct {
-    const int32_t *ids, *positions, *last, *cu_q, *cu_k; /* device */
+    axl__lookups tokens;
+    const int32_t *positions, *last, *cu_q, *cu_k; /* device */
 } token_index;
 
 static axl_status load_tokens(axl__network *n, const axl__kv_cache *c, const int32_t *ids,
                               int64_t count, const int32_t *cu_q, const int32_t *cu_k,
                               token_index *out)
 {
+    const axl__lora *pair = axl__embedding_pair(n->adapter);
     axl__index *x = &n->index;
 
-    AXL_TRY(axl__index_reserve(x, n->model->ctx, n->ops, n->dev, count));
-    memcpy(axl__index_take(x, count, &out->ids), ids, (size_t)count * sizeof *ids);
+    AXL_TRY(axl__network_index(n, count));
+    axl__index_lookups(x, ids, count, pair ? pair->rank : 0, pair ? pair->in : 0, &out->tokens);
     int32_t *positions = axl__index_take(x, count, &out->positions);
     for (int64_t t = 0; t < count; t++)
         positions[t] = (int32_t)(c->len + t);
@@ -122,7 +124,7 @@ static axl_status cache_tokens(axl__network *n, axl__kv_cache *c, const int32_t 
     AXL_TRY(axl__network_room(n, &w, &p, count, count));
     use_cache(n, c, count);
     axl__layout at = { count, 1, count, cu_q, cu_k, x.cu_q, x.cu_k, x.positions, n->ropes };
-    AXL_TRY(axl__network_layers(n, &p, &at, x.ids, n->model->arch.n_layers, &w));
+    AXL_TRY(axl__network_layers(n, &p, &at, &x.tokens, n->model->arch.n_layers, &w));
     AXL_TRY(axl__head_logits(&p, &w.head, n->h[n->model->arch.n_layers], x.last, 1));
     AXL_TRY(n->ops->download(n->dev, logits, w.head.logits.data,
                              (size_t)n->model->arch.vocab_size * sizeof *logits));

@@ -6,14 +6,17 @@
 #include "weights.h"
 #include "write_model.h"
 
-/* W += s B A */
-static axl_status add_pair(const axl_adapter *a, const axl__lora *l, axl_mat weight)
+/* W += s B A, or of the embedding, which is looked up in rows, s A^T B^T. */
+static axl_status add_pair(const axl_adapter *a, const axl__lora *l, bool embedding, axl_mat weight)
 {
+    axl_mat of_a = { a->params + l->at[AXL__PART_A], AXL_F32, l->rank, l->in, l->in };
+    axl_mat of_b = { a->params + l->at[AXL__PART_B], AXL_F32, l->out, l->rank, l->rank };
     axl_matmul_args add = {
-        .x = { a->params + l->at[AXL__PART_B], AXL_F32, l->out, l->rank, l->rank },
-        .w =
-            axl__dense((axl_mat){ a->params + l->at[AXL__PART_A], AXL_F32, l->rank, l->in, l->in }),
+        .x = embedding ? of_a : of_b,
+        .w = axl__dense(embedding ? of_b : of_a),
         .y = weight,
+        .trans_x = embedding,
+        .trans_w = embedding,
         .alpha = l->scale,
         .beta = 1.0f,
         .compute = AXL_F32,
@@ -95,7 +98,8 @@ bool axl__merge_parts_head(const axl_adapter *a)
     const axl__lora *of_embed = &a->loras[axl__modules_in(t, -1, AXL__SLOT_EMBED).first];
 
     return t->list[head].tied && !of_head->tied &&
-           (of_head->whole || of_embed->whole || of_head->n_rows > 0 || of_embed->n_rows > 0);
+           (of_head->whole || of_embed->whole || of_head->n_rows > 0 || of_embed->n_rows > 0 ||
+            of_embed->on);
 }
 
 /* Replaces what the adapter trained whole, or rows of. */
@@ -127,9 +131,9 @@ axl_status axl__merge_weight(const axl_adapter *a, int64_t module, axl_mat weigh
                          "the adapter changes %s, which is the "
                          "embedding here: it cannot be merged",
                          of->name);
-    AXL_TRY(add_pair(a, l, weight));
+    AXL_TRY(add_pair(a, l, of->role == AXL__ROLE_EMBEDDING, weight));
     if (f)
-        AXL_TRY(add_pair(a->frozen, f, weight));
+        AXL_TRY(add_pair(a->frozen, f, false, weight));
     return l->at[AXL__PART_MAGNITUDE] >= 0 ? merge_magnitudes(a, l, weight) : AXL_OK;
 }
 

@@ -146,11 +146,6 @@ axl_status axl__network_positions(axl__network *n, int64_t positions, int64_t le
 
 /* ---- the arena's layout ---- */
 
-static const axl__module *embed_of(const axl__network *n)
-{
-    return axl__modules_one(&n->model->modules, -1, AXL__SLOT_EMBED);
-}
-
 /* Takes every matrix of a pass from the arena, in an order that depends on shapes alone.  Without
  * gradients, or below what is trained, a layer's input is not needed once its output is there, so
  * two hidden states take turns; layers whose activations are not kept all use those of the
@@ -178,9 +173,7 @@ static void network_lay_out(axl__network *n, axl__network_work *w, const axl__pa
     axl__layer_scratch_take(&n->arena, &w->layer, p, T, longest);
     if (train)
         w->dh = axl__step_arena_mat(&n->arena, t, T, a->hidden_size);
-    if (axl__trained_rows(p, embed_of(n)))
-        w->rows = axl__step_arena_mat(
-            &n->arena, AXL_F32, axl__trained_rows(p, embed_of(n))->n_rows + 1, a->hidden_size);
+    axl__embedding_work_take(&n->arena, &w->embedding, p, T);
     axl__head_work_take(&n->arena, &w->head, p, T);
 }
 
@@ -200,9 +193,12 @@ axl_status axl__network_room(axl__network *n, axl__network_work *w, const axl__p
     return AXL_OK;
 }
 
-static axl_status network_index(axl__network *n, int64_t n_tokens)
+axl_status axl__network_index(axl__network *n, int64_t n_tokens)
 {
-    return axl__index_reserve(&n->index, n->model->ctx, n->ops, n->dev, n_tokens);
+    const axl__lora *pair = axl__embedding_pair(n->adapter);
+
+    return axl__index_reserve(&n->index, n->model->ctx, n->ops, n->dev, n_tokens,
+                              pair ? pair->rank : 0);
 }
 
 axl_status axl__network_reserve(axl__network *n, int64_t n_tokens, int64_t max_len,
@@ -211,64 +207,20 @@ axl_status axl__network_reserve(axl__network *n, int64_t n_tokens, int64_t max_l
     axl__pass p = axl__network_pass(n, wish);
     axl__network_work w;
 
-    AXL_TRY(network_index(n, n_tokens));
+    AXL_TRY(axl__network_index(n, n_tokens));
     AXL_TRY(axl__network_positions(n, max_len, max_len));
     return axl__network_room(n, &w, &p, n_tokens, max_len);
 }
 
 /* ---- forward ---- */
 
-static axl_mat some_rows(axl_mat m, int64_t first, int64_t count)
-{
-    m.data = (char *)m.data + (size_t)(first * m.stride) * axl__dtype_size(m.dtype);
-    m.rows = count;
-    return m;
-}
-
-/* What embeddings are multiplied by, in the type that is computed in, as transformers has it. */
-static float embed_factor(const axl__network *n)
-{
-    float factor = (float)n->model->arch.embed_scale;
-
-    return n->model->compute == AXL_BF16 ? axl__bf16_to_f32(axl__f32_to_bf16(factor)) : factor;
-}
-
-static axl_status scale_embeddings(axl__network *n, axl_mat x)
-{
-    axl_scale_args a = { x, x, embed_factor(n) };
-
-    return n->model->arch.embed_scale == 0.0 ? AXL_OK : n->ops->scale(n->dev, &a);
-}
-
-/* Input embeddings; in training, noise of alpha / sqrt(L C) over a sequence of L tokens, added to
- * what was scaled. */
-static axl_status embed(axl__network *n, const axl__pass *p, const axl__layout *at,
-                        const int32_t *ids)
-{
-    axl_mat h = n->h[0];
-    axl_rows_args g = { axl__used_weight(p, embed_of(n)).mat, h, ids, at->n_tokens };
-
-    AXL_TRY(n->ops->gather_rows(n->dev, &g));
-    AXL_TRY(scale_embeddings(n, h));
-    if (!p->wish.grads || p->wish.noise_alpha <= 0.0)
-        return AXL_OK;
-    for (int64_t s = 0; s < at->n_seqs; s++) {
-        int64_t first = at->cu_q[s], len = at->cu_q[s + 1] - first;
-        double scale = p->wish.noise_alpha / sqrt((double)(len * h.cols));
-        axl_noise_args a = { some_rows(h, first, len), (float)scale, p->wish.seed,
-                             AXL__STREAM_NOISE, (uint64_t)(first * h.cols) };
-        AXL_TRY(n->ops->noise(n->dev, &a));
-    }
-    return AXL_OK;
-}
-
 axl_status axl__network_layers(axl__network *n, const axl__pass *p, const axl__layout *at,
-                               const int32_t *ids, int64_t count, axl__network_work *w)
+                               const axl__lookups *ids, int64_t count, axl__network_work *w)
 {
     axl_context *ctx = n->model->ctx;
     uint64_t layers = (uint64_t)count, total = p->wish.grads ? 2 * layers : layers;
 
-    AXL_TRY(embed(n, p, at, ids));
+    AXL_TRY(axl__embedding_forward(p, at, ids, n->h[0], &w->embedding));
     for (uint64_t l = 0; l < layers; l++) {
         AXL_TRY(p->wish.phase ? axl__poll(ctx, p->wish.phase, l, total) : axl__cancelled(ctx));
         AXL_TRY(axl__layer_forward(p, (int64_t)l, at, &n->acts[l], n->h[l + 1], &w->layer));
@@ -277,33 +229,6 @@ axl_status axl__network_layers(axl__network *n, const axl__pass *p, const axl__l
 }
 
 /* ---- loss and backward ---- */
-
-/* Gradients of the rows that are trained; what is of other tokens goes into one that nobody reads.
- */
-static axl_status embedding_row_gradients(axl__network *n, const axl__pass *p,
-                                          const axl__batch_index *x, const axl__network_work *w)
-{
-    const axl__lora *l = axl__trained_rows(p, embed_of(n));
-    axl_mat sums = w->rows,
-            grads = { p->wish.grads + l->at[AXL__PART_ROWS], AXL_F32, l->n_rows, l->in, l->in };
-
-    AXL_TRY(n->ops->zero(n->dev, sums.data, (size_t)(sums.rows * sums.cols) * sizeof(float)));
-    AXL_TRY(n->ops->add_rows(n->dev, &(axl_rows_args){ w->dh, sums, x->slots, w->dh.rows }));
-    sums.rows = l->n_rows;
-    return n->ops->add(n->dev, &(axl_unary_args){ sums, grads });
-}
-
-/* Destroys dh. */
-static axl_status embedding_gradient(axl__network *n, const axl__pass *p, const axl__batch_index *x,
-                                     const axl__network_work *w)
-{
-    const axl__module *m = embed_of(n);
-    axl_mat d = { axl__weight_gradient(p, m), AXL_F32, m->rows, m->cols, m->cols };
-    axl_rows_args a = { w->dh, d, x->ids, w->dh.rows };
-
-    AXL_TRY(scale_embeddings(n, w->dh));
-    return d.data ? n->ops->add_rows(n->dev, &a) : embedding_row_gradients(n, p, x, w);
-}
 
 /* w->dh is the gradient of the last hidden state; each layer turns it into that of its input, down
  * to the lowest that is trained.  The first layer completes it only where weights are trained, the
@@ -315,7 +240,7 @@ static axl_status network_backward(axl__network *n, const axl__pass *p, const ax
     const char *phase = p->wish.phase;
     uint64_t layers = (uint64_t)n->model->arch.n_layers;
     const axl__modules *t = &n->model->modules;
-    bool embedding = axl__weight_gradient(p, embed_of(n)) || axl__trained_rows(p, embed_of(n));
+    bool embedding = axl__embedding_is_trained(p);
     bool below = axl__trains_weights(p) || embedding ||
                  axl__weight_gradient(p, axl__modules_one(t, 0, AXL__SLOT_ATTN_NORM));
 
@@ -327,7 +252,7 @@ static axl_status network_backward(axl__network *n, const axl__pass *p, const ax
         AXL_TRY(axl__layer_backward(p, l, at, &n->acts[l], w->dh, below || l > 0, &w->layer));
     }
     if (embedding)
-        AXL_TRY(embedding_gradient(n, p, x, w));
+        AXL_TRY(axl__embedding_backward(p, x, w->dh, &w->embedding));
     return phase ? axl__poll(ctx, phase, 2 * layers, 2 * layers) : axl__cancelled(ctx);
 }
 
@@ -389,15 +314,18 @@ static axl_status check_finite(axl__network *n, double loss)
 axl_status axl__network_begin(axl__network *n, const axl__pass *p, const axl_batch *b,
                               const axl__rows_wish *rows, axl__network_batch *out)
 {
-    const axl__lora *trained = axl__trained_rows(p, embed_of(n));
+    const axl__lora *trained = axl__trained_rows(p, axl__embedding_of(p));
+    const axl__lora *pair = axl__embedding_pair(n->adapter);
     int64_t longest = axl__batch_longest(b);
     axl__rows_wish wish = *rows;
 
     wish.known = trained ? trained->rows : NULL;
     wish.n_known = trained ? trained->n_rows : 0;
+    wish.rank = pair ? pair->rank : 0;
+    wish.vocab = pair ? pair->in : 0;
     AXL_TRY(axl__dora_measure(&n->dora, n->adapter));
     AXL_TRY(axl__whole_copy(&n->whole, n->adapter));
-    AXL_TRY(network_index(n, b->n_tokens));
+    AXL_TRY(axl__network_index(n, b->n_tokens));
     AXL_TRY(axl__batch_load(&out->x, &n->index, b, &wish, n->ops, n->dev));
     AXL_TRY(axl__network_positions(n, out->x.max_position + 1, out->x.max_position + 1));
     out->at = (axl__layout){ b->n_tokens, b->n_seqs, longest,          b->cu_seqlens, b->cu_seqlens,
@@ -420,7 +348,7 @@ axl_status axl__network_loss(axl__network *n, const axl_batch *b, const axl__wis
     AXL_TRY(axl__network_begin(n, &p, b, &rows, &on));
     if (on.x.n_rows == 0)
         return AXL_OK;
-    AXL_TRY(axl__network_layers(n, &p, &on.at, on.x.ids, n->model->arch.n_layers, &on.work));
+    AXL_TRY(axl__network_layers(n, &p, &on.at, &on.x.tokens, n->model->arch.n_layers, &on.work));
     AXL_TRY(network_head(n, &p, b, &on.x, &on.work, &value));
     if (wish->grads)
         AXL_TRY(network_backward(n, &p, &on.at, &on.x, &on.work));

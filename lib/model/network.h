@@ -8,6 +8,7 @@
 
 #include "batch.h"
 #include "decoder.h"
+#include "embedding.h"
 #include "head.h"
 
 /* What passes need besides the model.  h[l] is the input of layer l, and h[n_layers] the last

@@ -10,12 +10,14 @@
 typedef struct axl__network_work {
     axl__layer_scratch layer;
     axl__head_work head;
-    axl_mat dh;   /* (T, C), with gradients */
-    axl_mat rows; /* (n_rows + 1, C) f32, where rows of the embedding are trained */
+    axl__embedding_work embedding;
+    axl_mat dh; /* (T, C), with gradients */
 } axl__network_work;
 
 axl__pass axl__network_pass(const axl__network *n, const axl__wish *wish);
 
+/* Room for the numbers of so many tokens. */
+axl_status axl__network_index(axl__network *n, int64_t n_tokens);
 /* Tables for positions below `positions`, as a batch has them whose longest sequence has `length`
  * tokens; room for T tokens in sequences of at most `longest`. */
 axl_status axl__network_positions(axl__network *n, int64_t positions, int64_t length);
@@ -33,6 +35,6 @@ axl_status axl__network_begin(axl__network *n, const axl__pass *p, const axl_bat
 
 /* Embedding and the first `count` layers, forward: n->h[count] is what comes out of the last. */
 axl_status axl__network_layers(axl__network *n, const axl__pass *p, const axl__layout *at,
-                               const int32_t *ids, int64_t count, axl__network_work *w);
+                               const axl__lookups *ids, int64_t count, axl__network_work *w);
 
 #endif

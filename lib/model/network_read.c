@@ -19,7 +19,7 @@ axl_status axl__network_logits(axl__network *n, const axl_batch *b, const int32_
     axl__network_batch on;
 
     AXL_TRY(axl__network_begin(n, &p, b, &choice, &on));
-    AXL_TRY(axl__network_layers(n, &p, &on.at, on.x.ids, layers, &on.work));
+    AXL_TRY(axl__network_layers(n, &p, &on.at, &on.x.tokens, layers, &on.work));
     for (int64_t i = 0; i < on.x.n_rows; i += AXL__HEAD_ROWS) {
         int64_t k = on.x.n_rows - i < AXL__HEAD_ROWS ? on.x.n_rows - i : AXL__HEAD_ROWS;
         AXL_TRY(axl__cancelled(n->model->ctx));
@@ -58,7 +58,7 @@ axl_status axl__network_token_losses(axl__network *n, const axl_batch *b, float 
 
     AXL_TRY(axl__network_begin(n, &p, b, &choice, &on));
     if (on.x.n_rows > 0) {
-        AXL_TRY(axl__network_layers(n, &p, &on.at, on.x.ids, layers, &on.work));
+        AXL_TRY(axl__network_layers(n, &p, &on.at, &on.x.tokens, layers, &on.work));
         AXL_TRY(axl__head_losses(&p, &on.work.head, n->h[layers], &on.x));
         AXL_TRY(n->ops->download(n->dev, losses, on.work.head.losses,
                                  (size_t)on.x.n_rows * sizeof *losses));
@@ -79,7 +79,7 @@ axl_status axl__network_hidden(axl__network *n, const axl_batch *b, int64_t laye
     axl__network_batch on;
 
     AXL_TRY(axl__network_begin(n, &p, b, &choice, &on));
-    AXL_TRY(axl__network_layers(n, &p, &on.at, on.x.ids, layer, &on.work));
+    AXL_TRY(axl__network_layers(n, &p, &on.at, &on.x.tokens, layer, &on.work));
     AXL_TRY(n->ops->download(n->dev, end, n->h[layer].data, (size_t)count * size));
     if (size < sizeof *hidden)
         for (int64_t i = 0; i < count; i++) {

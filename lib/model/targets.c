@@ -110,7 +110,7 @@ static axl_status pattern_of(axl__pattern **out, axl_context *ctx, const char *b
     return status;
 }
 
-/* PEFT would adapt the embedding, too, where it is named. */
+/* The embedding is adapted where it is named. */
 static bool is_adaptable(const axl__module *m)
 {
     return axl__module_is_linear(m) || m->role == AXL__ROLE_EMBEDDING;
@@ -350,8 +350,8 @@ static axl_status check_names(const axl__modules *t, const axl_adapter_options *
     for (size_t k = 0; k < o->n_target_modules && !o->target_regex; k++) {
         bool any = false;
         for (int64_t i = 0; i < t->n && !any; i++)
-            any = axl__module_is_linear(&t->list[i]) &&
-                  target_matches(t->list[i].name, o->target_modules[k]);
+            any =
+                is_adaptable(&t->list[i]) && target_matches(t->list[i].name, o->target_modules[k]);
         if (!any)
             return fail_targets(t, "names no linear layer of this model", o->target_modules[k]);
     }
@@ -383,14 +383,8 @@ axl_status axl__targets_check(const axl__modules *t, const axl_adapter_options *
     bool any = false;
 
     AXL_TRY(check_names(t, o));
-    for (int64_t i = 0; i < t->n; i++) {
+    for (int64_t i = 0; i < t->n; i++)
         any |= on[i];
-        if (on[i] && !axl__module_is_linear(&t->list[i]))
-            return axl__fail(AXL_ERR_UNSUPPORTED,
-                             "lora_target_modules names %s, and only linear layers are adapted; "
-                             "leave it out (lora_exclude_modules)",
-                             t->list[i].name);
-    }
     if (!any && o->target_regex)
         return fail_targets(t, "matches the whole path of no linear layer that is left",
                             o->target_regex);

@@ -187,9 +187,9 @@ static void test_adapter__layers_as_peft_names_them(void **state)
         "k_proj");
     n.target_regex = "(";
     assert_fails(axl_adapter_new(&adapter, model, &n), AXL_ERR_INVALID, "is no regular expression");
-    n.target_regex = ".*(embed_tokens|q_proj)";
-    n.exclude_regex = NULL;
-    assert_fails(axl_adapter_new(&adapter, model, &n), AXL_ERR_UNSUPPORTED, "model.embed_tokens");
+    n.target_regex = ".*(embed_tokens|[01]\\..*q_proj)";
+    n.exclude_regex = ".*embed_tokens";
+    check_made(model, &n, "0.self_attn.q_proj:4 1.self_attn.q_proj:4");
     n = o;
     n.target_modules = names;
     n.n_target_modules = 3;

@@ -72,6 +72,7 @@ static void test_emulated__adapters(void **state)
                       .smoothing = 0.1 },
           1e-5);
     check(&(setting){ .compute = AXL_COMPUTE_BF16 }, 1e-2);
+    check(&(setting){ .compute = AXL_COMPUTE_F32, .embedding = true }, 1e-5);
 }
 
 static void test_emulated__weights_of_few_bits(void **state)

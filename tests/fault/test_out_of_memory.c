@@ -17,7 +17,7 @@ typedef struct {
     axl_dataset *data;
     axl_loader *loader;
     axl_model *model;
-    axl_adapter *adapter, *opened;
+    axl_adapter *adapter, *opened, *frozen;
     axl_trainer *tr;
     tiny_data *batches[2];
     axl_buffer ids, text, offsets;
@@ -35,6 +35,7 @@ static void end(world *w)
     axl_trainer_free(w->tr);
     axl_adapter_free(w->adapter);
     axl_adapter_free(w->opened);
+    axl_adapter_free(w->frozen);
     axl_model_free(w->model);
     axl_loader_free(w->loader);
     axl_dataset_free(w->data);
@@ -646,6 +647,85 @@ static void test_out_of_memory__adapter_of_all(void **state)
     end(&w);
 }
 
+static axl_status new_pair_of_embedding(void *w_)
+{
+    static const char *const targets[] = { "embed_tokens", "q_proj" };
+    world *w = w_;
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+
+    o.rank = 2;
+    o.target_modules = targets;
+    o.n_target_modules = 2;
+    return axl_adapter_new(&w->adapter, w->model, &o);
+}
+
+static axl_status open_variant(void *w_)
+{
+    world *w = w_;
+
+    return axl_model_open(&w->model, w->ctx,
+                          test_source_path("tests/golden/model_variants/llama_biases"), NULL);
+}
+
+/* PEFT's, which has the embedding's weight, too. */
+static axl_status open_pair_of_embedding(void *w_)
+{
+    world *w = w_;
+
+    return axl_adapter_open(&w->opened, w->model,
+                            test_source_path("tests/golden/peft_variants/pair_of_embedding"));
+}
+
+static axl_status merge_opened(void *w_)
+{
+    world *w = w_;
+
+    return axl_adapter_merge(w->opened);
+}
+
+static void test_out_of_memory__pair_of_embedding(void **state)
+{
+    world w = begin();
+
+    (void)state;
+    w.ctx = fault_context(&w.f);
+    assert_ok(open_variant(&w));
+    SWEEP(&w, new_pair_of_embedding, FAULT_MAKES);
+    SWEEP(&w, save_adapter_of_all, 0);
+    SWEEP(&w, open_pair_of_embedding, FAULT_MAKES);
+    SWEEP(&w, read_with_adapter, 0);
+    SWEEP(&w, merge_opened, 0);
+    end(&w);
+}
+
+/* ---- several as one ---- */
+
+static axl_status combine_adapters(void *w_)
+{
+    static const double weights[] = { 0.5, -2.0, 1.0 };
+    world *w = w_;
+    const axl_adapter *list[] = { w->adapter, w->frozen, w->adapter };
+
+    return axl_adapter_combine(&w->opened, list, weights, 3, NULL);
+}
+
+static void test_out_of_memory__combined_adapters(void **state)
+{
+    world w = begin();
+    axl_adapter_options o = AXL_ADAPTER_OPTIONS_INIT;
+
+    (void)state;
+    w.ctx = fault_context(&w.f);
+    assert_ok(open_model(&w));
+    assert_ok(new_pair_of_embedding(&w));
+    o.rank = 2;
+    o.init_lora_weights = "olora";
+    assert_ok(axl_adapter_new(&w.frozen, w.model, &o));
+    SWEEP(&w, combine_adapters, FAULT_MAKES);
+    SWEEP(&w, read_with_adapter, 0);
+    end(&w);
+}
+
 /* ---- weights of few bits ---- */
 
 static axl_status open_quantised(void *w_)
@@ -1052,6 +1132,8 @@ int main(void)
         cmocka_unit_test(test_out_of_memory__data),
         cmocka_unit_test(test_out_of_memory__text),
         cmocka_unit_test(test_out_of_memory__adapter_of_all),
+        cmocka_unit_test(test_out_of_memory__pair_of_embedding),
+        cmocka_unit_test(test_out_of_memory__combined_adapters),
         cmocka_unit_test(test_out_of_memory__weights_of_few_bits),
         cmocka_unit_test(test_out_of_memory__from_and_to_memory),
         cmocka_unit_test(test_out_of_memory__training),

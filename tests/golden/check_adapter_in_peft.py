@@ -41,6 +41,8 @@ KINDS = [
     dict(target_modules=["qkv_proj"], modules_to_save=["embed_tokens", "lm_head"]),
     dict(target_modules=["qkv_proj"], modules_to_save=["embed_tokens"]),
     dict(target_modules=["qkv_proj"], modules_to_save=["lm_head"], ensure_weight_tying=True),
+    dict(target_modules=["embed_tokens", "q_proj"], rank_pattern={"embed_tokens": 6}, rslora=True),
+    dict(target_modules=".*(embed_tokens|lm_head|qkv_proj)"),
 ]
 
 

@@ -4,7 +4,7 @@
 #   make_peft_variants.py MODEL_VARIANTS OUT [NAME…]
 #
 # Each OUT/NAME is an adapter's folder as PEFT saves it, of the model MODEL_VARIANTS/llama_biases, or phi3_tied_bf16_old
-# where a variant is in TIED, and in it
+# where a variant is in TIED, or gemma where its name begins with scaled_, and in it
 #   expect.safetensors  lora.1: f32 logits of that model's second sequence with the adapter, as loaded from there;
 #                       grad.TENSOR: gradient of the loss by each trained tensor, computed in f64, TENSOR as in the file
 # "new" has no values in its folder but what PEFT's own initialisation makes of the weights:
@@ -57,9 +57,20 @@ VARIANTS |= {
     "tied_rows": dict(ROWS, target_modules=FUSED, trainable_token_indices=[2, 3, 20, 7]),
     "tied_rows_apart": dict(ROWS, target_modules=FUSED, trainable_token_indices={"embed_tokens": [2, 3], "lm_head": [3, 9]}),
 }
+VARIANTS |= {
+    "pair_of_embedding": dict(r=3, lora_alpha=8, target_modules=["embed_tokens", "q_proj", "down_proj"], use_rslora=True,
+                              rank_pattern={"embed_tokens": 5}, modules_to_save=["lm_head"]),
+    "tied_pair_of_embedding": dict(r=2, lora_alpha=8, target_modules=r".*\.(embed_tokens|qkv_proj)"),
+    "scaled_pair_of_embedding": dict(r=4, lora_alpha=6, target_modules=["embed_tokens", "o_proj"]),
+}
 GROWN = {"tied_grown": 40}  # tokens that the model has been resized to
-TIED = ["tied_apart", "tied_embedding", "tied_together", "tied_grown", "tied_rows", "tied_rows_apart"]
+TIED = ["tied_apart", "tied_embedding", "tied_together", "tied_grown", "tied_rows", "tied_rows_apart",
+        "tied_pair_of_embedding"]
 INITS = ["pissa", "olora"]
+
+
+def base_of(name):
+    return "phi3_tied_bf16_old" if name in TIED else "gemma" if name.startswith("scaled_") else "llama_biases"
 
 
 def load_base(base, dtype, name):
@@ -147,7 +158,7 @@ def main():
     torch.set_num_threads(1)
     for name in args.names or [*VARIANTS, "new"]:
         torch.manual_seed(SEED)
-        base = args.models / ("phi3_tied_bf16_old" if name in TIED else "llama_biases")
+        base = args.models / base_of(name)
         sequences = json.loads((base / "expect.json").read_text())["input_ids"]
         out = args.out / name
         shutil.rmtree(out, ignore_errors=True)

@@ -98,6 +98,7 @@ static void test_guarded__adapters(void **state)
     (void)state;
     for (uint32_t compute = AXL_COMPUTE_F32; compute <= AXL_COMPUTE_BF16; compute++) {
         check(&(setting){ .compute = compute });
+        check(&(setting){ .compute = compute, .embedding = true, .noise = 5.0 });
         check(&(setting){ .compute = compute,
                           .checkpointing = 1,
                           .accumulation = 2,

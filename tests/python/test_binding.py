@@ -734,6 +734,28 @@ class TrainingTest(Case):
         with self.assertRaises((TypeError, ValueError)):
             axl.Adapter(model, layers_to_transform=["a"])
 
+    def test_adapters_are_combined(self):
+        model = axl.Model.open(MODEL, compute="f32")
+        first = axl.Adapter(model, rank=2, alpha=4, target_modules=["q_proj"], seed=1,
+                            init_lora_weights=False)
+        second = axl.Adapter(model, rank=2, alpha=4, target_modules=["q_proj", "v_proj"], seed=2,
+                             init_lora_weights=False)
+        both = axl.Adapter.combine([first, second], [0.5, -2.0])
+        self.assertEqual((both.info.rank, both.info.alpha, len(both)), (4, 4.0, len(second)))
+        self.assertEqual(both.info.target_modules, ("q_proj", "v_proj"))
+        name = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
+        self.assertEqual(both[name].tolist()[0], first[name].tolist()[0])  # 0.5 * 4 / 2
+        self.assertEqual(both[name].tolist()[2], [-4.0 * v for v in second[name].tolist()[0]])
+        half = axl.Adapter.combine((second,), (0.5,), "linear")
+        self.assertEqual(half[name].tolist(), second[name].tolist())
+        with self.assertRaisesRegex(axl.UnsupportedError, "svd"):
+            axl.Adapter.combine([first, second], [1, 1], "svd")
+        with self.assertRaisesRegex(ValueError, "a number for each of the 2"):
+            axl.Adapter.combine([first, second], [1])
+        for wrong in ([], first, [first, None]):
+            with self.assertRaises(TypeError):
+                axl.Adapter.combine(wrong, [1, 1])
+
     def test_everything_from_memory_and_back(self):
         context = axl.Context()
         files = self.files("config.json", "model.safetensors")

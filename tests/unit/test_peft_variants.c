@@ -12,12 +12,29 @@
 
 #include <math.h>
 
-static const char *const variants[] = {
-    "regex",      "layers",       "patterns",      "bias_all",       "bias_lora_only",
-    "lora_bias",  "dora",         "dora_bias_all", "pissa",          "olora",
-    "whole",      "whole_layers", "tied_apart",    "tied_embedding", "tied_together",
-    "tied_grown", "rows",         "rows_of_both",  "tied_rows",      "tied_rows_apart"
-};
+static const char *const variants[] = { "regex",
+                                        "layers",
+                                        "patterns",
+                                        "bias_all",
+                                        "bias_lora_only",
+                                        "lora_bias",
+                                        "dora",
+                                        "dora_bias_all",
+                                        "pissa",
+                                        "olora",
+                                        "whole",
+                                        "whole_layers",
+                                        "tied_apart",
+                                        "tied_embedding",
+                                        "tied_together",
+                                        "tied_grown",
+                                        "rows",
+                                        "rows_of_both",
+                                        "tied_rows",
+                                        "tied_rows_apart",
+                                        "pair_of_embedding",
+                                        "tied_pair_of_embedding",
+                                        "scaled_pair_of_embedding" };
 enum { N_VARIANTS = sizeof variants / sizeof variants[0] };
 
 typedef struct {
@@ -29,8 +46,9 @@ typedef struct {
 /* The model that a variant is of. */
 static const char *model_of(const char *variant)
 {
-    return strncmp(variant, "tied_", 5) == 0 ? "tests/golden/model_variants/phi3_tied_bf16_old"
-                                             : "tests/golden/model_variants/llama_biases";
+    return strncmp(variant, "tied_", 5) == 0     ? "tests/golden/model_variants/phi3_tied_bf16_old"
+           : strncmp(variant, "scaled_", 7) == 0 ? "tests/golden/model_variants/gemma"
+                                                 : "tests/golden/model_variants/llama_biases";
 }
 
 static axl_model *open_base(axl_context *ctx, const char *variant, const char *backend,

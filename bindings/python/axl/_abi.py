@@ -867,6 +867,8 @@ STRUCTS = [
 FUNCTIONS = {
     "axl_abi_sizeof": (c.c_size_t, [c.c_char_p]),
     "axl_abi_version": (c.c_uint32, []),
+    "axl_adapter_combine": (c.c_int, [c.POINTER(c.POINTER(axl_adapter)),
+        c.POINTER(c.POINTER(axl_adapter)), c.POINTER(c.c_double), c.c_size_t, c.c_char_p]),
     "axl_adapter_count": (c.c_size_t, [c.POINTER(axl_adapter)]),
     "axl_adapter_free": (None, [c.POINTER(axl_adapter)]),
     "axl_adapter_from_config": (c.c_int, [c.POINTER(c.POINTER(axl_adapter)),

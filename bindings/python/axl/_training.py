@@ -374,6 +374,25 @@ class Adapter(_Tensors):
         instance(model, Model, "model")
         return cls._make(config.context, lib.axl_adapter_from_config, config, model)
 
+    @classmethod
+    def combine(cls, adapters: Sequence["Adapter"], weights: Sequence[float],
+                combination_type: Optional[str] = None) -> "Adapter":
+        """One adapter of several of a model, as PEFT's add_weighted_adapter() makes it: "cat", the
+        default, puts their pairs side by side, which is the weighted sum exactly; "linear" adds
+        their A and their B and keeps the rank that all have."""
+        if not isinstance(adapters, Sequence) or not adapters:
+            raise TypeError("adapters must be a list of axl.Adapter with at least one in it")
+        pointers = [instance(a, Adapter, f"adapters[{i}]").pointer for i, a in enumerate(adapters)]
+        if len(weights) != len(pointers):
+            raise ValueError(f"weights must have a number for each of the {len(pointers)} adapters, "
+                             f"got {len(weights)}")
+        array = (ctypes.POINTER(cls._type) * len(pointers))(*pointers)
+        return cls._make(adapters[0]._context, lib.axl_adapter_combine, array,
+                         numbers(weights, ctypes.c_double, "weights"), len(pointers),
+                         None if combination_type is None
+                         else text(combination_type, "combination_type"),
+                         kept=[k for a in adapters for k in a._kept])
+
     def merge(self) -> None:
         """Add the pairs into the model's weights; Model.save() then writes a whole model."""
         calls.run(lib.axl_adapter_merge, self)
