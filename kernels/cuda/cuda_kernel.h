@@ -225,4 +225,24 @@ __device__ __forceinline__ uint32_t word_of(const uint32_t word[4], uint64_t i)
     return i & 2 ? high : low;
 }
 
+/* The words of N places from `first` on: place i has word i % 4 of draw i / 4. */
+template <int N> struct drawn_words {
+    uint32_t word[N];
+
+    __device__ __forceinline__ drawn_words(uint64_t seed, uint64_t stream, uint64_t first)
+    {
+        uint64_t drawn = ~(uint64_t)0;
+        uint32_t of_draw[4];
+
+        for (int i = 0; i < N; i++) {
+            uint64_t at = first + (uint64_t)i;
+            if (at / 4 != drawn) {
+                drawn = at / 4;
+                philox(of_draw, seed, stream, drawn);
+            }
+            word[i] = word_of(of_draw, at % 4);
+        }
+    }
+};
+
 #endif

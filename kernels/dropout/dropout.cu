@@ -11,21 +11,13 @@ template <class T> struct dropout_op {
     uint64_t threshold, seed, stream, offset;
     float factor;
 
-    /* A chunk's first element need not be the first word of its draw. */
     template <int N> __device__ void run(int64_t row, int64_t col) const
     {
         chunk<N> v = x.template load<N>(row, col);
-        uint64_t first = offset + (uint64_t)(row * cols + col), drawn = ~(uint64_t)0;
-        uint32_t word[4];
+        drawn_words<N> drawn(seed, stream, offset + (uint64_t)(row * cols + col));
 
-        for (int i = 0; i < N; i++) {
-            uint64_t at = first + (uint64_t)i;
-            if (at / 4 != drawn) {
-                drawn = at / 4;
-                philox(word, seed, stream, drawn);
-            }
-            v.v[i] = word_of(word, at % 4) >= threshold ? v.v[i] * factor : 0.0f;
-        }
+        for (int i = 0; i < N; i++)
+            v.v[i] = drawn.word[i] >= threshold ? v.v[i] * factor : 0.0f;
         y.store(row, col, v);
     }
 };

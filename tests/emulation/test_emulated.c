@@ -7,9 +7,7 @@
  */
 #include "rig.h"
 
-#include "emulation.h"
-
-#include <dlfcn.h>
+#include "emulated_plugin.h"
 
 static const char *device_name(void)
 {
@@ -21,21 +19,6 @@ static void skip_without_counts(void)
     if (strcmp(device_name(), "emulated") != 0)
         skip();
 }
-
-static void *emulated(const char *name)
-{
-    char path[1100];
-
-    snprintf(path, sizeof path, "%s/libaxl-emulated.so.0", test_plugin_dir("emulated"));
-    void *lib = dlopen(path, RTLD_NOW);
-    assert_non_null(lib);
-    void *symbol = dlsym(lib, name);
-    assert_non_null(symbol);
-    return symbol;
-}
-
-#define EMULATED(fn)                                                                               \
-    (*(axl_emulated_##fn##_fn **)(void *)&(void *){ emulated("axl_emulated_" #fn) })
 
 static axl_emulated_counts counts_of(const char *kernel)
 {

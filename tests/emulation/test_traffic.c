@@ -7,26 +7,9 @@
  */
 #include "kernel/kernel_testing.h"
 
-#include "emulation.h"
-
-#include <dlfcn.h>
+#include "emulated_plugin.h"
 
 enum { T = 256, C = 1024, H = 8, D = 64, V = 4096, N_OPTIM = 1 << 16 };
-
-static void *emulated(const char *name)
-{
-    char path[1100];
-
-    snprintf(path, sizeof path, "%s/libaxl-emulated.so.0", test_plugin_dir("emulated"));
-    void *lib = dlopen(path, RTLD_NOW);
-    assert_non_null(lib);
-    void *symbol = dlsym(lib, name);
-    assert_non_null(symbol);
-    return symbol;
-}
-
-#define EMULATED(fn)                                                                               \
-    (*(axl_emulated_##fn##_fn **)(void *)&(void *){ emulated("axl_emulated_" #fn) })
 
 /* ---- bodies: each calls one operation and says what it must move ---- */
 
@@ -231,6 +214,67 @@ static double widening_codes(kernel_run *run)
     return bytes_of(&y) + T * C / 2 + 4.0 * T * C / 64;
 }
 
+/* Attention's tiles are 64 queries by 64 keys: for each the kernels read K and V (forward, dQ), or
+ * Q, dO and two numbers a query (dK and dV); what a block is about it reads and writes once. */
+enum { TILE = 64, TILES = T / TILE, PAIRS = TILES * (TILES + 1) / 2, G = H / 2 };
+
+/* Instructions of 16 x 8 x 16 in a product of two tiles. */
+enum { PRODUCT = TILE / 16 * (TILE / 8) * (D / 16) };
+
+static uint64_t tensor_products; /* that the body's operation takes */
+
+static axl_attention_args attending(kernel_run *run)
+{
+    static const int32_t cu[2] = { 0, T };
+    const int32_t *device_cu = kernel_put(run, cu, sizeof cu);
+
+    return (axl_attention_args){ .q = rows_of(run, T, H * D),
+                                 .k = rows_of(run, T, G * D),
+                                 .v = rows_of(run, T, G * D),
+                                 .out = rows_of(run, T, H * D),
+                                 .lse = kernel_random_f32(run, T * H, 1),
+                                 .cu_q = cu,
+                                 .cu_k = cu,
+                                 .device_cu_q = device_cu,
+                                 .device_cu_k = device_cu,
+                                 .n_seqs = 1,
+                                 .n_heads = H,
+                                 .n_kv_heads = G,
+                                 .head_dim = D,
+                                 .longest = T,
+                                 .scale = 0.125f };
+}
+
+static double attending_forward(kernel_run *run)
+{
+    axl_attention_args a = attending(run);
+    double row = 2.0 * D, streamed = PAIRS * TILE * 2 * row; /* K and V for a head */
+
+    begin(run);
+    assert_ok(run->ops->attention_forward(run->dev, &a));
+    tensor_products = (uint64_t)H * PAIRS * 2 * PRODUCT;
+    return H * (streamed + 2 * T * row + 4 * T);
+}
+
+static double attending_backward(kernel_run *run)
+{
+    axl_attention_backward_args a = { .forward = attending(run) };
+    double row = 2.0 * D, numbers = 8.0; /* lse and delta */
+
+    a.dout = rows_of(run, T, H * D);
+    a.dq = rows_of(run, T, H * D);
+    a.dk = rows_of(run, T, G * D);
+    a.dv = rows_of(run, T, G * D);
+    a.scratch = kernel_scratch(run, AXL_OP_attention_backward, &a, NULL);
+    begin(run);
+    assert_ok(run->ops->attention_backward(run->dev, &a));
+    tensor_products = (uint64_t)H * PAIRS * 7 * PRODUCT;
+    double delta = H * T * (2 * row + 4);
+    double queries = H * (PAIRS * TILE * 2 * row + T * (3 * row + numbers));
+    double keys = H * PAIRS * TILE * (2 * row + numbers) + G * T * 4 * row;
+    return delta + queries + keys;
+}
+
 /* ---- the bound ---- */
 
 static const struct {
@@ -251,35 +295,50 @@ static const struct {
     { "sum_squares", squaring },
     { "adamw", stepping },
     { "dequantise", widening_codes },
+    { "attention_forward", attending_forward },
+    { "attention_backward", attending_backward },
 };
+
+static void print_counts(const char *name, double ratio, const axl_emulated_counts *c)
+{
+    printf(
+        "%-20s %.3f of its bytes, %llu launches, %llu of %llu shared in conflict, %llu products\n",
+        name, ratio, (unsigned long long)c->launches, (unsigned long long)c->bank_conflicts,
+        (unsigned long long)c->shared_accesses, (unsigned long long)c->tensor_products);
+}
+
+static void check_counts(const char *name, double must, const axl_emulated_counts *c)
+{
+    double moved = 32.0 * (double)(c->read_sectors + c->written_sectors);
+
+    if (getenv("AXL_TEST_VERBOSE"))
+        print_counts(name, moved / must, c);
+    if (moved > 1.1 * must)
+        fail_msg("%s moves %.0f bytes, %.2f times the %.0f that it must", name, moved, moved / must,
+                 must);
+    if (moved < must / 1.01)
+        fail_msg("%s: only %.0f of %.0f bytes were counted", name, moved, must);
+    if (c->tensor_products != tensor_products)
+        fail_msg("%s: %llu products on the tensor cores, not %llu", name,
+                 (unsigned long long)c->tensor_products, (unsigned long long)tensor_products);
+    if ((double)c->bank_conflicts > 0.05 * (double)c->shared_accesses)
+        fail_msg("%s: %llu of %llu accesses to shared memory wait for another's bank", name,
+                 (unsigned long long)c->bank_conflicts, (unsigned long long)c->shared_accesses);
+}
 
 static void test_traffic__bytes_that_must_move(void **state)
 {
-    const double most = 1.1;
     kernel_run *run = device();
+    axl_emulated_counts c;
 
     (void)state;
     EMULATED(watch)(1);
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
-        axl_emulated_counts c;
+        tensor_products = 0;
         double must = bodies[i].body(run);
-
         assert_ok(run->ops->synchronize(run->dev));
         EMULATED(read)(&c, "");
-        double moved = 32.0 * (double)(c.read_sectors + c.written_sectors);
-        if (getenv("AXL_TEST_VERBOSE"))
-            printf("%-20s %.3f of its bytes, %llu launches, %llu of %llu shared in conflict\n",
-                   bodies[i].name, moved / must, (unsigned long long)c.launches,
-                   (unsigned long long)c.bank_conflicts, (unsigned long long)c.shared_accesses);
-        if (moved > most * must)
-            fail_msg("%s moves %.0f bytes, %.2f times the %.0f that it must", bodies[i].name, moved,
-                     moved / must, must);
-        if (moved < must / 1.01)
-            fail_msg("%s: only %.0f of %.0f bytes were counted", bodies[i].name, moved, must);
-        if (c.bank_conflicts > 0.05 * (double)c.shared_accesses)
-            fail_msg("%s: %llu of %llu accesses to shared memory wait for another's bank",
-                     bodies[i].name, (unsigned long long)c.bank_conflicts,
-                     (unsigned long long)c.shared_accesses);
+        check_counts(bodies[i].name, must, &c);
     }
     EMULATED(watch)(0);
 }

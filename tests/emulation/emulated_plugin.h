@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* emulated_plugin.h - a test's way to the functions of emulation.h, in the loaded plugin. */
+#ifndef AXL_TESTS_EMULATED_PLUGIN_H
+#define AXL_TESTS_EMULATED_PLUGIN_H
+
+#include "emulation.h"
+#include "testing.h"
+
+#include <dlfcn.h>
+
+static inline void *emulated_symbol(const char *name)
+{
+    char path[1100];
+
+    snprintf(path, sizeof path, "%s/libaxl-emulated.so.0", test_plugin_dir("emulated"));
+    void *lib = dlopen(path, RTLD_NOW);
+    assert_non_null(lib);
+    void *symbol = dlsym(lib, name);
+    assert_non_null(symbol);
+    return symbol;
+}
+
+/* EMULATED(read)(&counts, ""): axl_emulated_read of the plugin. */
+#define EMULATED(fn)                                                                               \
+    (*(axl_emulated_##fn##_fn **)(void *)&(void *){ emulated_symbol("axl_emulated_" #fn) })
+
+#endif
