@@ -133,6 +133,25 @@ static void test_emulated__launches_of_a_step(void **state)
     }
 }
 
+/* Launches of a kernel in a step. */
+static uint64_t launches_of(const setting *s, const char *kernel)
+{
+    second_step(s);
+    return counts_of(kernel).launches;
+}
+
+/* One launch for each group of tensors: of all weights, those that decay and the norms. */
+static void test_emulated__one_launch_moves_a_group(void **state)
+{
+    const setting lora = { .compute = AXL_COMPUTE_BF16 };
+    const setting full = { .compute = AXL_COMPUTE_BF16, .full = true, .optimizer = "adamw_8bit" };
+
+    (void)state;
+    skip_without_counts();
+    assert_int_equal(launches_of(&lora, "elementwise<4, adamw_step>"), 1);
+    assert_int_equal(launches_of(&full, "low_bit_steps"), 2);
+}
+
 /* ---- memory that ends ---- */
 
 static void test_emulated__out_of_device_memory(void **state)
@@ -240,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_emulated__all_weights),
         cmocka_unit_test(test_emulated__a_run_goes_on_with_its_bits),
         cmocka_unit_test(test_emulated__launches_of_a_step),
+        cmocka_unit_test(test_emulated__one_launch_moves_a_group),
         cmocka_unit_test(test_emulated__out_of_device_memory),
         cmocka_unit_test(test_emulated__plans_the_devices_memory),
         cmocka_unit_test(test_emulated__what_cannot_be_is_refused),
