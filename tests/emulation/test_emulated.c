@@ -96,8 +96,10 @@ static void test_emulated__a_run_goes_on_with_its_bits(void **state)
 static axl_emulated_counts second_step(const setting *s)
 {
     rig r = rig_begin(device_name(), s);
+    size_t n;
 
     rig_step(&r, s, 0);
+    free(rig_values(&r, &n)); /* waits for all of it */
     EMULATED(reset)();
     rig_step(&r, s, 1);
     axl_emulated_counts c = counts_of("");
