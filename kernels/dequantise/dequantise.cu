@@ -10,7 +10,7 @@
 
 #include "dequantise.h"
 
-enum { OCTET = 8, OCTET_THREADS = 256 };
+enum { OCTET_THREADS = 256 };
 
 template <class Y> struct dequantise_op {
     quantised_weight w;
@@ -27,12 +27,6 @@ template <class Y> struct dequantise_op {
     }
 };
 
-/* ---- eight at a time ---- */
-
-struct octet {
-    float v[OCTET];
-};
-
 static __device__ __forceinline__ void store_octet(float *p, const octet &o)
 {
     store_chunk(p, chunk<CHUNK>{ { o.v[0], o.v[1], o.v[2], o.v[3] } });
@@ -43,58 +37,6 @@ static __device__ __forceinline__ void store_octet(bf16 *p, const octet &o)
     ptx_store16(p, uint4{ ptx_bf16_pair(o.v[0], o.v[1]), ptx_bf16_pair(o.v[2], o.v[3]),
                           ptx_bf16_pair(o.v[4], o.v[5]), ptx_bf16_pair(o.v[6], o.v[7]) });
 }
-
-/* A matrix whose rows are whole octets; of 4 bits in blocks of 2^block_bits and scales of
- * 2^scale_bits blocks. */
-struct octet_weight {
-    quantised_weight w;
-    int64_t first;
-    int block_bits, scale_bits;
-
-    __device__ __forceinline__ float absmax(int64_t block) const
-    {
-        if (!w.q.scale_codes)
-            return w.q.scales[block];
-        float scaled =
-            __fmul_rn(w.q.scale_map[w.q.scale_codes[block]], w.q.scales[block >> scale_bits]);
-        return __fadd_rn(scaled, w.q.offset);
-    }
-    /* A byte's upper half comes first. */
-    __device__ __forceinline__ octet of_4_bits(int64_t row, int64_t col, const float *table) const
-    {
-        int64_t e = (first + row) * w.cols + col;
-        uint32_t codes = ((const uint32_t *)w.q.codes)[e / OCTET];
-        float scale = absmax(e >> block_bits);
-        octet o;
-
-        for (int i = 0; i < OCTET; i++)
-            o.v[i] = __fmul_rn(table[codes >> (4 * (i ^ 1)) & 15], scale);
-        return o;
-    }
-    __device__ __forceinline__ octet of_8_bits(int64_t row, int64_t col) const
-    {
-        int64_t e = (first + row) * w.cols + col;
-        uint2 codes = ptx_load8((const int8_t *)w.q.codes + e);
-        float scale = __fmul_rn(w.q.scales[first + row], 1.0f / 127.0f);
-        octet o;
-
-        for (int i = 0; i < OCTET; i++) {
-            uint32_t four = i < 4 ? codes.x : codes.y;
-            o.v[i] = __fmul_rn((float)(int8_t)(four >> (8 * (i % 4))), scale);
-        }
-        return o;
-    }
-    /* To the weight's dtype; what follows rounds to Y. */
-    template <class Y> __device__ __forceinline__ void round(octet &o) const
-    {
-        if (w.dtype == AXL_F16)
-            for (int i = 0; i < OCTET; i++)
-                o.v[i] = ptx_rounded_to_f16(o.v[i]);
-        if (w.dtype == AXL_BF16 && sizeof(Y) == sizeof(float))
-            for (int i = 0; i < OCTET; i++)
-                o.v[i] = to_f32(from_f32<bf16>(o.v[i]));
-    }
-};
 
 template <class Y, bool of_8_bits>
 __global__ void __launch_bounds__(OCTET_THREADS)
@@ -116,32 +58,11 @@ __global__ void __launch_bounds__(OCTET_THREADS)
     }
 }
 
-/* The exponent of a power of two, or -1. */
-static int bits_of(int64_t x)
-{
-    return x > 0 && (x & (x - 1)) == 0 ? __builtin_ctzll((uint64_t)x) : -1;
-}
-
-static octet_weight octets_of(const axl_dequantise_args *a)
-{
-    octet_weight w = { quantised_of(a->w), a->first, 0, 0 };
-
-    if (a->w.kind != AXL_WEIGHT_INT8) {
-        w.block_bits = bits_of(a->w.quant.block);
-        w.scale_bits = a->w.quant.scale_codes ? bits_of(a->w.quant.scale_block) : 0;
-    }
-    return w;
-}
-
 static bool in_octets(const axl_dequantise_args *a, const octet_weight &w)
 {
-    bool of_8_bits = a->w.kind == AXL_WEIGHT_INT8;
     size_t unit = OCTET * axl__dtype_size(a->y.dtype);
 
-    return a->w.mat.cols % OCTET == 0 && a->y.stride % OCTET == 0 &&
-           (uintptr_t)a->y.data % axl_min(unit, 16) == 0 &&
-           (uintptr_t)a->w.quant.codes % (of_8_bits ? 8 : 4) == 0 &&
-           (of_8_bits || (w.block_bits >= 3 && w.scale_bits >= 0));
+    return w.whole() && a->y.stride % OCTET == 0 && (uintptr_t)a->y.data % axl_min(unit, 16) == 0;
 }
 
 template <class Y>
@@ -161,7 +82,7 @@ static axl_status run_octets(axl_device *dev, const octet_weight &w, const axl_m
 
 axl_status axl__cuda_dequantise(axl_device *dev, const axl_dequantise_args *a)
 {
-    octet_weight w = octets_of(a);
+    octet_weight w = octets_of(a->w, a->first);
 
     if (a->y.rows == 0 || a->y.cols == 0)
         return AXL_OK;

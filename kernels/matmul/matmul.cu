@@ -4,6 +4,7 @@
  * of another type than the product's, and quantised weights, are made first, in memory of the
  * device's own that the stream reuses. */
 #include "kernels/cuda/cublaslt.h"
+#include "kernels/matmul/matmul_cuda.h"
 
 #include "matmul.h"
 
@@ -137,7 +138,11 @@ static axl_status add_product(axl_device *dev, const axl_matmul_args *a, const t
 
     if (empty)
         return AXL_OK;
-    AXL_TRY(multiply(dev, a, t, *onto));
+    if (t.trans_w && !t.trans_x && axl__cuda_takes_few_rows(*t.x, *t.w))
+        AXL_TRY(axl__cuda_few_rows(dev, *t.x, *t.w, a->y, *onto, a->alpha,
+                                   type_of_product(a, t) == AXL_BF16));
+    else
+        AXL_TRY(multiply(dev, a, t, *onto));
     *onto = a->y;
     return AXL_OK;
 }

@@ -161,6 +161,7 @@ static void test_emulated__out_of_device_memory(void **state)
     const setting s = { .compute = AXL_COMPUTE_F32 };
     rig x = rig_begin(device_name(), &s), y = rig_begin(device_name(), &s);
     tiny_data *d = tiny_batch(rig_lengths, N_SEQS, 0);
+    char dir[128];
     double loss;
 
     (void)state;
@@ -169,6 +170,8 @@ static void test_emulated__out_of_device_memory(void **state)
     assert_fails(axl_trainer_forward_backward(x.tr, &d->batch, &loss), AXL_ERR_NOMEM,
                  "out of device memory");
     assert_non_null(strstr(axl_last_error(), "MiB asked for"));
+    snprintf(dir, sizeof dir, "%s/out-of-memory", test_temp_dir());
+    assert_ok(axl_trainer_save(x.tr, NULL, dir)); /* what there is can still be kept */
     EMULATED(limit)(0);
     for (uint32_t i = 0; i < STEPS; i++)
         assert_true(rig_step(&x, &s, i) == rig_step(&y, &s, i));

@@ -214,6 +214,28 @@ static double widening_codes(kernel_run *run)
     return bytes_of(&y) + T * C / 2 + 4.0 * T * C / 64;
 }
 
+/* NF4 for one row of x, of which every block of 32 outputs reads a copy; what an instruction of a
+ * warp takes of the scales is half a sector. */
+static double multiplying_codes(kernel_run *run)
+{
+    uint8_t *codes = calloc(1, T * C / 2);
+    axl_matmul_args a = { .x = rows_of(run, 1, C),
+                          .y = rows_of(run, 1, T),
+                          .trans_w = true,
+                          .alpha = 1.0f,
+                          .compute = AXL_BF16 };
+
+    a.w.kind = AXL_WEIGHT_NF4;
+    a.w.mat = (axl_mat){ NULL, AXL_BF16, T, C, C };
+    a.w.quant.codes = kernel_put(run, codes, T * C / 2);
+    a.w.quant.scales = kernel_random_f32(run, T * C / 64, 1);
+    a.w.quant.block = 64;
+    free(codes);
+    begin(run);
+    assert_ok(run->ops->matmul(run->dev, &a));
+    return T * C / 2 + 2 * (4.0 * T * C / 64) + T / 32 * bytes_of(&a.x);
+}
+
 /* Attention's tiles are 64 queries by 64 keys: for each the kernels read K and V (forward, dQ), or
  * Q, dO and two numbers a query (dK and dV); what a block is about it reads and writes once. */
 enum { TILE = 64, TILES = T / TILE, PAIRS = TILES * (TILES + 1) / 2, G = H / 2 };
@@ -295,6 +317,7 @@ static const struct {
     { "sum_squares", squaring },
     { "adamw", stepping },
     { "dequantise", widening_codes },
+    { "matmul_few_rows", multiplying_codes },
     { "attention_forward", attending_forward },
     { "attention_backward", attending_backward },
 };
