@@ -85,11 +85,12 @@ static inline axl_adapter *rig_embedding_adapter(axl_model *model)
     return adapter;
 }
 
-static inline rig rig_begin(const char *backend, const setting *s)
+/* On a context that stays the caller's, who frees it once all of its rigs have ended. */
+static inline rig rig_begin_on(axl_context *ctx, const char *backend, const setting *s)
 {
     axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
     axl_optimizer_options oo = AXL_OPTIMIZER_OPTIONS_INIT;
-    rig r = { .ctx = rig_context(backend) };
+    rig r = { .ctx = ctx };
 
     r.model = rig_model(r.ctx, backend, s->compute, s->weights);
     r.adapter = s->full        ? NULL
@@ -111,12 +112,25 @@ static inline rig rig_begin(const char *backend, const setting *s)
     return r;
 }
 
-static inline void rig_end(rig *r)
+static inline rig rig_begin(const char *backend, const setting *s)
+{
+    return rig_begin_on(rig_context(backend), backend, s);
+}
+
+/* But for its context. */
+static inline void rig_end_on(rig *r)
 {
     axl_trainer_free(r->tr);
     axl_adapter_free(r->adapter);
     axl_model_free(r->model);
-    axl_context_free(r->ctx);
+}
+
+static inline void rig_end(rig *r)
+{
+    axl_context *ctx = r->ctx;
+
+    rig_end_on(r);
+    axl_context_free(ctx);
 }
 
 /* A step; its loss. */

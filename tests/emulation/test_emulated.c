@@ -9,6 +9,8 @@
 
 #include "emulated_plugin.h"
 
+#include <pthread.h>
+
 static const char *device_name(void)
 {
     return test_backend() ? test_backend() : "emulated";
@@ -89,6 +91,49 @@ static void test_emulated__a_run_goes_on_with_its_bits(void **state)
     assert_true(rig_step(&x, &s, 2) == rig_step(&y, &s, 2));
     rig_end(&x);
     rig_end(&y);
+}
+
+/* ---- two at a time ---- */
+
+/* Of 4 bits, whose elements are made in memory that all calls of a device share. */
+static const setting shared_setting = { .compute = AXL_COMPUTE_F32, .weights = AXL_WEIGHTS_NF4 };
+
+typedef struct worker {
+    rig r;
+    double losses[STEPS];
+    pthread_t thread;
+} worker;
+
+static void *work(void *arg)
+{
+    worker *w = arg;
+
+    for (uint32_t i = 0; i < STEPS; i++)
+        w->losses[i] = rig_step(&w->r, &shared_setting, i);
+    return NULL;
+}
+
+static void test_emulated__two_trainings_share_a_device(void **state)
+{
+    axl_context *ctx = rig_context(device_name());
+    worker workers[2];
+    rig alone = rig_begin(device_name(), &shared_setting);
+
+    (void)state;
+    for (int i = 0; i < 2; i++)
+        workers[i].r = rig_begin_on(ctx, device_name(), &shared_setting);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_join(workers[i].thread, NULL), 0);
+        rig_end_on(&workers[i].r);
+    }
+    axl_context_free(ctx);
+    for (uint32_t i = 0; i < STEPS; i++) {
+        double loss = rig_step(&alone, &shared_setting, i);
+        assert_true(workers[0].losses[i] == loss && workers[1].losses[i] == loss);
+    }
+    rig_end(&alone);
 }
 
 /* ---- what a step costs the host ---- */
@@ -263,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_emulated__weights_of_few_bits),
         cmocka_unit_test(test_emulated__all_weights),
         cmocka_unit_test(test_emulated__a_run_goes_on_with_its_bits),
+        cmocka_unit_test(test_emulated__two_trainings_share_a_device),
         cmocka_unit_test(test_emulated__launches_of_a_step),
         cmocka_unit_test(test_emulated__one_launch_moves_a_group),
         cmocka_unit_test(test_emulated__out_of_device_memory),
