@@ -63,7 +63,7 @@ __device__ __forceinline__ void few_add(float sum[M], const few_rows_args &a, co
 }
 
 template <int M, bool of_8_bits>
-__global__ void __launch_bounds__(FEW_THREADS) matmul_few_rows(const few_rows_args a)
+__global__ void __launch_bounds__(FEW_THREADS, 1) matmul_few_rows(const few_rows_args a)
 {
     float *table = shared_memory<float>(), *piece = table + WARP_SIZE;
     int64_t first = (int64_t)blockIdx.x * FEW_OUTPUTS + threadIdx.x / WARP_SIZE * FEW_PER_WARP;

@@ -7,11 +7,11 @@
 #include "rms_norm.h"
 
 /* Registers suffice for rows of 16,384 elements in chunks, of 8,192 one by one. */
-enum { NORM_THREADS_WANTED = 256, NORM_PER_MAX = 8, NORM_BLOCKS = 8 };
+enum { NORM_THREADS_WANTED = 256, NORM_PER_MAX = 16, NORM_BLOCKS = 8 };
 
 template <int N> constexpr int norm_threads_max(void)
 {
-    return N == 1 ? 1024 : 512;
+    return N == 1 ? 512 : 256;
 }
 
 /* A thread's chunks of a row, and of the weights: w, or 1 + w. */
@@ -75,19 +75,28 @@ __global__ void __launch_bounds__(norm_threads_max<N>())
     rms_norm_backward(any_matrix x, any_matrix dy, any_matrix dx, any_matrix w, const float *rstd,
                       int64_t rows, int64_t cols, float offset)
 {
-    norm_row<N, PER> g = {}, r = {}, d = {};
+    constexpr bool kept = PER < NORM_PER_MAX; /* of the widest rows registers are too few */
+    norm_row<N, kept ? PER : 1> g = {};
+    norm_row<N, PER> r = {}, d = {};
     double *room = shared_memory<double>();
 
-    g.load(w, 0, cols);
-    g.shift(offset);
+    if (kept) {
+        g.load(w, 0, cols);
+        g.shift(offset);
+    }
     for (int64_t row = blockIdx.x; row < rows; row += gridDim.x, room = other_room(room)) {
         float sum = 0.0f, s = rstd[row];
         r.load(x, row, cols);
         d.load(dy, row, cols);
         UNROLL
         for (int p = 0; p < PER; p++) {
+            norm_row<N, 1> one = { { g.v[kept ? p : 0] } };
+            if (!kept && r.col(p) < cols) {
+                one.v[0] = w.load<N>(0, r.col(p));
+                one.shift(offset);
+            }
             for (int i = 0; i < N; i++) {
-                d.v[p].v[i] *= g.v[p].v[i];
+                d.v[p].v[i] *= one.v[0].v[i];
                 sum = fmaf(r.v[p].v[i], d.v[p].v[i], sum);
             }
         }
@@ -135,9 +144,12 @@ template <class Fn> static axl_status with_shape(bool chunks, int per, Fn fn)
     case 4:
         return chunks ? fn(constant<int, CHUNK>(), constant<int, 4>())
                       : fn(constant<int, 1>(), constant<int, 4>());
-    default:
+    case 8:
         return chunks ? fn(constant<int, CHUNK>(), constant<int, 8>())
                       : fn(constant<int, 1>(), constant<int, 8>());
+    default:
+        return chunks ? fn(constant<int, CHUNK>(), constant<int, NORM_PER_MAX>())
+                      : fn(constant<int, 1>(), constant<int, NORM_PER_MAX>());
     }
 }
 
