@@ -19,6 +19,15 @@ axl_status axl__cuda_status(axl_device *dev, cudaError_t e, const char *what)
                                 cudaGetErrorString(e));
 }
 
+axl_status axl__cuda_host_new(axl_context *ctx, void **out, size_t size)
+{
+    *out = axl__cuda_host->alloc(ctx, size);
+    if (!*out)
+        return axl__cuda_host->fail(AXL_ERR_NOMEM, "out of memory");
+    memset(*out, 0, size);
+    return AXL_OK;
+}
+
 static axl_status out_of_memory(axl_device *dev, size_t size)
 {
     size_t free_bytes = 0, total = 0;
@@ -81,11 +90,8 @@ static axl_status open_parts(axl_device *dev)
     AXL_TRY(keep_memory(dev));
     AXL_TRY(axl__staging_open(dev));
     AXL_TRY(axl__quant_tables_open(dev));
-    AXL_TRY(
-        axl__cuda_status(dev,
-                         cudaMallocAsync((void **)&dev->partial,
-                                         AXL__CUDA_PARTIALS * sizeof *dev->partial, dev->stream),
-                         "memory for sums"));
+    AXL_TRY(axl__cuda_buffer_new(dev, (void **)&dev->partial,
+                                 AXL__CUDA_PARTIALS * sizeof *dev->partial));
     return axl__cublaslt_open(dev);
 }
 
@@ -112,12 +118,10 @@ static void cuda_device_close(axl_device *dev)
 
 static axl_status cuda_device_open(axl_device **out, axl_context *ctx, int32_t ordinal)
 {
-    axl_device *dev = (axl_device *)axl__cuda_host->alloc(ctx, sizeof *dev);
+    axl_device *dev;
 
     *out = NULL;
-    if (!dev)
-        return axl__cuda_host->fail(AXL_ERR_NOMEM, "out of memory");
-    memset((void *)dev, 0, sizeof *dev);
+    AXL_TRY(axl__cuda_host_new(ctx, (void **)&dev, sizeof *dev));
     dev->ctx = axl__cuda_host->context_ref(ctx);
     pthread_mutex_init(&dev->lock, NULL);
     dev->ordinal = ordinal;
@@ -159,7 +163,7 @@ static void cuda_device_info(axl_device *dev, axl_device_info *out)
 
 /* ---- memory ---- */
 
-static axl_status cuda_buffer_new(axl_device *dev, void **out, size_t size)
+axl_status axl__cuda_buffer_new(axl_device *dev, void **out, size_t size)
 {
     *out = NULL;
     AXL_TRY(enter(dev));
@@ -181,7 +185,7 @@ axl_status axl__cuda_room(axl_device *dev, size_t size)
         return AXL_OK;
     cuda_buffer_free(dev, dev->room);
     dev->room_size = 0;
-    AXL_TRY(cuda_buffer_new(dev, &dev->room, size));
+    AXL_TRY(axl__cuda_buffer_new(dev, &dev->room, size));
     dev->room_size = size;
     return AXL_OK;
 }
@@ -194,7 +198,7 @@ static axl_status cuda_upload(axl_device *dev, void *dst, const void *host, size
 
 static axl_status cuda_weights_map(axl_device *dev, void **out, const void *host, size_t size)
 {
-    AXL_TRY(cuda_buffer_new(dev, out, size));
+    AXL_TRY(axl__cuda_buffer_new(dev, out, size));
     axl_status status = axl__staging_upload(dev, *out, host, size);
     if (status < 0) {
         cuda_buffer_free(dev, *out);
@@ -262,7 +266,7 @@ AXL_BACKEND_OPS(CUDA_OP)
 static const axl_backend_ops table = { AXL_BACKEND_ABI,  sizeof(axl_backend_ops),
                                        "cuda",           AXL_VERSION,
                                        cuda_device_open, cuda_device_close,
-                                       cuda_device_info, cuda_buffer_new,
+                                       cuda_device_info, axl__cuda_buffer_new,
                                        cuda_buffer_free, cuda_weights_map,
                                        cuda_buffer_free, cuda_upload,
                                        cuda_download,    cuda_copy,

@@ -53,16 +53,13 @@ size_t axl__cublaslt_bytes(void)
 
 axl_status axl__cublaslt_open(axl_device *dev)
 {
-    struct axl_cublaslt *lt = (struct axl_cublaslt *)axl__cuda_host->alloc(dev->ctx, sizeof *lt);
+    struct axl_cublaslt *lt;
 
-    if (!lt)
-        return axl__cuda_host->fail(AXL_ERR_NOMEM, "out of memory");
-    memset((void *)lt, 0, sizeof *lt);
+    AXL_TRY(axl__cuda_host_new(dev->ctx, (void **)&lt, sizeof *lt));
     pthread_mutex_init(&lt->lock, NULL);
     dev->lt = lt;
     AXL_TRY(library_status(cublasLtCreate(&lt->handle), "opening"));
-    return axl__cuda_status(dev, cudaMallocAsync(&lt->workspace, WORKSPACE, dev->stream),
-                            "memory for products");
+    return axl__cuda_buffer_new(dev, &lt->workspace, WORKSPACE);
 }
 
 void axl__cublaslt_close(axl_device *dev)

@@ -36,6 +36,11 @@ struct axl_device {
 
 enum { AXL__CUDA_PARTIALS = 1024 };
 
+/* Memory of the host, zeroed,, to be given back to host->free; and of the device, in the order of
+ * its stream, for cudaFreeAsync.  NULL on failure, which names what was asked for. */
+axl_status axl__cuda_host_new(axl_context *ctx, void **out, size_t size);
+axl_status axl__cuda_buffer_new(axl_device *dev, void **out, size_t size);
+
 /* dev->room of at least that size, 256-byte aligned; what it held is lost.  It is one for all
  * calls, which the stream orders. */
 axl_status axl__cuda_room(axl_device *dev, size_t size);
@@ -68,7 +73,7 @@ extern const axl_plugin_host *axl__cuda_host;
 AXL_BACKEND_OPS(AXL__CUDA_DECLARE)
 #undef AXL__CUDA_DECLARE
 
-/* AXL_OK, or an error "what: the runtime's words", of the device; out of memory is named. */
+/* AXL_OK, or an error "what: the runtime's words", of the device. */
 axl_status axl__cuda_status(axl_device *dev, cudaError_t e, const char *what);
 
 /* Lets a kernel have more than 48 KiB of shared memory. */

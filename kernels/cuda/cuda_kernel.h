@@ -157,6 +157,15 @@ static inline bool whole_chunks(const void *p, size_t element)
 
 /* ---- sums ---- */
 
+template <int N> __device__ __forceinline__ double chunk_squares(const chunk<N> &c)
+{
+    double sum = 0.0;
+
+    for (int i = 0; i < N; i++)
+        sum += (double)c.v[i] * c.v[i];
+    return sum;
+}
+
 template <class T> __device__ __forceinline__ T warp_sum(T x)
 {
     for (int step = WARP_SIZE / 2; step > 0; step /= 2)

@@ -26,12 +26,9 @@ struct axl_quant_tables {
 
 axl_status axl__quant_tables_open(axl_device *dev)
 {
-    struct axl_quant_tables *t =
-        (struct axl_quant_tables *)axl__cuda_host->alloc(dev->ctx, sizeof *t);
+    struct axl_quant_tables *t;
 
-    if (!t)
-        return axl__cuda_host->fail(AXL_ERR_NOMEM, "out of memory");
-    t->first = NULL;
+    AXL_TRY(axl__cuda_host_new(dev->ctx, (void **)&t, sizeof *t));
     pthread_mutex_init(&t->lock, NULL);
     dev->tables = t;
     return AXL_OK;
@@ -113,19 +110,17 @@ static axl_status fill_entry(axl_device *dev, quant_entry *e, const axl_quant_ma
     e->map = *map;
     e->table = NULL;
     make_table(&host, map);
-    AXL_TRY(axl__cuda_status(dev, cudaMallocAsync((void **)&e->table, sizeof host, dev->stream),
-                             "a table"));
+    AXL_TRY(axl__cuda_buffer_new(dev, (void **)&e->table, sizeof host));
     return axl__staging_upload(dev, e->table, &host, sizeof host);
 }
 
 /* Called locked. */
 static axl_status add_entry(axl_device *dev, quant_entry **out, const axl_quant_map *map)
 {
-    quant_entry *e = (quant_entry *)axl__cuda_host->alloc(dev->ctx, sizeof *e);
+    quant_entry *e;
 
     *out = NULL;
-    if (!e)
-        return axl__cuda_host->fail(AXL_ERR_NOMEM, "out of memory");
+    AXL_TRY(axl__cuda_host_new(dev->ctx, (void **)&e, sizeof *e));
     axl_status status = fill_entry(dev, e, map);
     if (status < 0) {
         free_entry(dev, e);

@@ -24,11 +24,9 @@ size_t axl__staging_bytes(void)
 
 axl_status axl__staging_open(axl_device *dev)
 {
-    struct axl_staging *s = (struct axl_staging *)axl__cuda_host->alloc(dev->ctx, sizeof *s);
+    struct axl_staging *s;
 
-    if (!s)
-        return axl__cuda_host->fail(AXL_ERR_NOMEM, "out of memory");
-    memset((void *)s, 0, sizeof *s);
+    AXL_TRY(axl__cuda_host_new(dev->ctx, (void **)&s, sizeof *s));
     pthread_mutex_init(&s->lock, NULL);
     dev->staging = s;
     AXL_TRY(axl__cuda_status(

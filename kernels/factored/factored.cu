@@ -69,12 +69,7 @@ struct factored_row_squares {
 
     template <int N> __device__ double terms(int64_t row, int64_t col) const
     {
-        chunk<N> c = s.grads<N>(row, col);
-        double sum = 0.0;
-
-        for (int i = 0; i < N; i++)
-            sum += (double)c.v[i] * c.v[i];
-        return sum;
+        return chunk_squares(s.grads<N>(row, col));
     }
     __device__ void finish(int64_t row, double sum) const
     {
@@ -87,12 +82,7 @@ struct factored_row_updates {
 
     template <int N> __device__ double terms(int64_t row, int64_t col) const
     {
-        chunk<N> c = s.updates<N>(row, col);
-        double sum = 0.0;
-
-        for (int i = 0; i < N; i++)
-            sum += (double)c.v[i] * c.v[i];
-        return sum;
+        return chunk_squares(s.updates<N>(row, col));
     }
     __device__ void finish(int64_t row, double sum) const
     {

@@ -83,9 +83,7 @@ static axl_status into_bf16(axl_device *dev, const axl_cublaslt_product *p)
     wide.y.stride = wide.y.cols;
     wide.y.dtype = AXL_F32;
     wide.plus.data = NULL;
-    AXL_TRY(axl__cuda_status(
-        dev, cudaMallocAsync(&sum, (size_t)(p->y.rows * p->y.cols) * sizeof(float), dev->stream),
-        "memory for a product"));
+    AXL_TRY(axl__cuda_buffer_new(dev, &sum, (size_t)(p->y.rows * p->y.cols) * sizeof(float)));
     wide.y.data = sum;
     if (p->plus.data) {
         axl_unary_args first = { p->plus, wide.y };

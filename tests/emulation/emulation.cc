@@ -422,12 +422,6 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event)
     return cudaSuccess;
 }
 
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned)
-{
-    emulated_queue(stream, [event]() { cudaEventSynchronize(event); });
-    return cudaSuccess;
-}
-
 /* ---- memory ---- */
 
 static emulated_buffer map_buffer(size_t size)
@@ -590,7 +584,6 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp *out, int device)
     out->major = 8;
     out->multiProcessorCount = 4;
     out->totalGlobalMem = memory_size;
-    out->sharedMemPerBlockOptin = SHARED_MAX;
     return cudaSetDevice(device);
 }
 

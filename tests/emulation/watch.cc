@@ -25,8 +25,7 @@ struct moment {
 };
 struct access {
     moment writer, reader;
-    bool other_warps; /* reader is one of several, of more than a warp */
-    bool others;      /* of more than one thread */
+    bool others; /* reader is one of several threads */
 };
 
 static bool watching = getenv("AXL_EMULATED_WATCH") != NULL;

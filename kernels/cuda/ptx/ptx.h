@@ -141,13 +141,5 @@ __device__ __forceinline__ float ptx_reciprocal(float x)
     asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
     return y;
 }
-/* tanh within 2^-11, relative (the unit of the multi-function pipe). */
-__device__ __forceinline__ float ptx_tanh(float x)
-{
-    float y;
-
-    asm("tanh.approx.f32 %0, %1;" : "=f"(y) : "f"(x));
-    return y;
-}
 
 #endif

@@ -113,9 +113,5 @@ static inline float ptx_reciprocal(float x)
 {
     return 1.0f / x;
 }
-static inline float ptx_tanh(float x)
-{
-    return tanhf(x);
-}
 
 #endif
