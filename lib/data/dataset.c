@@ -45,7 +45,9 @@ axl_context *axl__dataset_context(const axl_dataset *data)
 
 const axl__row *axl__dataset_rows(const axl_dataset *data)
 {
-    return data->store->rows + data->first;
+    const axl__row *rows = data->store->rows;
+
+    return rows ? rows + data->first : NULL; /* a stream has none */
 }
 
 axl__data_stream *axl__dataset_stream(const axl_dataset *data)

@@ -119,9 +119,11 @@ static axl_status fill_tensor(const reinit *r, int64_t module, bool bias, axl_ma
     int64_t n = to.rows * to.cols;
     size_t size = axl__dtype_size(to.dtype);
     float *values = axl__alloc_aligned(m->ctx, 3 * (size_t)PIECE * sizeof *values);
-    char *stored = (char *)(values + PIECE), *device = stored + (size_t)PIECE * sizeof *values;
-    axl_status status = values ? AXL_OK : axl__fail_nomem();
+    axl_status status = AXL_OK;
 
+    if (!values)
+        return axl__fail_nomem();
+    char *stored = (char *)(values + PIECE), *device = stored + (size_t)PIECE * sizeof *values;
     for (int64_t i = 0; i < n && status == AXL_OK; i += PIECE) {
         reinit_piece p = { .r = r, .first = i, .n = n - i < PIECE ? n - i : PIECE, .out = values };
         status = axl__cancelled(m->ctx);
