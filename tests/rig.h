@@ -21,6 +21,8 @@ typedef struct setting {
     uint32_t prune, lisa_layers;
     uint32_t weights; /* an axl_weights */
     bool embedding;   /* has a pair, too */
+    bool plain;       /* no graphs */
+    uint32_t average; /* an axl_loss_average */
 } setting;
 
 typedef struct rig {
@@ -106,6 +108,8 @@ static inline rig rig_begin_on(axl_context *ctx, const char *backend, const sett
     o.label_smoothing = s->smoothing;
     o.relora_steps = s->relora_steps;
     o.relora_prune = s->prune;
+    o.graphs = !s->plain;
+    o.loss_average = s->average;
     o.lisa_layers = s->lisa_layers;
     o.lisa_steps = s->lisa_layers ? 2 : 0;
     assert_ok(axl_trainer_new(&r.tr, r.model, r.adapter, &o));
@@ -137,11 +141,10 @@ static inline void rig_end(rig *r)
 static inline double rig_step(rig *r, const setting *s, uint32_t seed)
 {
     axl_step_stats stats = AXL_STEP_STATS_INIT;
-    double loss;
 
     for (uint32_t i = 0; i < (s->accumulation ? s->accumulation : 1); i++) {
         tiny_data *d = tiny_batch(rig_lengths, N_SEQS, seed * 16 + i);
-        assert_ok(axl_trainer_forward_backward(r->tr, &d->batch, &loss));
+        assert_ok(axl_trainer_forward_backward(r->tr, &d->batch, NULL));
         free(d);
     }
     assert_ok(axl_trainer_step(r->tr, &stats));

@@ -61,12 +61,16 @@ typedef struct axl_trainer_options {
        weight decay moves them nevertheless.  NULL: all weights.  Borrowed for the call */
     const char *const *unfrozen_parameters;
     size_t n_unfrozen_parameters;
+    uint32_t graphs;   /**< 1: a device that can runs a batch's launches as one (CUDA graphs) where
+                            an earlier batch had the same shapes and there is no dropout or noise,
+                            with the same results; 0: it never does */
+    uint32_t reserved; /**< 0 */
 } axl_trainer_options;
 
 #define AXL_TRAINER_OPTIONS_INIT                                                                   \
     {                                                                                              \
         sizeof(axl_trainer_options), 2e-4, NULL, 1.0, 0.0, NULL, 0, 0.9, 42u, AXL_PRUNE_MAGNITUDE, \
-            AXL_LOSS_TOKENS, 1u, 0u, 0u, 0u, 0.0, 0, NULL, 0                                       \
+            AXL_LOSS_TOKENS, 1u, 0u, 0u, 0u, 0.0, 0, NULL, 0, 1u, 0u                               \
     }
 
 /** What one optimizer step did. */
@@ -147,7 +151,8 @@ AXL_API void axl_trainer_free(axl_trainer *tr);
  *
  * @param[in]  tr    Borrowed.
  * @param[in]  batch Borrowed for the call.
- * @param[out] loss  Mean over the batch's trained tokens; 0 when it has none.  May be NULL.
+ * @param[out] loss  Mean over the batch's trained tokens; 0 when it has none.  NULL: a GPU is not
+ *                   waited for, and axl_trainer_step() tells of a loss that is not finite.
  *
  * @retval AXL_ERR_INVALID   An id, label or offset is out of range.
  * @retval AXL_ERR_UNSUPPORTED The batch has roles or pairs: there is no loss of preferences.
@@ -242,8 +247,8 @@ AXL_API int axl_trainer_ready(const axl_trainer *tr);
  * @param[in,out] stats What was done; its size is set by the caller.  May be NULL.
  *
  * @retval AXL_ERR_INVALID No batch, and no gradient, has come since the last step.
- * @retval AXL_ERR_NUMERIC The gradient norm is not finite; nothing was moved, the gradients are
- *                         zero.
+ * @retval AXL_ERR_NUMERIC The gradient norm is not finite, or a loss that no one asked for: nothing
+ *                         was moved, the gradients are zero.
  * @retval AXL_ERR_BUSY    As axl_trainer_forward_backward().
  * @retval AXL_ERR_CANCELLED Nothing was moved.
  *

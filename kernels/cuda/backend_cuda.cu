@@ -4,6 +4,7 @@
  * of a device goes on one stream, so that calls are ordered and nothing waits but a download.
  */
 #include "cublaslt.h"
+#include "sequence.h"
 
 #include <stdio.h>
 
@@ -87,8 +88,10 @@ static axl_status open_parts(axl_device *dev)
     AXL_TRY(enter(dev));
     AXL_TRY(axl__cuda_status(dev, cudaStreamCreateWithFlags(&dev->stream, cudaStreamNonBlocking),
                              "a stream"));
+    dev->launching = dev->stream;
     AXL_TRY(keep_memory(dev));
     AXL_TRY(axl__staging_open(dev));
+    AXL_TRY(axl__sequences_open(dev));
     AXL_TRY(axl__quant_tables_open(dev));
     AXL_TRY(axl__cuda_buffer_new(dev, (void **)&dev->partial,
                                  AXL__CUDA_PARTIALS * sizeof *dev->partial));
@@ -101,6 +104,7 @@ static void cuda_device_close(axl_device *dev)
 
     if (dev->stream) {
         cudaSetDevice(dev->ordinal);
+        axl__sequences_close(dev);
         axl__cublaslt_close(dev);
         axl__quant_tables_close(dev);
         if (dev->partial)
@@ -163,42 +167,73 @@ static void cuda_device_info(axl_device *dev, axl_device_info *out)
 
 /* ---- memory ---- */
 
+static axl_status locked(axl_device *dev, axl_status (*fn)(axl_device *dev))
+{
+    AXL_TRY(enter(dev));
+    pthread_mutex_lock(&dev->lock);
+    axl_status status = fn(dev);
+    pthread_mutex_unlock(&dev->lock);
+    return status;
+}
+
+/* What is no call of a sequence comes after those that wait. */
+static axl_status enter_apart(axl_device *dev)
+{
+    return locked(dev, axl__sequence_settle);
+}
+
 axl_status axl__cuda_buffer_new(axl_device *dev, void **out, size_t size)
 {
     *out = NULL;
-    AXL_TRY(enter(dev));
     cudaError_t e = cudaMallocAsync(out, size ? size : 1, dev->stream);
     if (e == cudaErrorMemoryAllocation)
         return out_of_memory(dev, size);
     return axl__cuda_status(dev, e, "a buffer");
 }
 
-static void cuda_buffer_free(axl_device *dev, void *buffer)
+axl_status axl__cuda_working_memory(axl_device *dev, void **out, size_t size)
 {
-    if (buffer && cudaSetDevice(dev->ordinal) == cudaSuccess)
-        cudaFreeAsync(buffer, dev->stream);
+    *out = NULL;
+    if (dev->launching != dev->stream)
+        return axl__cuda_host->fail(AXL_ERR_UNSUPPORTED, "a graph's launches take no memory");
+    return axl__cuda_buffer_new(dev, out, size);
 }
 
 axl_status axl__cuda_room(axl_device *dev, size_t size)
 {
     if (size <= dev->room_size)
         return AXL_OK;
-    cuda_buffer_free(dev, dev->room);
+    axl__sequences_forget_graphs(dev);
+    if (dev->room)
+        cudaFreeAsync(dev->room, dev->stream);
     dev->room_size = 0;
-    AXL_TRY(axl__cuda_buffer_new(dev, &dev->room, size));
+    AXL_TRY(axl__cuda_working_memory(dev, &dev->room, size));
     dev->room_size = size;
     return AXL_OK;
 }
 
+static axl_status cuda_buffer_new(axl_device *dev, void **out, size_t size)
+{
+    *out = NULL;
+    AXL_TRY(enter_apart(dev));
+    return axl__cuda_buffer_new(dev, out, size);
+}
+
+static void cuda_buffer_free(axl_device *dev, void *buffer)
+{
+    if (buffer && enter_apart(dev) == AXL_OK)
+        cudaFreeAsync(buffer, dev->stream);
+}
+
 static axl_status cuda_upload(axl_device *dev, void *dst, const void *host, size_t size)
 {
-    AXL_TRY(enter(dev));
+    AXL_TRY(enter_apart(dev));
     return axl__staging_upload(dev, dst, host, size);
 }
 
 static axl_status cuda_weights_map(axl_device *dev, void **out, const void *host, size_t size)
 {
-    AXL_TRY(axl__cuda_buffer_new(dev, out, size));
+    AXL_TRY(cuda_buffer_new(dev, out, size));
     axl_status status = axl__staging_upload(dev, *out, host, size);
     if (status < 0) {
         cuda_buffer_free(dev, *out);
@@ -209,35 +244,18 @@ static axl_status cuda_weights_map(axl_device *dev, void **out, const void *host
 
 static axl_status cuda_synchronize(axl_device *dev)
 {
-    AXL_TRY(enter(dev));
+    AXL_TRY(enter_apart(dev));
     return axl__cuda_status(dev, cudaStreamSynchronize(dev->stream), "waiting");
 }
 
 static axl_status cuda_download(axl_device *dev, void *host, const void *src, size_t size)
 {
-    AXL_TRY(enter(dev));
+    AXL_TRY(enter_apart(dev));
     if (size)
         AXL_TRY(axl__cuda_status(
             dev, cudaMemcpyAsync(host, src, size, cudaMemcpyDeviceToHost, dev->stream),
             "a download"));
-    return cuda_synchronize(dev);
-}
-
-static axl_status cuda_copy(axl_device *dev, void *dst, const void *src, size_t size)
-{
-    AXL_TRY(enter(dev));
-    if (size == 0)
-        return AXL_OK;
-    return axl__cuda_status(
-        dev, cudaMemcpyAsync(dst, src, size, cudaMemcpyDeviceToDevice, dev->stream), "a copy");
-}
-
-static axl_status cuda_zero(axl_device *dev, void *dst, size_t size)
-{
-    AXL_TRY(enter(dev));
-    if (size == 0)
-        return AXL_OK;
-    return axl__cuda_status(dev, cudaMemsetAsync(dst, 0, size, dev->stream), "zeros");
+    return axl__cuda_status(dev, cudaStreamSynchronize(dev->stream), "waiting");
 }
 
 static size_t cuda_scratch(axl_device *dev, axl_op op, const void *args)
@@ -248,30 +266,96 @@ static size_t cuda_scratch(axl_device *dev, axl_op op, const void *args)
     return 0;
 }
 
+/* ---- calls ---- */
+
+static axl_status run_zero(axl_device *dev, const axl_zero_args *a)
+{
+    return axl__cuda_status(dev, cudaMemsetAsync(a->dst, 0, a->size, dev->launching), "zeros");
+}
+
+static axl_status run_copy(axl_device *dev, const axl_copy_args *a)
+{
+    return axl__cuda_status(
+        dev, cudaMemcpyAsync(a->dst, a->src, a->size, cudaMemcpyDeviceToDevice, dev->launching),
+        "a copy");
+}
+
+axl_status axl__cuda_run(axl_device *dev, int kind, const void *args)
+{
+    switch (kind) {
+#define RUN(op, args_type, use)                                                                    \
+    case AXL_OP_##op: return axl__cuda_##op(dev, (const args_type *)args);
+        AXL_BACKEND_OPS(RUN)
+#undef RUN
+    case AXL__CALL_ZERO: return run_zero(dev, (const axl_zero_args *)args);
+    default: return run_copy(dev, (const axl_copy_args *)args);
+    }
+}
+
+static axl_status call(axl_device *dev, int kind, const void *args)
+{
+    AXL_TRY(enter(dev));
+    pthread_mutex_lock(&dev->lock);
+    axl_status status = axl__sequence_call(dev, kind, args);
+    pthread_mutex_unlock(&dev->lock);
+    return status;
+}
+
+static axl_status cuda_copy(axl_device *dev, void *dst, const void *src, size_t size)
+{
+    axl_copy_args a = { dst, src, size };
+
+    return size ? call(dev, AXL__CALL_COPY, &a) : AXL_OK;
+}
+
+static axl_status cuda_zero(axl_device *dev, void *dst, size_t size)
+{
+    axl_zero_args a = { dst, size };
+
+    return size ? call(dev, AXL__CALL_ZERO, &a) : AXL_OK;
+}
+
+static axl_status cuda_sequence_begin(axl_device *dev)
+{
+    return locked(dev, axl__sequence_begin);
+}
+
+static axl_status cuda_sequence_end(axl_device *dev)
+{
+    return locked(dev, axl__sequence_end);
+}
+
 /* ---- table ---- */
 
 #define CUDA_OP(op, args, use)                                                                     \
     static axl_status cuda_##op(axl_device *dev, const args *a)                                    \
     {                                                                                              \
-        AXL_TRY(enter(dev));                                                                       \
-        pthread_mutex_lock(&dev->lock);                                                            \
-        axl_status status = axl__cuda_##op(dev, a);                                                \
-        pthread_mutex_unlock(&dev->lock);                                                          \
-        return status;                                                                             \
+        return call(dev, AXL_OP_##op, a);                                                          \
     }
 AXL_BACKEND_OPS(CUDA_OP)
 
 /* In the order of axl_backend_ops. */
 #define MEMBER(op, args, use) cuda_##op,
-static const axl_backend_ops table = { AXL_BACKEND_ABI,  sizeof(axl_backend_ops),
-                                       "cuda",           AXL_VERSION,
-                                       cuda_device_open, cuda_device_close,
-                                       cuda_device_info, axl__cuda_buffer_new,
-                                       cuda_buffer_free, cuda_weights_map,
-                                       cuda_buffer_free, cuda_upload,
-                                       cuda_download,    cuda_copy,
-                                       cuda_zero,        cuda_synchronize,
-                                       cuda_scratch,     AXL_BACKEND_OPS(MEMBER) };
+static const axl_backend_ops table = { AXL_BACKEND_ABI,
+                                       sizeof(axl_backend_ops),
+                                       "cuda",
+                                       AXL_VERSION,
+                                       cuda_device_open,
+                                       cuda_device_close,
+                                       cuda_device_info,
+                                       cuda_buffer_new,
+                                       cuda_buffer_free,
+                                       cuda_weights_map,
+                                       cuda_buffer_free,
+                                       cuda_upload,
+                                       cuda_download,
+                                       cuda_copy,
+                                       cuda_zero,
+                                       cuda_synchronize,
+                                       cuda_scratch,
+                                       cuda_sequence_begin,
+                                       cuda_sequence_end,
+                                       AXL_BACKEND_OPS(MEMBER) };
 
 extern "C" __attribute__((visibility("default"))) const axl_backend_ops *axl_backend_plugin(
     const axl_plugin_host *host)

@@ -269,7 +269,7 @@ static axl_status run_product(axl_device *dev, const descriptors *d, const axl_c
     AXL_TRY(status);
     return library_status(cublasLtMatmul(lt->handle, d->product, &p->alpha, p->w.data, d->a,
                                          p->x.data, d->b, &beta, c, d->c, p->y.data, d->d, &algo,
-                                         lt->workspace, WORKSPACE, dev->stream),
+                                         lt->workspace, WORKSPACE, dev->launching),
                           "a product");
 }
 

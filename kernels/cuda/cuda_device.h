@@ -24,10 +24,13 @@ struct axl_device {
     int ordinal;
     pthread_mutex_t lock; /* of an operation's launches, which follow one another on the stream */
     cudaStream_t stream;  /* all work, in order */
+    cudaStream_t
+        launching; /* where launches go: that stream, or the one of a graph in the making */
     cudaDeviceProp properties;
     char isa[16];
     struct axl_cublaslt *lt;
     struct axl_staging *staging;     /* of uploads, see staging.cu */
+    struct axl_sequences *sequences; /* see sequence.cu */
     struct axl_quant_tables *tables; /* of optimizers' states, see quant_tables.cu */
     double *partial;                 /* (AXL__CUDA_PARTIALS), device memory: sums of blocks */
     void *room;                      /* device memory of operands that are made for one product */
@@ -40,6 +43,10 @@ enum { AXL__CUDA_PARTIALS = 1024 };
  * its stream, for cudaFreeAsync.  NULL on failure, which names what was asked for. */
 axl_status axl__cuda_host_new(axl_context *ctx, void **out, size_t size);
 axl_status axl__cuda_buffer_new(axl_device *dev, void **out, size_t size);
+
+/* The same for an operation's own use, and none while a graph is in the making: its launches would
+ * have an address that another call gets. */
+axl_status axl__cuda_working_memory(axl_device *dev, void **out, size_t size);
 
 /* dev->room of at least that size, 256-byte aligned; what it held is lost.  It is one for all
  * calls, which the stream orders. */
@@ -98,7 +105,7 @@ axl_status axl__cuda_launch(axl_device *dev, void (*kernel)(Formal...), dim3 gri
     c.gridDim = grid;
     c.blockDim = block;
     c.dynamicSmemBytes = shared;
-    c.stream = dev->stream;
+    c.stream = dev->launching;
     return axl__cuda_status(dev, cudaLaunchKernelEx(&c, kernel, Formal(given)...),
                             "launching a kernel");
 }

@@ -83,7 +83,7 @@ static axl_status into_bf16(axl_device *dev, const axl_cublaslt_product *p)
     wide.y.stride = wide.y.cols;
     wide.y.dtype = AXL_F32;
     wide.plus.data = NULL;
-    AXL_TRY(axl__cuda_buffer_new(dev, &sum, (size_t)(p->y.rows * p->y.cols) * sizeof(float)));
+    AXL_TRY(axl__cuda_working_memory(dev, &sum, (size_t)(p->y.rows * p->y.cols) * sizeof(float)));
     wide.y.data = sum;
     if (p->plus.data) {
         axl_unary_args first = { p->plus, wide.y };
@@ -171,6 +171,6 @@ axl_status axl__cuda_matmul(axl_device *dev, const axl_matmul_args *a)
     return axl__cuda_status(dev,
                             cudaMemset2DAsync(a->y.data, (size_t)a->y.stride * size, 0,
                                               (size_t)a->y.cols * size, (size_t)a->y.rows,
-                                              dev->stream),
+                                              dev->launching),
                             "zeros");
 }

@@ -56,7 +56,7 @@
     X(axl_tensor_data, 40)                                                                         \
     X(axl_tensor_info, 32)                                                                         \
     X(axl_tokenizer_options, 128)                                                                  \
-    X(axl_trainer_options, 128)
+    X(axl_trainer_options, 136)
 
 #define AXL__V1(type) AXL__V1_##type
 #define AXL__V1_IS(type, size) AXL__V1(type) = (size),

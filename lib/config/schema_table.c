@@ -1293,6 +1293,9 @@ const axl__schema_key axl__schema_table[] = {
       .description = "what computes, before device: cpu, cuda, auto, reference, or the NAME of a "
                      "plugin libaxl-NAME.so.0, and :1 for its second device" },
     { "axl.backend_fallback", T_B, A_NONE, .reason = "there is no backend to fall back from" },
+    { "axl.cuda_graph", T_S | T_B, A_IMPL, .fallback = "auto", .values = "auto",
+      .description = "auto or true: batches of the same shapes, without dropout or noise, run as "
+                     "CUDA graphs on a GPU; false: never" },
     { "axl.date", T_S, A_IMPL,
       .description = "the date that a chat template's strftime_now writes, 2026-11-28; by default "
                      "today, in UTC, or when a run goes on the day that it began" },

@@ -294,8 +294,7 @@ static axl_status network_head(axl__network *n, const axl__pass *p, const axl_ba
     return axl__head_sum(p, &w->head, x);
 }
 
-/* A model of broken weights is told from a training that went wrong. */
-static axl_status check_finite(axl__network *n, double loss)
+axl_status axl__network_check_loss(axl__network *n, double loss)
 {
     const char *kind = isnan(loss) ? "NaN" : "infinite", *tensor = NULL;
 
@@ -333,28 +332,53 @@ axl_status axl__network_begin(axl__network *n, const axl__pass *p, const axl_bat
     return axl__network_room(n, &out->work, p, b->n_tokens, longest);
 }
 
-/* The device is waited for once, at the end, when the loss is read; a host's own loss is told of
- * logits before. */
+/* Launches of a batch, up to its loss on the device. */
+static axl_status compute(axl__network *n, const axl__pass *p, const axl_batch *b,
+                          axl__network_batch *on, double *value)
+{
+    int64_t layers = n->model->arch.n_layers;
+
+    AXL_TRY(axl__network_layers(n, p, &on->at, &on->x.tokens, layers, &on->work));
+    AXL_TRY(network_head(n, p, b, &on->x, &on->work, value));
+    return p->wish.grads ? network_backward(n, p, &on->at, &on->x, &on->work) : AXL_OK;
+}
+
+/* Batches of one shape are the same calls, and a device may know them again. */
+static axl_status compute_as_sequence(axl__network *n, const axl__pass *p, const axl_batch *b,
+                                      axl__network_batch *on, double *value)
+{
+    AXL_TRY(n->ops->sequence_begin(n->dev));
+    axl_status status = compute(n, p, b, on, value);
+    axl_status ended = n->ops->sequence_end(n->dev);
+    return status < 0 ? status : ended;
+}
+
+/* The device is waited for once, at the end, when the loss is read, if it is; a host's own loss is
+ * told of logits before. */
 axl_status axl__network_loss(axl__network *n, const axl_batch *b, const axl__wish *wish,
                              double *loss_sum)
 {
     axl__pass p = axl__network_pass(n, wish);
     axl__rows_wish rows = { .all = wish->own && wish->own->all_rows,
                             .weights = wish->objective != NULL };
+    bool from_host = wish->objective || wish->own;
+    bool drawn = wish->dropout > 0.0f || wish->noise_alpha > 0.0; /* anew by each pass */
     axl__network_batch on;
     double value = 0.0;
 
     *loss_sum = 0.0;
     AXL_TRY(axl__network_begin(n, &p, b, &rows, &on));
     if (on.x.n_rows == 0)
-        return AXL_OK;
-    AXL_TRY(axl__network_layers(n, &p, &on.at, &on.x.tokens, n->model->arch.n_layers, &on.work));
-    AXL_TRY(network_head(n, &p, b, &on.x, &on.work, &value));
-    if (wish->grads)
-        AXL_TRY(network_backward(n, &p, &on.at, &on.x, &on.work));
-    if (!wish->objective && !wish->own)
+        return wish->keep_sum ? n->ops->zero(n->dev, wish->keep_sum, sizeof value) : AXL_OK;
+    if (wish->graphs && !from_host && !drawn && n->ops->sequence_begin)
+        AXL_TRY(compute_as_sequence(n, &p, b, &on, &value));
+    else
+        AXL_TRY(compute(n, &p, b, &on, &value));
+    if (wish->keep_sum)
+        return n->ops->copy(n->dev, wish->keep_sum, on.work.head.sum, sizeof value);
+    if (!from_host)
         AXL_TRY(n->ops->download(n->dev, &value, on.work.head.sum, sizeof value));
-    AXL_TRY(check_finite(n, value));
+    AXL_TRY(axl__network_check_loss(n, value));
     *loss_sum = value;
     return AXL_OK;
 }

@@ -45,9 +45,12 @@ axl_status axl__network_reserve(axl__network *n, int64_t n_tokens, int64_t max_l
 /* loss_sum: over the trained tokens of the batch, each times its weight, or the objective's value.
  * With wish->grads, gradients are added there; AXL_ERR_NUMERIC when the loss is not finite
  * (gradients are then undefined, as after every error).  The batch was taken by axl__batch_take().
- */
+ * With wish->keep_sum it is 0, and whoever reads the sum later asks axl__network_check_loss(). */
 axl_status axl__network_loss(axl__network *n, const axl_batch *batch, const axl__wish *wish,
                              double *loss_sum);
+/* AXL_ERR_NUMERIC where it is not finite, which tells a model of broken weights from a training
+ * that went wrong. */
+axl_status axl__network_check_loss(axl__network *n, double loss);
 
 /* An evaluation of a host's batch; checks that the model's files are what they were, too. */
 axl_status axl__network_evaluate(axl__network *n, const axl_batch *batch, const char *phase,

@@ -41,7 +41,9 @@ typedef struct axl__wish {
     uint64_t seed;                   /* of this pass's dropout and noise */
     const axl__objective *objective; /* NULL: the sum */
     const axl__own_loss *own;        /* in place of both, with gradients; NULL: none */
-    const char *phase;               /* names the progress in layers; NULL: none */
+    double *keep_sum;  /* device: receives the sum of the losses, which nobody waits for then */
+    const char *phase; /* names the progress in layers; NULL: none */
+    bool graphs;       /* the device may know the calls of an earlier pass again */
 } axl__wish;
 
 /* What the layers of one pass share.  Made anew for each pass by axl__network_pass() and never

@@ -6,10 +6,12 @@
  * What a backend promises, and what its callers may rely on and no more:
  *
  * - Calls on a device are ordered: each sees what the earlier ones wrote.  They may run late.  Only
- *   download and synchronize wait for what came before; a training step downloads once, when it
- *   reads its loss, and once more for the norm of its gradients.
+ *   download and synchronize wait for what came before; a training step downloads once, the losses
+ *   of its batches and the norm of its gradients.
  * - An operation returns AXL_OK or records an error.  What fails late is the error of the next call
  *   that waits, and of each call after it.
+ * - Calls between sequence_begin and sequence_end may wait until the latter, or until one that is
+ *   no operation, copy or zero; an error is then that of the call that let them run.
  * - upload has read its host bytes when it returns: they may be changed or freed.  weights_map may
  *   read them until weights_unmap.
  * - The argument struct and every host array in it (the further terms of a product, cu_q and cu_k,
@@ -30,7 +32,7 @@
 #include "ops.h"
 #include "optim_ops.h"
 
-#define AXL_BACKEND_ABI 1u
+#define AXL_BACKEND_ABI 2u
 
 /* What an operation belongs to: every pass of a model, what training adds to it, or a setting (a
  * dropout, an optimizer) that asks for it by name. */
@@ -117,6 +119,10 @@ typedef struct axl_backend_ops {
     /* Bytes of scratch memory for an operation with these arguments, or with fewer rows; 0: none.
      * Shapes, counts and types are read, no pointer. */
     size_t (*scratch)(axl_device *dev, axl_op op, const void *args);
+    /* Around calls that are likely to come again with the same arguments, or NULL for both: they
+     * may run when the sequence ends, and those that have come before as one. */
+    axl_status (*sequence_begin)(axl_device *dev);
+    axl_status (*sequence_end)(axl_device *dev);
 
     /* ---- operations ---- */
 #define AXL_BACKEND_MEMBER(op, args, use) axl_status (*op)(axl_device * dev, const args *a);

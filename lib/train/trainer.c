@@ -80,6 +80,7 @@ static axl__wish training_wish(const axl_trainer *tr)
         .noise_alpha = tr->opts.neftune_noise_alpha,
         .dropout = tr->adapter ? (float)tr->adapter->opts.dropout : 0.0f,
         .phase = "train",
+        .graphs = tr->opts.graphs != 0,
     };
 }
 
@@ -93,6 +94,24 @@ axl_status axl__trainer_reserve(axl_trainer *tr, int64_t train_tokens, int64_t e
     if (eval_tokens > 0)
         AXL_TRY(axl__network_reserve(&tr->net, eval_tokens, longest, &evaluation));
     return AXL_OK;
+}
+
+/* Where a device has memory of its own, each batch's loss stays there until the step. */
+static axl_status make_sums(axl_trainer *tr)
+{
+    axl_device_info info;
+    void *sums;
+
+    tr->model->ops->device_info(tr->model->dev, &info);
+    tr->n_slots = info.host_memory ? 0 : tr->opts.gradient_accumulation_steps;
+    size_t n = 1 + (size_t)tr->n_slots;
+    tr->read = axl__calloc(tr->ctx, n, sizeof *tr->read);
+    tr->late = axl__calloc(tr->ctx, n, sizeof *tr->late);
+    if (!tr->read || !tr->late)
+        return axl__fail_nomem();
+    AXL_TRY(tr->model->ops->buffer_new(tr->model->dev, &sums, n * sizeof *tr->sums));
+    tr->sums = sums;
+    return tr->model->ops->zero(tr->model->dev, sums, n * sizeof *tr->sums);
 }
 
 static axl_status new_zeroed(axl_trainer *tr, void **out, size_t size)
@@ -198,18 +217,16 @@ static axl_status take_trained(axl_trainer *tr)
  * activations, so that a run that starts does not run out of it at a later step. */
 static axl_status trainer_setup(axl_trainer *tr)
 {
-    void *grads = NULL, *norm_sq = NULL;
+    void *grads = NULL;
 
     AXL_TRY(take_trained(tr));
     axl_status status = new_zeroed(tr, &grads, grad_bytes(tr));
 
     if (status == AXL_OK)
         status = axl__cancelled(tr->ctx);
-    if (status == AXL_OK)
-        status = new_zeroed(tr, &norm_sq, sizeof(double));
     tr->grads = grads;
-    tr->norm_sq = norm_sq;
     AXL_TRY(status);
+    AXL_TRY(make_sums(tr));
     AXL_TRY(make_optimizer(tr, tr->opts.optimizer));
     tr->opts.optimizer = NULL; /* the caller's */
     float *m, *v;
@@ -330,6 +347,8 @@ axl_status axl_trainer_from_config(axl_trainer **out, const axl_config *cfg, axl
                          : AXL_LOSS_MICRO_BATCHES;
     o.gradient_accumulation_steps = (uint32_t)axl__cfg_int(cfg, "gradient_accumulation_steps");
     o.checkpointing = axl__cfg_bool(cfg, "gradient_checkpointing");
+    o.graphs = strcmp(axl__cfg_str(cfg, "axl.cuda_graph"), "auto") == 0 ||
+               axl__cfg_bool(cfg, "axl.cuda_graph");
     axl__optimizer_config optimizer;
     const char **unfrozen = NULL;
     axl_status status = axl__optimizer_config_read(&optimizer, cfg, total_steps);
@@ -353,7 +372,7 @@ void axl_trainer_free(axl_trainer *tr)
     axl__network_free(&tr->net);
     ops->buffer_free(dev, tr->grads);
     ops->buffer_free(dev, tr->fresh);
-    ops->buffer_free(dev, tr->norm_sq);
+    ops->buffer_free(dev, tr->sums);
     if (!tr->adapter && tr->trained.params)
         (void)axl__trainer_use_trained(tr);
     if (tr->took_model)
@@ -365,6 +384,8 @@ void axl_trainer_free(axl_trainer *tr)
     axl_adapter_free(tr->adapter);
     axl_model_free(tr->model);
     axl_context *ctx = tr->ctx;
+    axl__free(ctx, tr->read);
+    axl__free(ctx, tr->late);
     axl__free(ctx, tr);
     axl_context_free(ctx);
 }
@@ -478,8 +499,15 @@ typedef struct {
     const axl_batch *batch;
     const axl__own_loss *own; /* NULL: the labels' */
     uint64_t terms, n_rows;
+    bool asked;  /* the mean is wanted at once */
     double mean; /* receives the loss's */
 } trainer_batch;
+
+/* Where the batch's loss stays until the step; NULL: it is read at once. */
+static double *slot_of_loss(const axl_trainer *tr, const trainer_batch *t)
+{
+    return t->asked || t->own || tr->n_late == tr->n_slots ? NULL : tr->sums + 1 + tr->n_late;
+}
 
 static void count_batch(axl_trainer *tr, const trainer_batch *t, double sum)
 {
@@ -491,6 +519,18 @@ static void count_batch(axl_trainer *tr, const trainer_batch *t, double sum)
     tr->n_trained += t->n_rows;
     tr->batches++;
     tr->window_closed = t->batch->last_of_step != 0;
+}
+
+/* Those of batches that were not asked for theirs. */
+static axl_status take_late_losses(axl_trainer *tr)
+{
+    for (uint32_t i = 0; i < tr->n_late; i++) {
+        double sum = tr->read[1 + i], n = tr->late[i] > 0 ? (double)tr->late[i] : 1.0;
+        AXL_TRY(axl__network_check_loss(&tr->net, sum));
+        tr->loss_sum += tr->opts.loss_average == AXL_LOSS_TOKENS ? sum : sum / n;
+    }
+    tr->n_late = 0;
+    return AXL_OK;
 }
 
 /* What changes the trainer for good, a restart or a new pick of layers, comes first and is due
@@ -507,6 +547,7 @@ static axl_status accumulate(axl_trainer *tr, trainer_batch *t)
     AXL_TRY(axl__relora_when_due(tr));
     axl__lisa_pick(&tr->lisa, tr->step);
     wish.own = t->own;
+    wish.keep_sum = slot_of_loss(tr, t);
     if (tr->opts.loss_average == AXL_LOSS_MICRO_BATCHES && t->terms > 0)
         wish.scale = 1.0 / (double)t->terms;
     AXL_TRY(pick_target(tr, &wish.grads));
@@ -522,6 +563,8 @@ static axl_status accumulate(axl_trainer *tr, trainer_batch *t)
         return status;
     }
     t->mean = t->terms > 0 ? sum / (double)t->terms : 0.0;
+    if (wish.keep_sum)
+        tr->late[tr->n_late++] = t->terms;
     count_batch(tr, t, sum);
     return AXL_OK;
 }
@@ -535,6 +578,7 @@ axl_status axl_trainer_forward_backward(axl_trainer *tr, const axl_batch *batch,
     axl_status status = axl__batch_take(&b, batch, &tr->model->arch, true);
     if (status == AXL_OK) {
         t.batch = &b;
+        t.asked = loss != NULL;
         t.terms = t.n_rows = axl__batch_trained(&b);
         status = accumulate(tr, &t);
     }
@@ -614,6 +658,7 @@ static void reset_window(axl_trainer *tr)
     tr->window_closed = false;
     tr->n_tokens = tr->n_trained = 0;
     tr->loss_sum = tr->terms = 0.0;
+    tr->n_late = 0;
 }
 
 /* plateau.share is 1 but for the schedule that moves it. */
@@ -625,18 +670,27 @@ static double current_rate(const axl_trainer *tr)
            axl__schedule_share(&tr->schedule, tr->step);
 }
 
-/* The norm of the divided gradients, computed of the sums that are stored.  Reading it is where a
- * step waits for the device. */
-static axl_status grad_norm(axl_trainer *tr, double *out)
+/* The norm of the divided gradients, computed of the sums that are stored, and the losses that were
+ * not read.  This is where a step waits for the device. */
+static axl_status read_sums(axl_trainer *tr, double *norm)
 {
-    axl_sum_squares_args a = { tr->grads, tr->trained.n_params, tr->norm_sq };
-    double sum;
+    axl_sum_squares_args a = { tr->grads, tr->trained.n_params, tr->sums };
 
-    AXL_TRY(tr->model->ops->zero(tr->model->dev, tr->norm_sq, sizeof(double)));
+    AXL_TRY(tr->model->ops->zero(tr->model->dev, tr->sums, sizeof *tr->sums));
     AXL_TRY(tr->model->ops->sum_squares(tr->model->dev, &a));
-    AXL_TRY(tr->model->ops->download(tr->model->dev, &sum, tr->norm_sq, sizeof sum));
-    *out = sqrt(sum) / tr->terms;
+    AXL_TRY(tr->model->ops->download(tr->model->dev, tr->read, tr->sums,
+                                     (1 + (size_t)tr->n_late) * sizeof *tr->read));
+    *norm = sqrt(tr->read[0]) / tr->terms;
     return AXL_OK;
+}
+
+static axl_status check_sums(axl_trainer *tr, double norm)
+{
+    AXL_TRY(take_late_losses(tr));
+    if (isfinite(norm))
+        return AXL_OK;
+    return axl__fail(AXL_ERR_NUMERIC, "the gradient norm is not finite at step %llu",
+                     (unsigned long long)tr->step + 1);
 }
 
 /* Dividing by the terms and clipping are one factor that the optimizer's operation applies as it
@@ -663,14 +717,14 @@ static axl_status trainer_optimize(axl_trainer *tr, double norm, double rate)
  * part, so that what the model computes with is stale either way. */
 static axl_status trainer_move(axl_trainer *tr, double rate, double *norm)
 {
-    AXL_TRY(grad_norm(tr, norm));
-    if (!isfinite(*norm)) {
+    AXL_TRY(read_sums(tr, norm));
+    axl_status status = check_sums(tr, *norm);
+    if (status < 0) {
         AXL_TRY(tr->model->ops->zero(tr->model->dev, tr->grads, grad_bytes(tr)));
         reset_window(tr);
-        return axl__fail(AXL_ERR_NUMERIC, "the gradient norm is not finite at step %llu",
-                         (unsigned long long)tr->step + 1);
+        return status;
     }
-    axl_status status = trainer_optimize(tr, *norm, rate);
+    status = trainer_optimize(tr, *norm, rate);
     tr->used = NULL;
     AXL_TRY(status);
     axl__lisa_count(&tr->lisa);
@@ -690,8 +744,8 @@ static axl_status trainer_take_step(axl_trainer *tr, axl_step_stats *stats)
     AXL_TRY(axl__cancelled(tr->ctx));
     s.learning_rate = current_rate(tr);
     if (tr->terms > 0.0) {
-        s.loss = tr->loss_sum / tr->terms;
         AXL_TRY(trainer_move(tr, s.learning_rate, &s.grad_norm));
+        s.loss = tr->loss_sum / tr->terms;
     }
     s.step = ++tr->step;
     s.n_tokens = tr->n_tokens;

@@ -18,7 +18,10 @@
 
 /* Between calls either terms is 0 and grads are all 0, or grads hold the sum of so many losses of
  * the window's batches (or of what a host wrote), not yet divided.  A step divides, moves, and
- * empties the window.  loss_sum, n_tokens and n_trained are of the window too. */
+ * empties the window.  loss_sum, n_tokens and n_trained are of the window too.
+ *
+ * A batch's loss stays on a device with memory of its own until something asks for it, at last the
+ * step, which reads all of them with the gradients' norm: so nothing waits in between. */
 struct axl_trainer {
     uint32_t magic;
     atomic_int refs;
@@ -39,7 +42,10 @@ struct axl_trainer {
     float *fresh;      /* device: of the batch in work, from the second batch of a step on: it is
                           added to grads when it is whole; NULL until there was one */
     axl__optimizer *optimizer;
-    double *norm_sq;      /* device, 1 */
+    double *sums;   /* device, (1 + n_slots): the norm's square; losses that are not read */
+    double *read;   /* (1 + n_slots): where those are read to */
+    uint64_t *late; /* (n_slots): of how many losses each is the sum */
+    uint32_t n_late, n_slots;
     double rate_override; /* negative: the schedule's */
 
     _Atomic uint64_t step;        /* optimizer steps done; other threads may ask */

@@ -455,7 +455,9 @@ HOLDS(axl_trainer_options, label_smoothing, 96);
 HOLDS(axl_trainer_options, lisa_steps, 104);
 HOLDS(axl_trainer_options, unfrozen_parameters, 112);
 HOLDS(axl_trainer_options, n_unfrozen_parameters, 120);
-SPANS(axl_trainer_options, 128);
+HOLDS(axl_trainer_options, graphs, 128);
+HOLDS(axl_trainer_options, reserved, 132);
+SPANS(axl_trainer_options, 136);
 
 HOLDS(axl_step_stats, size, 0);
 HOLDS(axl_step_stats, step, 8);

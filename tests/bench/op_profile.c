@@ -92,6 +92,7 @@ const axl_backend_ops *axl__op_profile(const axl_backend_ops *of)
     timed = of;
     ops = *of;
     ops.zero = timed_zero;
+    ops.sequence_begin = ops.sequence_end = NULL; /* calls that wait have no time of their own */
 #define SET(op, args, use) ops.op = timed_##op;
     AXL_BACKEND_OPS(SET)
     return &ops;

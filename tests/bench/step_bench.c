@@ -3,7 +3,7 @@
  * step_bench.c - the training step of a known shape with random weights, against the device's own
  * matmul peak:  --shape NAME --tokens T --dtype bf16|f32 --adapter lora|qlora|int8|none
  *            [--backend NAME] [--checkpointing] [--steps N] [--threads N] [--isa NAME]
- *            [--no-onednn] [--dir FOLDER] [--profile]
+ *            [--no-onednn] [--no-graphs] [--dir FOLDER] [--profile]
  * The shapes are those of the table below; tiny is for rehearsals.
  * The weights are written to FOLDER (default: the system's temporary folder) by a child process and
  * kept there for the next call.  Prints one JSON object; with --profile where the time goes on
@@ -87,7 +87,7 @@ static const struct {
 
 typedef struct {
     const shape *s;
-    int tokens, steps, checkpointing, threads, no_onednn, profile, way;
+    int tokens, steps, checkpointing, threads, no_onednn, no_graphs, profile, way;
     const char *dtype, *isa, *dir, *backend;
     char model[512];
 } bench;
@@ -267,6 +267,7 @@ static axl_trainer *make_trainer(const bench *b, axl_context *ctx, axl_plan *pla
     mo.compute = strcmp(b->dtype, "bf16") == 0 ? AXL_COMPUTE_BF16 : AXL_COMPUTE_F32;
     to.checkpointing = (uint32_t)b->checkpointing;
     to.max_tokens = (uint32_t)b->tokens;
+    to.graphs = !b->no_graphs;
     check(axl_model_estimate(ctx, b->model, &mo, &ao, &to, plan), "estimate");
     check(axl_model_open(&model, ctx, b->model, &mo), "model");
     if (b->profile)
@@ -443,6 +444,10 @@ static int parse(bench *b, int argc, char **argv)
             b->no_onednn = 1;
             continue;
         }
+        if (strcmp(argv[i], "--no-graphs") == 0) {
+            b->no_graphs = 1;
+            continue;
+        }
         if (strcmp(argv[i], "--shape") == 0) {
             for (size_t k = 0; k < sizeof shapes / sizeof shapes[0]; k++)
                 if (strcmp(shapes[k].name, v) == 0)
@@ -532,17 +537,19 @@ static void print_result(const bench *b, double seconds, double first, const axl
     double rate = b->tokens / seconds, gflops = rate * flops_per_token(b) / 1e9;
 
     printf("{\"shape\": \"%s\", \"backend\": \"%s\", \"tokens\": %d, \"dtype\": \"%s\", "
-           "\"adapter\": \"%s\", \"checkpointing\": %s, \"tokens_per_second\": %.1f, "
+           "\"adapter\": \"%s\", \"checkpointing\": %s, \"graphs\": %s, "
+           "\"tokens_per_second\": %.1f, "
            "\"gflops\": %.1f, \"matmul_peak_gflops\": %.1f, \"share_of_peak\": %.3f, "
            "\"copy_gbytes_per_second\": %.1f, \"peak_rss_bytes\": %llu, "
            "\"planned_rss_bytes\": %llu, \"device_peak_bytes\": %llu, "
            "\"planned_device_bytes\": %llu, \"device_busy_share\": %.3f, "
            "\"first_step_seconds\": %.3f}\n",
            b->s->name, b->backend, b->tokens, b->dtype, ways[b->way].name,
-           b->checkpointing ? "true" : "false", rate, gflops, limits->matmul_gflops,
-           gflops / limits->matmul_gflops, limits->copy_gbytes, (unsigned long long)axl__peak_rss(),
-           (unsigned long long)plan->peak_rss_bytes, (unsigned long long)limits->device_peak_bytes,
-           (unsigned long long)plan->device_bytes, limits->busy_share, first);
+           b->checkpointing ? "true" : "false", b->no_graphs ? "false" : "true", rate, gflops,
+           limits->matmul_gflops, gflops / limits->matmul_gflops, limits->copy_gbytes,
+           (unsigned long long)axl__peak_rss(), (unsigned long long)plan->peak_rss_bytes,
+           (unsigned long long)limits->device_peak_bytes, (unsigned long long)plan->device_bytes,
+           limits->busy_share, first);
 }
 
 static void run(bench *b, double began)
@@ -577,7 +584,7 @@ static void run(bench *b, double began)
 int main(int argc, char **argv)
 {
     const char *tmp = getenv("TMPDIR");
-    bench b = { NULL, 512, 3, 0, 0, 0, 0, 0, "bf16", NULL, tmp ? tmp : "/tmp", "cpu", { 0 } };
+    bench b = { NULL, 512, 3, 0, 0, 0, 0, 0, 0, "bf16", NULL, tmp ? tmp : "/tmp", "cpu", { 0 } };
 
     if (parse(&b, argc, argv)) {
         fprintf(stderr, "usage: step_bench --shape NAME --tokens T --dtype bf16|f32 "

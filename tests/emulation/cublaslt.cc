@@ -210,7 +210,7 @@ static void multiply(const emulated_product &p, const emulated_layout &la, const
         }
     }
     axl_emulated_counts *counts = emulated_counts_of("cublasLtMatmul");
-    counts->launches++;
+    counts->launches += !emulated_in_graph;
     counts->products++;
 }
 

@@ -11,6 +11,7 @@
 
 #include <cxxabi.h>
 #include <dlfcn.h>
+#include <memory>
 #include <mutex>
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ emulated_position emulated_at;
 uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
 unsigned emulated_lane;
-bool emulated_inside;
+bool emulated_inside, emulated_in_graph;
 axl_emulated_counts *emulated_counting;
 __align__(1024) unsigned char axl_shared_bytes[SHARED_MAX];
 
@@ -81,6 +82,7 @@ extern "C" __attribute__((visibility("default"))) void axl_emulated_limit(size_t
 static void add_counts(axl_emulated_counts *sum, const axl_emulated_counts &c)
 {
     sum->launches += c.launches;
+    sum->graphs += c.graphs;
     sum->products += c.products;
     sum->copies += c.copies;
     sum->waits += c.waits;
@@ -274,7 +276,7 @@ static void run_kernel(const cudaLaunchConfig_t &c, const std::string &name,
 {
     body = &thread;
     emulated_counting = emulated_counts_of(name);
-    emulated_counting->launches++;
+    emulated_counting->launches += !emulated_in_graph;
     emulated_at.kernel = name.c_str();
     emulated_at.launch++;
     emulated_at.block = 0;
@@ -345,8 +347,14 @@ cudaError_t emulated_allow_shared(const void *kernel, int bytes)
 
 /* ---- streams and events ---- */
 
+typedef std::vector<std::function<void()>> call_list;
+
 struct emulated_stream {
-    std::vector<std::function<void()>> calls;
+    call_list calls;
+    bool captures; /* they are kept for a graph */
+};
+struct emulated_graph {
+    std::shared_ptr<call_list> calls; /* a launch that is still to run has them as well */
 };
 struct emulated_event {
     cudaStream_t recorded;
@@ -354,8 +362,10 @@ struct emulated_event {
 
 static void flush(cudaStream_t s)
 {
-    std::vector<std::function<void()>> calls;
+    call_list calls;
 
+    if (s->captures)
+        emulated_fault("a stream is waited for whose launches are captured");
     calls.swap(s->calls);
     for (auto &call : calls)
         call();
@@ -366,13 +376,13 @@ void emulated_queue(cudaStream_t stream, std::function<void()> call)
     locked l(lock);
 
     stream->calls.push_back(std::move(call));
-    if (stream->calls.size() >= QUEUE_MAX)
+    if (!stream->captures && stream->calls.size() >= QUEUE_MAX)
         flush(stream);
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *out, unsigned)
 {
-    *out = new emulated_stream;
+    *out = new emulated_stream();
     return cudaSuccess;
 }
 
@@ -391,6 +401,64 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 
     counts[""].waits++;
     flush(stream);
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode)
+{
+    locked l(lock);
+
+    flush(stream);
+    stream->captures = true;
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *out)
+{
+    locked l(lock);
+
+    *out = new emulated_graph{ std::make_shared<call_list>(std::move(stream->calls)) };
+    stream->calls.clear();
+    stream->captures = false;
+    return cudaSuccess;
+}
+
+/* It needs some of the device's memory. */
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t *out, cudaGraph_t graph, unsigned long long)
+{
+    locked l(lock);
+
+    *out = NULL;
+    if (limit && in_use >= limit)
+        return cudaErrorMemoryAllocation;
+    *out = new emulated_graph(*graph);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream)
+{
+    auto calls = graph->calls;
+
+    emulated_queue(stream, [calls]() {
+        counts[""].launches++;
+        counts[""].graphs++;
+        emulated_in_graph = true;
+        for (auto &call : *calls)
+            call();
+        emulated_in_graph = false;
+    });
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph)
+{
+    delete graph;
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph)
+{
+    delete graph;
     return cudaSuccess;
 }
 

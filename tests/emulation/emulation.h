@@ -15,7 +15,8 @@ extern "C" {
 
 /* What one kernel, or all launches together, did since the last reset. */
 typedef struct axl_emulated_counts {
-    uint64_t launches;     /* of kernels and of products by cuBLASLt */
+    uint64_t launches; /* of kernels, products by cuBLASLt and graphs, not of what is in one */
+    uint64_t graphs;
     uint64_t products;     /* those by cuBLASLt */
     uint64_t copies;       /* between host and device, and fills */
     uint64_t waits;        /* times the host waited for the device */

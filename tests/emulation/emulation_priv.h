@@ -38,6 +38,7 @@ struct emulated_position {
 };
 extern emulated_position emulated_at;
 extern bool emulated_inside;                   /* a kernel's thread is running */
+extern bool emulated_in_graph;                 /* a graph's launches are running */
 extern axl_emulated_counts *emulated_counting; /* of the running kernel */
 extern unsigned char axl_shared_bytes[];
 

@@ -788,9 +788,11 @@ axl_trainer_options._fields_ = [
     ("lisa_steps", c.c_uint64),
     ("unfrozen_parameters", c.POINTER(c.c_char_p)),
     ("n_unfrozen_parameters", c.c_size_t),
+    ("graphs", c.c_uint32),
+    ("reserved", c.c_uint32),
 ]
 axl_trainer_options._defaults_ = (
-    2e-4, None, 1.0, 0.0, None, 0, 0.9, 42, 0, 0, 1, 0, 0, 0, 0.0, 0, None, 0,
+    2e-4, None, 1.0, 0.0, None, 0, 0.9, 42, 0, 0, 1, 0, 0, 0, 0.0, 0, None, 0, 1, 0,
 )
 axl_step_stats._fields_ = [
     ("size", c.c_size_t),

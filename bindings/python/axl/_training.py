@@ -521,7 +521,8 @@ class Trainer(_Tensors):
                  unfrozen_parameters: Optional[Sequence[str]] = None,
                  gradient_accumulation_steps: Optional[int] = None,
                  loss_average: Optional[str] = None, checkpointing: Optional[bool] = None,
-                 max_tokens: Optional[int] = None, seed: Optional[int] = None) -> None:
+                 max_tokens: Optional[int] = None, seed: Optional[int] = None,
+                 graphs: Optional[bool] = None) -> None:
         rates = as_schedule(schedule, warmup_steps, total_steps)
         if optimizer is not None:
             text(optimizer, "optimizer")
@@ -546,7 +547,7 @@ class Trainer(_Tensors):
             schedule=ctypes.pointer(rates.options), seed=seed,
             loss_average=choice("loss_average", _AVERAGES, loss_average),
             gradient_accumulation_steps=gradient_accumulation_steps, checkpointing=checkpointing,
-            max_tokens=max_tokens)))
+            max_tokens=max_tokens, graphs=graphs)))
 
     @classmethod
     def from_config(cls, config: Config, model: Model, adapter: Optional[Adapter],
