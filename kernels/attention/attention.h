@@ -17,6 +17,11 @@
  *   dq[i,h,:] = sum_j dS[h,i,j] k[j,g,:]
  *   dk[j,g,:] = sum_h,i dS[h,i,j] q[i,h,:]
  *   dv[j,g,:] = sum_h,i P[h,i,j] dout[i,h,:]
+ *
+ * A sink of its head is one more score of every query, whose value is 0: lse[h,i] becomes
+ * log(exp(sinks[h]) + sum_j exp(s[h,i,j])), the rest stays as it is, and
+ *
+ *   dsinks[h] += -sum_i exp(sinks[h] - lse[h,i]) delta[h,i]
  */
 #ifndef AXL_KERNELS_ATTENTION_H
 #define AXL_KERNELS_ATTENTION_H

@@ -63,10 +63,11 @@ static void forward_query(const axl_attention_args *a, int64_t s, int64_t h, int
 {
     int64_t end = end_of_keys(a, s, i), begin = begin_of_keys(a, s, end);
     int64_t g = h / (a->n_heads / a->n_kv_heads);
-    double acc[AXL__MAX_HEAD_DIM] = { 0 }, max = -INFINITY, sum = 0.0;
+    double acc[AXL__MAX_HEAD_DIM] = { 0 }, sink = a->sinks ? a->sinks[h] : -INFINITY, max = sink;
 
     for (int64_t j = begin; j < end; j++)
         max = fmax(max, score(a, h, i, j));
+    double sum = exp(sink - max);
     for (int64_t j = begin; j < end; j++) {
         double p = exp(score(a, h, i, j) - max);
         sum += p;
@@ -137,6 +138,16 @@ static void backward_key(const axl_attention_backward_args *a, int64_t s, int64_
     put_row(&a->dv, j, g, dv, 1.0, f->head_dim);
 }
 
+static void backward_sink(const axl_attention_backward_args *a, int64_t h)
+{
+    const axl_attention_args *f = &a->forward;
+    double sum = 0.0;
+
+    for (int64_t i = h * f->q.rows; i < (h + 1) * f->q.rows; i++)
+        sum += exp((double)f->sinks[h] - f->lse[i]) * ((const float *)a->scratch)[i];
+    a->dsinks[h] = (float)(a->dsinks[h] - sum);
+}
+
 void axl__ref_attention_backward(const axl_attention_backward_args *a)
 {
     const axl_attention_args *f = &a->forward;
@@ -154,4 +165,6 @@ void axl__ref_attention_backward(const axl_attention_backward_args *a)
             for (int64_t j = f->cu_k[s]; j < f->cu_k[s + 1]; j++)
                 backward_key(a, s, g, j);
     }
+    for (int64_t h = 0; a->dsinks && h < f->n_heads; h++)
+        backward_sink(a, h);
 }

@@ -192,7 +192,12 @@ axl_status axl__attention_block_backward(const axl__pass *p, int64_t layer, cons
     AXL_TRY(axl__linears_backward(p, axl__modules_in(t, layer, AXL__SLOT_O), acts->out, &dy,
                                   acts->xa_o, w->dout, s));
     axl_attention_backward_args a = {
-        attention_args(p, layer, at, acts), w->dout, w->dqkv[0], w->dqkv[1], w->dqkv[2], w->kernel
+        .forward = attention_args(p, layer, at, acts),
+        .dout = w->dout,
+        .dq = w->dqkv[0],
+        .dk = w->dqkv[1],
+        .dv = w->dqkv[2],
+        .scratch = w->kernel,
     };
     AXL_TRY(p->ops->attention_backward(p->dev, &a));
     AXL_TRY(rotate(p, layer, at, w->dqkv[0], w->dqkv[1], true));

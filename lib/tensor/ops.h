@@ -139,7 +139,9 @@ typedef struct axl_rope_args {
  * its place, with a window only the last `window` of these.  lse (H, Tq) f32 is the log of the
  * softmax's denominator, maximum included; may be NULL.  Softmax and sums in f32; nothing of size
  * Tq x Tk is stored.  With a soft cap (Gemma Team, "Gemma 2", 2024) each score s, scaled, becomes
- * soft_cap * tanh(s / soft_cap). */
+ * soft_cap * tanh(s / soft_cap).  With sinks (Xiao et al., "Efficient streaming language models
+ * with attention sinks", 2023) the denominator of head h, and so lse, has exp(sinks[h]) besides: a
+ * weight that no value receives. */
 typedef struct axl_attention_args {
     axl_mat q, k, v, out;
     float *lse;
@@ -150,7 +152,8 @@ typedef struct axl_attention_args {
     int64_t longest; /* queries of the longest sequence, or more */
     int64_t window;  /* 0: none */
     float scale;
-    float soft_cap; /* 0: none */
+    float soft_cap;     /* 0: none */
+    const float *sinks; /* (H), neither scaled nor capped; or NULL: none */
 } axl_attention_args;
 
 /* cu_k == cu_q.  dq, dk, dv are written.  scratch has the size that the backend's scratch() says,
@@ -159,6 +162,7 @@ typedef struct axl_attention_backward_args {
     axl_attention_args forward; /* as it was, out and lse filled */
     axl_mat dout, dq, dk, dv;
     void *scratch;
+    float *dsinks; /* (H), += the gradient of the sinks that there are; or NULL */
 } axl_attention_backward_args;
 
 /* What a gated unit makes of its gate. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * test_reference.c - the references against what they do not share code with: each backward against
- * finite differences of its forward, AdamW against PyTorch's, dropout against its own definition.
- * The scalar that is differentiated is sum(y * r) for a random r, so that dy is r.
+ * finite differences of its forward, AdamW against PyTorch's, attention with sinks against that of
+ * transformers, dropout against its own definition.  The scalar that is differentiated is
+ * sum(y * r) for a random r, so that dy is r.
  */
 #include "kernel_testing.h"
 
@@ -38,6 +39,16 @@ static double dot(const float *x, const float *y, int64_t n)
     for (int64_t i = 0; i < n; i++)
         sum += (double)x[i] * y[i];
     return sum;
+}
+
+static void read_floats(float *out, const axl__json *array, uint32_t n)
+{
+    const axl__json *child = array ? array->child : NULL;
+
+    assert_non_null(array);
+    assert_int_equal(array->count, n);
+    for (uint32_t i = 0; i < n; i++, child = child->next)
+        out[i] = (float)child->number;
 }
 
 /* ---- matmul: y = x W^T + s (x A^T) B^T, as a linear layer with an adapter ---- */
@@ -249,11 +260,12 @@ enum {
 static const int32_t att_cu[4] = { 0, 4, 5, 8 };
 
 struct att {
-    float q[ATT_Q], k[ATT_K], v[ATT_K], r[ATT_Q], out[ATT_Q], lse[ATT_H * ATT_T];
+    float q[ATT_Q], k[ATT_K], v[ATT_K], r[ATT_Q], sinks[ATT_H], out[ATT_Q], lse[ATT_H * ATT_T];
 };
 
 static int64_t att_window;
 static float att_soft_cap;
+static bool att_sinks;
 
 static axl_attention_args att_args(struct att *a)
 {
@@ -273,6 +285,7 @@ static axl_attention_args att_args(struct att *a)
         .window = att_window,
         .scale = 0.4f,
         .soft_cap = att_soft_cap,
+        .sinks = att_sinks ? a->sinks : NULL,
     };
 }
 
@@ -291,12 +304,14 @@ static void fill_attention(struct att *a)
     kernel_normals(a->k, ATT_K, 2, 1);
     kernel_normals(a->v, ATT_K, 3, 1);
     kernel_normals(a->r, ATT_Q, 4, 1);
+    kernel_normals(a->sinks, ATT_H, 5, 1);
 }
 
 static void check_attention_backward(void)
 {
     static struct att a;
     float dq[ATT_Q], dk[ATT_K], dv[ATT_K], scratch[ATT_H * ATT_T]; /* delta is all it keeps */
+    float dsinks[ATT_H];
 
     fill_attention(&a);
     for (att_window = 0; att_window <= 3; att_window += 3) {
@@ -307,12 +322,16 @@ static void check_attention_backward(void)
             .dk = f32(dk, ATT_T, ATT_G * ATT_D),
             .dv = f32(dv, ATT_T, ATT_G * ATT_D),
             .scratch = scratch,
+            .dsinks = att_sinks ? dsinks : NULL,
         };
+        memset(dsinks, 0, sizeof dsinks);
         axl__ref_attention_forward(&b.forward);
         axl__ref_attention_backward(&b);
         kernel_check_gradient("dq", a.q, dq, ATT_Q, att_loss, &a, TOLERANCE);
         kernel_check_gradient("dk", a.k, dk, ATT_K, att_loss, &a, TOLERANCE);
         kernel_check_gradient("dv", a.v, dv, ATT_K, att_loss, &a, TOLERANCE);
+        if (att_sinks)
+            kernel_check_gradient("dsinks", a.sinks, dsinks, ATT_H, att_loss, &a, TOLERANCE);
     }
     att_window = 0;
 }
@@ -320,10 +339,103 @@ static void check_attention_backward(void)
 static void test_reference__attention_backward(void **state)
 {
     (void)state;
-    att_soft_cap = 0.8f; /* bends most of the scores */
-    check_attention_backward();
-    att_soft_cap = 0.0f;
-    check_attention_backward();
+    for (int sinks = 0; sinks < 2; sinks++) {
+        att_sinks = sinks;
+        att_soft_cap = 0.8f; /* bends most of the scores */
+        check_attention_backward();
+        att_soft_cap = 0.0f;
+        check_attention_backward();
+    }
+    att_sinks = false;
+}
+
+/* ---- attention with sinks, against that of gpt-oss in transformers ---- */
+
+enum { SINK_T = 7, SINK_H = 4, SINK_G = 2, SINK_D = 3, SINK_Q = SINK_H * SINK_D };
+
+static void read_rows(axl_mat y, const axl__json *c, const char *name)
+{
+    read_floats(y.data, axl__json_get(c, name), (uint32_t)(y.rows * y.cols));
+}
+
+/* Sums in double of f32 numbers, rounded once; their lse and delta are f32. */
+static void assert_rows(axl_mat y, const axl__json *c, const char *name)
+{
+    float want[SINK_T * SINK_Q];
+
+    read_floats(want, axl__json_get(c, name), (uint32_t)(y.rows * y.cols));
+    for (int64_t i = 0; i < y.rows * y.cols; i++) {
+        double got = (double)((const float *)y.data)[i];
+        if (!(fabs(got - (double)want[i]) < 2e-6))
+            fail_msg("%s[%ld] is %.9g, of transformers %.9g", name, (long)i, got, (double)want[i]);
+    }
+}
+
+static void check_sinks(const axl__json *c, float scale)
+{
+    static const int32_t cu[2] = { 0, SINK_T };
+    float wide[4][SINK_T * SINK_Q], narrow[4][SINK_T * SINK_G * SINK_D];
+    float lse[SINK_H * SINK_T], scratch[SINK_H * SINK_T], sinks[SINK_H], dsinks[SINK_H] = { 0 };
+    axl_mat q[4], kv[4];
+
+    for (int i = 0; i < 4; i++) {
+        q[i] = f32(wide[i], SINK_T, SINK_Q);
+        kv[i] = f32(narrow[i], SINK_T, SINK_G * SINK_D);
+    }
+    axl_attention_backward_args a = {
+        .forward = { .q = q[0],
+                     .k = kv[0],
+                     .v = kv[1],
+                     .out = q[1],
+                     .lse = lse,
+                     .cu_q = cu,
+                     .cu_k = cu,
+                     .n_seqs = 1,
+                     .n_heads = SINK_H,
+                     .n_kv_heads = SINK_G,
+                     .head_dim = SINK_D,
+                     .longest = SINK_T,
+                     .window = axl__json_int(c, "window", 0),
+                     .scale = scale,
+                     .sinks = sinks },
+        .dout = q[2],
+        .dq = q[3],
+        .dk = kv[2],
+        .dv = kv[3],
+        .scratch = scratch,
+        .dsinks = dsinks,
+    };
+    read_rows(q[0], c, "q");
+    read_rows(kv[0], c, "k");
+    read_rows(kv[1], c, "v");
+    read_rows(q[2], c, "dout");
+    read_rows(f32(sinks, 1, SINK_H), c, "sinks");
+    axl__ref_attention_forward(&a.forward);
+    axl__ref_attention_backward(&a);
+    assert_rows(q[1], c, "out");
+    assert_rows(f32(lse, SINK_H, SINK_T), c, "lse");
+    assert_rows(q[3], c, "dq");
+    assert_rows(kv[2], c, "dk");
+    assert_rows(kv[3], c, "dv");
+    assert_rows(f32(dsinks, 1, SINK_H), c, "dsinks");
+}
+
+static void test_reference__attention_sinks_are_those_of_transformers(void **state)
+{
+    axl_context *ctx = test_context();
+    axl__arena arena;
+    axl__json *golden;
+    int n = 0;
+
+    (void)state;
+    axl__arena_init(&arena, ctx);
+    assert_ok(axl__json_read_file(&golden, &arena,
+                                  test_source_path("tests/golden/attention_sinks.json")));
+    for (const axl__json *c = axl__json_get(golden, "cases")->child; c; c = c->next, n++)
+        check_sinks(c, (float)axl__json_double(golden, "scale", 0));
+    assert_int_equal(n, 2);
+    axl__arena_free(&arena);
+    axl_context_free(ctx);
 }
 
 /* Fewer queries than keys, as in generation: the rows that a whole forward has at the end. */
@@ -634,16 +746,6 @@ static void test_reference__noise_is_uniform_and_knows_its_place_only(void **sta
 
 /* ---- adamw, against torch.optim.AdamW ---- */
 
-static void read_floats(float *out, const axl__json *array, uint32_t n)
-{
-    const axl__json *child = array ? array->child : NULL;
-
-    assert_non_null(array);
-    assert_int_equal(array->count, n);
-    for (uint32_t i = 0; i < n; i++, child = child->next)
-        out[i] = (float)child->number;
-}
-
 static void assert_close(const char *name, const float *y, const axl__json *expected, uint32_t n)
 {
     float want[64];
@@ -709,6 +811,7 @@ int main(void)
         cmocka_unit_test(test_reference__rms_norm_weight_backward),
         cmocka_unit_test(test_reference__rope_inverse_is_the_backward),
         cmocka_unit_test(test_reference__attention_backward),
+        cmocka_unit_test(test_reference__attention_sinks_are_those_of_transformers),
         cmocka_unit_test(test_reference__attention_aligns_ends),
         cmocka_unit_test(test_reference__attention_window),
         cmocka_unit_test(test_reference__glu_backward),
