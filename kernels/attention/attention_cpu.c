@@ -463,6 +463,21 @@ static void forward_finish(const job *j, const span *t, const forward_space *w, 
     }
 }
 
+/* The maxima and sums of rows [row, +n) of the task, of a head, before their first key: all that
+ * they have seen is the sink. */
+static void begin_rows(const axl_attention_args *f, forward_space *w, int64_t head, int64_t row,
+                       int64_t n)
+{
+    float max = f->sinks ? f->sinks[head] * LOG2_E : -INFINITY;
+    float sum = max < INFINITY ? 1.0f : NAN; /* as an infinite score leaves NaNs */
+
+    memset(w->sums + row * VF_N, 0, (size_t)(n * VF_N) * sizeof *w->sums);
+    for (int64_t r = row; r < row + n; r++) {
+        w->max[r] = max;
+        w->sums[r * VF_N] = f->sinks ? sum : 0.0f;
+    }
+}
+
 static void run_forward(void *arg, uint64_t index)
 {
     job *j = arg;
@@ -482,9 +497,8 @@ static void run_forward(void *arg, uint64_t index)
         w.left[h] =
             rows_of(j, &(block){ &f->q, t.head + h, t.row, t.n_rows }, w.q + h * t.n_rows * D);
     memset(w.out, 0, (size_t)(n_rows * D) * sizeof *w.out);
-    memset(w.sums, 0, (size_t)n_rows * VF_N * sizeof *w.sums);
-    for (int64_t i = 0; i < n_rows; i++)
-        w.max[i] = -INFINITY;
+    for (int64_t h = 0; h < t.n_heads; h++)
+        begin_rows(f, &w, t.head + h, h * t.n_rows, t.n_rows);
     for (int64_t key = begin; key < last; key += BLOCK_K) {
         int64_t n_keys = axl_min(BLOCK_K, last - key);
 
@@ -875,6 +889,32 @@ static void run_delta(void *arg, uint64_t index)
     }
 }
 
+/* The gradient of a head's sink: sums of TASK_Q queries in f32, of these in double. */
+static void run_dsink(void *arg, uint64_t index)
+{
+    const job *j = arg;
+    const axl_attention_args *f = j->f;
+    int64_t rows = f->q.rows, head = (int64_t)index;
+    const float *lse = f->lse + head * rows, *delta = delta_of(j) + head * rows;
+    vf sink = vf_set1(f->sinks[head] * LOG2_E), to_2 = vf_set1(-LOG2_E);
+    double total = 0.0;
+
+    for (int64_t begin = 0; begin < rows; begin += TASK_Q) {
+        int64_t end = axl_min(begin + TASK_Q, rows);
+        vf sum = vf_zero();
+
+        for (int64_t i = begin; i < end; i += VF_N) {
+            int64_t n = axl_min(VF_N, end - i);
+            vf l = n == VF_N ? vf_load(lse + i) : vf_load_n(lse + i, n);
+            vf d = n == VF_N ? vf_load(delta + i) : vf_load_n(delta + i, n);
+
+            sum = vf_fma(vf_exp2(vf_fma(l, to_2, sink), false), d, sum);
+        }
+        total += (double)vf_sum(sum);
+    }
+    j->b->dsinks[head] = (float)((double)j->b->dsinks[head] - total);
+}
+
 axl_status AXL_ISA_NAME(attention_backward)(axl_device *dev, const axl_attention_backward_args *a)
 {
     const axl_attention_args *f = &a->forward;
@@ -887,6 +927,8 @@ axl_status AXL_ISA_NAME(attention_backward)(axl_device *dev, const axl_attention
     j.factor = factor_of(f);
     int64_t n_blocks = axl_div_up(f->q.rows, TASK_Q), size = f->q.rows * f->q.cols;
     AXL_TRY(run_tasks(&j, run_delta, n_blocks, 2 * size));
+    if (a->dsinks)
+        AXL_TRY(run_tasks(&j, run_dsink, f->n_heads, 16 * f->q.rows * f->n_heads));
     cut_heads(&j, f->n_heads); /* a task adds up all heads of a group */
     count_tasks(&j);
     AXL_TRY(run_tasks(&j, run_backward, j.n_tasks, 2 * work_of_scores(&j)));
