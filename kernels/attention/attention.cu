@@ -163,12 +163,15 @@ __global__ void __launch_bounds__(PLAIN_THREADS, plain_shape<PIECES>::BLOCKS)
     int64_t head = blockIdx.y, col = head * b.head_dim, kv_col = head / b.group * b.head_dim;
     plain_rows own(shared_memory<float>(), b.head_dim), tile(own.row(shape::ROWS), b.head_dim);
     float *weight = tile.row(PLAIN_TILE) + warp * PLAIN_TILE * CHUNK;
-    float sum[OWN][PIECES][CHUNK] = {}, most[OWN], total[OWN] = {}, x[OWN];
+    float sum[OWN][PIECES][CHUNK] = {}, most[OWN], total[OWN], x[OWN];
 
     if (n <= 0)
         return;
-    for (int r = 0; r < OWN; r++)
-        most[r] = -INFINITY;
+    softmax_start start(b, head);
+    for (int r = 0; r < OWN; r++) {
+        most[r] = start.most;
+        total[r] = lane == 0 ? start.total : 0.0f; /* once in the sum over lanes */
+    }
     plain_stage(own, shape::ROWS, q, s.q + first, col, n, b.head_dim, whole);
     int end = s.last_key(first + n - 1) + 1;
     for (int j = s.first_key(first, b.window); j < end; j += PLAIN_TILE) {
@@ -245,6 +248,24 @@ __global__ void __launch_bounds__(PLAIN_THREADS)
     int64_t i = first + threadIdx.x % WARP_SIZE;
     if (threadIdx.x % WARP_SIZE < DELTAS && i < n_queries)
         delta[head * n_queries + i] = mine;
+}
+
+/* A block has a head. */
+__global__ void __launch_bounds__(PLAIN_THREADS)
+    attention_dsinks(const float *sinks, const float *lse, const float *delta, int64_t n_queries,
+                     float *dsinks)
+{
+    int64_t head = blockIdx.x;
+    float sink = sinks[head];
+    double sum = 0.0;
+
+    lse += head * n_queries;
+    delta += head * n_queries;
+    for (int64_t i = threadIdx.x; i < n_queries; i += PLAIN_THREADS)
+        sum += (double)(expf(sink - lse[i]) * delta[i]);
+    sum = block_sum(sum, shared_memory<double>());
+    if (threadIdx.x == 0)
+        dsinks[head] = (float)(dsinks[head] - sum);
 }
 
 template <int PIECES, class T>
@@ -402,6 +423,7 @@ axl_status axl__cuda_attention_batch(axl_device *dev, const axl_attention_args *
     out->tiles = (int)axl_div_up(f->longest, rows);
     out->scale = f->scale;
     out->soft_cap = f->soft_cap;
+    out->sinks = f->sinks;
     return device_bounds(dev, f, out);
 }
 
@@ -459,6 +481,15 @@ static axl_status launch_delta(axl_device *dev, const axl_attention_backward_arg
                             whole_rows(f, a->dout) && whole_rows(f, f->out));
 }
 
+static axl_status launch_dsinks(axl_device *dev, const axl_attention_backward_args *a)
+{
+    const axl_attention_args *f = &a->forward;
+
+    return axl__cuda_launch(dev, attention_dsinks, dim3((unsigned)f->n_heads), dim3(PLAIN_THREADS),
+                            PLAIN_WARPS * sizeof(double), f->sinks, (const float *)f->lse,
+                            (const float *)a->scratch, f->q.rows, a->dsinks);
+}
+
 static axl_status backward_plain(axl_device *dev, const axl_attention_backward_args *a)
 {
     const axl_attention_args *f = &a->forward;
@@ -509,6 +540,8 @@ axl_status axl__cuda_attention_backward(axl_device *dev, const axl_attention_bac
         return AXL_OK;
     AXL_TRY(axl__cuda_with_type(a->forward.q.dtype,
                                 [&](auto t) { return launch_delta<decltype(t)>(dev, a); }));
+    if (a->dsinks)
+        AXL_TRY(launch_dsinks(dev, a));
     if (on_tensor_cores(&a->forward) && in_units(a->dout) && in_units(a->dq) && in_units(a->dk) &&
         in_units(a->dv))
         return axl__cuda_attention_backward_mma(dev, a);

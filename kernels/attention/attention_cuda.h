@@ -24,6 +24,17 @@ struct attention_batch {
     int window;
     int tiles; /* that the longest sequence is cut into; blocks of x are tiles of sequences */
     float scale, soft_cap;
+    const float *sinks; /* of heads, or NULL */
+};
+
+/* What the softmax of a head's rows begins with: its sink, if it has one, has the weight 1. */
+struct softmax_start {
+    float most, total;
+
+    __device__ __forceinline__ softmax_start(const attention_batch &b, int64_t head)
+        : most(b.sinks ? b.sinks[head] : -INFINITY), total(b.sinks ? 1.0f : 0.0f)
+    {
+    }
 };
 
 enum { NO_WINDOW = 1 << 30 }; /* so that a place less a window is still an int */

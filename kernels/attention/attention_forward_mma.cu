@@ -20,6 +20,15 @@ struct softmax_rows {
     float most[2], total[2];
 };
 
+/* The sink is in the sum of one of a row's lanes. */
+__device__ __forceinline__ softmax_rows first_rows(const attention_batch &b, int64_t head)
+{
+    softmax_start start(b, head);
+    float most = start.most * LOG2_E, total = lane_of_warp() % 4 == 0 ? start.total : 0.0f;
+
+    return { { most, most }, { total, total } };
+}
+
 /* Scores to probabilities; before: what sums so far are to be multiplied by. */
 template <int N>
 __device__ __forceinline__ void softmax_step(float x[N][4], float factor, softmax_rows *rows,
@@ -113,7 +122,6 @@ __global__ void __launch_bounds__(MMA_THREADS)
     query_rows<D, forward_shape<D>::KEPT> queries;
     bf16_tile<D, KEYS> keys, values;
     score_scale scale(b);
-    softmax_rows rows = { { -INFINITY, -INFINITY }, { 0.0f, 0.0f } };
     float sum[D / 8][4] = {}, x[KEYS / 8][4], before[2];
 
     if (n <= 0)
@@ -125,6 +133,7 @@ __global__ void __launch_bounds__(MMA_THREADS)
     queries.tile.copy(q, s.q + first, col, n, b.head_dim);
     keys.copy(k, s.k + begin, kv_col, end - begin, b.head_dim);
     ptx_copies_commit();
+    softmax_rows rows = first_rows(b, head);
     for (int j = begin; j < end; j += KEYS) {
         ptx_copies_wait<0>();
         __syncthreads();
