@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * test_attention.c - packed sequences of odd lengths around the blocks of the kernels, heads alone
- * and in groups, odd head sizes, both types; generation, where a few queries meet a long cache.
+ * and in groups, odd head sizes, both types; generation, where a few queries meet a long cache;
+ * windows, soft caps, sinks.
  */
 #include "kernel_testing.h"
 
@@ -21,7 +22,16 @@ typedef struct options {
     lengths l;
     int64_t window;
     float soft_cap;
+    float sinks;              /* their standard deviation; 0: none */
+    const float *given_sinks; /* or the sinks themselves */
 } options;
+
+static const float *some_sinks(kernel_run *run, const options *o)
+{
+    if (o->given_sinks)
+        return kernel_put(run, o->given_sinks, (size_t)o->h.n_heads * sizeof(float));
+    return o->sinks > 0.0f ? kernel_random_f32(run, o->h.n_heads, o->sinks) : NULL;
+}
 
 static axl_attention_args forward_args(kernel_run *run, const kernel_case *c, int32_t *cu)
 {
@@ -52,6 +62,7 @@ static axl_attention_args forward_args(kernel_run *run, const kernel_case *c, in
     a.v = kernel_random(run, n_k, h.n_kv_heads * h.head_dim, c->dtype, c->pad, 1);
     a.out = kernel_mat(run, n_q, h.n_heads * h.head_dim, c->dtype, c->pad);
     a.lse = kernel_alloc(run, (size_t)(h.n_heads * n_q) * sizeof(float));
+    a.sinks = some_sinks(run, o);
     return a;
 }
 
@@ -87,10 +98,13 @@ static void backward_body(kernel_run *run, const kernel_case *c)
     a.dk = kernel_mat(run, f->k.rows, f->k.cols, c->dtype, c->pad);
     a.dv = kernel_mat(run, f->k.rows, f->k.cols, c->dtype, c->pad);
     a.scratch = kernel_scratch(run, AXL_OP_attention_backward, &a, NULL);
+    a.dsinks = f->sinks ? kernel_random_f32(run, f->n_heads, 1) : NULL;
     assert_ok(run->ops->attention_backward(run->dev, &a));
     kernel_save(run, "dq", a.dq, 3 * tolerance(c->dtype));
     kernel_save(run, "dk", a.dk, 3 * tolerance(c->dtype));
     kernel_save(run, "dv", a.dv, 3 * tolerance(c->dtype));
+    if (a.dsinks)
+        kernel_save_f32(run, "dsinks", a.dsinks, f->n_heads, 3 * tolerance(c->dtype));
 }
 
 static void check_options(kernel_body *body, const options *o, int64_t pad)
@@ -110,7 +124,7 @@ static void check_options(kernel_body *body, const options *o, int64_t pad)
 
 static void check_window(kernel_body *body, heads h, lengths l, int64_t pad, int64_t window)
 {
-    check_options(body, &(options){ h, l, window, 0.0f }, pad);
+    check_options(body, &(options){ .h = h, .l = l, .window = window }, pad);
 }
 
 static void check(kernel_body *body, heads h, lengths l, int64_t pad)
@@ -205,9 +219,9 @@ static void test_attention__soft_cap(void **state)
     static const float caps[] = { 1.0f, 3.0f, 50.0f };
     static const int64_t windows[] = { 0, 33, 300 };
     static const options some[] = {
-        { { 9, 3, 64 }, { 3, { 5, 1, 33 }, { 0 } }, 0, 0 },
-        { { 3, 1, 24 }, { 2, { 301, 70 }, { 0 } }, 0, 0 },
-        { { 2, 1, 256 }, { 1, { 203 }, { 0 } }, 0, 0 },
+        { .h = { 9, 3, 64 }, .l = { 3, { 5, 1, 33 }, { 0 } } },
+        { .h = { 3, 1, 24 }, .l = { 2, { 301, 70 }, { 0 } } },
+        { .h = { 2, 1, 256 }, .l = { 1, { 203 }, { 0 } } },
     };
 
     (void)state;
@@ -221,7 +235,60 @@ static void test_attention__soft_cap(void **state)
         }
     }
     check_options(forward_body,
-                  &(options){ { 9, 3, 64 }, { 3, { 1, 1, 2 }, { 1, 300, 77 } }, 40, 0.7f }, 0);
+                  &(options){ { 9, 3, 64 }, { 3, { 1, 1, 2 }, { 1, 300, 77 } }, 40, 0.7f, 0, NULL },
+                  0);
+}
+
+/* Sinks among the scores, and ones that leave next to nothing to the values or get next to nothing
+ * themselves. */
+static void test_attention__sinks(void **state)
+{
+    static const options some[] = {
+        { { 9, 3, 64 }, { 3, { 5, 1, 33 }, { 0 } }, 0, 0, 2, NULL },
+        { { 8, 1, 64 }, { 2, { 301, 70 }, { 0 } }, 128, 0, 1, NULL },
+        { { 2, 1, 128 }, { 1, { 203 }, { 0 } }, 0, 0, 3, NULL },
+        { { 4, 2, 128 }, { 2, { 97, 66 }, { 0 } }, 33, 3, 2, NULL },
+        { { 3, 1, 24 }, { 2, { 389, 70 }, { 0 } }, 300, 0, 20, NULL },
+        { { 2, 1, 256 }, { 1, { 70 }, { 0 } }, 0, 1, 1, NULL },
+        { { 1, 1, 511 }, { 1, { 99 }, { 0 } }, 0, 0, 3, NULL },
+        { { 21, 1, 4 }, { 1, { 40 }, { 0 } }, 7, 0, 2, NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof some / sizeof some[0]; i++) {
+        check_options(forward_body, &some[i], (int64_t)i / 6);
+        check_options(backward_body, &some[i], (int64_t)i / 6);
+    }
+}
+
+static void test_attention__sinks_over_more_keys_than_queries(void **state)
+{
+    static const options some[] = {
+        { { 9, 3, 64 }, { 3, { 1, 1, 2 }, { 1, 300, 77 } }, 40, 0, 2, NULL },
+        { { 4, 2, 128 }, { 2, { 70, 3 }, { 200, 40 } }, 0, 0.7f, 1, NULL },
+        { { 2, 1, 16 }, { 1, { 1 }, { 4097 } }, 513, 0, 8, NULL },
+        { { 2, 1, 16 }, { 1, { 1 }, { 4097 } }, 0, 0, 8, NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof some / sizeof some[0]; i++)
+        check_options(forward_body, &some[i], (int64_t)i / 3);
+}
+
+/* A sink of -infinity is none. */
+static void test_attention__sinks_that_are_not_finite(void **state)
+{
+    static const float sinks[] = { -INFINITY, NAN, INFINITY, 1.0f };
+    static const options some[] = {
+        { { 4, 2, 64 }, { 2, { 33, 70 }, { 0 } }, 0, 0, 0, sinks },
+        { { 4, 1, 24 }, { 2, { 5, 150 }, { 0 } }, 20, 0, 0, sinks },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof some / sizeof some[0]; i++) {
+        check_options(forward_body, &some[i], 0);
+        check_options(backward_body, &some[i], 0);
+    }
 }
 
 int main(void)
@@ -235,6 +302,9 @@ int main(void)
         cmocka_unit_test(test_attention__window),
         cmocka_unit_test(test_attention__soft_cap),
         cmocka_unit_test(test_attention__window_over_more_keys_than_queries),
+        cmocka_unit_test(test_attention__sinks),
+        cmocka_unit_test(test_attention__sinks_over_more_keys_than_queries),
+        cmocka_unit_test(test_attention__sinks_that_are_not_finite),
     };
 
     return test_run(tests);
