@@ -590,6 +590,31 @@ static void check_places(axl__config_pass *p)
     }
 }
 
+/* A backend's name, or with :N that of its device N. */
+static bool names_device(const char *text)
+{
+    size_t name = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+    const char *end = text + name;
+
+    if (name > 0 && *end == ':' && end[1])
+        end += 1 + strspn(end + 1, "0123456789");
+    return name > 0 && *end == '\0';
+}
+
+/* Whether there is such a device is the run's to see. */
+static void check_device(axl__config_pass *p)
+{
+    static const char *const keys[] = { "device", "axl.backend" };
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        const axl__yaml *n = axl__config_find(p->root, keys[i]);
+        if (n && n->type == AXL__YAML_STRING && !names_device(n->text))
+            axl__config_say(p, AXL__C_BAD_VALUE, AXL_SEVERITY_ERROR, n, AT_VALUE, keys[i],
+                            "must be auto, cpu, cuda, or cuda:1 for the second GPU, found \"%s\"",
+                            n->text);
+    }
+}
+
 /* A plugin that only makes training faster or writes logs changes no result. */
 static void check_plugins(axl__config_pass *p)
 {
@@ -627,6 +652,7 @@ axl_status axl__config_validate(axl__config_pass *p)
     check_best(p);
     check_attention(p);
     check_precision(p);
+    check_device(p);
     check_plugins(p);
     check_places(p);
     axl__config_check_optimizer(p);

@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "base/structs.h"
 #include "data/dataset.h"
+#include "tensor/registry.h"
 #include "text/tokenizer.h"
 
 /* ---- making one ---- */
@@ -125,12 +126,23 @@ static axl_status run_spare_base(const axl_run *r)
     return status < 0 ? axl__fail_prefix(status, "output_dir") : AXL_OK;
 }
 
+/* One that is not there is told before anything else costs time. */
+static axl_status run_open_device(axl_run *r)
+{
+    const char *name = axl__config_device(r->cfg);
+
+    if (strcmp(name, "auto") == 0)
+        return AXL_OK;
+    return axl__device_get_named(&r->ops, &r->dev, r->ctx, name);
+}
+
 /* In the order of what it costs: what can refuse the run comes before what is slow, and the plan
  * before the weights. */
 static axl_status run_load_all(axl_run *r, const axl_run_options *o)
 {
     axl__batches batches;
 
+    AXL_TRY(run_open_device(r));
     AXL_TRY(run_prepare_output(r));
     AXL_TRY(axl__records_init(&r->records, r->cfg, r->output_dir, o));
     AXL_TRY(axl__run_find_start(r));
@@ -194,6 +206,7 @@ void axl_run_free(axl_run *r)
     axl_dataset_free(r->valid);
     axl_tokenizer_free(r->tok);
     axl_config_free(r->cfg);
+    axl__device_put(ctx, r->ops, r->dev);
     if (r->output_dir) { /* a run that came to nothing leaves nothing */
         axl__output_release(ctx, r->output_dir, r->lock);
         axl__remove_empty_dirs(r->output_dir, r->dir_existed);

@@ -63,6 +63,9 @@ struct axl_run {
     axl__date day;      /* that chat templates see: the config's, the checkpoint's or today */
     int lock;           /* on output_dir; -1: none */
     size_t dir_existed; /* the length of that part of output_dir that was there before */
+    /* The device that the config names, open from the beginning on; NULL for auto. */
+    const axl_backend_ops *ops;
+    axl_device *dev;
 
     /* what the config made, in this order; whole once axl_run_new() is done, */
     axl_tokenizer *tok;

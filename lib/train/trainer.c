@@ -96,14 +96,11 @@ axl_status axl__trainer_reserve(axl_trainer *tr, int64_t train_tokens, int64_t e
     return AXL_OK;
 }
 
-/* Where a device has memory of its own, each batch's loss stays there until the step. */
 static axl_status make_sums(axl_trainer *tr)
 {
-    axl_device_info info;
     void *sums;
 
-    tr->model->ops->device_info(tr->model->dev, &info);
-    tr->n_slots = info.host_memory ? 0 : tr->opts.gradient_accumulation_steps;
+    tr->n_slots = tr->opts.gradient_accumulation_steps;
     size_t n = 1 + (size_t)tr->n_slots;
     tr->read = axl__calloc(tr->ctx, n, sizeof *tr->read);
     tr->late = axl__calloc(tr->ctx, n, sizeof *tr->late);
@@ -503,10 +500,13 @@ typedef struct {
     double mean; /* receives the loss's */
 } trainer_batch;
 
-/* Where the batch's loss stays until the step; NULL: it is read at once. */
+/* Where the batch's loss stays until the step; NULL: it is read at once, as where that waits for
+ * nothing. */
 static double *slot_of_loss(const axl_trainer *tr, const trainer_batch *t)
 {
-    return t->asked || t->own || tr->n_late == tr->n_slots ? NULL : tr->sums + 1 + tr->n_late;
+    bool now = t->asked || t->own || tr->model->device.host_memory || tr->n_late == tr->n_slots;
+
+    return now ? NULL : tr->sums + 1 + tr->n_late;
 }
 
 static void count_batch(axl_trainer *tr, const trainer_batch *t, double sum)

@@ -121,6 +121,20 @@ class Config(WrongInput):
         self.assertRegex(result.out, rf"run\.yml:{n}:15: error: lr_scheduler: must be one of .*, "
                          r'found "cosin"; did you mean "cosine"\? \[AXL-C0204\]\n\Z')
 
+    def test_device(self):
+        for key, value, column in (("device", "cuda:x", 9), ("device", "cuda:0,1", 9),
+                                   ("axl", "{backend: ':1'}", 16)):
+            text, n = self.changed(key, value)
+            found = value.split("'")[1] if "'" in value else value
+            name = "axl.backend" if key == "axl" else key
+            self.says(text, f"run.yml:{n}:{column}: error: {name}: must be auto, cpu, cuda, or "
+                      f'cuda:1 for the second GPU, found "{found}" [AXL-C0204]')
+
+    def test_a_device_that_is_not_there(self):
+        """It is told before any data are read."""
+        line = self.untrained(device="none", datasets=[{"path": "none.jsonl", "type": "alpaca"}])
+        self.assertIn('there is no backend "none"', line)
+
 
 class Data(WrongInput):
     def row(self, text, *args, name="d.jsonl", **changes):

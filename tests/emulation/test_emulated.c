@@ -11,30 +11,11 @@
 
 #include <pthread.h>
 
-static const char *device_name(void)
-{
-    return test_backend() ? test_backend() : "emulated";
-}
-
-static void skip_without_counts(void)
-{
-    if (strcmp(device_name(), "emulated") != 0)
-        skip();
-}
-
-static axl_emulated_counts counts_of(const char *kernel)
-{
-    axl_emulated_counts c;
-
-    EMULATED(read)(&c, kernel);
-    return c;
-}
-
 /* ---- the CPU's losses ---- */
 
 static void check(const setting *s, double tolerance)
 {
-    rig x = rig_begin(device_name(), s), y = rig_begin("cpu", s);
+    rig x = rig_begin(emulated_device(), s), y = rig_begin("cpu", s);
 
     for (uint32_t i = 0; i < STEPS; i++) {
         double loss = rig_step(&x, s, i), other = rig_step(&y, s, i);
@@ -83,7 +64,7 @@ static void test_emulated__all_weights(void **state)
 static void test_emulated__a_run_goes_on_with_its_bits(void **state)
 {
     const setting s = { .compute = AXL_COMPUTE_BF16, .dropout = 0.1 };
-    rig x = rig_begin(device_name(), &s), y = rig_begin(device_name(), &s);
+    rig x = rig_begin(emulated_device(), &s), y = rig_begin(emulated_device(), &s);
     char dir[128];
 
     (void)state;
@@ -119,13 +100,13 @@ static void *work(void *arg)
 
 static void test_emulated__two_trainings_share_a_device(void **state)
 {
-    axl_context *ctx = rig_context(device_name());
+    axl_context *ctx = rig_context(emulated_device());
     worker workers[2];
-    rig alone = rig_begin(device_name(), &shared_setting);
+    rig alone = rig_begin(emulated_device(), &shared_setting);
 
     (void)state;
     for (int i = 0; i < 2; i++)
-        workers[i].r = rig_begin_on(ctx, device_name(), &shared_setting);
+        workers[i].r = rig_begin_on(ctx, emulated_device(), &shared_setting);
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
     for (int i = 0; i < 2; i++) {
@@ -144,14 +125,14 @@ static void test_emulated__two_trainings_share_a_device(void **state)
 
 static axl_emulated_counts second_step(const setting *s)
 {
-    rig r = rig_begin(device_name(), s);
+    rig r = rig_begin(emulated_device(), s);
     size_t n;
 
     rig_step(&r, s, 0);
     free(rig_values(&r, &n)); /* waits for all of it */
     EMULATED(reset)();
     rig_step(&r, s, 1);
-    axl_emulated_counts c = counts_of("");
+    axl_emulated_counts c = emulated_counts_of("");
     rig_end(&r);
     return c;
 }
@@ -189,7 +170,7 @@ static void test_emulated__launches_of_a_step(void **state)
 static uint64_t launches_of(const setting *s, const char *kernel)
 {
     second_step(s);
-    return counts_of(kernel).launches;
+    return emulated_counts_of(kernel).launches;
 }
 
 /* One launch for each group of tensors: of all weights, those that decay and the norms. */
@@ -210,7 +191,7 @@ static void test_emulated__one_launch_moves_a_group(void **state)
 static void test_emulated__a_loss_that_is_no_number(void **state)
 {
     const setting s = { .compute = AXL_COMPUTE_F32, .accumulation = 2 };
-    rig x = rig_begin(device_name(), &s), y = rig_begin(device_name(), &s);
+    rig x = rig_begin(emulated_device(), &s), y = rig_begin(emulated_device(), &s);
     tiny_data *d = tiny_batch(rig_lengths, N_SEQS, 0);
     size_t n;
     double loss;
@@ -239,7 +220,7 @@ static void test_emulated__a_loss_that_is_no_number(void **state)
 static void test_emulated__out_of_device_memory(void **state)
 {
     const setting s = { .compute = AXL_COMPUTE_F32 };
-    rig x = rig_begin(device_name(), &s), y = rig_begin(device_name(), &s);
+    rig x = rig_begin(emulated_device(), &s), y = rig_begin(emulated_device(), &s);
     tiny_data *d = tiny_batch(rig_lengths, N_SEQS, 0);
     char dir[128];
     double loss;
@@ -279,9 +260,9 @@ static void check_plan(const setting *s)
     assert_ok(axl_model_estimate(ctx, rig_folder(), &mo, &ao, &to, &plan));
     axl_context_free(ctx);
     EMULATED(reset)();
-    rig r = rig_begin(device_name(), s);
+    rig r = rig_begin(emulated_device(), s);
     rig_step(&r, s, 0);
-    double took = (double)counts_of("").most_bytes;
+    double took = (double)emulated_counts_of("").most_bytes;
     rig_end(&r);
     if (getenv("AXL_TEST_VERBOSE"))
         printf("%llu bytes planned, %.0f taken\n", (unsigned long long)plan.device_bytes, took);
