@@ -1,35 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ops_bench.c - the bandwidth of the small operations at the shapes of a 1-billion-parameter
- * model: ops_bench [isa [threads]].  GB/s counts each operand that the operation has to read
- * or write once; the first line, a copy of the same size, is what the machine can do.
+ * model: ops_bench [--backend NAME] [--json] [isa [threads]].  GB/s counts each operand that the
+ * operation has to read or write once; the first line, a copy of the same size, is what the machine
+ * can do.
  */
 #include "testing.h"
 
+#include "bench_device.h"
+
 #include "base/rng.h"
-#include "tensor/backend.h"
 
-#include <time.h>
+enum { C = 2048, F = 8192, V = 128256, HEADS = 32, ROUNDS = 15 };
 
-enum { T = 2048, C = 2048, F = 8192, V = 128256, HEADS = 32, ROUNDS = 15 };
+static int64_t T = 2048; /* tokens; more of them where the device is faster */
 
 typedef struct bench {
     const axl_backend_ops *ops;
     axl_device *dev;
     axl_dtype dtype;
-    void *buffers[6]; /* each (T, F) of f32 */
-    void *values;     /* what all of them begin with */
-    int32_t *ids;     /* (T) */
-    float *table;     /* (T, C / HEADS / 2) */
+    void *buffers[6];        /* each (T, F) of f32 */
+    void *values;            /* what all of them begin with */
+    int32_t *ids;            /* (T) */
+    float *table;            /* (T, C / HEADS / 2) */
+    axl_optim_block *blocks; /* (T * F / 256) */
+    double copy_rate;        /* bytes a second */
 } bench;
-
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static axl_mat mat(const bench *b, int k, int64_t rows, int64_t cols)
 {
@@ -356,23 +352,20 @@ static double row_norms(bench *b)
 static double optim_low_bit(bench *b)
 {
     static axl_quant_map maps[2];
-    static axl_optim_block blocks[T * F / 256];
-    enum { N = T * F / 256 };
+    int64_t n = T * F / 256;
     uint8_t *codes = (uint8_t *)b->buffers[2];
     float *scales = b->buffers[3];
 
-    for (int64_t i = 0; maps[0].code[255] == 0.0f && i < N; i++)
-        blocks[i] = (axl_optim_block){ i * 256, 256, 0 };
     for (int s = 0; s < 2 && maps[s].code[255] == 0.0f; s++)
         axl__quant_map_dynamic(&maps[s], s == 0, AXL__ROUND_BITSANDBYTES);
     axl_optim_low_bit_args a = {
         .rule = AXL_RULE_ADAMW,
         .p = b->buffers[1],
         .g = b->buffers[0],
-        .blocks = blocks,
-        .n_blocks = N,
+        .blocks = b->blocks,
+        .n_blocks = n,
         .codes = { codes, codes + (size_t)T * F },
-        .scales = { scales, scales + N },
+        .scales = { scales, scales + n },
         .maps = { &maps[0], &maps[1] },
         .lr = 1e-4,
         .beta1 = 0.9,
@@ -453,39 +446,72 @@ static double muon_scale(bench *b)
     return 8.0 * T * F;
 }
 
-/* From values in [0, 1), whatever the operations before made of them. */
-static void measure(bench *b, const char *name, operation *run)
+static void print(const bench_device *d, const bench *b, const char *name, double ms, double rate)
 {
+    const char *dtype = axl__dtype_name(b->dtype);
+
+    if (d->json)
+        printf("{\"operation\": \"%s\", \"backend\": \"%s\", \"dtype\": \"%s\", "
+               "\"milliseconds\": %.4f, \"gbytes_per_second\": %.1f, \"share_of_copy\": %.3f}\n",
+               name, d->name, dtype, ms, rate * 1e-9, rate / b->copy_rate);
+    else
+        printf("%-18s %-5s %8.2f ms %7.1f GB/s\n", name, dtype, ms, rate * 1e-9);
+    fflush(stdout);
+}
+
+/* From values in [0, 1), whatever the operations before made of them. */
+static void measure(const bench_device *d, bench *b, const char *name, operation *run)
+{
+    int rounds = bench_rehearses(d) ? 1 : ROUNDS, calls = bench_rehearses(d) ? 1 : bench_calls(d);
     double best = 1e9, bytes = 0.0;
 
     for (int k = 0; k < 6; k++)
-        memcpy(b->buffers[k], b->values, (size_t)T * F * sizeof(float));
-
-    for (int i = 0; i < ROUNDS; i++) {
-        double start = now();
-        bytes = run(b);
-        double took = now() - start;
+        assert_ok(b->ops->copy(b->dev, b->buffers[k], b->values, (size_t)(T * F) * sizeof(float)));
+    assert_ok(b->ops->synchronize(b->dev));
+    for (int i = 0; i < rounds; i++) {
+        double start = axl__now();
+        for (int k = 0; k < calls; k++)
+            bytes = run(b);
+        assert_ok(b->ops->synchronize(b->dev));
+        double took = (axl__now() - start) / calls;
         best = took < best ? took : best;
     }
-    printf("%-18s %-5s %8.2f ms %7.1f GB/s\n", name, axl__dtype_name(b->dtype), best * 1e3,
-           bytes / best * 1e-9);
+    if (run == copy)
+        b->copy_rate = bytes / best;
+    print(d, b, name, best * 1e3, bytes / best);
 }
 
-static void fill(bench *b)
+static void fill(const bench_device *d, bench *b)
 {
-    size_t size = (size_t)T * F * sizeof(float);
+    size_t n = (size_t)(T * F), size = n * sizeof(float);
+    float *host = malloc(size);
 
+    assert_non_null(host);
+    for (size_t i = 0; i < 2 * n; i++) /* f32, or bf16 */
+        ((uint16_t *)host)[i] = axl__f32_to_bf16((float)(i / 2 * 7919 % 1000) * 1e-3f);
+    b->values = bench_put(d, host, size);
     for (int k = 0; k < 6; k++)
         assert_ok(b->ops->buffer_new(b->dev, &b->buffers[k], size));
-    assert_ok(b->ops->buffer_new(b->dev, &b->values, size));
-    for (int64_t i = 0; i < 2 * (int64_t)T * F; i++) /* f32, or bf16 */
-        ((uint16_t *)b->values)[i] = axl__f32_to_bf16((float)(i / 2 * 7919 % 1000) * 1e-3f);
-    assert_ok(b->ops->buffer_new(b->dev, (void **)&b->ids, T * sizeof *b->ids));
-    assert_ok(b->ops->buffer_new(b->dev, (void **)&b->table, (size_t)T * C * sizeof *b->table));
+    for (size_t i = 0; i < n / 256; i++)
+        ((axl_optim_block *)host)[i] = (axl_optim_block){ (int64_t)i * 256, 256, 0 };
+    b->blocks = bench_put(d, host, n / 256 * sizeof *b->blocks);
     for (int64_t i = 0; i < T; i++)
-        b->ids[i] = (int32_t)(i * 1021 % T);
-    for (int64_t i = 0; i < (int64_t)T * C; i++)
-        b->table[i] = 0.75f;
+        ((int32_t *)host)[i] = (int32_t)(i * 1021 % T);
+    b->ids = bench_put(d, host, (size_t)T * sizeof *b->ids);
+    for (int64_t i = 0; i < T * C; i++)
+        host[i] = 0.75f;
+    b->table = bench_put(d, host, (size_t)(T * C) * sizeof *b->table);
+    free(host);
+}
+
+static void drop(bench *b)
+{
+    void *all[] = { b->values, b->ids, b->table, b->blocks };
+
+    for (int k = 0; k < 6; k++)
+        b->ops->buffer_free(b->dev, b->buffers[k]);
+    for (size_t k = 0; k < sizeof all / sizeof all[0]; k++)
+        b->ops->buffer_free(b->dev, all[k]);
 }
 
 static const struct {
@@ -536,25 +562,18 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-    axl_context_options opts = AXL_CONTEXT_OPTIONS_INIT;
-    axl_context *ctx;
-    bench b = { .ops = &axl__backend_cpu };
+    bench_device d = bench_options(&argc, &argv);
+    bench b = { 0 };
 
-    opts.isa = argc > 1 ? argv[1] : NULL;
-    opts.threads = argc > 2 ? (uint32_t)atoi(argv[2]) : 0;
-    assert_ok(axl_context_new(&ctx, &opts));
-    assert_ok(b.ops->device_open(&b.dev, ctx, 0));
-    printf("%s, %u threads\n", axl_context_isa(ctx), (unsigned)axl_context_threads(ctx));
-    fill(&b);
+    bench_open(&d, argc > 1 ? argv[1] : NULL, argc > 2 ? argv[2] : NULL);
+    b.ops = d.ops;
+    b.dev = d.dev;
+    T = bench_rehearses(&d) ? 16 : d.info.host_memory ? T : 8 * T;
+    fill(&d, &b);
     for (b.dtype = AXL_F32; b.dtype <= AXL_BF16; b.dtype++)
         for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++)
-            measure(&b, operations[i].name, operations[i].run);
-    for (int k = 0; k < 6; k++)
-        b.ops->buffer_free(b.dev, b.buffers[k]);
-    b.ops->buffer_free(b.dev, b.values);
-    b.ops->buffer_free(b.dev, b.ids);
-    b.ops->buffer_free(b.dev, b.table);
-    b.ops->device_close(b.dev);
-    axl_context_free(ctx);
+            measure(&d, &b, operations[i].name, operations[i].run);
+    drop(&b);
+    bench_close(&d);
     return 0;
 }
