@@ -124,16 +124,17 @@ static void leave(lane_state state)
     lane *l = running;
 
     l->state = state;
-    fibre_switch(&l->f, &scheduler, state == DONE);
+    fibre_switch(&l->f, &scheduler, &scheduler.stack);
 }
 
+/* A fibre is there for good and runs the lane of one block after another. */
 static void lane_entry(void)
 {
     fibre_entered(NULL, &scheduler.stack);
-    emulated_inside = true;
-    (*body)();
-    leave(DONE);
-    abort(); /* never scheduled again */
+    for (;;) {
+        (*body)();
+        leave(DONE);
+    }
 }
 
 void __syncthreads(void)
@@ -209,7 +210,7 @@ static void run_lane(lane *l)
     emulated_at.thread = (uint32_t)(l - lanes);
     emulated_at.warp_epoch = l->warp_epoch;
     emulated_inside = true;
-    fibre_switch(&scheduler, &l->f, false);
+    fibre_switch(&scheduler, &l->f, NULL);
     emulated_inside = false;
 }
 
@@ -232,15 +233,13 @@ static void run_lanes(void)
     }
 }
 
-static char *stack_of(lane *l)
+static void make_fibre(lane *l)
 {
-    if (!l->stack) {
-        l->stack = (char *)mmap(NULL, STACK, PROT_READ | PROT_WRITE,
-                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (l->stack == (char *)MAP_FAILED)
-            abort();
-    }
-    return l->stack;
+    l->stack = (char *)mmap(NULL, STACK, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (l->stack == (char *)MAP_FAILED)
+        abort();
+    fibre_start(&l->f, l->stack, STACK, lane_entry);
 }
 
 static void start_lane(unsigned i)
@@ -251,7 +250,8 @@ static void start_lane(unsigned i)
     l->in_warp = i % WARP;
     l->state = READY;
     l->warp_epoch = 0;
-    fibre_start(&l->f, stack_of(l), STACK, lane_entry);
+    if (!l->stack)
+        make_fibre(l);
 }
 
 /* Shared memory begins as NaNs. */

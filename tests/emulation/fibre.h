@@ -26,11 +26,10 @@ struct fibre_stack {
 #ifdef FIBRES_ARE_TOLD
 #include <sanitizer/common_interface_defs.h>
 
-/* Before a stack is left, for good or to come back to it, and first thing on the other one, which
- * hears where it was come from. */
-static inline void fibre_leaving(fibre_stack *leave, const fibre_stack *enter, bool for_good)
+/* Before a stack is left, and first thing on the other one, which hears where it was come from. */
+static inline void fibre_leaving(fibre_stack *leave, const fibre_stack *enter)
 {
-    __sanitizer_start_switch_fiber(for_good ? NULL : &leave->fake, enter->bottom, enter->size);
+    __sanitizer_start_switch_fiber(&leave->fake, enter->bottom, enter->size);
 }
 static inline void fibre_entered(const fibre_stack *back, fibre_stack *from)
 {
@@ -38,7 +37,7 @@ static inline void fibre_entered(const fibre_stack *back, fibre_stack *from)
                                     from ? &from->size : NULL);
 }
 #else
-static inline void fibre_leaving(fibre_stack *, const fibre_stack *, bool)
+static inline void fibre_leaving(fibre_stack *, const fibre_stack *)
 {
 }
 static inline void fibre_entered(const fibre_stack *, fibre_stack *)
@@ -112,12 +111,12 @@ static inline void fibre_start(fibre *f, char *stack, size_t size, void (*entry)
 
 #endif
 
-/* for_good: nobody comes back to the one that is left. */
-static inline void fibre_switch(fibre *leave, fibre *enter, bool for_good)
+/* came_from: the stack of whoever comes back, who may be another thread of the host; or NULL. */
+static inline void fibre_switch(fibre *leave, fibre *enter, fibre_stack *came_from)
 {
-    fibre_leaving(&leave->stack, &enter->stack, for_good);
+    fibre_leaving(&leave->stack, &enter->stack);
     fibre_change(leave, enter);
-    fibre_entered(&leave->stack, NULL);
+    fibre_entered(&leave->stack, came_from);
 }
 
 #endif
