@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { LATE_MAX = 256 }; /* batches of a step whose losses wait for it: of others they are read */
+
 /* ---- life ---- */
 
 static axl_status trainer_check_options(const axl_trainer_options *o)
@@ -101,6 +103,8 @@ static axl_status make_sums(axl_trainer *tr)
     void *sums;
 
     tr->n_slots = tr->opts.gradient_accumulation_steps;
+    if (tr->n_slots > LATE_MAX)
+        tr->n_slots = LATE_MAX;
     size_t n = 1 + (size_t)tr->n_slots;
     tr->read = axl__calloc(tr->ctx, n, sizeof *tr->read);
     tr->late = axl__calloc(tr->ctx, n, sizeof *tr->late);

@@ -157,6 +157,31 @@ static void check_accumulation(uint32_t checkpointing)
     axl_context_free(ctx);
 }
 
+/* A host that calls the step when it likes may give any number. */
+static void test_trainer__a_step_that_is_never_due(void **state)
+{
+    axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    axl_step_stats stats = AXL_STEP_STATS_INIT;
+    axl_context *ctx = tiny_context(1);
+    axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
+    axl_adapter *adapter;
+    tiny_data *d = tiny_batch(lengths, 1, 0);
+    double loss;
+
+    (void)state;
+    o.gradient_accumulation_steps = UINT32_MAX;
+    axl_trainer *tr = tiny_trainer(model, &o, 0.0, &adapter);
+    assert_ok(axl_trainer_forward_backward(tr, &d->batch, &loss));
+    assert_false(axl_trainer_ready(tr));
+    assert_ok(axl_trainer_step(tr, &stats));
+    assert_true(stats.loss == loss);
+    free(d);
+    axl_trainer_free(tr);
+    axl_adapter_free(adapter);
+    axl_model_free(model);
+    axl_context_free(ctx);
+}
+
 static void test_trainer__accumulation_equals_one_batch(void **state)
 {
     (void)state;
@@ -909,6 +934,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_trainer__a_sample_does_not_see_its_neighbours),
+        cmocka_unit_test(test_trainer__a_step_that_is_never_due),
         cmocka_unit_test(test_trainer__accumulation_equals_one_batch),
         cmocka_unit_test(test_trainer__averages_micro_batches_on_request),
         cmocka_unit_test(test_trainer__checkpointing_has_the_same_bits),
