@@ -261,6 +261,16 @@ void emulated_touch(const void *address, size_t size, bool writes, const void *a
 
 /* ---- the compiler's callbacks ---- */
 
+/* In a build with the thread sanitizer they are that one's own. */
+#ifdef __has_feature
+#define BUILT_WITH_TSAN __has_feature(thread_sanitizer)
+#elif defined(__SANITIZE_THREAD__)
+#define BUILT_WITH_TSAN 1
+#else
+#define BUILT_WITH_TSAN 0
+#endif
+#if !BUILT_WITH_TSAN
+
 #define TOUCHES(name, size, writes)                                                                \
     extern "C" void name(void *p)                                                                  \
     {                                                                                              \
@@ -306,3 +316,5 @@ extern "C" void __tsan_vptr_update(void *, void *)
 extern "C" void __tsan_vptr_read(void *)
 {
 }
+
+#endif
