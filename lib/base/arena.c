@@ -75,7 +75,7 @@ char *axl__arena_strndup(axl__arena *a, const char *text, size_t len)
 {
     char *copy = axl__arena_alloc(a, len + 1);
 
-    if (copy)
+    if (copy && len > 0) /* text may be NULL without any */
         memcpy(copy, text, len);
     return copy;
 }

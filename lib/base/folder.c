@@ -94,7 +94,8 @@ static axl_status folder_copy(axl__folder *f, axl__folder_file *file)
 
     if (!copy)
         return axl__fail_nomem();
-    memcpy(copy, file->data, file->size);
+    if (file->size > 0)
+        memcpy(copy, file->data, file->size);
     file->data = copy;
     file->own = true;
     return AXL_OK;

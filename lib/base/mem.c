@@ -90,10 +90,11 @@ char *axl__strndup(axl_context *ctx, const char *text, size_t len)
 {
     char *copy = axl__alloc(ctx, len + 1);
 
-    if (copy) {
+    if (!copy)
+        return NULL;
+    if (len > 0) /* text may be NULL without any */
         memcpy(copy, text, len);
-        copy[len] = '\0';
-    }
+    copy[len] = '\0';
     return copy;
 }
 
