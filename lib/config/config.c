@@ -602,7 +602,7 @@ static axl_status wrong_type(const char *key, const char *expected, const axl__y
 /* Any scalar has a text, so that hosts can show every value without asking for its type. */
 axl_status axl_config_get_string(const axl_config *cfg, const char *key, const char **out)
 {
-    const axl__yaml *node;
+    const axl__yaml *node = NULL;
 
     if (out)
         *out = NULL;
@@ -617,7 +617,7 @@ axl_status axl_config_get_string(const axl_config *cfg, const char *key, const c
 
 axl_status axl_config_get_int(const axl_config *cfg, const char *key, int64_t *out)
 {
-    const axl__yaml *node;
+    const axl__yaml *node = NULL;
     axl_status status = look_up(cfg, key, out, &node);
 
     if (status != AXL_OK)
@@ -630,7 +630,7 @@ axl_status axl_config_get_int(const axl_config *cfg, const char *key, int64_t *o
 
 axl_status axl_config_get_double(const axl_config *cfg, const char *key, double *out)
 {
-    const axl__yaml *node;
+    const axl__yaml *node = NULL;
     axl_status status = look_up(cfg, key, out, &node);
 
     if (status != AXL_OK)
@@ -643,7 +643,7 @@ axl_status axl_config_get_double(const axl_config *cfg, const char *key, double 
 
 axl_status axl_config_get_bool(const axl_config *cfg, const char *key, int *out)
 {
-    const axl__yaml *node;
+    const axl__yaml *node = NULL;
     axl_status status = look_up(cfg, key, out, &node);
 
     if (status != AXL_OK)
@@ -656,7 +656,7 @@ axl_status axl_config_get_bool(const axl_config *cfg, const char *key, int *out)
 
 axl_status axl_config_get_count(const axl_config *cfg, const char *key, size_t *out)
 {
-    const axl__yaml *node;
+    const axl__yaml *node = NULL;
 
     if (out)
         *out = 0;
@@ -672,7 +672,7 @@ axl_status axl_config_get_count(const axl_config *cfg, const char *key, size_t *
 axl_status axl_config_get_source(const axl_config *cfg, const char *key, uint32_t *line,
                                  uint32_t *column)
 {
-    const axl__yaml *node;
+    const axl__yaml *node = NULL;
     axl_status status = look_up(cfg, key, line && column ? line : NULL, &node);
 
     if (status != AXL_OK)

@@ -136,7 +136,7 @@ bool axl__hub_header_will_do(const axl__hub_wish *w, const char *path)
 
 axl_status axl__hub_repo_find(axl__hub_repo *r, const char *path, axl__hub_place *place)
 {
-    bool has;
+    bool has = false;
 
     *place = AXL__HUB_NOWHERE;
     AXL_TRY(is_in(r, "snapshots", path, &has));

@@ -140,7 +140,7 @@ static size_t size_of_all(const axl__safetensors *st, size_t size)
 
 static axl_status read_header(axl__safetensors *st, bool alone)
 {
-    uint64_t header;
+    uint64_t header = 0;
     axl__json *root;
 
     AXL_TRY(header_length(st, &header));
@@ -207,7 +207,7 @@ axl_status axl__safetensors_open_in(axl__safetensors *st, const axl__folder *fol
 axl_status axl__safetensors_open_header(axl__safetensors *st, axl_context *ctx, const char *path,
                                         bool read)
 {
-    uint64_t header;
+    uint64_t header = 0;
 
     st_init(st, ctx);
     axl_status status = axl__file_open_start(&st->file, ctx, path, 8);

@@ -659,7 +659,7 @@ static axl_status take_number(translation *t)
  * the k. */
 static axl_status take_named_reference(translation *t)
 {
-    group_name name;
+    group_name name = { 0 };
     unsigned number = 0;
 
     t->at++;

@@ -29,7 +29,7 @@ static axl_status take_member(axl__arena *arena, axl__json *obj, const char *key
 static axl_status set_member(axl__arena *arena, axl__json *obj, const char *key, const char *text,
                              bool boolean)
 {
-    axl__json *v;
+    axl__json *v = NULL;
 
     AXL_TRY(take_member(arena, obj, key, &v));
     v->type = text ? AXL__JSON_STRING : AXL__JSON_BOOL;
@@ -111,7 +111,7 @@ static axl_status put_added(const axl_tokenizer *t, axl__str *out, bool members)
 static axl_status set_added(const axl_tokenizer *t, axl__arena *arena, axl__json *obj,
                             const char *key, bool members)
 {
-    axl__json *v, *made = NULL;
+    axl__json *v = NULL, *made = NULL;
     axl__str text;
 
     axl__str_init(&text, t->ctx);

@@ -276,7 +276,7 @@ static axl_config *parse(axl_context *ctx, const char *data, const char *keys)
 
 static void in_temp_dir(const char *command)
 {
-    char text[300];
+    char text[1000];
 
     snprintf(text, sizeof text, "cd %s && %s", test_temp_dir(), command);
     assert_int_equal(system(text), 0);

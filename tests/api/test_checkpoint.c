@@ -23,7 +23,7 @@ typedef struct {
 
 static void write_file(const char *dir, const char *name, const char *text)
 {
-    char path[512];
+    char path[1200];
 
     snprintf(path, sizeof path, "%s/%s", dir, name);
     FILE *f = fopen(path, "w");

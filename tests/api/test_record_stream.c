@@ -312,7 +312,7 @@ static void test_record_stream__comes_back_to_a_place(void **state)
     letters_source s = { .n = RECORDS };
     axl_loader *one = open_loader(*state, IN_ORDER, &s, false), *two;
     axl_loader_cursor at = AXL_LOADER_CURSOR_INIT;
-    char wanted[100];
+    char wanted[300];
 
     for (int n = 0; n < 60; n += 7) {
         letters_source t = { .n = RECORDS };

@@ -56,7 +56,7 @@ static void check_state(axl_context *ctx, const axl__st_tensor *a, const axl__st
 static void check_codes(axl_context *ctx, const char *form, const char *mine)
 {
     axl__safetensors ours, theirs;
-    char path[600];
+    char path[700];
 
     snprintf(path, sizeof path, "%s/model.safetensors", golden_path(form));
     assert_ok(axl__safetensors_open(&theirs, ctx, path, true));
