@@ -168,4 +168,15 @@ static inline float *rig_values(const rig *r, size_t *n)
     return all;
 }
 
+static inline void rig_assert_same_values(const rig *a, const rig *b)
+{
+    size_t n, m;
+    float *x = rig_values(a, &n), *y = rig_values(b, &m);
+
+    assert_int_equal(n, m);
+    assert_memory_equal(x, y, n * sizeof *x);
+    free(x);
+    free(y);
+}
+
 #endif

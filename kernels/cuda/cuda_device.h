@@ -39,7 +39,7 @@ struct axl_device {
 
 enum { AXL__CUDA_PARTIALS = 1024 };
 
-/* Memory of the host, zeroed,, to be given back to host->free; and of the device, in the order of
+/* Memory of the host, zeroed, to be given back to host->free; and of the device, in the order of
  * its stream, for cudaFreeAsync.  NULL on failure, which names what was asked for. */
 axl_status axl__cuda_host_new(axl_context *ctx, void **out, size_t size);
 axl_status axl__cuda_buffer_new(axl_device *dev, void **out, size_t size);

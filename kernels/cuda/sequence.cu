@@ -46,22 +46,22 @@ struct axl_sequences {
 
 /* ---- what a call is ---- */
 
-/* An optimizer's numbers are those of a step. */
-template <class Args> constexpr auto is_optimizer(const Args *a) -> decltype(a->lr, true)
-{
-    return true;
-}
-constexpr bool is_optimizer(const void *)
-{
-    return false;
-}
+typedef bool same_fn(const void *x, const void *y);
 
 template <class Args> static bool same(const void *x, const void *y)
 {
-    if constexpr (is_optimizer((const Args *)NULL))
-        return false;
-    else
-        return same_fields(*(const Args *)x, *(const Args *)y);
+    return same_fields(*(const Args *)x, *(const Args *)y);
+}
+
+/* NULL: such a call never comes again.  An optimizer's numbers, its rate among them, are those of a
+ * step. */
+template <class Args> constexpr auto comparison(const Args *a) -> decltype(a->lr, (same_fn *)NULL)
+{
+    return NULL;
+}
+template <class Args> constexpr same_fn *comparison(const void *)
+{
+    return same<Args>;
 }
 
 /* Room for the arguments of any call. */
@@ -75,9 +75,9 @@ union any_args {
 
 static const struct {
     size_t size;
-    bool (*same)(const void *x, const void *y);
+    same_fn *same;
 } kinds[AXL__N_CALLS] = {
-#define KIND(op, args, use) { sizeof(args), same<args> },
+#define KIND(op, args, use) { sizeof(args), comparison<args>((const args *)NULL) },
     AXL_BACKEND_OPS(KIND)
 #undef KIND
         { sizeof(axl_zero_args), same<axl_zero_args> },
@@ -98,7 +98,8 @@ static bool take_bounds(axl_attention_args *a)
     return a->device_cu_q && a->device_cu_k;
 }
 
-/* Whether the call can wait: it reads nothing of the host's but the terms of a product. */
+/* Whether the call can wait: it may come again, and reads nothing of the host's but the terms of a
+ * product. */
 static bool flatten(flat_call *f, int kind, const void *args)
 {
     f->kind = kind;
@@ -113,8 +114,7 @@ static bool flatten(flat_call *f, int kind, const void *args)
         return true;
     case AXL_OP_attention_forward: return take_bounds(&f->args.of_attention_forward);
     case AXL_OP_attention_backward: return take_bounds(&f->args.of_attention_backward.forward);
-    case AXL_OP_optim_low_bit: return false; /* its maps are the host's */
-    default: return true;
+    default: return kinds[kind].same != NULL;
     }
 }
 

@@ -48,17 +48,6 @@ static void assert_graphs(uint64_t before, uint64_t expected)
         assert_int_equal(graphs() - before, expected);
 }
 
-static void assert_same_values(rig *x, rig *y)
-{
-    size_t n, m;
-    float *of_x = rig_values(x, &n), *of_y = rig_values(y, &m);
-
-    assert_int_equal(n, m);
-    assert_memory_equal(of_x, of_y, n * sizeof *of_x);
-    free(of_x);
-    free(of_y);
-}
-
 /* The same steps with graphs and without. */
 static void check(setting s, const lengths *const *batches, size_t n, uint64_t expected)
 {
@@ -72,7 +61,7 @@ static void check(setting s, const lengths *const *batches, size_t n, uint64_t e
         if (i == n / 2) /* of what is trained, by passes of another kind */
             assert_true(evaluate(&x, &usual) == evaluate(&y, &usual));
     }
-    assert_same_values(&x, &y);
+    rig_assert_same_values(&x, &y);
     assert_graphs(before, expected);
     rig_end(&x);
     rig_end(&y);
@@ -135,7 +124,7 @@ static void test_graphs__accumulation(void **state)
     y = rig_begin(emulated_device(), &s);
     for (uint32_t i = 0; i < STEPS; i++)
         assert_true(rig_step(&x, &s, i) == rig_step(&y, &s, i));
-    assert_same_values(&x, &y);
+    rig_assert_same_values(&x, &y);
     assert_graphs(before, 3 * STEPS - 2);
     rig_end(&x);
     rig_end(&y);

@@ -32,17 +32,6 @@ static void read_counts(axl_guarded_counts *open, axl_guarded_counts *closed)
 
 /* ---- comparing ---- */
 
-static void assert_same_values(const rig *a, const rig *b)
-{
-    size_t n, m;
-    float *x = rig_values(a, &n), *y = rig_values(b, &m);
-
-    assert_int_equal(n, m);
-    assert_memory_equal(x, y, n * sizeof *x);
-    free(x);
-    free(y);
-}
-
 static void assert_same_file(const char *a, const char *b)
 {
     char command[1200];
@@ -59,7 +48,7 @@ static void check(const setting *s)
 
     for (uint32_t i = 0; i < STEPS; i++)
         assert_true(rig_step(&x, s, i) == rig_step(&y, s, i));
-    assert_same_values(&x, &y);
+    rig_assert_same_values(&x, &y);
     rig_end(&x);
     read_counts(NULL, &closed);
     assert_true(closed.calls > 100);
@@ -177,7 +166,7 @@ static void check_going_on(const setting *s)
                      temp_path("plain/optimizer.safetensors"));
     assert_ok(axl_trainer_load(z.tr, NULL, temp_path("guarded")));
     assert_true(rig_step(&y, s, 1) == rig_step(&z, s, 1));
-    assert_same_values(&y, &z);
+    rig_assert_same_values(&y, &z);
     rig_end(&x);
     rig_end(&y);
     rig_end(&z);
@@ -321,7 +310,7 @@ static void test_guarded__own_losses(void **state)
         assert_true(a == b && a > 0.0);
         assert_ok(axl_trainer_step(x.tr, NULL));
         assert_ok(axl_trainer_step(y.tr, NULL));
-        assert_same_values(&x, &y);
+        rig_assert_same_values(&x, &y);
         rig_end(&x);
         rig_end(&y);
     }
