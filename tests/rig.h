@@ -23,6 +23,7 @@ typedef struct setting {
     bool embedding;   /* has a pair, too */
     bool plain;       /* no graphs */
     uint32_t average; /* an axl_loss_average */
+    double loraplus;  /* the rate of B by that of A; 0: one rate */
 } setting;
 
 typedef struct rig {
@@ -100,6 +101,7 @@ static inline rig rig_begin_on(axl_context *ctx, const char *backend, const sett
                                : tiny_adapter(r.model, s->dropout);
     oo.name = s->optimizer;
     oo.weight_decay = 0.01;
+    oo.loraplus_lr_ratio = s->loraplus;
     o.optimizer = &oo;
     o.learning_rate = 1e-3;
     o.gradient_accumulation_steps = s->accumulation ? s->accumulation : 1;

@@ -62,8 +62,8 @@ typedef struct axl_trainer_options {
     const char *const *unfrozen_parameters;
     size_t n_unfrozen_parameters;
     uint32_t graphs;   /**< 1: a device that can runs a batch's launches as one (CUDA graphs) where
-                            an earlier batch had the same shapes and there is no dropout or noise,
-                            with the same results; 0: it never does */
+                            an earlier batch had the same shapes, with the same results; 0: it never
+                            does */
     uint32_t reserved; /**< 0 */
 } axl_trainer_options;
 

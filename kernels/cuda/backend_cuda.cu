@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backend_cuda.cu - the backend "cuda", a plugin: one device, its memory and its table.  All work
- * of a device goes on one stream, so that calls are ordered and nothing waits but a download.
+ * of a device goes on one stream, so that calls are ordered and nothing waits but a download; what
+ * uploads have on another is staging.cu's affair.
  */
 #include "cublaslt.h"
 #include "sequence.h"
@@ -158,8 +159,8 @@ static void cuda_device_info(axl_device *dev, axl_device_info *out)
     *out = axl_device_info();
     out->native_bf16 = true;
     out->own_bytes = axl__staging_bytes();
-    out->own_device_bytes =
-        axl__cublaslt_bytes() + AXL__CUDA_PARTIALS * sizeof *dev->partial + dev->room_size;
+    out->own_device_bytes = axl__cublaslt_bytes() + axl__staging_device_bytes() +
+                            AXL__CUDA_PARTIALS * sizeof *dev->partial + dev->room_size;
     out->matmul = "cuBLASLt";
     out->isa = dev->isa;
     read_memory(dev, out);

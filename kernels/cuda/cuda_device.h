@@ -23,7 +23,7 @@ struct axl_device {
     axl_context *ctx;
     int ordinal;
     pthread_mutex_t lock; /* of an operation's launches, which follow one another on the stream */
-    cudaStream_t stream;  /* all work, in order */
+    cudaStream_t stream;  /* all work, in order; uploads may come to it from staging's own */
     cudaStream_t
         launching; /* where launches go: that stream, or the one of a graph in the making */
     cudaDeviceProp properties;
@@ -56,7 +56,8 @@ axl_status axl__cuda_room(axl_device *dev, size_t size);
 axl_status axl__staging_open(axl_device *dev);
 void axl__staging_close(axl_device *dev);
 axl_status axl__staging_upload(axl_device *dev, void *dst, const void *host, size_t size);
-size_t axl__staging_bytes(void);
+size_t axl__staging_bytes(void);        /* of the host's memory, */
+size_t axl__staging_device_bytes(void); /* and of the device's */
 
 /* A map of optim_low_bit.  border[1] is the root of a tree whose node n has the nodes 2 n and
  * 2 n + 1 below: x goes on to the second where x >= border[n]. */

@@ -8,13 +8,14 @@
 template <class T> struct dropout_op {
     matrix<T> x, y;
     int64_t cols;
-    uint64_t threshold, seed, stream, offset;
+    const uint64_t *seed;
+    uint64_t threshold, stream, offset;
     float factor;
 
     template <int N> __device__ void run(int64_t row, int64_t col) const
     {
         chunk<N> v = x.template load<N>(row, col);
-        drawn_words<N> drawn(seed, stream, offset + (uint64_t)(row * cols + col));
+        drawn_words<N> drawn(*seed, stream, offset + (uint64_t)(row * cols + col));
 
         for (int i = 0; i < N; i++)
             v.v[i] = drawn.word[i] >= threshold ? v.v[i] * factor : 0.0f;
@@ -29,8 +30,8 @@ axl_status axl__cuda_dropout(axl_device *dev, const axl_dropout_args *a)
         dropout_op<T> op = { matrix_of<T>(a->x),
                              matrix_of<T>(a->y),
                              a->x.cols,
-                             (uint64_t)llrint((double)a->p * 0x1p32),
                              a->seed,
+                             (uint64_t)llrint((double)a->p * 0x1p32),
                              a->stream,
                              a->offset,
                              (float)(1.0 / (1.0 - (double)a->p)) };

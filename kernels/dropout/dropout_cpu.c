@@ -80,7 +80,7 @@ axl_status AXL_ISA_NAME(dropout)(axl_device *dev, const axl_dropout_args *a)
     struct job job = { .x = a->x, .y = a->y, .offset = a->offset };
 
     job.mask = (struct mask){
-        .seed = a->seed,
+        .seed = *a->seed,
         .stream = a->stream,
         .last_dropped = (uint32_t)(threshold - 1),
         .always = threshold == 0 ? ~(uint32_t)0 : 0,

@@ -7,13 +7,14 @@
 template <class T> struct noise_op {
     matrix<T> x;
     int64_t cols;
-    uint64_t seed, stream, offset;
+    const uint64_t *seed;
+    uint64_t stream, offset;
     float scale;
 
     template <int N> __device__ void run(int64_t row, int64_t col) const
     {
         chunk<N> v = x.template load<N>(row, col);
-        drawn_words<N> drawn(seed, stream, offset + (uint64_t)(row * cols + col));
+        drawn_words<N> drawn(*seed, stream, offset + (uint64_t)(row * cols + col));
 
         for (int i = 0; i < N; i++)
             v.v[i] += scale * ((float)drawn.word[i] * 0x1p-31f - 1.0f);

@@ -61,7 +61,7 @@ static void add_tile(const void *args, axl_tile t)
 
 axl_status AXL_ISA_NAME(noise)(axl_device *dev, const axl_noise_args *a)
 {
-    struct job job = { a->x, a->seed, a->stream, a->offset, a->scale };
+    struct job job = { a->x, *a->seed, a->stream, a->offset, a->scale };
 
     if (axl_is_flat(&job.x))
         axl_flatten(&job.x);

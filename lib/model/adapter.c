@@ -185,24 +185,16 @@ static bool has_part(const axl_adapter *a, int64_t module, axl__part part)
     }
 }
 
-/* The places of a group's pairs: all A, then all B (see linear.h), then what else there is. */
-static void place_group(axl_adapter *a, axl__linears g)
+/* Every A, then every B, then what else there is: what an optimizer treats alike lies together, and
+ * a step of it is one operation. */
+static void place_parts(axl_adapter *a)
 {
     for (int part = 0; part < AXL__PARTS; part++)
-        for (int64_t i = g.first; i < g.first + g.n; i++) {
+        for (int64_t i = 0; i < a->model->modules.n; i++) {
             axl__lora *l = &a->loras[i];
             l->at[part] =
                 has_part(a, i, (axl__part)part) ? place(a, axl__part_size(l, (axl__part)part)) : -1;
         }
-}
-
-/* The run of linear layers that begins at a module: those of the same slot. */
-static axl__linears run_at(const axl__modules *t, int64_t first)
-{
-    const axl__module *m = &t->list[first];
-
-    return axl__module_is_linear(m) ? axl__modules_in(t, m->layer, m->slot)
-                                    : (axl__linears){ first, 1 };
 }
 
 static axl_status check_rank(const axl_adapter_options *o, const char *name, int64_t rank,
@@ -457,8 +449,7 @@ static axl_status adapter_lay_out(axl_adapter *a, const bool *on)
     AXL_TRY(size_pairs(a, on));
     AXL_TRY(size_wholes(a));
     AXL_TRY(size_rows(a));
-    for (int64_t i = 0; i < t->n; i += run_at(t, i).n)
-        place_group(a, run_at(t, i));
+    place_parts(a);
     for (int64_t i = 0; i < t->n; i++)
         for (int part = 0; part < AXL__PARTS; part++)
             if (a->loras[i].at[part] >= 0)

@@ -86,12 +86,12 @@ int64_t axl__batch_longest(const axl_batch *b)
 /* ---- on the device ---- */
 
 /* Seven numbers a token at most: id, position, row, target, weight, slot, and the end of a
- * sequence; and the places of a column.
+ * sequence; the places of a column; and the seed, of two.
  */
 axl_status axl__index_reserve(axl__index *x, axl_context *ctx, const axl_backend_ops *ops,
                               axl_device *dev, int64_t n_tokens, int64_t rank)
 {
-    int64_t n = n_tokens * (7 + rank) + 4;
+    int64_t n = n_tokens * (7 + rank) + 6;
     void *device = NULL;
 
     x->used = 0;
@@ -198,6 +198,16 @@ static void put_slots(const axl_batch *b, const axl__rows_wish *wish, int32_t *s
                 break;
 }
 
+/* The first of all, since it alone wants to lie at a multiple of 8 bytes. */
+static const uint64_t *put_seed(axl__index *x, uint64_t seed)
+{
+    const int32_t *device;
+
+    assert(x->used == 0);
+    memcpy(axl__index_take(x, 2, &device), &seed, sizeof seed);
+    return (const uint64_t *)(const void *)device;
+}
+
 axl_status axl__batch_load(axl__batch_index *out, axl__index *x, const axl_batch *b,
                            const axl__rows_wish *wish, const axl_backend_ops *ops, axl_device *dev)
 {
@@ -207,6 +217,7 @@ axl_status axl__batch_load(axl__batch_index *out, axl__index *x, const axl_batch
     picked_rows r = { 0 };
 
     *out = (axl__batch_index){ .n_rows = n };
+    out->seed = put_seed(x, wish->seed);
     axl__index_lookups(x, b->input_ids, T, wish->rank, wish->vocab, &out->tokens);
     out->max_position = put_positions(b, axl__index_take(x, T, &out->positions));
     out->host_rows = r.rows = axl__index_take(x, n, &out->rows);

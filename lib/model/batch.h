@@ -43,6 +43,7 @@ typedef struct axl__rows_wish {
     const int32_t *known; /* (n_known) tokens that slots are wanted of, host; NULL: none */
     int64_t n_known;
     int64_t rank, vocab; /* of the A (rank, vocab) that columns are wanted of; 0: none */
+    uint64_t seed;
 } axl__rows_wish;
 
 /* What the embedding looks up, on the device: tokens, and of each token's column of A (r, V) where
@@ -55,6 +56,7 @@ typedef struct axl__lookups {
 /* Where a batch's numbers lie on the device.  A row is the token that predicts; its target is what,
  * and stands for nothing where rows were not picked by their labels. */
 typedef struct axl__batch_index {
+    const uint64_t *seed; /* (1) */
     axl__lookups tokens;
     const int32_t *positions;      /* (n_tokens) */
     const int32_t *rows, *targets; /* (n_rows) */

@@ -108,8 +108,8 @@ static axl_status add_noise(const axl__pass *p, const axl__layout *at, axl_mat h
     for (int64_t s = 0; s < at->n_seqs; s++) {
         int64_t first = at->cu_q[s], len = at->cu_q[s + 1] - first;
         double scale = p->wish.noise_alpha / sqrt((double)(len * h.cols));
-        axl_noise_args a = { some_rows(h, first, len), (float)scale, p->wish.seed,
-                             AXL__STREAM_NOISE, (uint64_t)(first * h.cols) };
+        axl_noise_args a = { some_rows(h, first, len), (float)scale, p->seed, AXL__STREAM_NOISE,
+                             (uint64_t)(first * h.cols) };
         AXL_TRY(p->ops->noise(p->dev, &a));
     }
     return AXL_OK;

@@ -185,7 +185,7 @@ static axl_status multiply(const axl__pass *p, axl_mat x, bool trans_x, axl_mat 
 static axl_status drop(const axl__pass *p, int64_t index, axl_mat x, axl_mat y)
 {
     axl_dropout_args a = {
-        x, y, p->wish.dropout, p->wish.seed, (uint64_t)AXL__STREAM_DROPOUT | (uint64_t)index << 8, 0
+        x, y, p->wish.dropout, p->seed, (uint64_t)AXL__STREAM_DROPOUT | (uint64_t)index << 8, 0
     };
 
     return p->ops->dropout(p->dev, &a);

@@ -67,7 +67,7 @@ void axl__network_free(axl__network *n)
 
 axl__pass axl__network_pass(const axl__network *n, const axl__wish *wish)
 {
-    return (axl__pass){ n->model, n->ops, n->dev, n->adapter, *wish, &n->dora, &n->whole };
+    return (axl__pass){ n->model, n->ops, n->dev, n->adapter, *wish, NULL, &n->dora, &n->whole };
 }
 
 /* ---- rotary tables ---- */
@@ -322,6 +322,7 @@ axl_status axl__network_begin(axl__network *n, const axl__pass *p, const axl_bat
     wish.n_known = trained ? trained->n_rows : 0;
     wish.rank = pair ? pair->rank : 0;
     wish.vocab = pair ? pair->in : 0;
+    wish.seed = p->wish.seed;
     AXL_TRY(axl__dora_measure(&n->dora, n->adapter));
     AXL_TRY(axl__whole_copy(&n->whole, n->adapter));
     AXL_TRY(axl__network_index(n, b->n_tokens));
@@ -362,15 +363,15 @@ axl_status axl__network_loss(axl__network *n, const axl_batch *b, const axl__wis
     axl__rows_wish rows = { .all = wish->own && wish->own->all_rows,
                             .weights = wish->objective != NULL };
     bool from_host = wish->objective || wish->own;
-    bool drawn = wish->dropout > 0.0f || wish->noise_alpha > 0.0; /* anew by each pass */
     axl__network_batch on;
     double value = 0.0;
 
     *loss_sum = 0.0;
     AXL_TRY(axl__network_begin(n, &p, b, &rows, &on));
+    p.seed = on.x.seed;
     if (on.x.n_rows == 0)
         return wish->keep_sum ? n->ops->zero(n->dev, wish->keep_sum, sizeof value) : AXL_OK;
-    if (wish->graphs && !from_host && !drawn && n->ops->sequence_begin)
+    if (wish->graphs && !from_host && n->ops->sequence_begin)
         AXL_TRY(compute_as_sequence(n, &p, b, &on, &value));
     else
         AXL_TRY(compute(n, &p, b, &on, &value));

@@ -54,6 +54,7 @@ typedef struct axl__pass {
     axl_device *dev;
     const axl_adapter *adapter; /* NULL: the base alone, which is trained where there are grads */
     axl__wish wish;
+    const uint64_t *seed;    /* wish.seed on the device; NULL before the batch is there */
     const axl__dora *dora;   /* measured by now */
     const axl__whole *whole; /* rounded by now */
 } axl__pass;

@@ -73,8 +73,7 @@ static axl_status add_tensor(axl__weights *w, axl__unfrozen *some, int64_t modul
     axl__param *t = &w->tensors[w->n_tensors];
     bool on = true;
 
-    *t = (axl__param){ .at = w->n_params,
-                       .rows = bias ? 1 : of->rows,
+    *t = (axl__param){ .rows = bias ? 1 : of->rows,
                        .cols = bias ? of->rows : of->cols,
                        .vector = bias || of->role == AXL__ROLE_NORM,
                        .embedding = of->role == AXL__ROLE_EMBEDDING || of->role == AXL__ROLE_HEAD,
@@ -90,8 +89,21 @@ static axl_status add_tensor(axl__weights *w, axl__unfrozen *some, int64_t modul
         return status;
     }
     w->places[w->n_tensors++] = (weights_place){ module, bias };
-    w->n_params += (t->rows * t->cols + PLACE_ALIGN - 1) / PLACE_ALIGN * PLACE_ALIGN;
     return AXL_OK;
+}
+
+/* Matrices first, then the vectors, which no weight decays: what an optimizer treats alike lies
+ * together, and a step of it is one operation. */
+static void place_tensors(axl__weights *w)
+{
+    for (int vectors = 0; vectors < 2; vectors++)
+        for (size_t i = 0; i < w->n_tensors; i++) {
+            axl__param *t = &w->tensors[i];
+            if (t->vector != vectors)
+                continue;
+            t->at = w->n_params;
+            w->n_params += (t->rows * t->cols + PLACE_ALIGN - 1) / PLACE_ALIGN * PLACE_ALIGN;
+        }
 }
 
 /* some: what is trained; NULL: everything. */
@@ -110,6 +122,7 @@ static axl_status weights_lay_out(axl__weights *w, axl__unfrozen *some)
         if (m->modules.list[i].has_bias)
             AXL_TRY(add_tensor(w, some, i, true));
     }
+    place_tensors(w);
     return AXL_OK;
 }
 

@@ -32,7 +32,7 @@
 #include "ops.h"
 #include "optim_ops.h"
 
-#define AXL_BACKEND_ABI 2u
+#define AXL_BACKEND_ABI 3u
 
 /* What an operation belongs to: every pass of a model, what training adds to it, or a setting (a
  * dropout, an optimizer) that asks for it by name. */

@@ -225,12 +225,14 @@ typedef struct axl_soft_cap_backward_args {
 } axl_soft_cap_backward_args;
 
 /* y[i] = keep(i) ? x[i] / (1 - p) : 0, i = offset + row * cols + col, where keep(i) is
- * philox(seed, stream, i / 4)[i % 4] >= round(p * 2^32): the same mask again for the backward.
- * y may be x.  x and y of one dtype. */
+ * philox(*seed, stream, i / 4)[i % 4] >= round(p * 2^32): the same mask again for the backward.
+ * y may be x.  x and y of one dtype.  The seed is in the device's memory, so that the calls of one
+ * batch are those of the next. */
 typedef struct axl_dropout_args {
     axl_mat x, y;
     float p;
-    uint64_t seed, stream, offset; /* offset a multiple of 4 */
+    const uint64_t *seed;    /* (1) */
+    uint64_t stream, offset; /* offset a multiple of 4 */
 } axl_dropout_args;
 
 /* y = x (convert), y += x (add): f32 sums, rounded once.  Any two dtypes. */
@@ -288,12 +290,13 @@ typedef struct axl_sum_squares_args {
     double *out;
 } axl_sum_squares_args;
 
-/* x[i] += scale * (philox(seed, stream, i / 4)[i % 4] / 2^31 - 1), i = offset + row * cols + col:
+/* x[i] += scale * (philox(*seed, stream, i / 4)[i % 4] / 2^31 - 1), i = offset + row * cols + col:
  * noise, uniform in [-scale, scale).  x (rows, cols) f32 or bf16. */
 typedef struct axl_noise_args {
     axl_mat x;
     float scale;
-    uint64_t seed, stream, offset;
+    const uint64_t *seed; /* (1) */
+    uint64_t stream, offset;
 } axl_noise_args;
 
 /* y[r,:] = w[first + r,:], elements of a weight that is not dense; y (n,C) f32 or bf16. */

@@ -22,6 +22,7 @@ typedef struct bench {
     void *buffers[6];        /* each (T, F) of f32 */
     void *values;            /* what all of them begin with */
     int32_t *ids;            /* (T) */
+    uint64_t *seed;          /* (1) */
     float *table;            /* (T, C / HEADS / 2) */
     axl_optim_block *blocks; /* (T * F / 256) */
     double copy_rate;        /* bytes a second */
@@ -191,7 +192,7 @@ static double cross_entropy(bench *b)
 
 static double dropout(bench *b)
 {
-    axl_dropout_args a = { mat(b, 0, T, C), mat(b, 1, T, C), 0.05f, 1, 4, 0 };
+    axl_dropout_args a = { mat(b, 0, T, C), mat(b, 1, T, C), 0.05f, b->seed, 4, 0 };
 
     assert_ok(b->ops->dropout(b->dev, &a));
     return 2.0 * T * C * element(b);
@@ -199,7 +200,7 @@ static double dropout(bench *b)
 
 static double noise(bench *b)
 {
-    assert_ok(b->ops->noise(b->dev, &(axl_noise_args){ mat(b, 0, T, C), 1e-9f, 1, 6, 0 }));
+    assert_ok(b->ops->noise(b->dev, &(axl_noise_args){ mat(b, 0, T, C), 1e-9f, b->seed, 6, 0 }));
     return 2.0 * T * C * element(b);
 }
 
@@ -498,6 +499,7 @@ static void fill(const bench_device *d, bench *b)
     for (int64_t i = 0; i < T; i++)
         ((int32_t *)host)[i] = (int32_t)(i * 1021 % T);
     b->ids = bench_put(d, host, (size_t)T * sizeof *b->ids);
+    b->seed = bench_put(d, host, sizeof *b->seed); /* any will do */
     for (int64_t i = 0; i < T * C; i++)
         host[i] = 0.75f;
     b->table = bench_put(d, host, (size_t)(T * C) * sizeof *b->table);
@@ -506,7 +508,7 @@ static void fill(const bench_device *d, bench *b)
 
 static void drop(bench *b)
 {
-    void *all[] = { b->values, b->ids, b->table, b->blocks };
+    void *all[] = { b->values, b->ids, b->seed, b->table, b->blocks };
 
     for (int k = 0; k < 6; k++)
         b->ops->buffer_free(b->dev, b->buffers[k]);

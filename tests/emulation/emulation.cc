@@ -2,14 +2,17 @@
 /*
  * emulation.cc - the CUDA runtime on the host: memory, streams, and blocks of fibres.
  *
- * Nothing runs when it is asked for: calls are queued in their stream and run when something waits
- * or the queue is long, so that memory that is freed or changed too early shows.  From pageable
- * memory a copy to the device takes its bytes at once, from pinned memory when it runs.
+ * Calls are queued in their stream and run as late as may be: when the host waits for them, another
+ * stream does, or the queue is long, so that memory that is freed or changed too early shows.  A
+ * short queue that ends in an event runs at once every second time, so that what does not wait for
+ * another stream shows as well.  From pageable memory a copy to the device takes its bytes at once,
+ * from pinned memory when it runs.
  */
 #include "emulation_priv.h"
 #include "fibre.h"
 
 #include <cxxabi.h>
+#include <deque>
 #include <dlfcn.h>
 #include <memory>
 #include <mutex>
@@ -20,7 +23,7 @@
 #include <unistd.h>
 #include <vector>
 
-enum { QUEUE_MAX = 300, STACK = 128 << 10, EXCHANGE = 128 };
+enum { QUEUE_MAX = 300, SHORT_QUEUE = 3, STACK = 128 << 10, EXCHANGE = 128 };
 
 /* What is static is never destroyed: a host closes its devices as late as it likes. */
 std::map<char *, emulated_buffer> &emulated_buffers = *new std::map<char *, emulated_buffer>;
@@ -350,25 +353,42 @@ cudaError_t emulated_allow_shared(const void *kernel, int bytes)
 typedef std::vector<std::function<void()>> call_list;
 
 struct emulated_stream {
-    call_list calls;
-    bool captures; /* they are kept for a graph */
+    std::deque<std::function<void()>> calls; /* that have not run */
+    uint64_t begun, ended, events;           /* calls that have run; events behind some */
+    bool captures;                           /* they are kept for a graph */
 };
 struct emulated_graph {
     std::shared_ptr<call_list> calls; /* a launch that is still to run has them as well */
 };
 struct emulated_event {
-    cudaStream_t recorded;
+    cudaStream_t stream; /* NULL: it was not recorded, and is not waited for */
+    uint64_t after;      /* so many of its calls */
 };
+
+static uint64_t queued(const emulated_stream *s)
+{
+    return s->begun + s->calls.size();
+}
+
+/* The first n calls that the stream ever got have run. */
+static void run_until(cudaStream_t s, uint64_t n)
+{
+    if (s->captures)
+        emulated_fault("a stream is waited for whose launches are captured");
+    while (s->ended < n) {
+        if (s->begun > s->ended)
+            emulated_fault("streams wait for each other");
+        auto call = std::move(s->calls.front());
+        s->calls.pop_front();
+        s->begun++;
+        call();
+        s->ended++;
+    }
+}
 
 static void flush(cudaStream_t s)
 {
-    call_list calls;
-
-    if (s->captures)
-        emulated_fault("a stream is waited for whose launches are captured");
-    calls.swap(s->calls);
-    for (auto &call : calls)
-        call();
+    run_until(s, queued(s));
 }
 
 void emulated_queue(cudaStream_t stream, std::function<void()> call)
@@ -404,6 +424,13 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
     return cudaSuccess;
 }
 
+cudaError_t cudaStreamQuery(cudaStream_t stream)
+{
+    locked l(lock);
+
+    return stream->calls.empty() ? cudaSuccess : cudaErrorNotReady;
+}
+
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode)
 {
     locked l(lock);
@@ -417,7 +444,8 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *out)
 {
     locked l(lock);
 
-    *out = new emulated_graph{ std::make_shared<call_list>(std::move(stream->calls)) };
+    *out = new emulated_graph{ std::make_shared<call_list>(stream->calls.begin(),
+                                                           stream->calls.end()) };
     stream->calls.clear();
     stream->captures = false;
     return cudaSuccess;
@@ -476,17 +504,31 @@ cudaError_t cudaEventDestroy(cudaEvent_t event)
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
 {
-    event->recorded = stream;
+    locked l(lock);
+
+    *event = { stream, queued(stream) };
+    if (++stream->events % 2 == 0 && stream->calls.size() <= SHORT_QUEUE)
+        flush(stream);
     return cudaSuccess;
 }
 
-/* All of the stream, which is more than the event asks for. */
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
     locked l(lock);
 
-    if (event->recorded)
-        flush(event->recorded);
+    if (event->stream)
+        run_until(event->stream, event->after);
+    return cudaSuccess;
+}
+
+/* For what was recorded last when it is called, whatever is recorded later. */
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned)
+{
+    locked l(lock);
+    emulated_event e = *event;
+
+    if (e.stream && e.stream != stream)
+        emulated_queue(stream, [e]() { run_until(e.stream, e.after); });
     return cudaSuccess;
 }
 

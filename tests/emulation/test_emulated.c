@@ -173,16 +173,22 @@ static uint64_t launches_of(const setting *s, const char *kernel)
     return emulated_counts_of(kernel).launches;
 }
 
-/* One launch for each group of tensors: of all weights, those that decay and the norms. */
+/* One launch for all tensors that are treated alike, whatever the number of layers: of LoRA+ all A
+ * and all B, of all weights those that decay and the norms. */
 static void test_emulated__one_launch_moves_a_group(void **state)
 {
     const setting lora = { .compute = AXL_COMPUTE_BF16 };
-    const setting full = { .compute = AXL_COMPUTE_BF16, .full = true, .optimizer = "adamw_8bit" };
+    const setting plus = { .compute = AXL_COMPUTE_BF16, .loraplus = 16.0 };
+    const setting full = { .compute = AXL_COMPUTE_BF16, .full = true };
+    const setting bits = { .compute = AXL_COMPUTE_BF16, .full = true, .optimizer = "adamw_8bit" };
+    const char *adamw = "elementwise<4, adamw_step>";
 
     (void)state;
     skip_without_counts();
-    assert_int_equal(launches_of(&lora, "elementwise<4, adamw_step>"), 1);
-    assert_int_equal(launches_of(&full, "low_bit_steps"), 2);
+    assert_int_equal(launches_of(&lora, adamw), 1);
+    assert_int_equal(launches_of(&plus, adamw), 2);
+    assert_int_equal(launches_of(&full, adamw), 2);
+    assert_int_equal(launches_of(&bits, "low_bit_steps"), 1);
 }
 
 /* ---- a loss that is not finite ---- */
@@ -313,7 +319,7 @@ static void test_emulated__what_cannot_be_is_refused(void **state)
 {
     (void)state;
     skip_without_counts();
-    check_refused("", (size_t)33 << 20, AXL_ERR_NOMEM, "GiB of the device's memory");
+    check_refused("", (size_t)41 << 20, AXL_ERR_NOMEM, "GiB of the device's memory");
     check_refused("fp16: true\n", 0, AXL_ERR_UNSUPPORTED, "fp16: true is not computed on CUDA");
 }
 

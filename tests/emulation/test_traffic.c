@@ -118,8 +118,9 @@ static double widening(kernel_run *run)
 
 static double dropping(kernel_run *run)
 {
+    const uint64_t seed = 42;
     axl_mat x = rows_of(run, T, C), y = rows_of(run, T, C);
-    axl_dropout_args a = { x, y, 0.1f, 42, 4, 0 };
+    axl_dropout_args a = { x, y, 0.1f, kernel_put(run, &seed, sizeof seed), 4, 0 };
 
     begin(run);
     assert_ok(run->ops->dropout(run->dev, &a));

@@ -692,7 +692,10 @@ static void test_reference__dropout_mask_knows_its_place_only(void **state)
 {
     enum { N = 4000 };
     static float ones[N], y[N], again[N], part[N];
-    axl_dropout_args a = { f32(ones, 8, 500), f32(y, 8, 500), 0.25f, 42, AXL__STREAM_DROPOUT, 0 };
+    const uint64_t seed = 42;
+    axl_dropout_args a = {
+        f32(ones, 8, 500), f32(y, 8, 500), 0.25f, &seed, AXL__STREAM_DROPOUT, 0
+    };
     int dropped = 0;
 
     (void)state;
@@ -724,7 +727,8 @@ static void test_reference__noise_is_uniform_and_knows_its_place_only(void **sta
 {
     enum { N = 4000 };
     static float x[N], again[N], part[N];
-    axl_noise_args a = { f32(x, 8, 500), 0.5f, 42, AXL__STREAM_NOISE, 0 };
+    const uint64_t seed = 42;
+    axl_noise_args a = { f32(x, 8, 500), 0.5f, &seed, AXL__STREAM_NOISE, 0 };
     double sum = 0.0, squares = 0.0;
 
     (void)state;

@@ -343,18 +343,17 @@ static void run_layer(axl_model *model, axl_adapter *a, axl__linears g, layer_io
     axl__step_arena arena;
     axl__linear_scratch scratch = { 0 };
     axl__dora dora;
+    const uint64_t seed = 3;
     float xa[T * R];
 
     assert_ok(axl__dora_init(&dora, a));
     assert_ok(axl__dora_measure(&dora, a));
-    axl__pass p = {
-        model, model->ops, model->dev, a, { .grads = grads, .dropout = 0.4f, .seed = 3 },
-        &dora, NULL
-    };
+    axl__pass p = { model, model->ops, model->dev, a, { .grads = grads, .dropout = 0.4f },
+                    &seed, &dora,      NULL };
     axl_dropout_args drop = { mat(io->mask, T, IN),
                               mat(io->mask, T, IN),
                               0.4f,
-                              3,
+                              &seed,
                               (uint64_t)AXL__STREAM_DROPOUT | (uint64_t)g.first << 8,
                               0 };
     assert_ok(model->ops->dropout(model->dev, &drop));
