@@ -121,7 +121,7 @@ static void check_plateau(axl__config_pass *p)
         say(p, "jagged_restart_steps", "reduce_lr_on_plateau cannot restart");
 }
 
-/* Axolotl's conditions, and one of axl's: restarts prune two moments in f32 (train/relora.c). */
+/* Axolotl's conditions, and one of axl's: restarts prune AdamW's two moments (train/relora.c). */
 static void check_relora(axl__config_pass *p, const char *schedule, bool restarts)
 {
     if (!axl__yaml_truthy(get(p, "relora"))) {
@@ -132,9 +132,10 @@ static void check_relora(axl__config_pass *p, const char *schedule, bool restart
     const axl__yaml *n = get(p, "optimizer");
     const axl__optimizer_name *o =
         n && n->type == AXL__YAML_STRING ? axl__optimizer_find(n->text) : NULL;
-    if (o && strcmp(o->method, "adamw") != 0)
-        axl__config_say(p, AXL__C_SCHEDULE, AXL_SEVERITY_ERROR, n, AT_VALUE, "optimizer",
-                        "relora prunes the f32 moments of AdamW, which %s does not have", n->text);
+    if (o && !axl__optimizer_name_has_moments(o))
+        axl__config_say(
+            p, AXL__C_SCHEDULE, AXL_SEVERITY_ERROR, n, AT_VALUE, "optimizer",
+            "relora prunes the moments of AdamW, which %s does not have in f32 or 8 bits", n->text);
     if (!restarts)
         say(p, "relora", "jagged_restart_steps must be set with it");
     if (strcmp(schedule, "one_cycle") == 0)

@@ -14,6 +14,17 @@
 const axl__optimizer_name axl__optimizer_names[] = { AXL__OPTIMIZERS(ROW, ROW) };
 const size_t axl__n_optimizer_names = sizeof axl__optimizer_names / sizeof axl__optimizer_names[0];
 
+bool axl__optimizer_name_has_moments(const axl__optimizer_name *o)
+{
+    static const char *const methods[] = { "adamw", "adamw_8bit", "adamw_torch_8bit",
+                                           "optimi_adamw" };
+
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+        if (strcmp(o->method, methods[i]) == 0)
+            return true;
+    return false;
+}
+
 /* ---- what there is elsewhere ---- */
 
 #define PROJECTED "gradients are not projected to a low rank here"

@@ -58,6 +58,9 @@ typedef struct axl__optimizer_name {
 extern const axl__optimizer_name axl__optimizer_names[];
 extern const size_t axl__n_optimizer_names;
 
+/* Whether a method keeps AdamW's two moments, which ReLoRA prunes (lib/optim has the same). */
+bool axl__optimizer_name_has_moments(const axl__optimizer_name *o);
+
 /* NULL: there is none of that name. */
 const axl__optimizer_name *axl__optimizer_find(const char *name);
 

@@ -6,7 +6,6 @@
  */
 #include "optim_method.h"
 
-/* The trainer prunes these two (axl__optimizer_moments) as regions 0 and 1. */
 axl_status axl__optim_two_moments(axl__optimizer *o)
 {
     AXL_TRY(axl__optim_flat(o, "exp_avg", 0));
@@ -45,11 +44,51 @@ static axl_status adamw_step(axl__optimizer *o, const axl__optim_step *t)
     return axl__optim_each_span(o, t, 0, axl__optim_adamw_span);
 }
 
+/* ---- what prunes them ---- */
+
+/* Of a tensor, device. */
+static float *moment_of(const axl__optimizer *o, const axl__optim_place *p, size_t region)
+{
+    int64_t inside = o->target.tensors[p->tensor].at - p->span->at;
+
+    return axl__optim_floats(o, region, p->span) + inside;
+}
+
+static size_t moment_bytes(const axl__optimizer *o, const axl__optim_place *p)
+{
+    const axl__optim_tensor *t = &o->target.tensors[p->tensor];
+
+    return (size_t)(t->rows * t->cols) * sizeof(float);
+}
+
+static axl_status read_moments(axl__optimizer *o, const axl__optim_place *p, float *m, float *v)
+{
+    const axl__optim_target *t = &o->target;
+
+    AXL_TRY(t->ops->download(t->dev, m, moment_of(o, p, 0), moment_bytes(o, p)));
+    return t->ops->download(t->dev, v, moment_of(o, p, 1), moment_bytes(o, p));
+}
+
+static axl_status prune_moments(axl__optimizer *o, const axl__optim_place *p, float *m, float *v,
+                                void *work)
+{
+    const axl__optim_target *t = &o->target;
+
+    (void)work;
+    AXL_TRY(t->ops->upload(t->dev, moment_of(o, p, 0), m, moment_bytes(o, p)));
+    return t->ops->upload(t->dev, moment_of(o, p, 1), v, moment_bytes(o, p));
+}
+
+const axl__optim_moments axl__optim_f32_moments = { read_moments, prune_moments };
+
+/* ---- the methods ---- */
+
 const axl__optim_method axl__optim_adamw = {
     .name = "adamw",
     .defaults = { .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8 },
     .lay_out = axl__optim_two_moments,
     .step = adamw_step,
+    .moments = &axl__optim_f32_moments,
 };
 
 const axl__optim_method axl__optim_optimi_adamw = {
@@ -57,4 +96,5 @@ const axl__optim_method axl__optim_optimi_adamw = {
     .defaults = { .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-6 },
     .lay_out = axl__optim_two_moments,
     .step = adamw_step,
+    .moments = &axl__optim_f32_moments,
 };

@@ -212,6 +212,110 @@ static axl_status lowbit_step(axl__optimizer *o, const axl__optim_step *t)
     return axl__optim_each_span(o, t, 1, ((const tables *)o->own)->recipe->small);
 }
 
+/* ---- AdamW's moments of 8 bits ---- */
+
+static int64_t elements(const axl__optimizer *o, const axl__optim_place *p)
+{
+    const axl__optim_tensor *t = &o->target.tensors[p->tensor];
+
+    return t->rows * t->cols;
+}
+
+/* The first of the tensor's blocks. */
+static int64_t block_at(const axl__optimizer *o, const axl__optim_place *p)
+{
+    const tables *t = o->own;
+    int64_t block = t->first_block[p->span - o->spans];
+
+    for (size_t i = p->span->first; i < p->tensor; i++)
+        block += lowbit_blocks_of(t->recipe, &o->target.tensors[i]);
+    return block;
+}
+
+/* Of state k, device: an element's code is at its place in the tensor, since short blocks have
+ * nothing behind them. */
+static uint8_t *codes_of(const axl__optimizer *o, const axl__optim_place *p, size_t k)
+{
+    const tables *t = o->own;
+    size_t region = t->recipe->n_states + 2 * k;
+
+    return (uint8_t *)axl__optim_at(o, region) + block_at(o, p) * axl__quant_map_bytes(&t->maps[0]);
+}
+
+static const axl_quant_map *map_of(const tables *t, size_t k)
+{
+    return &t->maps[t->recipe->is_signed[k] ? 0 : 1];
+}
+
+/* x (n) receives state k; codes (n) and scales (blocks of n) are room. */
+static axl_status decode(axl__optimizer *o, const axl__optim_place *p, size_t k, float *x,
+                         uint8_t *codes, float *scales)
+{
+    const axl__optim_target *t = &o->target;
+    const tables *own = o->own;
+    int64_t n = elements(o, p), block = block_of(own->recipe);
+    const float *from = (const float *)axl__optim_at(o, own->recipe->n_states + 2 * k + 1);
+    size_t n_blocks = (size_t)lowbit_blocks_of(own->recipe, &t->tensors[p->tensor]);
+
+    AXL_TRY(t->ops->download(t->dev, codes, codes_of(o, p, k), (size_t)n));
+    AXL_TRY(t->ops->download(t->dev, scales, from + block_at(o, p), n_blocks * sizeof *scales));
+    for (int64_t i = 0; i < n; i++)
+        x[i] = map_of(own, k)->code[codes[i]] * scales[i / block];
+    return AXL_OK;
+}
+
+static axl_status read_moments(axl__optimizer *o, const axl__optim_place *p, float *m, float *v)
+{
+    size_t n = (size_t)elements(o, p);
+    float *scales;
+
+    if (p->span->kind == 1)
+        return axl__optim_f32_moments.read(o, p, m, v);
+    scales = axl__alloc(o->target.ctx, (n / BLOCK_8BIT + 1) * sizeof *scales + n);
+    if (!scales)
+        return axl__fail_nomem();
+    uint8_t *codes = (uint8_t *)(scales + n / BLOCK_8BIT + 1);
+    axl_status status = decode(o, p, 0, m, codes, scales);
+    if (status == AXL_OK)
+        status = decode(o, p, 1, v, codes, scales);
+    axl__free(o->target.ctx, scales);
+    return status;
+}
+
+/* Both of AdamW's maps have a code that is 0; what the rounding makes of 0 may be another. */
+static uint8_t zero_of(const axl_quant_map *map)
+{
+    uint8_t code = 0;
+
+    while (map->code[code] < 0.0f)
+        code++;
+    return code;
+}
+
+static axl_status prune_codes(axl__optimizer *o, const axl__optim_place *p, size_t k,
+                              const float *x, uint8_t *codes)
+{
+    const axl__optim_target *t = &o->target;
+    int64_t n = elements(o, p);
+    uint8_t zero = zero_of(map_of(o->own, k));
+
+    AXL_TRY(t->ops->download(t->dev, codes, codes_of(o, p, k), (size_t)n));
+    for (int64_t i = 0; i < n; i++)
+        codes[i] = x[i] == 0.0f ? zero : codes[i];
+    return t->ops->upload(t->dev, codes_of(o, p, k), codes, (size_t)n);
+}
+
+static axl_status prune_moments(axl__optimizer *o, const axl__optim_place *p, float *m, float *v,
+                                void *work)
+{
+    if (p->span->kind == 1)
+        return axl__optim_f32_moments.prune(o, p, m, v, work);
+    AXL_TRY(prune_codes(o, p, 0, m, work));
+    return prune_codes(o, p, 1, v, work);
+}
+
+static const axl__optim_moments moments_of_8_bits = { read_moments, prune_moments };
+
 /* ---- the methods ---- */
 
 static axl_status lowbit_lay_out_adamw(axl__optimizer *o)
@@ -295,6 +399,7 @@ const axl__optim_method axl__optim_adamw_8bit = {
     .lay_out = lowbit_lay_out_adamw,
     .begin = lowbit_begin,
     .step = lowbit_step,
+    .moments = &moments_of_8_bits,
 };
 
 const axl__optim_method axl__optim_adamw_torch_8bit = {
@@ -304,6 +409,7 @@ const axl__optim_method axl__optim_adamw_torch_8bit = {
     .lay_out = lowbit_lay_out_adamw_torch,
     .begin = lowbit_begin,
     .step = lowbit_step,
+    .moments = &moments_of_8_bits,
 };
 
 const axl__optim_method axl__optim_adamw_torch_4bit = {

@@ -47,6 +47,19 @@ typedef struct axl__optim_entry {
     double *host;    /* where the state is, if it is the host's */
 } axl__optim_entry;
 
+/* A tensor, and the span that it is in. */
+typedef struct axl__optim_place {
+    const axl__optim_span *span;
+    size_t tensor;
+} axl__optim_place;
+
+/* The ways to AdamW's two moments, as optimizer.h has them. */
+typedef struct axl__optim_moments {
+    axl_status (*read)(axl__optimizer *o, const axl__optim_place *p, float *m, float *v);
+    axl_status (*prune)(axl__optimizer *o, const axl__optim_place *p, float *m, float *v,
+                        void *work);
+} axl__optim_moments;
+
 /* One rule.  kind_of and lay_out are asked once, in this order; begin, where there is one, when the
  * buffer is there and zeroed; step once a step, with all gradients.  loaded comes after a
  * checkpoint's state was put in place, for what a method keeps beside it. */
@@ -59,6 +72,7 @@ typedef struct axl__optim_method {
     axl_status (*step)(axl__optimizer *o, const axl__optim_step *step);
     float *(*train_params)(const axl__optimizer *o); /* NULL: the parameters themselves */
     void (*loaded)(axl__optimizer *o, int64_t step); /* may be NULL */
+    const axl__optim_moments *moments;               /* NULL: it has others */
     bool in_common; /* it steps all tensors together: no part may rest */
 } axl__optim_method;
 
@@ -114,6 +128,9 @@ axl_status axl__optim_each_span(axl__optimizer *o, const axl__optim_step *step, 
 axl_status axl__optim_two_moments(axl__optimizer *o);
 axl_adamw_args axl__optim_adamw_args(const axl__optimizer *o, const axl__optim_step *step,
                                      const axl__optim_span *s, const axl__param_group *g);
+
+/* Those of f32, in the regions 0 and 1. */
+extern const axl__optim_moments axl__optim_f32_moments;
 
 /* The f32 steps of a span, regions 0 and on being the states. */
 axl_status axl__optim_adamw_span(axl__optimizer *o, const axl__optim_step *step,

@@ -348,18 +348,37 @@ float *axl__optimizer_train_params(const axl__optimizer *o)
     return other ? other : o->target.params;
 }
 
-/* at is a tensor's: some span holds it. */
-bool axl__optimizer_moments(const axl__optimizer *o, int64_t at, float **m, float **v)
+bool axl__optimizer_has_moments(const axl__optimizer *o)
 {
-    const axl__optim_span *s = o->spans;
+    return o->method->moments != NULL;
+}
 
-    if (o->method != &axl__optim_adamw)
-        return false;
-    while (at >= s->at + s->n)
-        s++;
-    *m = axl__optim_floats(o, 0, s) + (at - s->at);
-    *v = axl__optim_floats(o, 1, s) + (at - s->at);
-    return true;
+/* at is a tensor's: some span holds it. */
+static axl__optim_place optimizer_place(const axl__optimizer *o, int64_t at)
+{
+    axl__optim_place p = { .span = o->spans };
+
+    while (at >= p.span->at + p.span->n)
+        p.span++;
+    p.tensor = p.span->first;
+    while (o->target.tensors[p.tensor].at < at)
+        p.tensor++;
+    return p;
+}
+
+axl_status axl__optimizer_read_moments(axl__optimizer *o, int64_t at, float *m, float *v)
+{
+    axl__optim_place p = optimizer_place(o, at);
+
+    return o->method->moments->read(o, &p, m, v);
+}
+
+axl_status axl__optimizer_prune_moments(axl__optimizer *o, int64_t at, float *m, float *v,
+                                        void *work)
+{
+    axl__optim_place p = optimizer_place(o, at);
+
+    return o->method->moments->prune(o, &p, m, v, work);
 }
 
 const char *axl__optimizer_method(const axl__optimizer *o)

@@ -60,9 +60,14 @@ bool axl__optimizer_may_rest(const axl__optimizer *o);
  * optimizers. */
 float *axl__optimizer_train_params(const axl__optimizer *o);
 
-/* AdamW's f32 moments of the tensor at an element, device, for those who move them; false for
- * another method. */
-bool axl__optimizer_moments(const axl__optimizer *o, int64_t at, float **m, float **v);
+/* Whether the method keeps AdamW's two moments, so that they can be read and pruned, which is for
+ * nobody else. */
+bool axl__optimizer_has_moments(const axl__optimizer *o);
+/* Those of the tensor of n elements at an element: m, v (n), host. */
+axl_status axl__optimizer_read_moments(axl__optimizer *o, int64_t at, float *m, float *v);
+/* Where m or v is 0 the state becomes 0; the rest of them is what was read.  work: n bytes. */
+axl_status axl__optimizer_prune_moments(axl__optimizer *o, int64_t at, float *m, float *v,
+                                        void *work);
 
 /* The name that checkpoints carry: several of the public names may mean one method. */
 const char *axl__optimizer_method(const axl__optimizer *o);

@@ -107,46 +107,27 @@ static void relora_prune_tensor(const axl_trainer *tr, size_t i, float *m, float
         m[k] = v[k] > 0.0f ? m[k] : 0.0f;
 }
 
-typedef axl_status move(axl_trainer *tr, float *device, float *host, size_t bytes);
-
-static axl_status relora_fetch(axl_trainer *tr, float *device, float *host, size_t bytes)
-{
-    return tr->model->ops->download(tr->model->dev, host, device, bytes);
-}
-
-static axl_status relora_put(axl_trainer *tr, float *device, float *host, size_t bytes)
-{
-    return tr->model->ops->upload(tr->model->dev, device, host, bytes);
-}
-
-/* Both moments between the device and host (2, n_params), which is laid out as the parameters. */
-static axl_status relora_move_moments(axl_trainer *tr, float *host, move *fn)
+/* Both moments on the host, pruned: m, v (n_params), laid out as the parameters. */
+static axl_status relora_pruned(axl_trainer *tr, float *m, float *v, float *work)
 {
     const axl_adapter *a = tr->adapter;
 
     for (size_t i = 0; i < a->n_tensors; i++) {
         const axl__param *t = &a->tensors[i];
-        size_t bytes = (size_t)(t->rows * t->cols) * sizeof *host;
-        float *m, *v;
-        if (!axl__optimizer_moments(tr->optimizer, t->at, &m, &v))
-            return axl__fail(AXL_ERR_INTERNAL, "no moments to prune");
-        AXL_TRY(fn(tr, m, host + t->at, bytes));
-        AXL_TRY(fn(tr, v, host + a->n_params + t->at, bytes));
+        AXL_TRY(axl__cancelled(tr->ctx));
+        AXL_TRY(axl__optimizer_read_moments(tr->optimizer, t->at, m + t->at, v + t->at));
+        relora_prune_tensor(tr, i, m + t->at, v + t->at, t->rows * t->cols, work);
     }
     return AXL_OK;
 }
 
-/* Both moments on the host, pruned. */
-static axl_status relora_pruned(axl_trainer *tr, float *host, float *work)
+static axl_status relora_put(axl_trainer *tr, float *m, float *v, float *work)
 {
     const axl_adapter *a = tr->adapter;
 
-    AXL_TRY(relora_move_moments(tr, host, relora_fetch));
     for (size_t i = 0; i < a->n_tensors; i++) {
-        const axl__param *t = &a->tensors[i];
-        AXL_TRY(axl__cancelled(tr->ctx));
-        relora_prune_tensor(tr, i, host + t->at, host + a->n_params + t->at, t->rows * t->cols,
-                            work);
+        int64_t at = a->tensors[i].at;
+        AXL_TRY(axl__optimizer_prune_moments(tr->optimizer, at, m + at, v + at, work));
     }
     return AXL_OK;
 }
@@ -157,12 +138,12 @@ static axl_status relora_restart(axl_trainer *tr)
 {
     int64_t n = tr->adapter->n_params;
     float *host = axl__alloc_aligned(tr->ctx, 3 * (size_t)n * sizeof(float));
-    axl_status status = host ? relora_pruned(tr, host, host + 2 * n) : axl__fail_nomem();
+    axl_status status = host ? relora_pruned(tr, host, host + n, host + 2 * n) : axl__fail_nomem();
 
     if (status == AXL_OK)
         status = axl__adapter_restart(tr->adapter, tr->opts.seed + 1 + axl__relora_restarts(tr));
     if (status == AXL_OK)
-        status = relora_move_moments(tr, host, relora_put);
+        status = relora_put(tr, host, host + n, host + 2 * n);
     axl__free_aligned(tr->ctx, host);
     if (status == AXL_OK)
         axl__log(tr->ctx, AXL_LOG_INFO, "ReLoRA: restart %llu after step %llu",

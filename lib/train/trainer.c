@@ -230,8 +230,7 @@ static axl_status trainer_setup(axl_trainer *tr)
     AXL_TRY(make_sums(tr));
     AXL_TRY(make_optimizer(tr, tr->opts.optimizer));
     tr->opts.optimizer = NULL; /* the caller's */
-    float *m, *v;
-    if (tr->opts.relora_steps > 0 && !axl__optimizer_moments(tr->optimizer, 0, &m, &v))
+    if (tr->opts.relora_steps > 0 && !axl__optimizer_has_moments(tr->optimizer))
         return axl__fail(AXL_ERR_INVALID, "relora_steps prunes the moments of AdamW; %s has others",
                          axl__optimizer_method(tr->optimizer));
     if (tr->lisa.n_picked > 0 && !axl__optimizer_may_rest(tr->optimizer))

@@ -376,9 +376,9 @@ class Relora(LoopCase):
             self.assertEqual(result, f.read())
 
     def test_needs_its_steps_and_moments(self):
-        result = self.axl("check", self.config(relora=True, optimizer="adamw_8bit"))
+        result = self.axl("check", self.config(relora=True, optimizer="adamw_torch_4bit"))
         self.assertIn("relora: jagged_restart_steps must be set with it", result.out)
-        self.assertIn("optimizer: relora prunes the f32 moments of AdamW", result.out)
+        self.assertIn("optimizer: relora prunes the moments of AdamW, which adamw_torch_4bit does not have", result.out)
 
 
 class Stops(LoopCase):

@@ -538,6 +538,8 @@ static void test_optimizer__has_every_name(void **state)
         o.name = axl__optimizer_names[i].name;
         assert_ok(axl__optimizer_new(&made, &b.target, &o));
         assert_string_equal(axl__optimizer_method(made), axl__optimizer_names[i].method);
+        assert_int_equal(axl__optimizer_has_moments(made),
+                         axl__optimizer_name_has_moments(&axl__optimizer_names[i]));
         axl__optimizer_free(made);
     }
     bed_close(&b);

@@ -7,15 +7,32 @@
 
 static const uint32_t lengths[] = { 24, 31 };
 
-static axl_trainer *make_trainer(axl_model *model, uint32_t prune, double ratio, axl_adapter **a)
+/* Of an optimizer, NULL for AdamW, and pairs of a rank: from 64 on they have 4,096 elements, of
+ * which 8-bit optimizers keep 8 bits. */
+typedef struct setting {
+    const char *optimizer;
+    int64_t rank;
+    uint32_t prune;
+    double ratio;
+} setting;
+
+static axl_trainer *make_trainer(axl_model *model, const setting *s, axl_adapter **a)
 {
     axl_trainer_options o = AXL_TRAINER_OPTIONS_INIT;
+    axl_optimizer_options oo = AXL_OPTIMIZER_OPTIONS_INIT;
+    axl_adapter_options ao = AXL_ADAPTER_OPTIONS_INIT;
+    axl_trainer *tr;
 
+    ao.rank = (uint32_t)s->rank;
+    oo.name = s->optimizer;
+    o.optimizer = &oo;
     o.learning_rate = 1e-2;
     o.relora_steps = 2;
-    o.relora_prune = prune;
-    o.relora_prune_ratio = ratio;
-    return tiny_trainer(model, &o, 0.0, a);
+    o.relora_prune = s->prune;
+    o.relora_prune_ratio = s->ratio;
+    assert_ok(axl_adapter_new(a, model, &ao));
+    assert_ok(axl_trainer_new(&tr, model, *a, &o));
+    return tr;
 }
 
 static void step(axl_trainer *tr, const tiny_data *d)
@@ -48,53 +65,69 @@ static float limit_of(const float *x, int64_t n, double ratio)
 
 /* m and v of a tensor, before and after. */
 static void check_tensor(const float *m, const float *v, const float *new_m, const float *new_v,
-                         int64_t n, uint32_t prune, double ratio)
+                         int64_t n, const setting *s)
 {
-    float m_limit = limit_of(m, n, ratio), v_limit = limit_of(v, n, ratio);
+    float m_limit = limit_of(m, n, s->ratio), v_limit = limit_of(v, n, s->ratio);
 
     for (int64_t k = 0; k < n; k++) {
         bool v_stays = v[k] > v_limit, m_stays = v_stays && fabsf(m[k]) > m_limit;
-        if (prune == AXL_PRUNE_RANDOM)
+        if (s->prune == AXL_PRUNE_RANDOM)
             m_stays = v_stays = new_v[k] != 0.0f;
         assert_true(new_v[k] == (v_stays ? v[k] : 0.0f));
         assert_true(new_m[k] == (m_stays ? m[k] : 0.0f));
     }
 }
 
-static void check_pruning(uint32_t prune, double ratio)
+/* Both moments of all tensors, laid out as the parameters: (2, n_params), for free(). */
+static float *moments_of(axl_trainer *tr, const axl_adapter *a)
+{
+    float *m = calloc(2 * (size_t)a->n_params, sizeof *m), *v = m + a->n_params;
+
+    assert_non_null(m);
+    for (size_t i = 0; i < a->n_tensors; i++) {
+        int64_t at = a->tensors[i].at;
+        assert_ok(axl__optimizer_read_moments(tr->optimizer, at, m + at, v + at));
+    }
+    return m;
+}
+
+static int64_t count_zeros(const float *x, int64_t n)
+{
+    int64_t zeros = 0;
+
+    for (int64_t k = 0; k < n; k++)
+        zeros += x[k] == 0.0f;
+    return zeros;
+}
+
+/* tolerance: of the share that becomes 0, which is larger where few bits make elements equal. */
+static void check_pruning(const setting *s, double tolerance)
 {
     axl_context *ctx = tiny_context(1);
     axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
     tiny_data *d = tiny_batch(lengths, 2, 3);
     axl_adapter *a;
-    axl_trainer *tr = make_trainer(model, prune, ratio, &a);
-    int64_t zeros = 0, all = 0;
+    axl_trainer *tr = make_trainer(model, s, &a);
+    int64_t zeros = 0, all = 0, N = a->n_params;
 
     step(tr, d);
     step(tr, d);
-    size_t bytes = (size_t)a->n_params * sizeof(float);
-    float *m = malloc(bytes), *v = malloc(bytes), *now_m, *now_v;
-    for (size_t i = 0; i < a->n_tensors; i++) {
-        const axl__param *t = &a->tensors[i];
-        assert_true(axl__optimizer_moments(tr->optimizer, t->at, &now_m, &now_v));
-        memcpy(m + t->at, now_m, (size_t)(t->rows * t->cols) * sizeof *m);
-        memcpy(v + t->at, now_v, (size_t)(t->rows * t->cols) * sizeof *v);
-    }
+    float *m = moments_of(tr, a);
     assert_int_equal(axl__relora_restarts(tr), 0);
     assert_ok(axl_trainer_forward_backward(tr, &d->batch, NULL));
     assert_int_equal(axl__relora_restarts(tr), 1);
+    float *now = moments_of(tr, a);
     for (size_t i = 0; i < a->n_tensors; i++) {
         const axl__param *t = &a->tensors[i];
         int64_t n = t->rows * t->cols;
-        assert_true(axl__optimizer_moments(tr->optimizer, t->at, &now_m, &now_v));
-        check_tensor(m + t->at, v + t->at, now_m, now_v, n, prune, ratio);
-        for (int64_t k = 0; k < n; k++)
-            zeros += now_v[k] == 0.0f;
+        check_tensor(m + t->at, m + N + t->at, now + t->at, now + N + t->at, n, s);
+        zeros += count_zeros(now + N + t->at, n);
         all += n;
     }
-    assert_true(fabs((double)zeros / (double)all - ratio) < 0.01);
+    assert_true(fabs((double)zeros / (double)all - s->ratio) < tolerance);
     free(m);
-    free(v);
+    free(now);
+    step(tr, d); /* and it goes on */
     axl_trainer_free(tr);
     axl_adapter_free(a);
     axl_model_free(model);
@@ -105,9 +138,19 @@ static void check_pruning(uint32_t prune, double ratio)
 static void test_relora__prunes_small_or_random_moments(void **state)
 {
     (void)state;
-    check_pruning(AXL_PRUNE_MAGNITUDE, 0.9);
-    check_pruning(AXL_PRUNE_MAGNITUDE, 0.25);
-    check_pruning(AXL_PRUNE_RANDOM, 0.9);
+    check_pruning(&(setting){ NULL, 4, AXL_PRUNE_MAGNITUDE, 0.9 }, 0.01);
+    check_pruning(&(setting){ NULL, 4, AXL_PRUNE_MAGNITUDE, 0.25 }, 0.01);
+    check_pruning(&(setting){ NULL, 4, AXL_PRUNE_RANDOM, 0.9 }, 0.01);
+    check_pruning(&(setting){ "optimi_adamw", 4, AXL_PRUNE_MAGNITUDE, 0.9 }, 0.01);
+}
+
+static void test_relora__prunes_moments_of_8_bits(void **state)
+{
+    (void)state;
+    check_pruning(&(setting){ "adamw_bnb_8bit", 64, AXL_PRUNE_MAGNITUDE, 0.9 }, 0.1);
+    check_pruning(&(setting){ "adamw_torch_8bit", 64, AXL_PRUNE_MAGNITUDE, 0.9 }, 0.1);
+    check_pruning(&(setting){ "adamw_bnb_8bit", 64, AXL_PRUNE_RANDOM, 0.9 }, 0.1);
+    check_pruning(&(setting){ "adamw_bnb_8bit", 4, AXL_PRUNE_MAGNITUDE, 0.9 }, 0.01);
 }
 
 /* Restarts after steps 2 and 4, not at the end; the loss that follows is that of before. */
@@ -117,7 +160,7 @@ static void test_relora__goes_on_with_the_same_function(void **state)
     axl_model *model = tiny_model(ctx, "cpu", AXL_COMPUTE_F32);
     tiny_data *d = tiny_batch(lengths, 2, 3);
     axl_adapter *a;
-    axl_trainer *tr = make_trainer(model, AXL_PRUNE_MAGNITUDE, 0.9, &a);
+    axl_trainer *tr = make_trainer(model, &(setting){ NULL, 4, AXL_PRUNE_MAGNITUDE, 0.9 }, &a);
     double before, after;
 
     (void)state;
@@ -141,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_relora__prunes_small_or_random_moments),
+        cmocka_unit_test(test_relora__prunes_moments_of_8_bits),
         cmocka_unit_test(test_relora__goes_on_with_the_same_function),
     };
 
