@@ -11,6 +11,7 @@ template <class T> struct dropout_op {
     const uint64_t *seed;
     uint64_t threshold, stream, offset;
     float factor;
+    bool add;
 
     template <int N> __device__ void run(int64_t row, int64_t col) const
     {
@@ -19,6 +20,11 @@ template <class T> struct dropout_op {
 
         for (int i = 0; i < N; i++)
             v.v[i] = drawn.word[i] >= threshold ? v.v[i] * factor : 0.0f;
+        if (add) {
+            chunk<N> sum = y.template load<N>(row, col);
+            for (int i = 0; i < N; i++)
+                v.v[i] += sum.v[i];
+        }
         y.store(row, col, v);
     }
 };
@@ -34,7 +40,8 @@ axl_status axl__cuda_dropout(axl_device *dev, const axl_dropout_args *a)
                              (uint64_t)llrint((double)a->p * 0x1p32),
                              a->stream,
                              a->offset,
-                             (float)(1.0 / (1.0 - (double)a->p)) };
+                             (float)(1.0 / (1.0 - (double)a->p)),
+                             a->add };
         return axl__cuda_elementwise(dev, op, a->x.rows, a->x.cols,
                                      whole_chunks(a->x) && whole_chunks(a->y));
     });

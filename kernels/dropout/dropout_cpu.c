@@ -28,40 +28,41 @@ static void fill_factors(float factor[N_WORDS], const struct mask *m, uint64_t i
         factor[j] = axl__bits_float(((word[j] > limit ? ~(uint32_t)0 : 0) | always) & scale);
 }
 
-/* Not x * 0, so that a dropped infinity is 0. */
-AXL_INLINE void drop_lanes(void *y, const void *x, axl_dtype type, int64_t at, const float *factor,
-                           int64_t n)
-{
-    vf f = axl_load(factor, AXL_F32, 0, n);
-    vf kept = vf_mul(axl_load(x, type, at, n), f);
+struct job {
+    axl_mat x, y;
+    uint64_t offset;
+    bool add;
+    struct mask mask;
+};
 
-    axl_store(y, type, at, vf_blend_lt(vf_zero(), f, kept, vf_zero()), n);
+/* Not x * 0, so that a dropped infinity is 0. */
+AXL_INLINE void drop_lanes(void *y, const void *x, const struct job *job, int64_t at,
+                           const float *factor, int64_t n)
+{
+    axl_dtype type = job->x.dtype;
+    vf f = axl_load(factor, AXL_F32, 0, n);
+    vf kept = vf_blend_lt(vf_zero(), f, vf_mul(axl_load(x, type, at, n), f), vf_zero());
+
+    axl_store(y, type, at, job->add ? vf_add(axl_load(y, type, at, n), kept) : kept, n);
 }
 
 /* n elements from the counter's element i on. */
-static void drop_span(void *y, const void *x, axl_dtype type, const struct mask *m, uint64_t i,
-                      int64_t n)
+static void drop_span(void *y, const void *x, const struct job *job, uint64_t i, int64_t n)
 {
     float factor[N_WORDS];
 
     for (int64_t begin = 0; begin < n;) {
         int64_t skip = (int64_t)(i % 4), size = axl_min(N_WORDS - skip, n - begin), j = 0;
 
-        fill_factors(factor, m, i / 4);
+        fill_factors(factor, &job->mask, i / 4);
         for (; j + VF_N <= size; j += VF_N)
-            drop_lanes(y, x, type, begin + j, factor + skip + j, VF_N);
+            drop_lanes(y, x, job, begin + j, factor + skip + j, VF_N);
         if (j < size)
-            drop_lanes(y, x, type, begin + j, factor + skip + j, size - j);
+            drop_lanes(y, x, job, begin + j, factor + skip + j, size - j);
         begin += size;
         i += (uint64_t)size;
     }
 }
-
-struct job {
-    axl_mat x, y;
-    uint64_t offset;
-    struct mask mask;
-};
 
 static void drop_tile(const void *args, axl_tile t)
 {
@@ -70,14 +71,14 @@ static void drop_tile(const void *args, axl_tile t)
 
     for (int64_t r = t.row; r < t.row_end; r++)
         drop_span(axl_at_mut(job->y.data, type, r * job->y.stride + t.col),
-                  axl_at(job->x.data, type, r * job->x.stride + t.col), type, &job->mask,
+                  axl_at(job->x.data, type, r * job->x.stride + t.col), job,
                   job->offset + (uint64_t)(r * job->x.cols + t.col), t.col_end - t.col);
 }
 
 axl_status AXL_ISA_NAME(dropout)(axl_device *dev, const axl_dropout_args *a)
 {
     uint64_t threshold = axl__dropout_threshold(a->p);
-    struct job job = { .x = a->x, .y = a->y, .offset = a->offset };
+    struct job job = { .x = a->x, .y = a->y, .offset = a->offset, .add = a->add };
 
     job.mask = (struct mask){
         .seed = *a->seed,

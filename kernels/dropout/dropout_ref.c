@@ -24,8 +24,8 @@ void axl__ref_dropout(const axl_dropout_args *a)
         for (int64_t c = 0; c < a->x.cols; c++) {
             uint64_t i = a->offset + (uint64_t)(r * a->x.cols + c);
             axl__philox(word, *a->seed, a->stream, i / 4);
-            axl__mat_put(&a->y, r, c,
-                         word[i % 4] >= threshold ? axl__mat_get(&a->x, r, c) / (1.0 - a->p) : 0.0);
+            double kept = word[i % 4] >= threshold ? axl__mat_get(&a->x, r, c) / (1.0 - a->p) : 0.0;
+            axl__mat_put(&a->y, r, c, a->add ? axl__mat_get(&a->y, r, c) + kept : kept);
         }
     }
 }

@@ -182,10 +182,16 @@ static axl_status multiply(const axl__pass *p, axl_mat x, bool trans_x, axl_mat 
     return p->ops->matmul(p->dev, &a);
 }
 
-static axl_status drop(const axl__pass *p, int64_t index, axl_mat x, axl_mat y)
+/* The mask of a layer's pair over x, into y or added to it. */
+static axl_status drop(const axl__pass *p, int64_t index, axl_mat x, axl_mat y, bool add)
 {
     axl_dropout_args a = {
-        x, y, p->wish.dropout, p->seed, (uint64_t)AXL__STREAM_DROPOUT | (uint64_t)index << 8, 0
+        .x = x,
+        .y = y,
+        .p = p->wish.dropout,
+        .seed = p->seed,
+        .stream = (uint64_t)AXL__STREAM_DROPOUT | (uint64_t)index << 8,
+        .add = add,
     };
 
     return p->ops->dropout(p->dev, &a);
@@ -210,7 +216,7 @@ axl_status axl__linears_xa(const axl__pass *p, axl__linears g, axl_mat x, axl_ma
             continue;
         if (p->wish.dropout > 0.0f) {
             input = first_rows(s->drop, x.rows, x.cols);
-            AXL_TRY(drop(p, g.first + i, x, input));
+            AXL_TRY(drop(p, g.first + i, x, input, false));
         }
         AXL_TRY(multiply(p, input, false, mat_a(l, p->adapter->params), true,
                          axl__columns(xa, at, l->rank), l->scale, 0.0f));
@@ -292,7 +298,7 @@ static axl_status dora_forward(const axl__pass *p, int64_t index, axl_mat x, axl
     axl_mat dropped = first_rows(s->drop, x.rows, x.cols);
     axl_mat u = first_rows(s->wide, y.rows, y.cols);
     AXL_TRY(products(p, index, x, none, y, NULL, s));
-    AXL_TRY(drop(p, index, x, dropped));
+    AXL_TRY(drop(p, index, x, dropped, false));
     AXL_TRY(products(p, index, dropped, none, u, NULL, s));
     AXL_TRY(apply_gains(p, l, u, y, -1.0f, true));
     AXL_TRY(multiply(p, xa, false, mat_b(l, p->adapter->params), true, u, 1.0f, 0.0f));
@@ -445,15 +451,14 @@ static axl_status dropped_gradient(const axl__pass *p, int64_t index, axl_mat x,
     const axl__lora *l = lora_of(p, index);
     axl_mat d = first_rows(s->drop, x.rows, l->in);
 
-    AXL_TRY(drop(p, index, x, d));
+    AXL_TRY(drop(p, index, x, d, false));
     AXL_TRY(multiply(p, dxa, true, d, false, mat_a(l, p->wish.grads), 1.0f, 1.0f));
     if (!dx.data)
         return AXL_OK;
     AXL_TRY(multiply(p, dxa, false, mat_a(l, p->adapter->params), false, d, 1.0f, 0.0f));
     if (has_part(l, AXL__PART_MAGNITUDE))
         AXL_TRY(add_dropped_weight(p, index, dy, d, s));
-    AXL_TRY(drop(p, index, d, d));
-    return add(p, d, dx);
+    return drop(p, index, d, dx, true);
 }
 
 /* dA of the group, and with dropout the pairs' part of dx. */
@@ -539,7 +544,7 @@ static axl_status own_gradients(const axl__pass *p, int64_t index, axl_mat x, ax
         return AXL_OK;
     if (p->wish.dropout > 0.0f) {
         axl_mat dropped = first_rows(s->drop, x.rows, x.cols);
-        AXL_TRY(drop(p, index, x, dropped));
+        AXL_TRY(drop(p, index, x, dropped, false));
         x = dropped;
     }
     AXL_TRY(products(p, index, x, none, wide, &xa, s));

@@ -226,13 +226,14 @@ typedef struct axl_soft_cap_backward_args {
 
 /* y[i] = keep(i) ? x[i] / (1 - p) : 0, i = offset + row * cols + col, where keep(i) is
  * philox(*seed, stream, i / 4)[i % 4] >= round(p * 2^32): the same mask again for the backward.
- * y may be x.  x and y of one dtype.  The seed is in the device's memory, so that the calls of one
- * batch are those of the next. */
+ * Added to y where `add` says so, in f32 and rounded once.  y may be x, x and y are of one dtype.
+ * The seed is in the device's memory, so that the calls of one batch are those of the next. */
 typedef struct axl_dropout_args {
     axl_mat x, y;
     float p;
     const uint64_t *seed;    /* (1) */
     uint64_t stream, offset; /* offset a multiple of 4 */
+    bool add;
 } axl_dropout_args;
 
 /* y = x (convert), y += x (add): f32 sums, rounded once.  Any two dtypes. */

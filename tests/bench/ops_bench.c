@@ -192,7 +192,7 @@ static double cross_entropy(bench *b)
 
 static double dropout(bench *b)
 {
-    axl_dropout_args a = { mat(b, 0, T, C), mat(b, 1, T, C), 0.05f, b->seed, 4, 0 };
+    axl_dropout_args a = { mat(b, 0, T, C), mat(b, 1, T, C), 0.05f, b->seed, 4, 0, false };
 
     assert_ok(b->ops->dropout(b->dev, &a));
     return 2.0 * T * C * element(b);

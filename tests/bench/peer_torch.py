@@ -62,7 +62,7 @@ def make_model(args):
         model.gradient_checkpointing_enable({"use_reentrant": False})
     if args.adapter == "none":
         return model, config
-    lora = LoraConfig(r=16, lora_alpha=16, lora_dropout=0.0, task_type="CAUSAL_LM",
+    lora = LoraConfig(r=16, lora_alpha=16, lora_dropout=args.dropout, task_type="CAUSAL_LM",
                       target_modules="all-linear")
     model = get_peft_model(model, lora)
     if args.checkpointing:
@@ -101,6 +101,7 @@ def main():
     p.add_argument("--dtype", choices=("bf16", "f32"), default="bf16")
     p.add_argument("--adapter", choices=("lora", "qlora", "int8", "none"), default="lora")
     p.add_argument("--checkpointing", action="store_true")
+    p.add_argument("--dropout", type=float, default=0.0)
     p.add_argument("--steps", type=int, default=3)
     p.add_argument("--threads", type=int, default=0)
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -144,7 +145,8 @@ def main():
     peak = peak_gflops(args)
     print(json.dumps({
         "shape": args.shape, "tokens": args.tokens, "dtype": args.dtype, "adapter": args.adapter,
-        "checkpointing": args.checkpointing, "tokens_per_second": round(rate, 1),
+        "checkpointing": args.checkpointing, "dropout": args.dropout,
+        "tokens_per_second": round(rate, 1),
         "gflops": round(rate * flops / 1e9, 1), "matmul_peak_gflops": round(peak, 1),
         "share_of_peak": round(rate * flops / 1e9 / peak, 3), "peak_rss_bytes": rss,
         "backend": f"torch {args.device} {args.attention}", "device_peak_bytes": device_peak,

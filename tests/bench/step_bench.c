@@ -2,7 +2,8 @@
 /*
  * step_bench.c - the training step of a known shape with random weights, against the device's own
  * matmul peak:  --shape NAME --tokens T --dtype bf16|f32 --adapter lora|qlora|int8|none
- *            [--backend NAME] [--checkpointing] [--steps N] [--threads N] [--isa NAME]
+ *            [--backend NAME] [--checkpointing] [--dropout P] [--steps N] [--threads N] [--isa
+ * NAME]
  *            [--no-onednn] [--no-graphs] [--dir FOLDER] [--profile]
  * The shapes are those of the table below; tiny is for rehearsals.
  * The weights are written to FOLDER (default: the system's temporary folder) by a child process and
@@ -88,6 +89,7 @@ static const struct {
 typedef struct {
     const shape *s;
     int tokens, steps, checkpointing, threads, no_onednn, no_graphs, profile, way;
+    double dropout; /* of the pairs */
     const char *dtype, *isa, *dir, *backend;
     char model[512];
 } bench;
@@ -262,6 +264,7 @@ static axl_trainer *make_trainer(const bench *b, axl_context *ctx, axl_plan *pla
     int full = ways[b->way].full;
 
     ao.rank = full ? 0 : ao.rank;
+    ao.dropout = b->dropout;
     mo.backend = b->backend;
     mo.weights = ways[b->way].weights;
     mo.compute = strcmp(b->dtype, "bf16") == 0 ? AXL_COMPUTE_BF16 : AXL_COMPUTE_F32;
@@ -456,6 +459,8 @@ static int parse(bench *b, int argc, char **argv)
             b->tokens = atoi(v);
         } else if (strcmp(argv[i], "--steps") == 0) {
             b->steps = atoi(v);
+        } else if (strcmp(argv[i], "--dropout") == 0) {
+            b->dropout = atof(v);
         } else if (strcmp(argv[i], "--threads") == 0) {
             b->threads = atoi(v);
         } else if (strcmp(argv[i], "--dtype") == 0) {
@@ -537,7 +542,7 @@ static void print_result(const bench *b, double seconds, double first, const axl
     double rate = b->tokens / seconds, gflops = rate * flops_per_token(b) / 1e9;
 
     printf("{\"shape\": \"%s\", \"backend\": \"%s\", \"tokens\": %d, \"dtype\": \"%s\", "
-           "\"adapter\": \"%s\", \"checkpointing\": %s, \"graphs\": %s, "
+           "\"adapter\": \"%s\", \"checkpointing\": %s, \"dropout\": %g, \"graphs\": %s, "
            "\"tokens_per_second\": %.1f, "
            "\"gflops\": %.1f, \"matmul_peak_gflops\": %.1f, \"share_of_peak\": %.3f, "
            "\"copy_gbytes_per_second\": %.1f, \"peak_rss_bytes\": %llu, "
@@ -545,8 +550,8 @@ static void print_result(const bench *b, double seconds, double first, const axl
            "\"planned_device_bytes\": %llu, \"device_busy_share\": %.3f, "
            "\"first_step_seconds\": %.3f}\n",
            b->s->name, b->backend, b->tokens, b->dtype, ways[b->way].name,
-           b->checkpointing ? "true" : "false", b->no_graphs ? "false" : "true", rate, gflops,
-           limits->matmul_gflops, gflops / limits->matmul_gflops, limits->copy_gbytes,
+           b->checkpointing ? "true" : "false", b->dropout, b->no_graphs ? "false" : "true", rate,
+           gflops, limits->matmul_gflops, gflops / limits->matmul_gflops, limits->copy_gbytes,
            (unsigned long long)axl__peak_rss(), (unsigned long long)plan->peak_rss_bytes,
            (unsigned long long)limits->device_peak_bytes, (unsigned long long)plan->device_bytes,
            limits->busy_share, first);
@@ -584,12 +589,12 @@ static void run(bench *b, double began)
 int main(int argc, char **argv)
 {
     const char *tmp = getenv("TMPDIR");
-    bench b = { NULL, 512, 3, 0, 0, 0, 0, 0, 0, "bf16", NULL, tmp ? tmp : "/tmp", "cpu", { 0 } };
+    bench b = { NULL, 512, 3, 0, 0, 0, 0, 0, 0, 0, "bf16", NULL, tmp ? tmp : "/tmp", "cpu", { 0 } };
 
     if (parse(&b, argc, argv)) {
         fprintf(stderr, "usage: step_bench --shape NAME --tokens T --dtype bf16|f32 "
                         "--adapter lora|qlora|int8|none [--backend NAME] [--checkpointing] "
-                        "[--steps N]\n");
+                        "[--dropout P] [--steps N]\n");
         return 2;
     }
     make_model(&b);

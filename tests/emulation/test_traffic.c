@@ -120,11 +120,22 @@ static double dropping(kernel_run *run)
 {
     const uint64_t seed = 42;
     axl_mat x = rows_of(run, T, C), y = rows_of(run, T, C);
-    axl_dropout_args a = { x, y, 0.1f, kernel_put(run, &seed, sizeof seed), 4, 0 };
+    axl_dropout_args a = { x, y, 0.1f, kernel_put(run, &seed, sizeof seed), 4, 0, false };
 
     begin(run);
     assert_ok(run->ops->dropout(run->dev, &a));
     return 2 * bytes_of(&x);
+}
+
+static double dropping_and_adding(kernel_run *run)
+{
+    const uint64_t seed = 42;
+    axl_mat x = rows_of(run, T, C), y = rows_of(run, T, C);
+    axl_dropout_args a = { x, y, 0.1f, kernel_put(run, &seed, sizeof seed), 4, 0, true };
+
+    begin(run);
+    assert_ok(run->ops->dropout(run->dev, &a));
+    return 3 * bytes_of(&x);
 }
 
 static double capping(kernel_run *run)
@@ -312,6 +323,7 @@ static const struct {
     { "add", adding },
     { "convert", widening },
     { "dropout", dropping },
+    { "dropout, added", dropping_and_adding },
     { "soft_cap_forward", capping },
     { "gather_rows", gathering },
     { "cross_entropy", losing },

@@ -12,7 +12,7 @@ static void drop(kernel_run *run, const kernel_case *c)
     axl_mat x = kernel_random(run, c->rows, c->cols, c->dtype, c->pad, 1);
     axl_mat y = kernel_mat(run, c->rows, c->cols, c->dtype, 2 * c->pad);
     axl_dropout_args a = {
-        x, y, *p, kernel_put(run, &seed, sizeof seed), AXL__STREAM_DROPOUT, 0xfffffff8
+        x, y, *p, kernel_put(run, &seed, sizeof seed), AXL__STREAM_DROPOUT, 0xfffffff8, false
     };
 
     assert_ok(run->ops->dropout(run->dev, &a));
@@ -22,6 +22,10 @@ static void drop(kernel_run *run, const kernel_case *c)
     a.offset = UINT64_C(1) << 40;
     assert_ok(run->ops->dropout(run->dev, &a));
     kernel_save(run, "x in place", x, 1.3e-7);
+    a.y = kernel_random(run, c->rows, c->cols, c->dtype, c->pad, 3);
+    a.add = true;
+    assert_ok(run->ops->dropout(run->dev, &a));
+    kernel_save(run, "added", a.y, 3e-7);
 }
 
 static void with_a_tenth(kernel_run *run, const kernel_case *c)

@@ -694,7 +694,7 @@ static void test_reference__dropout_mask_knows_its_place_only(void **state)
     static float ones[N], y[N], again[N], part[N];
     const uint64_t seed = 42;
     axl_dropout_args a = {
-        f32(ones, 8, 500), f32(y, 8, 500), 0.25f, &seed, AXL__STREAM_DROPOUT, 0
+        f32(ones, 8, 500), f32(y, 8, 500), 0.25f, &seed, AXL__STREAM_DROPOUT, 0, false
     };
     int dropped = 0;
 

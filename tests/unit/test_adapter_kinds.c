@@ -355,7 +355,8 @@ static void run_layer(axl_model *model, axl_adapter *a, axl__linears g, layer_io
                               0.4f,
                               &seed,
                               (uint64_t)AXL__STREAM_DROPOUT | (uint64_t)g.first << 8,
-                              0 };
+                              0,
+                              false };
     assert_ok(model->ops->dropout(model->dev, &drop));
     axl__step_arena_init(&arena, model->ops, model->dev);
     assert_ok(axl__step_arena_reserve(&arena, 1 << 20));

@@ -132,7 +132,7 @@ static void test_overrides__that_are_not_known_are_refused(void **state)
         const char *model_config, *message;
     } cases[] = {
         { "model_config:\n  sliding_windw: 3\n", "sliding_windw" },
-        { "model_config:\n  output_router_logits: true\n", "output_router_logits" },
+        { "model_config:\n  router_aux_loss_coef: 0.02\n", "router_aux_loss_coef" },
         { "model_config:\n  rope_theta: much\n", "rope_theta" },
         { "model_config:\n  rope_scaling: {type: linear}\n", "rope_scaling.factor is missing" },
         { "model_config:\n  hidden_act: gelu_fast\n", "gelu_fast" },
