@@ -431,8 +431,9 @@ AXL_INLINE void gemm_unit_step(int rows, int vecs, bool pair, const char *const 
 }
 
 /* c (rows, vecs * VF_N) = a b, or += when `add`; b is a panel of vecs vectors. */
-AXL_INLINE void gemm_tile_as(int rows, int vecs, bool pair, int64_t n_units, gemm_left a,
-                             const float *b, float *c, int64_t ldc, bool add, gemm_ahead *ahead)
+AXL_INLINE void gemm_tile_of(int rows, int vecs, bool pair, int64_t unit, int64_t n_units,
+                             gemm_left a, const float *b, float *c, int64_t ldc, bool add,
+                             gemm_ahead *ahead)
 {
     vf acc[GEMM_ROWS_MAX][VF_TILE_VECS];
     const char *row[GEMM_ROWS_MAX];
@@ -447,16 +448,26 @@ AXL_INLINE void gemm_tile_as(int rows, int vecs, bool pair, int64_t n_units, gem
     int64_t u = 0, at = 0;
     for (; u + GEMM_STEP <= n_units; u += GEMM_STEP) {
         gemm_fetch(ahead);
-        for (int i = 0; i < GEMM_STEP; i++, at += a.unit, b += vecs * VF_N)
+        for (int i = 0; i < GEMM_STEP; i++, at += unit, b += vecs * VF_N)
             gemm_unit_step(rows, vecs, pair, row, at, b, acc);
     }
-    for (; u < n_units; u++, at += a.unit, b += vecs * VF_N)
+    for (; u < n_units; u++, at += unit, b += vecs * VF_N)
         gemm_unit_step(rows, vecs, pair, row, at, b, acc);
     AXL_UNROLL
     for (int r = 0; r < rows; r++)
         AXL_UNROLL
     for (int v = 0; v < vecs; v++)
         vf_store(c + r * ldc + v * VF_N, acc[r][v]);
+}
+
+/* Units that lie one behind another need no register for their distance. */
+AXL_INLINE void gemm_tile_as(int rows, int vecs, bool pair, int64_t n_units, gemm_left a,
+                             const float *b, float *c, int64_t ldc, bool add, gemm_ahead *ahead)
+{
+    if (a.unit == (int64_t)sizeof(float))
+        gemm_tile_of(rows, vecs, pair, (int64_t)sizeof(float), n_units, a, b, c, ldc, add, ahead);
+    else
+        gemm_tile_of(rows, vecs, pair, a.unit, n_units, a, b, c, ldc, add, ahead);
 }
 
 /* The left operand comes by address: a copy on the stack is read in other pieces than it was
