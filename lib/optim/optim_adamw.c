@@ -69,8 +69,8 @@ static axl_status read_moments(axl__optimizer *o, const axl__optim_place *p, flo
     return t->ops->download(t->dev, v, moment_of(o, p, 1), moment_bytes(o, p));
 }
 
-static axl_status prune_moments(axl__optimizer *o, const axl__optim_place *p, float *m, float *v,
-                                void *work)
+static axl_status prune_moments(axl__optimizer *o, const axl__optim_place *p, const float *m,
+                                const float *v, void *work)
 {
     const axl__optim_target *t = &o->target;
 

@@ -305,8 +305,8 @@ static axl_status prune_codes(axl__optimizer *o, const axl__optim_place *p, size
     return t->ops->upload(t->dev, codes_of(o, p, k), codes, (size_t)n);
 }
 
-static axl_status prune_moments(axl__optimizer *o, const axl__optim_place *p, float *m, float *v,
-                                void *work)
+static axl_status prune_moments(axl__optimizer *o, const axl__optim_place *p, const float *m,
+                                const float *v, void *work)
 {
     if (p->span->kind == 1)
         return axl__optim_f32_moments.prune(o, p, m, v, work);

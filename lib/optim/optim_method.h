@@ -56,8 +56,8 @@ typedef struct axl__optim_place {
 /* The ways to AdamW's two moments, as optimizer.h has them. */
 typedef struct axl__optim_moments {
     axl_status (*read)(axl__optimizer *o, const axl__optim_place *p, float *m, float *v);
-    axl_status (*prune)(axl__optimizer *o, const axl__optim_place *p, float *m, float *v,
-                        void *work);
+    axl_status (*prune)(axl__optimizer *o, const axl__optim_place *p, const float *m,
+                        const float *v, void *work);
 } axl__optim_moments;
 
 /* One rule.  kind_of and lay_out are asked once, in this order; begin, where there is one, when the

@@ -373,8 +373,8 @@ axl_status axl__optimizer_read_moments(axl__optimizer *o, int64_t at, float *m, 
     return o->method->moments->read(o, &p, m, v);
 }
 
-axl_status axl__optimizer_prune_moments(axl__optimizer *o, int64_t at, float *m, float *v,
-                                        void *work)
+axl_status axl__optimizer_prune_moments(axl__optimizer *o, int64_t at, const float *m,
+                                        const float *v, void *work)
 {
     axl__optim_place p = optimizer_place(o, at);
 

@@ -66,8 +66,8 @@ bool axl__optimizer_has_moments(const axl__optimizer *o);
 /* Those of the tensor of n elements at an element: m, v (n), host. */
 axl_status axl__optimizer_read_moments(axl__optimizer *o, int64_t at, float *m, float *v);
 /* Where m or v is 0 the state becomes 0; the rest of them is what was read.  work: n bytes. */
-axl_status axl__optimizer_prune_moments(axl__optimizer *o, int64_t at, float *m, float *v,
-                                        void *work);
+axl_status axl__optimizer_prune_moments(axl__optimizer *o, int64_t at, const float *m,
+                                        const float *v, void *work);
 
 /* The name that checkpoints carry: several of the public names may mean one method. */
 const char *axl__optimizer_method(const axl__optimizer *o);

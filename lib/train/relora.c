@@ -121,7 +121,7 @@ static axl_status relora_pruned(axl_trainer *tr, float *m, float *v, float *work
     return AXL_OK;
 }
 
-static axl_status relora_put(axl_trainer *tr, float *m, float *v, float *work)
+static axl_status relora_put(axl_trainer *tr, const float *m, const float *v, float *work)
 {
     const axl_adapter *a = tr->adapter;
 

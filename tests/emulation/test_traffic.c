@@ -116,26 +116,25 @@ static double widening(kernel_run *run)
     return bytes_of(&x) + bytes_of(&y);
 }
 
-static double dropping(kernel_run *run)
+static double drop(kernel_run *run, bool add)
 {
     const uint64_t seed = 42;
     axl_mat x = rows_of(run, T, C), y = rows_of(run, T, C);
-    axl_dropout_args a = { x, y, 0.1f, kernel_put(run, &seed, sizeof seed), 4, 0, false };
+    axl_dropout_args a = { x, y, 0.1f, kernel_put(run, &seed, sizeof seed), 4, 0, add };
 
     begin(run);
     assert_ok(run->ops->dropout(run->dev, &a));
-    return 2 * bytes_of(&x);
+    return (add ? 3 : 2) * bytes_of(&x);
+}
+
+static double dropping(kernel_run *run)
+{
+    return drop(run, false);
 }
 
 static double dropping_and_adding(kernel_run *run)
 {
-    const uint64_t seed = 42;
-    axl_mat x = rows_of(run, T, C), y = rows_of(run, T, C);
-    axl_dropout_args a = { x, y, 0.1f, kernel_put(run, &seed, sizeof seed), 4, 0, true };
-
-    begin(run);
-    assert_ok(run->ops->dropout(run->dev, &a));
-    return 3 * bytes_of(&x);
+    return drop(run, true);
 }
 
 static double capping(kernel_run *run)
