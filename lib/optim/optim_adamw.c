@@ -54,19 +54,17 @@ static float *moment_of(const axl__optimizer *o, const axl__optim_place *p, size
     return axl__optim_floats(o, region, p->span) + inside;
 }
 
-static size_t moment_bytes(const axl__optimizer *o, const axl__optim_place *p)
+static size_t moment_bytes(const axl__optim_place *p)
 {
-    const axl__optim_tensor *t = &o->target.tensors[p->tensor];
-
-    return (size_t)(t->rows * t->cols) * sizeof(float);
+    return (size_t)p->n * sizeof(float);
 }
 
 static axl_status read_moments(axl__optimizer *o, const axl__optim_place *p, float *m, float *v)
 {
     const axl__optim_target *t = &o->target;
 
-    AXL_TRY(t->ops->download(t->dev, m, moment_of(o, p, 0), moment_bytes(o, p)));
-    return t->ops->download(t->dev, v, moment_of(o, p, 1), moment_bytes(o, p));
+    AXL_TRY(t->ops->download(t->dev, m, moment_of(o, p, 0), moment_bytes(p)));
+    return t->ops->download(t->dev, v, moment_of(o, p, 1), moment_bytes(p));
 }
 
 static axl_status prune_moments(axl__optimizer *o, const axl__optim_place *p, const float *m,
@@ -75,8 +73,8 @@ static axl_status prune_moments(axl__optimizer *o, const axl__optim_place *p, co
     const axl__optim_target *t = &o->target;
 
     (void)work;
-    AXL_TRY(t->ops->upload(t->dev, moment_of(o, p, 0), m, moment_bytes(o, p)));
-    return t->ops->upload(t->dev, moment_of(o, p, 1), v, moment_bytes(o, p));
+    AXL_TRY(t->ops->upload(t->dev, moment_of(o, p, 0), m, moment_bytes(p)));
+    return t->ops->upload(t->dev, moment_of(o, p, 1), v, moment_bytes(p));
 }
 
 const axl__optim_moments axl__optim_f32_moments = { read_moments, prune_moments };

@@ -214,13 +214,6 @@ static axl_status lowbit_step(axl__optimizer *o, const axl__optim_step *t)
 
 /* ---- AdamW's moments of 8 bits ---- */
 
-static int64_t elements(const axl__optimizer *o, const axl__optim_place *p)
-{
-    const axl__optim_tensor *t = &o->target.tensors[p->tensor];
-
-    return t->rows * t->cols;
-}
-
 /* The first of the tensor's blocks. */
 static int64_t block_at(const axl__optimizer *o, const axl__optim_place *p)
 {
@@ -253,7 +246,7 @@ static axl_status decode(axl__optimizer *o, const axl__optim_place *p, size_t k,
 {
     const axl__optim_target *t = &o->target;
     const tables *own = o->own;
-    int64_t n = elements(o, p), block = block_of(own->recipe);
+    int64_t n = p->n, block = block_of(own->recipe);
     const float *from = (const float *)axl__optim_at(o, own->recipe->n_states + 2 * k + 1);
     size_t n_blocks = (size_t)lowbit_blocks_of(own->recipe, &t->tensors[p->tensor]);
 
@@ -266,7 +259,7 @@ static axl_status decode(axl__optimizer *o, const axl__optim_place *p, size_t k,
 
 static axl_status read_moments(axl__optimizer *o, const axl__optim_place *p, float *m, float *v)
 {
-    size_t n = (size_t)elements(o, p);
+    size_t n = (size_t)p->n;
     float *scales;
 
     if (p->span->kind == 1)
@@ -296,7 +289,7 @@ static axl_status prune_codes(axl__optimizer *o, const axl__optim_place *p, size
                               const float *x, uint8_t *codes)
 {
     const axl__optim_target *t = &o->target;
-    int64_t n = elements(o, p);
+    int64_t n = p->n;
     uint8_t zero = zero_of(map_of(o->own, k));
 
     AXL_TRY(t->ops->download(t->dev, codes, codes_of(o, p, k), (size_t)n));

@@ -47,10 +47,11 @@ typedef struct axl__optim_entry {
     double *host;    /* where the state is, if it is the host's */
 } axl__optim_entry;
 
-/* A tensor, and the span that it is in. */
+/* A tensor of n elements, and the span that it is in. */
 typedef struct axl__optim_place {
     const axl__optim_span *span;
     size_t tensor;
+    int64_t n;
 } axl__optim_place;
 
 /* The ways to AdamW's two moments, as optimizer.h has them. */

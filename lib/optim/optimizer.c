@@ -363,6 +363,7 @@ static axl__optim_place optimizer_place(const axl__optimizer *o, int64_t at)
     p.tensor = p.span->first;
     while (o->target.tensors[p.tensor].at < at)
         p.tensor++;
+    p.n = o->target.tensors[p.tensor].rows * o->target.tensors[p.tensor].cols;
     return p;
 }
 
